@@ -1,0 +1,100 @@
+# Every command of the project. A machine needs Python 3.11+ and make; the rest is installed into
+# .venv on first use. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SILENT:
+# Nothing here may reach a real account by accident; `deploy` alone uses yours.
+unexport AWS_PROFILE
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.synced
+PORT ?= 8787
+NAME ?= main
+STAGE ?= dev
+OPENAPI := docs/openapi.json
+
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help bootstrap demo up down token logs test test-long lint format unit openapi bench \
+        requirements validate build deploy clean
+
+help: ## Show this list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap: $(READY) ## Install what is needed into .venv
+
+$(READY): pyproject.toml uv.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	echo "Installing into $(VENV) (once)" >&2
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
+	$(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python >&2
+	touch $@
+
+demo: $(READY) ## The whole story on this machine: upload, confirm, watch, regenerate, receipt
+	$(BIN)/python -m local.run_demo
+
+up: $(READY) ## Start the local cloud at http://127.0.0.1:8787 (PORT=…), reload code on change
+	$(BIN)/python -m local up --name $(NAME) --port $(PORT)
+
+down: $(READY) ## Stop it, keeping the data
+	$(BIN)/python -m local down --name $(NAME)
+
+token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
+	$(BIN)/python -m local token --name $(NAME) --user "$(USER)" $(if $(ROLE),--role $(ROLE))
+
+logs: $(READY) ## Follow what the functions log
+	$(BIN)/python -m local logs --name $(NAME)
+
+test: lint validate ## Lint, types, unit, contract and integration tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-long: $(READY) ## The tests that build or load for minutes
+	$(BIN)/python -m pytest -m slow -s
+
+unit: $(READY) ## Only the quick tests
+	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Let ruff rewrite what it can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+validate: $(READY) ## Check template.yaml with cfn-lint and SAM
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=http://127.0.0.1:9 \
+	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none __SAM_CLI_APP_DIR=$(CURDIR)/.darkroom/sam \
+	$(BIN)/sam validate --lint --template-file template.yaml >/dev/null
+
+openapi: $(READY) ## Write docs/openapi.json from the code
+	PYTHONPATH=layers/core/python $(BIN)/python -m darkroom.api.openapi > $(OPENAPI).new
+	mv $(OPENAPI).new $(OPENAPI)
+
+bench: $(READY) ## Run the benchmarks
+	$(BIN)/python -m bench
+
+requirements: $(READY) ## Export layers/deps/requirements.txt from the lock
+	$(BIN)/uv export --frozen --quiet --no-default-groups --no-emit-project --no-header \
+	--no-annotate > layers/deps/requirements.txt
+
+build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
+	find layers functions -name __pycache__ -prune -exec rm -rf {} +
+	$(BIN)/sam build
+
+deploy: build ## Build and deploy to your AWS account: make deploy STAGE=dev
+	$(BIN)/sam deploy --config-env $(STAGE)
+
+clean: ## Remove what was built and the local data; keeps .venv
+	test ! -d .darkroom || { test ! -x $(BIN)/python || $(BIN)/python -m local down --name $(NAME); } >/dev/null
+	rm -rf .aws-sam .darkroom demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find layers functions local tests -name __pycache__ -prune -exec rm -rf {} +
