@@ -1,0 +1,8 @@
+"""DynamoDB streams: plans, dispatches and events follow from what was committed."""
+
+from darkroom.bootstrap import app_from_env
+from darkroom.workers.stream import handle_stream
+
+
+def handler(event, context):
+    return handle_stream(app_from_env(), event)

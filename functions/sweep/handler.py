@@ -1,0 +1,10 @@
+"""Schedule: once a minute, finish what is past its time."""
+
+from darkroom.bootstrap import app_from_env
+from darkroom.workers.edge import metrics
+from darkroom.workers.sweep import handle_schedule
+
+
+@metrics.log_metrics
+def handler(event, context):
+    return handle_schedule(app_from_env())

@@ -1,0 +1,1 @@
+"""Darkroom: the product. Handlers in ``functions/`` import it; it never imports them."""

@@ -1,0 +1,1 @@
+"""boto3 behind small nouns: storage, queues, secrets. Clients are opened at their first use."""

@@ -1,0 +1,20 @@
+"""Secrets from AWS Secrets Manager, read once per process."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from darkroom.adapters.clients import Clients
+
+
+class SigningSecret:
+    """The key that signs cursors."""
+
+    def __init__(self, clients: Clients, arn: str) -> None:
+        self._clients = clients
+        self._arn = arn
+
+    @cached_property
+    def value(self) -> bytes:
+        secret = self._clients.secrets.get_secret_value(SecretId=self._arn)
+        return secret["SecretString"].encode()

@@ -1,0 +1,1 @@
+"""The HTTP edge: routers, schemas, authentication, errors as answers, idempotency, cursors."""

@@ -1,0 +1,100 @@
+"""Who is calling: the claims that the gateway's authorizer verified, checked once more.
+
+The gateway verifies the signature (RS256, the issuer's keys), issuer, audience and expiry. The
+function trusts only the claims that the gateway hands over, and refuses tokens of another
+issuer, client or use, or past their time, should an authorizer ever be misconfigured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from darkroom.api.messages import preferred_language
+from darkroom.bootstrap import App, app_from_env
+from darkroom.kernel.errors import Forbidden, InvalidInput, Unauthorized
+from darkroom.kernel.limits import IDEMPOTENCY_KEY_LIMIT_CHARS
+
+ADMIN_GROUP = "admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    account_id: str
+    groups: frozenset[str]
+    language: str
+    idempotency_key: str | None
+
+    def require_admin(self) -> None:
+        if ADMIN_GROUP not in self.groups:
+            raise Forbidden("admins only")
+
+
+def current_app(request: Request) -> App:
+    """The App: the process's own, or the one a test put on the FastAPI app."""
+    app: App | None = getattr(request.app.state, "darkroom", None)
+    return app or app_from_env()
+
+
+async def current_caller(request: Request) -> Caller:
+    """The authenticated caller.
+
+    Raises:
+        Unauthorized: no usable claims.
+    """
+    app = current_app(request)
+    claims = _claims(request)
+    settings = app.settings
+    trusted = (
+        claims.get("token_use") == "access"
+        and (not settings.jwt_issuer or claims.get("iss") == settings.jwt_issuer)
+        and (not settings.jwt_audience or _audience(claims) == settings.jwt_audience)
+        and float(claims.get("exp", 0)) > app.clock.now().timestamp()
+        and isinstance(claims.get("sub"), str)
+    )
+    if not trusted:
+        raise Unauthorized("the token is not for this service")
+    return Caller(
+        account_id=claims["sub"],
+        groups=_groups(claims.get("cognito:groups")),
+        language=preferred_language(request.headers.get("accept-language")),
+        idempotency_key=_idempotency_key(request),
+    )
+
+
+def _claims(request: Request) -> dict[str, Any]:
+    context = request.scope.get("aws.event", {}).get("requestContext", {})
+    claims = context.get("authorizer", {}).get("jwt", {}).get("claims")
+    if not claims:
+        raise Unauthorized("no token")
+    return claims
+
+
+def _audience(claims: dict[str, Any]) -> str | None:
+    # Cognito's access tokens name the client in client_id and have no aud.
+    return claims.get("aud") or claims.get("client_id")
+
+
+def _groups(value: Any) -> frozenset[str]:
+    """The gateway flattens the list to text such as ``[admin staff]``."""
+    if isinstance(value, list):
+        return frozenset(map(str, value))
+    return frozenset(str(value or "").strip("[]").replace(",", " ").split())
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LIMIT_CHARS or not key.isprintable():
+        raise InvalidInput(
+            "bad key",
+            fields=[{"path": "Idempotency-Key", "message": "must be 1 to 255 characters"}],
+        )
+    return key
+
+
+CurrentApp = Annotated[App, Depends(current_app)]
+CurrentCaller = Annotated[Caller, Depends(current_caller)]

@@ -1,0 +1,107 @@
+"""Errors → HTTP: the one table from kinds to statuses, and the one shape of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from darkroom.api.messages import message_for, preferred_language
+from darkroom.db import is_outage
+from darkroom.kernel import errors
+
+STATUS_OF: dict[type[errors.DarkroomError], int] = {
+    errors.InvalidInput: 400,
+    errors.Unauthorized: 401,
+    errors.PaymentRequired: 402,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.PreconditionFailed: 412,
+    errors.ConcurrentUpdate: 503,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedType: 415,
+    errors.Unprocessable: 422,
+    errors.RateLimited: 429,
+    errors.Unavailable: 503,
+}
+RETRY_AFTER_SECONDS = 1
+_SHOWN_FACTS = {
+    "assetId", "balance", "category", "fields", "needed", "shortfall", "suggestions"
+}  # fmt: skip
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+logger = Logger()
+
+
+def status_of(error: errors.DarkroomError) -> int:
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return STATUS_OF[kind]
+    return 500
+
+
+def request_id(request: Request) -> str:
+    event = request.scope.get("aws.event", {})
+    return event.get("requestContext", {}).get("requestId", "local")
+
+
+def answer(
+    request: Request, status: int, code: str, facts: dict[str, Any] | None = None
+) -> JSONResponse:
+    """The documented shape, in the caller's language."""
+    language = preferred_language(request.headers.get("accept-language"))
+    body = {
+        "error": message_for(code, language),
+        "code": code,
+        **(facts or {}),
+        "requestId": request_id(request),
+    }
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Every failure of the app leaves in the documented shape."""
+    app.add_exception_handler(errors.DarkroomError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected_error)
+
+
+async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.DarkroomError)
+    status = status_of(error)
+    if status == 500:
+        return await _unexpected_error(request, error)
+    facts = {name: value for name, value in error.facts.items() if name in _SHOWN_FACTS}
+    return answer(request, status, error.error_code, facts)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        {
+            "path": ".".join(str(part) for part in problem["loc"][1:]),
+            "message": problem["msg"].removeprefix("Value error, "),
+        }
+        for problem in error.errors()
+    ]
+    return answer(request, 400, "VALIDATION_FAILED", {"fields": fields})
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "VALIDATION_FAILED")
+    return answer(request, error.status_code, code)
+
+
+async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    if is_outage(error):
+        logger.warning("outage", path=request.url.path, error=repr(error))
+        return answer(request, 503, "UNAVAILABLE")
+    logger.exception("unexpected_error", path=request.url.path)
+    return answer(request, 500, "INTERNAL")

@@ -1,0 +1,109 @@
+"""What users are told, by code, in English and Korean. Codes never change; sentences may."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, tuple[str, str]] = {
+    "ALREADY_HAPPENED": ("This has already been done.", "이미 처리되었습니다."),
+    "ASSET_FAILED": (
+        "This file was refused. Please choose another one.",
+        "사용할 수 없는 파일입니다. 다른 파일을 선택해 주세요.",
+    ),
+    "ASSET_NOT_READY": (
+        "This file is still being checked. Please try again in a moment.",
+        "파일을 확인하고 있습니다. 잠시 후 다시 시도해 주세요.",
+    ),
+    "BAD_CURSOR": (
+        "This page link is not valid. Please start from the first page.",
+        "페이지 링크가 올바르지 않습니다. 첫 페이지부터 다시 시작해 주세요.",
+    ),
+    "BODY_TOO_LARGE": ("The request is too large.", "요청이 너무 큽니다."),
+    "CONCURRENT_UPDATE": (
+        "Somebody changed this at the same moment. Please try again.",
+        "동시에 변경되었습니다. 다시 시도해 주세요.",
+    ),
+    "CONFLICT": ("This is not possible right now.", "지금은 처리할 수 없습니다."),
+    "CONTENT_REJECTED": (
+        "This text cannot be used. Please rephrase it.",
+        "사용할 수 없는 내용이 있습니다. 다르게 써 주세요.",
+    ),
+    "CREDITS_INSUFFICIENT": ("Not enough credits", "크레딧이 부족합니다"),
+    "FILE_TOO_LARGE": ("This file is too large.", "파일이 너무 큽니다."),
+    "FORBIDDEN": ("You are not allowed to do this.", "권한이 없습니다."),
+    "IDEMPOTENCY_KEY_REQUIRED": (
+        "This request needs an Idempotency-Key header.",
+        "Idempotency-Key 헤더가 필요한 요청입니다.",
+    ),
+    "IDEMPOTENCY_MISMATCH": (
+        "This Idempotency-Key was used for another request.",
+        "다른 요청에 이미 사용된 Idempotency-Key입니다.",
+    ),
+    "IN_PROGRESS": (
+        "The same request is still running.",
+        "같은 요청을 처리하고 있습니다.",
+    ),
+    "INTERNAL": (
+        "Something went wrong on our side. Please try again.",
+        "문제가 발생했습니다. 다시 시도해 주세요.",
+    ),
+    "INVALID_TARGET": (
+        "This cannot be made again with that target.",
+        "다시 만들 수 없는 대상입니다.",
+    ),
+    "JOB_NOT_DRAFT": ("This job has already been started.", "이미 시작된 작업입니다."),
+    "METHOD_NOT_ALLOWED": ("This method is not allowed here.", "허용되지 않는 방법입니다."),
+    "NO_TEMPLATES": (
+        "There is no template for this combination.",
+        "이 조합에 맞는 템플릿이 없습니다.",
+    ),
+    "NOT_FOUND": ("We could not find this.", "찾을 수 없습니다."),
+    "NOT_REGENERABLE": ("This job cannot be regenerated.", "다시 만들 수 없는 작업입니다."),
+    "PRECONDITION_FAILED": (
+        "This has changed since you loaded it.",
+        "불러온 뒤에 내용이 바뀌었습니다.",
+    ),
+    "RATE_LIMITED": (
+        "Too many requests. Please wait a moment.",
+        "요청이 너무 많습니다. 잠시 기다려 주세요.",
+    ),
+    "UNAUTHORIZED": ("Please sign in.", "로그인해 주세요."),
+    "UNAVAILABLE": (
+        "The service is busy. Please try again in a moment.",
+        "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
+    ),
+    "UNSUPPORTED_TYPE": (
+        "This kind of file is not supported.",
+        "지원하지 않는 파일 형식입니다.",
+    ),
+    "UPLOAD_INCOMPLETE": (
+        "The file has not arrived completely yet.",
+        "파일 업로드가 아직 끝나지 않았습니다.",
+    ),
+    "UPLOAD_CLOSED": (
+        "This upload is already finished.",
+        "이미 완료된 업로드입니다.",
+    ),
+    "VALIDATION_FAILED": (
+        "Some of the information is not valid.",
+        "입력한 내용을 확인해 주세요.",
+    ),
+}
+
+
+def message_for(code: str, language: str) -> str:
+    english, korean = MESSAGES.get(code, MESSAGES["INTERNAL"])
+    return korean if language == "ko" else english
+
+
+def preferred_language(accept_language: str | None) -> str:
+    """``ko`` if the header (RFC 9110, section 12.5.4) prefers Korean to English, else ``en``."""
+    best, best_weight = "en", 0.0
+    for part in (accept_language or "").split(","):
+        tag, _, options = part.strip().partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        try:
+            weight = float(options.partition("q=")[2] or 1)
+        except ValueError:
+            continue
+        if language in ("en", "ko") and weight > best_weight:
+            best, best_weight = language, weight
+    return best

@@ -1,0 +1,1 @@
+"""One router per function; a function mounts only its own."""

@@ -1,0 +1,36 @@
+"""Public reads of the catalogue, and health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from darkroom.api.auth import CurrentApp
+from darkroom.api.docs import responses
+from darkroom.api.schemas import HealthAnswer
+from darkroom.kernel import catalogue
+from darkroom.recipes import REGISTRY
+from darkroom.templates.choice import list_templates
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/api/templates", responses=responses(None, 200))
+async def get_templates(
+    mode: str | None = None, stage: str | None = None, genre: str | None = None
+) -> dict[str, Any]:
+    """Templates of the combinations that match the filters."""
+    return {"items": list_templates(mode, stage, genre), "nextCursor": None}
+
+
+@router.get("/api/recipes", responses=responses(None, 200))
+async def get_recipes() -> dict[str, Any]:
+    """Recipes with their choices and labels in English and Korean."""
+    return {"recipes": sorted(REGISTRY), **catalogue.read("recipes.json")}
+
+
+@router.get("/api/health", responses=responses(HealthAnswer, 200))
+async def get_health(app: CurrentApp) -> dict[str, str]:
+    """The function runs."""
+    return {"status": "ok", "stage": app.settings.stage}

@@ -1,0 +1,276 @@
+"""Shapes of requests and answers: strict in, camelCase out. ``docs/openapi.json`` shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS
+
+
+class Request(BaseModel):
+    """A body: unknown fields and values of another JSON type are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+
+DeviceId = Annotated[str, StringConstraints(max_length=200)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class FieldProblem(Answer):
+    path: str
+    message: str
+
+
+class ErrorAnswer(Answer):
+    """Every failure. 402 adds needed, balance, shortfall, suggestions; 400 adds fields."""
+
+    error: str
+    code: str
+    request_id: str
+    fields: list[FieldProblem] | None = None
+
+
+class Suggestion(Answer):
+    pack: str
+    credits: int
+
+
+class PaymentRequiredAnswer(ErrorAnswer):
+    needed: int
+    balance: int
+    shortfall: int
+    suggestions: list[Suggestion]
+
+
+class ConfirmRequest(Request):
+    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override."""
+
+    draft_job_id: Identifier | None = None
+    mode: str | None = None
+    stage: str | None = None
+    genre: str | None = None
+    sliders: dict[str, Any] | None = None
+    rewrite_enabled: bool | None = None
+    rewrite: dict[str, Any] | None = None
+    photo_asset_ids: list[str] | None = None
+    seed: int | None = None
+    device_id: DeviceId | None = None
+    test_faults: dict[str, Any] | None = None
+
+
+class ConfirmAnswer(Answer):
+    job_id: str
+    status: Literal["queued"]
+    template_id: str | None
+    credits_reserved: int
+    balance: int
+
+
+class RegenerateRequest(Request):
+    target: Identifier
+    clip_no: int | None = None
+    key: Identifier | None = None
+
+
+class RegenerateAnswer(Answer):
+    retry_job_id: str
+    credits_reserved: int
+    balance: int
+
+
+class PurchaseRequest(Request):
+    """Exactly one of both; ``amount`` with the test gateway only."""
+
+    pack: Identifier | None = None
+    amount: Annotated[int, Field(ge=1, le=PURCHASE_LIMIT_CREDITS)] | None = None
+
+
+class PurchaseAnswer(Answer):
+    purchase_id: str
+    status: str
+    credits: int
+    balance: int
+
+
+class CreateJobsRequest(Request):
+    recipe: Identifier
+    inputs: dict[str, Any]
+    status: Literal["draft", "queued"]
+    device_id: DeviceId | None = None
+
+
+class SweepRequest(Request):
+    now: str | None = None
+
+
+class GrantAnswer(Answer):
+    grant_id: str
+    source: str
+    remaining: int
+    expires_at: str | None = None
+
+
+class TransactionAnswer(Answer):
+    id: str
+    type: str
+    amount: int
+    held_change: int
+    balance_after: int
+    held_after: int
+    reference_type: str
+    reference_id: str
+    description: str
+    created_at: str
+
+
+class WalletAnswer(Answer):
+    balance: int
+    held: int
+    grants: list[GrantAnswer]
+    transactions: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+class TransactionsAnswer(Answer):
+    items: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+class ReceiptPart(Answer):
+    name: str
+    credits: int
+    used: int
+    refunded: int
+
+
+class ReceiptAnswer(Answer):
+    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after."""
+
+    reserved: int
+    used: int
+    refunded: int
+    parts: list[ReceiptPart]
+    reason: str | None = None
+
+
+class ProgressAnswer(Answer):
+    completed: int
+    failed: int
+    total: int
+    percent: int
+
+
+class FailureAnswer(Answer):
+    message: str
+    code: str
+
+
+class TaskAnswer(Answer):
+    key: str
+    kind: str
+    status: str
+    attempts: int
+    provider: str | None = None
+    error: FailureAnswer | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class OutputAnswer(Answer):
+    output_id: str
+    key: str
+    type: str
+    mime_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    style: str | None = None
+    role: str | None = None
+    language: str | None = None
+    selected: bool
+    inherited_from: str | None = None
+    download_url: str
+
+
+class TimelineEntry(Answer):
+    name: str
+    at: str
+
+
+class JobSummary(Answer):
+    job_id: str
+    recipe: str
+    mode: str | None = None
+    status: str
+    inputs: dict[str, Any]
+    template_id: str | None = None
+    parent_job_id: str | None = None
+    regen_target: str | None = None
+    regen_clip_no: int | None = None
+    credits_reserved: int
+    receipt: ReceiptAnswer
+    progress: ProgressAnswer
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    poll_after_ms: int | None = None
+
+
+class JobAnswer(JobSummary):
+    tasks: list[TaskAnswer]
+    outputs: list[OutputAnswer]
+    timeline: list[TimelineEntry]
+
+
+class JobsAnswer(Answer):
+    jobs: list[JobSummary]
+
+
+class JobPage(Answer):
+    items: list[JobSummary]
+    next_cursor: str | None
+
+
+class PurchaseRecord(Answer):
+    purchase_id: str
+    status: str
+    credits: int
+    pack: str | None = None
+    gateway: str
+    created_at: str
+
+
+class PurchasePage(Answer):
+    items: list[PurchaseRecord]
+    next_cursor: str | None
+
+
+class PackAnswer(Answer):
+    name: str
+    credits: int
+    prices: list[dict[str, str]]
+
+
+class PricingAnswer(Answer):
+    packs: list[PackAnswer]
+    costs: dict[str, int]
+
+
+class SweepAnswer(Answer):
+    done: dict[str, int]
+
+
+class HealthAnswer(Answer):
+    status: Literal["ok"]
+    stage: str

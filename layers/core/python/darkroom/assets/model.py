@@ -1,0 +1,180 @@
+"""An asset and how it moves: ``uploading → checking → uploaded | failed``. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from darkroom.kernel.limits import (
+    CHECKING_LIMIT_SECONDS,
+    PROJECTION_CHECK_SECONDS,
+    UPLOAD_URL_SECONDS,
+)
+
+
+class AssetStatus(StrEnum):
+    UPLOADING = "uploading"
+    CHECKING = "checking"
+    UPLOADED = "uploaded"
+    FAILED = "failed"
+
+
+FINAL_ASSET = frozenset({AssetStatus.UPLOADED, AssetStatus.FAILED})
+
+ASSET_TRANSITIONS: dict[AssetStatus, frozenset[AssetStatus]] = {
+    # The storage event may be faster than the client, so an upload may skip the wait.
+    AssetStatus.UPLOADING: frozenset({AssetStatus.CHECKING, *FINAL_ASSET}),
+    AssetStatus.CHECKING: FINAL_ASSET,
+    **{status: frozenset() for status in FINAL_ASSET},
+}
+
+
+class IllegalAssetTransition(ValueError):
+    """A bug: code asked for a transition that the table does not allow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    account_id: str
+    asset_id: str
+    filename: str
+    kind: str
+    """``image``; ``video`` and ``audio`` follow."""
+    status: AssetStatus
+    declared_mime_type: str
+    declared_size_bytes: int
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+    mime_type: str | None = None
+    """What the content turned out to be."""
+    size_bytes: int | None = None
+    """What arrived."""
+    width: int | None = None
+    height: int | None = None
+    clean_key: str | None = None
+    thumbnail_key: str | None = None
+    checked_etag: str | None = None
+    """ETag of the content that was checked: an asset is validated once per content."""
+    error_code: str | None = None
+    error_message: str | None = None
+    checks: int = 0
+    """How often the sweeper has asked for the check."""
+    expires_at: datetime | None = None
+    """When an unfinished upload is given up."""
+    finished_at: datetime | None = None
+    next_check_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_ASSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the check found in usable content."""
+
+    mime_type: str
+    size_bytes: int
+    width: int
+    height: int
+    clean_key: str
+    thumbnail_key: str
+    etag: str
+
+
+def begin_upload(
+    *,
+    account_id: str,
+    asset_id: str,
+    filename: str,
+    kind: str,
+    mime_type: str,
+    size_bytes: int,
+    now: datetime,
+) -> Asset:
+    """A file that is about to be sent; given up when its link has run out."""
+    expires_at = now + timedelta(seconds=UPLOAD_URL_SECONDS)
+    return Asset(
+        account_id=account_id,
+        asset_id=asset_id,
+        filename=filename,
+        kind=kind,
+        status=AssetStatus.UPLOADING,
+        declared_mime_type=mime_type,
+        declared_size_bytes=size_bytes,
+        created_at=now,
+        updated_at=now,
+        expires_at=expires_at,
+        next_check_at=expires_at,
+    )
+
+
+def extend_upload(asset: Asset, now: datetime) -> Asset:
+    """New links were handed out: the upload lives as long as they do."""
+    expires_at = now + timedelta(seconds=UPLOAD_URL_SECONDS)
+    return replace(asset, expires_at=expires_at, next_check_at=expires_at, updated_at=now)
+
+
+def await_check(asset: Asset, now: datetime) -> Asset:
+    """The content is there; whoever checks it has until ``next_check_at``."""
+    return replace(
+        asset,
+        status=_moved(asset, AssetStatus.CHECKING),
+        updated_at=now,
+        next_check_at=now + timedelta(seconds=CHECKING_LIMIT_SECONDS),
+    )
+
+
+def ask_again(asset: Asset, now: datetime) -> Asset:
+    """The check is late and is asked for once more."""
+    later = now + timedelta(seconds=CHECKING_LIMIT_SECONDS)
+    return replace(asset, checks=asset.checks + 1, next_check_at=later)
+
+
+def accept(asset: Asset, finding: Finding, now: datetime) -> Asset:
+    return replace(
+        _finished(asset, AssetStatus.UPLOADED, now),
+        mime_type=finding.mime_type,
+        size_bytes=finding.size_bytes,
+        width=finding.width,
+        height=finding.height,
+        clean_key=finding.clean_key,
+        thumbnail_key=finding.thumbnail_key,
+        checked_etag=finding.etag,
+    )
+
+
+def refuse(
+    asset: Asset, *, code: str, message: str, now: datetime, etag: str | None = None
+) -> Asset:
+    return replace(
+        _finished(asset, AssetStatus.FAILED, now),
+        error_code=code,
+        error_message=message,
+        checked_etag=etag,
+    )
+
+
+def settle(asset: Asset) -> Asset:
+    """All that follows from the final state has been derived again: nobody need look at it."""
+    return replace(asset, next_check_at=None)
+
+
+def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:
+    return replace(
+        asset,
+        status=_moved(asset, status),
+        updated_at=now,
+        finished_at=now,
+        expires_at=None,
+        # Should the stream lose this change, the sweeper derives what follows from it.
+        next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
+    )
+
+
+def _moved(asset: Asset, status: AssetStatus) -> AssetStatus:
+    if status not in ASSET_TRANSITIONS[asset.status]:
+        raise IllegalAssetTransition(f"asset: {asset.status} → {status}")
+    return status

@@ -1,0 +1,105 @@
+"""The composition root: settings → a frozen ``App``. The only place that wires the parts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from darkroom import db
+from darkroom.adapters.clients import Clients
+from darkroom.adapters.queues import Queue
+from darkroom.adapters.secrets import SigningSecret
+from darkroom.adapters.storage import Storage
+from darkroom.assets import store as assets_store
+from darkroom.credits import store as credits_store
+from darkroom.events import store as events_store
+from darkroom.idempotency import store as idempotency_store
+from darkroom.jobs import store as jobs_store
+from darkroom.kernel.clock import Clock, SystemClock
+from darkroom.kernel.ids import Ids
+from darkroom.kernel.settings import Settings
+from darkroom.payments import store as payments_store
+from darkroom.templates import store as templates_store
+
+if TYPE_CHECKING:
+    from darkroom.generation.ports import Provider
+
+LOCAL_STUDIO = "local-studio"
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """Everything a use case may reach for."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    jitter: random.Random
+    storage: Storage
+    queues: Mapping[str, Queue]
+    """Name of the provider → the queue of the worker that it needs."""
+    ingest_queue: Queue
+    signing_secret: SigningSecret
+    providers: Mapping[str, Provider]
+
+
+def build_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    providers: Mapping[str, Provider] | None = None,
+) -> App:
+    """Bind the tables and wire the adapters; opens no connection yet."""
+    bind_tables(settings)
+    clock = clock or SystemClock()
+    clients = Clients(settings)
+    return App(
+        settings=settings,
+        clock=clock,
+        ids=ids or Ids(clock),
+        jitter=random.Random(),
+        storage=Storage(clients, settings.media_bucket),
+        queues={LOCAL_STUDIO: Queue(clients, settings.studio_queue_url)},
+        ingest_queue=Queue(clients, settings.ingest_queue_url),
+        signing_secret=SigningSecret(clients, settings.signing_secret_arn),
+        providers=providers or {},
+    )
+
+
+@cache
+def app_from_env() -> App:
+    """The process's App. Handlers that make no media use this one."""
+    return build_app(Settings.from_env())
+
+
+@cache
+def studio_app_from_env() -> App:
+    """The App of the studio worker, which alone loads the media wheels."""
+    from darkroom.generation.providers.local.studio import LocalStudio
+
+    return build_app(Settings.from_env(), providers={LOCAL_STUDIO: LocalStudio()})
+
+
+def bind_tables(settings: Settings) -> None:
+    classes: dict[str, tuple[type[db.BaseItem], ...]] = {
+        "wallets": (credits_store.WalletItem,),
+        "ledger": (credits_store.LedgerItem,),
+        "jobs": jobs_store.ITEM_CLASSES,
+        "assets": (assets_store.AssetItem,),
+        "templates": (templates_store.AssignmentItem,),
+        "purchases": (payments_store.PurchaseItem,),
+        "events": (events_store.EventItem,),
+        "idempotency": (idempotency_store.IdempotencyItem,),
+    }
+    for name, item_classes in classes.items():
+        # A function is told only of the tables it uses; the others stay unbound.
+        table = settings.tables.get(name)
+        if table is None:
+            continue
+        for item_class in item_classes:
+            db.bind(item_class, table, region=settings.region, endpoint_url=settings.endpoint_url)
+    db.configure(region=settings.region, endpoint_url=settings.endpoint_url)

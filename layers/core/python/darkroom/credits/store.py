@@ -1,0 +1,226 @@
+"""Where wallets and the ledger live: items, reads, and the writes of a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Wallet
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+
+
+class WalletItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    balance = NumberAttribute()
+    held = NumberAttribute()
+    version = NumberAttribute()
+    grants = UnicodeAttribute(default="[]")
+    """JSON: at most 50 live grants, short names, because the hot path rewrites them."""
+
+
+class ByVersion(GlobalSecondaryIndex):
+    """An account's entries in the order they happened."""
+
+    class Meta:
+        index_name = "byVersion"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    version = NumberAttribute(range_key=True)
+
+
+class LedgerItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    cause = UnicodeAttribute(range_key=True)
+    type = UnicodeAttribute()
+    amount = NumberAttribute()
+    held_change = NumberAttribute(attr_name="heldChange")
+    balance_after = NumberAttribute(attr_name="balanceAfter")
+    held_after = NumberAttribute(attr_name="heldAfter")
+    version = NumberAttribute()
+    reference_type = UnicodeAttribute(attr_name="referenceType")
+    reference_id = UnicodeAttribute(attr_name="referenceId")
+    description = UnicodeAttribute()
+    created_at = UnicodeAttribute(attr_name="createdAt")
+    by_version = ByVersion()
+
+
+def find_wallet(account_id: str) -> Wallet | None:
+    try:
+        return to_wallet(WalletItem.get(account_id, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def find_entry(account_id: str, cause: str) -> Entry | None:
+    try:
+        return _to_entry(LedgerItem.get(account_id, cause, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def list_entries(
+    account_id: str, *, limit: int, before_version: int | None = None, type_: str | None = None
+) -> tuple[list[Entry], int | None]:
+    """Entries newest first; the second value is the version to go on before, None at the end."""
+    condition = None if before_version is None else LedgerItem.version < before_version
+    entries: list[Entry] = []
+    for item in LedgerItem.by_version.query(
+        account_id,
+        range_key_condition=condition,
+        filter_condition=None if type_ is None else LedgerItem.type == type_,
+        scan_index_forward=False,
+        page_size=None if type_ else limit + 1,
+    ):
+        entries.append(_to_entry(item))
+        if len(entries) > limit:
+            break
+    more = len(entries) > limit
+    entries = entries[:limit]
+    return entries, (entries[-1].version if more else None)
+
+
+def all_entries(account_id: str) -> list[Entry]:
+    """The whole history from the base table, consistently, in version order. For audits."""
+    items = LedgerItem.query(account_id, consistent_read=True)
+    return sorted((_to_entry(item) for item in items), key=lambda entry: entry.version)
+
+
+def change_writes(change: Change, *, before: Wallet | None, operation: str) -> list[Write]:
+    """The writes of a change: its entries, each possible once, and the wallet on its version.
+
+    The entries come first, so that a cause that already happened is told apart from a wallet
+    that merely moved on.
+    """
+    writes = [_entry_write(entry, operation) for entry in change.entries]
+    writes.append(_wallet_write(change.wallet, before, operation))
+    return writes
+
+
+def _entry_write(entry: Entry, operation: str) -> Write:
+    item = LedgerItem(
+        account_id=entry.account_id,
+        cause=entry.cause,
+        type=entry.type.value,
+        amount=entry.amount,
+        held_change=entry.held_change,
+        balance_after=entry.balance_after,
+        held_after=entry.held_after,
+        version=entry.version,
+        reference_type=entry.reference_type,
+        reference_id=entry.reference_id,
+        description=entry.description,
+        created_at=to_iso(entry.created_at),
+        operation=operation,
+    )
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict(f"{entry.cause} has already happened", code="ALREADY_HAPPENED")
+
+    # Nothing may ever stand under this cause: a cause happens once, for ever.
+    return put(item, condition=LedgerItem.cause.does_not_exist(), refused=refused)
+
+
+def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the wallet has moved on")
+
+    item = WalletItem(
+        wallet.account_id,
+        balance=wallet.balance,
+        held=wallet.held,
+        version=wallet.version,
+        grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
+        operation=operation,
+    )
+    if before is None:
+        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
+    # The version says that the wallet is the one we computed from; the balance clause repeats
+    # law L2 at the store itself, so that no bug upstream can overdraw.
+    condition = (WalletItem.version == before.version) & (
+        WalletItem.balance >= max(0, before.balance - wallet.balance)
+    )
+    actions = [
+        WalletItem.balance.set(item.balance),
+        WalletItem.held.set(item.held),
+        WalletItem.version.set(item.version),
+        WalletItem.grants.set(item.grants),
+    ]
+    key = WalletItem(wallet.account_id)
+    return update(key, actions, condition=condition, refused=refused, operation=operation)
+
+
+def to_wallet(item: WalletItem) -> Wallet:
+    return Wallet(
+        account_id=item.account_id,
+        balance=int(item.balance),
+        held=int(item.held),
+        version=int(item.version),
+        grants=tuple(grant_from_dict(grant) for grant in json.loads(item.grants)),
+    )
+
+
+def _to_entry(item: LedgerItem) -> Entry:
+    return Entry(
+        account_id=item.account_id,
+        cause=item.cause,
+        type=EntryType(item.type),
+        amount=int(item.amount),
+        held_change=int(item.held_change),
+        balance_after=int(item.balance_after),
+        held_after=int(item.held_after),
+        version=int(item.version),
+        reference_type=item.reference_type,
+        reference_id=item.reference_id,
+        description=item.description,
+        created_at=from_iso(item.created_at),
+    )
+
+
+def grant_to_dict(grant: Grant) -> dict[str, Any]:
+    shape: dict[str, Any] = {
+        "i": grant.grant_id,
+        "s": grant.source,
+        "r": grant.remaining,
+        "p": grant.priority,
+        "c": to_iso(grant.created_at),
+    }
+    if grant.expires_at is not None:
+        shape["e"] = to_iso(grant.expires_at)
+    if grant.merged:
+        shape["m"] = dict(grant.merged)
+    return shape
+
+
+def grant_from_dict(shape: Mapping[str, Any]) -> Grant:
+    return Grant(
+        grant_id=shape["i"],
+        source=shape["s"],
+        remaining=shape["r"],
+        priority=shape["p"],
+        created_at=from_iso(shape["c"]),
+        expires_at=from_iso(shape["e"]) if "e" in shape else None,
+        merged=shape.get("m", {}),
+    )
+
+
+def hold_to_json(hold: Hold) -> str:
+    return json.dumps([grant_to_dict(piece) for piece in hold.slices], separators=(",", ":"))
+
+
+def hold_from_json(text: str | None) -> Hold:
+    return Hold(tuple(grant_from_dict(piece) for piece in json.loads(text or "[]")))

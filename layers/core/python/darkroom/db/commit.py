@@ -1,0 +1,281 @@
+"""``commit``: the only place that calls TransactWriteItems.
+
+It retries what is nobody's fault (conflicts between transactions, throttling) with bounded full
+jitter, never a refused condition, and translates a refused condition into the error its write
+carries. A condition refused by our own earlier write (its answer was lost) is success.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException, TransactGetError, TransactWriteError
+from pynamodb.models import Model
+from pynamodb.transactions import TransactGet, TransactWrite
+
+from darkroom.db.items import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    SDK_RETRIES_LIMIT,
+    BaseItem,
+)
+from darkroom.db.writes import RawItem, Write
+from darkroom.kernel.errors import DarkroomError, Unavailable
+from darkroom.kernel.limits import (
+    COMMIT_ATTEMPTS_LIMIT,
+    COMMIT_BACKOFF_BASE_SECONDS,
+    COMMIT_BACKOFF_LIMIT_SECONDS,
+    TRANSACTION_ITEMS_LIMIT,
+)
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=BaseItem)
+
+_RETRIED_REASONS = {
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+}
+_RETRIED_ERRORS = {
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+}
+# The order in which pynamodb hands a transaction's items to DynamoDB, and so the order of the
+# cancellation reasons; the order of our calls is another one.
+_SUBMITTED_ORDER = ("check", "delete", "put", "update")
+
+
+@dataclass
+class _Store:
+    connection: Connection | None = None
+    sleep: Callable[[float], None] = time.sleep
+    jitter: random.Random = field(default_factory=random.Random)
+
+
+_store = _Store()
+
+
+def configure(
+    *, region: str, endpoint_url: str | None, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Open the connection that transactions use. Called once by bootstrap."""
+    _store.connection = Connection(
+        region=region,
+        host=endpoint_url,
+        connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds=READ_TIMEOUT_SECONDS,
+        max_retry_attempts=SDK_RETRIES_LIMIT,
+    )
+    _store.sleep = sleep
+
+
+def commit(writes: Sequence[Write]) -> None:
+    """Do all writes or none, in one round trip.
+
+    Raises:
+        the ``refused`` error of the first write (in the order given) whose condition failed;
+        Unavailable: conflicts or throttling outlasted the bounded retries; repeating is safe.
+    """
+    if len(writes) == 1:
+        commit_one(writes[0])
+        return
+    if not 0 < len(writes) <= TRANSACTION_ITEMS_LIMIT:
+        raise ValueError(f"a transaction holds 1..{TRANSACTION_ITEMS_LIMIT} writes")
+    submitted = sorted(writes, key=lambda write: _SUBMITTED_ORDER.index(write.kind))
+
+    def attempt() -> DarkroomError | None:
+        try:
+            _submit(writes)
+        except TransactWriteError as error:
+            if _is_passing(error, [r.code for r in error.cancellation_reasons if r]):
+                raise _Passing from error
+            return _verdict(writes, _refusals(submitted, error), error)
+        return None
+
+    refusal = _retry(attempt)
+    if refusal is not None:
+        raise refusal
+
+
+def commit_one(write: Write) -> dict[str, Any]:
+    """Do a single conditional write at half the price of a transaction.
+
+    Returns the raw item as it now stands for an update, else an empty dict.
+    """
+
+    def attempt() -> tuple[DarkroomError | None, dict[str, Any]]:
+        try:
+            return None, _submit_one(write)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ConditionalCheckFailedException":
+                stored = _stored_item(error)
+                if write.is_ours(stored):
+                    return None, dict(stored or {})
+                return write.refused(stored), {}
+            if code in _RETRIED_ERRORS:
+                raise _Passing from error
+            raise
+
+    refusal, item = _retry(attempt)
+    if refusal is not None:
+        raise refusal
+    return item
+
+
+def snapshot(keys: Sequence[tuple[type[Model], str, str | None]]) -> list[Any]:
+    """Read items of several tables as one consistent snapshot, in one round trip.
+
+    Returns one entry per key in order: the item, or None where there is none.
+    """
+
+    def attempt() -> list[Any]:
+        try:
+            with TransactGet(connection=_connection()) as transaction:
+                futures = [transaction.get(cls, hash_, range_) for cls, hash_, range_ in keys]
+        except TransactGetError as error:
+            if _is_passing(error, [r.code for r in error.cancellation_reasons if r]):
+                raise _Passing from error
+            raise
+        return [_found(future) for future in futures]
+
+    return _retry(attempt)
+
+
+def _found(future: Any) -> Any:
+    try:
+        return future.get()
+    except Model.DoesNotExist:
+        return None
+
+
+class _Passing(Exception):
+    """A failure that is likely gone a moment later."""
+
+
+def _retry(attempt: Callable[[], T]) -> T:
+    for number in range(COMMIT_ATTEMPTS_LIMIT):
+        try:
+            return attempt()
+        except _Passing as error:
+            cause = error
+            ceiling = min(COMMIT_BACKOFF_LIMIT_SECONDS, COMMIT_BACKOFF_BASE_SECONDS * 2**number)
+            _store.sleep(_store.jitter.uniform(0, ceiling))
+    raise Unavailable("the database is busy") from cause
+
+
+def _connection() -> Connection:
+    if _store.connection is None:
+        raise RuntimeError("darkroom.db is not configured; build the App first")
+    return _store.connection
+
+
+def _submit(writes: Sequence[Write]) -> None:
+    with TransactWrite(connection=_connection()) as transaction:
+        for write in writes:
+            if write.kind == "put":
+                transaction.save(write.item, condition=write.condition, return_values="ALL_OLD")
+            elif write.kind == "update":
+                transaction.update(
+                    write.item,
+                    actions=list(write.actions),
+                    condition=write.condition,
+                    return_values="ALL_OLD",
+                )
+            elif write.kind == "delete":
+                transaction.delete(write.item, condition=write.condition)
+            else:
+                hash_key, range_key = write.key
+                transaction.condition_check(
+                    type(write.item), hash_key, range_key, condition=write.condition
+                )
+
+
+def _submit_one(write: Write) -> dict[str, Any]:
+    item = write.item
+    if write.kind == "put":
+        kwargs = item.get_save_kwargs_from_instance(
+            condition=write.condition, return_values_on_condition_failure="ALL_OLD"
+        )
+        _connection().dispatch("PutItem", kwargs)
+        return {}
+    if write.kind == "update":
+        kwargs = item.get_update_kwargs_from_instance(
+            actions=list(write.actions),
+            condition=write.condition,
+            return_values_on_condition_failure="ALL_OLD",
+        )
+        kwargs["ReturnValues"] = "ALL_NEW"
+        return _connection().dispatch("UpdateItem", kwargs)["Attributes"]
+    if write.kind == "delete":
+        kwargs = item.get_delete_kwargs_from_instance(condition=write.condition)
+        _connection().dispatch("DeleteItem", kwargs)
+        return {}
+    raise ValueError("a lone condition check writes nothing")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database (or the way to it) did not answer: repeating later is right."""
+    cause = error.cause if isinstance(error, PynamoDBException) else error
+    if isinstance(cause, ClientError):
+        return cause.response["Error"]["Code"] in _RETRIED_ERRORS
+    return isinstance(cause, BotoCoreError)
+
+
+def _is_passing(error: PynamoDBException, reasons: Sequence[str]) -> bool:
+    code = error.cause_response_code
+    if code == "TransactionCanceledException":
+        return any(reason in _RETRIED_REASONS for reason in reasons)
+    return code in _RETRIED_ERRORS
+
+
+def _refusals(
+    submitted: Sequence[Write], error: TransactWriteError
+) -> list[tuple[Write, RawItem | None]]:
+    reasons = error.cancellation_reasons
+    return [
+        (write, reason.raw_item)
+        for write, reason in zip(submitted, reasons, strict=False)
+        if reason is not None and reason.code == "ConditionalCheckFailed"
+    ]
+
+
+def _verdict(
+    writes: Sequence[Write],
+    refusals: Sequence[tuple[Write, RawItem | None]],
+    error: TransactWriteError,
+) -> DarkroomError | None:
+    """None when the transaction had already happened; else the first refusal in call order."""
+    if not refusals:
+        raise error
+    if any(write.is_ours(stored) for write, stored in refusals):
+        return None
+    order = {id(write): place for place, write in enumerate(writes)}
+    write, stored = min(refusals, key=lambda refusal: order[id(refusal[0])])
+    return write.refused(stored)
+
+
+def _stored_item(error: ClientError) -> RawItem | None:
+    """The item that refused a single write; pynamodb keeps it only on the chained SDK error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        item = getattr(cause, "response", {}).get("Item")
+        if item:
+            return item
+        cause = cause.__cause__
+    return None
+
+
+def load(item_class: type[ItemT], raw: dict[str, Any]) -> ItemT:
+    """An item object from the raw attributes that ``commit_one`` returns."""
+    return item_class.from_raw_data(raw)

@@ -1,0 +1,75 @@
+"""A write that carries the error its refused condition means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from darkroom.db.items import BaseItem
+from darkroom.kernel.errors import DarkroomError
+
+RawItem = Mapping[str, Mapping[str, Any]]
+Refusal = Callable[[RawItem | None], DarkroomError]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One item of a transaction.
+
+    ``refused`` turns the item that stood in the way into the domain's error. Writes that carry
+    an ``operation`` are recognised when they meet themselves after a lost answer.
+    """
+
+    kind: Literal["put", "update", "delete", "check"]
+    item: BaseItem
+    refused: Refusal
+    condition: Condition | None = None
+    actions: tuple[Action, ...] = ()
+    operation: str | None = None
+
+    @property
+    def key(self) -> tuple[Any, Any]:
+        """Hash and range key of the item; the range key is None where the table has none."""
+        keys = list(self.item._get_keys().values())
+        return keys[0], keys[1] if len(keys) > 1 else None
+
+    def is_ours(self, stored: RawItem | None) -> bool:
+        if self.operation is None or not stored:
+            return False
+        return stored.get("op", {}).get("S") == self.operation
+
+
+def put(item: BaseItem, *, refused: Refusal, condition: Condition | None = None) -> Write:
+    """Write the whole item; its ``operation`` attribute identifies the writer."""
+    return Write(
+        kind="put", item=item, refused=refused, condition=condition, operation=item.operation
+    )
+
+
+def update(
+    item: BaseItem,
+    actions: Sequence[Action],
+    *,
+    refused: Refusal,
+    condition: Condition,
+    operation: str | None = None,
+) -> Write:
+    """Change some attributes of the item with this key, also stamping the ``operation``."""
+    if operation is not None:
+        actions = [*actions, BaseItem.operation.set(operation)]
+    return Write(
+        kind="update",
+        item=item,
+        refused=refused,
+        condition=condition,
+        actions=tuple(actions),
+        operation=operation,
+    )
+
+
+def delete(item: BaseItem, *, refused: Refusal, condition: Condition | None = None) -> Write:
+    return Write(kind="delete", item=item, refused=refused, condition=condition)

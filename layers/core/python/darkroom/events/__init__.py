@@ -1,0 +1,1 @@
+"""Facts that happened: an append-only log, written by projection."""

@@ -1,0 +1,81 @@
+"""The event log. An event's id derives from what it reports, so reporting twice writes once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.errors import Conflict, DarkroomError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    event_id: str
+    name: str
+    entity_type: str
+    entity_id: str
+    created_at: datetime
+    account_id: str | None = None
+    job_id: str | None = None
+    props: Mapping[str, Any] = field(default_factory=dict)
+
+
+class EventItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    entity_id = UnicodeAttribute(hash_key=True, attr_name="entityId")
+    event_id = UnicodeAttribute(range_key=True, attr_name="eventId")
+    name = UnicodeAttribute()
+    entity_type = UnicodeAttribute(attr_name="entityType")
+    account_id = UnicodeAttribute(null=True, attr_name="accountId")
+    job_id = UnicodeAttribute(null=True, attr_name="jobId")
+    props = UnicodeAttribute(default="{}")
+    created_at = UnicodeAttribute(attr_name="createdAt")
+    expires_at = NumberAttribute(attr_name="expiresAt")
+    """Unix seconds; the table's TTL."""
+
+
+def record_write(event: Event, *, retention_days: int) -> Write:
+    """Append the event unless it is there."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("already recorded", code="ALREADY_HAPPENED")
+
+    item = EventItem(
+        event.entity_id,
+        event.event_id,
+        name=event.name,
+        entity_type=event.entity_type,
+        account_id=event.account_id,
+        job_id=event.job_id,
+        props=json.dumps(event.props, ensure_ascii=False, separators=(",", ":")),
+        created_at=to_iso(event.created_at),
+        expires_at=to_epoch_seconds(event.created_at + timedelta(days=retention_days)),
+    )
+    return put(item, condition=EventItem.event_id.does_not_exist(), refused=refused)
+
+
+def list_events(entity_id: str) -> list[Event]:
+    """An entity's events in the order of their ids, which start with their time."""
+    return [
+        Event(
+            event_id=item.event_id,
+            name=item.name,
+            entity_type=item.entity_type,
+            entity_id=item.entity_id,
+            created_at=from_iso(item.created_at),
+            account_id=item.account_id,
+            job_id=item.job_id,
+            props=json.loads(item.props),
+        )
+        for item in EventItem.query(entity_id, consistent_read=True)
+    ]

@@ -1,0 +1,1 @@
+"""Everything that makes media: the port of a provider, and one package per vendor."""

@@ -1,0 +1,31 @@
+"""Planted faults: a provider that misbehaves on request. Only stacks with test hooks use it."""
+
+from __future__ import annotations
+
+from darkroom.generation.ports import (
+    Artifact,
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    Provider,
+    TransientProviderError,
+)
+
+
+class FaultyProvider:
+    """Fails instead of generating: ``transient``, ``permanent`` or ``moderation``."""
+
+    def __init__(self, fault: str) -> None:
+        self.name = f"fault-{fault}"
+        self._fault = fault
+
+    def generate(self, request: GenerationRequest) -> list[Artifact]:
+        if self._fault == "transient":
+            raise TransientProviderError("a planted passing fault")
+        if self._fault == "moderation":
+            raise ModerationRefused("a planted refusal")
+        raise PermanentProviderError("a planted fault")
+
+
+def injected(provider: Provider, fault: str | None) -> Provider:
+    return provider if fault in (None, "hang") else FaultyProvider(fault)

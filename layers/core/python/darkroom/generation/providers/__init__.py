@@ -1,0 +1,1 @@
+"""One module or package per vendor; each implements ``darkroom.generation.ports.Provider``."""

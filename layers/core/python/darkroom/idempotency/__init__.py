@@ -1,0 +1,1 @@
+"""Remembered answers of requests that carry an Idempotency-Key."""

@@ -1,0 +1,108 @@
+"""One record per account, route and key: who is working on it, or the answer that was given.
+
+It only keeps answers. What makes a repeat harmless is that ids of what a request creates derive
+from its key, so these records may be lost without a second charge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, delete, put
+from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.errors import Conflict, DarkroomError, Unprocessable
+from darkroom.kernel.limits import IDEMPOTENCY_LOCK_SECONDS, IDEMPOTENCY_TTL_SECONDS
+
+
+class IdempotencyItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    key = UnicodeAttribute(hash_key=True)
+    body_hash = UnicodeAttribute(attr_name="bodyHash")
+    locked_until = NumberAttribute(attr_name="lockedUntil")
+    """Unix seconds; 0 once the answer is there."""
+    status = NumberAttribute(null=True)
+    answer = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(attr_name="expiresAt")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: str
+
+
+class AlreadyAnswered(DarkroomError):
+    """Not a failure: the stored answer of the same request."""
+
+    code = "ALREADY_ANSWERED"
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
+    """Take the key, unless it has an answer or somebody is working on it.
+
+    Its refusal is AlreadyAnswered, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
+    """
+    seconds = to_epoch_seconds(now)
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        stored = stored or {}
+        if stored.get("bodyHash", {}).get("S") != body_hash:
+            return Unprocessable(
+                "the key was used for another request", code="IDEMPOTENCY_MISMATCH"
+            )
+        if "answer" in stored:
+            return AlreadyAnswered(Answer(int(stored["status"]["N"]), stored["answer"]["S"]))
+        return Conflict("the first request is still running", code="IN_PROGRESS")
+
+    # Free for the taking: no record, one whose time is over (TTL deletes late), or one of the
+    # same request whose worker has died.
+    free = IdempotencyItem.key.does_not_exist() | (IdempotencyItem.expires_at < seconds)
+    abandoned = (
+        (IdempotencyItem.body_hash == body_hash)
+        & IdempotencyItem.answer.does_not_exist()
+        & (IdempotencyItem.locked_until < seconds)
+    )
+    item = _item(key, body_hash, operation, now)
+    item.locked_until = seconds + IDEMPOTENCY_LOCK_SECONDS
+    return put(item, condition=free | abandoned, refused=refused)
+
+
+def answer_write(key: str, body_hash: str, operation: str, answer: Answer, now: datetime) -> Write:
+    """Remember the answer; whoever took the key over has made the same one."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the key was taken over", code="ALREADY_HAPPENED")
+
+    item = _item(key, body_hash, operation, now)
+    item.status, item.answer = answer.status, answer.body
+    return put(item, condition=IdempotencyItem.operation == operation, refused=refused)
+
+
+def forget_write(key: str, operation: str) -> Write:
+    """Release the key after a failure, so that the request may be repeated at once."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the key was taken over", code="ALREADY_HAPPENED")
+
+    condition = IdempotencyItem.operation == operation
+    return delete(IdempotencyItem(key), condition=condition, refused=refused)
+
+
+def _item(key: str, body_hash: str, operation: str, now: datetime) -> IdempotencyItem:
+    return IdempotencyItem(
+        key,
+        body_hash=body_hash,
+        locked_until=0,
+        expires_at=to_epoch_seconds(now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)),
+        operation=operation,
+    )

@@ -1,0 +1,1 @@
+"""Jobs and their tasks: states, the pure engine that advances them, and where they are stored."""

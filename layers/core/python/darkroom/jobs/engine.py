@@ -1,0 +1,231 @@
+"""How a job advances: pure functions from one ``JobFamily`` to the next.
+
+Whoever loads a family, calls one of these and commits the difference together with the
+settlement has done a whole step: nothing else in the product changes a task's or a job's state,
+except the claim of a single ready task (``jobs.store.claim_write``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from darkroom.jobs.model import (
+    Failure,
+    Job,
+    JobFamily,
+    Output,
+    Progress,
+    Receipt,
+    Source,
+    Task,
+)
+from darkroom.jobs.states import JobStatus, TaskStatus, check_job, check_task
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    PROJECTION_CHECK_SECONDS,
+    QUEUED_LIMIT_SECONDS,
+    TASK_ATTEMPTS_LIMIT,
+)
+
+SKIPPED = Failure(code="DEPENDENCY_FAILED", message="Something this needs could not be made.")
+
+
+def plan(job: Job, tasks: Sequence[Task], inherited: Sequence[Output], now: datetime) -> JobFamily:
+    """The family of a queued job whose tasks have just been planned."""
+    deadline = (job.queued_at or now) + timedelta(seconds=QUEUED_LIMIT_SECONDS)
+    planned = replace(job, planned=True, next_check_at=deadline)
+    return _advance(JobFamily(job=planned, tasks=tuple(tasks), inherited=tuple(inherited)), now)
+
+
+def begin(family: JobFamily, now: datetime) -> JobFamily:
+    """A queued job whose first task has been claimed is running."""
+    if family.job.status is not JobStatus.QUEUED:
+        return family
+    started = [task.started_at for task in family.tasks if task.started_at]
+    if not started:
+        return family
+    job = replace(
+        family.job,
+        status=check_job(family.job.status, JobStatus.RUNNING),
+        started_at=min(started),
+    )
+    return _touched(replace(family, job=job), now)
+
+
+def succeed(family: JobFamily, key: str, outputs: Sequence[Output], now: datetime) -> JobFamily:
+    """A running (or waiting) task delivered."""
+    task = _require(family, key)
+    done = replace(
+        task,
+        status=check_task(task.status, TaskStatus.SUCCEEDED),
+        outputs=tuple(outputs),
+        failure=None,
+        finished_at=now,
+        **_NO_LEASE,
+    )
+    return _advance(_with_task(family, done), now)
+
+
+def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFamily:
+    """A task failed for good."""
+    task = _require(family, key)
+    failed = replace(
+        task,
+        status=check_task(task.status, TaskStatus.FAILED),
+        failure=failure,
+        finished_at=now,
+        **_NO_LEASE,
+    )
+    return _advance(_with_task(family, failed), now)
+
+
+def retry(
+    family: JobFamily, key: str, failure: Failure, delay_seconds: float, now: datetime
+) -> JobFamily:
+    """A task failed for now: ready again after the delay, or failed if its attempts are used up."""
+    task = _require(family, key)
+    if task.attempts >= TASK_ATTEMPTS_LIMIT:
+        return fail(family, key, failure, now)
+    not_before = now + timedelta(seconds=delay_seconds) if delay_seconds > 0 else None
+    again = replace(
+        task,
+        status=check_task(task.status, TaskStatus.READY),
+        failure=failure,
+        lease_until=None,
+        claim=None,
+        not_before=not_before,
+        next_check_at=(not_before or now) + timedelta(seconds=DISPATCH_CHECK_SECONDS),
+    )
+    return _touched(_with_task(family, again), now)
+
+
+def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:
+    """End every unfinished task and with them the job: its time is up or its plan is impossible."""
+    tasks = tuple(task if task.is_final else _ended(task, failure, now) for task in family.tasks)
+    return _advance(replace(family, tasks=tasks), now, reason=failure.code)
+
+
+def _ended(task: Task, failure: Failure, now: datetime) -> Task:
+    status = TaskStatus.SKIPPED if task.status is TaskStatus.BLOCKED else TaskStatus.FAILED
+    return replace(
+        task,
+        status=check_task(task.status, status),
+        failure=failure,
+        finished_at=now,
+        **_NO_LEASE,
+    )
+
+
+# Nobody works on the task any more and nobody has to look at it again.
+_NO_LEASE: dict[str, Any] = {
+    "lease_until": None,
+    "claim": None,
+    "next_check_at": None,
+    "not_before": None,
+}
+
+
+def _advance(family: JobFamily, now: datetime, *, reason: str | None = None) -> JobFamily:
+    """Release or skip what depended on finished tasks, count, and end the job if all is done."""
+    tasks = _released(family, now)
+    while tasks != family.tasks:
+        family = replace(family, tasks=tasks)
+        tasks = _released(family, now)
+    job = replace(family.job, progress=_progress(family.tasks))
+    family = begin(replace(family, job=job), now)
+    if all(task.is_final for task in family.tasks):
+        return replace(family, job=_finished(family, now, reason))
+    return _touched(family, now)
+
+
+def _released(family: JobFamily, now: datetime) -> tuple[Task, ...]:
+    return tuple(
+        _release(family, task, now) if task.status is TaskStatus.BLOCKED else task
+        for task in family.tasks
+    )
+
+
+def _release(family: JobFamily, task: Task, now: datetime) -> Task:
+    sources = list(task.sources)
+    for need in task.needs:
+        made = _delivered(family, need)
+        if made is not None:
+            sources.append(made)
+            continue
+        needed = family.task(need)
+        if needed is None or (needed.is_final and needed.status is not TaskStatus.SUCCEEDED):
+            return replace(
+                task,
+                status=check_task(task.status, TaskStatus.SKIPPED),
+                failure=SKIPPED,
+                finished_at=now,
+            )
+        return task
+    return replace(
+        task,
+        status=check_task(task.status, TaskStatus.READY),
+        sources=tuple(sources),
+        next_check_at=now + timedelta(seconds=DISPATCH_CHECK_SECONDS),
+    )
+
+
+def _delivered(family: JobFamily, key: str) -> Source | None:
+    """The first output under this key, from an own task that succeeded or from a parent."""
+    task = family.task(key)
+    if task is not None:
+        outputs = task.outputs if task.status is TaskStatus.SUCCEEDED else ()
+    else:
+        outputs = tuple(output for output in family.inherited if output.key == key)
+    if not outputs:
+        return None
+    first = outputs[0]
+    return Source(key=key, storage_key=first.storage_key, mime_type=first.mime_type)
+
+
+def _progress(tasks: Sequence[Task]) -> Progress:
+    completed = sum(1 for task in tasks if task.status is TaskStatus.SUCCEEDED)
+    finished = sum(1 for task in tasks if task.is_final)
+    return Progress(completed=completed, failed=finished - completed, total=len(tasks))
+
+
+def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
+    job = family.job
+    made = {task.key for task in family.tasks if task.status is TaskStatus.SUCCEEDED}
+    if family.tasks and all(task.status is TaskStatus.SUCCEEDED for task in family.tasks):
+        status = JobStatus.SUCCEEDED
+    elif made & job.promised:
+        status = JobStatus.PARTIAL
+    else:
+        status = JobStatus.FAILED
+    parts = tuple(part.used(made) for part in job.price)
+    used = sum(parts)
+    failures = [task.failure.code for task in family.tasks if task.failure and task.is_final]
+    because = None if status is JobStatus.SUCCEEDED else reason or next(iter(failures), None)
+    # The last check re-derives the job's events and other projections, then lets it go.
+    return replace(
+        job,
+        status=check_job(job.status, status),
+        receipt=Receipt(used=used, refunded=job.reserved - used, parts=parts, reason=because),
+        finished_at=now,
+        updated_at=now,
+        next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
+    )
+
+
+def _touched(family: JobFamily, now: datetime) -> JobFamily:
+    return replace(family, job=replace(family.job, updated_at=now))
+
+
+def _with_task(family: JobFamily, changed: Task) -> JobFamily:
+    tasks = tuple(changed if task.key == changed.key else task for task in family.tasks)
+    return replace(family, tasks=tasks)
+
+
+def _require(family: JobFamily, key: str) -> Task:
+    task = family.task(key)
+    if task is None:
+        raise KeyError(f"{family.job.job_id} has no task {key}")
+    return task

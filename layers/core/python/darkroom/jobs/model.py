@@ -1,0 +1,166 @@
+"""What a job, a task and an output are. Frozen values; ``jobs.engine`` makes new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from darkroom.jobs.states import FINAL_JOB, FINAL_TASK, JobStatus, TaskStatus
+from darkroom.kernel.money import PricePart, total_credits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A file a task produced, or one a child job inherited."""
+
+    output_id: str
+    key: str
+    type: str
+    mime_type: str
+    storage_key: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    style: str | None = None
+    role: str | None = None
+    language: str | None = None
+    selected: bool = False
+    inherited_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An input file of a task: ``key`` is ``photo_1`` … or the task that made it."""
+
+    key: str
+    storage_key: str
+    mime_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a task or a job did not deliver: a code for developers, a sentence for users."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    job_id: str
+    account_id: str
+    key: str
+    kind: str
+    number: int
+    """Position in the plan, from 1; names the output."""
+    status: TaskStatus
+    needs: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    language: str = "en"
+    provider: str = ""
+    fault: str | None = None
+    attempts: int = 0
+    """Attempts begun; the number of the running one is its fence."""
+    claim: str | None = None
+    """Id of the worker call that holds the lease."""
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    failure: Failure | None = None
+    outputs: tuple[Output, ...] = ()
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_check_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_TASK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the job cost in the end."""
+
+    used: int
+    refunded: int
+    parts: tuple[int, ...]
+    """Credits used of each part of the price, in its order; they add up to ``used``."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    completed: int = 0
+    failed: int = 0
+    total: int = 0
+
+    @property
+    def percent(self) -> int:
+        return (self.completed + self.failed) * 100 // self.total if self.total else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    job_id: str
+    account_id: str
+    recipe: str
+    status: JobStatus
+    inputs: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+    language: str = "en"
+    device_id: str = ""
+    template_id: str | None = None
+    combination: str | None = None
+    """``mode|stage|genre`` of the template, where the recipe has templates."""
+    price: tuple[PricePart, ...] = ()
+    hold: str | None = None
+    """The credits' own description of what is held (opaque here)."""
+    parent_job_id: str | None = None
+    regen_target: str | None = None
+    regen_clip_no: int | None = None
+    only_keys: tuple[str, ...] = ()
+    """Keys a child makes; empty means all of the recipe's."""
+    planned: bool = False
+    progress: Progress = Progress()
+    receipt: Receipt | None = None
+    operation: str | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_check_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_JOB
+
+    @property
+    def reserved(self) -> int:
+        return total_credits(self.price)
+
+    @property
+    def promised(self) -> frozenset[str]:
+        return frozenset(key for part in self.price for key in part.promised)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFamily:
+    """A job with everything in its collection: the unit that the engine works on."""
+
+    job: Job
+    tasks: tuple[Task, ...] = ()
+    inherited: tuple[Output, ...] = ()
+
+    def task(self, key: str) -> Task | None:
+        return next((task for task in self.tasks if task.key == key), None)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Own outputs in the order of the plan, then what was inherited."""
+        own = [output for task in self.tasks for output in task.outputs]
+        return (*own, *self.inherited)

@@ -1,0 +1,548 @@
+"""Where jobs live: one collection per job (the job, large inputs, tasks, inherited outputs)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.jobs.model import (
+    Failure,
+    Job,
+    JobFamily,
+    Output,
+    Progress,
+    Receipt,
+    Source,
+    Task,
+)
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, Unprocessable
+from darkroom.kernel.limits import DUE_SHARDS, INLINE_INPUTS_LIMIT_BYTES
+from darkroom.kernel.money import PricePart
+
+JOB_KEY = "job"
+INPUTS_KEY = "inputs"
+TASK_PREFIX = "task#"
+INHERITED_PREFIX = "inherited#"
+
+
+class ByAccount(GlobalSecondaryIndex):
+    """An account's jobs by the time they were created. Sparse: only job items carry the key."""
+
+    class Meta:
+        index_name = "byAccount"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
+
+
+class Due(GlobalSecondaryIndex):
+    """Everything unfinished by the time it has to be looked at. Sparse."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
+    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
+
+
+class CollectionItem(BaseItem):
+    """The key that all items of a job's collection share."""
+
+    class Meta:
+        table_name = "unbound"
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
+    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
+    """Unix seconds."""
+    due = Due()
+
+
+class JobItem(CollectionItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(attr_name="accountId")
+    list_key = UnicodeAttribute(attr_name="listKey")
+    by_account = ByAccount()
+    recipe = UnicodeAttribute()
+    status = UnicodeAttribute()
+    version = NumberAttribute()
+    inputs = UnicodeAttribute(null=True)
+    """JSON; absent when the inputs are large and live in an item of their own."""
+    language = UnicodeAttribute(attr_name="lang")
+    device_id = UnicodeAttribute(null=True, attr_name="deviceId")
+    template_id = UnicodeAttribute(null=True, attr_name="templateId")
+    combination = UnicodeAttribute(null=True, attr_name="combo")
+    price = UnicodeAttribute(null=True)
+    hold = UnicodeAttribute(null=True)
+    parent_job_id = UnicodeAttribute(null=True, attr_name="parentJobId")
+    regen = UnicodeAttribute(null=True)
+    planned = BooleanAttribute(null=True)
+    progress = UnicodeAttribute(null=True)
+    receipt = UnicodeAttribute(null=True)
+    queued_at = UnicodeAttribute(null=True, attr_name="queuedAt")
+    started_at = UnicodeAttribute(null=True, attr_name="startedAt")
+    finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
+    updated_at = UnicodeAttribute(attr_name="updatedAt")
+    creation = UnicodeAttribute(null=True, attr_name="by")
+    """The operation that queued the job: recognises a repeated request for ever."""
+
+
+class InputsItem(CollectionItem):
+    class Meta:
+        table_name = "unbound"
+
+    inputs = UnicodeAttribute()
+
+
+class TaskItem(CollectionItem):
+    class Meta:
+        table_name = "unbound"
+
+    status = UnicodeAttribute()
+    attempts = NumberAttribute(default=0)
+    claim = UnicodeAttribute(null=True)
+    lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
+    not_before = UnicodeAttribute(null=True, attr_name="notBefore")
+    plan = UnicodeAttribute()
+    """JSON of what never changes: account, kind, number, needs, params, seed, …"""
+    sources = UnicodeAttribute(null=True)
+    outputs = UnicodeAttribute(null=True)
+    failure = UnicodeAttribute(null=True)
+    started_at = UnicodeAttribute(null=True, attr_name="startedAt")
+    finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
+
+
+class InheritedItem(CollectionItem):
+    class Meta:
+        table_name = "unbound"
+
+    output = UnicodeAttribute()
+
+
+ITEM_CLASSES: tuple[type[BaseItem], ...] = (
+    CollectionItem,
+    JobItem,
+    InputsItem,
+    TaskItem,
+    InheritedItem,
+)
+
+
+def due_shard(job_id: str) -> str:
+    """Unfinished things spread over a few index partitions, by their job."""
+    return f"s{hashlib.sha256(job_id.encode()).digest()[0] % DUE_SHARDS}"
+
+
+def due_shards() -> list[str]:
+    return [f"s{number}" for number in range(DUE_SHARDS)]
+
+
+# Reads
+
+
+def find_family(job_id: str) -> JobFamily | None:
+    """The whole collection, consistently; None when there is no such job."""
+    items = _query_collection(job_id)
+    return family_from_raw(items)
+
+
+def find_job(job_id: str) -> Job | None:
+    try:
+        item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
+
+
+def find_inputs(job_id: str) -> InputsItem | None:
+    try:
+        return InputsItem.get(job_id, INPUTS_KEY, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+
+
+def list_jobs(
+    account_id: str, *, limit: int, before: str | None = None
+) -> tuple[list[Job], str | None]:
+    """Jobs newest first; the second value is the list key to go on before, None at the end."""
+    condition = None if before is None else JobItem.list_key < before
+    items = list(
+        JobItem.by_account.query(
+            account_id,
+            range_key_condition=condition,
+            scan_index_forward=False,
+            limit=limit + 1,
+            page_size=limit + 1,
+        )
+    )
+    page = items[:limit]
+    jobs = [
+        job_from_items(item, find_inputs(item.pk) if item.inputs is None else None) for item in page
+    ]
+    return jobs, (page[-1].list_key if len(items) > limit else None)
+
+
+def list_due(shard: str, until: datetime, *, limit: int) -> list[tuple[str, str]]:
+    """Keys (job id, sort key) of what should have been looked at by ``until``, oldest first."""
+    return [
+        (item.pk, item.sk)
+        for item in CollectionItem.due.query(
+            shard,
+            range_key_condition=CollectionItem.next_check_at <= to_epoch_seconds(until),
+            limit=limit,
+        )
+    ]
+
+
+def _query_collection(job_id: str) -> list[dict[str, Any]]:
+    connection = JobItem._get_connection()
+    items: list[dict[str, Any]] = []
+    start: Any = None
+    while True:
+        page = connection.query(job_id, consistent_read=True, exclusive_start_key=start)
+        items.extend(page["Items"])
+        start = page.get("LastEvaluatedKey")
+        if start is None:
+            return items
+
+
+def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
+    job_item: JobItem | None = None
+    inputs: InputsItem | None = None
+    tasks: list[Task] = []
+    inherited: list[Output] = []
+    for raw in items:
+        sort_key = raw["sk"]["S"]
+        if sort_key == JOB_KEY:
+            job_item = JobItem.from_raw_data(raw)
+        elif sort_key == INPUTS_KEY:
+            inputs = InputsItem.from_raw_data(raw)
+        elif sort_key.startswith(TASK_PREFIX):
+            tasks.append(task_from_item(TaskItem.from_raw_data(raw)))
+        elif sort_key.startswith(INHERITED_PREFIX):
+            inherited.append(Output(**json.loads(InheritedItem.from_raw_data(raw).output)))
+    if job_item is None:
+        return None
+    tasks.sort(key=lambda task: task.number)
+    job = job_from_items(job_item, inputs)
+    return JobFamily(job=job, tasks=tuple(tasks), inherited=tuple(inherited))
+
+
+# Writes
+
+
+def create_writes(job: Job, operation: str) -> list[Write]:
+    """A job that must not exist yet, with its large inputs beside it."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+
+    item = _job_item(job, operation)
+    writes = [put(item, condition=JobItem.pk.does_not_exist(), refused=refused)]
+    return writes + _inputs_writes(job, item, operation)
+
+
+def queue_draft_writes(draft: Job, queued: Job, operation: str) -> list[Write]:
+    """A draft becomes queued, exactly as it was read."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        status = (stored or {}).get("status", {}).get("S")
+        if status == JobStatus.DRAFT:
+            return ConcurrentUpdate("the draft has changed")
+        return Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
+
+    item = _job_item(replace(queued, version=draft.version + 1), operation)
+    # The status makes a second confirm impossible; the version says it is the draft we priced.
+    condition = (JobItem.status == JobStatus.DRAFT.value) & (JobItem.version == draft.version)
+    writes = [put(item, condition=condition, refused=refused)]
+    return writes + _inputs_writes(queued, item, operation)
+
+
+def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[Write]:
+    """The difference between two states of one family; the job's version guards them all."""
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the job has moved on")
+
+    job = replace(after.job, version=before.job.version + 1)
+    writes = [
+        put(
+            _job_item(job, operation),
+            condition=JobItem.version == before.job.version,
+            refused=moved_on,
+        )
+    ]
+    known = {task.key: task for task in before.tasks}
+    for task in after.tasks:
+        old = known.get(task.key)
+        if old == task:
+            continue
+        if old is None:
+            condition = TaskItem.pk.does_not_exist()
+        else:
+            # Claims do not touch the job's version, so every task is also guarded by its fence.
+            condition = (TaskItem.status == old.status.value) & (TaskItem.attempts == old.attempts)
+        writes.append(put(_task_item(task, operation), condition=condition, refused=moved_on))
+    if not before.inherited:
+        writes.extend(
+            put(_inherited_item(after.job.job_id, output, operation), refused=moved_on)
+            for output in after.inherited
+        )
+    return writes
+
+
+def settled_check_write(job: Job, operation: str) -> Write:
+    """A final job leaves the sweeper's index: all its projections have been derived again."""
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the job has moved on")
+
+    return update(
+        JobItem(job.job_id, JOB_KEY),
+        [JobItem.next_check_at.remove(), JobItem.due_shard.remove()],
+        condition=JobItem.version == job.version,
+        refused=moved_on,
+        operation=operation,
+    )
+
+
+def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: str) -> Write:
+    """Look at an item again at ``later`` (Unix seconds), unless it changed meanwhile."""
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the item has moved on")
+
+    return update(
+        CollectionItem(job_id, sort_key),
+        [CollectionItem.next_check_at.set(later)],
+        condition=CollectionItem.next_check_at == seen,
+        refused=moved_on,
+        operation=operation,
+    )
+
+
+def claim_write(
+    job_id: str, key: str, attempt: int, *, claim: str, lease_until: datetime, now: datetime
+) -> Write:
+    """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the task is not to be claimed", code="TASK_NOT_CLAIMABLE")
+
+    return update(
+        TaskItem(job_id, TASK_PREFIX + key),
+        [
+            TaskItem.status.set(TaskStatus.RUNNING.value),
+            TaskItem.attempts.set(attempt),
+            TaskItem.claim.set(claim),
+            TaskItem.lease_until.set(to_iso(lease_until)),
+            CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
+            TaskItem.started_at.set(TaskItem.started_at | to_iso(now)),
+        ],
+        # Ready says that nobody works on it; the attempt makes an old message harmless.
+        condition=(TaskItem.status == TaskStatus.READY.value) & (TaskItem.attempts == attempt - 1),
+        refused=refused,
+        operation=claim,
+    )
+
+
+def _inputs_writes(job: Job, item: JobItem, operation: str) -> list[Write]:
+    # pynamodb's attributes are never None to the type checker, yet this one is when it is large.
+    inline: str | None = item.inputs
+    if inline is not None:
+        return []
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the inputs have changed")
+
+    text = _dump(job.inputs)
+    beside = InputsItem(job.job_id, INPUTS_KEY, inputs=text, operation=operation)
+    return [put(beside, refused=refused)]
+
+
+# Items ↔ values
+
+
+def _job_item(job: Job, operation: str) -> JobItem:
+    inputs = _dump(job.inputs)
+    regen = None
+    if job.regen_target is not None or job.only_keys:
+        regen = _dump([job.regen_target, job.regen_clip_no, list(job.only_keys)])
+    return JobItem(
+        job.job_id,
+        JOB_KEY,
+        account_id=job.account_id,
+        list_key=f"{to_iso(job.created_at)}#{job.job_id}",
+        recipe=job.recipe,
+        status=job.status.value,
+        version=job.version,
+        inputs=inputs if len(inputs.encode()) <= INLINE_INPUTS_LIMIT_BYTES else None,
+        language=job.language,
+        device_id=job.device_id or None,
+        template_id=job.template_id,
+        combination=job.combination,
+        price=_dump([[p.name, p.credits, list(p.promised)] for p in job.price]),
+        hold=job.hold,
+        parent_job_id=job.parent_job_id,
+        regen=regen,
+        planned=job.planned or None,
+        progress=_dump([job.progress.completed, job.progress.failed, job.progress.total])
+        if job.progress.total
+        else None,
+        receipt=_dump(asdict(job.receipt)) if job.receipt else None,
+        queued_at=_iso(job.queued_at),
+        started_at=_iso(job.started_at),
+        finished_at=_iso(job.finished_at),
+        updated_at=to_iso(job.updated_at),
+        creation=job.operation,
+        due_shard=due_shard(job.job_id) if job.next_check_at else None,
+        next_check_at=to_epoch_seconds(job.next_check_at) if job.next_check_at else None,
+        operation=operation,
+    )
+
+
+def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
+    text = item.inputs if item.inputs is not None else (inputs.inputs if inputs else "{}")
+    target, clip_no, only_keys = json.loads(item.regen) if item.regen else (None, None, [])
+    completed, failed, total = json.loads(item.progress) if item.progress else (0, 0, 0)
+    return Job(
+        job_id=item.pk,
+        account_id=item.account_id,
+        recipe=item.recipe,
+        status=JobStatus(item.status),
+        inputs=json.loads(text),
+        created_at=from_iso(item.list_key.partition("#")[0]),
+        updated_at=from_iso(item.updated_at),
+        version=int(item.version),
+        language=item.language,
+        device_id=item.device_id or "",
+        template_id=item.template_id,
+        combination=item.combination,
+        price=tuple(
+            PricePart(name=name, credits=credits, promised=tuple(promised))
+            for name, credits, promised in json.loads(item.price or "[]")
+        ),
+        hold=item.hold,
+        parent_job_id=item.parent_job_id,
+        regen_target=target,
+        regen_clip_no=clip_no,
+        only_keys=tuple(only_keys),
+        planned=bool(item.planned),
+        progress=Progress(completed=completed, failed=failed, total=total),
+        receipt=_receipt(item.receipt),
+        operation=item.creation,
+        queued_at=_moment(item.queued_at),
+        started_at=_moment(item.started_at),
+        finished_at=_moment(item.finished_at),
+        next_check_at=_from_epoch(item.next_check_at),
+    )
+
+
+def _task_item(task: Task, operation: str) -> TaskItem:
+    return TaskItem(
+        task.job_id,
+        TASK_PREFIX + task.key,
+        status=task.status.value,
+        attempts=task.attempts,
+        claim=task.claim,
+        lease_until=_iso(task.lease_until),
+        not_before=_iso(task.not_before),
+        plan=_dump(
+            {
+                "accountId": task.account_id,
+                "kind": task.kind,
+                "number": task.number,
+                "needs": list(task.needs),
+                "params": dict(task.params),
+                "seed": task.seed,
+                "language": task.language,
+                "provider": task.provider,
+                "fault": task.fault,
+            }
+        ),
+        sources=_dump([asdict(source) for source in task.sources]),
+        outputs=_dump([asdict(output) for output in task.outputs]) if task.outputs else None,
+        failure=_dump(asdict(task.failure)) if task.failure else None,
+        started_at=_iso(task.started_at),
+        finished_at=_iso(task.finished_at),
+        due_shard=None if task.is_final else due_shard(task.job_id),
+        next_check_at=to_epoch_seconds(task.next_check_at) if task.next_check_at else None,
+        operation=operation,
+    )
+
+
+def task_from_item(item: TaskItem) -> Task:
+    plan: Mapping[str, Any] = json.loads(item.plan)
+    return Task(
+        job_id=item.pk,
+        account_id=plan["accountId"],
+        key=item.sk.removeprefix(TASK_PREFIX),
+        kind=plan["kind"],
+        number=plan["number"],
+        status=TaskStatus(item.status),
+        needs=tuple(plan["needs"]),
+        sources=tuple(Source(**source) for source in json.loads(item.sources or "[]")),
+        params=plan["params"],
+        seed=plan["seed"],
+        language=plan["language"],
+        provider=plan["provider"],
+        fault=plan.get("fault"),
+        attempts=int(item.attempts),
+        claim=item.claim,
+        lease_until=_moment(item.lease_until),
+        not_before=_moment(item.not_before),
+        failure=Failure(**json.loads(item.failure)) if item.failure else None,
+        outputs=tuple(Output(**output) for output in json.loads(item.outputs or "[]")),
+        started_at=_moment(item.started_at),
+        finished_at=_moment(item.finished_at),
+        next_check_at=_from_epoch(item.next_check_at),
+    )
+
+
+def _inherited_item(job_id: str, output: Output, operation: str) -> InheritedItem:
+    return InheritedItem(
+        job_id,
+        INHERITED_PREFIX + output.key + "#" + output.output_id,
+        output=_dump(asdict(output)),
+        operation=operation,
+    )
+
+
+def _receipt(text: str | None) -> Receipt | None:
+    if text is None:
+        return None
+    shape = json.loads(text)
+    return Receipt(**{**shape, "parts": tuple(shape["parts"])})
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return to_iso(moment) if moment else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_iso(text) if text else None
+
+
+def _from_epoch(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)

@@ -1,0 +1,1 @@
+"""What every room of the house stands on: errors, ids, time, settings, limits, paging."""

@@ -1,0 +1,86 @@
+"""The one exception tree. The domain knows no HTTP; ``darkroom.api.errors`` maps kinds to statuses.
+
+DarkroomError
+├── InvalidInput          the caller sent something that can never be accepted
+├── NotFound              missing, or another account's (indistinguishable)
+├── Conflict              true input, wrong moment
+│   ├── PreconditionFailed    a stale If-Match
+│   └── ConcurrentUpdate      somebody else changed it between read and commit
+├── PaymentRequired       not enough credits, or a debt is open
+├── Forbidden
+├── Unauthorized
+├── TooLarge
+├── UnsupportedType
+├── Unprocessable
+├── RateLimited
+├── Unavailable           a dependency did not answer; repeating is safe
+└── ProviderError         (in ``darkroom.generation.ports``)
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DarkroomError(Exception):
+    """A named failure with a stable ``code`` and the facts a client may show or act on."""
+
+    code: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, detail: str = "", *, code: str | None = None, **facts: Any) -> None:
+        self.error_code = code or self.code
+        self.detail = detail
+        self.facts = facts
+        super().__init__(f"{self.error_code}: {detail}" if detail else self.error_code)
+
+
+class InvalidInput(DarkroomError):
+    code = "VALIDATION_FAILED"
+
+
+class NotFound(DarkroomError):
+    code = "NOT_FOUND"
+
+
+class Conflict(DarkroomError):
+    code = "CONFLICT"
+
+
+class PreconditionFailed(Conflict):
+    code = "PRECONDITION_FAILED"
+
+
+class ConcurrentUpdate(Conflict):
+    code = "CONCURRENT_UPDATE"
+
+
+class PaymentRequired(DarkroomError):
+    code = "CREDITS_INSUFFICIENT"
+
+
+class Unauthorized(DarkroomError):
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(DarkroomError):
+    code = "FORBIDDEN"
+
+
+class TooLarge(DarkroomError):
+    code = "FILE_TOO_LARGE"
+
+
+class UnsupportedType(DarkroomError):
+    code = "UNSUPPORTED_TYPE"
+
+
+class Unprocessable(DarkroomError):
+    code = "UNPROCESSABLE"
+
+
+class RateLimited(DarkroomError):
+    code = "RATE_LIMITED"
+
+
+class Unavailable(DarkroomError):
+    code = "UNAVAILABLE"

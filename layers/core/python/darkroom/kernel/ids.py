@@ -1,0 +1,78 @@
+"""Names of things: prefixed ULIDs, random or derived from their cause.
+
+A ULID is 26 characters of Crockford's base 32: 48 bits of Unix milliseconds and 80 bits of
+randomness (https://github.com/ulid/spec). Derived ids fill all 128 bits from SHA-256, so the
+same cause has the same id for ever; they do not sort by time and nothing here relies on that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+
+from darkroom.kernel.clock import Clock
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_LENGTH = 26
+_ULID_BITS = 128
+_OUTPUT_BITS = 10
+MAX_OUTPUTS_PER_JOB = (1 << _OUTPUT_BITS) - 1
+_OUTPUT_MASK = MAX_OUTPUTS_PER_JOB
+_ID_PATTERN = re.compile(r"^[a-z]{2,5}_[0-7][0-9A-HJKMNP-TV-Z]{25}$")
+
+
+def _encode(number: int) -> str:
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def _decode(ulid: str) -> int:
+    number = 0
+    for character in ulid:
+        number = number << 5 | _ALPHABET.index(character)
+    return number
+
+
+class Ids:
+    """Makes new ids from the injected clock and source of randomness."""
+
+    def __init__(
+        self, clock: Clock, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def new(self, prefix: str) -> str:
+        millis = int(self._clock.now().timestamp() * 1000)
+        number = millis << 80 | int.from_bytes(self._random_bytes(10), "big")
+        return f"{prefix}_{_encode(number & ~_OUTPUT_MASK)}"
+
+    def token(self, size_bytes: int = 16) -> str:
+        return self._random_bytes(size_bytes).hex()
+
+
+def derived_id(prefix: str, *cause: str) -> str:
+    """The id of what ``cause`` creates: the same for the same cause, whenever it is asked."""
+    digest = hashlib.sha256("\x1f".join(cause).encode()).digest()
+    number = int.from_bytes(digest[:16], "big") & ((1 << _ULID_BITS) - 1)
+    return f"{prefix}_{_encode(number & ~_OUTPUT_MASK)}"
+
+
+def output_id(job_id: str, number: int) -> str:
+    """The id of a job's output ``number`` (1 … 1023).
+
+    The low ten bits of a job's ULID are always zero and hold the number, so an output's id
+    leads back to its job without an index (``job_of_output``).
+    """
+    if not 1 <= number <= MAX_OUTPUTS_PER_JOB:
+        raise ValueError(f"output number {number} is outside 1..{MAX_OUTPUTS_PER_JOB}")
+    return f"out_{_encode(_decode(job_id.partition('_')[2]) | number)}"
+
+
+def job_of_output(output: str) -> str:
+    return f"job_{_encode(_decode(output.partition('_')[2]) & ~_OUTPUT_MASK)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    return text.startswith(f"{prefix}_") and _ID_PATTERN.match(text) is not None

@@ -1,0 +1,49 @@
+"""The environment, typed. The only module that reads ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a function is told by the template; a missing table is an error at the first use."""
+
+    stage: str
+    tables: Mapping[str, str]
+    media_bucket: str
+    studio_queue_url: str
+    ingest_queue_url: str
+    payment_gateway: str
+    jwt_issuer: str
+    jwt_audience: str
+    test_hooks: bool
+    event_retention_days: int
+    signing_secret_arn: str
+    region: str
+    endpoint_url: str | None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        env = os.environ if environ is None else environ
+        return cls(
+            stage=env.get("STAGE", "local"),
+            tables={
+                name.removeprefix("TABLE_").lower(): value
+                for name, value in env.items()
+                if name.startswith("TABLE_")
+            },
+            media_bucket=env.get("MEDIA_BUCKET", ""),
+            studio_queue_url=env.get("QUEUE_STUDIO_URL", ""),
+            ingest_queue_url=env.get("QUEUE_INGEST_URL", ""),
+            payment_gateway=env.get("PAYMENT_GATEWAY", "test"),
+            jwt_issuer=env.get("JWT_ISSUER", ""),
+            jwt_audience=env.get("JWT_AUDIENCE", ""),
+            test_hooks=env.get("TEST_HOOKS", "false") == "true",
+            event_retention_days=int(env.get("EVENT_RETENTION_DAYS", "400")),
+            signing_secret_arn=env.get("SIGNING_SECRET_ARN", ""),
+            region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
+            endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+        )

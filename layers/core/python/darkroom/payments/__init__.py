@@ -1,0 +1,1 @@
+"""Purchases and the gateways they go through."""

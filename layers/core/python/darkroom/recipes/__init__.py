@@ -1,0 +1,27 @@
+"""Kinds of jobs. Each recipe is one pure module: validate, price, plan, regenerate.
+
+Adding a recipe is a file here, its line in ``REGISTRY``, its prices and its templates.
+"""
+
+from __future__ import annotations
+
+from darkroom.kernel.errors import InvalidInput
+from darkroom.recipes.base import Recipe
+from darkroom.recipes.scenes import QUICK, STORY, TRAILER
+
+REGISTRY: dict[str, Recipe] = {recipe.name: recipe for recipe in (QUICK, STORY, TRAILER)}
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe with this name.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    recipe = REGISTRY.get(name)
+    if recipe is None:
+        raise InvalidInput(
+            "unknown recipe",
+            fields=[{"path": "recipe", "message": f"must be one of {', '.join(REGISTRY)}"}],
+        )
+    return recipe

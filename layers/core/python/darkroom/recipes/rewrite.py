@@ -1,0 +1,98 @@
+"""The user's own ending: cleaned, checked, and turned into prompt, caption and look. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from darkroom.kernel import catalogue
+from darkroom.kernel.errors import InvalidInput
+
+CAPTION_LIMIT_CHARS = 48
+MASK = "***"
+
+_MARKUP = re.compile(r"<[^<>]{0,500}>")
+_SPACE = re.compile(r"\s+")
+_CONTACTS = re.compile(
+    r"""(?ix)
+    [\w.+-]+@[\w-]+(?:\.[\w-]+)+                  # mail
+    | (?:https?://|www\.)\S+                      # links
+    | \b[\w-]+\.(?:com|net|org|io|me|kr|co)\b\S*  # bare domains
+    | (?<![\w])@\w{2,}                            # handles
+    | (?<!\d)\+?\d(?:[\s().-]*\d){7,14}(?!\d)     # phone numbers, 8 to 15 digits (E.164)
+    """
+)
+_ENDINGS = {
+    "happy": {"en": "And this time, they stayed.", "ko": "그리고 이번엔, 함께였다."},
+    "bittersweet": {"en": "Some goodbyes keep us warm.", "ko": "어떤 안녕은 오래 따뜻하다."},
+    "open": {"en": "The rest is ours to write.", "ko": "다음 장면은 우리의 몫."},
+}
+_MOODS = {
+    "happy": "The mood lifts into warm, relieved joy.",
+    "bittersweet": "The mood is tender and bittersweet.",
+    "open": "The mood is quiet and unresolved, full of possibility.",
+}
+_FRAMINGS = {"close": "close", "medium": "medium", "far": "wide"}
+
+
+def sanitize(raw_text: str) -> str:
+    """Normalised text without control characters, markup and contact data.
+
+    Raises:
+        InvalidInput: CONTENT_REJECTED with its ``category``; or nothing is left of the text.
+    """
+    text = unicodedata.normalize("NFKC", raw_text)
+    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+    text = _MARKUP.sub(" ", text).replace("<", " ").replace(">", " ")
+    _check_content(text)
+    text = _SPACE.sub(" ", _CONTACTS.sub(MASK, text)).strip()
+    if not text:
+        raise InvalidInput(
+            "the text is empty",
+            fields=[{"path": "rewrite.rawText", "message": "has no text in it"}],
+        )
+    return text
+
+
+def _check_content(text: str) -> None:
+    lowered = text.casefold()
+    for category, languages in catalogue.read("blocked_words.json")["categories"].items():
+        for language, words in languages.items():
+            for word in words:
+                if re.search(_pattern(word, language), lowered):
+                    raise InvalidInput(
+                        "the text is not allowed", code="CONTENT_REJECTED", category=category
+                    )
+
+
+def _pattern(word: str, language: str) -> str:
+    """English matches whole words; Korean glues particles to words and spaces them freely."""
+    if language == "en":
+        return rf"\b{re.escape(word.casefold())}\b"
+    return r"\s*".join(re.escape(part) for part in word.split())
+
+
+def caption_of(rewrite: Mapping[str, Any]) -> str:
+    """The text's first sentence, cut at a word to what fits on the screen."""
+    text = re.split(r"(?<=[.!?。…])\s", rewrite["sanitizedText"])[0]
+    if len(text) <= CAPTION_LIMIT_CHARS:
+        return text
+    cut = text[: CAPTION_LIMIT_CHARS - 1]
+    head, space, _ = cut.rpartition(" ")
+    return (head if space and len(head) > CAPTION_LIMIT_CHARS // 2 else cut) + "…"
+
+
+def ending_of(rewrite: Mapping[str, Any], language: str) -> str:
+    return _ENDINGS[rewrite["desiredEnding"]][language]
+
+
+def prompt_of(rewrite: Mapping[str, Any]) -> str:
+    return f"{_MOODS[rewrite['desiredEnding']]} The scene tells: {rewrite['sanitizedText']}"
+
+
+def look_of(rewrite: Mapping[str, Any]) -> dict[str, str]:
+    """What of the template's look the rewrite overrides."""
+    return {"framing": _FRAMINGS[rewrite["distanceMode"]]}

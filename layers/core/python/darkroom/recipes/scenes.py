@@ -1,0 +1,281 @@
+"""The recipes ``quick``, ``story`` and ``trailer``: photos → keyframes → clips → a film.
+
+They differ only in the number of scenes and in whether a film is cut, so they are three
+values of one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.ids import is_id
+from darkroom.kernel.limits import PHOTOS_PER_JOB_LIMIT, REWRITE_LIMIT_CHARS
+from darkroom.kernel.money import PricePart
+from darkroom.recipes import rewrite as rewriting
+from darkroom.recipes.base import Blueprint, Regeneration, TaskSpec
+
+CLIP_SECONDS = 3
+SLIDER_NEUTRAL = 50
+
+Stage = Literal["spark", "together", "apart"]
+Genre = Literal["romance", "comedy", "noir"]
+Slider = Annotated[int, Field(ge=0, le=100)]
+
+
+def _is_asset_id(value: str) -> str:
+    if not is_id(value, "ast"):
+        raise ValueError("is not an asset id")
+    return value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+
+class Sliders(_Model):
+    intensity: Slider | None = None
+    humor: Slider | None = None
+    drama: Slider | None = None
+    warmth: Slider | None = None
+    pace: Slider | None = None
+
+
+class Rewrite(_Model):
+    raw_text: Annotated[str, Field(min_length=1, max_length=REWRITE_LIMIT_CHARS)]
+    distance_mode: Literal["close", "medium", "far"]
+    desired_ending: Literal["happy", "bittersweet", "open"]
+
+
+class SceneInputs(_Model):
+    photo_asset_ids: Annotated[
+        list[Annotated[str, AfterValidator(_is_asset_id)]],
+        Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT),
+    ]
+    stage: Stage
+    genre: Genre
+    sliders: Sliders = Field(default_factory=Sliders)
+    rewrite_enabled: bool = False
+    rewrite: Rewrite | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    test_faults: dict[str, Literal["transient", "permanent", "moderation", "hang"]] | None = None
+
+    @model_validator(mode="after")
+    def _rewrite_goes_with_its_switch(self) -> SceneInputs:
+        if self.rewrite_enabled and self.rewrite is None:
+            raise ValueError("rewrite is required when rewriteEnabled is true")
+        if self.rewrite is not None and not self.rewrite_enabled:
+            raise ValueError("rewrite needs rewriteEnabled: true")
+        if len(set(self.photo_asset_ids)) != len(self.photo_asset_ids):
+            raise ValueError("photoAssetIds names a photo twice")
+        return self
+
+
+class SceneRecipe:
+    """A film in scenes: each has a keyframe and a clip; several scenes are cut to a film."""
+
+    has_templates = True
+
+    def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
+        self.name = name
+        self.scenes = scenes
+        self._target = target
+        self._allows_rewrite = allows_rewrite
+
+    @property
+    def has_film(self) -> bool:
+        return self.scenes > 1
+
+    def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            parsed = SceneInputs.model_validate(dict(inputs))
+        except ValidationError as error:
+            raise InvalidInput("invalid inputs", fields=field_errors(error)) from error
+        if parsed.rewrite_enabled and not self._allows_rewrite:
+            raise InvalidInput(
+                "no rewrite here",
+                fields=[
+                    {"path": "rewriteEnabled", "message": f"{self.name} has no rewrite add-on"}
+                ],
+            )
+        stored = parsed.model_dump(by_alias=True, exclude_none=True)
+        # The text as it came is never stored: a reader of the job sees only what was cleaned.
+        if parsed.rewrite is not None:
+            raw = stored["rewrite"].pop("rawText")
+            stored["rewrite"]["sanitizedText"] = rewriting.sanitize(raw)
+        self._check_faults(stored)
+        return stored
+
+    def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        reopened = dict(stored)
+        if "rewrite" in reopened:
+            # Cleaning a clean text changes nothing, so it can stand in for what was sent.
+            rewrite = dict(reopened["rewrite"])
+            rewrite["rawText"] = rewrite.pop("sanitizedText")
+            reopened["rewrite"] = rewrite
+        if changes.get("rewriteEnabled") is False:
+            reopened.pop("rewrite", None)
+        return self.validate({**reopened, **changes})
+
+    def _check_faults(self, stored: Mapping[str, Any]) -> None:
+        unknown = sorted(set(stored.get("testFaults", {})) - set(self._keys()))
+        if unknown:
+            raise InvalidInput(
+                "unknown task keys",
+                fields=[
+                    {"path": f"testFaults.{key}", "message": "is not a task of this recipe"}
+                    for key in unknown
+                ],
+            )
+
+    def asset_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(inputs["photoAssetIds"])
+
+    def template_combination(self, inputs: Mapping[str, Any]) -> tuple[str, str, str]:
+        return (self.name, inputs["stage"], inputs["genre"])
+
+    def price(self, inputs: Mapping[str, Any], costs: Mapping[str, int]) -> tuple[PricePart, ...]:
+        parts = [PricePart(name="base", credits=costs[self.name], promised=self._promised())]
+        if inputs.get("rewriteEnabled"):
+            last = (f"clip_{self.scenes}",)
+            parts.append(PricePart(name="rewrite", credits=costs["rewrite"], promised=last))
+        return tuple(parts)
+
+    def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
+        specs = [self._keyframe(blueprint, number) for number in self._numbers()]
+        specs += [self._clip(blueprint, number) for number in self._numbers()]
+        if self.has_film:
+            specs.append(self._film(blueprint))
+        wanted = blueprint.only_keys
+        return [spec for spec in specs if not wanted or spec.key in wanted]
+
+    def regenerate(
+        self,
+        inputs: Mapping[str, Any],
+        made: frozenset[str],
+        *,
+        target: str,
+        clip_no: int | None,
+    ) -> Regeneration:
+        number = self._regenerated_scene(inputs, target, clip_no)
+        keys = [f"kf_{number}", f"clip_{number}"]
+        clips = {f"clip_{n}" for n in self._numbers()}
+        if self.has_film and clips <= made | set(keys):
+            keys.append("film")
+        promised = tuple(key for key in keys if not key.startswith("kf_"))
+        return Regeneration(keys=tuple(keys), promised=promised)
+
+    def _regenerated_scene(
+        self, inputs: Mapping[str, Any], target: str, clip_no: int | None
+    ) -> int:
+        if self._target is None:
+            raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
+        if target == "rewrite_only":
+            if clip_no is not None:
+                raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
+            if not inputs.get("rewriteEnabled"):
+                raise Conflict("the job has no rewritten ending", code="NOT_REGENERABLE")
+            return self.scenes
+        if target != self._target:
+            raise InvalidInput(f"{self.name} has no target {target}", code="INVALID_TARGET")
+        if clip_no is None or clip_no not in self._numbers():
+            raise InvalidInput(f"clipNo must be 1 to {self.scenes}", code="INVALID_TARGET")
+        return clip_no
+
+    def _numbers(self) -> range:
+        return range(1, self.scenes + 1)
+
+    def _promised(self) -> tuple[str, ...]:
+        clips = tuple(f"clip_{number}" for number in self._numbers())
+        return (*clips, "film") if self.has_film else clips
+
+    def _keys(self) -> list[str]:
+        keyframes = [f"kf_{number}" for number in self._numbers()]
+        return [*keyframes, *self._promised()]
+
+    def _scene(self, blueprint: Blueprint, number: int) -> Mapping[str, Any]:
+        assert blueprint.template is not None
+        return blueprint.template["scenes"][number - 1]
+
+    def _common(self, blueprint: Blueprint, number: int) -> dict[str, Any]:
+        inputs = blueprint.inputs
+        sliders = {"intensity", "humor", "drama", "warmth", "pace"}
+        given = inputs.get("sliders", {})
+        return {
+            "mode": self.name,
+            "stage": inputs["stage"],
+            "genre": inputs["genre"],
+            "sceneNo": number,
+            "sceneCount": self.scenes,
+            "look": self._look(blueprint, number),
+            "sliders": {name: given.get(name, SLIDER_NEUTRAL) for name in sorted(sliders)},
+        }
+
+    def _rewrite_of(self, blueprint: Blueprint, number: int) -> Mapping[str, Any] | None:
+        if number != self.scenes or not blueprint.inputs.get("rewriteEnabled"):
+            return None
+        return blueprint.inputs["rewrite"]
+
+    def _look(self, blueprint: Blueprint, number: int) -> dict[str, str]:
+        look = dict(self._scene(blueprint, number)["look"])
+        rewrite = self._rewrite_of(blueprint, number)
+        if rewrite is not None:
+            look |= rewriting.look_of(rewrite)
+        return look
+
+    def _keyframe(self, blueprint: Blueprint, number: int) -> TaskSpec:
+        prompt = self._scene(blueprint, number)["prompt"]
+        rewrite = self._rewrite_of(blueprint, number)
+        if rewrite is not None:
+            prompt = f"{prompt} {rewriting.prompt_of(rewrite)}"
+        params = self._common(blueprint, number) | {"prompt": prompt}
+        return TaskSpec(key=f"kf_{number}", kind="keyframe", params=params, wants_photos=True)
+
+    def _clip(self, blueprint: Blueprint, number: int) -> TaskSpec:
+        params = self._common(blueprint, number) | {"durationSec": CLIP_SECONDS}
+        return TaskSpec(key=f"clip_{number}", kind="clip", needs=(f"kf_{number}",), params=params)
+
+    def _film(self, blueprint: Blueprint) -> TaskSpec:
+        assert blueprint.template is not None
+        language = blueprint.language
+        captions = [self._caption(blueprint, number) for number in self._numbers()]
+        ending = blueprint.template["ending"][language]
+        if blueprint.inputs.get("rewriteEnabled"):
+            ending = rewriting.ending_of(blueprint.inputs["rewrite"], language)
+        params = {
+            "genre": blueprint.inputs["genre"],
+            "stage": blueprint.inputs["stage"],
+            "captions": captions,
+            "hook": blueprint.template["hook"][language],
+            "ending": ending,
+        }
+        clips = tuple(f"clip_{number}" for number in self._numbers())
+        return TaskSpec(key="film", kind="film", needs=clips, params=params)
+
+    def _caption(self, blueprint: Blueprint, number: int) -> str:
+        rewrite = self._rewrite_of(blueprint, number)
+        if rewrite is not None:
+            return rewriting.caption_of(rewrite)
+        return self._scene(blueprint, number)["caption"][blueprint.language]
+
+
+def field_errors(error: ValidationError) -> list[dict[str, str]]:
+    """pydantic's complaints as ``{path, message}``, the shape that clients are told."""
+    return [
+        {
+            "path": ".".join(str(part) for part in problem["loc"]),
+            "message": problem["msg"].removeprefix("Value error, "),
+        }
+        for problem in error.errors(include_url=False, include_context=False)
+    ]
+
+
+QUICK = SceneRecipe("quick", scenes=1, target=None, allows_rewrite=False)
+STORY = SceneRecipe("story", scenes=3, target="story_clip", allows_rewrite=True)
+TRAILER = SceneRecipe("trailer", scenes=5, target="trailer_scene", allows_rewrite=True)

@@ -1,0 +1,39 @@
+"""Assignments: the variant a user was given for a combination, once and for all."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.errors import Conflict, DarkroomError
+
+
+class AssignmentItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    subject = UnicodeAttribute(hash_key=True)
+    """``account#<id>`` or ``device#<id>``."""
+    combination = UnicodeAttribute(range_key=True)
+    """``mode|stage|genre``."""
+    template_id = UnicodeAttribute(attr_name="templateId")
+    assigned_at = UnicodeAttribute(attr_name="assignedAt")
+
+
+def account_subject(account_id: str) -> str:
+    return f"account#{account_id}"
+
+
+def device_subject(device_id: str) -> str:
+    return f"device#{device_id}"
+
+
+def assign_write(subject: str, combination: str, template_id: str, assigned_at: str) -> Write:
+    """Remember the variant unless one is remembered already."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("already assigned", code="ALREADY_HAPPENED")
+
+    item = AssignmentItem(subject, combination, template_id=template_id, assigned_at=assigned_at)
+    return put(item, condition=AssignmentItem.subject.does_not_exist(), refused=refused)

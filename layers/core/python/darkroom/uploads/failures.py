@@ -1,0 +1,60 @@
+"""Why an upload failed: the codes an asset may carry and what its owner is told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class UploadFailure(StrEnum):
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    TYPE_MISMATCH = "TYPE_MISMATCH"
+    FILE_TOO_LARGE = "FILE_TOO_LARGE"
+    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    CORRUPT_FILE = "CORRUPT_FILE"
+    UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
+    UPLOAD_INCOMPLETE = "UPLOAD_INCOMPLETE"
+
+
+_MESSAGES: dict[UploadFailure, tuple[str, str]] = {
+    UploadFailure.UNSUPPORTED_TYPE: (
+        "This is not a picture we can read. Please upload a JPEG, PNG or WebP file.",
+        "읽을 수 없는 이미지입니다. JPEG, PNG, WebP 파일을 올려 주세요.",
+    ),
+    UploadFailure.TYPE_MISMATCH: (
+        "The file is of another kind than its name says.",
+        "파일의 실제 형식이 이름과 다릅니다.",
+    ),
+    UploadFailure.FILE_TOO_LARGE: (
+        "The file is larger than allowed.",
+        "파일이 허용된 크기보다 큽니다.",
+    ),
+    UploadFailure.IMAGE_TOO_LARGE: (
+        "The picture has too many pixels. Please upload a smaller one.",
+        "이미지 해상도가 너무 높습니다. 더 작은 이미지를 올려 주세요.",
+    ),
+    UploadFailure.CORRUPT_FILE: (
+        "The file is damaged. Please upload it again.",
+        "파일이 손상되었습니다. 다시 올려 주세요.",
+    ),
+    UploadFailure.UPLOAD_EXPIRED: (
+        "The file did not arrive in time. Please upload it again.",
+        "제한 시간 안에 파일이 도착하지 않았습니다. 다시 올려 주세요.",
+    ),
+    UploadFailure.UPLOAD_INCOMPLETE: (
+        "The file did not arrive completely. Please upload it again.",
+        "파일이 끝까지 올라오지 않았습니다. 다시 올려 주세요.",
+    ),
+}
+
+
+def failure_of(code: str) -> UploadFailure:
+    """The failure with this code; a file is corrupt if nobody knows what is wrong with it."""
+    try:
+        return UploadFailure(code)
+    except ValueError:
+        return UploadFailure.CORRUPT_FILE
+
+
+def message_of(failure: UploadFailure, language: str = "en") -> str:
+    english, korean = _MESSAGES[failure]
+    return korean if language == "ko" else english

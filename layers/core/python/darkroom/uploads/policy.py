@@ -1,0 +1,74 @@
+"""What may be uploaded: names, types and sizes as they are declared, before anything arrives.
+
+What the content really is, only the check after the upload can tell.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
+from darkroom.kernel.limits import PHOTO_LIMIT_BYTES
+
+FILE_NAME_LIMIT_CHARS = 255
+IMAGE = "image"
+KIND_OF_TYPE = {"image/jpeg": IMAGE, "image/png": IMAGE, "image/webp": IMAGE}
+SIZE_LIMIT_BYTES = {IMAGE: PHOTO_LIMIT_BYTES}
+# Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewFile:
+    """A file that may be uploaded, as its owner declares it."""
+
+    filename: str
+    size_bytes: int
+    mime_type: str
+    kind: str
+
+
+def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> NewFile:
+    """The declared file in its stored form. ``at`` is where it stands in the request.
+
+    Raises:
+        InvalidInput: the name cannot be used, or there is nothing to upload.
+        UnsupportedType; TooLarge: over the limit of its kind.
+    """
+    name = clean_name(filename, at=at)
+    if size_bytes < 1:
+        raise _refusal(InvalidInput, at + "sizeBytes", "must be at least 1")
+    declared = mime_type.strip().lower()
+    kind = KIND_OF_TYPE.get(declared)
+    if kind is None:
+        raise _refusal(
+            UnsupportedType, at + "mimeType", f"must be one of {', '.join(KIND_OF_TYPE)}"
+        )
+    limit_bytes = SIZE_LIMIT_BYTES[kind]
+    if size_bytes > limit_bytes:
+        raise _refusal(TooLarge, at + "sizeBytes", f"must be at most {limit_bytes}")
+    return NewFile(filename=name, size_bytes=size_bytes, mime_type=declared, kind=kind)
+
+
+def clean_name(filename: str, *, at: str = "") -> str:
+    """The last part of a path, as a name to show and to download under.
+
+    Raises:
+        InvalidInput: nothing usable is left.
+    """
+    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in filename):
+        raise _refusal(InvalidInput, at + "filename", "must not contain control characters")
+    base = filename.replace("\\", "/").rpartition("/")[2]
+    name = unicodedata.normalize("NFC", base).strip()
+    if not 1 <= len(name) <= FILE_NAME_LIMIT_CHARS or name in {".", ".."}:
+        raise _refusal(
+            InvalidInput, at + "filename", f"must be 1 to {FILE_NAME_LIMIT_CHARS} characters"
+        )
+    return name
+
+
+def _refusal(
+    kind: type[InvalidInput] | type[UnsupportedType] | type[TooLarge], path: str, message: str
+) -> InvalidInput | UnsupportedType | TooLarge:
+    return kind(f"{path} {message}", fields=[{"path": path, "message": message}])

@@ -1,0 +1,32 @@
+"""Claim: one worker, one attempt, one lease; by one conditional write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit_one
+from darkroom.db.commit import load
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Task
+from darkroom.jobs.store import TaskItem
+from darkroom.kernel.errors import Conflict
+from darkroom.kernel.limits import LEASE_SECONDS
+
+
+def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
+    """The task, running under our lease; None when this message has nothing (more) to do."""
+    now = app.clock.now()
+    write = jobs_store.claim_write(
+        job_id,
+        key,
+        attempt,
+        claim=app.ids.token(),
+        lease_until=now + timedelta(seconds=LEASE_SECONDS),
+        now=now,
+    )
+    try:
+        raw = commit_one(write)
+    except Conflict:
+        return None
+    return jobs_store.task_from_item(load(TaskItem, raw))

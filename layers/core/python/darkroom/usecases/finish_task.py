@@ -1,0 +1,56 @@
+"""Complete or fail one attempt: the task, what it releases, and the settlement, in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from darkroom.bootstrap import App
+from darkroom.jobs import engine
+from darkroom.jobs.model import Failure, JobFamily, Output, Task
+from darkroom.jobs.states import TaskStatus
+from darkroom.kernel.limits import TASK_BACKOFF_BASE_SECONDS, TASK_BACKOFF_LIMIT_SECONDS
+from darkroom.usecases.advance_job import advance
+
+
+def complete_task(app: App, task: Task, outputs: Sequence[Output]) -> JobFamily | None:
+    """The attempt delivered. Does nothing when its lease was lost to another attempt."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        return engine.succeed(family, task.key, outputs, now)
+
+    return advance(app, task.job_id, step)
+
+
+def fail_task(app: App, task: Task, failure: Failure, *, transient: bool) -> JobFamily | None:
+    """The attempt failed: another one follows if that may help and attempts are left."""
+    now = app.clock.now()
+    delay_seconds = backoff_seconds(app, task.attempts)
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        if transient:
+            return engine.retry(family, task.key, failure, delay_seconds, now)
+        return engine.fail(family, task.key, failure, now)
+
+    return advance(app, task.job_id, step)
+
+
+def backoff_seconds(app: App, attempts: int) -> float:
+    """Full jitter under an exponential ceiling: 2 s, doubling, at most 30 s."""
+    ceiling = TASK_BACKOFF_BASE_SECONDS * 2 ** max(0, attempts - 1)
+    return app.jitter.uniform(0, min(TASK_BACKOFF_LIMIT_SECONDS, ceiling))
+
+
+def _holds(family: JobFamily, task: Task) -> bool:
+    """Whether this attempt is still the one that may speak for the task."""
+    current = family.task(task.key)
+    return (
+        current is not None
+        and current.status is TaskStatus.RUNNING
+        and current.attempts == task.attempts
+        and current.claim == task.claim
+    )

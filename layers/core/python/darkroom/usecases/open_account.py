@@ -1,0 +1,28 @@
+"""First sight of an account: its wallet with the one signup bonus."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.credits import model, store
+from darkroom.credits.model import Wallet
+from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+
+
+def ensure_wallet(app: App, account_id: str) -> Wallet:
+    """The account's wallet, opened with its bonus if this is the first time it is seen."""
+    wallet = store.find_wallet(account_id)
+    return wallet or open_account(app, account_id)
+
+
+def open_account(app: App, account_id: str) -> Wallet:
+    """Open the wallet; somebody else opening it at the same moment is as good."""
+    change = model.open_wallet(account_id, app.clock.now())
+    try:
+        commit(store.change_writes(change, before=None, operation=app.ids.token()))
+    except (ConcurrentUpdate, Conflict):
+        wallet = store.find_wallet(account_id)
+        if wallet is None:
+            raise
+        return wallet
+    return change.wallet

@@ -1,0 +1,55 @@
+"""Who asks, and under which name a repeated request is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from darkroom.kernel.ids import Ids, derived_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One request that changes something.
+
+    With an Idempotency-Key, ids of what it creates and the ``operation`` it writes derive from
+    account, route, key and body: a repeat meets its own work. Without one, both are random.
+    """
+
+    account_id: str
+    route: str
+    language: str
+    key: str | None
+    operation: str
+
+    def id_for(self, ids: Ids, prefix: str, *discriminators: str) -> str:
+        if self.key is None:
+            return ids.new(prefix)
+        return derived_id(prefix, self.account_id, self.route, self.key, *discriminators)
+
+
+def command(
+    ids: Ids,
+    *,
+    account_id: str,
+    route: str,
+    language: str,
+    key: str | None,
+    body: Mapping[str, Any],
+) -> Command:
+    operation = ids.token()
+    if key is not None:
+        cause = "\x1f".join((account_id, route, key, body_hash(body)))
+        operation = hashlib.sha256(cause.encode()).hexdigest()[:32]
+    return Command(
+        account_id=account_id, route=route, language=language, key=key, operation=operation
+    )
+
+
+def body_hash(body: Mapping[str, Any]) -> str:
+    """Bodies are the same if they are the same JSON value, however they are spelled."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

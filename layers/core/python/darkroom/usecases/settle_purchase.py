@@ -1,0 +1,101 @@
+"""Purchases through the test gateway: record, credits and ledger entry in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from darkroom.bootstrap import App
+from darkroom.credits import model, pricing
+from darkroom.credits import store as credits_store
+from darkroom.credits.model import PURCHASE_PRIORITY, EntryType, Grant, Reason
+from darkroom.db import commit
+from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.payments import store as payments_store
+from darkroom.payments.store import Purchase
+from darkroom.usecases.open_account import ensure_wallet
+from darkroom.usecases.racing import until_won
+from darkroom.usecases.requests import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    purchase: Purchase
+    balance: int
+    """The balance right after these credits came in, also when asked again later."""
+
+
+def purchase_with_test_gateway(
+    app: App, call: Command, *, pack: str | None, amount: int | None
+) -> Settled:
+    """Credit a pack or an amount at once.
+
+    Raises:
+        InvalidInput: an unknown pack, or not exactly one of pack and amount.
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+    """
+    credits = _credits(pack, amount)
+    purchase_id = call.id_for(app.ids, "pur")
+
+    def attempt() -> Settled:
+        wallet = ensure_wallet(app, call.account_id)
+        now = app.clock.now()
+        purchase = Purchase(
+            purchase_id=purchase_id,
+            account_id=call.account_id,
+            gateway="test",
+            status="settled",
+            credits=credits,
+            pack=pack,
+            created_at=now,
+        )
+        grant = Grant(
+            grant_id=purchase_id,
+            source="purchase",
+            remaining=credits,
+            priority=PURCHASE_PRIORITY,
+            created_at=now,
+        )
+        reason = Reason(f"purchase#{purchase_id}", "purchase", purchase_id, "Credits purchased")
+        change = model.add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+        money = credits_store.change_writes(change, before=wallet, operation=call.operation)
+        commit([payments_store.create_write(purchase, call.operation), *money])
+        return Settled(purchase=purchase, balance=change.wallet.balance)
+
+    done = _replay(call, purchase_id) if call.key is not None else None
+    if done is not None:
+        return done
+    try:
+        return until_won(app, attempt)
+    except (Conflict, Unprocessable):
+        done = _replay(call, purchase_id)
+        if done is None:
+            raise
+        return done
+
+
+def _replay(call: Command, purchase_id: str) -> Settled | None:
+    """The answer of this very purchase, if it has happened before.
+
+    Raises:
+        Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
+    """
+    found = payments_store.find_purchase(call.account_id, purchase_id)
+    if found is None:
+        return None
+    purchase, operation = found
+    if operation != call.operation:
+        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+    entry = credits_store.find_entry(call.account_id, f"purchase#{purchase_id}")
+    return None if entry is None else Settled(purchase=purchase, balance=entry.balance_after)
+
+
+def _credits(pack: str | None, amount: int | None) -> int:
+    if (pack is None) == (amount is None):
+        raise InvalidInput(
+            "one of pack and amount",
+            fields=[{"path": "pack", "message": "send exactly one of pack and amount"}],
+        )
+    if pack is not None:
+        return pricing.get_pack(pack).credits
+    assert amount is not None
+    return amount

@@ -1,0 +1,110 @@
+"""Reserve and queue: the one way in which a job starts, whoever asks for it.
+
+Wallet, ledger entry and job change in one transaction; planning, queue messages, events and
+template assignments are projections of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.credits import model, pricing
+from darkroom.credits import store as credits_store
+from darkroom.credits.model import Wallet
+from darkroom.db import Write, commit
+from darkroom.events.store import Event, record_write
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus, check_job
+from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired, Unprocessable
+from darkroom.kernel.limits import PLAN_CHECK_SECONDS
+from darkroom.usecases.requests import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What the caller is told: the same for the first time and for every repeat."""
+
+    job: Job
+    balance: int
+
+
+def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: str) -> Submission:
+    """Queue ``job`` (from ``draft``, or new) and hold its price, or change nothing.
+
+    Raises:
+        PaymentRequired: with needed, balance, shortfall and suggestions.
+        Conflict: JOB_NOT_DRAFT.
+        Unprocessable: IDEMPOTENCY_MISMATCH; the job's id was derived from another request.
+        ConcurrentUpdate: wallet or draft moved on; read again.
+    """
+    now = app.clock.now()
+    queued = replace(
+        job,
+        status=check_job(JobStatus.DRAFT, JobStatus.QUEUED),
+        queued_at=now,
+        updated_at=now,
+        # The stream plans the job at once; should it fail, the sweeper finds it here.
+        next_check_at=now + timedelta(seconds=PLAN_CHECK_SECONDS),
+        operation=operation,
+    )
+    money: list[Write] = []
+    balance = wallet.balance
+    if queued.reserved:
+        change, hold = _reserve(app, wallet, queued)
+        queued = replace(queued, hold=credits_store.hold_to_json(hold))
+        money = credits_store.change_writes(change, before=wallet, operation=operation)
+        balance = change.wallet.balance
+    if draft is None:
+        writes = jobs_store.create_writes(queued, operation)
+    else:
+        writes = jobs_store.queue_draft_writes(draft, queued, operation)
+    commit([*writes, *money])
+    return Submission(job=queued, balance=balance)
+
+
+def replay(job: Job, call: Command) -> Submission:
+    """The answer this very request was given, from the stored facts.
+
+    Raises:
+        NotFound: the job is another account's.
+        Unprocessable: IDEMPOTENCY_MISMATCH; the job was made by another request.
+    """
+    if job.account_id != call.account_id:
+        raise NotFound("no such job")
+    if job.operation != call.operation:
+        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+    entry = credits_store.find_entry(job.account_id, f"deduct#{job.job_id}")
+    if entry is not None:
+        return Submission(job=job, balance=entry.balance_after)
+    wallet = credits_store.find_wallet(job.account_id)
+    return Submission(job=job, balance=wallet.balance if wallet else 0)
+
+
+def _reserve(app: App, wallet: Wallet, job: Job) -> tuple[model.Change, model.Hold]:
+    try:
+        return model.reserve(wallet, job.reserved, job.job_id, app.clock.now())
+    except PaymentRequired as error:
+        shortfall = error.facts["shortfall"]
+        error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())
+        raise
+
+
+def record_shortfall(app: App, account_id: str, error: PaymentRequired) -> None:
+    """``credit_insufficient``: a refusal changes nothing, so its event is written directly."""
+    now = app.clock.now()
+    event = Event(
+        event_id=app.ids.new("evt"),
+        name="credit_insufficient",
+        entity_type="account",
+        entity_id=account_id,
+        account_id=account_id,
+        created_at=now,
+        props={"needed": error.facts["needed"], "balance": error.facts["balance"]},
+    )
+    try:
+        commit([record_write(event, retention_days=app.settings.event_retention_days)])
+    except Conflict:
+        return

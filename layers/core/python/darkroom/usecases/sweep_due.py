@@ -1,0 +1,140 @@
+"""The sweeper: finishes everything that is past its time, whoever forgot it.
+
+It repairs lost stream records (plans, dispatches, projections), lost leases and lost storage
+events, and ends what has run out of time. Each item is handled on its own; running the sweep
+twice, or stopping it in the middle, is harmless.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.jobs import engine
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Failure, Job, JobFamily, Task
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    JOB_LIMIT_SECONDS,
+    QUEUED_LIMIT_SECONDS,
+    SWEEP_ITEMS_LIMIT,
+    SWEEP_PAGE_LIMIT,
+)
+from darkroom.usecases.advance_job import advance
+from darkroom.usecases.dispatch_task import dispatch_task
+from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.project_job import project_job
+
+LEASE_LOST = Failure(code="LEASE_EXPIRED", message="The attempt did not finish in time.")
+JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT", message="The job took too long and was ended.")
+QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT", message="The job waited too long to start.")
+
+
+def sweep_jobs(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done.
+
+    One item that fails is reported to ``on_error`` and stays due; it never stops the others.
+    """
+    done: Counter[str] = Counter()
+    for shard in jobs_store.due_shards():
+        handled = 0
+        while handled < SWEEP_ITEMS_LIMIT:
+            due = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_PAGE_LIMIT)
+            before = handled
+            for job_id, sort_key in due:
+                try:
+                    done[_handle(app, job_id, sort_key)] += 1
+                    handled += 1
+                except Exception as error:
+                    on_error(f"{job_id} {sort_key}", error)
+                    done["error"] += 1
+            if len(due) < SWEEP_PAGE_LIMIT or handled == before:
+                break
+    return done
+
+
+def _handle(app: App, job_id: str, sort_key: str) -> str:
+    family = jobs_store.find_family(job_id)
+    if family is None:
+        return "gone"
+    if sort_key == jobs_store.JOB_KEY:
+        return _handle_job(app, family)
+    task = family.task(sort_key.removeprefix(jobs_store.TASK_PREFIX))
+    return "gone" if task is None else _handle_task(app, task)
+
+
+def _handle_job(app: App, family: JobFamily) -> str:
+    job, now = family.job, app.clock.now()
+    if job.is_final:
+        project_job(app, job)
+        _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
+        return "projected"
+    queued_at = job.queued_at or job.created_at
+    if now >= queued_at + timedelta(seconds=JOB_LIMIT_SECONDS):
+        advance(app, job.job_id, lambda current: _abandon(current, JOB_TIMED_OUT, now))
+        return "timed_out"
+    never_began = job.status is JobStatus.QUEUED and not any(t.started_at for t in family.tasks)
+    if never_began and now >= queued_at + timedelta(seconds=QUEUED_LIMIT_SECONDS):
+        advance(app, job.job_id, lambda current: _abandon(current, QUEUE_TIMED_OUT, now))
+        return "timed_out"
+    if not job.planned:
+        plan_job(app, job.job_id)
+        return "planned"
+    _recheck(app, job.job_id, jobs_store.JOB_KEY, job, queued_at)
+    return "waiting"
+
+
+def _abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily | None:
+    return None if family.job.is_final else engine.abandon(family, failure, now)
+
+
+def _handle_task(app: App, task: Task) -> str:
+    now = app.clock.now()
+    if task.status is TaskStatus.READY:
+        dispatch_task(app, task)
+        sort_key = jobs_store.TASK_PREFIX + task.key
+        later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
+        _push(app, task.job_id, sort_key, task.next_check_at, later)
+        return "dispatched"
+    if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
+        advance(app, task.job_id, lambda family: _lose_lease(family, task, now))
+        return "lease_lost"
+    return "unchanged"
+
+
+def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
+    current = family.task(seen.key)
+    if current is None or current.claim != seen.claim or current.status is not seen.status:
+        return None
+    return engine.retry(family, seen.key, LEASE_LOST, 0, now)
+
+
+def _recheck(app: App, job_id: str, sort_key: str, job: Job, queued_at: datetime) -> None:
+    """The next deadline that lies ahead: an hour to begin, six to end."""
+    limits_seconds = (QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS)
+    deadlines = (queued_at + timedelta(seconds=limit) for limit in limits_seconds)
+    later = min(moment for moment in deadlines if moment > app.clock.now())
+    _push(app, job_id, sort_key, job.next_check_at, later)
+
+
+def _push(app: App, job_id: str, sort_key: str, seen: datetime | None, later: datetime) -> None:
+    if seen is None:
+        return
+    write = jobs_store.recheck_write(
+        job_id, sort_key, to_epoch_seconds(seen), to_epoch_seconds(later), app.ids.token()
+    )
+    _ignoring_races(lambda: commit([write]))
+
+
+def _ignoring_races(attempt: Callable[[], None]) -> None:
+    """Whoever changed the item in between has also decided when it is looked at next."""
+    try:
+        attempt()
+    except ConcurrentUpdate:
+        return

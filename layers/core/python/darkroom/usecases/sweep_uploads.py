@@ -1,0 +1,91 @@
+"""The sweeper of uploads: what nobody finished expires, and lost storage events are made good.
+
+Each asset is handled on its own; running the sweep twice, or stopping it in the middle, is
+harmless: an asset leaves the index of due ones only by the write that handles it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from darkroom.adapters.storage import quarantine_key
+from darkroom.assets import model
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
+from darkroom.uploads.failures import UploadFailure, message_of
+from darkroom.usecases.project_asset import project_asset
+
+
+def sweep_uploads(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done.
+
+    One asset that fails is reported to ``on_error`` and stays due; it never stops the others.
+    """
+    done: Counter[str] = Counter()
+    handled = 0
+    while handled < SWEEP_ITEMS_LIMIT:
+        due = assets_store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT)
+        before = handled
+        for account_id, asset_id in due:
+            try:
+                done[_handle(app, account_id, asset_id)] += 1
+                handled += 1
+            except Exception as error:
+                on_error(asset_id, error)
+                done["error"] += 1
+        if len(due) < SWEEP_PAGE_LIMIT or handled == before:
+            break
+    return done
+
+
+def _handle(app: App, account_id: str, asset_id: str) -> str:
+    asset = assets_store.find_asset(account_id, asset_id)
+    if asset is None:
+        return "gone"
+    now = app.clock.now()
+    if asset.next_check_at is None or asset.next_check_at > now:
+        # The index lags behind the table.
+        return "unchanged"
+    try:
+        return _handle_due(app, asset, now)
+    except ConcurrentUpdate:
+        # Whoever was faster has also decided when it is looked at next.
+        return "raced"
+
+
+def _handle_due(app: App, asset: Asset, now: datetime) -> str:
+    if asset.is_final:
+        project_asset(app, asset)
+        _save(app, asset, model.settle(asset))
+        return "projected"
+    if asset.status is AssetStatus.UPLOADING:
+        # Should the check finish between these two steps, the save finds another version.
+        if app.storage.find(quarantine_key(asset.account_id, asset.asset_id)) is None:
+            return _fail(app, asset, UploadFailure.UPLOAD_EXPIRED, now)
+        return _ask(app, asset, model.await_check(asset, now))
+    if asset.checks >= CHECKS_LIMIT:
+        return _fail(app, asset, UploadFailure.CORRUPT_FILE, now)
+    return _ask(app, asset, model.ask_again(asset, now))
+
+
+def _ask(app: App, asset: Asset, waiting: Asset) -> str:
+    """Ask for the check; stopped before the message is sent, the next sweep asks again."""
+    _save(app, asset, waiting)
+    app.ingest_queue.send({"accountId": asset.account_id, "assetId": asset.asset_id})
+    return "check_asked"
+
+
+def _fail(app: App, asset: Asset, failure: UploadFailure, now: datetime) -> str:
+    message = message_of(failure)
+    _save(app, asset, model.refuse(asset, code=failure.value, message=message, now=now))
+    return "expired" if failure is UploadFailure.UPLOAD_EXPIRED else "given_up"
+
+
+def _save(app: App, before: Asset, after: Asset) -> None:
+    commit([assets_store.save_write(before, after, app.ids.token())])

@@ -1,0 +1,1 @@
+"""Authorised reads, shaped for the API."""

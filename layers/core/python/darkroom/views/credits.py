@@ -1,0 +1,94 @@
+"""What an account sees of its credits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.credits import pricing, store
+from darkroom.credits.model import Entry, Wallet
+from darkroom.kernel.clock import to_iso
+from darkroom.payments import store as payments_store
+from darkroom.usecases.open_account import ensure_wallet
+
+
+def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any], int | None]:
+    """Balance, hold, grants and the newest transactions; and the version to go on before."""
+    wallet = ensure_wallet(app, account_id)
+    entries, position = store.list_entries(account_id, limit=limit)
+    shape = {
+        "balance": wallet.balance,
+        "held": wallet.held,
+        "grants": _grants(wallet),
+        "transactions": [transaction(entry) for entry in entries],
+    }
+    return shape, position
+
+
+def list_transactions(
+    app: App, account_id: str, *, limit: int, before: int | None, type_: str | None
+) -> tuple[list[dict[str, Any]], int | None]:
+    ensure_wallet(app, account_id)
+    entries, position = store.list_entries(
+        account_id, limit=limit, before_version=before, type_=type_
+    )
+    return [transaction(entry) for entry in entries], position
+
+
+def list_purchases(account_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "purchaseId": purchase.purchase_id,
+            "status": purchase.status,
+            "credits": purchase.credits,
+            **({"pack": purchase.pack} if purchase.pack else {}),
+            "gateway": purchase.gateway,
+            "createdAt": to_iso(purchase.created_at),
+        }
+        for purchase in payments_store.list_purchases(account_id)
+    ]
+
+
+def get_pricing() -> dict[str, Any]:
+    """Packs with their prices, and what things cost in credits."""
+    return {
+        "packs": [
+            {
+                "name": pack.name,
+                "credits": pack.credits,
+                "prices": [
+                    {"currency": currency, "amount": str(amount)}
+                    for currency, amount in pack.prices.items()
+                ],
+            }
+            for pack in pricing.packs()
+        ],
+        "costs": dict(pricing.costs()),
+    }
+
+
+def transaction(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.cause,
+        "type": entry.type.value,
+        "amount": entry.amount,
+        "heldChange": entry.held_change,
+        "balanceAfter": entry.balance_after,
+        "heldAfter": entry.held_after,
+        "referenceType": entry.reference_type,
+        "referenceId": entry.reference_id,
+        "description": entry.description,
+        "createdAt": to_iso(entry.created_at),
+    }
+
+
+def _grants(wallet: Wallet) -> list[dict[str, Any]]:
+    return [
+        {
+            "grantId": grant.grant_id,
+            "source": grant.source,
+            "remaining": grant.remaining,
+            **({"expiresAt": to_iso(grant.expires_at)} if grant.expires_at else {}),
+        }
+        for grant in wallet.grants
+    ]

@@ -1,0 +1,155 @@
+"""What an account sees of its jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.jobs import store
+from darkroom.jobs.model import Job, JobFamily, Output, Task
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.clock import to_epoch_seconds, to_iso
+from darkroom.kernel.errors import NotFound
+from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
+
+
+def get_family(account_id: str, job_id: str) -> JobFamily:
+    """The account's job with its tasks and outputs.
+
+    Raises:
+        NotFound: missing, or another account's.
+    """
+    family = store.find_family(job_id)
+    if family is None or family.job.account_id != account_id:
+        raise NotFound("no such job")
+    return family
+
+
+def etag(app: App, family: JobFamily) -> str:
+    """Changes whenever the answer does; also in time for links to be renewed before they end."""
+    state = [str(family.job.version)]
+    state += [f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks]
+    if family.outputs:
+        state.append(str(to_epoch_seconds(app.clock.now()) // (DOWNLOAD_URL_SECONDS // 2)))
+    return f'"{hashlib.sha256("|".join(state).encode()).hexdigest()[:32]}"'
+
+
+def job_detail(app: App, family: JobFamily) -> dict[str, Any]:
+    job = family.job
+    return {
+        **job_summary(job),
+        "tasks": [_task(task) for task in family.tasks],
+        "outputs": [_output(app, job, output) for output in family.outputs],
+        "timeline": _timeline(job),
+    }
+
+
+def job_summary(job: Job) -> dict[str, Any]:
+    mode = job.recipe if job.combination is not None or job.recipe in _MODES else None
+    shape = {
+        "jobId": job.job_id,
+        "recipe": job.recipe,
+        "mode": mode,
+        "status": job.status.value,
+        "inputs": dict(job.inputs),
+        "templateId": job.template_id,
+        "parentJobId": job.parent_job_id,
+        "regenTarget": job.regen_target,
+        "regenClipNo": job.regen_clip_no,
+        "creditsReserved": job.reserved,
+        "receipt": _receipt(job),
+        "progress": {
+            "completed": job.progress.completed,
+            "failed": job.progress.failed,
+            "total": job.progress.total,
+            "percent": job.progress.percent,
+        },
+        "createdAt": to_iso(job.created_at),
+        "startedAt": _iso(job.started_at),
+        "finishedAt": _iso(job.finished_at),
+        "pollAfterMs": None if job.is_final or job.status is JobStatus.DRAFT else POLL_AFTER_MS,
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+_MODES = frozenset({"quick", "story", "trailer"})
+
+
+def _receipt(job: Job) -> dict[str, Any]:
+    """The same numbers per part as in total; parts add up."""
+    used = job.receipt.parts if job.receipt else (0,) * len(job.price)
+    parts = [
+        {
+            "name": part.name,
+            "credits": part.credits,
+            "used": spent,
+            "refunded": part.credits - spent if job.receipt else 0,
+        }
+        for part, spent in zip(job.price, used, strict=True)
+    ]
+    receipt: dict[str, Any] = {
+        "reserved": job.reserved,
+        "used": job.receipt.used if job.receipt else 0,
+        "refunded": job.receipt.refunded if job.receipt else 0,
+        "parts": parts,
+    }
+    if job.receipt is not None and job.receipt.reason is not None:
+        receipt["reason"] = job.receipt.reason
+    return receipt
+
+
+def _task(task: Task) -> dict[str, Any]:
+    shape: dict[str, Any] = {
+        "key": task.key,
+        "kind": task.kind,
+        "status": task.status.value,
+        "attempts": task.attempts,
+        "provider": task.provider or None,
+        "error": {"message": task.failure.message, "code": task.failure.code}
+        if task.failure
+        else None,
+        "startedAt": _iso(task.started_at),
+        "finishedAt": _iso(task.finished_at),
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def _output(app: App, job: Job, output: Output) -> dict[str, Any]:
+    suffix = output.storage_key.rpartition(".")[2]
+    shape: dict[str, Any] = {
+        "outputId": output.output_id,
+        "key": output.key,
+        "type": output.type,
+        "mimeType": output.mime_type,
+        "sizeBytes": output.size_bytes,
+        "width": output.width,
+        "height": output.height,
+        "durationMs": output.duration_ms,
+        "style": output.style,
+        "role": output.role,
+        "language": output.language,
+        "selected": output.selected,
+        "inheritedFrom": output.inherited_from,
+        "downloadUrl": app.storage.download_url(
+            output.storage_key,
+            file_name=f"{job.recipe}-{output.key}.{suffix}",
+            mime_type=output.mime_type,
+        ),
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def _timeline(job: Job) -> list[dict[str, str]]:
+    moments = (
+        ("created", job.created_at),
+        ("queued", job.queued_at),
+        ("running", job.started_at),
+        ("done", job.finished_at),
+    )
+    return [{"name": name, "at": to_iso(at)} for name, at in moments if at is not None]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return to_iso(moment) if moment else None

@@ -1,0 +1,83 @@
+"""Stream records → projections: plans, dispatches, events, assignments.
+
+Everything here may run twice, late, or not at all: each effect is idempotent, and the sweeper
+repairs what never came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from darkroom.assets import store as assets_store
+from darkroom.bootstrap import App
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.jobs.store import InputsItem, JobItem, TaskItem
+from darkroom.payments import store as payments_store
+from darkroom.usecases.begin_job import begin_job
+from darkroom.usecases.dispatch_task import dispatch_task
+from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.project_asset import project_asset
+from darkroom.usecases.project_job import project_job
+from darkroom.usecases.project_purchase import project_purchase
+
+RawImage = Mapping[str, Mapping[str, Any]]
+
+
+def handle_record(app: App, record: Mapping[str, Any]) -> str:
+    """Project one stream record; returns what it was."""
+    change = record["dynamodb"]
+    new, old = change.get("NewImage"), change.get("OldImage")
+    if not new:
+        return "removed"
+    if "purchaseId" in new:
+        project_purchase(app, payments_store.to_purchase(_item(payments_store.PurchaseItem, new)))
+        return "purchase"
+    if "assetId" in new:
+        project_asset(app, _asset(new), before=_asset(old) if old else None)
+        return "asset"
+    sort_key = new.get("sk", {}).get("S", "")
+    if sort_key == jobs_store.JOB_KEY:
+        return _handle_job(app, _job(new), _job(old) if old else None)
+    if sort_key.startswith(jobs_store.TASK_PREFIX):
+        return _handle_task(app, new, old)
+    return "ignored"
+
+
+def _handle_job(app: App, job: Job, before: Job | None) -> str:
+    newly_queued = job.status is JobStatus.QUEUED and not job.planned
+    if newly_queued and (before is None or before.status is JobStatus.DRAFT):
+        plan_job(app, job.job_id)
+    if job.status is not JobStatus.DRAFT:
+        project_job(app, job, before=before)
+    return "job"
+
+
+def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
+    task = jobs_store.task_from_item(_item(TaskItem, new))
+    before = jobs_store.task_from_item(_item(TaskItem, old)) if old else None
+    if task.status is TaskStatus.READY:
+        turn = (task.status, task.attempts)
+        if before is None or (before.status, before.attempts) != turn:
+            dispatch_task(app, task)
+    if task.status is TaskStatus.RUNNING and task.attempts == 1:
+        begin_job(app, task.job_id)
+    return "task"
+
+
+def _job(image: RawImage) -> Job:
+    item = _item(JobItem, image)
+    inputs = None
+    if item.inputs is None:
+        inputs = jobs_store.find_inputs(item.pk) or InputsItem(inputs="{}")
+    return jobs_store.job_from_items(item, inputs)
+
+
+def _asset(image: RawImage) -> assets_store.Asset:
+    return assets_store.to_asset(_item(assets_store.AssetItem, image))
+
+
+def _item(item_class: Any, image: RawImage) -> Any:
+    return item_class.from_raw_data({name: dict(value) for name, value in image.items()})

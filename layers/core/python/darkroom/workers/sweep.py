@@ -1,0 +1,33 @@
+"""The minute schedule → the sweeper."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from darkroom.bootstrap import App
+from darkroom.usecases.sweep_due import sweep_jobs
+from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.workers.edge import logger, metrics
+
+
+def sweep_everything(app: App) -> Counter[str]:
+    """Finish what is due, jobs first; returns how often each thing was done."""
+    done = sweep_jobs(app, _report)
+    uploads = sweep_uploads(app, _report)
+    done.update({f"upload_{name}": count for name, count in uploads.items()})
+    return done
+
+
+def handle_schedule(app: App) -> dict[str, Any]:
+    done = sweep_everything(app)
+    logger.info("sweep", done=dict(done))
+    errors = done.get("error", 0) + done.get("upload_error", 0)
+    metrics.add_metric(name="SweepErrors", unit=MetricUnit.Count, value=errors)
+    return dict(done)
+
+
+def _report(item: str, error: Exception) -> None:
+    logger.error("sweep_item_failed", item=item, exc_info=error)

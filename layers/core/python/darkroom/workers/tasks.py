@@ -1,0 +1,42 @@
+"""Task messages → attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from darkroom.bootstrap import App
+from darkroom.kernel.errors import InvalidInput
+from darkroom.usecases.run_task import AttemptCrashed, run_task
+from darkroom.workers.edge import logger, metrics, read_message
+
+
+def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
+    """Run the attempt that the message names; returns its outcome.
+
+    Raises:
+        InvalidInput: the message is not one of ours; it belongs into the dead-letter queue.
+    """
+    job_id, key, attempt = task_of(read_message(record))
+    logger.append_keys(job_id=job_id, task_key=key, attempt=attempt)
+    started = perf_counter()
+    try:
+        outcome = run_task(app, job_id=job_id, key=key, attempt=attempt)
+    except AttemptCrashed:
+        logger.exception("attempt_crashed")
+        outcome = "crashed"
+    took = round((perf_counter() - started) * 1000)
+    metrics.add_metric(name="TaskMilliseconds", unit=MetricUnit.Milliseconds, value=took)
+    logger.info("task", outcome=outcome, took_ms=took)
+    return outcome
+
+
+def task_of(message: Mapping[str, Any]) -> tuple[str, str, int]:
+    job_id, key = message.get("jobId"), message.get("key")
+    attempt = message.get("attempt")
+    if not (isinstance(job_id, str) and isinstance(key, str) and isinstance(attempt, int)):
+        raise InvalidInput("the message names no attempt")
+    return job_id, key, attempt

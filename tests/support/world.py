@@ -1,0 +1,307 @@
+"""The whole product in one process, on any backend that speaks AWS's protocols.
+
+The handlers, use cases and stores are the real ones. What drives them is deterministic: the
+stream is the difference between two looks at the tables, messages are taken from the real
+queues, and time moves only when a test moves it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from mangum import Mangum
+
+from darkroom.api.app import create_app
+from darkroom.api.routers import everything
+from darkroom.bootstrap import LOCAL_STUDIO, App, build_app
+from darkroom.generation.ports import Artifact, GenerationRequest
+from darkroom.kernel.settings import Settings
+from darkroom.workers.dead_letters import handle_dead_letter
+from darkroom.workers.stream import handle_stream
+from darkroom.workers.sweep import sweep_everything
+from darkroom.workers.tasks import handle_task_message
+from tests.support.tables import table_definitions
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+STREAMED = ("jobs", "assets", "purchases")
+MAX_RECEIVES = 4
+ROUNDS_LIMIT = 400
+
+
+class HandClock:
+    """A clock that a test moves by hand."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def move(self, **duration: float) -> None:
+        self._now += timedelta(**duration)
+
+
+class NoJitter(random.Random):
+    """Back-off without waiting: the emulated queues' delays run in real time."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.0
+
+
+class PaperStudio:
+    """A provider that we do not own, faked at its port: writes small files, at once.
+
+    ``refuse`` may raise a provider error for a request.
+    """
+
+    name = LOCAL_STUDIO
+
+    def __init__(self) -> None:
+        self.requests: list[GenerationRequest] = []
+        self.refuse: Callable[[GenerationRequest], None] = lambda request: None
+
+    def generate(self, request: GenerationRequest) -> list[Artifact]:
+        self.requests.append(request)
+        self.refuse(request)
+        kinds = {
+            "keyframe": ("image", "image/png", ".png"),
+            "clip": ("clip", "video/mp4", ".mp4"),
+            "film": ("film", "video/mp4", ".mp4"),
+        }
+        type_, mime_type, suffix = kinds[request.kind]
+        path = request.workdir / f"out{suffix}"
+        path.write_text(f"{request.key} {request.seed}", encoding="utf-8")
+        return [Artifact(type=type_, mime_type=mime_type, path=path, width=720, height=1280)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class World:
+    """One private set of tables, queues and a bucket, and everything that works on them."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        region: str = "us-east-1",
+        clock: HandClock | None = None,
+    ) -> None:
+        self.clock = clock or HandClock()
+        self.studio = PaperStudio()
+        self._name = f"w{secrets.token_hex(4)}"
+        self._clients: dict[str, Any] = {}
+        self._endpoint_url, self._region = endpoint_url, region
+        self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
+        self._receives: dict[str, int] = {}
+        self.settings = self._create_resources()
+        app = build_app(self.settings, clock=self.clock, providers={LOCAL_STUDIO: self.studio})
+        self.app: App = replace(app, jitter=NoJitter())
+        self._http = Mangum(create_app(*everything.ROUTERS, app=self.app), lifespan="off")
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service, endpoint_url=self._endpoint_url, region_name=self._region
+            )
+        return self._clients[service]
+
+    def _create_resources(self) -> Settings:
+        tables = {}
+        for name, definition in table_definitions().items():
+            tables[name] = f"{self._name}-{name}"
+            self.client("dynamodb").create_table(TableName=tables[name], **definition)
+        bucket = f"{self._name}-media"
+        self.client("s3").create_bucket(Bucket=bucket)
+        sqs = self.client("sqs")
+        urls = {
+            name: sqs.create_queue(QueueName=f"{self._name}-{name}")["QueueUrl"]
+            for name in ("studio", "ingest", "dead")
+        }
+        self.dead_url = urls["dead"]
+        secret = self.client("secretsmanager").create_secret(
+            Name=f"{self._name}-signing", SecretString="a secret of this test only"
+        )
+        return Settings(
+            stage="test",
+            tables=tables,
+            media_bucket=bucket,
+            studio_queue_url=urls["studio"],
+            ingest_queue_url=urls["ingest"],
+            payment_gateway="test",
+            jwt_issuer="",
+            jwt_audience="",
+            test_hooks=True,
+            event_retention_days=400,
+            signing_secret_arn=secret["ARN"],
+            region=self._region,
+            endpoint_url=self._endpoint_url,
+        )
+
+    def close(self) -> None:
+        for table in self.settings.tables.values():
+            self.client("dynamodb").delete_table(TableName=table)
+        for url in (self.settings.studio_queue_url, self.settings.ingest_queue_url, self.dead_url):
+            self.client("sqs").delete_queue(QueueUrl=url)
+
+    # The client's side
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str | None = "alice",
+        key: str | None = None,
+        groups: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One HTTPS request as the gateway hands it to a function."""
+        sent = {"content-type": "application/json", **(headers or {})}
+        if key is not None:
+            sent["idempotency-key"] = key
+        event = self._event(method, path, body, sent, user, groups)
+        answer = self._http(event, None)
+        text = answer.get("body") or ""
+        is_json = "json" in answer["headers"].get("content-type", "")
+        return Answer(
+            answer["statusCode"], answer["headers"], json.loads(text) if is_json else text
+        )
+
+    def _event(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str],
+        user: str | None,
+        groups: str,
+    ) -> dict[str, Any]:
+        raw_path, _, query = path.partition("?")
+        context: dict[str, Any] = {
+            "http": {"method": method, "path": raw_path, "sourceIp": "127.0.0.1"},
+            "requestId": "test",
+            "stage": "$default",
+        }
+        if user is not None:
+            claims = {
+                "sub": user,
+                "token_use": "access",
+                "exp": str(int(self.clock.now().timestamp()) + 3600),
+                "cognito:groups": groups,
+            }
+            context["authorizer"] = {"jwt": {"claims": claims}}
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        return {
+            "version": "2.0",
+            "routeKey": f"{method} {raw_path}",
+            "rawPath": raw_path,
+            "rawQueryString": query,
+            "headers": dict(headers),
+            "requestContext": context,
+            "body": text,
+            "isBase64Encoded": False,
+        }
+
+    # The cloud's side
+
+    def pump_stream(self) -> int:
+        """Deliver what changed in the streamed tables since the last look, oldest key first."""
+        records = [record for batch in self.take_changes() for record in batch]
+        for record in records:
+            handle_stream(self.app, {"Records": [record]})
+        return len(records)
+
+    def take_changes(self) -> list[list[dict[str, Any]]]:
+        """Stream records since the last look, one batch per table; delivering them is the
+        caller's."""
+        batches = [list(self._changes(name)) for name in STREAMED]
+        return [batch for batch in batches if batch]
+
+    def _changes(self, name: str) -> Iterator[dict[str, Any]]:
+        now = {self._key(item): item for item in self.scan(name)}
+        before, self._seen[name] = self._seen[name], now
+        for number, key in enumerate(sorted(now)):
+            if now[key] != before.get(key):
+                images = {"NewImage": now[key], "SequenceNumber": str(number)}
+                if key in before:
+                    images["OldImage"] = before[key]
+                yield {"eventName": "MODIFY", "dynamodb": images}
+
+    def scan(self, name: str) -> list[dict[str, Any]]:
+        pages = self.client("dynamodb").get_paginator("scan")
+        table = self.settings.tables[name]
+        return [
+            item
+            for page in pages.paginate(TableName=table, ConsistentRead=True)
+            for item in page["Items"]
+        ]
+
+    def _key(self, item: Mapping[str, Any]) -> str:
+        names = ("pk", "sk", "accountId", "assetId", "purchaseId")
+        if "pk" in item:
+            names = ("pk", "sk")
+        return "|".join(item[name]["S"] for name in names if name in item)
+
+    def pump_tasks(self) -> int:
+        """Hand every waiting task message to the worker once."""
+        return self._pump(
+            self.settings.studio_queue_url, lambda record: handle_task_message(self.app, record)
+        )
+
+    def pump_dead_letters(self) -> int:
+        return self._pump(self.dead_url, lambda record: handle_dead_letter(self.app, record))
+
+    def _pump(self, url: str, handle: Callable[[Mapping[str, Any]], Any]) -> int:
+        sqs = self.client("sqs")
+        handled = 0
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        for message in messages.get("Messages", []):
+            record = {
+                "body": message["Body"],
+                "messageId": message["MessageId"],
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{url.rpartition('/')[2]}",
+            }
+            handled += 1
+            try:
+                handle(record)
+            except Exception:
+                self._receives[message["MessageId"]] = (
+                    self._receives.get(message["MessageId"], 0) + 1
+                )
+                if self._receives[message["MessageId"]] < MAX_RECEIVES:
+                    continue
+                sqs.send_message(QueueUrl=self.dead_url, MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return handled
+
+    def sweep(self) -> Mapping[str, int]:
+        return sweep_everything(self.app)
+
+    def drain(self) -> None:
+        """Let stream and queues run until nothing moves."""
+        for _ in range(ROUNDS_LIMIT):
+            if not self.pump_stream() + self.pump_tasks() + self.pump_dead_letters():
+                return
+        raise AssertionError("the world does not come to rest")
+
+    def outlive(self, **duration: float) -> None:
+        """Let time pass as the schedule would: move, sweep, drain."""
+        self.clock.move(**duration)
+        self.sweep()
+        self.drain()
+
+    def without_test_hooks(self) -> App:
+        return replace(self.app, settings=replace(self.settings, test_hooks=False))
