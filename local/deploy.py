@@ -1,0 +1,70 @@
+"""Deploys `template.yaml` into the local cloud with SAM, as it would be deployed to AWS.
+
+The template is deployed unbuilt: the emulator runs functions with its own interpreter and its own
+installed libraries, so there is nothing to build. `sam build` is for AWS.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from local.emulator import tail
+from local.settings import (
+    DEPLOY_LIMIT_SECONDS,
+    DEPLOYMENT_BUCKET,
+    PARAMETERS,
+    STACK_NAME,
+    Places,
+    child_environment,
+)
+
+
+class DeployFailed(Exception):
+    """SAM could not deploy the template; the message ends with what it said."""
+
+
+def template_digest(code: Path) -> str:
+    """Tells whether a template is the one deployed before."""
+    content = (code / "template.yaml").read_bytes() + json.dumps(PARAMETERS).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def deploy(places: Places, code: Path, endpoint_url: str, s3: Any) -> None:
+    """Run `sam deploy` on the unbuilt template; idempotent."""
+    s3.create_bucket(Bucket=DEPLOYMENT_BUCKET)
+    sam = Path(sys.executable).with_name("sam")
+    no_config = places.home / "samconfig.toml"
+    no_config.touch()  # samconfig.toml is about real accounts.
+    overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+    command = [
+        *(str(sam), "deploy"),
+        *("--template-file", str(code / "template.yaml")),
+        *("--config-file", str(no_config)),
+        *("--stack-name", STACK_NAME),
+        *("--s3-bucket", DEPLOYMENT_BUCKET),
+        *("--capabilities", "CAPABILITY_IAM"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *("--parameter-overrides", *overrides),
+    ]
+    environment = {
+        **child_environment(places, endpoint_url),
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.3",
+        "__SAM_CLI_APP_DIR": str(places.home / "sam"),
+    }
+    with places.deploy_log.open("wb") as log:
+        done = subprocess.run(
+            command,
+            cwd=code,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=DEPLOY_LIMIT_SECONDS,
+            check=False,
+        )
+    if done.returncode:
+        raise DeployFailed(f"sam deploy failed:\n{tail(places.deploy_log, 40)}")

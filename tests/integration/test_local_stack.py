@@ -1,0 +1,536 @@
+"""The local cloud is what `template.yaml` says, and behaves as its users rely on.
+
+The emulator leaves parts of a template out and still reports success; here everything the product
+rests on is read back from the running stack and compared.
+"""
+
+import http.client
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.emulator import PortInUse
+from local.gateway import routes_of
+from local.settings import DEPLOYMENT_BUCKET, ROOT
+from local.stack import AlreadyRunning, LocalStack, NotRunning, RunningStack
+
+PATIENCE_SECONDS = 15
+CONCURRENT_CLIENTS = 16
+
+
+def declared(stack: LocalStack, kind: str) -> dict[str, dict[str, Any]]:
+    """Resources of a type by logical name, those left out whose condition is false here."""
+    return {
+        name: resource["Properties"]
+        for name, resource in stack.template["Resources"].items()
+        if resource["Type"] == kind and name in stack.physical_ids
+    }
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(0.1)
+
+
+def queue_arn(stack: LocalStack, url: str) -> str:
+    answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn: str = answer["Attributes"]["QueueArn"]
+    return arn
+
+
+# --- The running stack equals the template ----------------------------------------------------
+
+
+def test_routes_and_their_authorizers_are_those_of_the_template(stack: LocalStack) -> None:
+    gateway = stack.client("apigatewayv2")
+    wanted = {
+        route.key: bool(route.authorizer) for route in routes_of(stack.api_body(stack.physical_ids))
+    }
+
+    routes = gateway.get_routes(ApiId=stack.facts.api_id, MaxResults="500")["Items"]
+
+    assert len(wanted) > 20
+    assert {item["RouteKey"]: "AuthorizerId" in item for item in routes} == wanted
+    assert all((item["AuthorizationType"] == "JWT") == wanted[item["RouteKey"]] for item in routes)
+
+
+def test_each_route_leads_to_its_function(stack: LocalStack) -> None:
+    gateway = stack.client("apigatewayv2")
+    wanted = {
+        route.key: route.function_uri for route in routes_of(stack.api_body(stack.physical_ids))
+    }
+
+    integrations = {
+        item["IntegrationId"]: item["IntegrationUri"]
+        for item in gateway.get_integrations(ApiId=stack.facts.api_id, MaxResults="500")["Items"]
+    }
+    routes = gateway.get_routes(ApiId=stack.facts.api_id, MaxResults="500")["Items"]
+
+    assert {
+        item["RouteKey"]: integrations[item["Target"].removeprefix("integrations/")]
+        for item in routes
+    } == wanted
+
+
+def test_the_authorizer_trusts_the_stack_s_own_pool_and_client(stack: LocalStack) -> None:
+    authorizers = stack.client("apigatewayv2").get_authorizers(ApiId=stack.facts.api_id)["Items"]
+
+    (authorizer,) = authorizers
+    assert authorizer["JwtConfiguration"] == {
+        "Audience": [stack.outputs["UserPoolClientId"]],
+        "Issuer": f"https://cognito-idp.us-east-1.amazonaws.com/{stack.outputs['UserPoolId']}",
+    }
+
+
+def test_functions_have_the_template_s_limits_and_environment(stack: LocalStack) -> None:
+    functions = declared(stack, "AWS::Lambda::Function")
+
+    for name, wanted in functions.items():
+        running = stack.client("lambda").get_function_configuration(
+            FunctionName=stack.physical_ids[name]
+        )
+        assert running["Timeout"] == wanted["Timeout"], name
+        assert running["MemorySize"] == wanted["MemorySize"], name
+        assert running["Handler"] == "handler.handler", name
+        values = running["Environment"]["Variables"]
+        assert values.keys() == wanted["Environment"]["Variables"].keys(), name
+        assert values["STAGE"] == "local"
+        assert values["TEST_HOOKS"] == "true"
+        assert values["TABLE_WALLETS"] == stack.outputs["WalletsTable"]
+        assert values["SIGNING_SECRET_ARN"].startswith("arn:")
+    assert len(functions) == len(stack.functions)
+
+
+def test_mappings_are_those_of_the_template(stack: LocalStack) -> None:
+    for name, wanted in declared(stack, "AWS::Lambda::EventSourceMapping").items():
+        running = stack.client("lambda").get_event_source_mapping(UUID=stack.physical_ids[name])
+        source, _ = wanted["EventSourceArn"]["Fn::GetAtt"]
+        function = stack.physical_ids[wanted["FunctionName"]["Ref"]]
+        assert running["FunctionArn"].endswith(f":function:{function}"), name
+        assert running["BatchSize"] == wanted["BatchSize"], name
+        assert running["FunctionResponseTypes"] == wanted["FunctionResponseTypes"], name
+        if "ScalingConfig" in wanted:
+            concurrency = wanted["ScalingConfig"]["MaximumConcurrency"]
+            if isinstance(concurrency, dict):
+                concurrency = stack.template["Parameters"][concurrency["Ref"]]["Default"]
+            assert running["ScalingConfig"]["MaximumConcurrency"] == concurrency, name
+            assert running["EventSourceArn"] == queue_arn(stack, stack.physical_ids[source])
+        else:
+            table = stack.client("dynamodb").describe_table(TableName=stack.physical_ids[source])
+            assert running["EventSourceArn"] == table["Table"]["LatestStreamArn"], name
+            assert running["StartingPosition"] == wanted["StartingPosition"], name
+
+
+def test_queues_redrive_and_hide_messages_as_the_template_says(stack: LocalStack) -> None:
+    for name, wanted in declared(stack, "AWS::SQS::Queue").items():
+        running = stack.client("sqs").get_queue_attributes(
+            QueueUrl=stack.physical_ids[name], AttributeNames=["All"]
+        )["Attributes"]
+        assert running["MessageRetentionPeriod"] == str(wanted["MessageRetentionPeriod"]), name
+        if "VisibilityTimeout" in wanted:
+            assert running["VisibilityTimeout"] == str(wanted["VisibilityTimeout"]), name
+        if "RedrivePolicy" in wanted:
+            target, _ = wanted["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
+            assert json.loads(running["RedrivePolicy"]) == {
+                "deadLetterTargetArn": queue_arn(stack, stack.physical_ids[target]),
+                "maxReceiveCount": wanted["RedrivePolicy"]["maxReceiveCount"],
+            }, name
+        else:
+            assert "RedrivePolicy" not in running, name
+
+
+def test_tables_have_the_template_s_keys_indexes_streams_and_recovery(stack: LocalStack) -> None:
+    dynamodb = stack.client("dynamodb")
+    for name, wanted in declared(stack, "AWS::DynamoDB::Table").items():
+        table = stack.physical_ids[name]
+        running = dynamodb.describe_table(TableName=table)["Table"]
+        assert running["KeySchema"] == wanted["KeySchema"], name
+        indexes = {index["IndexName"]: index for index in running.get("GlobalSecondaryIndexes", [])}
+        assert indexes.keys() == {
+            index["IndexName"] for index in wanted.get("GlobalSecondaryIndexes", [])
+        }, name
+        for index in wanted.get("GlobalSecondaryIndexes", []):
+            found = indexes[index["IndexName"]]
+            assert found["KeySchema"] == index["KeySchema"], name
+            assert found["Projection"]["ProjectionType"] == index["Projection"]["ProjectionType"]
+        stream = wanted.get("StreamSpecification", {}).get("StreamViewType")
+        assert running.get("StreamSpecification", {}).get("StreamViewType") == stream, name
+        recovery = dynamodb.describe_continuous_backups(TableName=table)
+        assert (
+            recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"][
+                "PointInTimeRecoveryStatus"
+            ]
+            == "ENABLED"
+        ), name
+
+
+def test_items_expire_where_the_template_says(stack: LocalStack) -> None:
+    for name, wanted in declared(stack, "AWS::DynamoDB::Table").items():
+        expiry = stack.client("dynamodb").describe_time_to_live(TableName=stack.physical_ids[name])
+        running = expiry["TimeToLiveDescription"]
+        if "TimeToLiveSpecification" in wanted:
+            assert running["TimeToLiveStatus"] == "ENABLED", name
+            assert running["AttributeName"] == wanted["TimeToLiveSpecification"]["AttributeName"]
+        else:
+            assert running["TimeToLiveStatus"] == "DISABLED", name
+
+
+def test_the_packaged_core_layer_holds_the_product_with_its_catalogue(stack: LocalStack) -> None:
+    s3 = stack.client("s3")
+    packages = [
+        zipfile.ZipFile(
+            io.BytesIO(s3.get_object(Bucket=DEPLOYMENT_BUCKET, Key=item["Key"])["Body"].read())
+        )
+        for item in s3.list_objects_v2(Bucket=DEPLOYMENT_BUCKET)["Contents"]
+        if not item["Key"].endswith(".template")
+    ]
+
+    (core,) = [
+        package for package in packages if "python/darkroom/__init__.py" in package.namelist()
+    ]
+
+    # The catalogue is linked into the layer: SAM must pack what the link points to.
+    assert "python/darkroom/catalog/packs.json" in core.namelist()
+    assert json.loads(core.read("python/darkroom/catalog/packs.json"))
+
+
+def test_the_bucket_is_private_reports_uploads_and_cleans_up(stack: LocalStack) -> None:
+    s3, bucket = stack.client("s3"), stack.outputs["MediaBucket"]
+
+    blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    notices = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+
+    assert all(blocked.values())
+    assert [notice["QueueArn"] for notice in notices] == [
+        queue_arn(stack, stack.outputs["IngestQueueUrl"])
+    ]
+    assert notices[0]["Events"] == ["s3:ObjectCreated:*"]
+    assert {rule["ID"] for rule in rules} == {"AbortAbandonedUploads", "EmptyQuarantine"}
+
+
+def test_the_sweeper_is_called_every_minute(stack: LocalStack) -> None:
+    rules = stack.client("events").list_rules()["Rules"]
+
+    (rule,) = [rule for rule in rules if rule.get("ScheduleExpression")]
+    targets = stack.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["State"] == "ENABLED"
+    assert [target["Arn"].split(":")[-1] for target in targets] == [stack.functions["sweep"]]
+
+
+# --- The gateway in front of the functions ----------------------------------------------------
+
+
+def test_an_unknown_route_gets_the_gateway_s_404(stack: LocalStack) -> None:
+    answer = httpx.get(f"{stack.api_url}/api/nothing-here")
+
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer abc"}, {"Authorization": "x"}])
+def test_without_a_valid_token_the_gateway_answers_401(
+    stack: LocalStack, header: dict[str, str]
+) -> None:
+    answer = httpx.get(f"{stack.api_url}/api/jobs", headers=header)
+
+    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+
+
+def test_a_changed_token_is_refused(stack: LocalStack) -> None:
+    head, payload, signature = stack.token("mallory").split(".")
+    forged = ".".join([head, payload, ("B" if signature[0] == "A" else "A") + signature[1:]])
+
+    answer = httpx.get(f"{stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {forged}"})
+
+    assert answer.status_code == 401
+
+
+def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
+    answer = httpx.options(
+        f"{stack.api_url}/api/jobs/confirm",
+        headers={
+            "Origin": "http://localhost:5173",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,idempotency-key",
+        },
+    )
+
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"].lower().split(",")
+    assert {"authorization", "idempotency-key", "if-match"} <= set(allowed)
+
+
+# --- With stub functions: what reaches them, and what survives --------------------------------
+
+
+def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> None:
+    body = '{"name": "값", "escaped": "a\\/b"}'
+
+    answer = httpx.post(
+        f"{stub_stack.api_url}/api/jobs/job_1%20x/regenerate?cursor=a%2Fb&empty=",
+        content=body.encode(),
+        headers={
+            "Authorization": f"Bearer {stub_stack.token('alice', role='admin')}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": "k-1",
+        },
+    )
+
+    event = answer.json()["event"]
+    assert answer.status_code == 200
+    assert event["routeKey"] == "POST /api/jobs/{jobId}/regenerate"
+    assert event["pathParameters"] == {"jobId": "job_1 x"}
+    assert event["queryStringParameters"] == {"cursor": "a/b", "empty": ""}
+    assert event["body"] == body
+    assert event["headers"]["idempotency-key"] == "k-1"
+    claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
+    assert claims["token_use"] == "access"
+    assert claims["client_id"] == stub_stack.outputs["UserPoolClientId"]
+    assert claims["cognito:groups"] == "[admin]"
+
+
+def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -> None:
+    def groups(token: str) -> str | None:
+        answer = httpx.get(
+            f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
+        )
+        claims = answer.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
+        found: str | None = claims.get("cognito:groups")
+        return found
+
+    assert groups(stub_stack.token("bob", role="admin")) == "[admin]"
+    assert groups(stub_stack.token("bob")) is None
+
+
+def test_many_clients_at_once_get_their_own_answers(stub_stack: LocalStack) -> None:
+    def ask(number: int) -> bool:
+        answer = httpx.get(f"{stub_stack.api_url}/api/health?number={number}", timeout=60)
+        found: str = answer.json()["event"]["queryStringParameters"]["number"]
+        return found == str(number)
+
+    with ThreadPoolExecutor(CONCURRENT_CLIENTS) as pool:
+        assert all(pool.map(ask, range(10 * CONCURRENT_CLIENTS)))
+
+
+def test_one_connection_carries_many_requests(stub_stack: LocalStack) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", stub_stack.facts.port)
+    statuses, sockets = [], set()
+
+    for path in ("/api/health", "/nowhere", "/api/jobs", "/api/health", "/api/health"):
+        connection.request("GET", path)
+        sockets.add(connection.sock)
+        with connection.getresponse() as answer:
+            answer.read()
+            statuses.append(answer.status)
+
+    assert statuses == [200, 404, 401, 200, 200]
+    assert len(sockets) == 1
+
+
+def test_an_upload_reaches_its_worker_through_storage_and_queue(stub_stack: LocalStack) -> None:
+    stub_stack.client("s3").put_object(
+        Bucket=stub_stack.outputs["MediaBucket"], Key="quarantine/acc/ast_1", Body=b"photo"
+    )
+    stub_stack.client("s3").put_object(
+        Bucket=stub_stack.outputs["MediaBucket"], Key="clean/acc/ast_2", Body=b"photo"
+    )
+
+    eventually(
+        lambda: any("quarantine/acc/ast_1" in line for line in stub_stack.logs("ingest_image")),
+        "the ingest worker is told",
+    )
+    assert not any("clean/acc/ast_2" in line for line in stub_stack.logs("ingest_image"))
+
+
+def test_a_task_reaches_the_studio_and_a_change_the_relay(stub_stack: LocalStack) -> None:
+    stub_stack.client("sqs").send_message(
+        QueueUrl=stub_stack.outputs["StudioQueueUrl"], MessageBody="task-7"
+    )
+    stub_stack.client("dynamodb").put_item(
+        TableName=stub_stack.outputs["JobsTable"],
+        Item={"pk": {"S": "job_7"}, "sk": {"S": "job"}},
+    )
+
+    eventually(
+        lambda: any("task-7" in line for line in stub_stack.logs("studio")), "the studio is told"
+    )
+    eventually(
+        lambda: any("job_7" in line for line in stub_stack.logs("relay")), "the relay is told"
+    )
+
+
+def test_a_change_of_the_layer_or_of_a_function_is_seen_at_once(stub_stack: LocalStack) -> None:
+    def answer() -> tuple[str, str]:
+        body = httpx.get(f"{stub_stack.api_url}/api/health").json()
+        return body["word"], body["layer"]
+
+    layer = stub_stack.source / "layers/core/python/darkroom/__init__.py"
+    handler = stub_stack.source / "functions/api/handler.py"
+    assert answer() == ("one", "first")
+
+    layer.write_text('VALUE = "second"\n')
+    eventually(lambda: answer() == ("one", "second"), "the layer's change shows")
+    handler.write_text(handler.read_text().replace('"one"', '"two"'))
+    eventually(lambda: answer() == ("two", "second"), "the function's change shows")
+
+
+def test_what_was_stored_survives_stop_and_start(stub_stack: LocalStack) -> None:
+    def subject() -> str:
+        token = stub_stack.token("carol")
+        answer = httpx.get(
+            f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
+        )
+        claims = answer.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
+        found: str = claims["sub"]
+        return found
+
+    key = {"accountId": {"S": "acc"}}
+    table, bucket = stub_stack.outputs["WalletsTable"], stub_stack.outputs["MediaBucket"]
+    stub_stack.client("dynamodb").put_item(TableName=table, Item={**key, "balance": {"N": "7"}})
+    stub_stack.client("s3").put_object(Bucket=bucket, Key="clean/kept", Body=b"kept")
+    before = subject()
+
+    stub_stack.stop()
+    with pytest.raises(NotRunning):
+        RunningStack.attach(stub_stack.places.state)
+    stub_stack.start()
+
+    item = stub_stack.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
+    kept = stub_stack.client("s3").get_object(Bucket=bucket, Key="clean/kept")["Body"].read()
+    assert item["balance"] == {"N": "7"}
+    assert kept == b"kept"
+    assert subject() == before
+    stub_stack.client("sqs").send_message(
+        QueueUrl=stub_stack.outputs["StudioQueueUrl"], MessageBody="after-restart"
+    )
+    stub_stack.client("dynamodb").put_item(
+        TableName=stub_stack.outputs["JobsTable"],
+        Item={"pk": {"S": "job_after_restart"}, "sk": {"S": "job"}},
+    )
+    eventually(
+        lambda: any("after-restart" in line for line in stub_stack.logs("studio")),
+        "queues feed their workers again",
+    )
+    eventually(
+        lambda: any("job_after_restart" in line for line in stub_stack.logs("relay")),
+        "streams feed the relay again",
+    )
+
+
+def test_a_function_cannot_do_what_its_role_does_not_allow(stub_stack: LocalStack) -> None:
+    handler = stub_stack.source / "functions/purchase/handler.py"
+    original = handler.read_text()
+    handler.write_text(
+        textwrap.dedent(
+            """
+            import json, os
+            import boto3
+            from botocore.exceptions import ClientError
+
+            def handler(event, context):
+                print("reading")
+                told = {}
+                for name, key in (("WALLETS", "accountId"), ("ASSETS", "accountId")):
+                    keys = {key: {"S": "a"}} | ({"assetId": {"S": "b"}} if name == "ASSETS" else {})
+                    try:
+                        boto3.client("dynamodb").get_item(
+                            TableName=os.environ[f"TABLE_{name}"], Key=keys)
+                        told[name] = "allowed"
+                    except ClientError as error:
+                        told[name] = error.response["Error"]["Code"]
+                return {"statusCode": 200, "body": json.dumps(told)}
+            """
+        )
+    )
+    token = stub_stack.token("dave")
+
+    def told() -> Any:
+        return httpx.post(
+            f"{stub_stack.api_url}/api/credits/purchase",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        ).json()
+
+    eventually(lambda: "WALLETS" in told(), "the changed function answers")
+
+    assert told() == {"WALLETS": "allowed", "ASSETS": "AccessDeniedException"}
+    handler.write_text(original)
+
+
+# --- Processes, ports, folders ----------------------------------------------------------------
+
+
+def test_a_port_in_use_is_refused_by_name(stub_stack: LocalStack, tmp_path: Path) -> None:
+    second = LocalStack(tmp_path, port=stub_stack.facts.port, source=stub_stack.source)
+
+    with pytest.raises(PortInUse, match=f"Port {stub_stack.facts.port} is in use"):
+        second.start()
+
+
+def test_two_local_clouds_never_share_a_folder(stub_stack: LocalStack) -> None:
+    second = LocalStack(stub_stack.places.state, source=stub_stack.source)
+
+    with pytest.raises(AlreadyRunning):
+        second.start()
+    assert httpx.get(f"{stub_stack.api_url}/api/health").status_code == 200
+
+
+def test_nothing_keeps_running_when_the_owner_is_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(
+                """
+                import sys, time
+                from pathlib import Path
+                from local.emulator import Emulator, free_port
+                from local.settings import DEPLOYMENT_BUCKET, ROOT, Places
+
+                emulator = Emulator(Places(Path(sys.argv[1])), ROOT, free_port())
+                emulator.start()
+                print(emulator.process.pid, flush=True)
+                time.sleep(600)
+                """
+            ),
+            str(tmp_path / "state"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout
+    emulator_pid = int(owner.stdout.readline())
+
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+
+    def gone() -> bool:
+        try:
+            os.kill(emulator_pid, 0)
+        except ProcessLookupError:
+            return True
+        # A process that nobody collects yet has ended as well.
+        state = Path(f"/proc/{emulator_pid}/stat")
+        return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+    eventually(gone, "the emulator follows its owner")

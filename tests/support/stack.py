@@ -1,0 +1,73 @@
+"""Local clouds for tests: the real one, once for a session, and one of stub functions.
+
+The real one is shared by all integration tests, so each test uses accounts of its own.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.settings import PARAMETERS, ROOT
+from local.stack import LocalStack
+from local.template import expand, folder_of
+
+STUB_LAYER = 'VALUE = "first"\n'
+STUB_HANDLER = '''"""Tells what reached it, and where it read its words."""
+
+import json
+
+import darkroom
+
+WORD = "one"
+
+
+def handler(event, context):
+    print(json.dumps({"message": "called", "event": event}))
+    if "routeKey" not in event:
+        return {"batchItemFailures": []}
+    return {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json", "x-path": event["rawPath"]},
+        "body": json.dumps({"word": WORD, "layer": darkroom.VALUE, "event": event}),
+    }
+'''
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    """The template with its real functions, in a folder that goes when the tests end."""
+    with LocalStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stub_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The template with functions that only tell what they got; code and state may be spoiled."""
+    folder = tmp_path_factory.mktemp("stubs")
+    write_stub_source(folder / "source")
+    running = LocalStack(folder / "state", source=folder / "source", reload=True)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def write_stub_source(folder: Path) -> None:
+    """A copy of the project whose functions and layer are stubs."""
+    folder.mkdir()
+    shutil.copy(ROOT / "template.yaml", folder)
+    for layer in ("deps", "media"):
+        (folder / "layers" / layer).mkdir(parents=True)
+        (folder / "layers" / layer / "requirements.txt").touch()
+    core = folder / "layers" / "core" / "python" / "darkroom"
+    core.mkdir(parents=True)
+    (core / "__init__.py").write_text(STUB_LAYER)
+    template = expand(folder / "template.yaml", PARAMETERS)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            function = folder / folder_of(resource)
+            function.mkdir(parents=True)
+            (function / "handler.py").write_text(STUB_HANDLER)
