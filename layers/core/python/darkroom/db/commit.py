@@ -117,7 +117,7 @@ def commit_one(write: Write) -> dict[str, Any]:
         try:
             return None, _submit_one(write)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = _code(error)
             if code == "ConditionalCheckFailedException":
                 stored = _stored_item(error)
                 if write.is_ours(stored):
@@ -227,13 +227,20 @@ def _submit_one(write: Write) -> dict[str, Any]:
 def is_outage(error: BaseException) -> bool:
     """Whether the database (or the way to it) did not answer: repeating later is right."""
     cause = error.cause if isinstance(error, PynamoDBException) else error
-    if isinstance(cause, ClientError):
-        return cause.response["Error"]["Code"] in _RETRIED_ERRORS
-    return isinstance(cause, BotoCoreError)
+    return isinstance(cause, BotoCoreError) or _code(error) in _RETRIED_ERRORS
+
+
+def _code(error: BaseException) -> str | None:
+    """The service's error code; None when no answer came at all.
+
+    pynamodb's own ``cause_response_code`` fails on SDK errors without a response.
+    """
+    cause = error.cause if isinstance(error, PynamoDBException) else error
+    return cause.response["Error"]["Code"] if isinstance(cause, ClientError) else None
 
 
 def _is_passing(error: PynamoDBException, reasons: Sequence[str]) -> bool:
-    code = error.cause_response_code
+    code = _code(error)
     if code == "TransactionCanceledException":
         return any(reason in _RETRIED_REASONS for reason in reasons)
     return code in _RETRIED_ERRORS

@@ -69,7 +69,7 @@ class Bokeh:
 
     _COUNT: Final = (20, 12)
     _MARGIN: Final = 0.10
-    _HALF: Final = (WIDTH // 2, HEIGHT // 2)
+    _SMALL: Final = (WIDTH // 3, HEIGHT // 3)
 
     def __init__(self, stage: Stage) -> None:
         self._layers = [self._layer(stage, depth) for depth in (0, 1)]
@@ -79,18 +79,18 @@ class Bokeh:
 
     def _layer(self, stage: Stage, depth: int) -> Image.Image:
         rng = rng_of(stage, 10 + depth)
-        width, height = WIDTH // 2, HEIGHT // 2
+        width, height = self._SMALL
         total = Image.new("RGB", (width, height))
         colours = palette(stage.grade)
         for _ in range(self._COUNT[depth]):
-            radius = rng.uniform(14, 30) if depth == 0 else rng.uniform(30, 58)
+            radius = rng.uniform(9, 20) if depth == 0 else rng.uniform(20, 38)
             x, y = rng.uniform(0, width), rng.uniform(0, height)
             # Most of the light hangs in the upper half, where lamps and windows are.
             y = y * 0.75 if rng.random() < 0.6 else y
             level = rng.uniform(0.30, 0.66) * (1.0 if depth == 0 else 0.6) * stage.strength
             colour = colours[int(rng.integers(len(colours)))]
             total = ImageChops.screen(
-                total, _disc(width, height, x, y, radius, colour, level, soft=1.0 + 2.0 * depth)
+                total, _disc(width, height, x, y, radius, colour, level, soft=0.7 + 1.3 * depth)
             )
         xx, yy = grid(width, height)
         keep = mask_image(0.12 + 0.88 * _off_face(stage, xx, yy, 1.15))
@@ -100,7 +100,7 @@ class Bokeh:
         light = None
         for depth, layer in enumerate(self._layers):
             pulse = 0.80 + 0.20 * math.cos(1.7 * seconds * (1 + 0.4 * depth) + self._phase[depth])
-            part = layer.resize(self._HALF, Image.Resampling.BILINEAR, self._box(depth, seconds))
+            part = layer.resize(self._SMALL, Image.Resampling.BILINEAR, self._box(depth, seconds))
             part = part.point([round(v * pulse) for v in range(256)] * 3)
             light = part if light is None else ImageChops.screen(light, part)
         assert light is not None
@@ -135,7 +135,7 @@ def _disc(
     big = Image.new("L", (width * scale, height * scale))
     draw = ImageDraw.Draw(big)
     box = [(x - radius) * scale, (y - radius) * scale, (x + radius) * scale, (y + radius) * scale]
-    draw.ellipse(box, fill=round(205 * level), outline=round(255 * level), width=3 * scale)
+    draw.ellipse(box, fill=round(205 * level), outline=round(255 * level), width=2 * scale)
     small = big.reduce(scale).filter(ImageFilter.GaussianBlur(soft))
     return Image.merge("RGB", [small.point([round(v * c) for v in range(256)]) for c in colour])
 
@@ -239,7 +239,7 @@ class Halation:
         halo = Image.blend(near, far, 0.5)
         channels = [halo.point([min(255, round(v * c * level)) for v in range(256)])
                     for c in self._tint]  # fmt: skip
-        light = Image.merge("RGB", channels).resize(_SIZE, Image.Resampling.BICUBIC)
+        light = Image.merge("RGB", channels).resize(_SIZE, Image.Resampling.BILINEAR)
         return ImageChops.screen(frame, light)
 
 
