@@ -34,6 +34,7 @@ $(READY): pyproject.toml uv.lock
 	echo "Installing into $(VENV) (once)" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
+	test -w "$${HOME:-/}" || export UV_NO_CACHE=1; \
 	$(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python >&2
 	touch $@
 
@@ -70,8 +71,10 @@ format: $(READY) ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+# The endpoint leads nowhere and the time is of now: SAM asks neither AWS nor the package index.
 validate: $(READY) ## Check template.yaml with cfn-lint and SAM
-	$(BIN)/cfn-lint template.yaml
+	mkdir -p .darkroom/sam
+	echo "{\"telemetryEnabled\": false, \"lastVersionCheck\": $$(date +%s).0}" > .darkroom/sam/metadata.json
 	AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=http://127.0.0.1:9 \
 	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none __SAM_CLI_APP_DIR=$(CURDIR)/.darkroom/sam \
 	$(BIN)/sam validate --lint --template-file template.yaml >/dev/null
@@ -84,7 +87,7 @@ bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench
 
 requirements: $(READY) ## Export layers/deps/requirements.txt from the lock
-	$(BIN)/uv export --frozen --quiet --no-default-groups --no-emit-project --no-header \
+	$(BIN)/uv export --frozen --quiet --no-cache --no-default-groups --no-emit-project --no-header \
 	--no-annotate > layers/deps/requirements.txt
 
 build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
@@ -95,6 +98,8 @@ deploy: build ## Build and deploy to your AWS account: make deploy STAGE=dev
 	$(BIN)/sam deploy --config-env $(STAGE)
 
 clean: ## Remove what was built and the local data; keeps .venv
-	test ! -d .darkroom || { test ! -x $(BIN)/python || $(BIN)/python -m local down --name $(NAME); } >/dev/null
+	for state in .darkroom/*/pid; do \
+	  test ! -e $$state || $(BIN)/python -m local down --state $${state%/pid} >/dev/null; \
+	done
 	rm -rf .aws-sam .darkroom demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find layers functions local tests -name __pycache__ -prune -exec rm -rf {} +

@@ -105,17 +105,25 @@ def up(state: Path, wanted_port: int) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    shown = 0
-    while not ready.exists():
-        shown = show_progress(places.daemon_log, shown)
-        if daemon.poll() is not None:
-            raise EmulatorFailed(tail(places.daemon_log))
-        if time.monotonic() - started > START_LIMIT_SECONDS:
-            daemon.terminate()
-            raise TimeoutError("The local cloud did not come up.")
-        time.sleep(POLL_SECONDS)
+    try:
+        wait_until_ready(daemon, ready, places.daemon_log)
+    except BaseException:
+        daemon.terminate()
+        raise
     seconds = time.monotonic() - started
     print_addresses(RunningStack.attach(state), f"Ready after {seconds:.0f} seconds")
+
+
+def wait_until_ready(daemon: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_SECONDS
+    shown = 0
+    while not ready.exists():
+        shown = show_progress(log, shown)
+        if daemon.poll() is not None:
+            raise EmulatorFailed(tail(log))
+        if time.monotonic() > deadline:
+            raise TimeoutError("The local cloud did not come up.")
+        time.sleep(POLL_SECONDS)
 
 
 def show_progress(log: Path, shown: int) -> int:

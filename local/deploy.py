@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ def deploy(places: Places, code: Path, endpoint_url: str, s3: Any) -> None:
     sam = Path(sys.executable).with_name("sam")
     no_config = places.home / "samconfig.toml"
     no_config.touch()  # samconfig.toml is about real accounts.
+    # SAM would ask the package index for a newer version of itself.
+    asked = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
+    (places.home / "metadata.json").write_text(json.dumps(asked))
     overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
     command = [
         *(str(sam), "deploy"),
@@ -53,7 +57,7 @@ def deploy(places: Places, code: Path, endpoint_url: str, s3: Any) -> None:
         **child_environment(places, endpoint_url),
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.3",
-        "__SAM_CLI_APP_DIR": str(places.home / "sam"),
+        "__SAM_CLI_APP_DIR": str(places.home),
     }
     with places.deploy_log.open("wb") as log:
         done = subprocess.run(

@@ -152,6 +152,18 @@ def forget_stream_positions(saved: Path) -> None:
         saved.write_text(json.dumps(state))
 
 
+def move_addresses(folder: Path, before: int, after: int) -> None:
+    """Let saved state name the emulator's new port.
+
+    The address is part of every queue's URL, by which the emulator finds the queue itself.
+    """
+    for saved in folder.glob("*.json"):
+        text = saved.read_text()
+        moved = text.replace(f"http://{HOST}:{before}/", f"http://{HOST}:{after}/")
+        if moved != text:
+            saved.write_text(moved)
+
+
 def tail(path: Path, lines: int = 30) -> str:
     """The last lines of a log, or a word that there is none."""
     try:

@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.session import Session as BotocoreSession
 
 from local import code, deploy, gateway, logs, users
-from local.emulator import Emulator, free_port, require_free
+from local.emulator import Emulator, free_port, move_addresses, require_free
 from local.front import FrontServer
 from local.gaps import close_gaps
 from local.resolve import Resolver
@@ -245,9 +245,12 @@ class LocalStack(RunningStack):
         require_free(self.port)
         before = Facts.read(self.places)
         digest = deploy.template_digest(self.source)
-        self.emulator = Emulator(
-            self.places, self.source, free_port(before.emulator_port if before else 0)
-        )
+        emulator_port = free_port(before.emulator_port if before else 0)
+        if before and before.emulator_port != emulator_port:
+            for folder in (self.places.saved, self.places.state):
+                move_addresses(folder, before.emulator_port, emulator_port)
+            before = Facts.read(self.places)
+        self.emulator = Emulator(self.places, self.source, emulator_port)
         self.report("Starting the local cloud")
         self.emulator.start()
         super().__init__(

@@ -1,5 +1,6 @@
 """Reads `template.yaml` the way AWS does: YAML with intrinsics, expanded by the SAM transform."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local.settings import REGION
+
+# The transform warns that its own usage figures were not sent anywhere. They should not be.
+logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
 
 
 def parse(path: Path) -> dict[str, Any]:

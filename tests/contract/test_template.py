@@ -1,0 +1,383 @@
+"""What `template.yaml` promises, whatever is deployed from it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.settings import ROOT
+from local.template import expand, folder_of, parse
+
+PATH = ROOT / "template.yaml"
+MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
+HEAVY_FUNCTIONS = {"IngestImageFunction", "StudioFunction"}
+PUBLIC_ROUTES = {
+    "GET /api/health",
+    "GET /api/pricing",
+    "GET /api/recipes",
+    "GET /api/templates",
+    "GET /docs",
+    "GET /openapi.json",
+}
+# SAM gives every role these two of AWS: write its own logs, write its own traces.
+MANAGED_BY_AWS = {
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+    "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
+}
+VISIBILITY_FACTOR = 6  # Advised by AWS for queues that feed functions.
+LONGEST_HTTP_SECONDS = 29  # API Gateway gives up after 30.
+
+
+@pytest.fixture(scope="module")
+def source() -> dict[str, Any]:
+    return parse(PATH)
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, dict[str, Any]]:
+    expanded = expand(PATH, {"Stage": "prod"})["Resources"]
+    assert isinstance(expanded, dict)
+    return expanded
+
+
+def of_type(resources: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == kind
+    }
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return as_list(policy["PolicyDocument"]["Statement"])
+
+
+# --- Roles ------------------------------------------------------------------------------------
+
+
+def test_every_function_has_a_role_of_its_own(resources: dict[str, Any]) -> None:
+    roles = [
+        function["Role"]["Fn::GetAtt"][0]
+        for function in of_type(resources, "AWS::Lambda::Function").values()
+    ]
+
+    assert len(set(roles)) == len(roles)
+
+
+def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]) -> None:
+    granted = [
+        (name, statement)
+        for name, role in of_type(resources, "AWS::IAM::Role").items()
+        for policy in role.get("Policies", [])
+        for statement in statements_of(policy)
+    ] + [
+        (name, statement)
+        for name, policy in of_type(resources, "AWS::IAM::ManagedPolicy").items()
+        for statement in statements_of(policy)
+    ]
+
+    assert granted
+    for name, statement in granted:
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{name}: {action}"
+        for resource in as_list(statement["Resource"]):
+            assert resource != "*", name
+            text = resource if isinstance(resource, str) else json.dumps(resource)
+            assert "Ref" in text or "Fn::" in text, f"{name}: {text} is not of this stack"
+
+
+def test_roles_carry_no_other_policies_of_aws(resources: dict[str, Any]) -> None:
+    ours = of_type(resources, "AWS::IAM::ManagedPolicy").keys()
+
+    for name, role in of_type(resources, "AWS::IAM::Role").items():
+        for arn in role["ManagedPolicyArns"]:
+            if isinstance(arn, dict):
+                assert arn["Ref"] in ours, name
+            else:
+                assert arn in MANAGED_BY_AWS, name
+
+
+def test_nobody_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
+    policies = [
+        *of_type(resources, "AWS::IAM::ManagedPolicy").values(),
+        *(
+            policy
+            for role in of_type(resources, "AWS::IAM::Role").values()
+            for policy in role.get("Policies", [])
+        ),
+    ]
+
+    for policy in policies:
+        for statement in statements_of(policy):
+            if "LedgerTable" in json.dumps(statement["Resource"]):
+                forbidden = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+                assert not forbidden.intersection(as_list(statement["Action"]))
+
+
+# --- Functions --------------------------------------------------------------------------------
+
+
+def test_each_function_of_the_template_has_its_folder_and_each_folder_its_function(
+    resources: dict[str, Any],
+) -> None:
+    declared = {
+        folder_of({"Properties": function})
+        for function in of_type(resources, "AWS::Lambda::Function").values()
+    }
+
+    written = {
+        f"functions/{path.parent.name}" for path in (ROOT / "functions").glob("*/handler.py")
+    }
+
+    assert declared == written
+
+
+def test_heavy_wheels_load_only_where_pixels_are_touched(source: dict[str, Any]) -> None:
+    functions = of_type(source["Resources"], "AWS::Serverless::Function")
+
+    heavy = {name for name, item in functions.items() if {"Ref": "MediaLayer"} in item["Layers"]}
+
+    assert heavy == HEAVY_FUNCTIONS
+
+
+def test_every_function_logs_to_a_group_that_expires(
+    source: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+
+    for name, function in of_type(source["Resources"], "AWS::Serverless::Function").items():
+        group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        folder = function["CodeUri"].strip("/").split("/")[-1]
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+        assert group["LogGroupName"]["Fn::Sub"].endswith(f"/{folder}"), name
+
+
+def test_functions_behind_the_api_answer_before_the_gateway_gives_up(
+    source: dict[str, Any],
+) -> None:
+    for name, function in of_type(source["Resources"], "AWS::Serverless::Function").items():
+        kinds = {event["Type"] for event in function.get("Events", {}).values()}
+        if "HttpApi" in kinds:
+            assert function["Timeout"] <= LONGEST_HTTP_SECONDS, name
+
+
+def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) -> None:
+    def versions(text: str) -> set[str]:
+        path = tmp_path / "template.yaml"
+        path.write_text(text)
+        return of_type(expand(path, {})["Resources"], "AWS::Lambda::Version").keys()
+
+    text = PATH.read_text()
+    before = versions(text)
+
+    # SAM names packages by their content: another content is another location.
+    after = versions(text.replace("ContentUri: layers/core", "ContentUri: layers/changed"))
+
+    assert len(before) == 5
+    assert not before & after
+
+
+def test_test_hooks_are_off_and_stay_local(source: dict[str, Any]) -> None:
+    assert source["Parameters"]["TestHooks"]["Default"] == "false"
+    assert source["Rules"]["TestHooksStayLocal"]["RuleCondition"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "Stage"}, "local"]}]
+    }
+
+
+# --- Routes -----------------------------------------------------------------------------------
+
+
+def test_only_the_public_routes_can_be_called_without_a_token(resources: dict[str, Any]) -> None:
+    paths = resources["Api"]["Properties"]["Body"]["paths"]
+
+    public = {
+        f"{method.upper()} {path}"
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if {"BearerToken": []} not in operation.get("security", [])
+    }
+
+    assert public == PUBLIC_ROUTES
+
+
+def test_there_is_no_catch_all_route(resources: dict[str, Any]) -> None:
+    for path in resources["Api"]["Properties"]["Body"]["paths"]:
+        assert "$default" not in path
+        assert "+}" not in path
+
+
+# --- Tables and storage -----------------------------------------------------------------------
+
+
+def test_every_table_is_encrypted_and_recoverable(resources: dict[str, Any]) -> None:
+    for name, table in of_type(resources, "AWS::DynamoDB::Table").items():
+        assert table["SSESpecification"]["SSEEnabled"] is True, name
+        recovery = table["PointInTimeRecoverySpecification"]
+        assert recovery["PointInTimeRecoveryEnabled"] is True, name
+
+
+def test_tables_that_hold_money_outlive_mistakes(resources: dict[str, Any]) -> None:
+    for name in MONEY_TABLES:
+        table = resources[name]
+        assert table["DeletionPolicy"] == "RetainExceptOnCreate", name
+        assert table["UpdateReplacePolicy"] == "Retain", name
+        assert table["Properties"]["DeletionProtectionEnabled"] == {
+            "Fn::If": ["IsProtected", True, False]
+        }, name
+
+
+def test_the_bucket_is_private_and_encrypted(resources: dict[str, Any]) -> None:
+    bucket = resources["MediaBucket"]["Properties"]
+
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+# --- Queues -----------------------------------------------------------------------------------
+
+
+def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Queue, function and mapping of everything that a queue starts."""
+    return [
+        (mapping["EventSourceArn"]["Fn::GetAtt"][0], mapping["FunctionName"]["Ref"], mapping)
+        for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+        if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "Arn"
+    ]
+
+
+def test_a_message_stays_hidden_for_longer_than_its_worker_may_take(
+    resources: dict[str, Any],
+) -> None:
+    mappings = queue_mappings(resources)
+
+    assert len(mappings) == 4
+    for queue, function, _ in mappings:
+        visibility = resources[queue]["Properties"]["VisibilityTimeout"]
+        timeout = resources[function]["Properties"]["Timeout"]
+        assert visibility >= VISIBILITY_FACTOR * timeout, queue
+
+
+def test_every_queue_worker_reports_single_failures_and_is_bounded(
+    resources: dict[str, Any],
+) -> None:
+    for queue, _, mapping in queue_mappings(resources):
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], queue
+        assert mapping["ScalingConfig"]["MaximumConcurrency"], queue
+
+
+def test_every_dead_letter_is_handled_and_watched(resources: dict[str, Any]) -> None:
+    consumed = {queue for queue, _, _ in queue_mappings(resources)}
+    watched = json.dumps(of_type(resources, "AWS::CloudWatch::Alarm"))
+
+    for name, queue in of_type(resources, "AWS::SQS::Queue").items():
+        assert queue["SqsManagedSseEnabled"] is True, name
+        redrive = queue.get("RedrivePolicy")
+        if redrive:
+            dead_letters = redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            assert dead_letters in consumed
+            assert f'"{dead_letters}", "QueueName"' in watched
+        elif name in consumed:
+            assert "DeadLetters" in name, f"{name} has no dead-letter queue"
+
+
+def test_every_queue_with_workers_has_an_alarm_on_the_age_of_its_messages(
+    resources: dict[str, Any],
+) -> None:
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage"
+    }
+
+    working = {
+        name
+        for name, queue in of_type(resources, "AWS::SQS::Queue").items()
+        if "RedrivePolicy" in queue
+    }
+
+    assert watched == working
+
+
+def test_every_function_s_errors_raise_an_alarm(resources: dict[str, Any]) -> None:
+    watched = {
+        metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
+        for name in ("ApiErrorsAlarm", "WorkerErrorsAlarm")
+        for metric in resources[name]["Properties"]["Metrics"]
+        if "MetricStat" in metric
+    }
+
+    assert watched == of_type(resources, "AWS::Lambda::Function").keys()
+
+
+def test_streams_go_on_after_a_batch_that_cannot_be_handled(resources: dict[str, Any]) -> None:
+    streams = [
+        mapping
+        for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+        if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
+    ]
+
+    assert len(streams) == 3
+    for mapping in streams:
+        assert mapping["FunctionName"] == {"Ref": "RelayFunction"}
+        assert mapping["StartingPosition"] == "TRIM_HORIZON"
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert 0 < mapping["MaximumRetryAttempts"] <= 10
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"] == [
+            "RelayFailures",
+            "Arn",
+        ]
+
+
+# --- Beside the template ----------------------------------------------------------------------
+
+
+def test_there_is_an_example_event_for_every_function(source: dict[str, Any]) -> None:
+    folders = {
+        function["CodeUri"].strip("/").split("/")[-1]
+        for function in of_type(source["Resources"], "AWS::Serverless::Function").values()
+    }
+
+    events = {path.stem for path in (ROOT / "events").glob("*.json")}
+
+    assert folders <= events
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "events").glob("*.json")), ids=lambda p: p.stem)
+def test_an_example_event_is_of_a_trigger_that_the_template_has(
+    path: Path, source: dict[str, Any]
+) -> None:
+    event = json.loads(path.read_text())
+    functions = of_type(source["Resources"], "AWS::Serverless::Function")
+    routes = {
+        f"{trigger['Properties']['Method']} {trigger['Properties']['Path']}"
+        for function in functions.values()
+        for trigger in function.get("Events", {}).values()
+        if trigger["Type"] == "HttpApi"
+    }
+
+    if "routeKey" in event:
+        assert event["routeKey"] in routes
+        assert event["version"] == "2.0"
+    elif "Records" in event:
+        arn = event["Records"][0]["eventSourceARN"]
+        found = re.search(r"darkroom-dev-(\w+)-", arn)
+        assert found and found[1] in source["Resources"]
+    else:
+        assert event["source"] == "aws.events"
+
+
+def test_cloudformation_can_read_the_template() -> None:
+    # CloudFormation refuses YAML aliases, which every YAML library here would accept.
+    tokens = yaml.scan(PATH.read_text())
+
+    assert not any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in tokens)

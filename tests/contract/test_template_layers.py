@@ -1,0 +1,53 @@
+"""The layers hold exactly the versions that were locked, and so that were tested."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from local.settings import ROOT
+
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(PIN.findall(path.read_text().lower()))
+
+
+def locked_versions() -> dict[str, str]:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    return {package["name"]: package.get("version", "") for package in lock["package"]}
+
+
+def test_the_dependency_layer_is_the_lock_s_export() -> None:
+    # The same as `make requirements`.
+    exported = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("uv")), "export", "--frozen", "--quiet"),
+            *("--no-default-groups", "--no-emit-project", "--no-header", "--no-annotate"),
+            *("--offline", "--no-cache"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert (ROOT / "layers/deps/requirements.txt").read_text() == exported
+
+
+def test_the_media_layer_s_pins_are_the_lock_s() -> None:
+    media = pins(ROOT / "layers/media/requirements.txt")
+    locked = locked_versions()
+
+    assert media
+    assert media == {name: locked[name] for name in media}
+
+
+def test_layers_hold_nothing_that_only_development_needs() -> None:
+    shipped = pins(ROOT / "layers/deps/requirements.txt") | pins(
+        ROOT / "layers/media/requirements.txt"
+    )
+
+    assert not {"pytest", "moto", "ministack", "aws-sam-cli", "mypy", "ruff"} & shipped.keys()
