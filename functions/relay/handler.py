@@ -1,8 +1,10 @@
 """DynamoDB streams: plans, dispatches and events follow from what was committed."""
 
 from darkroom.bootstrap import app_from_env
+from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 
 
+@metrics.log_metrics
 def handler(event, context):
     return handle_stream(app_from_env(), event)

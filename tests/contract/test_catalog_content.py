@@ -67,8 +67,8 @@ REFUSED_TEXTS = (
     ("gore", "시체 훼손 장면으로 끝내 줘"),
     ("hate", "It ends in ethnic cleansing."),
     ("hate", "외국인은 꺼져라고 외친다"),
-    ("self_harm", "After you left I wanted to kill myself."),
-    ("self_harm", "네가 떠난 뒤로 죽고 싶다는 생각뿐이었다"),
+    ("self-harm", "After you left I wanted to kill myself."),
+    ("self-harm", "네가 떠난 뒤로 죽고 싶다는 생각뿐이었다"),
 )
 
 # Ordinary sentences that a careless word list would refuse.
@@ -342,7 +342,7 @@ def blocked_words_in(text: str) -> list[str]:
 
 
 def test_blocked_words_have_every_category_in_both_languages() -> None:
-    assert list(BLOCKED_WORDS) == ["sexual", "minors", "gore", "hate", "self_harm"]
+    assert list(BLOCKED_WORDS) == ["sexual", "minors", "gore", "hate", "self-harm"]
     for words in BLOCKED_WORDS.values():
         assert list(words) == list(LANGUAGES)
         for language in LANGUAGES:

@@ -23,6 +23,7 @@ FEATURES = {
     "recipes",
     "templates",
     "uploads",
+    "webhooks",
 }
 LOWER = {"kernel", "db"} | FEATURES | {"adapters", "bootstrap"}
 # A room may import itself and these; ``*`` in a feature's own name is itself.
@@ -71,9 +72,7 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
     room = room_of(path)
     if room == "__init__":
         return
-    seen = {
-        name.split(".")[1] for name in imports_of(path) if name.startswith("darkroom.")
-    }
+    seen = {name.split(".")[1] for name in imports_of(path) if name.startswith("darkroom.")}
 
     assert seen <= ALLOWED[room] | {room}
 
@@ -132,7 +131,9 @@ def test_only_commit_writes_transactions() -> None:
     assert callers == {"db/commit.py"}
 
 
-@pytest.mark.parametrize("path", sorted(FUNCTIONS.glob("*/handler.py")), ids=lambda p: p.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted(FUNCTIONS.glob("*/handler.py")), ids=lambda p: p.parent.name
+)
 def test_handlers_are_thirty_lines_and_know_only_the_edges(path: Path) -> None:
     names = [name for name in imports_of(path) if name.startswith("darkroom.")]
 

@@ -21,5 +21,6 @@ def moto_world() -> Iterator[World]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         yield World()

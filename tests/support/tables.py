@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def _plain(loader: yaml.Loader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _plain)
 
 
+@functools.cache
 def read_template() -> dict[str, Any]:
     return yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader)
 

@@ -24,6 +24,7 @@ from darkroom.bootstrap import LOCAL_STUDIO, App, build_app
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.kernel.settings import Settings
 from darkroom.workers.dead_letters import handle_dead_letter
+from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
@@ -145,6 +146,10 @@ class World:
             test_hooks=True,
             event_retention_days=400,
             signing_secret_arn=secret["ARN"],
+            stripe_secret_arn="",
+            stripe_api_base=None,
+            checkout_return_url="https://app.example/credits",
+            currency="USD",
             region=self._region,
             endpoint_url=self._endpoint_url,
         )
@@ -172,13 +177,16 @@ class World:
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["idempotency-key"] = key
-        event = self._event(method, path, body, sent, user, groups)
-        answer = self._http(event, None)
+        answer = self.handle_http(self._event(method, path, body, sent, user, groups))
         text = answer.get("body") or ""
         is_json = "json" in answer["headers"].get("content-type", "")
         return Answer(
-            answer["statusCode"], answer["headers"], json.loads(text) if is_json else text
+            answer["statusCode"], answer["headers"], json.loads(text) if is_json and text else text
         )
+
+    def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
+        """One event of the gateway, answered by all functions' routes together."""
+        return self._http(event, None)
 
     def _event(
         self,
@@ -222,6 +230,7 @@ class World:
         records = [record for batch in self.take_changes() for record in batch]
         for record in records:
             handle_stream(self.app, {"Records": [record]})
+        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
         return len(records)
 
     def take_changes(self) -> list[list[dict[str, Any]]]:
@@ -285,6 +294,7 @@ class World:
                     continue
                 sqs.send_message(QueueUrl=self.dead_url, MessageBody=message["Body"])
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        metrics.clear_metrics()
         return handled
 
     def sweep(self) -> Mapping[str, int]:

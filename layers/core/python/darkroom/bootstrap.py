@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from darkroom import db
 from darkroom.adapters.clients import Clients
 from darkroom.adapters.queues import Queue
-from darkroom.adapters.secrets import SigningSecret
+from darkroom.adapters.secrets import Secret
 from darkroom.adapters.storage import Storage
 from darkroom.assets import store as assets_store
 from darkroom.credits import store as credits_store
@@ -22,7 +22,10 @@ from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.settings import Settings
 from darkroom.payments import store as payments_store
+from darkroom.payments.gateways.stripe import StripeGateway
+from darkroom.payments.ports import PaymentGateway
 from darkroom.templates import store as templates_store
+from darkroom.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
     from darkroom.generation.ports import Provider
@@ -42,7 +45,9 @@ class App:
     queues: Mapping[str, Queue]
     """Name of the provider → the queue of the worker that it needs."""
     ingest_queue: Queue
-    signing_secret: SigningSecret
+    signing_secret: Secret
+    payments: PaymentGateway | None
+    """Who takes real money; None with the test gateway."""
     providers: Mapping[str, Provider]
 
 
@@ -65,8 +70,20 @@ def build_app(
         storage=Storage(clients, settings.media_bucket),
         queues={LOCAL_STUDIO: Queue(clients, settings.studio_queue_url)},
         ingest_queue=Queue(clients, settings.ingest_queue_url),
-        signing_secret=SigningSecret(clients, settings.signing_secret_arn),
+        signing_secret=Secret(clients, settings.signing_secret_arn),
+        payments=_payment_gateway(settings, clients),
         providers=providers or {},
+    )
+
+
+def _payment_gateway(settings: Settings, clients: Clients) -> PaymentGateway | None:
+    if settings.payment_gateway != "stripe":
+        return None
+    secret = Secret(clients, settings.stripe_secret_arn)
+    return StripeGateway(
+        lambda: secret.text,
+        api_base=settings.stripe_api_base,
+        return_url=settings.checkout_return_url,
     )
 
 
@@ -93,6 +110,7 @@ def bind_tables(settings: Settings) -> None:
         "templates": (templates_store.AssignmentItem,),
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
+        "webhooks": (webhooks_store.ReceivedItem,),
         "idempotency": (idempotency_store.IdempotencyItem,),
     }
     for name, item_classes in classes.items():

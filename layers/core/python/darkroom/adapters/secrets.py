@@ -7,14 +7,17 @@ from functools import cached_property
 from darkroom.adapters.clients import Clients
 
 
-class SigningSecret:
-    """The key that signs cursors."""
+class Secret:
+    """One secret by its ARN (or name)."""
 
     def __init__(self, clients: Clients, arn: str) -> None:
         self._clients = clients
         self._arn = arn
 
     @cached_property
+    def text(self) -> str:
+        return self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
+
+    @property
     def value(self) -> bytes:
-        secret = self._clients.secrets.get_secret_value(SecretId=self._arn)
-        return secret["SecretString"].encode()
+        return self.text.encode()

@@ -49,4 +49,4 @@ def _declared_length(scope: Scope) -> int:
     body = scope.get("aws.event", {}).get("body") or ""
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"0")
-    return max(len(body), int(declared) if declared.isdigit() else 0)
+    return max(len(body.encode()), int(declared) if declared.isdigit() else 0)

@@ -20,6 +20,7 @@ code,pre{font:13px/1.45 ui-monospace,monospace}
 table{border-collapse:collapse;width:100%}
 td{border-top:1px solid #ececf2;padding:.25rem .5rem;vertical-align:top}
 .q{color:#6a6a78}
+.t{font-size:12px;background:#eeeaff;color:#4a3aa8;border-radius:6px;padding:1px 6px}
 """
 
 
@@ -38,16 +39,16 @@ def render(document: Mapping[str, Any]) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} API</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<h1>{title} API</h1><p>{escape(document['info'].get('summary', ''))}. "
-        f'Machine-readable: <a href="/openapi.json">openapi.json</a>. Routes marked 🔒 take a '
-        f"bearer token.</p>{sections}</html>"
+        f'Machine-readable: <a href="/openapi.json">openapi.json</a>. Routes marked '
+        f'<span class="t">token</span> take a bearer token.</p>{sections}</html>'
     )
 
 
 def _route(
     document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]
 ) -> str:
-    lock = " 🔒" if operation.get("security") else ""
-    text = operation.get("description") or operation.get("summary", "")
+    lock = ' <span class="t">token</span>' if operation.get("security") else ""
+    text = (operation.get("description") or operation.get("summary", "")).replace("``", "")
     rows = [
         _row(f"{parameter['in']}: {parameter['name']}", _schema(document, parameter["schema"]))
         for parameter in operation.get("parameters", [])
@@ -61,7 +62,7 @@ def _route(
         rows.append(_row(status, f"{escape(answer['description'])} {shown}"))
     return (
         f'<details><summary><span class="m">{method.upper()}</span><code>{escape(path)}</code>'
-        f' <span class="q">{escape(text.splitlines()[0] if text else "")}{lock}</span></summary>'
+        f' <span class="q">{escape(text.splitlines()[0] if text else "")}</span>{lock}</summary>'
         f"<table>{''.join(rows)}</table></details>"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -85,12 +86,19 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fields = [
         {
-            "path": ".".join(str(part) for part in problem["loc"][1:]),
+            "path": _path(problem),
             "message": problem["msg"].removeprefix("Value error, "),
         }
         for problem in error.errors()
     ]
     return answer(request, 400, "VALIDATION_FAILED", {"fields": fields})
+
+
+def _path(problem: Mapping[str, Any]) -> str:
+    """Where in the body; a text that is no JSON has no places."""
+    if problem["type"] == "json_invalid":
+        return ""
+    return ".".join(str(part) for part in problem["loc"][1:])
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

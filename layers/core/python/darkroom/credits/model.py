@@ -27,6 +27,8 @@ class EntryType(StrEnum):
     REFUND = "REFUND"
     SETTLE = "SETTLE"
     EXPIRE = "EXPIRE"
+    REVERSAL = "REVERSAL"
+    ADJUST = "ADJUST"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Grant:
 
     grant_id: str
     source: str
-    """``purchase``, ``bonus`` or ``refund``."""
+    """``purchase``, ``bonus``, ``refund`` or ``adjust``."""
     remaining: int
     priority: int
     created_at: datetime
@@ -58,6 +60,8 @@ class Wallet:
     held: int = 0
     version: int = 0
     grants: tuple[Grant, ...] = ()
+    debt: int = 0
+    """Credits that a reversal could not take back; blocks holds until a purchase pays them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,10 @@ class Entry:
     reference_id: str
     description: str
     created_at: datetime
+    moves: Mapping[str, int] = field(default_factory=dict)
+    """Grant id → change of what remains of it; adds up to ``amount``."""
+    debt_change: int = 0
+    debt_after: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,10 @@ class Change:
 
     wallet: Wallet
     entries: tuple[Entry, ...]
+
+    def then(self, later: Change) -> Change:
+        """This change and one that started from its wallet, as one."""
+        return Change(later.wallet, (*self.entries, *later.entries))
 
 
 @dataclass(frozen=True)
@@ -136,15 +148,117 @@ def add_grant(
     return _record(change, after, entry_type, grant.remaining, 0, reason, now)
 
 
+def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) -> Change:
+    """Purchased credits come in; an open debt is paid from them first.
+
+    Raises:
+        InvalidInput: the grant holds no credits.
+    """
+    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+    paid = min(change.wallet.debt, grant.remaining)
+    if not paid:
+        return change
+    payment = Reason(
+        f"debt#{reason.reference_id}", reason.reference_type, reason.reference_id, "Debt paid"
+    )
+    return _take_back(change, grant.grant_id, paid, EntryType.REVERSAL, payment, now, debt=-paid)
+
+
+def reverse(
+    wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
+) -> Change:
+    """Take back purchased credits: what is left of the purchase's grant, then other purchased
+    credits, and what is missing becomes a debt.
+
+    Raises:
+        InvalidInput: the amount is not a positive integer.
+    """
+    _require_positive(credits)
+    change = expire_due(wallet, now)
+    purchased = sum(grant.remaining for grant in change.wallet.grants if _is_purchased(grant))
+    taken = min(credits, purchased)
+    return _take_back(
+        change, purchase_id, taken, EntryType.REVERSAL, reason, now, debt=credits - taken
+    )
+
+
+def restore(
+    wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
+) -> Change:
+    """Undo a reversal (a dispute was won): an open debt first, the rest to the purchase's grant.
+
+    Raises:
+        InvalidInput: the amount is not a positive integer.
+    """
+    _require_positive(credits)
+    change = expire_due(wallet, now)
+    forgiven = min(credits, change.wallet.debt)
+    back = Grant(
+        grant_id=purchase_id,
+        source="purchase",
+        remaining=credits - forgiven,
+        priority=PURCHASE_PRIORITY,
+        created_at=now,
+    )
+    grants = _give_back(change.wallet.grants, (back,), reason.reference_id, now)
+    if not back.remaining:
+        grants = change.wallet.grants
+    after = replace(change.wallet, grants=grants)
+    return _record(
+        change, after, EntryType.REVERSAL, back.remaining, 0, reason, now, debt=-forgiven
+    )
+
+
+def adjust(
+    wallet: Wallet, amount: int, reason: Reason, now: datetime, *, expires_at: datetime | None
+) -> Change:
+    """An operator gives or takes credits; never below zero, and never from a hold.
+
+    Raises:
+        InvalidInput: the amount is zero or no integer, or more than the balance is taken.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, int) or amount == 0:
+        raise InvalidInput("an adjustment is an integer other than zero")
+    change = expire_due(wallet, now)
+    if amount > 0:
+        grant = Grant(
+            grant_id=reason.cause,
+            source="adjust",
+            remaining=amount,
+            priority=BONUS_PRIORITY,
+            created_at=now,
+            expires_at=expires_at,
+        )
+        grants = _merged((*change.wallet.grants, grant))
+    elif -amount > change.wallet.balance:
+        raise InvalidInput(
+            "more than the balance",
+            fields=[{"path": "amount", "message": "takes more than the balance"}],
+        )
+    else:
+        grants, _ = _take(change.wallet.grants, -amount)
+    after = replace(change.wallet, grants=grants)
+    return _record(change, after, EntryType.ADJUST, amount, 0, reason, now)
+
+
 def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Change, Hold]:
     """Move ``amount`` credits from the balance into a hold for a job.
 
     Raises:
         InvalidInput: the amount is not a positive integer.
-        PaymentRequired: the balance does not cover it; ``needed`` and ``balance`` are its facts.
+        PaymentRequired: the balance does not cover it, or (CREDITS_DEBT) a debt is open;
+            ``needed``, ``balance`` and ``shortfall`` are its facts.
     """
     _require_positive(amount)
     change = expire_due(wallet, now)
+    if change.wallet.debt:
+        raise PaymentRequired(
+            "a debt is open",
+            code="CREDITS_DEBT",
+            needed=amount,
+            balance=change.wallet.balance,
+            shortfall=change.wallet.debt + max(0, amount - change.wallet.balance),
+        )
     if change.wallet.balance < amount:
         raise PaymentRequired(
             "the balance does not cover the price",
@@ -205,12 +319,15 @@ def _record(
     held_change: int,
     reason: Reason,
     now: datetime,
+    *,
+    debt: int = 0,
 ) -> Change:
     """Apply amounts to the wallet and append the entry that explains them."""
     after = replace(
         wallet,
         balance=wallet.balance + amount,
         held=wallet.held + held_change,
+        debt=wallet.debt + debt,
         version=wallet.version + 1,
     )
     entry = Entry(
@@ -226,8 +343,51 @@ def _record(
         reference_id=reason.reference_id,
         description=reason.description,
         created_at=now,
+        moves=_moves(change.wallet.grants, wallet.grants),
+        debt_change=debt,
+        debt_after=after.debt,
     )
     return Change(after, (*change.entries, entry))
+
+
+def _moves(before: Sequence[Grant], after: Sequence[Grant]) -> dict[str, int]:
+    """What an operation did to each grant; a merge moves credits from one to another."""
+    moves = {grant.grant_id: -grant.remaining for grant in before}
+    for grant in after:
+        moves[grant.grant_id] = moves.get(grant.grant_id, 0) + grant.remaining
+    return {grant_id: moved for grant_id, moved in sorted(moves.items()) if moved}
+
+
+def _is_purchased(grant: Grant) -> bool:
+    return grant.source == "purchase"
+
+
+def _take_back(
+    change: Change,
+    purchase_id: str,
+    credits: int,
+    entry_type: EntryType,
+    reason: Reason,
+    now: datetime,
+    *,
+    debt: int,
+) -> Change:
+    """Take ``credits`` out of purchased grants, the named purchase's own first."""
+    missing = credits
+    kept: list[Grant] = []
+    for grant in sorted(change.wallet.grants, key=lambda g: _own_first(g, purchase_id)):
+        taken = min(missing, grant.remaining) if _is_purchased(grant) else 0
+        missing -= taken
+        if grant.remaining > taken:
+            kept.append(replace(grant, remaining=grant.remaining - taken))
+    after = replace(change.wallet, grants=tuple(sorted(kept, key=Grant.spending_order)))
+    return _record(change, after, entry_type, -credits, 0, reason, now, debt=debt)
+
+
+def _own_first(grant: Grant, purchase_id: str) -> tuple[bool, tuple[int, float, float, str]]:
+    """Order for a reversal; a purchase that was merged is found in what it became part of."""
+    own = grant.grant_id == purchase_id or purchase_id in grant.merged
+    return (not own, grant.spending_order())
 
 
 def _require_positive(amount: int) -> None:
@@ -244,7 +404,7 @@ def _take(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant, ...], Hold
         taken = min(missing, grant.remaining)
         missing -= taken
         if taken:
-            slices.append(replace(grant, remaining=taken, merged={}))
+            slices.append(replace(grant, remaining=taken))
         # An empty grant can go: its identity travels in the slice and comes back with it.
         if grant.remaining > taken:
             kept.append(replace(grant, remaining=grant.remaining - taken))
@@ -270,7 +430,11 @@ def _give_back(
     for piece in slices:
         grant = live.get(piece.grant_id)
         if grant is not None:
-            live[piece.grant_id] = replace(grant, remaining=grant.remaining + piece.remaining)
+            live[piece.grant_id] = replace(
+                grant,
+                remaining=grant.remaining + piece.remaining,
+                merged={**piece.merged, **grant.merged},
+            )
         elif piece.is_due(now):
             # A grace is a new grant, named after the job that gives back: a grant expires once.
             renewed = f"{piece.grant_id}~{job_id}"
@@ -279,6 +443,15 @@ def _give_back(
         else:
             live[piece.grant_id] = piece
     return _merged(tuple(live.values()))
+
+
+def _together(*origins: Mapping[str, int]) -> dict[str, int]:
+    """What grants were made of, added up: a grant may be folded, held, returned, folded again."""
+    total: dict[str, int] = {}
+    for origin in origins:
+        for grant_id, credits in origin.items():
+            total[grant_id] = total.get(grant_id, 0) + credits
+    return total
 
 
 def _merged(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
@@ -298,7 +471,7 @@ def _merged(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
         folded = replace(
             older,
             remaining=older.remaining + newer.remaining,
-            merged={**older.merged, **newer.merged, newer.grant_id: newer.remaining},
+            merged=_together(older.merged, newer.merged, {newer.grant_id: newer.remaining}),
         )
         ordered = [g for g in ordered if g.grant_id not in (older.grant_id, newer.grant_id)]
         ordered = sorted((*ordered, folded), key=Grant.spending_order)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Wallet
 from darkroom.db.items import BaseItem
-from darkroom.db.writes import RawItem, Write, put, update
-from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+
+EXPIRY_SHARD = "s0"
+
+
+class Expiring(GlobalSecondaryIndex):
+    """Wallets with grants that will expire, by the first of them. Sparse."""
+
+    class Meta:
+        index_name = "expiring"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
+    next_expiry_at = NumberAttribute(range_key=True, attr_name="nextExpiryAt")
 
 
 class WalletItem(BaseItem):
@@ -25,6 +39,11 @@ class WalletItem(BaseItem):
     balance = NumberAttribute()
     held = NumberAttribute()
     version = NumberAttribute()
+    debt = NumberAttribute(null=True)
+    next_expiry_at = NumberAttribute(null=True, attr_name="nextExpiryAt")
+    """Unix seconds at which the next grant expires; the wallet is then found by ``expiring``."""
+    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
+    expiring = Expiring()
     grants = UnicodeAttribute(default="[]")
     """JSON: at most 50 live grants, short names, because the hot path rewrites them."""
 
@@ -56,6 +75,10 @@ class LedgerItem(BaseItem):
     reference_id = UnicodeAttribute(attr_name="referenceId")
     description = UnicodeAttribute()
     created_at = UnicodeAttribute(attr_name="createdAt")
+    moves = UnicodeAttribute(null=True)
+    """JSON: grant id → change."""
+    debt_change = NumberAttribute(null=True, attr_name="debtChange")
+    debt_after = NumberAttribute(null=True, attr_name="debtAfter")
     by_version = ByVersion()
 
 
@@ -125,6 +148,9 @@ def _entry_write(entry: Entry, operation: str) -> Write:
         reference_id=entry.reference_id,
         description=entry.description,
         created_at=to_iso(entry.created_at),
+        moves=json.dumps(dict(entry.moves), separators=(",", ":")) if entry.moves else None,
+        debt_change=entry.debt_change or None,
+        debt_after=entry.debt_after or None,
         operation=operation,
     )
 
@@ -139,11 +165,15 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the wallet has moved on")
 
+    expiry = _next_expiry(wallet)
     item = WalletItem(
         wallet.account_id,
         balance=wallet.balance,
         held=wallet.held,
         version=wallet.version,
+        debt=wallet.debt or None,
+        next_expiry_at=expiry,
+        due_shard=EXPIRY_SHARD if expiry is not None else None,
         grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
         operation=operation,
     )
@@ -154,14 +184,33 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
     condition = (WalletItem.version == before.version) & (
         WalletItem.balance >= max(0, before.balance - wallet.balance)
     )
-    actions = [
-        WalletItem.balance.set(item.balance),
-        WalletItem.held.set(item.held),
-        WalletItem.version.set(item.version),
-        WalletItem.grants.set(item.grants),
+    return put(item, condition=condition, refused=refused)
+
+
+def _next_expiry(wallet: Wallet) -> int | None:
+    moments = [grant.expires_at for grant in wallet.grants if grant.expires_at is not None]
+    return to_epoch_seconds(min(moments)) if moments else None
+
+
+def list_expiring(until: datetime, *, limit: int) -> list[str]:
+    """Accounts with a grant that is due by ``until``, the longest overdue first."""
+    return [
+        item.account_id
+        for item in WalletItem.expiring.query(
+            EXPIRY_SHARD,
+            range_key_condition=WalletItem.next_expiry_at <= to_epoch_seconds(until),
+            limit=limit,
+        )
     ]
-    key = WalletItem(wallet.account_id)
-    return update(key, actions, condition=condition, refused=refused, operation=operation)
+
+
+def list_accounts(*, after: str | None, limit: int) -> list[str]:
+    """Accounts that have a wallet, in the table's order, a page at a time. For audits."""
+    start = None if after is None else {"accountId": {"S": after}}
+    return [
+        item.account_id
+        for item in WalletItem.scan(limit=limit, page_size=limit, last_evaluated_key=start)
+    ]
 
 
 def to_wallet(item: WalletItem) -> Wallet:
@@ -171,6 +220,7 @@ def to_wallet(item: WalletItem) -> Wallet:
         held=int(item.held),
         version=int(item.version),
         grants=tuple(grant_from_dict(grant) for grant in json.loads(item.grants)),
+        debt=int(item.debt or 0),
     )
 
 
@@ -188,6 +238,9 @@ def _to_entry(item: LedgerItem) -> Entry:
         reference_id=item.reference_id,
         description=item.description,
         created_at=from_iso(item.created_at),
+        moves=json.loads(item.moves or "{}"),
+        debt_change=int(item.debt_change or 0),
+        debt_after=int(item.debt_after or 0),
     )
 
 

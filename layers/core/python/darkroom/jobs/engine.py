@@ -149,27 +149,30 @@ def _released(family: JobFamily, now: datetime) -> tuple[Task, ...]:
 
 
 def _release(family: JobFamily, task: Task, now: datetime) -> Task:
-    sources = list(task.sources)
-    for need in task.needs:
-        made = _delivered(family, need)
-        if made is not None:
-            sources.append(made)
-            continue
-        needed = family.task(need)
-        if needed is None or (needed.is_final and needed.status is not TaskStatus.SUCCEEDED):
-            return replace(
-                task,
-                status=check_task(task.status, TaskStatus.SKIPPED),
-                failure=SKIPPED,
-                finished_at=now,
-            )
+    made = [_delivered(family, need) for need in task.needs]
+    if any(_never(family, need) for need in task.needs):
+        return replace(
+            task,
+            status=check_task(task.status, TaskStatus.SKIPPED),
+            failure=SKIPPED,
+            finished_at=now,
+        )
+    if None in made:
         return task
     return replace(
         task,
         status=check_task(task.status, TaskStatus.READY),
-        sources=tuple(sources),
+        sources=(*task.sources, *(source for source in made if source is not None)),
         next_check_at=now + timedelta(seconds=DISPATCH_CHECK_SECONDS),
     )
+
+
+def _never(family: JobFamily, need: str) -> bool:
+    """Whether what is needed can no longer come."""
+    task = family.task(need)
+    if task is None:
+        return _delivered(family, need) is None
+    return task.is_final and task.status is not TaskStatus.SUCCEEDED
 
 
 def _delivered(family: JobFamily, key: str) -> Source | None:

@@ -129,7 +129,10 @@ class Job:
     planned: bool = False
     progress: Progress = Progress()
     receipt: Receipt | None = None
+    created_by: str | None = None
+    """The operation that made the job: recognises a repeated request for ever."""
     operation: str | None = None
+    """The operation that queued it, likewise."""
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -100,8 +100,8 @@ class JobItem(CollectionItem):
     started_at = UnicodeAttribute(null=True, attr_name="startedAt")
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
     updated_at = UnicodeAttribute(attr_name="updatedAt")
-    creation = UnicodeAttribute(null=True, attr_name="by")
-    """The operation that queued the job: recognises a repeated request for ever."""
+    created_by = UnicodeAttribute(null=True, attr_name="mk")
+    queued_by = UnicodeAttribute(null=True, attr_name="by")
 
 
 class InputsItem(CollectionItem):
@@ -411,7 +411,8 @@ def _job_item(job: Job, operation: str) -> JobItem:
         started_at=_iso(job.started_at),
         finished_at=_iso(job.finished_at),
         updated_at=to_iso(job.updated_at),
-        creation=job.operation,
+        created_by=job.created_by,
+        queued_by=job.operation,
         due_shard=due_shard(job.job_id) if job.next_check_at else None,
         next_check_at=to_epoch_seconds(job.next_check_at) if job.next_check_at else None,
         operation=operation,
@@ -447,7 +448,8 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         planned=bool(item.planned),
         progress=Progress(completed=completed, failed=failed, total=total),
         receipt=_receipt(item.receipt),
-        operation=item.creation,
+        created_by=item.created_by,
+        operation=item.queued_by,
         queued_at=_moment(item.queued_at),
         started_at=_moment(item.started_at),
         finished_at=_moment(item.finished_at),

@@ -20,7 +20,7 @@ _ULID_BITS = 128
 _OUTPUT_BITS = 10
 MAX_OUTPUTS_PER_JOB = (1 << _OUTPUT_BITS) - 1
 _OUTPUT_MASK = MAX_OUTPUTS_PER_JOB
-_ID_PATTERN = re.compile(r"^[a-z]{2,5}_[0-7][0-9A-HJKMNP-TV-Z]{25}$")
+_ID_PATTERN = re.compile(r"[a-z]{2,5}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 def _encode(number: int) -> str:
@@ -75,4 +75,4 @@ def job_of_output(output: str) -> str:
 
 
 def is_id(text: str, prefix: str) -> bool:
-    return text.startswith(f"{prefix}_") and _ID_PATTERN.match(text) is not None
+    return text.startswith(f"{prefix}_") and _ID_PATTERN.fullmatch(text) is not None

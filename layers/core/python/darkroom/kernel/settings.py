@@ -22,6 +22,12 @@ class Settings:
     test_hooks: bool
     event_retention_days: int
     signing_secret_arn: str
+    stripe_secret_arn: str
+    stripe_api_base: str | None
+    """Another address of Stripe's API, for tests; None is Stripe's own."""
+    checkout_return_url: str
+    currency: str
+    """ISO 4217: what purchases are priced in unless the client asks otherwise."""
     region: str
     endpoint_url: str | None
 
@@ -44,6 +50,10 @@ class Settings:
             test_hooks=env.get("TEST_HOOKS", "false") == "true",
             event_retention_days=int(env.get("EVENT_RETENTION_DAYS", "400")),
             signing_secret_arn=env.get("SIGNING_SECRET_ARN", ""),
+            stripe_secret_arn=env.get("STRIPE_SECRET_ARN", ""),
+            stripe_api_base=env.get("STRIPE_API_BASE") or None,
+            checkout_return_url=env.get("CHECKOUT_RETURN_URL", ""),
+            currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
         )

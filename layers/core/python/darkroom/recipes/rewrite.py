@@ -9,10 +9,15 @@ from typing import Any
 
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.limits import REWRITE_LIMIT_CHARS
 
 CAPTION_LIMIT_CHARS = 48
 MASK = "***"
+MASK_ROUNDS_LIMIT = 8
 
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cf", "Co", "Cs"})
+_MASKS = re.compile(r"\*{3,}")
 _MARKUP = re.compile(r"<[^<>]{0,500}>")
 _SPACE = re.compile(r"\s+")
 _CONTACTS = re.compile(
@@ -43,17 +48,33 @@ def sanitize(raw_text: str) -> str:
     Raises:
         InvalidInput: CONTENT_REJECTED with its ``category``; or nothing is left of the text.
     """
-    text = unicodedata.normalize("NFKC", raw_text)
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+    text = "".join(" " if unicodedata.category(c) in _BREAKS else c for c in raw_text)
+    # What is invisible may keep letters apart, so it goes before they are put together.
+    text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
+    text = unicodedata.normalize("NFKC", text)
     text = _MARKUP.sub(" ", text).replace("<", " ").replace(">", " ")
     _check_content(text)
-    text = _SPACE.sub(" ", _CONTACTS.sub(MASK, text)).strip()
+    text = _SPACE.sub(" ", _masked(text)).strip()
     if not text:
-        raise InvalidInput(
-            "the text is empty",
-            fields=[{"path": "rewrite.rawText", "message": "has no text in it"}],
-        )
+        raise _refused("has no text in it")
+    if len(text) > REWRITE_LIMIT_CHARS:
+        raise _refused(f"should have at most {REWRITE_LIMIT_CHARS} characters")
+    return text
+
+
+def _refused(message: str) -> InvalidInput:
+    return InvalidInput(
+        "not a text we can use", fields=[{"path": "rewrite.rawText", "message": message}]
+    )
+
+
+def _masked(text: str) -> str:
+    """Contact data replaced; masking may bring more of it together, so until nothing is left."""
+    for _ in range(MASK_ROUNDS_LIMIT):
+        masked = _MASKS.sub(MASK, _CONTACTS.sub(MASK, text))
+        if masked == text:
+            break
+        text = masked
     return text
 
 

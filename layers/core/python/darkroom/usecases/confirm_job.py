@@ -32,8 +32,8 @@ class _Facts:
     """What one read brings for one confirm."""
 
     wallet: Wallet | None
-    existing: Job | None
-    """The job under the id we are about to use: a repeat meets its own work here."""
+    exists: bool
+    """Whether a job stands under the id we are about to use: a repeat meets its own work."""
     assets: tuple[Asset | None, ...]
     assigned: str | None
 
@@ -61,12 +61,13 @@ def confirm_new(
         updated_at=now,
         language=call.language,
         device_id=device_id,
+        created_by=call.operation,
     )
 
     def attempt() -> Submission:
         facts = _read(call.account_id, recipe, blank)
-        if facts.existing is not None:
-            return replay(facts.existing, call)
+        if facts.exists:
+            return replay(job_id, call)
         return _submit(app, call, recipe, facts, draft=None, job=blank)
 
     return _charged(app, call, attempt)
@@ -92,7 +93,7 @@ def confirm_draft(
             raise NotFound("no such job")
         if draft.status is not JobStatus.DRAFT:
             if draft.operation == call.operation:
-                return replay(draft, call)
+                return replay(draft_job_id, call)
             raise Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
         recipe = get_recipe(overrides.get("mode", draft.recipe))
         changes = {name: value for name, value in overrides.items() if name != "mode"}
@@ -151,7 +152,7 @@ def _read(account_id: str, recipe: Recipe, job: Job) -> _Facts:
     assets, assignments = rest[: len(asset_ids)], rest[len(asset_ids) :]
     return _Facts(
         wallet=credits_store.to_wallet(wallet) if wallet else None,
-        existing=jobs_store.job_from_items(existing, None) if existing else None,
+        exists=existing is not None,
         assets=tuple(assets_store.to_asset(item) if item else None for item in assets),
         assigned=next((item.template_id for item in assignments if item), None),
     )

@@ -24,17 +24,24 @@ def create_draft(
         InvalidInput; Unprocessable (IDEMPOTENCY_MISMATCH).
     """
     recipe = get_recipe(recipe_name)
+    inputs = validate_inputs(app, recipe, inputs)
+    job_id = call.id_for(app.ids, "job")
+    if call.key is not None:
+        made = jobs_store.find_job(job_id)
+        if made is not None and made.created_by == call.operation:
+            return made
     now = app.clock.now()
     job = Job(
-        job_id=call.id_for(app.ids, "job"),
+        job_id=job_id,
         account_id=call.account_id,
         recipe=recipe.name,
         status=JobStatus.DRAFT,
-        inputs=validate_inputs(app, recipe, inputs),
+        inputs=inputs,
         created_at=now,
         updated_at=now,
         language=call.language,
         device_id=device_id,
+        created_by=call.operation,
     )
     commit(jobs_store.create_writes(job, call.operation))
     return job

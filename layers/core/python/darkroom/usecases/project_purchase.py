@@ -7,12 +7,12 @@ from darkroom.db import commit
 from darkroom.events.store import Event, record_write
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import Purchase, PurchaseStatus
 
 
 def project_purchase(app: App, purchase: Purchase) -> None:
     """``credit_purchase_test`` for a settled purchase through the test gateway, once."""
-    if purchase.gateway != "test" or purchase.status != "settled":
+    if purchase.gateway != "test" or purchase.status is not PurchaseStatus.SETTLED:
         return
     event = Event(
         event_id=f"{to_iso(purchase.created_at)}#credit_purchase_test",

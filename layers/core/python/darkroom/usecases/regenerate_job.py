@@ -44,13 +44,14 @@ def regenerate(
             ]
         )
         if existing is not None:
-            return replay(jobs_store.job_from_items(existing, None), call)
+            return replay(child_id, call)
         if wallet_item is None:
             wallet = open_account(app, call.account_id)
         else:
             wallet = credits_store.to_wallet(wallet_item)
         made = frozenset(output.key for output in parent.outputs)
         child = _child(app, parent.job, made, child_id, target=target, clip_no=clip_no)
+        child = replace(child, created_by=call.operation)
         return submit(app, draft=None, job=child, wallet=wallet, operation=call.operation)
 
     try:

@@ -51,5 +51,5 @@ def command(
 
 def body_hash(body: Mapping[str, Any]) -> str:
     """Bodies are the same if they are the same JSON value, however they are spelled."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

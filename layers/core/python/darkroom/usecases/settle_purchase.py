@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from darkroom.bootstrap import App
 from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
-from darkroom.credits.model import PURCHASE_PRIORITY, EntryType, Grant, Reason
+from darkroom.credits.model import PURCHASE_PRIORITY, Grant, Reason
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.payments import store as payments_store
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
@@ -43,7 +43,7 @@ def purchase_with_test_gateway(
             purchase_id=purchase_id,
             account_id=call.account_id,
             gateway="test",
-            status="settled",
+            status=PurchaseStatus.SETTLED,
             credits=credits,
             pack=pack,
             created_at=now,
@@ -56,7 +56,7 @@ def purchase_with_test_gateway(
             created_at=now,
         )
         reason = Reason(f"purchase#{purchase_id}", "purchase", purchase_id, "Credits purchased")
-        change = model.add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+        change = model.add_purchase(wallet, grant, reason, now)
         money = credits_store.change_writes(change, before=wallet, operation=call.operation)
         commit([payments_store.create_write(purchase, call.operation), *money])
         return Settled(purchase=purchase, balance=change.wallet.balance)

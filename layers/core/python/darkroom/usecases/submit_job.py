@@ -65,14 +65,17 @@ def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: 
     return Submission(job=queued, balance=balance)
 
 
-def replay(job: Job, call: Command) -> Submission:
+def replay(job_id: str, call: Command) -> Submission:
     """The answer this very request was given, from the stored facts.
+
+    A job that cost nothing left no entry, so its answer shows the balance of today.
 
     Raises:
         NotFound: the job is another account's.
         Unprocessable: IDEMPOTENCY_MISMATCH; the job was made by another request.
     """
-    if job.account_id != call.account_id:
+    job = jobs_store.find_job(job_id)
+    if job is None or job.account_id != call.account_id:
         raise NotFound("no such job")
     if job.operation != call.operation:
         raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")

@@ -39,7 +39,7 @@ def list_purchases(account_id: str) -> list[dict[str, Any]]:
     return [
         {
             "purchaseId": purchase.purchase_id,
-            "status": purchase.status,
+            "status": purchase.status.value,
             "credits": purchase.credits,
             **({"pack": purchase.pack} if purchase.pack else {}),
             "gateway": purchase.gateway,

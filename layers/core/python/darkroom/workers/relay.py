@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap import App
 from darkroom.jobs import store as jobs_store
@@ -22,6 +24,7 @@ from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_asset import project_asset
 from darkroom.usecases.project_job import project_job
 from darkroom.usecases.project_purchase import project_purchase
+from darkroom.workers.edge import metrics
 
 RawImage = Mapping[str, Mapping[str, Any]]
 
@@ -52,7 +55,21 @@ def _handle_job(app: App, job: Job, before: Job | None) -> str:
         plan_job(app, job.job_id)
     if job.status is not JobStatus.DRAFT:
         project_job(app, job, before=before)
+    _measure(job, before)
     return "job"
+
+
+def _measure(job: Job, before: Job | None) -> None:
+    """Count jobs by state and credits by fate, as the record first shows them."""
+    if before is not None and before.status is job.status:
+        return
+    metrics.add_metric(name=f"Jobs{job.status.capitalize()}", unit=MetricUnit.Count, value=1)
+    if job.status is JobStatus.QUEUED:
+        metrics.add_metric(name="CreditsReserved", unit=MetricUnit.Count, value=job.reserved)
+    if job.receipt is not None:
+        used, refunded = job.receipt.used, job.receipt.refunded
+        metrics.add_metric(name="CreditsSettled", unit=MetricUnit.Count, value=used)
+        metrics.add_metric(name="CreditsRefunded", unit=MetricUnit.Count, value=refunded)
 
 
 def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:

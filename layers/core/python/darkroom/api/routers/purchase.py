@@ -31,7 +31,7 @@ async def purchase(
         done = purchase_with_test_gateway(app, call, pack=body.pack, amount=body.amount)
         return {
             "purchaseId": done.purchase.purchase_id,
-            "status": done.purchase.status,
+            "status": done.purchase.status.value,
             "credits": done.purchase.credits,
             "balance": done.balance,
         }

@@ -46,9 +46,7 @@ def make_clip(request: GenerationRequest) -> list[Artifact]:
     look, sliders = read_look(request.params), read_sliders(request.params)
     seed = plate.seed if plate.seed is not None else request.seed
     camera = Camera(look.motion, plate.focus, pace=sliders.pace, seed=request.seed)
-    stage = Stage(
-        focus=plate.focus, grade=look.grade, strength=effect_strength(sliders), seed=seed
-    )
+    stage = Stage(focus=plate.focus, grade=look.grade, strength=effect_strength(sliders), seed=seed)
     effect = make_effect(look.effect, stage)
     sigma = grain_sigma(look.grade, look.effect, sliders.drama) * _MOVING_GRAIN
     grain = Grain(seed, sigma)

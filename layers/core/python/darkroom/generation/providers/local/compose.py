@@ -93,7 +93,8 @@ def frame_photo(
         head = min(head, 0.26)
     if framing == "wide" and photo.width > 1.1 * photo.height:
         head = min(head, focus.head * (1.0 - sum(_EMPTY_AROUND_LANDSCAPE)))
-    crop = _fit(photo, focus, Shot(head=head, x=x, y=y), framing)
+    wish = Shot(head=head, x=x, y=y, tilt_degrees=tilt)
+    crop = _fit(photo, focus, wish, framing)
     mask = mask_image(subject_mask(photo, focus))
     pixels, subject = _render(photo, mask, crop, tilt)
     place = Focus(
@@ -111,13 +112,25 @@ def _fit(photo: Image.Image, focus: Focus, shot: Shot, framing: str) -> _Crop:
     height = max(head_px / shot.head, HEIGHT / _MAX_UPSCALE)
     # Beyond the whole photo there is nothing to see: stop where it fills most of the frame.
     above, below = _spare(photo, focus, framing)
-    most = min(photo.width / _ASPECT, photo.height / (1 - above - below))
+    grow_w, grow_h = _growth(shot.tilt_degrees)
+    most = min(photo.width / _ASPECT / grow_w, photo.height / (grow_h - above - below))
     height = min(height, most)
     width = height * _ASPECT
-    left = _slide(focus.x * photo.width - shot.x * width, width, photo.width, (0.0, 0.0))
+    # A tilted frame's corners reach beyond its sides, and must lie inside the photo as well.
+    side, end = (1.0 - grow_w) / 2, (1.0 - grow_h) / 2
+    left = _slide(focus.x * photo.width - shot.x * width, width, photo.width, (side, side))
     wish = focus.y * photo.height - shot.y * height
-    top = _slide(wish, height, photo.height, (above, below))
+    top = _slide(wish, height, photo.height, (above + end, below + end))
     return _Crop(left=left, top=top, height=height)
+
+
+def _growth(tilt_degrees: float) -> tuple[float, float]:
+    """How much wider and higher a canvas must be for a frame to turn on it."""
+    angle = math.radians(abs(tilt_degrees))
+    return (
+        math.cos(angle) + math.sin(angle) / _ASPECT,
+        math.cos(angle) + math.sin(angle) * _ASPECT,
+    )
 
 
 def _spare(photo: Image.Image, focus: Focus, framing: str) -> tuple[float, float]:
@@ -142,10 +155,7 @@ def _render(
     photo: Image.Image, mask: Image.Image, crop: _Crop, tilt_degrees: float
 ) -> tuple[FloatImage, Mask]:
     """Pixels and subject mask of the crop, on a canvas large enough to turn without corners."""
-    angle = math.radians(abs(tilt_degrees))
-    # A frame turned by the angle needs this much more canvas in each direction.
-    grow_w = math.cos(angle) + math.sin(angle) / _ASPECT
-    grow_h = math.cos(angle) + math.sin(angle) * _ASPECT
+    grow_w, grow_h = _growth(tilt_degrees)
     width, height = math.ceil(WIDTH * grow_w) + 4, math.ceil(HEIGHT * grow_h) + 4
     if tilt_degrees == 0:
         width, height = WIDTH, HEIGHT
@@ -187,9 +197,7 @@ def _place(
     return canvas, (x0, y0, x1, y1)
 
 
-def _inside(
-    covered: tuple[int, int, int, int], width: int, height: int, feather: float
-) -> Mask:
+def _inside(covered: tuple[int, int, int, int], width: int, height: int, feather: float) -> Mask:
     """1 well inside the covered rectangle, falling to 0 at those of its edges that show."""
     x0, y0, x1, y1 = covered
     reach = feather * width
@@ -207,9 +215,7 @@ def _inside(
     return down[:, None] * across[None, :]
 
 
-def _extend(
-    canvas: FloatImage, covered: tuple[int, int, int, int], subject: Mask
-) -> FloatImage:
+def _extend(canvas: FloatImage, covered: tuple[int, int, int, int], subject: Mask) -> FloatImage:
     """Fills what the photo leaves empty with the blurred continuation of its edges."""
     height, width = canvas.shape[:2]
     x0, y0, x1, y1 = covered
@@ -227,15 +233,18 @@ def _extend(
     wide = to_float(far.resize((width, height), Image.Resampling.BICUBIC))
     if y1 < height:
         # Below a person nothing continues as well as the dark does.
-        reach = np.arange(height, dtype=np.float32)
-        wide *= (1.0 - 0.62 * smoothstep(y1 - 0.2 * height, height, reach))[:, None, None]
+        rows = np.arange(height, dtype=np.float32)
+        dark = 0.62 * min(1.0, (height - y1) / (0.1 * height))
+        wide *= (1.0 - dark * smoothstep(y1 - 0.2 * height, height, rows))[:, None, None]
     # The background dissolves over a long way, so that no seam shows; the person does not.
     upper, lower = (x0, y0, x1, height), (0, 0, width, y1)
     weight = _inside(upper, width, height, 0.30)
     near = _inside(upper, width, height, 0.03)
     weight = np.maximum(weight, np.minimum(near, subject))
     # At the lower edge the person goes on beyond the photo and has to dissolve as well.
-    weight = (weight * _inside(lower, width, height, 0.30))[..., None]
+    weight = (
+        weight * _inside(lower, width, height, min(0.30, 2.0 * (height - y1) / width + 0.01))
+    )[..., None]
     filled = np.zeros_like(canvas)
     filled[y0:y1, x0:x1] = patch
     return filled * weight + wide * (1.0 - weight)

@@ -209,9 +209,7 @@ class Snow(_Falling):
             fall=(52.0, 105.0), drift=-14.0, sway=14.0, spin=0.0,
             colours=((255, 255, 255), (236, 244, 255)),
         )  # fmt: skip
-        super().__init__(
-            pieces, [_round_sprites(size) for size in sizes], [0.75, 0.85, 0.80, 0.42]
-        )
+        super().__init__(pieces, [_round_sprites(size) for size in sizes], [0.75, 0.85, 0.80, 0.42])
 
 
 def _round_sprites(size_px: float) -> list[Image.Image]:

@@ -67,9 +67,7 @@ def make_keyframe(request: GenerationRequest) -> list[Artifact]:
     picture = Grain(effect_seed, sigma).still(picture)
     path = request.workdir / f"{request.key}.png"
     save_keyframe(path, picture, plate)
-    return [
-        Artifact(type="image", mime_type="image/png", path=path, width=WIDTH, height=HEIGHT)
-    ]
+    return [Artifact(type="image", mime_type="image/png", path=path, width=WIDTH, height=HEIGHT)]
 
 
 def effect_strength(sliders: Sliders) -> float:

@@ -64,9 +64,7 @@ def _close_holes(mask: Mask) -> Mask:
     return np.maximum(mask, np.asarray(closed, dtype=np.float32) / 255.0)
 
 
-def _head(
-    focus: Focus, width: int, height: int, aspect: float, outer: float, inner: float
-) -> Mask:
+def _head(focus: Focus, width: int, height: int, aspect: float, outer: float, inner: float) -> Mask:
     x, y = grid(width, height)
     dx = (x - focus.x) * aspect / focus.head
     dy = (y - focus.y) / focus.head

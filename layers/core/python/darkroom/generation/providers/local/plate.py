@@ -93,5 +93,3 @@ def _stored_plate(path: Path) -> Plate | None:
         return Plate(image=image, focus=focus, seed=facts["seed"])
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
         return None
-
-

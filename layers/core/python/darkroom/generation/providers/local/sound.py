@@ -119,8 +119,10 @@ def _add_plucks(
             continue
         t = np.arange(length, dtype=np.float32) / rate_hz
         body = _tone(_frequency_hz(note), t, (1.0, 0.22, 0.08))
-        body *= np.exp(-t * 5.0) * np.minimum(t / 0.006, 1.0) * np.float32(
-            level * mood.pluck_level * 0.4
+        body *= (
+            np.exp(-t * 5.0)
+            * np.minimum(t / 0.006, 1.0)
+            * np.float32(level * mood.pluck_level * 0.4)
         )
         dry[0, first : first + length] += body * np.float32(side)
         dry[1, first : first + length] += body * np.float32(1 - side)

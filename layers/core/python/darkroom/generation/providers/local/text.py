@@ -142,8 +142,7 @@ def _split_word(word: str, width_px: float, measure: Callable[[str], float]) -> 
     for character in word:
         if piece and measure(piece + character) > width_px:
             carried = ""
-            while len(piece) > 1 and (character in _NO_LINE_START if not carried else
-                                      carried[0] in _NO_LINE_START):  # fmt: skip
+            while len(piece) > 1 and (carried or character)[0] in _NO_LINE_START:
                 carried = piece[-1] + carried
                 piece = piece[:-1]
             pieces.append(piece)
@@ -177,9 +176,7 @@ def set_text(text: str, style: TextStyle) -> TextBlock | None:
 def _breaks_a_latin_word(text: str, lines: Sequence[str]) -> bool:
     """Latin words are better set smaller than broken; Hangul may break anywhere."""
     whole = set(text.split())
-    return any(
-        word.isascii() and word not in whole for line in lines for word in line.split()
-    )
+    return any(word.isascii() and word not in whole for line in lines for word in line.split())
 
 
 def _shorten(lines: list[str], width_px: float, measure: Callable[[str], float]) -> list[str]:

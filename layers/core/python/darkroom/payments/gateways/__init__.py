@@ -1,0 +1,1 @@
+"""Payment gateways: what money is taken through. One module per vendor."""

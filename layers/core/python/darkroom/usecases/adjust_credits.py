@@ -1,0 +1,74 @@
+"""ADJUST: an operator gives or takes credits, with a reason, once per Idempotency-Key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from darkroom.bootstrap import App
+from darkroom.credits import model, store
+from darkroom.credits.model import Entry, Reason
+from darkroom.db import commit
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Unprocessable
+from darkroom.usecases.racing import until_won
+from darkroom.usecases.requests import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adjusted:
+    entry: Entry
+    balance: int
+
+
+def adjust_credits(
+    app: App,
+    call: Command,
+    *,
+    account_id: str,
+    amount: int,
+    reason: str,
+    expires_at: datetime | None,
+) -> Adjusted:
+    """Give (positive) or take (negative) credits of an account that has been seen.
+
+    Raises:
+        NotFound: no such account.
+        InvalidInput: zero, more than the balance, or an expiry that is not ahead.
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+    """
+    assert call.key is not None
+    name = "\x1f".join((call.account_id, call.route, call.key))
+    cause = f"adjust#{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    why = Reason(cause, "adjustment", call.operation, reason)
+    if expires_at is not None and (amount < 0 or expires_at <= app.clock.now()):
+        raise InvalidInput(
+            "not an expiry",
+            fields=[{"path": "expiresAt", "message": "must be ahead, and only for gifts"}],
+        )
+
+    def attempt() -> Adjusted:
+        done = store.find_entry(account_id, cause)
+        if done is not None:
+            return _replayed(call, done)
+        wallet = store.find_wallet(account_id)
+        if wallet is None:
+            raise NotFound("no such account")
+        now = app.clock.now()
+        change = model.adjust(wallet, amount, why, now, expires_at=expires_at)
+        commit(store.change_writes(change, before=wallet, operation=call.operation))
+        return Adjusted(entry=change.entries[-1], balance=change.wallet.balance)
+
+    try:
+        return until_won(app, attempt)
+    except Conflict:
+        done = store.find_entry(account_id, cause)
+        if done is None:
+            raise
+        return _replayed(call, done)
+
+
+def _replayed(call: Command, entry: Entry) -> Adjusted:
+    if entry.reference_id != call.operation:
+        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+    return Adjusted(entry=entry, balance=entry.balance_after)

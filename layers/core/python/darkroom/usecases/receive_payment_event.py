@@ -1,0 +1,96 @@
+"""Payment webhooks: verify, store once, handle until done.
+
+A redelivered event whose handling failed is handled again; one that was handled does nothing.
+The sweeper takes up what neither we nor the gateway finished.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
+from darkroom.kernel.limits import (
+    RECEIVED_BACKOFF_LIMIT_SECONDS,
+    RECEIVED_CHECK_SECONDS,
+    SWEEP_PAGE_LIMIT,
+)
+from darkroom.payments.ports import PaymentGateway
+from darkroom.usecases.reconcile_payment import reconcile_payment
+from darkroom.webhooks import store
+from darkroom.webhooks.store import Received
+
+
+def receive_payment_event(app: App, *, body: bytes, signature: str) -> str:
+    """Take in one webhook call of the gateway; returns what it was.
+
+    Raises:
+        NotFound: no gateway is configured.
+        Unauthorized: BAD_SIGNATURE. InvalidInput: not an event.
+        GatewayUnavailable: stored, and handled by a redelivery or by the sweeper.
+    """
+    gateway = _gateway(app)
+    event = gateway.read_event(body, signature)
+    if event is None:
+        return "ignored"
+    now = app.clock.now()
+    received = Received(
+        event_id=f"{gateway.name}#{event.event_id}",
+        source=gateway.name,
+        type=event.type,
+        session_id=event.session_id,
+        payment_id=event.payment_id,
+        received_at=now,
+        next_check_at=now + timedelta(seconds=RECEIVED_CHECK_SECONDS),
+    )
+    try:
+        commit([store.receive_write(received)])
+    except Conflict:
+        known = store.find_received(received.event_id)
+        if known is not None and known.is_handled:
+            return "repeated"
+    _handle(app, gateway, received)
+    return "handled"
+
+
+def sweep_payment_events(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
+    """Handle events that are past their time; a failing one waits longer each time."""
+    done: Counter[str] = Counter()
+    if app.payments is None:
+        return done
+    for event_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
+        event = store.find_received(event_id)
+        if event is None or event.is_handled:
+            continue
+        try:
+            _handle(app, app.payments, event)
+            done["handled"] += 1
+        except Exception as error:
+            _put_off(app, event)
+            on_error(event_id, error)
+            done["error"] += 1
+    return done
+
+
+def _gateway(app: App) -> PaymentGateway:
+    if app.payments is None:
+        raise NotFound("no gateway takes webhooks here")
+    return app.payments
+
+
+def _handle(app: App, gateway: PaymentGateway, event: Received) -> None:
+    state = gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id)
+    if state is not None:
+        reconcile_payment(app, state)
+    commit([store.handled_write(event.event_id)])
+
+
+def _put_off(app: App, event: Received) -> None:
+    wait = min(RECEIVED_BACKOFF_LIMIT_SECONDS, RECEIVED_CHECK_SECONDS * 2 ** min(event.tries, 20))
+    try:
+        commit([store.again_write(event, app.clock.now() + timedelta(seconds=wait))])
+    except ConcurrentUpdate:
+        return

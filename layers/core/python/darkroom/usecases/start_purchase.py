@@ -1,0 +1,114 @@
+"""Purchases through a real gateway: our own record first, then the checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from darkroom.bootstrap import App
+from darkroom.credits import pricing
+from darkroom.db import commit
+from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.payments import store as payments_store
+from darkroom.payments.ports import PaymentGateway
+from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.usecases.racing import until_won
+from darkroom.usecases.requests import Command
+
+# Currencies without a smaller unit at Stripe: https://docs.stripe.com/currencies#zero-decimal
+ZERO_DECIMAL = frozenset({"KRW", "JPY", "VND", "CLP", "PYG", "UGX", "XAF", "XOF"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    purchase: Purchase
+    checkout_url: str
+
+
+def start_purchase(
+    app: App,
+    call: Command,
+    gateway: PaymentGateway,
+    *,
+    pack: str | None,
+    amount: int | None,
+    currency: str | None,
+) -> Started:
+    """Record what is to be bought and open its checkout; repeating it changes nothing.
+
+    The record comes first, so that no payment can arrive that we know nothing of; a record
+    whose checkout was never opened costs nobody anything.
+
+    Raises:
+        InvalidInput: not a pack, or not sold in that currency.
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+        GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id.
+    """
+    purchase = _record(app, call, gateway.name, _wanted(app, call, pack, amount, currency))
+    if purchase.checkout_url is not None:
+        return Started(purchase=purchase, checkout_url=purchase.checkout_url)
+    checkout = gateway.create_checkout(purchase)
+
+    def attempt() -> Started:
+        current, creation = _get(call, purchase.purchase_id)
+        opened = replace(current, session_id=checkout.session_id, checkout_url=checkout.url)
+        if current.checkout_url is None:
+            write = payments_store.save_write(current, opened, call.operation, creation=creation)
+            commit([write])
+        return Started(purchase=opened, checkout_url=checkout.url)
+
+    return until_won(app, attempt)
+
+
+def _wanted(
+    app: App, call: Command, pack: str | None, amount: int | None, currency: str | None
+) -> Purchase:
+    if pack is None or amount is not None:
+        raise InvalidInput(
+            "packs only", fields=[{"path": "pack", "message": "send pack; amount is for tests"}]
+        )
+    chosen = pricing.get_pack(pack)
+    asked = currency or app.settings.currency
+    if asked not in chosen.prices:
+        raise InvalidInput(
+            "not sold in this currency",
+            fields=[{"path": "currency", "message": f"must be one of {', '.join(chosen.prices)}"}],
+        )
+    return Purchase(
+        purchase_id=call.id_for(app.ids, "pur"),
+        account_id=call.account_id,
+        gateway="",
+        status=PurchaseStatus.PENDING,
+        credits=chosen.credits,
+        pack=chosen.name,
+        created_at=app.clock.now(),
+        currency=asked,
+        amount_minor=minor_units(chosen.prices[asked], asked),
+    )
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """The amount in the currency's smallest unit, exactly."""
+    scaled = amount if currency in ZERO_DECIMAL else amount * 100
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{amount} {currency} is no whole number of its smallest unit")
+    return int(scaled)
+
+
+def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
+    purchase = replace(wanted, gateway=gateway)
+    try:
+        commit([payments_store.create_write(purchase, call.operation)])
+    except Unprocessable:
+        stored, creation = _get(call, purchase.purchase_id)
+        if creation != call.operation:
+            raise
+        return stored
+    return purchase
+
+
+def _get(call: Command, purchase_id: str) -> tuple[Purchase, str | None]:
+    found = payments_store.find_purchase(call.account_id, purchase_id)
+    if found is None:
+        raise Conflict("the purchase is gone")
+    return found

@@ -1,0 +1,1 @@
+"""Calls that others make to us: stored once, then handled until they are done."""

@@ -1,0 +1,154 @@
+"""The inbox: one record per event, from its arrival until it has been handled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+from darkroom.kernel.limits import RECEIVED_TTL_DAYS
+
+DUE_SHARD = "s0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """An event of an outside service and how far we are with it."""
+
+    event_id: str
+    """``<source>#<the source's own id>``: the same event has the same id however often it comes."""
+    source: str
+    type: str
+    session_id: str | None
+    payment_id: str | None
+    received_at: datetime
+    is_handled: bool = False
+    tries: int = 0
+    next_check_at: datetime | None = None
+
+
+class Due(GlobalSecondaryIndex):
+    """Events that still have to be handled, by the time of the next try. Sparse."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
+    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
+
+
+class ReceivedItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    event_id = UnicodeAttribute(hash_key=True, attr_name="eventId")
+    source = UnicodeAttribute()
+    type = UnicodeAttribute()
+    session_id = UnicodeAttribute(null=True, attr_name="sessionId")
+    payment_id = UnicodeAttribute(null=True, attr_name="paymentId")
+    received_at = UnicodeAttribute(attr_name="receivedAt")
+    status = UnicodeAttribute()
+    tries = NumberAttribute(default=0)
+    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
+    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
+    expires_at = NumberAttribute(attr_name="expiresAt")
+    due = Due()
+
+
+def find_received(event_id: str) -> Received | None:
+    try:
+        return _to_received(ReceivedItem.get(event_id, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def list_due(until: datetime, *, limit: int) -> list[str]:
+    """Ids of events whose next try is due by ``until``, oldest first."""
+    return [
+        item.event_id
+        for item in ReceivedItem.due.query(
+            DUE_SHARD,
+            range_key_condition=ReceivedItem.next_check_at <= to_epoch_seconds(until),
+            limit=limit,
+        )
+    ]
+
+
+def receive_write(event: Received) -> Write:
+    """Store the event unless it is there."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the event is here already", code="ALREADY_HAPPENED")
+
+    due = event.next_check_at
+    item = ReceivedItem(
+        event.event_id,
+        source=event.source,
+        type=event.type,
+        session_id=event.session_id,
+        payment_id=event.payment_id,
+        received_at=to_iso(event.received_at),
+        status="received",
+        due_shard=DUE_SHARD if due else None,
+        next_check_at=to_epoch_seconds(due) if due else None,
+        expires_at=to_epoch_seconds(event.received_at + timedelta(days=RECEIVED_TTL_DAYS)),
+    )
+    return put(item, condition=ReceivedItem.event_id.does_not_exist(), refused=refused)
+
+
+def handled_write(event_id: str) -> Write:
+    """The event has had its effect; it leaves the index. Saying so twice is harmless."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the event is gone", code="ALREADY_HAPPENED")
+
+    return update(
+        ReceivedItem(event_id),
+        [
+            ReceivedItem.status.set("handled"),
+            ReceivedItem.due_shard.remove(),
+            ReceivedItem.next_check_at.remove(),
+        ],
+        condition=ReceivedItem.event_id.exists(),
+        refused=refused,
+    )
+
+
+def again_write(event: Received, later: datetime) -> Write:
+    """A try failed: the next one is at ``later``."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("somebody else tries as well")
+
+    return update(
+        ReceivedItem(event.event_id),
+        [
+            ReceivedItem.tries.set(event.tries + 1),
+            ReceivedItem.next_check_at.set(to_epoch_seconds(later)),
+        ],
+        condition=(ReceivedItem.status == "received") & (ReceivedItem.tries == event.tries),
+        refused=refused,
+    )
+
+
+def _to_received(item: ReceivedItem) -> Received:
+    due = item.next_check_at
+    return Received(
+        event_id=item.event_id,
+        source=item.source,
+        type=item.type,
+        session_id=item.session_id,
+        payment_id=item.payment_id,
+        received_at=from_iso(item.received_at),
+        is_handled=item.status == "handled",
+        tries=int(item.tries),
+        next_check_at=datetime.fromtimestamp(int(due), UTC) if due is not None else None,
+    )

@@ -1,0 +1,349 @@
+"""Small makers: what a test needs to exist before it begins. They arrange and never assert."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from mangum import Mangum
+
+from darkroom.adapters.storage import clean_key, output_key
+from darkroom.api.app import create_app
+from darkroom.api.routers import everything
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus
+from darkroom.bootstrap import App
+from darkroom.credits.model import (
+    PURCHASE_PRIORITY,
+    Change,
+    EntryType,
+    Grant,
+    Reason,
+    Wallet,
+    add_grant,
+)
+from darkroom.db import commit
+from darkroom.generation.ports import GenerationRequest
+from darkroom.jobs import engine
+from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.ids import output_id
+from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
+from darkroom.kernel.money import PricePart
+from darkroom.usecases.advance_job import advance
+from darkroom.usecases.plan_job import plan_job
+from tests.support.world import START, Answer, World
+
+JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
+ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
+REWRITE = {
+    "rawText": "They meet again at the harbour.",
+    "distanceMode": "close",
+    "desiredEnding": "happy",
+}
+
+
+# Wallets
+
+
+def a_grant(
+    grant_id: str = "g",
+    credits: int = 10,
+    *,
+    priority: int = PURCHASE_PRIORITY,
+    created_at: datetime = START,
+    expires_in: timedelta | None = None,
+    source: str = "purchase",
+) -> Grant:
+    return Grant(
+        grant_id=grant_id,
+        source=source,
+        remaining=credits,
+        priority=priority,
+        created_at=created_at,
+        expires_at=None if expires_in is None else START + expires_in,
+    )
+
+
+def credited(wallet: Wallet, grant: Grant, now: datetime = START) -> Change:
+    """The wallet after a purchase that brought this grant."""
+    reason = Reason(f"purchase#{grant.grant_id}", "purchase", grant.grant_id, "Credits purchased")
+    return add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+
+
+def a_wallet(*grants: Grant) -> Wallet:
+    wallet = Wallet(account_id="alice")
+    for grant in grants:
+        wallet = credited(wallet, grant).wallet
+    return wallet
+
+
+# Families of jobs
+
+
+def an_output(key: str, number: int = 1, **changes: Any) -> Output:
+    output = Output(
+        output_id=f"out_{number}",
+        key=key,
+        type="clip",
+        mime_type="video/mp4",
+        storage_key=f"outputs/{key}.mp4",
+        size_bytes=1,
+    )
+    return replace(output, **changes)
+
+
+def a_task(key: str, *needs: str, **changes: Any) -> Task:
+    task = Task(
+        job_id=JOB_ID,
+        account_id="alice",
+        key=key,
+        kind=key.partition("_")[0],
+        number=1,
+        status=TaskStatus.BLOCKED,
+        needs=needs,
+    )
+    return replace(task, **changes)
+
+
+def a_queued_job(*, credits: int = 2, promised: Iterable[str] = ("clip_1",), **changes: Any) -> Job:
+    job = Job(
+        job_id=JOB_ID,
+        account_id="alice",
+        recipe="story",
+        status=JobStatus.QUEUED,
+        inputs={},
+        created_at=START,
+        updated_at=START,
+        queued_at=START,
+        price=(PricePart(name="base", credits=credits, promised=tuple(promised)),),
+    )
+    return replace(job, **changes)
+
+
+def running(family: JobFamily, key: str, *, attempt: int = 1) -> JobFamily:
+    """The family after a worker has claimed a ready task."""
+    tasks = tuple(
+        replace(task, status=TaskStatus.RUNNING, attempts=attempt, claim="c", started_at=START)
+        if task.key == key
+        else task
+        for task in family.tasks
+    )
+    return replace(family, tasks=tasks)
+
+
+# Things of a world
+
+_numbers = itertools.count(1)
+
+
+def a_user() -> str:
+    """An account nobody has used: tests that share a world do not meet."""
+    return f"user-{next(_numbers):04}"
+
+
+def claims_of(world: World, user: str = "alice", **changes: Any) -> dict[str, Any]:
+    """What the gateway hands over of a good access token; a change to None leaves one out."""
+    expires = int(world.clock.now().timestamp()) + 3600
+    good = {"sub": user, "token_use": "access", "exp": str(expires), "cognito:groups": ""}
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def ask(
+    app: App,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    claims: Mapping[str, Any] | None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request to the API of any App, with any claims."""
+    raw_path, _, query = path.partition("?")
+    context: dict[str, Any] = {"http": {"method": method, "path": raw_path, "sourceIp": "::1"}}
+    if claims is not None:
+        context["authorizer"] = {"jwt": {"claims": dict(claims)}}
+    event = {
+        "version": "2.0",
+        "rawPath": raw_path,
+        "rawQueryString": query,
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "requestContext": context,
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+    http = Mangum(create_app(*everything.ROUTERS, app=app), lifespan="off")
+    answer = http(event, None)  # type: ignore[arg-type]
+    return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+
+def an_asset(
+    world: World, user: str = "alice", *, status: AssetStatus = AssetStatus.UPLOADED
+) -> str:
+    """An image asset in any state; returns its id."""
+    asset_id, now = world.app.ids.new(assets_store.ASSET_PREFIX), world.clock.now()
+    asset = Asset(
+        account_id=user,
+        asset_id=asset_id,
+        filename="us.jpg",
+        kind="image",
+        status=status,
+        declared_mime_type="image/jpeg",
+        declared_size_bytes=3,
+        created_at=now,
+        updated_at=now,
+    )
+    commit([assets_store.create_write(asset, "arranged")])
+    return asset_id
+
+
+def a_photo(world: World, user: str = "alice") -> str:
+    """A checked photo with its clean copy; returns its id."""
+    asset_id = an_asset(world, user)
+    key = clean_key(user, asset_id, "image.jpg")
+    world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
+    return asset_id
+
+
+def scene_inputs(*photos: str, **changes: Any) -> dict[str, Any]:
+    """Inputs of a story with these photos; a change to None leaves the field out."""
+    given = {"photoAssetIds": list(photos or (ASSET_ID,)), "stage": "spark", "genre": "romance"}
+    return {name: value for name, value in (given | changes).items() if value is not None}
+
+
+def confirm(
+    world: World,
+    user: str = "alice",
+    *,
+    mode: str = "story",
+    key: str | None = "confirm",
+    photo: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> Answer:
+    """One confirm without a draft."""
+    inputs = scene_inputs(photo or a_photo(world, user), **changes)
+    body = {"mode": mode, **inputs}
+    return world.call("POST", "/api/jobs/confirm", body, user=user, key=key, headers=headers)
+
+
+def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
+    """Bring a queued job to its end in two commits, as if workers had made what can be made."""
+    plan_job(world.app, job_id)
+
+    def step(family: JobFamily) -> JobFamily:
+        while not family.job.is_final:
+            task = next(task for task in family.tasks if task.status is TaskStatus.READY)
+            family, now = running(family, task.key), world.clock.now()
+            if task.key in failing:
+                broken = Failure(code="BROKEN", message="It broke.")
+                family = engine.fail(family, task.key, broken, now)
+            else:
+                family = engine.succeed(family, task.key, [_made(world, task)], now)
+        return family
+
+    advance(world.app, job_id, step)
+
+
+def _made(world: World, task: Task) -> Output:
+    kinds = {"keyframe": ("image", "image/png", ".png"), "clip": ("clip", "video/mp4", ".mp4")}
+    type_, mime_type, suffix = kinds.get(task.kind, ("film", "video/mp4", ".mp4"))
+    key = output_key(task.account_id, task.job_id, task.key, 1, suffix)
+    world.app.storage.write(key, task.key.encode(), mime_type=mime_type)
+    return an_output(
+        task.key,
+        output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
+        type=type_,
+        mime_type=mime_type,
+        storage_key=key,
+    )
+
+
+def a_story(
+    world: World, user: str = "alice", *, failing: Iterable[str] = (), **changes: Any
+) -> str:
+    """A story that has ended; returns its job id."""
+    answer = confirm(world, user, **changes)
+    if answer.status != 202:
+        raise AssertionError(answer.body)
+    finish(world, answer.body["jobId"], failing=failing)
+    return answer.body["jobId"]
+
+
+def buy(world: World, credits: int, user: str = "alice", *, key: str = "buy") -> Answer:
+    return world.call("POST", "/api/credits/purchase", {"amount": credits}, user=user, key=key)
+
+
+def a_job(world: World, job_id: str, user: str = "alice") -> dict[str, Any]:
+    return world.call("GET", f"/api/jobs/{job_id}", user=user).body
+
+
+def a_balance(world: World, user: str = "alice") -> tuple[int, int]:
+    """What the account can spend and what its jobs hold."""
+    wallet = world.call("GET", "/api/credits", user=user).body
+    return wallet["balance"], wallet["held"]
+
+
+def statuses(job: Mapping[str, Any]) -> dict[str, str]:
+    return {task["key"]: task["status"] for task in job["tasks"]}
+
+
+def a_draft(
+    world: World,
+    user: str = "alice",
+    *,
+    recipe: str = "story",
+    key: str | None = None,
+    **inputs: Any,
+) -> str:
+    """A draft; returns its job id."""
+    given = scene_inputs(a_photo(world, user), **inputs)
+    body = {"recipe": recipe, "inputs": given, "status": "draft"}
+    answer = world.call("POST", "/api/jobs", body, user=user, key=key)
+    if answer.status != 201:
+        raise AssertionError(answer.body)
+    return answer.body["jobs"][0]["jobId"]
+
+
+def regenerate(
+    world: World, job_id: str, user: str = "alice", *, key: str = "again", **body: Any
+) -> Answer:
+    sent = body or {"target": "story_clip", "clipNo": 2}
+    return world.call("POST", f"/api/jobs/{job_id}/regenerate", sent, user=user, key=key)
+
+
+def everything_of(world: World, user: str) -> list[dict[str, Any]]:
+    """All items of money and jobs that belong to the account, as they are stored."""
+    return [
+        item
+        for table in ("wallets", "ledger", "jobs", "purchases")
+        for item in world.scan(table)
+        if item.get("accountId", {}).get("S") == user
+    ]
+
+
+def events_of(world: World, entity_id: str) -> list[str]:
+    """Names of what happened to an entity, sorted."""
+    found = [item for item in world.scan("events") if item["entityId"]["S"] == entity_id]
+    return sorted(item["name"]["S"] for item in found)
+
+
+def forget_answers(world: World) -> None:
+    """Delete every remembered answer, as their time to live does after a day."""
+    table = world.settings.tables["idempotency"]
+    for item in world.scan("idempotency"):
+        world.client("dynamodb").delete_item(TableName=table, Key={"key": item["key"]})
+
+
+def refuse_key(world: World, key: str, error: Exception) -> None:
+    """The provider fails whenever it is asked for this key."""
+
+    def refuse(request: GenerationRequest) -> None:
+        if request.key == key:
+            raise error
+
+    world.studio.refuse = refuse

@@ -1,0 +1,585 @@
+"""The laws of credits and jobs, checked on what is stored.
+
+Reads tables and bucket raw and derives everything again with arithmetic of its own: it shares
+nothing with the product but the names of attributes, so that a mistake there cannot hide here.
+Laws of money hold at every moment; those of finished work only when the world is at rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from tests.support.world import World
+
+Item = Mapping[str, Any]
+Rule = Callable[["Books"], Iterator["Breach"]]
+
+FINAL = {"succeeded", "partial", "failed", "canceled"}
+TASK_FINAL = {"succeeded", "failed", "skipped", "canceled"}
+LIVE_GRANTS_LIMIT = 50
+ATTEMPTS_LIMIT = 3
+SIGNUP_BONUS = 5
+CAUSE_OF = {
+    "PURCHASE": "purchase",
+    "BONUS": "bonus",
+    "DEDUCT": "deduct",
+    "REFUND": "refund",
+    "SETTLE": "settle",
+    "EXPIRE": "expire",
+}
+"""Types whose entries are named after one kind of cause, and refer to it by their key."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One law that does not hold, where, and how it shows."""
+
+    law: str
+    account: str
+    entry: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.law} {self.account} {self.entry}: {self.message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """A job's collection, read as plain values."""
+
+    item: Item
+    tasks: tuple[Item, ...]
+    inherited: tuple[Item, ...]
+
+    @property
+    def job_id(self) -> str:
+        return self.item["pk"]
+
+    @property
+    def account(self) -> str:
+        return self.item["accountId"]
+
+    @property
+    def status(self) -> str:
+        return self.item["status"]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def price(self) -> list[tuple[str, int, list[str]]]:
+        return [(name, cost, keys) for name, cost, keys in _json(self.item, "price", [])]
+
+    @property
+    def reserved(self) -> int:
+        return sum(cost for _, cost, _ in self.price)
+
+    @property
+    def promised(self) -> list[str]:
+        return sorted({key for _, _, keys in self.price for key in keys})
+
+    @property
+    def receipt(self) -> Mapping[str, Any] | None:
+        return _json(self.item, "receipt", None)
+
+    @property
+    def made(self) -> set[str]:
+        return {key_of(task) for task in self.tasks if task["status"] == "succeeded"}
+
+    @property
+    def outputs(self) -> list[Mapping[str, Any]]:
+        own = [output for task in self.tasks for output in _json(task, "outputs", [])]
+        return own + [json.loads(item["output"]) for item in self.inherited]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Everything the laws speak about, read once."""
+
+    wallets: Mapping[str, Item]
+    ledger: Mapping[str, list[Item]]
+    """Per account, in the order of versions."""
+    jobs: Mapping[str, JobRecord]
+    purchases: list[Item]
+    events: Mapping[str, list[str]] = field(default_factory=dict)
+    """Per entity, the names of its events."""
+    assignments: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+    """Keys in the bucket."""
+
+    def entry(self, account: str, cause: str) -> Item | None:
+        return next((e for e in self.ledger.get(account, []) if e["cause"] == cause), None)
+
+
+def check_laws(world: World, *, at_rest: bool = True) -> list[Breach]:
+    """Every breach there is; with ``at_rest`` false, only of laws that hold at every moment."""
+    return check_books(read_books(read_state(world)), at_rest=at_rest)
+
+
+def check_books(books: Books, *, at_rest: bool = True) -> list[Breach]:
+    rules = MONEY_LAWS + JOB_LAWS + (REST_LAWS if at_rest else ())
+    return [breach for rule in rules for breach in rule(books)]
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class State:
+    """Raw items of tables and the keys in the bucket, at one moment."""
+
+    tables: Mapping[str, list[Item]]
+    files: frozenset[str]
+
+
+def read_state(world: World, tables: Iterable[str] | None = None) -> State:
+    """Consistent scans of all tables, or of these."""
+    names = world.settings.tables if tables is None else tables
+    return State(
+        tables={name: world.scan(name) for name in names}, files=frozenset(list_files(world))
+    )
+
+
+def read_books(state: State) -> Books:
+    ledger: dict[str, list[Item]] = defaultdict(list)
+    for entry in _plain(state, "ledger"):
+        ledger[entry["accountId"]].append(entry)
+    for entries in ledger.values():
+        entries.sort(key=lambda entry: entry["version"])
+    events: dict[str, list[str]] = defaultdict(list)
+    for event in _plain(state, "events"):
+        events[event["entityId"]].append(event["name"])
+    return Books(
+        wallets={item["accountId"]: item for item in _plain(state, "wallets")},
+        ledger=ledger,
+        jobs={record.job_id: record for record in _job_records(_plain(state, "jobs"))},
+        purchases=_plain(state, "purchases"),
+        events=events,
+        assignments={
+            (item["subject"], item["combination"]): item["templateId"]
+            for item in _plain(state, "templates")
+        },
+        files=state.files,
+    )
+
+
+def _plain(state: State, table: str) -> list[Item]:
+    read = TypeDeserializer().deserialize
+    return [
+        {name: _number(read(value)) for name, value in item.items()}
+        for item in state.tables.get(table, [])
+    ]
+
+
+def list_files(world: World) -> list[str]:
+    pages = world.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=world.settings.media_bucket)
+    return [item["Key"] for page in found for item in page.get("Contents", [])]
+
+
+def key_of(task: Item) -> str:
+    return task["sk"].partition("#")[2]
+
+
+def _job_records(items: list[Item]) -> Iterator[JobRecord]:
+    families: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        families[item["pk"]].append(item)
+    for family in families.values():
+        by_kind: dict[str, list[Item]] = defaultdict(list)
+        for item in family:
+            by_kind[item["sk"].partition("#")[0]].append(item)
+        for item in by_kind["job"]:
+            yield JobRecord(
+                item=item, tasks=tuple(by_kind["task"]), inherited=tuple(by_kind["inherited"])
+            )
+
+
+def _number(value: Any) -> Any:
+    """Whole numbers as int; a fraction stays a Decimal, and so breaks a law."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    return value
+
+
+def _json(item: Item, name: str, missing: Any) -> Any:
+    return json.loads(item[name]) if item.get(name) else missing
+
+
+# L1-L4: the wallet and its history
+
+
+def wallet_follows_from_its_entries(books: Books) -> Iterator[Breach]:
+    """L1."""
+    for account in sorted({*books.wallets, *books.ledger}):
+        entries, wallet = books.ledger.get(account, []), books.wallets.get(account)
+        versions = [entry["version"] for entry in entries]
+        if versions != list(range(1, len(entries) + 1)):
+            yield Breach("L1", account, "", f"versions are {versions}")
+        balance = held = debt = 0
+        for entry in entries:
+            balance += entry["amount"]
+            held += entry["heldChange"]
+            debt += entry.get("debtChange", 0)
+            if (entry["balanceAfter"], entry["heldAfter"]) != (balance, held):
+                told = f"{entry['balanceAfter']} and {entry['heldAfter']} held"
+                message = f"says {told}, follows {balance} and {held} held"
+                yield Breach("L1", account, entry["cause"], message)
+        follows, stands = (balance, held, debt, len(entries)), (0, 0, 0, 0)
+        if wallet is not None:
+            names = ("balance", "held", "debt", "version")
+            stands = tuple(wallet.get(name, 0) for name in names)
+        if stands != follows:
+            message = f"the wallet says {stands}, its entries {follows}"
+            yield Breach("L1", account, "wallet", message)
+
+
+def nothing_is_negative_or_fractional(books: Books) -> Iterator[Breach]:
+    """L2."""
+    for account, wallet in books.wallets.items():
+        for name in ("balance", "held", "debt"):
+            value = wallet.get(name, 0)
+            if not isinstance(value, int) or value < 0:
+                yield Breach("L2", account, "wallet", f"{name} is {value}")
+    for account, entries in books.ledger.items():
+        for entry in entries:
+            for name in ("balanceAfter", "heldAfter"):
+                if not isinstance(entry[name], int) or entry[name] < 0:
+                    yield Breach("L2", account, entry["cause"], f"{name} is {entry[name]}")
+
+
+def grants_add_up_to_the_balance(books: Books) -> Iterator[Breach]:
+    """L3."""
+    for account, wallet in books.wallets.items():
+        grants = _json(wallet, "grants", [])
+        rests = [grant["r"] for grant in grants]
+        if sum(rests) != wallet["balance"]:
+            message = f"grants hold {rests}, the balance is {wallet['balance']}"
+            yield Breach("L3", account, "wallet", message)
+        if any(not isinstance(rest, int) or rest <= 0 for rest in rests):
+            yield Breach("L3", account, "wallet", f"an empty or broken grant in {rests}")
+        if (told := _grants_of_history(books.ledger.get(account, []))) is not None:
+            left = {grant["i"]: grant["r"] for grant in grants}
+            if told != left:
+                yield Breach("L3", account, "wallet", f"grants are {left}, entries left {told}")
+        names = [grant["i"] for grant in grants]
+        if len(names) > LIVE_GRANTS_LIMIT or len(set(names)) < len(names):
+            yield Breach("L3", account, "wallet", f"grants are {names}")
+
+
+def _grants_of_history(entries: list[Item]) -> dict[str, int] | None:
+    """What each grant should hold by the moves of the entries; None if some tell of none."""
+    if any(entry["amount"] and "moves" not in entry for entry in entries):
+        return None
+    left: Counter[str] = Counter()
+    for entry in entries:
+        left.update(_json(entry, "moves", {}))
+    return {grant: rest for grant, rest in left.items() if rest}
+
+
+def each_cause_happens_once_as_it_says(books: Books) -> Iterator[Breach]:
+    """L4."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for account, entries in books.ledger.items():
+        for entry in entries:
+            kind, _, reference = entry["cause"].partition("#")
+            if CAUSE_OF.get(entry["type"], kind) != kind:
+                yield Breach("L4", account, entry["cause"], f"is of type {entry['type']}")
+            if kind not in ("bonus", "expire"):
+                owners[entry["cause"]].append(account)
+            named = kind in CAUSE_OF.values() and kind != "bonus"
+            if named and entry["referenceId"] != reference:
+                message = f"refers to {entry['referenceId']}"
+                yield Breach("L4", account, entry["cause"], message)
+            if (problem := _broken_shape(entry)) is not None:
+                yield Breach("L4", account, entry["cause"], problem)
+    for cause, accounts in owners.items():
+        if len(accounts) > 1:
+            yield Breach("L4", ", ".join(accounts), cause, "happened to several accounts")
+
+
+def _broken_shape(entry: Item) -> str | None:
+    """What each type does to balance and hold: the rest of the laws relies on it."""
+    amount, held = entry["amount"], entry["heldChange"]
+    right = {
+        "PURCHASE": amount > 0 and held == 0,
+        "BONUS": amount == SIGNUP_BONUS and held == 0 and entry["cause"] == "bonus#signup",
+        "DEDUCT": amount < 0 and held == -amount,
+        "REFUND": amount > 0 and held == -amount,
+        "SETTLE": amount == 0 and held < 0,
+        "EXPIRE": amount < 0 and held == 0,
+        "REVERSAL": held == 0,
+        "ADJUST": amount != 0 and held == 0,
+    }
+    return None if right.get(entry["type"], True) else f"changes {amount} and {held} held"
+
+
+def purchases_and_their_entries_agree(books: Books) -> Iterator[Breach]:
+    """L4, for money that came in: record and entry exist together or not at all."""
+    records = {(item["accountId"], item["purchaseId"]): item for item in books.purchases}
+    for (account, purchase_id), record in records.items():
+        entry = books.entry(account, f"purchase#{purchase_id}")
+        if record["status"] != "settled":
+            continue
+        if entry is None:
+            yield Breach("L4", account, f"purchase#{purchase_id}", "a record without its entry")
+        elif entry["amount"] != record["credits"]:
+            message = f"the entry has {entry['amount']}, the record {record['credits']}"
+            yield Breach("L4", account, entry["cause"], message)
+    for account, entries in books.ledger.items():
+        for entry in entries:
+            known = (account, entry["referenceId"]) in records
+            if entry["type"] == "PURCHASE" and not known:
+                yield Breach("L4", account, entry["cause"], "an entry without its record")
+
+
+# L5, L7: holds end once, and no credit appears or disappears
+
+
+def each_hold_ends_exactly_once(books: Books) -> Iterator[Breach]:
+    """L5, from the side of the jobs."""
+    for job in books.jobs.values():
+        ending = {
+            kind: books.entry(job.account, f"{kind}#{job.job_id}")
+            for kind in ("deduct", "settle", "refund")
+        }
+        expected = _expected_entries(job)
+        for kind, entry in ending.items():
+            found = None if entry is None else (entry["amount"], entry["heldChange"])
+            if found != expected.get(kind):
+                message = f"is {found}, must be {expected.get(kind)} ({job.status})"
+                yield Breach("L5", job.account, f"{kind}#{job.job_id}", message)
+        begun = ending["deduct"]
+        for kind in ("settle", "refund"):
+            entry = ending[kind]
+            if begun and entry and entry["version"] < begun["version"]:
+                yield Breach("L5", job.account, entry["cause"], "comes before its hold")
+        slices = _json(job.item, "hold", [])
+        if job.status != "draft" and sum(piece["r"] for piece in slices) != job.reserved:
+            message = f"holds slices of {[piece['r'] for piece in slices]}"
+            yield Breach("L5", job.account, job.job_id, f"{message} for {job.reserved}")
+
+
+def _expected_entries(job: JobRecord) -> dict[str, tuple[int, int]]:
+    """(amount, heldChange) of the entries that this job must have by now."""
+    if job.status == "draft" or not job.reserved:
+        return {}
+    expected = {"deduct": (-job.reserved, job.reserved)}
+    if not job.is_final:
+        return expected
+    used = sum(_used_parts(job))
+    if used:
+        expected["settle"] = (0, -used)
+    if used < job.reserved:
+        expected["refund"] = (job.reserved - used, used - job.reserved)
+    return expected
+
+
+def held_is_what_open_jobs_hold(books: Books) -> Iterator[Breach]:
+    """L5, from the side of the wallets."""
+    open_holds: Counter[str] = Counter()
+    for job in books.jobs.values():
+        if job.status != "draft" and not job.is_final:
+            open_holds[job.account] += job.reserved
+    for account, wallet in books.wallets.items():
+        if wallet["held"] != open_holds[account]:
+            message = f"{wallet['held']} held, open jobs hold {open_holds[account]}"
+            yield Breach("L5", account, "wallet", message)
+    for account, entries in books.ledger.items():
+        for entry in entries:
+            if entry["referenceType"] != "job":
+                continue
+            job = books.jobs.get(entry["referenceId"])
+            if job is None or job.account != account:
+                yield Breach("L5", account, entry["cause"], "belongs to no job of the account")
+
+
+def credits_are_conserved(books: Books) -> Iterator[Breach]:
+    """L7, over all accounts together."""
+    moved: Counter[str] = Counter()
+    for entries in books.ledger.values():
+        for entry in entries:
+            change = entry["heldChange"] if entry["type"] == "SETTLE" else entry["amount"]
+            moved[entry["type"]] += change
+    came_in = moved["PURCHASE"] + moved["BONUS"] + moved["ADJUST"]
+    gone = -moved["SETTLE"] - moved["EXPIRE"] - moved["REVERSAL"]
+    here = sum(wallet["balance"] + wallet["held"] for wallet in books.wallets.values())
+    if came_in != here + gone:
+        yield Breach("L7", "*", "", f"{came_in} came in, {here} are here, {gone} are gone")
+
+
+# L6 and the laws of jobs
+
+
+def a_receipt_adds_up(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        receipt = job.receipt
+        if job.is_final != (receipt is not None):
+            yield Breach("receipt", job.account, job.job_id, f"{job.status} with {receipt}")
+        if receipt is None:
+            continue
+        parts = _used_parts(job)
+        told = (receipt["used"], receipt["refunded"], list(receipt["parts"]))
+        follows = (sum(parts), job.reserved - sum(parts), parts)
+        if told != follows:
+            message = f"says {told}, follows {follows}"
+            yield Breach("receipt", job.account, job.job_id, message)
+        if (job.status == "succeeded") != (receipt.get("reason") is None):
+            message = f"{job.status} because of {receipt.get('reason')}"
+            yield Breach("receipt", job.account, job.job_id, message)
+
+
+def _used_parts(job: JobRecord) -> list[int]:
+    """Per part of the price: its credits times the share of what it promised, rounded down."""
+    return [cost * len(job.made & set(keys)) // len(keys) for _, cost, keys in job.price]
+
+
+def a_status_agrees_with_the_tasks(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        statuses = Counter(task["status"] for task in job.tasks)
+        if job.is_final:
+            expected = "failed"
+            if statuses and set(statuses) == {"succeeded"}:
+                expected = "succeeded"
+            elif job.made & set(job.promised):
+                expected = "partial"
+            if job.status not in (expected, "canceled"):
+                message = f"is {job.status} with tasks {dict(statuses)}"
+                yield Breach("status", job.account, job.job_id, message)
+            if open_ := {status for status in statuses if status not in TASK_FINAL}:
+                yield Breach("status", job.account, job.job_id, f"is final with {open_} tasks")
+        elif job.tasks and all(status in TASK_FINAL for status in statuses):
+            yield Breach("status", job.account, job.job_id, f"is {job.status}, all tasks ended")
+        if job.tasks != () and job.status == "draft":
+            yield Breach("status", job.account, job.job_id, "is a draft with tasks")
+
+
+def progress_counts_the_tasks(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        if not job.tasks:
+            continue
+        ended = sum(1 for task in job.tasks if task["status"] in TASK_FINAL)
+        counted = [len(job.made), ended - len(job.made), len(job.tasks)]
+        told = _json(job.item, "progress", [0, 0, 0])
+        if told != counted:
+            yield Breach("progress", job.account, job.job_id, f"says {told}, is {counted}")
+
+
+def outputs_are_unique_and_stored(books: Books) -> Iterator[Breach]:
+    """L6: for each promised key one output, of the attempt that ended the task, with its file."""
+    for job in books.jobs.values():
+        keys = Counter(output["key"] for output in job.outputs)
+        ids = Counter(output["output_id"] for output in job.outputs)
+        for name, count in [*keys.items(), *ids.items()]:
+            if count > 1:
+                yield Breach("L6", job.account, job.job_id, f"has {count} outputs {name}")
+        if job.status == "succeeded":
+            for key in set(job.promised) - set(keys):
+                yield Breach("L6", job.account, job.job_id, f"lacks the promised {key}")
+        for output in job.outputs:
+            if output["storage_key"] not in books.files:
+                message = f"has no file {output['storage_key']}"
+                yield Breach("L6", job.account, output["output_id"], message)
+        yield from _task_outputs(job)
+
+
+def _task_outputs(job: JobRecord) -> Iterator[Breach]:
+    for task in job.tasks:
+        outputs, where = _json(task, "outputs", []), f"{job.job_id} {key_of(task)}"
+        if len(outputs) != (task["status"] == "succeeded"):
+            yield Breach("L6", job.account, where, f"{task['status']}: {len(outputs)} outputs")
+        for output in outputs:
+            name = output["storage_key"].rpartition("/")[2].partition(".")[0]
+            if name != f"{key_of(task)}-{task['attempts']}":
+                message = f"attempt {task['attempts']} ended with {name}"
+                yield Breach("L6", job.account, where, message)
+        if not 0 <= task["attempts"] <= ATTEMPTS_LIMIT:
+            yield Breach("attempts", job.account, where, f"{task['attempts']} attempts")
+
+
+# What holds once nothing is under way any more
+
+
+def every_job_has_ended(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        if job.status == "draft":
+            continue
+        if not job.is_final:
+            yield Breach("end", job.account, job.job_id, f"is still {job.status}")
+        watched = [item["sk"] for item in (job.item, *job.tasks) if "nextCheckAt" in item]
+        if watched:
+            yield Breach("end", job.account, job.job_id, f"the sweeper still watches {watched}")
+
+
+def events_happened_exactly_once(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        expected = [] if job.status == "draft" else list(_expected_events(job))
+        found = books.events.get(job.job_id, [])
+        if sorted(found) != sorted(expected):
+            message = f"{sorted(found)} instead of {sorted(expected)}"
+            yield Breach("events", job.account, job.job_id, message)
+    for purchase in books.purchases:
+        found = books.events.get(purchase["purchaseId"], [])
+        by_test = purchase["status"] == "settled" and purchase["gateway"] == "test"
+        if by_test and found != ["credit_purchase_test"]:
+            account = purchase["accountId"]
+            yield Breach("events", account, purchase["purchaseId"], f"has events {found}")
+
+
+def _expected_events(job: JobRecord) -> Iterator[str]:
+    yield "regen_requested" if job.item.get("parentJobId") else "job_confirmed"
+    yield "JOB_QUEUED"
+    if "startedAt" in job.item:
+        yield "JOB_RUNNING"
+    if job.is_final:
+        yield f"JOB_{job.status.upper()}"
+        yield "job_done"
+    if job.receipt is not None and job.receipt.get("reason") is not None:
+        yield "JOB_FAILED_REASON"
+
+
+def variants_stay_assigned(books: Books) -> Iterator[Breach]:
+    """Every combination an account has used is remembered with a variant that it was given."""
+    given: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for job in books.jobs.values():
+        if job.status != "draft" and "combo" in job.item:
+            given[(job.account, job.item["combo"])].add(job.item["templateId"])
+    for (account, combination), templates in given.items():
+        remembered = books.assignments.get((f"account#{account}", combination))
+        if templates != {remembered}:
+            message = f"remembers {remembered}, was given {sorted(templates)}"
+            yield Breach("variant", account, combination, message)
+
+
+AT_ONCE_TABLES = ("wallets", "ledger", "jobs", "purchases")
+"""What the laws that hold at every moment are about."""
+
+MONEY_LAWS: tuple[Rule, ...] = (
+    wallet_follows_from_its_entries,
+    nothing_is_negative_or_fractional,
+    grants_add_up_to_the_balance,
+    each_cause_happens_once_as_it_says,
+    purchases_and_their_entries_agree,
+    each_hold_ends_exactly_once,
+    held_is_what_open_jobs_hold,
+    credits_are_conserved,
+)
+JOB_LAWS: tuple[Rule, ...] = (
+    a_receipt_adds_up,
+    a_status_agrees_with_the_tasks,
+    progress_counts_the_tasks,
+    outputs_are_unique_and_stored,
+)
+REST_LAWS: tuple[Rule, ...] = (
+    every_job_has_ended,
+    events_happened_exactly_once,
+    variants_stay_assigned,
+)

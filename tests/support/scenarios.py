@@ -1,0 +1,536 @@
+"""The use cases whose crash points are taken: how each is arranged, and who acts in it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus
+from darkroom.db import commit
+from darkroom.generation.ports import (
+    GenerationRequest,
+    PermanentProviderError,
+    TransientProviderError,
+)
+from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.run_task import Hung
+from darkroom.workers.tasks import handle_task_message
+from tests.support.crash import (
+    Actor,
+    Client,
+    Message,
+    Scenario,
+    Scene,
+    Schedule,
+    Stream,
+    deliver_until_done,
+    find_message,
+    record_of,
+    remove_message,
+    run_out,
+    settle,
+    sweep,
+)
+from tests.support.world import World
+
+USER = "alice"
+STORY = {"mode": "story", "stage": "spark", "genre": "romance"}
+REWRITE = {
+    "rawText": "They meet again at the station, years later, and neither looks away.",
+    "distanceMode": "close",
+    "desiredEnding": "happy",
+}
+PURCHASE_OF_7 = {
+    "method": "POST",
+    "path": "/api/credits/purchase",
+    "body": {"amount": 7},
+    "key": "bought",
+}
+LEASE_SECONDS = 300
+JOB_HOURS = 6
+CLIENTS = (Client(), Client(late=True))
+STREAMS = (Stream(), Stream(lost=True), Stream(late=True))
+MESSAGES = (Message(), Message(lost=True))
+
+Refusal = Callable[[GenerationRequest], None]
+
+
+# Steps of arrangements
+
+
+def upload_photo(scene: Scene) -> None:
+    """A photo that has been checked, as ingest leaves it."""
+    app, now = scene.world.app, scene.world.clock.now()
+    asset_id = app.ids.new("ast")
+    photo = Asset(
+        account_id=USER,
+        asset_id=asset_id,
+        filename="a.jpg",
+        kind="image",
+        status=AssetStatus.UPLOADED,
+        declared_mime_type="image/jpeg",
+        declared_size_bytes=3,
+        created_at=now,
+        updated_at=now,
+    )
+    commit([assets_store.create_write(photo, app.ids.token())])
+    key = f"clean/{USER}/{asset_id}/image.jpg"
+    app.storage.write(key, b"jpg", mime_type="image/jpeg")
+    scene.facts["photo"] = asset_id
+    settle(scene)
+
+
+def look(scene: Scene) -> None:
+    """The account is seen for the first time."""
+    scene.world.call("GET", "/api/credits", user=USER)
+
+
+def expect(scene: Scene, status: int, **request: Any) -> Any:
+    answer = scene.world.call(user=USER, **request)
+    if answer.status != status:
+        scene.trouble(f"{request['path']} answered {answer.status} {answer.body}")
+    return answer.body
+
+
+def story_request(scene: Scene, key: str, **more: Any) -> dict[str, Any]:
+    body = {**STORY, "photoAssetIds": [scene.facts["photo"]], **more}
+    return {"method": "POST", "path": "/api/jobs/confirm", "body": body, "key": key}
+
+
+def ask(scene: Scene, method: str, path: str, body: Any = None, key: str | None = None) -> None:
+    """What the client of this scenario sends."""
+    request = {"method": method, "path": path, "body": body, "key": key, "user": USER}
+    scene.facts["request"] = request
+
+
+def confirm_story(scene: Scene, key: str = "arranged", **more: Any) -> str:
+    """An account with a photo, and a story it has just confirmed; nothing has seen it yet."""
+    if "photo" not in scene.facts:
+        look(scene)
+        upload_photo(scene)
+    job_id: str = expect(scene, 202, **story_request(scene, key, **more))["jobId"]
+    scene.facts["job"] = job_id
+    return job_id
+
+
+def buy(scene: Scene, amount: int) -> None:
+    request = {"method": "POST", "path": "/api/credits/purchase", "body": {"amount": amount}}
+    expect(scene, 201, key="bought", **request)
+    settle(scene)
+
+
+def stream_only(scene: Scene) -> None:
+    """The stream catches up, and no worker is there."""
+    while batches := scene.world.take_changes():
+        for batch in batches:
+            deliver_until_done(scene, batch)
+
+
+def work(scene: Scene, *tasks: str) -> None:
+    """Workers handle these tasks' messages, in this order, and the stream follows."""
+    stream_only(scene)
+    for task in tasks:
+        hand_over(scene.world, task)
+        stream_only(scene)
+
+
+def hand_over(world: World, task: str) -> str:
+    """A worker gets the task's message and finishes with it; returns the outcome."""
+    url = world.settings.studio_queue_url
+    message = find_message(world, url, task)
+    outcome = handle_task_message(world.app, record_of(message, url))
+    remove_message(world, url, message)
+    return outcome
+
+
+def provide(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
+    """How the provider behaves, in the arrangement and in every performance."""
+    scene.facts["provider"] = refusal
+    scene.world.studio.refuse = refusal(scene)
+
+
+def refusing(task: str, error: Callable[[], Exception], times: int = 99) -> Callable[..., Refusal]:
+    """A provider that fails the first attempts at a task."""
+
+    def of(scene: Scene) -> Refusal:
+        def refuse(request: GenerationRequest) -> None:
+            if request.key == task and request.attempt <= times:
+                raise error()
+
+        return refuse
+
+    return of
+
+
+# Clients
+
+
+def arrange_first_look(scene: Scene) -> None:
+    ask(scene, "GET", "/api/credits")
+
+
+def arrange_confirm(scene: Scene) -> None:
+    look(scene)
+    arrange_confirm_of_new_account(scene)
+
+
+def arrange_confirm_of_new_account(scene: Scene) -> None:
+    upload_photo(scene)
+    ask(scene, **story_request(scene, "asked"))
+
+
+def arrange_confirm_of_draft(scene: Scene) -> None:
+    """With the rewrite, so that two parts are priced and the inputs are large."""
+    look(scene)
+    upload_photo(scene)
+    photo_ids = {"photoAssetIds": [scene.facts["photo"]]}
+    inputs = {"stage": "spark", "genre": "noir", **photo_ids}
+    body = {"recipe": "story", "inputs": inputs, "status": "draft"}
+    made = expect(scene, 201, method="POST", path="/api/jobs", body=body, key="drafted")
+    settle(scene)
+    draft = {"draftJobId": made["jobs"][0]["jobId"]}
+    changes = {**STORY, **photo_ids, "rewriteEnabled": True, "rewrite": REWRITE}
+    ask(scene, "POST", "/api/jobs/confirm", {**draft, **changes}, "asked")
+
+
+def arrange_confirm_without_credits(scene: Scene) -> None:
+    look(scene)
+    upload_photo(scene)
+    trailer = {**STORY, "mode": "trailer", "rewriteEnabled": True, "rewrite": REWRITE}
+    ask(scene, **story_request(scene, "asked", **trailer))
+
+
+def arrange_draft(scene: Scene) -> None:
+    look(scene)
+    upload_photo(scene)
+    inputs = {"stage": "spark", "genre": "noir", "photoAssetIds": [scene.facts["photo"]]}
+    ask(scene, "POST", "/api/jobs", {"recipe": "story", "inputs": inputs, "status": "draft"}, "d")
+
+
+def arrange_purchase(scene: Scene) -> None:
+    look(scene)
+    arrange_purchase_of_new_account(scene)
+
+
+def arrange_purchase_of_new_account(scene: Scene) -> None:
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+
+
+def arrange_regenerate(scene: Scene) -> None:
+    parent = confirm_story(scene)
+    run_out(scene)
+    body = {"target": "story_clip", "clipNo": 2}
+    ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "asked")
+
+
+# Races
+
+
+def arrange_confirm_against_purchase(scene: Scene) -> None:
+    """A second device buys credits between the confirm's read and its commit."""
+    arrange_confirm(scene)
+    scene.facts["rival"] = lambda scene: lambda: meanwhile(scene, **PURCHASE_OF_7)
+
+
+def arrange_confirm_against_confirm(scene: Scene) -> None:
+    """Two devices spend the same five credits: the one that comes second is refused."""
+    look(scene)
+    upload_photo(scene)
+    story = story_request(scene, "faster")
+    ask(scene, **story_request(scene, "asked", mode="trailer"))
+    scene.facts["rival"] = lambda scene: lambda: meanwhile(scene, **story)
+
+
+def arrange_settlement_against_purchase(scene: Scene) -> None:
+    arrange_film(scene)
+    scene.facts["rival"] = lambda scene: lambda: meanwhile(scene, **PURCHASE_OF_7)
+
+
+def meanwhile(scene: Scene, **request: Any) -> None:
+    """A request in another process: it needs an event loop of its own."""
+
+    def send() -> None:
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        try:
+            scene.world.call(user=USER, **request)
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+
+
+# The stream
+
+
+def arrange_plan(scene: Scene) -> None:
+    confirm_story(scene)
+
+
+def arrange_plan_of_child(scene: Scene) -> None:
+    arrange_regenerate(scene)
+    expect(scene, 202, **{n: v for n, v in scene.facts["request"].items() if n != "user"})
+
+
+def arrange_dispatch(scene: Scene) -> None:
+    confirm_story(scene)
+    for batch in scene.world.take_changes():
+        deliver_until_done(scene, batch)
+
+
+def arrange_begin(scene: Scene) -> None:
+    """A worker has claimed the first keyframe and is still at it."""
+    confirm_story(scene)
+    stream_only(scene)
+    provide(scene, refusing("kf_1", Hung, times=1))
+    hand_over(scene.world, "kf_1")
+
+
+def arrange_release(scene: Scene) -> None:
+    """A keyframe is done, so its clip is ready."""
+    confirm_story(scene)
+    stream_only(scene)
+    hand_over(scene.world, "kf_1")
+
+
+def arrange_ending(scene: Scene) -> None:
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, *CLIPS)
+    hand_over(scene.world, "film")
+
+
+def arrange_purchase_record(scene: Scene) -> None:
+    look(scene)
+    expect(scene, 201, **PURCHASE_OF_7)
+
+
+# The queue
+
+KEYFRAMES = ("kf_1", "kf_2", "kf_3")
+CLIPS = ("clip_1", "clip_2", "clip_3")
+
+
+def arrange_first_keyframe(scene: Scene) -> None:
+    confirm_story(scene)
+    stream_only(scene)
+    scene.facts["task"] = "kf_1"
+
+
+def arrange_middle_clip(scene: Scene) -> None:
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, "clip_1")
+    scene.facts["task"] = "clip_2"
+
+
+def arrange_film(scene: Scene) -> None:
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, *CLIPS)
+    scene.facts["task"] = "film"
+
+
+def arrange_last_refusal(scene: Scene) -> None:
+    """The last clip is refused: the job ends in part, its hold of two grants is split."""
+    buy(scene, 10)
+    confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
+    run_out(scene)
+    confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
+    provide(scene, refusing("clip_3", PermanentProviderError))
+    work(scene, *KEYFRAMES, "clip_1", "clip_2")
+    scene.facts["task"] = "clip_3"
+
+
+def arrange_total_failure(scene: Scene) -> None:
+    """Nothing promised can be made: everything goes back."""
+
+    def refusal(scene: Scene) -> Refusal:
+        def refuse(request: GenerationRequest) -> None:
+            raise PermanentProviderError("no")
+
+        return refuse
+
+    confirm_story(scene)
+    provide(scene, refusal)
+    work(scene, "kf_1", "kf_2")
+    scene.facts["task"] = "kf_3"
+
+
+def arrange_passing_failure(scene: Scene) -> None:
+    confirm_story(scene)
+    provide(scene, refusing("film", TransientProviderError, times=1))
+    work(scene, *KEYFRAMES, *CLIPS)
+    scene.facts["task"] = "film"
+
+
+def arrange_last_attempt(scene: Scene) -> None:
+    """The film has failed twice; its third attempt is the last, and fails as well."""
+    confirm_story(scene)
+    provide(scene, refusing("film", TransientProviderError))
+    work(scene, *KEYFRAMES, *CLIPS, "film", "film")
+    scene.facts["task"] = "film"
+
+
+def arrange_old_message(scene: Scene) -> None:
+    """The message of an attempt whose lease was lost comes again, before that of the next."""
+    confirm_story(scene)
+    provide(scene, refusing("film", Hung, times=1))
+    work(scene, *KEYFRAMES, *CLIPS)
+    url = scene.world.settings.studio_queue_url
+    record = record_of(find_message(scene.world, url, "film"), url)
+    handle_task_message(scene.world.app, record)
+    scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+    sweep(scene)
+    scene.facts["task"] = "film"
+
+
+def arrange_slow_worker(scene: Scene) -> None:
+    """Attempt 1 hangs in its provider until its lease is lost and attempt 2 is under way; then
+    it delivers, too late, while attempt 2 is still at work."""
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, *CLIPS)
+    scene.facts["task"] = "film"
+    scene.facts["provider"] = lambda scene: _overtaken(scene, None)
+
+
+def arrange_slow_failure(scene: Scene) -> None:
+    """The same, but what attempt 1 tells too late is that it failed."""
+    arrange_slow_worker(scene)
+    refused = PermanentProviderError("too late")
+    scene.facts["provider"] = lambda scene: _overtaken(scene, refused)
+
+
+def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
+    """Attempt 1 ends inside attempt 2's provider call: two calls of one worker, nested."""
+
+    def refuse(request: GenerationRequest) -> None:
+        if request.key != "film" or request.attempt > 1:
+            return
+        with scene.wire.elsewhere():
+            scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+            sweep(scene)
+            _claim_elsewhere(scene)
+        if late is not None:
+            raise late
+
+    return refuse
+
+
+def _claim_elsewhere(scene: Scene) -> None:
+    """Another worker claims the next attempt and dies with it; the sweeper will know."""
+    claim_task(scene.world.app, job_id=scene.facts["job"], key="film", attempt=2)
+
+
+def arrange_dead_letter(scene: Scene) -> None:
+    arrange_film(scene)
+    world = scene.world
+    message = find_message(world, world.settings.studio_queue_url, "film")
+    world.client("sqs").send_message(QueueUrl=world.dead_url, MessageBody=message["Body"])
+    remove_message(world, world.settings.studio_queue_url, message)
+
+
+# The schedule
+
+
+def arrange_lost_lease(scene: Scene) -> None:
+    arrange_begin(scene)
+    stream_only(scene)
+    scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+
+
+def arrange_last_lost_lease(scene: Scene) -> None:
+    """The third attempt at the film is lost: the sweeper ends the job."""
+    confirm_story(scene)
+    provide(scene, refusing("film", Hung))
+    work(scene, *KEYFRAMES, *CLIPS, "film")
+    for _ in range(2):
+        scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+        sweep(scene)
+        work(scene, "film")
+    scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+
+
+def arrange_lost_record(scene: Scene) -> None:
+    """Nobody was told of the new job: the sweeper plans it."""
+    confirm_story(scene)
+    scene.world.take_changes()
+    scene.world.clock.move(minutes=2)
+
+
+def arrange_lost_dispatch(scene: Scene) -> None:
+    """The film is ready, but neither its record nor its message has come through."""
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, "clip_1", "clip_2")
+    hand_over(scene.world, "clip_3")
+    scene.world.take_changes()
+    scene.world.clock.move(minutes=3)
+
+
+def arrange_lost_ending(scene: Scene) -> None:
+    arrange_ending(scene)
+    scene.world.take_changes()
+    scene.world.clock.move(minutes=11)
+
+
+def arrange_timeout(scene: Scene) -> None:
+    """A job that nobody could finish in time is ended, and everything unused goes back."""
+    confirm_story(scene)
+    work(scene, *KEYFRAMES, "clip_1")
+    scene.world.clock.move(seconds=timedelta(hours=JOB_HOURS).total_seconds() + 1)
+
+
+def _scenario(
+    name: str,
+    arrange: Callable[[Scene], None],
+    actors: tuple[Actor, ...],
+    statuses: tuple[str, ...],
+    balance: int,
+) -> Scenario:
+    return Scenario(name=name, arrange=arrange, actors=actors, ends=(statuses, balance))
+
+
+DONE = ("succeeded",)
+SCHEDULE = (Schedule(),)
+
+# The last two columns: the states in which the account's jobs end, and its balance then.
+SCENARIOS: tuple[Scenario, ...] = (
+    _scenario("first look", arrange_first_look, CLIENTS, (), 5),
+    _scenario("purchase", arrange_purchase, CLIENTS, (), 55),
+    _scenario("purchase of a new account", arrange_purchase_of_new_account, CLIENTS, (), 55),
+    _scenario("draft", arrange_draft, CLIENTS, ("draft",), 5),
+    _scenario("confirm", arrange_confirm, CLIENTS, DONE, 3),
+    _scenario("confirm of a new account", arrange_confirm_of_new_account, CLIENTS, DONE, 3),
+    _scenario("confirm of a draft", arrange_confirm_of_draft, CLIENTS, DONE, 2),
+    _scenario("confirm without credits", arrange_confirm_without_credits, CLIENTS, (), 5),
+    _scenario("regenerate", arrange_regenerate, CLIENTS, DONE * 2, 2),
+    _scenario("confirm against purchase", arrange_confirm_against_purchase, CLIENTS, DONE, 10),
+    _scenario("confirm against confirm", arrange_confirm_against_confirm, CLIENTS, DONE, 3),
+    _scenario("film against purchase", arrange_settlement_against_purchase, MESSAGES, DONE, 10),
+    _scenario("plan", arrange_plan, STREAMS, DONE, 3),
+    _scenario("plan of a child", arrange_plan_of_child, STREAMS, DONE * 2, 2),
+    _scenario("dispatch", arrange_dispatch, STREAMS, DONE, 3),
+    _scenario("begin", arrange_begin, STREAMS, DONE, 3),
+    _scenario("release", arrange_release, STREAMS, DONE, 3),
+    _scenario("ending", arrange_ending, STREAMS, DONE, 3),
+    _scenario("purchase record", arrange_purchase_record, STREAMS, (), 12),
+    _scenario("first keyframe", arrange_first_keyframe, MESSAGES, DONE, 3),
+    _scenario("middle clip", arrange_middle_clip, MESSAGES, DONE, 3),
+    _scenario("film", arrange_film, MESSAGES, DONE, 3),
+    _scenario("last refusal", arrange_last_refusal, MESSAGES, ("partial", "succeeded"), 11),
+    _scenario("total failure", arrange_total_failure, MESSAGES, ("failed",), 5),
+    _scenario("passing failure", arrange_passing_failure, MESSAGES, DONE, 3),
+    _scenario("last attempt", arrange_last_attempt, MESSAGES, ("partial",), 4),
+    _scenario("old message", arrange_old_message, MESSAGES, DONE, 3),
+    _scenario("slow worker", arrange_slow_worker, (Message(),), DONE, 3),
+    _scenario("slow failure", arrange_slow_failure, (Message(),), DONE, 3),
+    _scenario("dead letter", arrange_dead_letter, (Message(dead=True),), ("partial",), 4),
+    _scenario("lost lease", arrange_lost_lease, SCHEDULE, DONE, 3),
+    _scenario("last lost lease", arrange_last_lost_lease, SCHEDULE, ("partial",), 4),
+    _scenario("lost record", arrange_lost_record, SCHEDULE, DONE, 3),
+    _scenario("lost dispatch", arrange_lost_dispatch, SCHEDULE, DONE, 3),
+    _scenario("lost ending", arrange_lost_ending, SCHEDULE, DONE, 3),
+    _scenario("timeout", arrange_timeout, SCHEDULE, ("partial",), 5),
+)
