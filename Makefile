@@ -17,6 +17,7 @@ PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
 OPENAPI := docs/openapi.json
+EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
@@ -86,9 +87,9 @@ openapi: $(READY) ## Write docs/openapi.json from the code
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench
 
-requirements: $(READY) ## Export layers/deps/requirements.txt from the lock
-	$(BIN)/uv export --frozen --quiet --no-cache --no-default-groups --no-emit-project --no-header \
-	--no-annotate > layers/deps/requirements.txt
+requirements: $(READY) ## Export the layers' requirements from the lock
+	$(EXPORT) --no-default-groups > layers/deps/requirements.txt
+	$(EXPORT) --only-group payments > layers/payments/requirements.txt
 
 build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
 	find layers functions -name __pycache__ -prune -exec rm -rf {} +

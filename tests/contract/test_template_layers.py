@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from local.settings import ROOT
 
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
@@ -20,12 +22,16 @@ def locked_versions() -> dict[str, str]:
     return {package["name"]: package.get("version", "") for package in lock["package"]}
 
 
-def test_the_dependency_layer_is_the_lock_s_export() -> None:
+@pytest.mark.parametrize(
+    ("layer", "groups"),
+    [("deps", ["--no-default-groups"]), ("payments", ["--only-group", "payments"])],
+)
+def test_a_layer_is_the_lock_s_export(layer: str, groups: list[str]) -> None:
     # The same as `make requirements`.
     exported = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("uv")), "export", "--frozen", "--quiet"),
-            *("--no-default-groups", "--no-emit-project", "--no-header", "--no-annotate"),
+            *("--no-emit-project", "--no-header", "--no-annotate", *groups),
             *("--offline", "--no-cache"),
         ],
         cwd=ROOT,
@@ -34,7 +40,7 @@ def test_the_dependency_layer_is_the_lock_s_export() -> None:
         check=True,
     ).stdout
 
-    assert (ROOT / "layers/deps/requirements.txt").read_text() == exported
+    assert (ROOT / f"layers/{layer}/requirements.txt").read_text() == exported
 
 
 def test_the_media_layer_s_pins_are_the_lock_s() -> None:

@@ -51,8 +51,9 @@ async def current_caller(request: Request) -> Caller:
         claims.get("token_use") == "access"
         and (not settings.jwt_issuer or claims.get("iss") == settings.jwt_issuer)
         and (not settings.jwt_audience or _audience(claims) == settings.jwt_audience)
-        and float(claims.get("exp", 0)) > app.clock.now().timestamp()
+        and _expiry(claims) > app.clock.now().timestamp()
         and isinstance(claims.get("sub"), str)
+        and claims["sub"]
     )
     if not trusted:
         raise Unauthorized("the token is not for this service")
@@ -70,6 +71,14 @@ def _claims(request: Request) -> dict[str, Any]:
     if not claims:
         raise Unauthorized("no token")
     return claims
+
+
+def _expiry(claims: dict[str, Any]) -> float:
+    """Unix seconds; what is no number has expired long ago."""
+    try:
+        return float(claims.get("exp", 0))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _audience(claims: dict[str, Any]) -> str | None:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 MESSAGES: dict[str, tuple[str, str]] = {
+    "BAD_SIGNATURE": ("The signature is not valid.", "서명이 올바르지 않습니다."),
+    "CREDITS_DEBT": (
+        "A payment was taken back. Please settle the open credits first.",
+        "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
+    ),
+    "PAYMENT_UNAVAILABLE": (
+        "The payment service does not answer. Please try again in a moment.",
+        "결제 서비스가 응답하지 않습니다. 잠시 후 다시 시도해 주세요.",
+    ),
     "ALREADY_HAPPENED": ("This has already been done.", "이미 처리되었습니다."),
     "ASSET_FAILED": (
         "This file was refused. Please choose another one.",

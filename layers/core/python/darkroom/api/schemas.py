@@ -7,7 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS
+from darkroom.kernel.limits import (
+    ADJUST_LIMIT_CREDITS,
+    PURCHASE_LIMIT_CREDITS,
+    REASON_LIMIT_CHARS,
+)
 
 
 class Request(BaseModel):
@@ -89,17 +93,31 @@ class RegenerateAnswer(Answer):
 
 
 class PurchaseRequest(Request):
-    """Exactly one of both; ``amount`` with the test gateway only."""
+    """Exactly one of pack and amount; ``amount`` with the test gateway only."""
 
     pack: Identifier | None = None
     amount: Annotated[int, Field(ge=1, le=PURCHASE_LIMIT_CREDITS)] | None = None
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
 
 
 class PurchaseAnswer(Answer):
+    """``balance`` when the credits are there at once, ``checkoutUrl`` when they are to be paid."""
+
     purchase_id: str
     status: str
     credits: int
-    balance: int
+    balance: int | None = None
+    checkout_url: str | None = None
+
+
+class ReceivedAnswer(Answer):
+    outcome: Literal["handled", "repeated", "ignored"]
+
+
+class AdjustRequest(Request):
+    amount: Annotated[int, Field(ge=-ADJUST_LIMIT_CREDITS, le=ADJUST_LIMIT_CREDITS)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
+    expires_at: str | None = None
 
 
 class CreateJobsRequest(Request):
@@ -144,6 +162,32 @@ class WalletAnswer(Answer):
 class TransactionsAnswer(Answer):
     items: list[TransactionAnswer]
     next_cursor: str | None
+
+
+class AdjustAnswer(Answer):
+    transaction: TransactionAnswer
+    balance: int
+
+
+class AccountAnswer(Answer):
+    account_id: str
+    balance: int
+    held: int
+    debt: int
+    version: int
+
+
+class BreachAnswer(Answer):
+    law: str
+    account_id: str
+    entry_id: str | None = None
+    message: str
+
+
+class AuditAnswer(Answer):
+    accounts_checked: int
+    entries_checked: int
+    breaches: list[BreachAnswer]
 
 
 class ReceiptPart(Answer):

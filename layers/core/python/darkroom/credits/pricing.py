@@ -51,6 +51,20 @@ def get_pack(name: str) -> Pack:
     )
 
 
+def price_of(pack: Pack, currency: str) -> Decimal:
+    """The pack's price in major units.
+
+    Raises:
+        InvalidInput: it is not sold in this currency.
+    """
+    if currency not in pack.prices:
+        raise InvalidInput(
+            "not sold in this currency",
+            fields=[{"path": "currency", "message": f"must be one of {', '.join(pack.prices)}"}],
+        )
+    return pack.prices[currency]
+
+
 def suggest(shortfall: int, offered: Sequence[Pack]) -> list[dict[str, Any]]:
     """Up to two packs that cover the shortfall, smallest first; else the largest pack."""
     by_size = sorted(offered, key=lambda pack: pack.credits)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.errors import Unavailable
 from darkroom.payments.store import Purchase
 
 
-class GatewayUnavailable(DarkroomError):
+class GatewayUnavailable(Unavailable):
     """The gateway did not answer, or asks to be left alone for now; repeating is safe."""
 
     code = "PAYMENT_UNAVAILABLE"

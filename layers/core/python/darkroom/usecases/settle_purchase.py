@@ -25,15 +25,16 @@ class Settled:
 
 
 def purchase_with_test_gateway(
-    app: App, call: Command, *, pack: str | None, amount: int | None
+    app: App, call: Command, *, pack: str | None, amount: int | None, currency: str | None
 ) -> Settled:
     """Credit a pack or an amount at once.
 
     Raises:
-        InvalidInput: an unknown pack, or not exactly one of pack and amount.
+        InvalidInput: an unknown pack, one not sold in the currency, or not exactly one of pack
+            and amount.
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
-    credits = _credits(pack, amount)
+    credits = _credits(pack, amount, currency)
     purchase_id = call.id_for(app.ids, "pur")
 
     def attempt() -> Settled:
@@ -89,13 +90,16 @@ def _replay(call: Command, purchase_id: str) -> Settled | None:
     return None if entry is None else Settled(purchase=purchase, balance=entry.balance_after)
 
 
-def _credits(pack: str | None, amount: int | None) -> int:
+def _credits(pack: str | None, amount: int | None, currency: str | None) -> int:
     if (pack is None) == (amount is None):
         raise InvalidInput(
             "one of pack and amount",
             fields=[{"path": "pack", "message": "send exactly one of pack and amount"}],
         )
     if pack is not None:
-        return pricing.get_pack(pack).credits
+        chosen = pricing.get_pack(pack)
+        if currency is not None:
+            pricing.price_of(chosen, currency)
+        return chosen.credits
     assert amount is not None
     return amount

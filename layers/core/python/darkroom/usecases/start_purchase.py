@@ -69,11 +69,7 @@ def _wanted(
         )
     chosen = pricing.get_pack(pack)
     asked = currency or app.settings.currency
-    if asked not in chosen.prices:
-        raise InvalidInput(
-            "not sold in this currency",
-            fields=[{"path": "currency", "message": f"must be one of {', '.join(chosen.prices)}"}],
-        )
+    price = pricing.price_of(chosen, asked)
     return Purchase(
         purchase_id=call.id_for(app.ids, "pur"),
         account_id=call.account_id,
@@ -83,7 +79,7 @@ def _wanted(
         pack=chosen.name,
         created_at=app.clock.now(),
         currency=asked,
-        amount_minor=minor_units(chosen.prices[asked], asked),
+        amount_minor=minor_units(price, asked),
     )
 
 

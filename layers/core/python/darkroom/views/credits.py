@@ -8,6 +8,7 @@ from darkroom.bootstrap import App
 from darkroom.credits import pricing, store
 from darkroom.credits.model import Entry, Wallet
 from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import NotFound
 from darkroom.payments import store as payments_store
 from darkroom.usecases.open_account import ensure_wallet
 
@@ -23,6 +24,24 @@ def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any]
         "transactions": [transaction(entry) for entry in entries],
     }
     return shape, position
+
+
+def get_account(account_id: str) -> dict[str, Any]:
+    """An operator's view of a wallet.
+
+    Raises:
+        NotFound: the account has never been seen.
+    """
+    wallet = store.find_wallet(account_id)
+    if wallet is None:
+        raise NotFound("no such account")
+    return {
+        "accountId": account_id,
+        "balance": wallet.balance,
+        "held": wallet.held,
+        "debt": wallet.debt,
+        "version": wallet.version,
+    }
 
 
 def list_transactions(

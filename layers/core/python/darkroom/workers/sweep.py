@@ -8,6 +8,8 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
+from darkroom.usecases.expire_grants import sweep_grants
+from darkroom.usecases.receive_payment_event import sweep_payment_events
 from darkroom.usecases.sweep_due import sweep_jobs
 from darkroom.usecases.sweep_uploads import sweep_uploads
 from darkroom.workers.edge import logger, metrics
@@ -16,15 +18,20 @@ from darkroom.workers.edge import logger, metrics
 def sweep_everything(app: App) -> Counter[str]:
     """Finish what is due, jobs first; returns how often each thing was done."""
     done = sweep_jobs(app, _report)
-    uploads = sweep_uploads(app, _report)
-    done.update({f"upload_{name}": count for name, count in uploads.items()})
+    others = {
+        "upload": sweep_uploads,
+        "grant": sweep_grants,
+        "payment": sweep_payment_events,
+    }
+    for thing, sweep in others.items():
+        done.update({f"{thing}_{name}": n for name, n in sweep(app, _report).items()})
     return done
 
 
 def handle_schedule(app: App) -> dict[str, Any]:
     done = sweep_everything(app)
     logger.info("sweep", done=dict(done))
-    errors = done.get("error", 0) + done.get("upload_error", 0)
+    errors = sum(count for name, count in done.items() if name.endswith("error"))
     metrics.add_metric(name="SweepErrors", unit=MetricUnit.Count, value=errors)
     return dict(done)
 

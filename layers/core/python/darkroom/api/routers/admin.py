@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
-from darkroom.api.schemas import SweepAnswer, SweepRequest
+from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.schemas import (
+    AccountAnswer,
+    AdjustAnswer,
+    AdjustRequest,
+    AuditAnswer,
+    SweepAnswer,
+    SweepRequest,
+)
 from darkroom.bootstrap import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
 from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.usecases.adjust_credits import adjust_credits
+from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
 
 router = APIRouter(tags=["admin"])
@@ -33,13 +46,89 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> d
     return {"done": dict(sweep_everything(_at(app, body.now)))}
 
 
+@router.get(
+    "/api/admin/audit",
+    responses=responses(AuditAnswer, 200, 401, 403),
+    response_model=None,
+)
+async def audit(
+    app: CurrentApp, caller: CurrentCaller, account: str | None = None
+) -> dict[str, Any]:
+    """Prove one account's wallet from its ledger, or everybody's, and name each breach."""
+    caller.require_admin()
+    report = audit_accounts(app, account)
+    return {
+        "accountsChecked": report.accounts_checked,
+        "entriesChecked": report.entries_checked,
+        "breaches": [
+            {
+                "law": breach.law,
+                "accountId": breach.account_id,
+                **({"entryId": breach.entry_id} if breach.entry_id else {}),
+                "message": breach.message,
+            }
+            for breach in report.breaches
+        ],
+    }
+
+
+@router.get(
+    "/api/admin/accounts/{accountId}",
+    responses=responses(AccountAnswer, 200, 401, 403, 404),
+    response_model=None,
+)
+async def get_account(
+    accountId: str,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> dict[str, Any]:
+    """What the books say of an account."""
+    caller.require_admin()
+    return views.get_account(accountId)
+
+
+@router.post(
+    "/api/admin/accounts/{accountId}/credits",
+    status_code=201,
+    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+)
+async def adjust(
+    accountId: str,
+    body: AdjustRequest,
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> JSONResponse:
+    """Give or take credits, with a reason. An Idempotency-Key is required."""
+    caller.require_admin()
+    call, raw = await read_command(request, app, caller, key_required=True)
+    expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
+
+    def action() -> dict[str, Any]:
+        done = adjust_credits(
+            app,
+            call,
+            account_id=accountId,
+            amount=body.amount,
+            reason=body.reason,
+            expires_at=expires_at,
+        )
+        return {"transaction": views.transaction(done.entry), "balance": done.balance}
+
+    return answer_once(app, call, raw, status=201, action=action)
+
+
 def _at(app: App, now: str | None) -> App:
     if now is None:
         return app
+    offset = _moment(now, "now") - app.clock.now()
+    return replace(app, clock=ShiftedClock(app.clock, offset))
+
+
+def _moment(text: str, path: str) -> datetime:
     try:
-        offset = from_iso(now) - app.clock.now()
+        return from_iso(text)
     except ValueError as error:
         raise InvalidInput(
-            "not a time", fields=[{"path": "now", "message": "must be an ISO 8601 time"}]
+            "not a time", fields=[{"path": path, "message": "must be an ISO 8601 time"}]
         ) from error
-    return replace(app, clock=ShiftedClock(app.clock, offset))

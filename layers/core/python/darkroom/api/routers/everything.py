@@ -11,6 +11,7 @@ from darkroom.api.routers import (
     confirm,
     credits,
     docs,
+    hooks,
     jobs,
     purchase,
     regenerate,
@@ -20,6 +21,7 @@ from darkroom.api.routers import (
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
     "purchase": (purchase.router,),
+    "hooks": (hooks.router,),
     "regenerate": (regenerate.router,),
     "uploads": (uploads.router,),
     "api": (
@@ -35,5 +37,13 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     router for routers in BY_FUNCTION.values() for router in routers
 )
 PUBLIC_PATHS = frozenset(
-    {"/api/pricing", "/api/templates", "/api/recipes", "/api/health", "/openapi.json", "/docs"}
+    {
+        "/api/health",
+        "/api/pricing",
+        "/api/recipes",
+        "/api/templates",
+        "/api/webhooks/stripe",
+        "/docs",
+        "/openapi.json",
+    }
 )

@@ -11,7 +11,9 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
 from darkroom.api.schemas import PurchaseAnswer, PurchaseRequest
+from darkroom.payments.store import Purchase
 from darkroom.usecases.settle_purchase import purchase_with_test_gateway
+from darkroom.usecases.start_purchase import start_purchase
 
 router = APIRouter(tags=["credits"])
 
@@ -28,12 +30,28 @@ async def purchase(
     call, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:
-        done = purchase_with_test_gateway(app, call, pack=body.pack, amount=body.amount)
-        return {
-            "purchaseId": done.purchase.purchase_id,
-            "status": done.purchase.status.value,
-            "credits": done.purchase.credits,
-            "balance": done.balance,
-        }
+        if app.payments is not None:
+            started = start_purchase(
+                app,
+                call,
+                app.payments,
+                pack=body.pack,
+                amount=body.amount,
+                currency=body.currency,
+            )
+            return _shape(started.purchase, checkoutUrl=started.checkout_url)
+        done = purchase_with_test_gateway(
+            app, call, pack=body.pack, amount=body.amount, currency=body.currency
+        )
+        return _shape(done.purchase, balance=done.balance)
 
     return answer_once(app, call, raw, status=201, action=action)
+
+
+def _shape(purchase: Purchase, **more: Any) -> dict[str, Any]:
+    return {
+        "purchaseId": purchase.purchase_id,
+        "status": purchase.status.value,
+        "credits": purchase.credits,
+        **more,
+    }

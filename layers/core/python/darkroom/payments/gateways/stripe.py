@@ -80,7 +80,9 @@ class StripeGateway:
 
     def create_checkout(self, purchase: Purchase) -> Checkout:
         ours = {"accountId": purchase.account_id, "purchaseId": purchase.purchase_id}
-        assert purchase.currency is not None
+        if purchase.currency is None:
+            raise ValueError(f"{purchase.purchase_id} has no price")
+        currency = purchase.currency.lower()
         session = self._ask(
             lambda: self._client.v1.checkout.sessions.create(
                 params={
@@ -93,7 +95,7 @@ class StripeGateway:
                         {
                             "quantity": 1,
                             "price_data": {
-                                "currency": purchase.currency.lower(),
+                                "currency": currency,
                                 "unit_amount": purchase.amount_minor,
                                 "product_data": {"name": f"{purchase.credits} credits"},
                             },

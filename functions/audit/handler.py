@@ -1,0 +1,10 @@
+"""Schedule: once a day, prove every wallet from its ledger."""
+
+from darkroom.bootstrap import app_from_env
+from darkroom.workers.audit import handle_schedule
+from darkroom.workers.edge import metrics
+
+
+@metrics.log_metrics
+def handler(event, context):
+    return handle_schedule(app_from_env())
