@@ -27,6 +27,7 @@ from darkroom.credits.model import (
     add_grant,
 )
 from darkroom.db import commit
+from darkroom.events.store import list_events
 from darkroom.generation.ports import GenerationRequest
 from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
@@ -232,7 +233,10 @@ def confirm(
 
 
 def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
-    """Bring a queued job to its end in two commits, as if workers had made what can be made."""
+    """Bring a queued job to its end in two commits, as if workers had made what can be made.
+
+    The files themselves are not written: who needs them lets the world run instead.
+    """
     plan_job(world.app, job_id)
 
     def step(family: JobFamily) -> JobFamily:
@@ -243,17 +247,16 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
                 broken = Failure(code="BROKEN", message="It broke.")
                 family = engine.fail(family, task.key, broken, now)
             else:
-                family = engine.succeed(family, task.key, [_made(world, task)], now)
+                family = engine.succeed(family, task.key, [_made(task)], now)
         return family
 
     advance(world.app, job_id, step)
 
 
-def _made(world: World, task: Task) -> Output:
+def _made(task: Task) -> Output:
     kinds = {"keyframe": ("image", "image/png", ".png"), "clip": ("clip", "video/mp4", ".mp4")}
     type_, mime_type, suffix = kinds.get(task.kind, ("film", "video/mp4", ".mp4"))
     key = output_key(task.account_id, task.job_id, task.key, 1, suffix)
-    world.app.storage.write(key, task.key.encode(), mime_type=mime_type)
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
@@ -317,19 +320,23 @@ def regenerate(
 
 
 def everything_of(world: World, user: str) -> list[dict[str, Any]]:
-    """All items of money and jobs that belong to the account, as they are stored."""
-    return [
-        item
-        for table in ("wallets", "ledger", "jobs", "purchases")
-        for item in world.scan(table)
-        if item.get("accountId", {}).get("S") == user
-    ]
+    """The account's wallet, ledger, purchases and jobs, as they are stored."""
+    indexes = {"wallets": None, "ledger": None, "purchases": None, "jobs": "byAccount"}
+    found = []
+    for table, index in indexes.items():
+        answer = world.client("dynamodb").query(
+            TableName=world.settings.tables[table],
+            KeyConditionExpression="accountId = :account",
+            ExpressionAttributeValues={":account": {"S": user}},
+            **({"IndexName": index} if index else {"ConsistentRead": True}),
+        )
+        found += answer["Items"]
+    return found
 
 
 def events_of(world: World, entity_id: str) -> list[str]:
-    """Names of what happened to an entity, sorted."""
-    found = [item for item in world.scan("events") if item["entityId"]["S"] == entity_id]
-    return sorted(item["name"]["S"] for item in found)
+    """Names of what happened to an entity, in the order of time."""
+    return [event.name for event in list_events(entity_id)]
 
 
 def forget_answers(world: World) -> None:
@@ -347,3 +354,50 @@ def refuse_key(world: World, key: str, error: Exception) -> None:
             raise error
 
     world.studio.refuse = refuse
+
+
+# The cloud's side, by hand
+
+Record = dict[str, Any]
+
+
+def a_message(body: Any) -> Record:
+    """A queue record as SQS hands it to a function."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    arn = "arn:aws:sqs:us-east-1:000000000000:studio"
+    return {"body": text, "messageId": "m-1", "eventSourceARN": arn}
+
+
+def a_task_message(job_id: str, key: str, *, attempt: int = 1) -> Record:
+    return a_message({"schemaVersion": 1, "jobId": job_id, "key": key, "attempt": attempt})
+
+
+def stream_records(world: World) -> list[Record]:
+    """What changed since the last look, taken away from the world: deliver it or lose it."""
+    return [record for batch in world.take_changes() for record in batch]
+
+
+def lose_messages(world: World) -> None:
+    """Whatever waits for the studio is gone."""
+    sqs, url = world.client("sqs"), world.settings.studio_queue_url
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def waiting_messages(world: World) -> list[tuple[str, int]]:
+    """(key, attempt) of what waits for the studio, sorted."""
+    answer = world.client("sqs").receive_message(
+        QueueUrl=world.settings.studio_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    bodies = [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+    return sorted((body["key"], body["attempt"]) for body in bodies)
+
+
+def a_picture(world: World) -> dict[str, list[str]]:
+    """All tables, byte for byte."""
+    tables = ("wallets", "ledger", "jobs", "assets", "events", "templates", "purchases")
+    return {
+        name: sorted(json.dumps(item, sort_keys=True) for item in world.scan(name))
+        for name in tables
+    }

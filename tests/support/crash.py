@@ -54,6 +54,7 @@ READS = frozenset(
 )
 BATCH_LIMIT = 25
 ROUNDS_LIMIT = 200
+SWEEPS_LIMIT = 40
 CLIENT_REPEATS_LIMIT = 5
 STREAM_DELIVERIES_LIMIT = 3
 SPARE_RUNS_LIMIT = 1
@@ -564,9 +565,8 @@ class Schedule:
 
 def sweep(scene: Scene) -> None:
     done = scene.world.sweep()
-    for name in ("error", "upload_error"):
-        if done.get(name):
-            scene.trouble(f"the sweeper fails on its own: {dict(done)}")
+    if any(name.endswith("error") and count for name, count in done.items()):
+        scene.trouble(f"the sweeper fails on its own: {dict(done)}")
 
 
 def settle(scene: Scene) -> None:
@@ -583,7 +583,7 @@ def settle(scene: Scene) -> None:
 
 def run_out(scene: Scene) -> None:
     """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
-    for _ in range(ROUNDS_LIMIT):
+    for _ in range(SWEEPS_LIMIT):
         settle(scene)
         items = scene.world.scan("jobs")
         due = [float(item["nextCheckAt"]["N"]) for item in items if "nextCheckAt" in item]

@@ -19,7 +19,7 @@ _ONE_AT_A_TIME = threading.Lock()
 def moto_world() -> Iterator[World]:
     with _ONE_AT_A_TIME, pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
+            patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)

@@ -388,8 +388,8 @@ def arrange_old_message(scene: Scene) -> None:
 
 
 def arrange_slow_worker(scene: Scene) -> None:
-    """Attempt 1 hangs in its provider until its lease is lost and attempt 2 is under way; then
-    it delivers, too late, while attempt 2 is still at work."""
+    """Attempt 1 waits for its provider until its lease is lost and attempt 2 has begun; then it
+    delivers, too late. Attempt 2 dies, so that only attempt 3 may deliver."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, *CLIPS)
     scene.facts["task"] = "film"
@@ -404,7 +404,7 @@ def arrange_slow_failure(scene: Scene) -> None:
 
 
 def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
-    """Attempt 1 ends inside attempt 2's provider call: two calls of one worker, nested."""
+    """While attempt 1 is in its provider call, the others go on without it."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key != "film" or request.attempt > 1:
@@ -420,7 +420,7 @@ def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
 
 
 def _claim_elsewhere(scene: Scene) -> None:
-    """Another worker claims the next attempt and dies with it; the sweeper will know."""
+    """Another worker claims the next attempt and dies with it; the sweeper will notice."""
     claim_task(scene.world.app, job_id=scene.facts["job"], key="film", attempt=2)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from darkroom.payments.ports import PaymentState
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import Purchase, PurchaseStatus
 
 
 @dataclass(frozen=True)
@@ -21,42 +22,54 @@ def matches(purchase: Purchase, state: PaymentState) -> bool:
     return (state.amount_minor, state.currency) == (purchase.amount_minor, purchase.currency)
 
 
+def is_misplaced(purchase: Purchase, state: PaymentState) -> bool:
+    """Whether money has come in that bought nothing: an operator has to look."""
+    is_another = purchase.payment_id != state.payment_id
+    return state.is_paid and (purchase.status is PurchaseStatus.MISMATCHED or is_another)
+
+
 def reversals_of(purchase: Purchase, state: PaymentState) -> list[Reversal]:
-    """What is still to be taken back or given back.
+    """What is still to be given back or taken back, in this order.
 
-    Money that went back takes its proportion of the credits, rounded down in the user's favour;
-    all of it together never more than the purchase's credits. Money that came back to us after
-    all (a dispute won, a refund that failed) gives back what it took.
+    What each refund or dispute takes in the end is a function of the payment's state alone; a
+    step is the difference to what it has taken so far. Money that came back to us after all (a
+    dispute won, a refund that failed) takes nothing, so what it took is given back.
     """
-    done = purchase.reversals
-    target = _target(purchase, state)
-    steps: list[Reversal] = []
-    missing = target - purchase.reversed_credits
-    standing = {f"reversal#{item.id}" for item in state.taken_back}
-    for cause, credits in done.items():
-        won_back = f"{cause}#restored"
-        if cause in standing or cause.endswith("#restored") or won_back in done:
-            continue
-        back = min(credits, max(0, -missing))
-        if back:
-            steps.append(Reversal(won_back, -back))
-            missing += back
-    fresh = [item for item in state.taken_back if f"reversal#{item.id}" not in done]
-    for place, item in enumerate(fresh, start=1):
-        # The last one takes what rounding left over, so that the total is the target's.
-        share = missing if place == len(fresh) else _share(purchase, item.amount_minor, state)
-        credits = min(missing, share)
-        if credits > 0:
-            steps.append(Reversal(f"reversal#{item.id}", credits))
-            missing -= credits
-    return steps
+    shares = _shares(purchase, state)
+    taken: Counter[str] = Counter()
+    times: Counter[str] = Counter()
+    for cause, credits in purchase.reversals.items():
+        taken[_subject(cause)] += credits
+        times[_subject(cause)] += 1
+    steps = [
+        Reversal(_cause(subject, times[subject] + 1), shares.get(subject, 0) - taken[subject])
+        for subject in [*shares, *(past for past in taken if past not in shares)]
+        if shares.get(subject, 0) != taken[subject]
+    ]
+    # Giving first: no debt arises in between that is none in the end.
+    return sorted(steps, key=lambda step: step.credits > 0)
 
 
-def _target(purchase: Purchase, state: PaymentState) -> int:
-    """Credits that must be gone in the end; a function of the state alone."""
-    gone = sum(item.amount_minor for item in state.taken_back)
-    return min(purchase.credits, _share(purchase, gone, state))
+def _shares(purchase: Purchase, state: PaymentState) -> dict[str, int]:
+    """Credits that each refund or dispute takes, oldest first.
+
+    All of them together take the proportion of the money that is gone, rounded down in the
+    user's favour and never more than the purchase's credits; each takes what it adds to that.
+    """
+    shares: dict[str, int] = {}
+    gone_minor = before = 0
+    for item in state.taken_back:
+        gone_minor = min(state.amount_minor, gone_minor + item.amount_minor)
+        after = purchase.credits * gone_minor // state.amount_minor if gone_minor else 0
+        shares[item.id] = after - before
+        before = after
+    return shares
 
 
-def _share(purchase: Purchase, amount_minor: int, state: PaymentState) -> int:
-    return purchase.credits * amount_minor // state.amount_minor if state.amount_minor else 0
+def _cause(subject: str, number: int) -> str:
+    """``reversal#<refund or dispute>``; when its share changes later, with the change's number."""
+    return f"reversal#{subject}" if number == 1 else f"reversal#{subject}#{number}"
+
+
+def _subject(cause: str) -> str:
+    return cause.split("#")[1]

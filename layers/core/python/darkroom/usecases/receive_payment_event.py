@@ -1,13 +1,15 @@
 """Payment webhooks: verify, store once, handle until done.
 
 A redelivered event whose handling failed is handled again; one that was handled does nothing.
-The sweeper takes up what neither we nor the gateway finished.
+The sweeper takes up what neither we nor the gateway finished. An event is done when its purchase
+is no longer pending: until then the sweeper looks again, should no other event ever come.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from darkroom.bootstrap import App
@@ -19,13 +21,23 @@ from darkroom.kernel.limits import (
     SWEEP_PAGE_LIMIT,
 )
 from darkroom.payments.ports import PaymentGateway
+from darkroom.payments.reconcile import is_misplaced
+from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.reconcile_payment import reconcile_payment
 from darkroom.webhooks import store
 from darkroom.webhooks.store import Received
 
 
-def receive_payment_event(app: App, *, body: bytes, signature: str) -> str:
-    """Take in one webhook call of the gateway; returns what it was.
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    outcome: str
+    """``handled``, ``repeated`` or ``ignored``."""
+    misplaced: Purchase | None = None
+    """The purchase for which something else was paid than was asked for, at each event of it."""
+
+
+def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
+    """Take in one webhook call of the gateway.
 
     Raises:
         NotFound: no gateway is configured.
@@ -35,7 +47,7 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> str:
     gateway = _gateway(app)
     event = gateway.read_event(body, signature)
     if event is None:
-        return "ignored"
+        return Taken(outcome="ignored")
     now = app.clock.now()
     received = Received(
         event_id=f"{gateway.name}#{event.event_id}",
@@ -51,9 +63,8 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> str:
     except Conflict:
         known = store.find_received(received.event_id)
         if known is not None and known.is_handled:
-            return "repeated"
-    _handle(app, gateway, received)
-    return "handled"
+            return Taken(outcome="repeated")
+    return Taken(outcome="handled", misplaced=_handle(app, gateway, received).misplaced)
 
 
 def sweep_payment_events(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
@@ -66,8 +77,11 @@ def sweep_payment_events(app: App, on_error: Callable[[str, Exception], None]) -
         if event is None or event.is_handled:
             continue
         try:
-            _handle(app, app.payments, event)
-            done["handled"] += 1
+            handled = _handle(app, app.payments, event)
+            done["misplaced"] += handled.misplaced is not None
+            done["waiting" if handled.is_waiting else "handled"] += 1
+            if handled.is_waiting:
+                _put_off(app, event)
         except Exception as error:
             _put_off(app, event)
             on_error(event_id, error)
@@ -81,11 +95,22 @@ def _gateway(app: App) -> PaymentGateway:
     return app.payments
 
 
-def _handle(app: App, gateway: PaymentGateway, event: Received) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Handled:
+    is_waiting: bool
+    misplaced: Purchase | None
+
+
+def _handle(app: App, gateway: PaymentGateway, event: Received) -> _Handled:
+    """Do what the event hints at; it stays due while its payment is undecided."""
     state = gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id)
-    if state is not None:
-        reconcile_payment(app, state)
-    commit([store.handled_write(event.event_id)])
+    purchase = reconcile_payment(app, state) if state is not None else None
+    is_waiting = purchase is not None and purchase.status is PurchaseStatus.PENDING
+    if not is_waiting:
+        commit([store.handled_write(event.event_id)])
+    if state is None or purchase is None or not is_misplaced(purchase, state):
+        return _Handled(is_waiting=is_waiting, misplaced=None)
+    return _Handled(is_waiting=is_waiting, misplaced=purchase)
 
 
 def _put_off(app: App, event: Received) -> None:

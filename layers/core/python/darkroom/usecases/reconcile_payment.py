@@ -38,7 +38,7 @@ def reconcile_payment(app: App, state: PaymentState) -> Purchase | None:
         before, creation = found
         now = app.clock.now()
         wallet = ensure_wallet(app, state.account_id)
-        after, change = _derive(before, state, wallet, now)
+        after, change = derive(before, state, wallet, now)
         if after == before:
             return before
         writes = [payments_store.save_write(before, after, operation, creation=creation)]
@@ -50,11 +50,14 @@ def reconcile_payment(app: App, state: PaymentState) -> Purchase | None:
     return until_won(app, attempt)
 
 
-def _derive(
+def derive(
     purchase: Purchase, state: PaymentState, wallet: Wallet, now: datetime
 ) -> tuple[Purchase, Change]:
     """The purchase and wallet as the payment's state demands. Pure."""
     change = Change(wallet, ())
+    if purchase.status is PurchaseStatus.SETTLED and purchase.payment_id != state.payment_id:
+        # A second payment of the same purchase neither buys again nor undoes what the first did.
+        return purchase, change
     if state.session_id is not None or state.payment_id is not None:
         purchase = replace(
             purchase,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from darkroom.bootstrap import App
 from darkroom.credits import model, pricing
@@ -10,6 +11,7 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import PURCHASE_PRIORITY, Grant, Reason
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.open_account import ensure_wallet
@@ -48,6 +50,7 @@ def purchase_with_test_gateway(
             credits=credits,
             pack=pack,
             created_at=now,
+            next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
         )
         grant = Grant(
             grant_id=purchase_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from darkroom.bootstrap import App
@@ -10,11 +12,15 @@ from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.payments import store as payments_store
-from darkroom.payments.ports import PaymentGateway
+from darkroom.payments.ports import Checkout, PaymentGateway
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
+from darkroom.webhooks import store as webhooks_store
+from darkroom.webhooks.store import Received
 
+# By then most have paid and been heard of; who has not is looked after.
+CHECKOUT_CHECK_SECONDS = 15 * 60
 # Currencies without a smaller unit at Stripe: https://docs.stripe.com/currencies#zero-decimal
 ZERO_DECIMAL = frozenset({"KRW", "JPY", "VND", "CLP", "PYG", "UGX", "XAF", "XOF"})
 
@@ -53,11 +59,25 @@ def start_purchase(
         current, creation = _get(call, purchase.purchase_id)
         opened = replace(current, session_id=checkout.session_id, checkout_url=checkout.url)
         if current.checkout_url is None:
-            write = payments_store.save_write(current, opened, call.operation, creation=creation)
-            commit([write])
+            save = payments_store.save_write(current, opened, call.operation, creation=creation)
+            reminder = _reminder(gateway.name, checkout, app.clock.now())
+            commit([save, webhooks_store.receive_write(reminder)])
         return Started(purchase=opened, checkout_url=checkout.url)
 
     return until_won(app, attempt)
+
+
+def _reminder(source: str, checkout: Checkout, now: datetime) -> Received:
+    """Our own event: the sweeper looks at the payment even if the gateway never tells us."""
+    return Received(
+        event_id=f"{source}#opened#{checkout.session_id}",
+        source=source,
+        type="checkout.opened",
+        session_id=checkout.session_id,
+        payment_id=None,
+        received_at=now,
+        next_check_at=now + timedelta(seconds=CHECKOUT_CHECK_SECONDS),
+    )
 
 
 def _wanted(
@@ -92,15 +112,14 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 
 def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
+    """The record as it stands: made now, or by an earlier try at the prices of that time."""
     purchase = replace(wanted, gateway=gateway)
-    try:
+    with suppress(Unprocessable):
         commit([payments_store.create_write(purchase, call.operation)])
-    except Unprocessable:
-        stored, creation = _get(call, purchase.purchase_id)
-        if creation != call.operation:
-            raise
-        return stored
-    return purchase
+    stored, creation = _get(call, purchase.purchase_id)
+    if creation != call.operation:
+        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+    return stored
 
 
 def _get(call: Command, purchase_id: str) -> tuple[Purchase, str | None]:

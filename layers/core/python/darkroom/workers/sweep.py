@@ -11,20 +11,30 @@ from darkroom.bootstrap import App
 from darkroom.usecases.expire_grants import sweep_grants
 from darkroom.usecases.receive_payment_event import sweep_payment_events
 from darkroom.usecases.sweep_due import sweep_jobs
+from darkroom.usecases.sweep_purchases import sweep_purchases
 from darkroom.usecases.sweep_uploads import sweep_uploads
 from darkroom.workers.edge import logger, metrics
 
 
 def sweep_everything(app: App) -> Counter[str]:
-    """Finish what is due, jobs first; returns how often each thing was done."""
-    done = sweep_jobs(app, _report)
-    others = {
-        "upload": sweep_uploads,
-        "grant": sweep_grants,
-        "payment": sweep_payment_events,
+    """Finish what is due, jobs first; returns how often each thing was done.
+
+    One sweep that fails as a whole is reported and does not keep the others from theirs.
+    """
+    done: Counter[str] = Counter()
+    sweeps = {
+        "": sweep_jobs,
+        "upload_": sweep_uploads,
+        "grant_": sweep_grants,
+        "payment_": sweep_payment_events,
+        "purchase_": sweep_purchases,
     }
-    for thing, sweep in others.items():
-        done.update({f"{thing}_{name}": n for name, n in sweep(app, _report).items()})
+    for prefix, sweep in sweeps.items():
+        try:
+            done.update({f"{prefix}{name}": n for name, n in sweep(app, _report).items()})
+        except Exception as error:
+            _report(sweep.__name__, error)
+            done[f"{prefix}error"] += 1
     return done
 
 
@@ -33,6 +43,8 @@ def handle_schedule(app: App) -> dict[str, Any]:
     logger.info("sweep", done=dict(done))
     errors = sum(count for name, count in done.items() if name.endswith("error"))
     metrics.add_metric(name="SweepErrors", unit=MetricUnit.Count, value=errors)
+    misplaced = done["payment_misplaced"]
+    metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=misplaced)
     return dict(done)
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from darkroom.kernel.errors import InvalidInput, Unauthorized
@@ -25,8 +26,11 @@ from darkroom.payments.ports import (
 from darkroom.payments.store import Purchase
 
 TOLERANCE_SECONDS = 300
-NETWORK_RETRIES_LIMIT = 2
-LIST_LIMIT = 100
+# One call with its retry has to end well before the shortest function does (15 s).
+TIMEOUT_SECONDS = 5
+NETWORK_RETRIES_LIMIT = 1
+PAGE_LIMIT = 100
+MONEY_BACK_LIMIT = 1000
 SESSION_EVENTS = frozenset(
     {
         "checkout.session.completed",
@@ -39,9 +43,13 @@ PAYMENT_EVENTS = frozenset(
     {
         "charge.refunded",
         "charge.refund.updated",
+        "refund.created",
         "refund.failed",
         "refund.updated",
         "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
         "charge.dispute.closed",
     }
 )
@@ -75,6 +83,7 @@ class StripeGateway:
         return stripe.StripeClient(
             self._secret["apiKey"],
             base_addresses={"api": self._api_base} if self._api_base else None,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             max_network_retries=NETWORK_RETRIES_LIMIT,
         )
 
@@ -110,13 +119,7 @@ class StripeGateway:
         return Checkout(session_id=session["id"], url=session["url"])
 
     def read_event(self, body: bytes, signature: str) -> PaymentEvent | None:
-        self._verify(body, signature)
-        try:
-            event = json.loads(body)
-            kind, subject = event["type"], event["data"]["object"]
-            event_id = event["id"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidInput("not an event") from error
+        event_id, kind, subject = _parse(self._verify(body, signature))
         if kind in SESSION_EVENTS:
             return PaymentEvent(
                 event_id=event_id, type=kind, session_id=subject.get("id"), payment_id=None
@@ -128,28 +131,34 @@ class StripeGateway:
             )
         return None
 
-    def _verify(self, body: bytes, signature: str) -> None:
+    def _verify(self, body: bytes, signature: str) -> str:
+        """The text of a body that one of the secrets has signed."""
         import stripe
 
-        text = body.decode("utf-8", errors="replace")
-        for secret in self._secret["webhookSecrets"]:
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Unauthorized("no signed text", code="BAD_SIGNATURE") from error
+        # The library compares as ASCII and would fail on anything else.
+        for secret in self._secret["webhookSecrets"] if signature.isascii() else ():
             try:
                 stripe.WebhookSignature.verify_header(text, signature, secret, TOLERANCE_SECONDS)
             except stripe.SignatureVerificationError:
                 continue
-            return
+            return text
         raise Unauthorized("the signature does not fit", code="BAD_SIGNATURE")
 
     def read_payment(
         self, *, session_id: str | None, payment_id: str | None
     ) -> PaymentState | None:
+        api = self._client.v1
         session: Mapping[str, Any] = {}
         if session_id is not None:
-            session = self._ask(lambda: self._client.v1.checkout.sessions.retrieve(session_id))
+            session = self._ask(lambda: api.checkout.sessions.retrieve(session_id).to_dict())
             payment_id = session.get("payment_intent")
         payment: Mapping[str, Any] = {}
         if payment_id is not None:
-            payment = self._ask(lambda: self._client.v1.payment_intents.retrieve(payment_id))
+            payment = self._ask(lambda: api.payment_intents.retrieve(payment_id).to_dict())
         names = payment.get("metadata") or session.get("metadata") or {}
         if "purchaseId" not in names or "accountId" not in names:
             return None
@@ -167,9 +176,8 @@ class StripeGateway:
         )
 
     def _taken_back(self, payment_id: str | None) -> tuple[MoneyBack, ...]:
-        query = {"payment_intent": payment_id, "limit": LIST_LIMIT}
-        refunds = self._ask(lambda: self._client.v1.refunds.list(params=query))["data"]
-        disputes = self._ask(lambda: self._client.v1.disputes.list(params=query))["data"]
+        refunds = self._list(self._client.v1.refunds, payment_id)
+        disputes = self._list(self._client.v1.disputes, payment_id)
         standing = [refund for refund in refunds if refund["status"] in _REFUND_STANDS]
         over = _DISPUTE_OVER | _INQUIRY
         standing += [dispute for dispute in disputes if dispute["status"] not in over]
@@ -183,6 +191,12 @@ class StripeGateway:
         ]
         return tuple(sorted(found, key=lambda item: (item.created_at, item.id)))
 
+    def _list(self, service: Any, payment_id: str | None) -> list[Any]:
+        query = {"payment_intent": payment_id, "limit": PAGE_LIMIT}
+        return self._ask(
+            lambda: list(islice(service.list(params=query).auto_paging_iter(), MONEY_BACK_LIMIT))
+        )
+
     def _ask(self, call: Callable[[], Any]) -> Any:
         import stripe
 
@@ -191,9 +205,22 @@ class StripeGateway:
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise GatewayUnavailable("Stripe did not answer") from error
         except stripe.StripeError as error:
-            if (error.http_status or 500) >= 500:
+            # 409: the same request is still under way there.
+            if (error.http_status or 500) >= 500 or error.http_status == 409:
                 raise GatewayUnavailable("Stripe failed") from error
             raise
+
+
+def _parse(text: str) -> tuple[str, str, Mapping[str, Any]]:
+    """Id, type and subject of an event."""
+    try:
+        event = json.loads(text)
+        event_id, kind, subject = event["id"], event["type"], event["data"]["object"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput("not an event") from error
+    if not (isinstance(event_id, str) and isinstance(kind, str) and isinstance(subject, dict)):
+        raise InvalidInput("not an event")
+    return event_id, kind, subject
 
 
 def _is_over(session: Mapping[str, Any], payment: Mapping[str, Any]) -> bool:

@@ -1,0 +1,851 @@
+"""Seeded corruptions of stored books: what a bug, a hand or a bad restore could leave behind.
+
+Each edits raw items behind the product's back and says which law it breaks, and at which entry
+the breach must be reported where there is one. Those called ``balanced`` cover their own tracks:
+versions, sums and grants are made to agree again, so that only the law they name can notice.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from tests.support.world import World
+
+Item = dict[str, Any]
+Key = tuple[str, ...]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "wallets": ("accountId",),
+    "ledger": ("accountId", "cause"),
+    "purchases": ("accountId", "purchaseId"),
+    "jobs": ("pk", "sk"),
+}
+FINAL = ("succeeded", "partial", "failed")
+NAMED_TYPES = ("DEDUCT", "SETTLE", "REFUND", "PURCHASE")
+PREFIX_OF = {
+    "PURCHASE": "purchase",
+    "BONUS": "bonus",
+    "DEDUCT": "deduct",
+    "REFUND": "refund",
+    "SETTLE": "settle",
+    "EXPIRE": "expire",
+    "REVERSAL": "reversal",
+    "ADJUST": "adjust",
+}
+
+
+class NothingToSpoil(LookupError):
+    """These books hold nothing (any more) that this corruption could be done to."""
+
+
+@dataclass
+class Shelves:
+    """The stored books as plain values, to be spoiled; ``account`` is whose books they are."""
+
+    tables: dict[str, dict[Key, Item]]
+    account: str = "alice"
+    other: str = "bob"
+    rng: random.Random = field(default_factory=random.Random)
+
+    # Finding things
+
+    @property
+    def wallet(self) -> Item:
+        return self._one(("wallets", (self.account,)))
+
+    def entries(self, *types: str, account: str | None = None) -> list[Item]:
+        """In the order of versions; all of them, or of these types."""
+        found = [
+            item
+            for item in self.tables["ledger"].values()
+            if item["accountId"] == (account or self.account)
+            and (not types or item["type"] in types)
+        ]
+        return sorted(found, key=lambda item: (item["version"], item["cause"]))
+
+    def entry(self, cause: str) -> Item | None:
+        return self.tables["ledger"].get((self.account, cause))
+
+    def any_entry(self, *types: str, when: Callable[[Item], bool] = lambda item: True) -> Item:
+        return self.choose([item for item in self.entries(*types) if when(item)])
+
+    def jobs(self, *statuses: str) -> list[Item]:
+        """Paid jobs that have a hold, in these states."""
+        return [
+            item
+            for item in self.tables["jobs"].values()
+            if item["sk"] == "job"
+            and item["status"] in statuses
+            and item["accountId"] == self.account
+            and f"deduct#{item['pk']}" in {entry["cause"] for entry in self.entries("DEDUCT")}
+        ]
+
+    def any_job(self, *statuses: str) -> Item:
+        return self.choose(self.jobs(*statuses))
+
+    def purchases(self, *, reversed_: bool = False) -> list[Item]:
+        return [
+            item
+            for item in self.tables["purchases"].values()
+            if item["accountId"] == self.account
+            and item["status"] == "settled"
+            and (not reversed_ or json.loads(item.get("reversals", "{}")))
+        ]
+
+    def choose(self, among: Sequence[Item]) -> Item:
+        if not among:
+            raise NothingToSpoil
+        return self.rng.choice(sorted(among, key=lambda item: json.dumps(item, default=str)))
+
+    def _one(self, place: tuple[str, Key]) -> Item:
+        table, key = place
+        if key not in self.tables[table]:
+            raise NothingToSpoil
+        return self.tables[table][key]
+
+    # Changing them
+
+    def add(self, table: str, item: Item) -> None:
+        self.tables[table][_key(table, item)] = item
+
+    def remove(self, table: str, item: Item) -> None:
+        self.tables[table].pop(_key(table, item), None)
+
+    def rename(self, table: str, item: Item, **changes: Any) -> Item:
+        """The same item under another key."""
+        self.remove(table, item)
+        moved = {**item, **changes}
+        self.add(table, moved)
+        return moved
+
+    def forge(self, type_: str, cause: str, amount: int, held: int = 0, debt: int = 0) -> Item:
+        """One more entry at the end, with the moves that make its amount right."""
+        grants = json.loads(self.wallet["grants"])
+        grant = grants[0]["i"] if amount < 0 and grants else cause.partition("#")[2]
+        item: Item = {
+            **deepcopy(self.entries()[-1]),
+            "cause": cause,
+            "type": type_,
+            "amount": amount,
+            "heldChange": held,
+            "debtChange": debt,
+            "version": self.entries()[-1]["version"] + 1,
+            "referenceId": cause.partition("#")[2],
+            "moves": json.dumps({grant: amount} if amount else {}),
+        }
+        self.add("ledger", item)
+        return item
+
+    def balance(self, account: str | None = None) -> None:
+        """Cover the tracks: versions, sums, wallet and grants follow from the entries again."""
+        account = account or self.account
+        balance = held = debt = 0
+        grants: Counter[str] = Counter()
+        entries = self.entries(account=account)
+        for version, item in enumerate(entries, start=1):
+            balance += item["amount"]
+            held += item["heldChange"]
+            debt += item.get("debtChange", 0)
+            item |= {"version": version, "balanceAfter": balance, "heldAfter": held}
+            item["debtAfter"] = debt
+            grants.update(json.loads(item.get("moves", "{}")))
+        wallet = self._one(("wallets", (account,)))
+        wallet |= {"balance": balance, "held": held, "debt": debt, "version": len(entries)}
+        known = {grant["i"]: grant for grant in json.loads(wallet["grants"])}
+        blank = {"s": "purchase", "p": 50, "c": "2026-01-05T09:00:00.000Z"}
+        wallet["grants"] = json.dumps(
+            [{**blank, **known.get(i, {}), "i": i, "r": r} for i, r in grants.items() if r]
+        )
+
+
+def _key(table: str, item: Item) -> Key:
+    return tuple(item[name] for name in KEYS[table])
+
+
+def read_shelves(world: World) -> Shelves:
+    read = TypeDeserializer().deserialize
+    tables: dict[str, dict[Key, Item]] = {}
+    for table in KEYS:
+        plain = [{n: _plain(read(v)) for n, v in item.items()} for item in world.scan(table)]
+        tables[table] = {_key(table, item): item for item in plain}
+    return Shelves(tables)
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, Decimal) else value
+
+
+def spoiled_copy(sound: Shelves, seed: object, *corruptions: Corruption) -> tuple[Shelves, list]:
+    """A copy with these corruptions, and for each the entry it must be reported at (or None).
+
+    Raises:
+        NothingToSpoil: one of them finds nothing to do.
+    """
+    copy = Shelves(deepcopy(sound.tables), rng=random.Random(str(seed)))
+    return copy, [corruption.spoil(copy) for corruption in corruptions]
+
+
+def write_difference(world: World, now: Shelves, then: Shelves) -> None:
+    """Bring the stored items from one state to another, past every store of the product."""
+    write = TypeSerializer().serialize
+    client = world.client("dynamodb")
+    for table, names in KEYS.items():
+        name = world.settings.tables[table]
+        before, after = now.tables[table], then.tables[table]
+        for key in before.keys() - after.keys():
+            raw = {name_: write(value) for name_, value in zip(names, key, strict=True)}
+            client.delete_item(TableName=name, Key=raw)
+        for key, item in after.items():
+            if before.get(key) != item:
+                stored = {n: write(v) for n, v in item.items() if v is not None}
+                client.put_item(TableName=name, Item=stored)
+
+
+# The corruptions
+
+Spoil = Callable[[Shelves], str | None]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    name: str
+    law: str
+    spoil: Spoil
+    """Does it, and returns the cause of the entry at which it must be reported, if any."""
+
+
+CORRUPTIONS: list[Corruption] = []
+
+
+def corruption(law: str) -> Callable[[Spoil], Spoil]:
+    def register(spoil: Spoil) -> Spoil:
+        CORRUPTIONS.append(Corruption(spoil.__name__.replace("_", " "), law, spoil))
+        return spoil
+
+    return register
+
+
+# L1: entries that are gone, doubled, edited or out of order
+
+
+@corruption("L1")
+def the_first_entry_missing(books: Shelves) -> str | None:
+    return _without_entry(books, 0)
+
+
+@corruption("L1")
+def a_middle_entry_missing(books: Shelves) -> str | None:
+    return _without_entry(books, books.rng.randrange(1, len(books.entries()) - 1))
+
+
+@corruption("L1")
+def the_last_entry_missing(books: Shelves) -> str | None:
+    return _without_entry(books, len(books.entries()) - 1)
+
+
+def _without_entry(books: Shelves, place: int) -> str | None:
+    """The breach shows at the entry that now stands in its place."""
+    entries = books.entries()
+    books.remove("ledger", entries[place])
+    return entries[place + 1]["cause"] if place + 1 < len(entries) else None
+
+
+@corruption("L1")
+def an_entry_doubled_under_another_cause(books: Shelves) -> str | None:
+    copy = {**deepcopy(books.any_entry())}
+    copy["cause"] += "~again"
+    books.add("ledger", copy)
+    return copy["cause"]
+
+
+def _edit(books: Shelves, name: str, *types: str) -> str:
+    entry = books.any_entry(*types)
+    entry[name] = entry.get(name, 0) + books.rng.choice([-2, -1, 1, 2, 1000])
+    return entry["cause"]
+
+
+@corruption("L1")
+def an_amount_edited(books: Shelves) -> str | None:
+    return _edit(books, "amount")
+
+
+@corruption("L1")
+def a_held_change_edited(books: Shelves) -> str | None:
+    return _edit(books, "heldChange")
+
+
+@corruption("L1")
+def a_debt_change_edited(books: Shelves) -> str | None:
+    return _edit(books, "debtChange")
+
+
+@corruption("L1")
+def a_balance_after_edited(books: Shelves) -> str | None:
+    return _edit(books, "balanceAfter")
+
+
+@corruption("L1")
+def a_held_after_edited(books: Shelves) -> str | None:
+    return _edit(books, "heldAfter")
+
+
+@corruption("L1")
+def a_debt_after_edited(books: Shelves) -> str | None:
+    return _edit(books, "debtAfter")
+
+
+@corruption("L1")
+def a_sign_flipped(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["amount"] != 0)
+    entry["amount"] = -entry["amount"]
+    return entry["cause"]
+
+
+@corruption("L1")
+def two_versions_swapped(books: Shelves) -> str | None:
+    one, two = books.rng.sample(books.entries(), 2)
+    one["version"], two["version"] = two["version"], one["version"]
+    return None
+
+
+@corruption("L1")
+def a_version_skipped(books: Shelves) -> str | None:
+    """From somewhere on every version is one too high, the wallet's too."""
+    first = books.any_entry()
+    for entry in books.entries():
+        if entry["version"] > first["version"]:
+            entry["version"] += 1
+    first["version"] += 1
+    books.wallet["version"] += 1
+    return first["cause"]
+
+
+@corruption("L1")
+def a_version_given_twice(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["version"] > 1)
+    entry["version"] -= 1
+    return None
+
+
+@corruption("L1")
+def an_entry_moved_to_another_account(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["version"] > 3)
+    books.rename("ledger", entry, accountId=books.other)
+    return entry["cause"]
+
+
+# L1, L2, L7: the wallet
+
+
+def _edit_wallet(books: Shelves, name: str) -> None:
+    books.wallet[name] = books.wallet.get(name, 0) + books.rng.choice([-3, -1, 1, 2, 100])
+
+
+@corruption("L1")
+def the_wallets_balance_edited(books: Shelves) -> str | None:
+    return _edit_wallet(books, "balance")
+
+
+@corruption("L1")
+def the_wallets_hold_edited(books: Shelves) -> str | None:
+    return _edit_wallet(books, "held")
+
+
+@corruption("L1")
+def the_wallets_version_edited(books: Shelves) -> str | None:
+    return _edit_wallet(books, "version")
+
+
+@corruption("L7")
+def the_wallets_debt_edited(books: Shelves) -> str | None:
+    return _edit_wallet(books, "debt")
+
+
+@corruption("L1")
+def the_wallet_missing(books: Shelves) -> str | None:
+    books.remove("wallets", books.wallet)
+    return None
+
+
+@corruption("L2")
+def the_wallet_below_zero(books: Shelves) -> str | None:
+    books.wallet[books.rng.choice(["balance", "held"])] = -1
+    return None
+
+
+@corruption("L2")
+def an_entry_below_zero(books: Shelves) -> str | None:
+    entry = books.any_entry()
+    entry[books.rng.choice(["balanceAfter", "heldAfter"])] = -1
+    return entry["cause"]
+
+
+@corruption("L2")
+def more_spent_than_there_was_balanced(books: Shelves) -> str | None:
+    more = books.wallet["balance"] + 5
+    entry = books.forge("ADJUST", "adjust#forged", -more)
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L1")
+def balance_and_a_grant_raised_together(books: Shelves) -> str | None:
+    """Balance and grants agree with each other, but not with the history."""
+    _edit_grants(books, lambda grants: grants[0].update(r=grants[0]["r"] + 3))
+    books.wallet["balance"] += 3
+    return None
+
+
+# A fraction of a credit, behind a number that looks whole
+
+
+@corruption("L2")
+def a_fraction_in_the_wallet(books: Shelves) -> str | None:
+    books.wallet["balance"] += Decimal("0.5")
+    return None
+
+
+@corruption("L2")
+def a_fraction_in_an_entry(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["amount"] > 0)
+    entry["amount"] += Decimal("0.5")
+    return entry["cause"]
+
+
+# L3: grants
+
+
+def _edit_grants(books: Shelves, edit: Callable[[list[Item]], None]) -> None:
+    grants = json.loads(books.wallet["grants"])
+    if len(grants) < 2:
+        raise NothingToSpoil
+    books.rng.shuffle(grants)
+    edit(grants)
+    books.wallet["grants"] = json.dumps(grants)
+
+
+@corruption("L3")
+def a_grants_rest_edited(books: Shelves) -> str | None:
+    more = books.rng.choice([-1, 1, 7])
+    return _edit_grants(books, lambda grants: grants[0].update(r=grants[0]["r"] + more))
+
+
+@corruption("L3")
+def a_grant_doubled(books: Shelves) -> str | None:
+    return _edit_grants(books, lambda grants: grants.append(grants[0]))
+
+
+@corruption("L3")
+def a_grant_removed(books: Shelves) -> str | None:
+    return _edit_grants(books, lambda grants: grants.pop() and None)
+
+
+@corruption("L3")
+def a_grant_renamed(books: Shelves) -> str | None:
+    return _edit_grants(books, lambda grants: grants[0].update(i="renamed"))
+
+
+@corruption("L3")
+def credits_moved_between_grants(books: Shelves) -> str | None:
+    def move(grants: list[Item]) -> None:
+        grants[0]["r"] += 1
+        grants[1]["r"] -= 1
+
+    return _edit_grants(books, move)
+
+
+@corruption("L3")
+def moves_edited(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["amount"] != 0)
+    moves = json.loads(entry["moves"])
+    moves[books.rng.choice(sorted(moves))] += books.rng.choice([-1, 1])
+    entry["moves"] = json.dumps(moves)
+    return entry["cause"]
+
+
+@corruption("L3")
+def moves_missing(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["amount"] != 0)
+    del entry["moves"]
+    return entry["cause"]
+
+
+@corruption("L3")
+def moves_to_another_grant(books: Shelves) -> str | None:
+    entry = books.any_entry(when=lambda item: item["amount"] != 0)
+    entry["moves"] = json.dumps({"another": entry["amount"]})
+    return None
+
+
+# L4: causes, types and references
+
+
+@corruption("L4")
+def a_wrong_type(books: Shelves) -> str | None:
+    entry = books.any_entry()
+    entry["type"] = books.rng.choice([name for name in PREFIX_OF if name != entry["type"]])
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_type_nobody_knows(books: Shelves) -> str | None:
+    entry = books.any_entry()
+    entry["type"] = "GIFT"
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_cause_of_another_type(books: Shelves) -> str | None:
+    entry = books.any_entry()
+    kinds = [kind for name, kind in PREFIX_OF.items() if name != entry["type"]]
+    cause = f"{books.rng.choice(kinds)}#{entry['cause'].partition('#')[2]}~"
+    return books.rename("ledger", entry, cause=cause)["cause"]
+
+
+@corruption("L4")
+def a_wrong_reference(books: Shelves) -> str | None:
+    entry = books.any_entry(
+        when=lambda item: item["type"] in NAMED_TYPES or item["cause"].startswith("reversal#")
+    )
+    entry["referenceId"] = "somewhere else"
+    return entry["cause"]
+
+
+@corruption("L4")
+def an_expiry_that_refers_elsewhere(books: Shelves) -> str | None:
+    entry = books.any_entry("EXPIRE")
+    entry["referenceId"] = "somewhere else"
+    return entry["cause"]
+
+
+@corruption("L4")
+def an_expiry_of_another_grant_balanced(books: Shelves) -> str | None:
+    """It takes credits of one grant under the name of another, which never expired."""
+    entry = books.forge("EXPIRE", "expire#some other grant", -1)
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_sign_its_type_cannot_have_balanced(books: Shelves) -> str | None:
+    entry = books.any_entry("PURCHASE", "BONUS", "EXPIRE")
+    entry["amount"] = -entry["amount"]
+    moves = json.loads(entry["moves"])
+    entry["moves"] = json.dumps({name: -moved for name, moved in moves.items()})
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_hold_of_less_than_was_taken_balanced(books: Shelves) -> str | None:
+    entry = books.any_entry("DEDUCT")
+    entry["heldChange"] -= 1
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_second_bonus_balanced(books: Shelves) -> str | None:
+    entry = books.forge("BONUS", "bonus#again", 5)
+    books.balance()
+    return entry["cause"]
+
+
+# L4: purchases and reversals
+
+
+@corruption("L4")
+def a_purchase_record_missing(books: Shelves) -> str | None:
+    return _spoil_purchase(books, lambda record: books.remove("purchases", record))
+
+
+@corruption("L4")
+def a_purchase_record_not_settled(books: Shelves) -> str | None:
+    return _spoil_purchase(books, lambda record: record.update(status="pending"))
+
+
+@corruption("L4")
+def a_purchase_record_of_other_credits(books: Shelves) -> str | None:
+    return _spoil_purchase(books, lambda record: record.update(credits=record["credits"] + 1))
+
+
+def _spoil_purchase(books: Shelves, spoil: Callable[[Item], None]) -> str:
+    record = books.choose(books.purchases())
+    spoil(record)
+    return f"purchase#{record['purchaseId']}"
+
+
+@corruption("L4")
+def more_credits_than_were_bought_balanced(books: Shelves) -> str | None:
+    entry = books.any_entry("PURCHASE")
+    entry["amount"] += 10
+    moves = Counter(json.loads(entry["moves"]))
+    moves[entry["referenceId"]] += 10
+    entry["moves"] = json.dumps(moves)
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_purchase_credited_twice_balanced(books: Shelves) -> str | None:
+    record = books.choose(books.purchases())
+    entry = books.forge("PURCHASE", f"purchase#{record['purchaseId']}-2", record["credits"])
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_purchase_settled_without_an_entry(books: Shelves) -> str | None:
+    record = {**books.choose(books.purchases()), "purchaseId": "pur_without"}
+    books.add("purchases", {**record, "reversals": None})
+    return None
+
+
+@corruption("L4")
+def a_purchase_without_its_entry_balanced(books: Shelves) -> str | None:
+    books.remove("ledger", books.any_entry("PURCHASE"))
+    books.balance()
+    return None
+
+
+def _edit_reversals(books: Shelves, edit: Callable[[dict[str, int], str], None]) -> str:
+    record = books.choose(books.purchases(reversed_=True))
+    reversals = json.loads(record["reversals"])
+    cause = books.rng.choice(sorted(reversals))
+    edit(reversals, cause)
+    record["reversals"] = json.dumps(reversals)
+    return cause
+
+
+@corruption("L4")
+def a_reversal_without_its_record(books: Shelves) -> str | None:
+    return _edit_reversals(books, lambda reversals, cause: reversals.pop(cause) and None)
+
+
+@corruption("L4")
+def a_reversal_record_of_other_credits(books: Shelves) -> str | None:
+    def edit(reversals: dict[str, int], cause: str) -> None:
+        reversals[cause] -= 1
+
+    return _edit_reversals(books, edit)
+
+
+@corruption("L4")
+def a_reversal_record_without_its_entry(books: Shelves) -> str | None:
+    _edit_reversals(books, lambda reversals, _: reversals.update({"reversal#none": 0}))
+    return None
+
+
+@corruption("L4")
+def a_reversal_without_its_entry_balanced(books: Shelves) -> str | None:
+    books.remove("ledger", books.any_entry(when=lambda e: e["cause"].startswith("reversal#")))
+    books.balance()
+    return None
+
+
+@corruption("L4")
+def a_reversal_beyond_its_purchase_balanced(books: Shelves) -> str | None:
+    record = books.choose(books.purchases())
+    entry = books.forge("REVERSAL", "reversal#forged", 0, debt=record["credits"] + 1)
+    entry["referenceId"] = record["purchaseId"]
+    reversals = json.loads(record.get("reversals") or "{}")
+    record["reversals"] = json.dumps({**reversals, entry["cause"]: record["credits"] + 1})
+    books.balance()
+    return None
+
+
+@corruption("L4")
+def a_debt_without_a_reversal_balanced(books: Shelves) -> str | None:
+    entry = books.any_entry("BONUS", "PURCHASE", "DEDUCT", "SETTLE", "ADJUST")
+    entry["debtChange"] = 4
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L4")
+def a_debt_paid_without_a_purchase_balanced(books: Shelves) -> str | None:
+    entry = books.forge("REVERSAL", "debt#no purchase", -1, debt=-1)
+    books.balance()
+    return entry["cause"]
+
+
+# L5: holds and their jobs
+
+
+@corruption("L5")
+def a_hold_of_no_job(books: Shelves) -> str | None:
+    job = books.any_job("running", *FINAL)
+    for item in list(books.tables["jobs"].values()):
+        if item["pk"] == job["pk"]:
+            books.remove("jobs", item)
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_hold_of_no_job_balanced(books: Shelves) -> str | None:
+    entry = books.forge("DEDUCT", "deduct#job_none", -1, held=1)
+    books.balance()
+    return entry["cause"]
+
+
+@corruption("L5")
+def a_settlement_without_a_hold_balanced(books: Shelves) -> str | None:
+    return _ended_without_beginning(books, "SETTLE")
+
+
+@corruption("L5")
+def a_refund_without_a_hold_balanced(books: Shelves) -> str | None:
+    return _ended_without_beginning(books, "REFUND")
+
+
+def _ended_without_beginning(books: Shelves, type_: str) -> str:
+    end = books.any_entry(type_)
+    begin = books.entry(f"deduct#{end['referenceId']}")
+    if begin is None:
+        raise NothingToSpoil
+    books.remove("ledger", begin)
+    books.balance()
+    return end["cause"]
+
+
+@corruption("L5")
+def a_hold_ended_twice_balanced(books: Shelves) -> str | None:
+    """A job that used everything gets everything back as well."""
+    job = books.any_job("succeeded")
+    held = books.tables["ledger"][(books.account, f"deduct#{job['pk']}")]["heldChange"]
+    books.forge("REFUND", f"refund#{job['pk']}", held, held=-held)
+    books.balance()
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_hold_ended_for_less_balanced(books: Shelves) -> str | None:
+    """What was used of a partial job is forgotten: only its refund is there."""
+    job = books.any_job("partial")
+    settled = books.entry(f"settle#{job['pk']}")
+    if settled is None:
+        raise NothingToSpoil
+    books.remove("ledger", settled)
+    books.balance()
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_final_job_with_an_open_hold_balanced(books: Shelves) -> str | None:
+    job = books.any_job(*FINAL)
+    for kind in ("settle", "refund"):
+        entry = books.entry(f"{kind}#{job['pk']}")
+        if entry is not None:
+            books.remove("ledger", entry)
+    books.balance()
+    return f"deduct#{job['pk']}"
+
+
+def _edit_job(books: Shelves, *statuses: str, **changes: Any) -> str:
+    job = books.any_job(*statuses)
+    job |= changes
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_job_that_ended_without_its_hold(books: Shelves) -> str | None:
+    return _edit_job(books, "running", status="failed")
+
+
+@corruption("L5")
+def a_running_job_with_an_ended_hold(books: Shelves) -> str | None:
+    return _edit_job(books, *FINAL, status="running")
+
+
+@corruption("L5")
+def a_job_given_to_another_account(books: Shelves) -> str | None:
+    return _edit_job(books, "running", *FINAL, accountId=books.other)
+
+
+@corruption("L5")
+def a_receipt_missing(books: Shelves) -> str | None:
+    return _edit_job(books, *FINAL, receipt=None)
+
+
+@corruption("L5")
+def a_receipt_of_other_credits(books: Shelves) -> str | None:
+    job = books.any_job(*FINAL)
+    receipt = json.loads(job["receipt"])
+    receipt[books.rng.choice(["used", "refunded"])] += 1
+    job["receipt"] = json.dumps(receipt)
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_jobs_hold_edited(books: Shelves) -> str | None:
+    job = books.any_job("running", *FINAL)
+    slices = json.loads(job["hold"])
+    slices[0]["r"] += books.rng.choice([-1, 1])
+    job["hold"] = json.dumps(slices)
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_jobs_hold_missing(books: Shelves) -> str | None:
+    return _edit_job(books, "running", *FINAL, hold=None)
+
+
+@corruption("L5")
+def a_jobs_price_edited(books: Shelves) -> str | None:
+    job = books.any_job("running", *FINAL)
+    price = json.loads(job["price"])
+    price[0][1] += 1
+    job["price"] = json.dumps(price)
+    return f"deduct#{job['pk']}"
+
+
+@corruption("L5")
+def a_draft_queued_without_a_hold(books: Shelves) -> str | None:
+    drafts = [item for item in books.tables["jobs"].values() if item.get("status") == "draft"]
+    job = books.choose(drafts)
+    job |= {"status": "queued", "queuedAt": job["updatedAt"]}
+    job["price"] = json.dumps([["story", 2, ["clip_1"]]])
+    return None
+
+
+@corruption("L5")
+def a_job_queued_without_its_entry_balanced(books: Shelves) -> str | None:
+    job = books.any_job("running")
+    books.remove("ledger", books.tables["ledger"][(books.account, f"deduct#{job['pk']}")])
+    books.balance()
+    return None
+
+
+# L6: outputs
+
+
+def _promised_tasks(books: Shelves) -> Iterator[Item]:
+    for job in books.jobs("succeeded"):
+        for _, _, keys in json.loads(job["price"]):
+            for key in keys:
+                item = books.tables["jobs"].get((job["pk"], f"task#{key}"))
+                if item is not None and item.get("outputs"):
+                    yield item
+
+
+@corruption("L6")
+def a_promised_output_missing(books: Shelves) -> str | None:
+    books.choose(list(_promised_tasks(books)))["outputs"] = None
+    return None
+
+
+@corruption("L6")
+def a_promised_output_doubled(books: Shelves) -> str | None:
+    task = books.choose(list(_promised_tasks(books)))
+    outputs = json.loads(task["outputs"])
+    task["outputs"] = json.dumps([*outputs, {**outputs[0], "output_id": "out_again"}])
+    return None
