@@ -16,13 +16,15 @@ READY := $(VENV)/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
+# Tests mostly wait for the local cloud, so they run side by side, a file to a process.
+JOBS ?= 2
 OPENAPI := docs/openapi.json
 EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help bootstrap demo up down token logs test test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token logs audit test test-long lint format unit openapi bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -54,8 +56,11 @@ token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
 logs: $(READY) ## Follow what the functions log
 	$(BIN)/python -m local logs --name $(NAME)
 
+audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOUNT=…]
+	$(BIN)/python -m local audit --name $(NAME) $(if $(ACCOUNT),--account "$(ACCOUNT)")
+
 test: lint validate ## Lint, types, unit, contract and integration tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-long: $(READY) ## The tests that build or load for minutes
 	$(BIN)/python -m pytest -m slow -s

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 CORE = Path(__file__).resolve().parents[2] / "layers" / "core" / "python"
 FUNCTIONS = CORE.parents[2] / "functions"
@@ -27,7 +26,7 @@ FEATURES = {
 }
 LOWER = {"kernel", "db"} | FEATURES | {"adapters", "bootstrap"}
 # A room may import itself and these; ``*`` in a feature's own name is itself.
-ALLOWED = {
+ALLOWED: dict[str, set[str]] = {
     "kernel": set(),
     "db": {"kernel"},
     "adapters": {"kernel"},
@@ -48,9 +47,14 @@ def product_files() -> list[Path]:
     return sorted(PRODUCT.rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Full names of what a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -67,58 +71,78 @@ def named(path: Path) -> str:
     return str(path.relative_to(PRODUCT))
 
 
-@pytest.mark.parametrize("path", product_files(), ids=named)
-def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
-        return
-    seen = {name.split(".")[1] for name in imports_of(path) if name.startswith("darkroom.")}
+def test_a_room_imports_only_what_lies_below_it() -> None:
+    breaches = [
+        f"{named(path)} imports {name}"
+        for path in product_files()
+        if room_of(path) != "__init__"
+        for name in imports_of(path)
+        if name.startswith("darkroom.")
+        and name.split(".")[1] not in ALLOWED[room_of(path)] | {room_of(path)}
+    ]
 
-    assert seen <= ALLOWED[room] | {room}
+    assert breaches == []
 
 
-@pytest.mark.parametrize("path", product_files(), ids=named)
-def test_libraries_stay_in_their_rooms(path: Path) -> None:
-    place = named(path)
-    libraries = {name.split(".")[0] for name in imports_of(path)}
+def test_libraries_stay_in_their_rooms() -> None:
+    breaches = [
+        f"{named(path)} imports {library}"
+        for path in product_files()
+        for library in sorted({name.split(".")[0] for name in imports_of(path)})
+        if library in strangers_to(path)
+    ]
 
-    if not (room_of(path) == "db" or place.endswith("store.py")):
-        assert "pynamodb" not in libraries
-    if room_of(path) not in ("adapters", "db") and "providers/" not in place:
-        assert not libraries & {"boto3", "botocore"}
-    if room_of(path) != "api":
-        assert not libraries & {"fastapi", "starlette", "mangum"}
+    assert breaches == []
+
+
+def strangers_to(path: Path) -> set[str]:
+    """Libraries that a file may not import."""
+    place, room = named(path), room_of(path)
+    strangers: set[str] = set()
+    if not (room == "db" or place.endswith("store.py")):
+        strangers |= {"pynamodb"}
+    if room not in ("adapters", "db") and "providers/" not in place:
+        strangers |= {"boto3", "botocore"}
+    if room != "api":
+        strangers |= {"fastapi", "starlette", "mangum"}
     if not place.startswith("generation/providers/local/"):
-        assert not libraries & {"av", "PIL", "numpy"}
+        strangers |= {"av", "PIL", "numpy"}
+    return strangers
 
 
-@pytest.mark.parametrize("path", product_files(), ids=named)
-def test_pure_modules_know_no_world(path: Path) -> None:
-    if not named(path).startswith(PURE):
-        return
+def test_pure_modules_know_no_world() -> None:
+    breaches = [
+        f"{named(path)} imports {name}"
+        for path in product_files()
+        if named(path).startswith(PURE)
+        for name in imports_of(path)
+        if name.split(".")[0] in IMPURE_MODULES or name.startswith("darkroom.kernel.clock")
+    ]
 
-    assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE_MODULES
-    assert not any(name.startswith("darkroom.kernel.clock") for name in imports_of(path))
-
-
-@pytest.mark.parametrize("path", product_files(), ids=named)
-def test_only_settings_reads_the_environment(path: Path) -> None:
-    if named(path) == "kernel/settings.py":
-        return
-    text = path.read_text(encoding="utf-8")
-
-    assert "os.environ" not in text
-    assert "getenv" not in text
+    assert breaches == []
 
 
-@pytest.mark.parametrize("path", product_files(), ids=named)
-def test_time_and_randomness_come_through_the_kernel(path: Path) -> None:
-    if room_of(path) == "kernel":
-        return
-    text = path.read_text(encoding="utf-8")
+def test_only_settings_reads_the_environment() -> None:
+    breaches = said(("os.environ", "getenv"), but_not_in=("kernel/settings.py",))
 
-    for forbidden in ("datetime.now(", "datetime.utcnow(", "time.time(", "uuid.uuid4("):
-        assert forbidden not in text
+    assert breaches == []
+
+
+def test_time_and_randomness_come_through_the_kernel() -> None:
+    forbidden = ("datetime.now(", "datetime.utcnow(", "time.time(", "uuid.uuid4(")
+
+    assert said(forbidden, but_not_in=("kernel/",)) == []
+
+
+def said(words: tuple[str, ...], *, but_not_in: tuple[str, ...]) -> list[str]:
+    """Files that contain one of the words, other than those under the given places."""
+    return [
+        f"{named(path)} says {word}"
+        for path in product_files()
+        if not named(path).startswith(but_not_in)
+        for word in words
+        if word in path.read_text(encoding="utf-8")
+    ]
 
 
 def test_only_commit_writes_transactions() -> None:
@@ -131,21 +155,30 @@ def test_only_commit_writes_transactions() -> None:
     assert callers == {"db/commit.py"}
 
 
-@pytest.mark.parametrize(
-    "path", sorted(FUNCTIONS.glob("*/handler.py")), ids=lambda p: p.parent.name
-)
-def test_handlers_are_thirty_lines_and_know_only_the_edges(path: Path) -> None:
-    names = [name for name in imports_of(path) if name.startswith("darkroom.")]
+def test_handlers_are_thirty_lines_and_know_only_the_edges() -> None:
+    handlers = sorted(FUNCTIONS.glob("*/handler.py"))
+    long = [
+        path.parent.name
+        for path in handlers
+        if len(path.read_text(encoding="utf-8").splitlines()) > 30
+    ]
+    strangers = [
+        f"{path.parent.name} imports {name}"
+        for path in handlers
+        for name in imports_of(path)
+        if name.startswith("darkroom.")
+        and name.split(".")[1] not in {"api", "workers", "bootstrap"}
+    ]
 
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 30
-    assert {name.split(".")[1] for name in names} <= {"api", "workers", "bootstrap"}
+    assert handlers
+    assert (long, strangers) == ([], [])
 
 
 def test_functions_are_under_seventy_lines() -> None:
     long = [
         f"{named(path)}:{node.name}"
         for path in product_files()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
         and node.end_lineno - node.lineno >= 70

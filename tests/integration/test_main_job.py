@@ -235,9 +235,7 @@ def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     erin.wait(lambda: "finishedAt" in erin.job(job_id), DEAD_LETTER_LIMIT_SECONDS)
     job = erin.job(job_id)
     assert job["status"] == "failed"
-    assert next(t for t in job["tasks"] if t["key"] == "kf_3")["error"]["code"] == (
-        "UNDELIVERABLE"
-    )
+    assert next(t for t in job["tasks"] if t["key"] == "kf_3")["error"]["code"] == ("UNDELIVERABLE")
     assert erin.call("GET", "/api/credits")["balance"] == 5
 
 
@@ -283,7 +281,7 @@ def test_every_protected_route_asks_for_a_token(stack: LocalStack) -> None:
                 asked += 1
                 assert status == 401, f"{method} {path}"
             else:
-                assert status == 200, f"{method} {path}"
+                assert status != 401, f"{method} {path}"
 
     assert asked >= 15
 

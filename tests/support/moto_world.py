@@ -3,24 +3,30 @@ thread-safe."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from botocore.session import get_session
 from moto import mock_aws
 
 from tests.support.world import World
 
 _ONE_AT_A_TIME = threading.Lock()
+# A session reads botocore's data from disk; every world has the same credentials, so one will do.
+_session = functools.cache(get_session)
 
 
 @contextmanager
-def moto_world() -> Iterator[World]:
+def moto_world(**options: Any) -> Iterator[World]:
+    """A world on moto; the options are the World's."""
     with _ONE_AT_A_TIME, pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        yield World()
+        yield World(**options)

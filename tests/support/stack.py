@@ -59,7 +59,7 @@ def write_stub_source(folder: Path) -> None:
     """A copy of the project whose functions and layer are stubs."""
     folder.mkdir()
     shutil.copy(ROOT / "template.yaml", folder)
-    for layer in ("deps", "media"):
+    for layer in ("deps", "media", "payments"):
         (folder / "layers" / layer).mkdir(parents=True)
         (folder / "layers" / layer / "requirements.txt").touch()
     core = folder / "layers" / "core" / "python" / "darkroom"

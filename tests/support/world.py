@@ -98,7 +98,11 @@ class World:
         endpoint_url: str | None = None,
         region: str = "us-east-1",
         clock: HandClock | None = None,
+        stripe_api_base: str | None = None,
+        stripe_secret: str = "",
     ) -> None:
+        # Whoever ran before may have left clients and credentials of another backend behind.
+        boto3.setup_default_session()
         self.clock = clock or HandClock()
         self.studio = PaperStudio()
         self._name = f"w{secrets.token_hex(4)}"
@@ -107,6 +111,8 @@ class World:
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
         self._receives: dict[str, int] = {}
         self.settings = self._create_resources()
+        if stripe_api_base is not None:
+            self.settings = self._with_stripe(stripe_api_base, stripe_secret)
         app = build_app(self.settings, clock=self.clock, providers={LOCAL_STUDIO: self.studio})
         self.app: App = replace(app, jitter=NoJitter())
         self._http = Mangum(create_app(*everything.ROUTERS, app=self.app), lifespan="off")
@@ -152,6 +158,17 @@ class World:
             currency="USD",
             region=self._region,
             endpoint_url=self._endpoint_url,
+        )
+
+    def _with_stripe(self, api_base: str, secret: str) -> Settings:
+        stored = self.client("secretsmanager").create_secret(
+            Name=f"{self._name}-stripe", SecretString=secret
+        )
+        return replace(
+            self.settings,
+            payment_gateway="stripe",
+            stripe_secret_arn=stored["ARN"],
+            stripe_api_base=api_base,
         )
 
     def close(self) -> None:

@@ -79,6 +79,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The service is busy. Please try again in a moment.",
         "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
     ),
+    "UNPROCESSABLE": ("This cannot be processed.", "처리할 수 없는 요청입니다."),
     "UNSUPPORTED_TYPE": (
         "This kind of file is not supported.",
         "지원하지 않는 파일 형식입니다.",

@@ -177,6 +177,7 @@ def _grants(books: Books, wallet: Wallet, entries: Sequence[Entry]) -> Iterator[
 def _causes(books: Books, entries: Sequence[Entry]) -> Iterator[Breach]:
     """L4: a cause happens once, and says what its entry is."""
     seen: set[str] = set()
+    by_cause = {entry.cause: entry for entry in entries}
     for entry in entries:
         if entry.cause in seen:
             yield _breach(books, "L4", "the cause happened twice", entry)
@@ -194,6 +195,22 @@ def _causes(books: Books, entries: Sequence[Entry]) -> Iterator[Breach]:
             yield _breach(books, "L4", f"refers to {entry.reference_id}", entry)
         elif entry.debt_change and entry.type is not EntryType.REVERSAL:
             yield _breach(books, "L4", f"no {entry.type} changes a debt", entry)
+        elif not _means_what_it_says(books, by_cause, entry):
+            yield _breach(books, "L4", "is not what its cause says", entry)
+
+
+def _means_what_it_says(books: Books, by_cause: Mapping[str, Entry], entry: Entry) -> bool:
+    """Causes that name a thing of their own: the one bonus, a grant, the purchase that pays."""
+    if entry.type is EntryType.BONUS:
+        return (entry.cause, entry.reference_id) == ("bonus#signup", books.account_id)
+    if entry.type is EntryType.EXPIRE:
+        grant_id = entry.reference_id
+        return entry.cause == f"expire#{grant_id}" and entry.moves == {grant_id: entry.amount}
+    if entry.cause.startswith("debt#"):
+        pays = f"purchase#{entry.reference_id}" in by_cause
+        named = entry.cause == f"debt#{entry.reference_id}"
+        return pays and named and entry.amount == entry.debt_change < 0
+    return True
 
 
 def _fits(value: int, signs: str) -> bool:

@@ -133,6 +133,8 @@ class Job:
     """The operation that made the job: recognises a repeated request for ever."""
     operation: str | None = None
     """The operation that queued it, likewise."""
+    balance_then: int | None = None
+    """What a free job's answer said of the balance; jobs that cost have their ledger entry."""
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

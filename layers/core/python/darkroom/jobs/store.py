@@ -102,6 +102,7 @@ class JobItem(CollectionItem):
     updated_at = UnicodeAttribute(attr_name="updatedAt")
     created_by = UnicodeAttribute(null=True, attr_name="mk")
     queued_by = UnicodeAttribute(null=True, attr_name="by")
+    balance_then = NumberAttribute(null=True, attr_name="bal")
 
 
 class InputsItem(CollectionItem):
@@ -344,7 +345,7 @@ def claim_write(
     """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the task is not to be claimed", code="TASK_NOT_CLAIMABLE")
+        return Conflict("the task is not to be claimed", code="ALREADY_HAPPENED")
 
     return update(
         TaskItem(job_id, TASK_PREFIX + key),
@@ -413,6 +414,7 @@ def _job_item(job: Job, operation: str) -> JobItem:
         updated_at=to_iso(job.updated_at),
         created_by=job.created_by,
         queued_by=job.operation,
+        balance_then=job.balance_then,
         due_shard=due_shard(job.job_id) if job.next_check_at else None,
         next_check_at=to_epoch_seconds(job.next_check_at) if job.next_check_at else None,
         operation=operation,
@@ -450,6 +452,7 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         receipt=_receipt(item.receipt),
         created_by=item.created_by,
         operation=item.queued_by,
+        balance_then=None if item.balance_then is None else int(item.balance_then),
         queued_at=_moment(item.queued_at),
         started_at=_moment(item.started_at),
         finished_at=_moment(item.finished_at),

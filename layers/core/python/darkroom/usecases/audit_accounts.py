@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from darkroom.bootstrap import App
 from darkroom.credits import audit, store
@@ -28,10 +29,15 @@ class AuditReport:
 def audit_accounts(app: App, account_id: str | None = None) -> AuditReport:
     """Check one account, or all that have a wallet."""
     accounts: Iterable[str] = _all_accounts() if account_id is None else (account_id,)
+    # Books that cannot even be read are a breach of their own, and must not hide the others.
     checked = entries = 0
     breaches: list[Breach] = []
     for account in accounts:
-        found, count = _audit_account(account)
+        try:
+            found, count = _audit_account(account)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            damage = f"the books cannot be read: {error}"
+            found, count = [Breach(law="L1", account_id=account, message=damage)], 0
         checked += 1
         entries += count
         breaches += found
@@ -112,6 +118,15 @@ def _facts(family: JobFamily) -> JobFacts:
 
 
 def _all_accounts() -> Iterator[str]:
+    """Whoever has a wallet, then whoever has entries without one."""
+    seen: set[str] = set()
+    for account_id in chain(_accounts_with_wallets(), store.list_ledger_accounts()):
+        if account_id not in seen:
+            seen.add(account_id)
+            yield account_id
+
+
+def _accounts_with_wallets() -> Iterator[str]:
     after: str | None = None
     while True:
         page = store.list_accounts(after=after, limit=SWEEP_PAGE_LIMIT)

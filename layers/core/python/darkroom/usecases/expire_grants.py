@@ -8,7 +8,6 @@ from collections.abc import Callable
 from darkroom.bootstrap import App
 from darkroom.credits import model, store
 from darkroom.db import commit
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict
 from darkroom.kernel.limits import SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
 from darkroom.usecases.racing import until_won
 
@@ -48,7 +47,4 @@ def expire_grants(app: App, account_id: str) -> int:
             commit(store.change_writes(change, before=wallet, operation=app.ids.token()))
         return len(change.entries)
 
-    try:
-        return until_won(app, attempt)
-    except Conflict as error:
-        raise ConcurrentUpdate("the grants expired meanwhile") from error
+    return until_won(app, attempt)

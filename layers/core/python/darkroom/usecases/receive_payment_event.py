@@ -78,10 +78,11 @@ def sweep_payment_events(app: App, on_error: Callable[[str, Exception], None]) -
             continue
         try:
             handled = _handle(app, app.payments, event)
-            done["misplaced"] += handled.misplaced is not None
-            done["waiting" if handled.is_waiting else "handled"] += 1
+            if handled.misplaced is not None:
+                done["misplaced"] += 1
             if handled.is_waiting:
                 _put_off(app, event)
+            done["waiting" if handled.is_waiting else "handled"] += 1
         except Exception as error:
             _put_off(app, event)
             on_error(event_id, error)

@@ -57,6 +57,8 @@ def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: 
         queued = replace(queued, hold=credits_store.hold_to_json(hold))
         money = credits_store.change_writes(change, before=wallet, operation=operation)
         balance = change.wallet.balance
+    else:
+        queued = replace(queued, balance_then=balance)
     if draft is None:
         writes = jobs_store.create_writes(queued, operation)
     else:
@@ -67,8 +69,6 @@ def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: 
 
 def replay(job_id: str, call: Command) -> Submission:
     """The answer this very request was given, from the stored facts.
-
-    A job that cost nothing left no entry, so its answer shows the balance of today.
 
     Raises:
         NotFound: the job is another account's.
@@ -82,8 +82,7 @@ def replay(job_id: str, call: Command) -> Submission:
     entry = credits_store.find_entry(job.account_id, f"deduct#{job.job_id}")
     if entry is not None:
         return Submission(job=job, balance=entry.balance_after)
-    wallet = credits_store.find_wallet(job.account_id)
-    return Submission(job=job, balance=wallet.balance if wallet else 0)
+    return Submission(job=job, balance=job.balance_then or 0)
 
 
 def _reserve(app: App, wallet: Wallet, job: Job) -> tuple[model.Change, model.Hold]:

@@ -1,0 +1,237 @@
+"""What is promised to clients: the OpenAPI document, the gateway's routes, codes and shapes."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from darkroom.api import schemas
+from darkroom.api.errors import STATUS_OF
+from darkroom.api.messages import MESSAGES
+from darkroom.api.routers import everything
+from darkroom.api.routers.docs import full_openapi
+from darkroom.kernel.errors import DarkroomError
+from tests.support.builders import (
+    a_photo,
+    a_story,
+    buy,
+    confirm,
+    finish,
+    regenerate,
+    scene_inputs,
+)
+from tests.support.moto_world import moto_world
+from tests.support.tables import read_template
+from tests.support.world import Answer, World
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ROOT / "layers" / "core" / "python" / "darkroom"
+DOCUMENT = ROOT / "docs" / "openapi.json"
+METHODS = {"get", "post", "patch", "delete", "put"}
+
+
+# The document
+
+
+def test_the_committed_document_is_what_the_code_says() -> None:
+    """After a change: ``make openapi``, and look at the difference."""
+    assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == full_openapi()
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in full_openapi()["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield method.upper(), path, operation
+
+
+def test_every_route_but_the_public_ones_takes_a_token() -> None:
+    for method, path, operation in operations():
+        is_open = path in everything.PUBLIC_PATHS
+        assert ("security" in operation) != is_open, f"{method} {path}"
+        assert is_open or "401" in operation["responses"], f"{method} {path}"
+
+
+def test_every_failure_has_the_one_shape() -> None:
+    shapes = {"#/components/schemas/ErrorAnswer", "#/components/schemas/PaymentRequiredAnswer"}
+    for method, path, operation in operations():
+        for status, answer in operation["responses"].items():
+            if status >= "400":
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema["$ref"] in shapes, f"{method} {path} {status}"
+
+
+def test_field_names_are_camel_case() -> None:
+    for name, schema in full_openapi()["components"]["schemas"].items():
+        for field in schema.get("properties", {}):
+            assert "_" not in field, f"{name}.{field}"
+            assert field[0].islower(), f"{name}.{field}"
+
+
+def test_request_bodies_admit_no_unknown_fields() -> None:
+    document = full_openapi()
+    for method, path, operation in operations():
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is None:
+            continue
+        name = body["schema"]["$ref"].rpartition("/")[2]
+        schema = document["components"]["schemas"][name]
+        assert schema["additionalProperties"] is False, f"{method} {path}"
+
+
+# The gateway's routes
+
+
+def routes_of(routers: tuple[APIRouter, ...]) -> set[str]:
+    return {
+        f"{method} {route.path}"
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+
+
+def gateway_routes() -> dict[str, dict[str, bool]]:
+    """Function's folder → its routes in the template → whether they are open to all."""
+    found: dict[str, dict[str, bool]] = {}
+    for resource in read_template()["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        folder = resource["Properties"]["CodeUri"].rstrip("/").rpartition("/")[2]
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] == "HttpApi":
+                shape = event["Properties"]
+                is_open = shape.get("Auth", {}).get("Authorizer") == "NONE"
+                route = f"{shape['Method'].upper()} {shape['Path']}"
+                found.setdefault(folder, {})[route] = is_open
+    return found
+
+
+def test_the_gateway_sends_each_route_to_the_function_that_mounts_it() -> None:
+    mounted = {name: routes_of(routers) for name, routers in everything.BY_FUNCTION.items()}
+
+    assert {name: set(routes) for name, routes in gateway_routes().items()} == mounted
+
+
+def test_the_gateway_asks_for_a_token_unless_the_path_is_public() -> None:
+    for routes in gateway_routes().values():
+        for route, is_open in routes.items():
+            path = route.partition(" ")[2]
+            assert is_open == (path in everything.PUBLIC_PATHS), route
+
+
+def test_no_route_is_mounted_twice() -> None:
+    routes = [route for routers in everything.BY_FUNCTION.values() for route in routes_of(routers)]
+
+    assert len(routes) == len(set(routes))
+
+
+# Codes
+
+
+def error_kinds() -> dict[str, type[DarkroomError]]:
+    """All kinds of errors by the name of their class; importing the routers has loaded them."""
+    found, waiting = {}, [DarkroomError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.__name__] = kind
+        waiting.extend(kind.__subclasses__())
+    return found
+
+
+def answered(kind: type[DarkroomError]) -> bool:
+    return any(base in STATUS_OF for base in kind.__mro__)
+
+
+def codes_in_the_code() -> dict[str, str]:
+    """Every literal code of an error that becomes an answer → where it stands."""
+    kinds = error_kinds()
+    found = {kind.code: name for name, kind in kinds.items() if answered(kind)}
+    for path in sorted(PRODUCT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name not in kinds or not answered(kinds[name]):
+                continue
+            for keyword in node.keywords:
+                if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
+                    found[keyword.value.value] = f"{path.relative_to(PRODUCT)}:{node.lineno}"
+    return found
+
+
+def test_every_code_a_client_may_meet_has_its_sentences() -> None:
+    known = codes_in_the_code()
+    # The edge's own, which no kind of error carries.
+    known |= dict.fromkeys(("BODY_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"), "api")
+
+    missing = {code: where for code, where in known.items() if code not in MESSAGES}
+
+    assert missing == {}
+
+
+def test_codes_are_upper_snake_and_have_both_languages() -> None:
+    for code, sentences in MESSAGES.items():
+        assert code == code.upper().replace("-", "_").strip("_")
+        assert len(sentences) == 2
+        assert all(sentences)
+
+
+# Real answers
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+def fits(answer: Answer, model: type[schemas.Answer], status: int) -> None:
+    """The answer has every field that is declared, of its type, and no other."""
+    assert answer.status == status
+    parsed = model.model_validate(answer.body, extra="forbid", by_alias=True, by_name=False)
+    assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == answer.body
+
+
+def test_answers_about_credits_are_as_declared(world: World) -> None:
+    fits(buy(world, 10), schemas.PurchaseAnswer, 201)
+    fits(world.call("GET", "/api/credits"), schemas.WalletAnswer, 200)
+    fits(world.call("GET", "/api/credits/transactions"), schemas.TransactionsAnswer, 200)
+    fits(world.call("GET", "/api/purchases"), schemas.PurchasePage, 200)
+    fits(world.call("GET", "/api/pricing", user=None), schemas.PricingAnswer, 200)
+    fits(world.call("GET", "/api/health", user=None), schemas.HealthAnswer, 200)
+
+
+def test_answers_about_jobs_are_as_declared(world: World) -> None:
+    user = "bob"
+    inputs = scene_inputs(a_photo(world, user))
+    draft = {"recipe": "story", "inputs": inputs, "status": "draft"}
+    partial = a_story(world, user, failing=["clip_2"])
+    child = regenerate(world, partial, user)
+    finish(world, child.body["retryJobId"])
+
+    fits(child, schemas.RegenerateAnswer, 202)
+    fits(confirm(world, user, mode="quick", key="q"), schemas.ConfirmAnswer, 202)
+    fits(world.call("POST", "/api/jobs", draft, user=user), schemas.JobsAnswer, 201)
+    fits(world.call("GET", "/api/jobs?limit=1", user=user), schemas.JobPage, 200)
+    for job_id in (partial, child.body["retryJobId"]):
+        fits(world.call("GET", f"/api/jobs/{job_id}", user=user), schemas.JobAnswer, 200)
+
+
+def test_failures_are_as_declared(world: World) -> None:
+    user = "carol"
+    confirm(world, user, mode="trailer")
+
+    fits(confirm(world, user, key="short"), schemas.PaymentRequiredAnswer, 402)
+    fits(world.call("GET", "/api/jobs/none", user=user), schemas.ErrorAnswer, 404)
+    fits(world.call("GET", "/api/jobs", user=None), schemas.ErrorAnswer, 401)
+    fits(world.call("GET", "/api/jobs?limit=0", user=user), schemas.ErrorAnswer, 400)
+    fits(world.call("POST", "/api/admin/sweep", {}, user=user), schemas.ErrorAnswer, 403)

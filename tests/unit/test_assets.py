@@ -1,0 +1,200 @@
+"""Assets: how they move, how they are listed and shown, and what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from darkroom.assets import model, store
+from darkroom.assets.model import Asset, AssetStatus, Finding, IllegalAssetTransition
+from darkroom.db import commit
+from darkroom.events.store import list_events
+from darkroom.usecases.project_asset import project_asset
+from tests.support.world import World
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+def uploading(account_id: str = "alice", asset_id: str = "ast_01KAH3T5B1C3D5E7F9G1H3J5K7") -> Asset:
+    return model.begin_upload(
+        account_id=account_id,
+        asset_id=asset_id,
+        filename="us two.png",
+        kind="image",
+        mime_type="image/png",
+        size_bytes=100,
+        now=NOW,
+    )
+
+
+def uploaded(asset: Asset, now: datetime = NOW) -> Asset:
+    prefix = f"clean/{asset.account_id}/{asset.asset_id}"
+    finding = Finding(
+        mime_type="image/png",
+        size_bytes=100,
+        width=640,
+        height=480,
+        clean_key=f"{prefix}/image.jpg",
+        thumbnail_key=f"{prefix}/thumbnail.jpg",
+        etag="e",
+    )
+    return model.accept(asset, finding, now)
+
+
+def failed(asset: Asset, now: datetime = NOW) -> Asset:
+    return model.refuse(asset, code="CORRUPT_FILE", message="It is damaged.", now=now)
+
+
+@pytest.mark.parametrize("end", [uploaded, failed])
+def test_a_final_asset_never_moves_again(end: Callable[[Asset], Asset]) -> None:
+    final = end(uploading())
+
+    for move in (uploaded, failed, lambda asset: model.await_check(asset, NOW)):
+        with pytest.raises(IllegalAssetTransition):
+            move(final)
+
+
+def test_every_unfinished_asset_is_due_at_some_time() -> None:
+    assets = [uploading(), model.await_check(uploading(), NOW)]
+    assets += [model.ask_again(assets[1], NOW), model.extend_upload(assets[0], NOW)]
+
+    assert all(asset.next_check_at for asset in assets)
+
+
+def test_an_asset_is_stored_as_it_is(world: World) -> None:
+    asset = uploading()
+    final = failed(model.ask_again(model.await_check(asset, NOW), NOW))
+
+    commit([store.create_write(asset, "op1")])
+    commit([store.save_write(asset, final, "op2")])
+
+    stored = store.get_asset("alice", asset.asset_id)
+    assert stored.version == 2
+    assert stored.finished_at == NOW and stored.checks == 1
+    assert stored.next_check_at == final.next_check_at
+
+
+def test_assets_are_listed_newest_first_page_by_page(world: World) -> None:
+    body = {"filename": "a.jpg", "sizeBytes": 5, "mimeType": "image/jpeg"}
+    made = []
+    for _ in range(5):
+        world.clock.move(milliseconds=1)
+        made.append(world.call("POST", "/api/uploads/session", body).body["assetId"])
+
+    seen, path = [], "/api/assets?limit=2"
+    for _ in range(3):
+        page = world.call("GET", path).body
+        seen += [item["assetId"] for item in page["items"]]
+        path = f"/api/assets?limit=2&cursor={page['nextCursor']}"
+
+    assert seen == made[::-1]
+    assert page["nextCursor"] is None
+
+
+def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
+    body = {"filename": "a.jpg", "sizeBytes": 5, "mimeType": "image/jpeg"}
+    for _ in range(2):
+        world.call("POST", "/api/uploads/session", body)
+    cursor = world.call("GET", "/api/assets?limit=1").body["nextCursor"]
+
+    other = world.call("GET", f"/api/assets?limit=1&cursor={cursor}", user="bob")
+    tampered = world.call("GET", f"/api/assets?limit=1&cursor={cursor[:-1]}")
+
+    assert (other.status, other.body["code"]) == (400, "BAD_CURSOR")
+    assert (tampered.status, tampered.body["code"]) == (400, "BAD_CURSOR")
+
+
+def test_pages_have_bounds(world: World) -> None:
+    answers = [world.call("GET", f"/api/assets?limit={limit}") for limit in ("0", "101", "x")]
+
+    assert [answer.status for answer in answers] == [400] * 3
+
+
+def test_assets_need_a_token(world: World) -> None:
+    answers = [
+        world.call("GET", path, user=None)
+        for path in ("/api/assets", f"/api/assets/{uploading().asset_id}")
+    ]
+
+    assert [answer.body["code"] for answer in answers] == ["UNAUTHORIZED"] * 2
+
+
+def test_another_accounts_asset_is_like_a_missing_one(world: World) -> None:
+    commit([store.create_write(uploading("alice"), "op")])
+
+    answers = [
+        world.call("GET", f"/api/assets/{asset_id}", user="bob")
+        for asset_id in (uploading().asset_id, "ast_x", "x" * 2000)
+    ]
+
+    assert [answer.body["code"] for answer in answers] == ["NOT_FOUND"] * 3
+    assert world.call("GET", "/api/assets", user="bob").body["items"] == []
+
+
+def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -> None:
+    commit([store.create_write(uploading(), "op")])
+
+    shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
+
+    assert shown == {
+        "assetId": uploading().asset_id,
+        "filename": "us two.png",
+        "kind": "image",
+        "status": "uploading",
+        "mimeType": "image/png",
+        "sizeBytes": 100,
+        "tags": [],
+        "createdAt": "2026-01-05T09:00:00.000Z",
+        "updatedAt": "2026-01-05T09:00:00.000Z",
+    }
+
+
+def test_a_checked_asset_is_downloaded_as_its_clean_copy(world: World) -> None:
+    commit([store.create_write(uploaded(uploading()), "op")])
+
+    shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
+
+    url = urlsplit(shown["downloadUrl"])
+    query = parse_qs(url.query)
+    assert "/clean/alice/" in url.path and url.path.endswith("/image.jpg")
+    assert query["response-content-type"] == ["image/jpeg"]
+    assert query["response-content-disposition"][0].endswith("us%20two.jpg")
+    assert urlsplit(shown["thumbnailUrl"]).path.endswith("/thumbnail.jpg")
+
+
+def test_each_ending_is_reported_once(world: World) -> None:
+    later = NOW + timedelta(seconds=2)
+    before, good = uploading(), uploaded(uploading(), later)
+
+    first = project_asset(world.app, before)
+    second = project_asset(world.app, good, before=before)
+    again = project_asset(world.app, good)
+    project_asset(world.app, model.settle(good), before=good)
+
+    events = list_events(before.asset_id)
+    assert (first, second, again) == (1, 1, 0)
+    assert [event.name for event in events] == ["ASSET_UPLOAD_STARTED", "ASSET_UPLOAD_SUCCEEDED"]
+    assert events[1].props["latencySec"] == 2.0
+
+
+def test_a_failure_is_reported_with_its_code(world: World) -> None:
+    project_asset(world.app, failed(uploading(), NOW + timedelta(seconds=1)))
+
+    names = {event.name: event.props for event in list_events(uploading().asset_id)}
+    assert names["ASSET_UPLOAD_FAILED"]["errorCode"] == "CORRUPT_FILE"
+
+
+def test_events_that_the_stream_lost_are_derived_by_the_sweeper(world: World) -> None:
+    commit([store.create_write(uploaded(uploading()), "op")])
+
+    world.clock.move(hours=1)
+    done = world.sweep()
+    again = world.sweep()
+
+    assert done["upload_projected"] == 1 and again.get("upload_projected", 0) == 0
+    assert len(list_events(uploading().asset_id)) == 2
+    settled = store.get_asset("alice", uploading().asset_id)
+    assert settled.status is AssetStatus.UPLOADED and settled.next_check_at is None

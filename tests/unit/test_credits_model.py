@@ -1,0 +1,335 @@
+"""Wallets: the arithmetic of grants, holds and entries, operation by operation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.credits.model import (
+    BONUS_PRIORITY,
+    Change,
+    EntryType,
+    Hold,
+    Wallet,
+    expire_due,
+    open_wallet,
+    reserve,
+    settle,
+)
+from darkroom.kernel.errors import InvalidInput, PaymentRequired
+from darkroom.kernel.limits import LIVE_GRANTS_LIMIT
+from tests.support.builders import a_grant, a_wallet, credited
+from tests.support.world import START
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+def remaining(wallet: Wallet) -> dict[str, int]:
+    return {grant.grant_id: grant.remaining for grant in wallet.grants}
+
+
+def taken(hold: Hold) -> list[tuple[str, int]]:
+    return [(piece.grant_id, piece.remaining) for piece in hold.slices]
+
+
+def told(change: Change) -> list[tuple[str, int, int, int, int, int]]:
+    return [
+        (e.cause, e.amount, e.held_change, e.balance_after, e.held_after, e.version)
+        for e in change.entries
+    ]
+
+
+# Credits come in
+
+
+def test_a_new_wallet_has_the_bonus_and_one_entry_for_it() -> None:
+    change = open_wallet("alice", START)
+
+    assert change.wallet == Wallet(
+        account_id="alice", balance=5, version=1, grants=change.wallet.grants
+    )
+    [grant] = change.wallet.grants
+    assert (grant.source, grant.remaining, grant.expires_at) == ("bonus", 5, None)
+    assert told(change) == [("bonus#signup", 5, 0, 5, 0, 1)]
+    assert change.entries[0].type is EntryType.BONUS
+
+
+def test_a_purchase_adds_its_grant_and_an_entry_with_the_balance_after() -> None:
+    before = open_wallet("alice", START).wallet
+
+    change = credited(before, a_grant("pur_1", 50))
+
+    assert remaining(change.wallet) == {"bonus#signup": 5, "pur_1": 50}
+    assert told(change) == [("purchase#pur_1", 50, 0, 55, 0, 2)]
+
+
+@pytest.mark.parametrize("amount", [0, -1, True, 1.5, "1", None])
+def test_only_positive_whole_numbers_are_amounts_of_credits(amount: Any) -> None:
+    wallet = a_wallet(a_grant(credits=10))
+
+    with pytest.raises(InvalidInput):
+        credited(wallet, a_grant("other", amount))
+    with pytest.raises(InvalidInput):
+        reserve(wallet, amount, "job", START)
+
+
+# Reserving
+
+
+def test_reserving_moves_exactly_the_amount_from_balance_to_hold() -> None:
+    wallet = a_wallet(a_grant(credits=5))
+
+    change, hold = reserve(wallet, 2, "job_1", START)
+
+    assert (change.wallet.balance, change.wallet.held) == (3, 2)
+    assert told(change) == [("deduct#job_1", -2, 2, 3, 2, 2)]
+    assert hold.credits == 2
+
+
+def test_the_last_credit_can_be_reserved() -> None:
+    change, hold = reserve(a_wallet(a_grant(credits=5)), 5, "job", START)
+
+    assert (change.wallet.balance, change.wallet.held, change.wallet.grants) == (0, 5, ())
+    assert taken(hold) == [("g", 5)]
+
+
+def test_one_credit_short_is_refused_with_what_is_missing() -> None:
+    with pytest.raises(PaymentRequired) as refusal:
+        reserve(a_wallet(a_grant(credits=4)), 5, "job", START)
+
+    assert refusal.value.facts == {"needed": 5, "balance": 4, "shortfall": 1}
+
+
+def test_credits_are_spent_by_priority_then_expiry_then_age() -> None:
+    wallet = a_wallet(
+        a_grant("old", 1, created_at=START),
+        a_grant("older", 1, created_at=START - DAY),
+        a_grant("soon", 1, expires_in=HOUR),
+        a_grant("later", 1, expires_in=DAY),
+        a_grant("bonus", 1, priority=BONUS_PRIORITY),
+    )
+
+    _, hold = reserve(wallet, 5, "job", START)
+
+    assert taken(hold) == [("bonus", 1), ("soon", 1), ("later", 1), ("older", 1), ("old", 1)]
+
+
+def test_a_hold_cuts_the_last_grant_it_needs_and_leaves_the_rest() -> None:
+    wallet = a_wallet(a_grant("first", 3, priority=1), a_grant("second", 4, priority=2))
+
+    change, hold = reserve(wallet, 5, "job", START)
+
+    assert taken(hold) == [("first", 3), ("second", 2)]
+    assert remaining(change.wallet) == {"second": 2}
+
+
+# Settling
+
+
+@pytest.mark.parametrize(
+    ("used", "balance", "entries"),
+    [
+        (4, 6, [("settle#job", 0, -4, 6, 0, 3)]),
+        (0, 10, [("refund#job", 4, -4, 10, 0, 3)]),
+        (1, 9, [("settle#job", 0, -1, 6, 3, 3), ("refund#job", 3, -3, 9, 0, 4)]),
+    ],
+    ids=["all used", "none used", "some used"],
+)
+def test_settling_spends_what_was_used_and_returns_the_rest(
+    used: int, balance: int, entries: list[tuple[str, int, int, int, int, int]]
+) -> None:
+    reserved, hold = reserve(a_wallet(a_grant(credits=10)), 4, "job", START)
+
+    change = settle(reserved.wallet, hold, used, "job", START)
+
+    assert (change.wallet.balance, change.wallet.held) == (balance, 0)
+    assert told(change) == entries
+
+
+def test_what_returns_goes_back_where_it_came_from_last_taken_first() -> None:
+    wallet = a_wallet(a_grant("first", 3, priority=1), a_grant("second", 4, priority=2))
+    reserved, hold = reserve(wallet, 5, "job", START)
+
+    change = settle(reserved.wallet, hold, 2, "job", START)
+
+    assert remaining(change.wallet) == {"first": 1, "second": 4}
+
+
+def test_a_grant_that_was_taken_whole_comes_back_as_it_was() -> None:
+    wallet = a_wallet(a_grant("first", 3, expires_in=DAY, priority=7))
+    reserved, hold = reserve(wallet, 3, "job", START)
+
+    change = settle(reserved.wallet, hold, 0, "job", START)
+
+    assert change.wallet.grants == wallet.grants
+
+
+@pytest.mark.parametrize("used", [-1, 3])
+def test_settling_more_than_the_hold_is_a_bug(used: int) -> None:
+    reserved, hold = reserve(a_wallet(a_grant(credits=5)), 2, "job", START)
+
+    with pytest.raises(ValueError, match="cannot settle"):
+        settle(reserved.wallet, hold, used, "job", START)
+
+
+def test_a_hold_cannot_be_settled_from_a_wallet_that_does_not_hold_it() -> None:
+    wallet = a_wallet(a_grant(credits=5))
+    _, hold = reserve(wallet, 2, "job", START)
+
+    with pytest.raises(ValueError, match="cannot settle"):
+        settle(wallet, hold, 2, "job", START)
+
+
+# Expiry and grace
+
+
+def test_a_grant_expires_at_its_moment_and_not_before() -> None:
+    wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
+    moment = START + HOUR
+
+    early = expire_due(wallet, moment - timedelta(milliseconds=1))
+    due = expire_due(wallet, moment)
+
+    assert early.entries == ()
+    assert told(due) == [("expire#g", -5, 0, 0, 0, 2)]
+    assert due.wallet.grants == ()
+
+
+def test_expired_credits_cannot_be_reserved() -> None:
+    wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 1))
+
+    with pytest.raises(PaymentRequired) as refusal:
+        reserve(wallet, 2, "job", START + HOUR)
+
+    assert refusal.value.facts["balance"] == 1
+
+
+def test_due_grants_expire_inside_every_operation() -> None:
+    wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
+    reserved, hold = reserve(wallet, 1, "first", START)
+    now = START + HOUR
+
+    bought = credited(wallet, a_grant("new", 1), now)
+    spent, _ = reserve(wallet, 2, "job", now)
+    settled = settle(reserved.wallet, hold, 1, "first", now)
+
+    for change in (bought, spent, settled):
+        assert change.entries[0].cause == "expire#gone"
+        assert "gone" not in remaining(change.wallet)
+
+
+def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> None:
+    wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
+    reserved, hold = reserve(wallet, 3, "job", START)
+    now = START + 2 * HOUR
+
+    change = settle(reserved.wallet, hold, 1, "job", now)
+
+    [grant] = change.wallet.grants
+    assert (grant.remaining, grant.source, grant.expires_at) == (2, "refund", now + DAY)
+    assert [entry.cause for entry in change.entries] == ["expire#g", "settle#job", "refund#job"]
+    assert change.wallet.balance == 2
+
+
+def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
+    wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
+    first, first_hold = reserve(wallet, 2, "one", START)
+    graced = settle(first.wallet, first_hold, 0, "one", START + 2 * HOUR)
+    second, second_hold = reserve(graced.wallet, 2, "two", START + 3 * HOUR)
+    again = settle(second.wallet, second_hold, 0, "two", START + 3 * DAY)
+
+    gone = expire_due(again.wallet, START + 5 * DAY)
+
+    changes = (first, graced, second, again, gone)
+    causes = [entry.cause for change in changes for entry in change.entries]
+    assert len(set(causes)) == len(causes)
+    assert again.wallet.balance == 2
+    assert (gone.wallet.balance, gone.wallet.grants) == (0, ())
+
+
+def test_two_jobs_that_return_the_same_expired_grant_get_grace_each() -> None:
+    wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
+    one, one_hold = reserve(wallet, 1, "one", START)
+    two, two_hold = reserve(one.wallet, 1, "two", START)
+    back = settle(two.wallet, one_hold, 0, "one", START + 2 * HOUR)
+
+    change = settle(back.wallet, two_hold, 0, "two", START + 3 * HOUR)
+
+    assert sorted(remaining(change.wallet).values()) == [1, 1]
+    ends = {grant.expires_at for grant in change.wallet.grants}
+    assert ends == {START + 2 * HOUR + DAY, START + 3 * HOUR + DAY}
+
+
+# Merging
+
+
+def crowded(count: int = LIVE_GRANTS_LIMIT + 1, credits: int = 1) -> Wallet:
+    return a_wallet(*(a_grant(f"pur_{number:02}", credits) for number in range(count)))
+
+
+def made_of(wallet: Wallet) -> dict[str, int]:
+    """Every purchase that the wallet still knows of, with the credits it brought."""
+    known: dict[str, int] = {}
+    for grant in wallet.grants:
+        own = grant.remaining - sum(grant.merged.values())
+        for name, credits in (*grant.merged.items(), (grant.grant_id, own)):
+            known[name] = known.get(name, 0) + credits
+    return known
+
+
+def test_a_wallet_keeps_fifty_grants_and_knows_what_they_were_made_of() -> None:
+    wallet = crowded(LIVE_GRANTS_LIMIT + 10)
+
+    assert len(wallet.grants) == LIVE_GRANTS_LIMIT
+    assert wallet.balance == sum(remaining(wallet).values()) == LIVE_GRANTS_LIMIT + 10
+    assert made_of(wallet) == {f"pur_{number:02}": 1 for number in range(LIVE_GRANTS_LIMIT + 10)}
+
+
+def test_the_smallest_grants_of_a_kind_are_merged() -> None:
+    sizes = [100 + number for number in range(LIVE_GRANTS_LIMIT - 1)] + [2, 1]
+
+    wallet = a_wallet(*(a_grant(f"pur_{n:02}", size) for n, size in enumerate(sizes)))
+
+    [merged] = [grant for grant in wallet.grants if grant.merged]
+    assert merged.remaining == 3
+    assert {merged.grant_id, *merged.merged} == {"pur_49", "pur_50"}
+
+
+def test_grants_with_an_expiry_or_of_another_kind_are_never_merged() -> None:
+    expiring = [a_grant(f"exp_{n:02}", 1, expires_in=DAY) for n in range(LIVE_GRANTS_LIMIT - 2)]
+    bonus = a_grant("bonus", 1, source="bonus", priority=BONUS_PRIORITY)
+
+    wallet = a_wallet(*expiring, bonus, a_grant("pur_1", 1), a_grant("pur_2", 1))
+
+    assert [grant.grant_id for grant in wallet.grants if grant.merged] == ["pur_1"]
+    assert remaining(wallet)["bonus"] == 1
+    assert sum(1 for grant in wallet.grants if grant.expires_at) == len(expiring)
+
+
+def test_a_merged_grant_that_was_held_whole_still_knows_what_it_was_made_of() -> None:
+    wallet = crowded()
+    reserved, hold = reserve(wallet, wallet.balance, "job", START)
+
+    change = settle(reserved.wallet, hold, 0, "job", START)
+
+    assert change.wallet.balance == wallet.balance
+    assert made_of(change.wallet) == made_of(wallet)
+
+
+def test_merging_the_same_purchase_twice_adds_up() -> None:
+    large = [a_grant(f"pur_{number:02}", 100) for number in range(LIVE_GRANTS_LIMIT - 2)]
+    first = a_grant("first", 3, created_at=START - 2 * HOUR)
+    second = a_grant("second", 5, created_at=START - HOUR)
+    one, one_hold = reserve(a_wallet(first, second, *large), 3, "one", START)
+    two, two_hold = reserve(one.wallet, 2, "two", START)
+    back = settle(two.wallet, one_hold, 0, "one", START)
+    merged = credited(back.wallet, a_grant("pur_new", 100)).wallet
+
+    again = settle(merged, two_hold, 0, "two", START).wallet
+
+    [grant] = [grant for grant in again.grants if grant.merged]
+    assert (grant.grant_id, grant.remaining) == ("first", 8)
+    assert grant.merged == {"second": 5}

@@ -1,0 +1,79 @@
+"""The sample events of ``events/`` are what the functions really understand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darkroom.workers.dead_letters import handle_dead_letter
+from darkroom.workers.edge import read_message
+from darkroom.workers.ingest import assets_of, handle_ingest_message
+from darkroom.workers.stream import handle_stream
+from darkroom.workers.sweep import handle_schedule
+from darkroom.workers.tasks import handle_task_message, task_of
+from tests.support.world import World
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+
+
+def event(name: str) -> dict[str, Any]:
+    return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [
+        ("confirm", {400, 404, 409}),
+        ("purchase", {201}),
+        ("regenerate", {404}),
+        ("uploads", {201}),
+        ("api", {200, 404}),
+        ("api_public", {200}),
+    ],
+)
+def test_http_events_are_answered_by_the_product(
+    world: World, name: str, statuses: set[int]
+) -> None:
+    sample = event(name)
+    # The sample token is long expired; everything else is taken as it is.
+    jwt = sample["requestContext"].get("authorizer", {}).get("jwt")
+    if jwt is not None:
+        jwt["claims"]["exp"] = str(int(world.clock.now().timestamp()) + 60)
+
+    answer = world.handle_http(sample)
+
+    assert answer["statusCode"] in statuses, answer["body"]
+
+
+def test_a_storage_event_names_its_asset(world: World) -> None:
+    record = event("ingest_image")["Records"][0]
+
+    assert len(assets_of(record)) == 1
+    assert handle_ingest_message(world.app, record) == "unknown"
+
+
+def test_the_test_event_of_a_new_notification_is_harmless(world: World) -> None:
+    record = event("ingest_image_test_event")["Records"][0]
+
+    assert handle_ingest_message(world.app, record) == "nothing"
+
+
+def test_a_task_message_names_an_attempt_and_does_nothing_without_its_task(world: World) -> None:
+    record = event("studio")["Records"][0]
+
+    assert task_of(read_message(record))[2] >= 1
+    assert handle_task_message(world.app, record) == "idle"
+
+
+def test_stream_records_are_projected_without_failures(world: World) -> None:
+    assert handle_stream(world.app, event("relay")) == {"batchItemFailures": []}
+
+
+def test_dead_letters_and_the_schedule_are_handled(world: World) -> None:
+    outcomes = [handle_dead_letter(world.app, r) for r in event("dead_letters")["Records"]]
+
+    assert set(outcomes) <= {"task", "asset", "unreadable"}
+    assert handle_schedule(world.app) == {}

@@ -1,0 +1,505 @@
+"""Ingest: one verdict per upload, whatever storage events do; and the sweeper behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from botocore.client import BaseClient
+from PIL import Image
+
+from darkroom.kernel.errors import InvalidInput, Unavailable
+from darkroom.kernel.limits import CHECKING_LIMIT_SECONDS, CHECKS_LIMIT, UPLOAD_URL_SECONDS
+from darkroom.uploads.ports import PictureRefused
+from darkroom.usecases.abort_upload import abort_upload
+from darkroom.usecases.fail_ingest import fail_ingest
+from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.workers.edge import metrics
+from darkroom.workers.ingest import assets_of, check_picture, handle_ingest_message
+from tests.support.world import World
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+PICTURE = b"a picture"
+PATHS = {"PYTHONPATH": str(EVENTS.parent / "layers/core/python")}
+
+
+@dataclass(frozen=True)
+class PaperPicture:
+    jpeg_bytes: bytes
+    thumbnail_jpeg: bytes = b"small"
+    width: int = 640
+    height: int = 480
+    source_mime_type: str = "image/png"
+
+
+class PaperCheck:
+    """Stands in for Pillow: text starting with "a picture" is one."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def __call__(self, content: bytes, /) -> PaperPicture:
+        self.seen.append(content)
+        if not content.startswith(PICTURE):
+            raise PictureRefused("no picture", code="UNSUPPORTED_TYPE")
+        return PaperPicture(jpeg_bytes=b"clean " + content)
+
+
+@pytest.fixture(autouse=True)
+def no_metrics_pile_up() -> Iterator[None]:
+    """A handler writes them out after each batch; here nobody does."""
+    yield
+    metrics.clear_metrics()
+
+
+@pytest.fixture
+def check() -> PaperCheck:
+    return PaperCheck()
+
+
+@dataclass(frozen=True)
+class Upload:
+    world: World
+    asset_id: str
+    key: str
+
+    def send(self, content: bytes = PICTURE) -> None:
+        self.world.app.storage.write(self.key, content, mime_type="image/jpeg")
+
+    def event(self, name: str = "ObjectCreated:Put", key: str | None = None) -> dict[str, Any]:
+        notice = {"eventName": name, "s3": {"object": {"key": quote_plus(key or self.key)}}}
+        return {"body": json.dumps({"Records": [notice]}), "messageId": "m"}
+
+    def asset(self) -> dict[str, Any]:
+        answer = self.world.call("GET", f"/api/assets/{self.asset_id}", user="al ice+1")
+        assert answer.status == 200
+        return {name: value for name, value in answer.body.items() if not name.endswith("Url")}
+
+    def complete(self) -> dict[str, Any]:
+        body = {"assetId": self.asset_id}
+        return self.world.call("POST", "/api/uploads/complete", body, user="al ice+1").body
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.world.app.storage.find(self.key) is not None
+
+    def stored(self, name: str) -> bytes | None:
+        key = f"clean/al ice+1/{self.asset_id}/{name}"
+        if self.world.app.storage.find(key) is None:
+            return None
+        return self.world.app.storage.read(key, limit_bytes=1 << 20)
+
+
+def begin(world: World, size_bytes: int = len(PICTURE)) -> Upload:
+    body = {"filename": "us.png", "sizeBytes": size_bytes, "mimeType": "image/jpeg"}
+    # An account id that storage events have to encode.
+    session = world.call("POST", "/api/uploads/session", body, user="al ice+1").body
+    return Upload(world, session["assetId"], session["storageKey"])
+
+
+def test_a_checked_upload_has_clean_copies_and_an_empty_quarantine(
+    world: World, check: PaperCheck
+) -> None:
+    upload = begin(world)
+    upload.send()
+
+    outcome = handle_ingest_message(world.app, upload.event(), check=check)
+
+    asset = upload.asset()
+    assert (outcome, asset["status"]) == ("uploaded", "uploaded")
+    assert (asset["mimeType"], asset["sizeBytes"]) == ("image/png", len(PICTURE))
+    assert (asset["width"], asset["height"]) == (640, 480)
+    assert upload.stored("image.jpg") == b"clean a picture"
+    assert upload.stored("thumbnail.jpg") == b"small"
+    assert not upload.is_quarantined
+
+
+def test_the_event_completes_what_the_client_never_does(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+
+    handle_ingest_message(world.app, upload.event(), check=check)
+
+    assert upload.complete()["asset"]["status"] == "uploaded"
+    parts = world.call("GET", f"/api/uploads/{upload.asset_id}", user="al ice+1").body["parts"]
+    assert [(part["partNumber"], part["sizeBytes"]) for part in parts] == [(1, len(PICTURE))]
+
+
+def test_the_event_after_complete_gives_the_same_asset(world: World, check: PaperCheck) -> None:
+    early, late = begin(world), begin(world)
+    early.send()
+    late.send()
+
+    handle_ingest_message(world.app, early.event(), check=check)
+    early.complete()
+    late.complete()
+    handle_ingest_message(world.app, late.event(), check=check)
+
+    assert {**early.asset(), "assetId": ""} == {**late.asset(), "assetId": ""}
+
+
+def test_events_that_come_again_change_nothing(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+    handle_ingest_message(world.app, upload.event(), check=check)
+    before = upload.asset()
+
+    world.clock.move(seconds=5)
+    outcomes = [handle_ingest_message(world.app, upload.event(), check=check) for _ in range(2)]
+
+    assert outcomes == ["ignored", "ignored"]
+    assert upload.asset() == before
+    assert len(check.seen) == 1
+
+
+def test_content_sent_again_after_the_check_is_thrown_away(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+    handle_ingest_message(world.app, upload.event(), check=check)
+    before = upload.asset()
+
+    upload.send(b"a picture of something else")
+    outcome = handle_ingest_message(world.app, upload.event(), check=check)
+
+    assert outcome == "ignored"
+    assert upload.asset() == before
+    assert upload.stored("image.jpg") == b"clean a picture"
+    assert not upload.is_quarantined
+
+
+def test_content_replaced_during_the_check_is_checked_instead(
+    world: World, check: PaperCheck
+) -> None:
+    upload = begin(world)
+    upload.send(b"a picturX")
+
+    def replacing(content: bytes, /) -> PaperPicture:
+        upload.send()
+        return check(content)
+
+    handle_ingest_message(world.app, upload.event(), check=replacing)
+
+    assert upload.asset()["status"] == "uploaded"
+    assert upload.stored("image.jpg") == b"clean a picture"
+
+
+def test_content_that_never_rests_comes_back_later(world: World) -> None:
+    upload = begin(world)
+    upload.send()
+    versions = iter(b"0123456789")
+
+    def replacing(content: bytes, /) -> PaperPicture:
+        upload.send(PICTURE[:-1] + bytes([next(versions)]))
+        return PaperPicture(jpeg_bytes=content)
+
+    with pytest.raises(Unavailable):
+        handle_ingest_message(world.app, upload.event(), check=replacing)
+
+    assert upload.asset()["status"] == "uploading"
+    assert upload.is_quarantined
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"hello you", "UNSUPPORTED_TYPE"),
+        (b"", "CORRUPT_FILE"),
+        (PICTURE + b"!", "FILE_TOO_LARGE"),
+        (PICTURE[:-1], "UPLOAD_INCOMPLETE"),
+    ],
+)
+def test_content_that_is_not_what_was_declared_fails(
+    world: World, check: PaperCheck, content: bytes, code: str
+) -> None:
+    upload = begin(world)
+    upload.send(content)
+
+    outcome = handle_ingest_message(world.app, upload.event(), check=check)
+
+    asset = upload.asset()
+    assert (outcome, asset["status"], asset["errorCode"]) == ("failed", "failed", code)
+    assert asset["errorMessage"]
+    assert upload.stored("image.jpg") is None
+    assert not upload.is_quarantined
+
+
+def test_a_failure_is_told_in_the_callers_language(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send(b"hello you")
+    handle_ingest_message(world.app, upload.event(), check=check)
+
+    path = f"/api/assets/{upload.asset_id}"
+    korean = world.call("GET", path, user="al ice+1", headers={"accept-language": "ko"})
+
+    assert korean.body["errorCode"] == upload.asset()["errorCode"]
+    assert korean.body["errorMessage"] != upload.asset()["errorMessage"]
+
+
+def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+
+    def aborting(content: bytes, /) -> PaperPicture:
+        abort_upload(world.app, account_id="al ice+1", asset_id=upload.asset_id)
+        upload.send()  # A second PUT that was under way.
+        return check(content)
+
+    outcome = handle_ingest_message(world.app, upload.event(), check=aborting)
+
+    assert outcome == "unknown"
+    assert not upload.is_quarantined
+    assert upload.stored("image.jpg") is None and upload.stored("thumbnail.jpg") is None
+
+
+@pytest.mark.parametrize(
+    "key", ["quarantine/alice/../x", "quarantine/ast_01KAH3T5B1C3D5E7F9G1H3J5K7", "quarantine/a/b"]
+)
+def test_objects_that_nobody_was_allowed_to_put_are_deleted(
+    world: World, check: PaperCheck, key: str
+) -> None:
+    upload = begin(world)
+    world.app.storage.write(key, PICTURE, mime_type="image/jpeg")
+
+    outcome = handle_ingest_message(world.app, upload.event(key=key), check=check)
+
+    assert outcome == "discarded"
+    assert world.app.storage.find(key) is None
+
+
+def test_only_quarantine_is_ever_emptied(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    world.app.storage.write("clean/alice/x", PICTURE, mime_type="image/jpeg")
+
+    handle_ingest_message(world.app, upload.event(key="clean/alice/x"), check=check)
+
+    assert world.app.storage.find("clean/alice/x") is not None
+
+
+def test_an_event_without_content_waits_for_the_content(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+
+    assert handle_ingest_message(world.app, upload.event(), check=check) == "absent"
+    assert upload.asset()["status"] == "uploading"
+
+
+def test_storages_own_test_event_is_nothing(world: World, check: PaperCheck) -> None:
+    [record] = json.loads((EVENTS / "ingest_image_test_event.json").read_text())["Records"]
+
+    assert handle_ingest_message(world.app, record, check=check) == "nothing"
+
+
+def test_removals_are_nothing(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+
+    event = upload.event("ObjectRemoved:Delete")
+
+    assert handle_ingest_message(world.app, event, check=check) == "nothing"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"Records": [{}]}',
+        '{"Records": 5}',
+        '{"schemaVersion": 1, "accountId": 5}',
+        '{"schemaVersion": 99, "accountId": "a", "assetId": "b"}',
+    ],
+)
+def test_messages_of_others_are_refused(body: str) -> None:
+    with pytest.raises(InvalidInput):
+        assets_of({"body": body})
+
+
+class Stopped(BaseException):
+    """The process is gone; no handler can swallow it."""
+
+
+@contextmanager
+def stopped_at(number: int, *, after: bool) -> Iterator[None]:
+    original, calls = BaseClient._make_api_call, 0
+
+    def counting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls != number:
+            return original(self, *args, **kwargs)
+        if after:
+            original(self, *args, **kwargs)
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", counting)
+        yield
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("content", [PICTURE, b"hello you"])
+def test_a_check_that_was_stopped_anywhere_ends_the_same(
+    world: World, check: PaperCheck, content: bytes, after: bool
+) -> None:
+    smooth = begin(world)
+    smooth.send(content)
+    handle_ingest_message(world.app, smooth.event(), check=check)
+
+    stops = 0
+    for number in range(1, 20):
+        upload = begin(world)
+        upload.send(content)
+        try:
+            with stopped_at(number, after=after):
+                handle_ingest_message(world.app, upload.event(), check=check)
+        except Stopped:
+            stops += 1
+        handle_ingest_message(world.app, upload.event(), check=check)
+
+        assert {**upload.asset(), "assetId": ""} == {**smooth.asset(), "assetId": ""}
+        assert upload.stored("image.jpg") == smooth.stored("image.jpg")
+        assert not upload.is_quarantined
+    assert stops >= 6
+
+
+def test_a_lost_event_is_made_good_by_the_sweeper(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+
+    world.clock.move(seconds=UPLOAD_URL_SECONDS)
+    done = world.sweep()
+
+    assert done["upload_check_asked"] == 1
+    assert upload.asset()["status"] == "checking"
+    assert ingest_all(world, check) == ["uploaded"]
+
+
+def test_a_lost_check_is_asked_for_again(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+    upload.complete()
+
+    world.clock.move(seconds=CHECKING_LIMIT_SECONDS)
+    world.sweep()
+
+    assert ingest_all(world, check) == ["uploaded"]
+
+
+def test_a_check_that_never_succeeds_is_given_up(world: World) -> None:
+    upload = begin(world)
+    upload.send()
+    upload.complete()
+
+    for _ in range(CHECKS_LIMIT + 1):
+        assert upload.asset()["status"] == "checking"
+        world.clock.move(seconds=CHECKING_LIMIT_SECONDS)
+        world.sweep()
+
+    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "CORRUPT_FILE")
+
+
+def test_an_upload_that_never_arrives_expires(world: World) -> None:
+    upload = begin(world)
+
+    world.clock.move(seconds=UPLOAD_URL_SECONDS - 1)
+    early = world.sweep()
+    world.clock.move(seconds=1)
+    due = world.sweep()
+
+    assert early.get("upload_expired", 0) == 0 and due["upload_expired"] == 1
+    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "UPLOAD_EXPIRED")
+
+
+def test_one_broken_asset_does_not_stop_the_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = begin(world), begin(world)
+    find = world.app.storage.find
+
+    def failing(key: str) -> Any:
+        if key == first.key:
+            raise RuntimeError("storage is down")
+        return find(key)
+
+    world.clock.move(seconds=UPLOAD_URL_SECONDS)
+    monkeypatch.setattr(world.app.storage, "find", failing)
+    reported: list[str] = []
+    done = sweep_uploads(world.app, lambda item, error: reported.append(item))
+
+    assert (done["error"], done["expired"]) == (1, 1)
+    assert reported == [first.asset_id]
+    assert second.asset()["errorCode"] == "UPLOAD_EXPIRED"
+
+
+def test_a_dead_message_fails_its_asset_once(world: World) -> None:
+    upload = begin(world)
+    upload.send()
+    [(account_id, asset_id)] = assets_of(upload.event())
+
+    first = fail_ingest(world.app, account_id=account_id, asset_id=asset_id)
+    second = fail_ingest(world.app, account_id=account_id, asset_id=asset_id)
+
+    assert (first, second) == (True, False)
+    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "CORRUPT_FILE")
+
+
+def test_the_event_after_a_failure_only_cleans_up(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+    fail_ingest(world.app, account_id="al ice+1", asset_id=upload.asset_id)
+
+    assert handle_ingest_message(world.app, upload.event(), check=check) == "ignored"
+    assert upload.asset()["errorCode"] == "CORRUPT_FILE"
+    assert not upload.is_quarantined
+
+
+def test_a_real_photo_comes_out_upright_and_bare(world: World) -> None:
+    photo = Image.new("RGB", (40, 20), "teal")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Turn by 90 degrees.
+    exif[0x010E] = "where I live"
+    encoded = io.BytesIO()
+    photo.save(encoded, "JPEG", exif=exif)
+    upload = begin(world, len(encoded.getvalue()))
+    upload.send(encoded.getvalue())
+
+    handle_ingest_message(world.app, upload.event())
+
+    asset = upload.asset()
+    assert (asset["status"], asset["mimeType"]) == ("uploaded", "image/jpeg")
+    assert (asset["width"], asset["height"]) == (20, 40)
+    clean = upload.stored("image.jpg")
+    assert clean is not None and b"where I live" not in clean
+
+
+def test_text_named_as_a_picture_is_no_picture() -> None:
+    with pytest.raises(PictureRefused) as refused:
+        check_picture(b"this is not a jpeg at all")
+
+    assert refused.value.error_code == "UNSUPPORTED_TYPE"
+
+
+def test_pillow_is_loaded_by_the_first_picture_only() -> None:
+    program = "import sys, darkroom.workers.ingest, darkroom.api.routers.uploads; "
+    program += "assert not {'PIL', 'numpy', 'av'} & set(sys.modules)"
+
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **PATHS})
+
+
+def ingest_all(world: World, check: PaperCheck) -> list[str]:
+    """What came of every message in the ingest queue."""
+    url = world.settings.ingest_queue_url
+    messages = world.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [
+        handle_ingest_message(world.app, {"body": message["Body"]}, check=check)
+        for message in messages.get("Messages", [])
+    ]

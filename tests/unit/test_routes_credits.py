@@ -1,0 +1,309 @@
+"""The routes of credits: wallet, transactions, purchases, as a client meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from darkroom.credits import store
+from darkroom.credits.model import EntryType, Reason, add_grant
+from darkroom.db import commit
+from tests.support.builders import (
+    a_balance,
+    a_grant,
+    a_story,
+    a_user,
+    buy,
+    confirm,
+    events_of,
+    everything_of,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import START, World
+
+PURCHASE = "/api/credits/purchase"
+TRANSACTIONS = "/api/credits/transactions"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """One world for the whole file: every test has an account of its own."""
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/credits"),
+        ("GET", TRANSACTIONS),
+        ("GET", "/api/purchases"),
+        ("POST", PURCHASE),
+    ],
+)
+def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) -> None:
+    body = {"pack": "Value"} if method == "POST" else None
+
+    answer = world.call(method, path, body, user=None, key="k")
+
+    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+
+
+# The wallet
+
+
+def test_an_account_seen_for_the_first_time_has_the_bonus(world: World, user: str) -> None:
+    answer = world.call("GET", "/api/credits", user=user)
+
+    [entry] = answer.body.pop("transactions")
+    assert answer.body == {
+        "balance": 5,
+        "held": 0,
+        "grants": [{"grantId": "bonus#signup", "source": "bonus", "remaining": 5}],
+        "nextCursor": None,
+    }
+    assert (entry["id"], entry["type"], entry["amount"]) == ("bonus#signup", "BONUS", 5)
+    assert (entry["balanceAfter"], entry["heldAfter"]) == (5, 0)
+
+
+@pytest.mark.parametrize("path", ["/api/credits", TRANSACTIONS])
+def test_looking_again_brings_no_second_bonus(path: str, world: World, user: str) -> None:
+    first = world.call("GET", path, user=user).body
+
+    assert world.call("GET", path, user=user).body == first
+    assert a_balance(world, user) == (5, 0)
+
+
+def test_the_bonus_is_there_for_whoever_begins_with_a_job_or_a_purchase(
+    world: World, user: str
+) -> None:
+    other = a_user()
+
+    assert confirm(world, user).body["balance"] == 3
+    assert buy(world, 10, other).body["balance"] == 15
+
+
+def test_a_story_is_told_in_the_ledger_with_the_balance_after_each_entry(
+    world: World, user: str
+) -> None:
+    job_id = a_story(world, user, failing=["clip_2"])
+
+    entries = world.call("GET", "/api/credits", user=user).body["transactions"]
+
+    told = [
+        (e["id"], e["amount"], e["heldChange"], e["balanceAfter"], e["heldAfter"]) for e in entries
+    ]
+    assert told == [
+        (f"refund#{job_id}", 1, -1, 4, 0),
+        (f"settle#{job_id}", 0, -1, 3, 1),
+        (f"deduct#{job_id}", -2, 2, 3, 2),
+        ("bonus#signup", 5, 0, 5, 0),
+    ]
+    assert {entry["referenceId"] for entry in entries[:3]} == {job_id}
+    assert all(entry["description"] and entry["createdAt"].endswith("Z") for entry in entries)
+
+
+def test_credits_past_their_time_cannot_be_spent(world: World, user: str) -> None:
+    a_balance(world, user)
+    wallet = store.find_wallet(user)
+    assert wallet is not None
+    hour = world.clock.now() - START + timedelta(hours=1)
+    grant = a_grant("promo", 9, expires_in=hour)
+    reason = Reason("purchase#promo", "purchase", "promo", "A gift")
+    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, world.clock.now())
+    commit(store.change_writes(change, before=wallet, operation="arranged"))
+    world.clock.move(hours=1)
+
+    short = confirm(world, user, mode="trailer", rewriteEnabled=True, rewrite=REWRITE)
+
+    assert (short.status, short.body["balance"], short.body["shortfall"]) == (402, 5, 1)
+    assert confirm(world, user).body["balance"] == 3
+    causes = {item["cause"]["S"] for item in everything_of(world, user) if "cause" in item}
+    assert "expire#promo" in causes
+
+
+REWRITE = {"rawText": "They meet again.", "distanceMode": "far", "desiredEnding": "open"}
+
+
+# Transactions
+
+
+def test_transactions_go_through_the_whole_ledger_once_newest_first(
+    world: World, user: str
+) -> None:
+    for number in range(4):
+        buy(world, number + 1, user, key=str(number))
+
+    seen, cursor = [], ""
+    while cursor is not None:
+        query = f"?limit=2{cursor and '&cursor='}{cursor}"
+        page = world.call("GET", TRANSACTIONS + query, user=user).body
+        assert len(page["items"]) <= 2
+        seen += [entry["amount"] for entry in page["items"]]
+        cursor = page["nextCursor"]
+
+    assert seen == [4, 3, 2, 1, 5]
+
+
+def test_transactions_can_be_narrowed_to_a_type(world: World, user: str) -> None:
+    for number in range(3):
+        buy(world, 1, user, key=str(number))
+    confirm(world, user)
+
+    one = world.call("GET", f"{TRANSACTIONS}?type=PURCHASE&limit=2", user=user).body
+    rest = world.call(
+        "GET", f"{TRANSACTIONS}?type=PURCHASE&limit=2&cursor={one['nextCursor']}", user=user
+    ).body
+    none = world.call("GET", f"{TRANSACTIONS}?type=EXPIRE", user=user).body
+
+    assert [entry["type"] for entry in one["items"] + rest["items"]] == ["PURCHASE"] * 3
+    assert rest["nextCursor"] is None
+    assert none == {"items": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("type=GIFT", "type")],
+)
+def test_a_query_that_is_wrong_is_named(query: str, path: str, world: World, user: str) -> None:
+    answer = world.call("GET", f"{TRANSACTIONS}?{query}", user=user)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert [field["path"] for field in answer.body["fields"]] == [path]
+
+
+def test_a_cursor_is_good_for_its_account_list_and_filter_only(world: World, user: str) -> None:
+    for number in range(3):
+        buy(world, 1, user, key=str(number))
+    plain = world.call("GET", f"{TRANSACTIONS}?limit=1", user=user).body["nextCursor"]
+    narrow = world.call("GET", f"{TRANSACTIONS}?limit=1&type=PURCHASE", user=user).body[
+        "nextCursor"
+    ]
+    flipped = ("B" if plain[0] == "A" else "A") + plain[1:]
+
+    refused = [
+        world.call("GET", f"{TRANSACTIONS}?cursor={flipped}", user=user),
+        world.call("GET", f"{TRANSACTIONS}?cursor={plain}", user=a_user()),
+        world.call("GET", f"{TRANSACTIONS}?cursor={plain}&type=PURCHASE", user=user),
+        world.call("GET", f"{TRANSACTIONS}?cursor={narrow}", user=user),
+        world.call("GET", f"{TRANSACTIONS}?cursor={narrow}&type=REFUND", user=user),
+        world.call("GET", f"/api/jobs?cursor={plain}", user=user),
+    ]
+
+    assert world.call("GET", f"{TRANSACTIONS}?cursor={plain}", user=user).status == 200
+    for answer in refused:
+        assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+
+
+def test_the_cursor_of_the_wallet_goes_on_in_the_transactions(world: World, user: str) -> None:
+    for number in range(21):
+        buy(world, 1, user, key=str(number))
+
+    wallet = world.call("GET", "/api/credits", user=user).body
+    rest = world.call("GET", f"{TRANSACTIONS}?cursor={wallet['nextCursor']}", user=user).body
+
+    assert len(wallet["transactions"]) == 20
+    assert [entry["id"] for entry in rest["items"]][-1] == "bonus#signup"
+    assert len(rest["items"]) == 2
+
+
+# Purchases
+
+
+@pytest.mark.parametrize(("pack", "credits"), [("Starter", 10), ("Value", 50), ("Pro", 120)])
+def test_a_pack_brings_its_credits_at_once(
+    pack: str, credits: int, world: World, user: str
+) -> None:
+    answer = world.call("POST", PURCHASE, {"pack": pack}, user=user, key="k")
+
+    assert answer.status == 201
+    assert answer.body == {
+        "purchaseId": answer.body["purchaseId"],
+        "status": "settled",
+        "credits": credits,
+        "balance": 5 + credits,
+    }
+    assert a_balance(world, user) == (5 + credits, 0)
+    [record] = world.call("GET", "/api/purchases", user=user).body["items"]
+    assert (record["purchaseId"], record["pack"]) == (answer.body["purchaseId"], pack)
+    world.pump_stream()
+    assert events_of(world, answer.body["purchaseId"]) == ["credit_purchase_test"]
+
+
+@pytest.mark.parametrize("amount", [1, 50, 10_000])
+def test_an_amount_can_be_bought_with_the_test_gateway(
+    amount: int, world: World, user: str
+) -> None:
+    answer = buy(world, amount, user)
+
+    assert (answer.status, answer.body["credits"], answer.body["balance"]) == (
+        201,
+        amount,
+        5 + amount,
+    )
+    assert "pack" not in world.call("GET", "/api/purchases", user=user).body["items"][0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"amount": 0}',
+        '{"amount": -1}',
+        '{"amount": 1.5}',
+        '{"amount": 50.0}',
+        '{"amount": 1e3}',
+        '{"amount": "50"}',
+        '{"amount": true}',
+        '{"amount": [50]}',
+        '{"amount": 10001}',
+        '{"amount": 99999999999999999999999}',
+        '{"amount": ' + "9" * 5000 + "}",
+        '{"amount": NaN}',
+        '{"amount": Infinity}',
+        '{"amount": null}',
+        "{}",
+        '{"pack": null}',
+        '{"pack": ""}',
+        '{"pack": "value"}',
+        '{"pack": "Huge"}',
+        '{"pack": 50}',
+        '{"pack": "\\ud800"}',
+        '{"pack": "Value", "amount": 50}',
+        '{"amount": 50, "userId": "bob"}',
+        '{"amount": 50, "price": 1}',
+        "",
+        "{",
+        "[]",
+        "null",
+    ],
+    ids=lambda body: body[:40] or "empty",
+)
+def test_what_is_no_purchase_is_refused_and_brings_nothing(
+    body: str, world: World, user: str
+) -> None:
+    answer = world.call("POST", PURCHASE, body, user=user, key="k")
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert everything_of(world, user) == []
+
+
+def test_purchases_are_listed_newest_first_and_for_their_account_only(
+    world: World, user: str
+) -> None:
+    for number in (1, 2, 3):
+        world.clock.move(seconds=1)
+        buy(world, number, user, key=str(number))
+
+    mine = world.call("GET", "/api/purchases", user=user).body
+    theirs = world.call("GET", "/api/purchases", user=a_user()).body
+
+    assert [record["credits"] for record in mine["items"]] == [3, 2, 1]
+    assert {record["gateway"] for record in mine["items"]} == {"test"}
+    assert theirs == {"items": [], "nextCursor": None}

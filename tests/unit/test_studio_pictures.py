@@ -1,0 +1,321 @@
+"""Keyframes: the user's photo, recognisable, framed, distinct, repeatable."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darkroom.generation.ports import (
+    Artifact,
+    GenerationRequest,
+    PermanentProviderError,
+    SourceFile,
+)
+from darkroom.generation.providers.local.compose import frame_photo
+from darkroom.generation.providers.local.focus import find_focus
+from darkroom.generation.providers.local.looks import FRAMINGS
+from darkroom.generation.providers.local.plate import open_plate
+from darkroom.generation.providers.local.studio import LocalStudio
+
+PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
+FACE_BOX = (170, 70, 285, 190)
+"""The demo photo's face: left, top, right, bottom."""
+
+Make = Callable[..., Artifact]
+
+
+@pytest.fixture(scope="module")
+def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes a keyframe; a second wish for the same one gets the first, unless it is ``fresh``."""
+    made: dict[str, Artifact] = {}
+
+    def make(
+        seed: int = 7,
+        photos: tuple[Path, ...] = (PORTRAIT,),
+        key: str = "kf_1",
+        fresh: bool = False,
+        **params: Any,
+    ) -> Artifact:
+        wish = repr((seed, photos, sorted(params.items())))
+        if wish in made and not fresh:
+            return made[wish]
+        workdir = tmp_path_factory.mktemp("keyframe")
+        sources = tuple(
+            SourceFile(key=f"photo_{n}", mime_type="image/jpeg", path=photo)
+            for n, photo in enumerate(photos, start=1)
+        )
+        request = GenerationRequest(
+            job_id="job", key=key, kind="keyframe", attempt=1, seed=seed, language="en",
+            params={"sceneNo": 1, "sceneCount": 3, **params}, sources=sources, workdir=workdir,
+        )  # fmt: skip
+        made[wish] = LocalStudio().generate(request)[0]
+        return made[wish]
+
+    return make
+
+
+def pixels(path: Path, side: int = 0) -> np.ndarray:
+    with Image.open(path) as picture:
+        plain = picture.convert("RGB")
+        return np.asarray(plain.resize((side, side * 16 // 9)) if side else plain, dtype=np.float32)
+
+
+def look(grade: str, framing: str = "medium", effect: str = "none") -> dict[str, str]:
+    return {"grade": grade, "framing": framing, "effect": effect, "motion": "push_in"}
+
+
+def likeness(picture: np.ndarray, face: np.ndarray) -> float:
+    """The best correlation of the face's brightness with any place and size in the picture."""
+    whole = Image.fromarray(picture.mean(2).astype(np.uint8))
+    best = -1.0
+    for width in (24, 30, 36, 44, 54):
+        scaled = Image.fromarray(face.mean(2).astype(np.uint8)).resize(
+            (width, width * face.shape[0] // face.shape[1])
+        )
+        small = np.asarray(whole.resize((90, 160)), dtype=np.float32)
+        template = np.asarray(scaled, dtype=np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(small, template.shape)[::2, ::2]
+        flat = windows.reshape(*windows.shape[:2], -1)
+        flat = flat - flat.mean(-1, keepdims=True)
+        wanted = (template - template.mean()).ravel()
+        score = (flat @ wanted) / (np.linalg.norm(flat, axis=-1) * np.linalg.norm(wanted) + 1e-6)
+        best = max(best, float(score.max()))
+    return best
+
+
+def test_a_keyframe_is_a_portrait_png_of_the_promised_size(keyframe: Make) -> None:
+    artifact = keyframe(genre="romance", stage="spark")
+
+    assert (artifact.type, artifact.mime_type) == ("image", "image/png")
+    with Image.open(artifact.path) as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (artifact.width, artifact.height) == (720, 1280)
+
+
+@pytest.mark.parametrize("grade", ["golden_hour", "candy_pop", "high_contrast_bw", "cold_blue"])
+def test_a_keyframe_shows_the_face_and_is_never_mirrored(keyframe: Make, grade: str) -> None:
+    with Image.open(PORTRAIT) as photo:
+        face = np.asarray(photo.convert("RGB").crop(FACE_BOX), dtype=np.float32)
+
+    shown = pixels(keyframe(look=look(grade)).path)
+
+    found = likeness(shown, face)
+    assert found > 0.6
+    assert found > likeness(shown, face[:, ::-1]) + 0.04
+
+
+def test_the_subject_of_the_demo_photo_is_found() -> None:
+    with Image.open(PORTRAIT) as photo:
+        focus = find_focus(photo.convert("RGB"))
+
+    assert focus.sure
+    assert abs(focus.x * 512 - 228) < 30
+    assert abs(focus.y * 512 - 105) < 40
+
+
+def test_a_face_box_from_a_detector_is_believed() -> None:
+    blank = Image.new("RGB", (400, 300), "grey")
+
+    focus = find_focus(blank, {"x": 0.7, "y": 0.2, "width": 0.1, "height": 0.2})
+
+    assert focus.sure
+    assert focus.x == pytest.approx(0.75)
+
+
+def test_a_photo_without_a_face_is_framed_around_its_upper_middle() -> None:
+    focus = find_focus(Image.new("RGB", (400, 300), (30, 90, 200)))
+
+    assert not focus.sure
+    assert (focus.x, focus.y) == (0.5, 0.4)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_whole_head_is_inside_every_framing(framing: str, seed: int) -> None:
+    with Image.open(PORTRAIT) as photo:
+        plain = photo.convert("RGB")
+
+    focus = frame_photo(plain, find_focus(plain), framing, np.random.default_rng(seed)).focus
+
+    assert focus.y - focus.head * 0.5 > 0.02
+    assert focus.y + focus.head * 0.5 < 0.75
+    assert focus.x - focus.head * 0.42 * 16 / 9 > -0.02
+    assert focus.x + focus.head * 0.42 * 16 / 9 < 1.02
+
+
+@pytest.mark.parametrize("size", [(1600, 500), (500, 1600), (90, 120), (900, 900)])
+@pytest.mark.parametrize("framing", ["wide", "tilted", "low_left"])
+def test_no_border_is_exposed_for_any_shape_of_photo(size: tuple[int, int], framing: str) -> None:
+    photo = Image.new("RGB", size, (200, 120, 60))
+
+    composition = frame_photo(photo, find_focus(photo), framing, np.random.default_rng(1))
+
+    assert composition.pixels.shape == (1280, 720, 3)
+    # What continues below a landscape photo may be darker, but nothing may be black or foreign.
+    bright = composition.pixels[..., 0] / (200 / 255)
+    assert bright.min() > 0.35
+    assert bright[: 1280 // 2].min() > 0.97
+    assert np.abs(composition.pixels[..., 1] / composition.pixels[..., 0] - 0.6).max() < 0.03
+
+
+def test_two_genres_differ_clearly(keyframe: Make) -> None:
+    shown = {
+        genre: pixels(keyframe(genre=genre, stage="spark").path, 64)
+        for genre in ("romance", "comedy", "noir")
+    }
+
+    for one, other in itertools.combinations(shown.values(), 2):
+        assert np.abs(one - other).mean() > 25
+
+
+def test_scenes_of_one_story_differ_clearly(keyframe: Make) -> None:
+    shown = [
+        pixels(keyframe(genre="romance", stage="apart", sceneNo=scene).path, 64)
+        for scene in (1, 2, 3)
+    ]
+
+    for one, other in itertools.combinations(shown, 2):
+        assert np.abs(one - other).mean() > 20
+
+
+def test_scenes_differ_even_with_the_same_look(keyframe: Make) -> None:
+    same = look("golden_hour", effect="bokeh")
+
+    first, second = (pixels(keyframe(look=same, sceneNo=n).path, 64) for n in (1, 2))
+
+    assert np.abs(first - second).mean() > 4
+
+
+def test_another_seed_or_prompt_gives_another_picture(keyframe: Make) -> None:
+    base = pixels(keyframe(look=look("autumn")).path, 64)
+
+    assert np.abs(base - pixels(keyframe(seed=8, look=look("autumn")).path, 64)).mean() > 2
+    rewritten = keyframe(look=look("autumn"), prompt="by the sea")
+    assert np.abs(base - pixels(rewritten.path, 64)).mean() > 2
+
+
+def test_the_warmth_slider_warms(keyframe: Make) -> None:
+    cold, warm = (
+        pixels(keyframe(look=look("cold_blue"), sliders={"warmth": level}).path, 64)
+        for level in (0, 100)
+    )
+
+    def redness(shown: np.ndarray) -> float:
+        return float((shown[..., 0] - shown[..., 2]).mean())
+
+    assert redness(warm) > redness(cold) + 15
+
+
+def test_black_and_white_grades_have_no_colour(keyframe: Make) -> None:
+    shown = pixels(keyframe(look=look("high_contrast_bw", effect="bokeh")).path)
+
+    assert np.abs(shown[..., 0] - shown[..., 2]).mean() < 3
+
+
+def test_scenes_take_the_photos_in_turn(keyframe: Make, tmp_path: Path) -> None:
+    red, blue = tmp_path / "red.png", tmp_path / "blue.png"
+    Image.new("RGB", (600, 800), (190, 40, 40)).save(red)
+    Image.new("RGB", (600, 800), (40, 40, 190)).save(blue)
+
+    shown = [
+        pixels(keyframe(photos=(red, blue), sceneNo=n, look=look("autumn")).path, 64)
+        for n in (1, 2, 3)
+    ]
+
+    bluer = [float((s[..., 2] - s[..., 0]).mean()) for s in shown]
+    assert bluer[1] > bluer[0] + 20
+    assert bluer[1] > bluer[2] + 20
+
+
+def test_a_smooth_wall_does_not_band(keyframe: Make, tmp_path: Path) -> None:
+    wall = tmp_path / "wall.png"
+    ramp = np.linspace(60, 160, 1200, dtype=np.float32)[:, None, None]
+    Image.fromarray(np.broadcast_to(ramp, (1200, 700, 3)).astype(np.uint8).copy()).save(wall)
+
+    shown = pixels(keyframe(photos=(wall,), look=look("dusk_violet")).path)
+
+    # Where bands are, neighbours along a line are equal for long; grain and dither break them.
+    equal = (np.diff(shown[200:1000, 300:400, 1], axis=0) == 0).mean()
+    assert equal < 0.45
+
+
+def test_same_seed_gives_the_same_bytes(keyframe: Make) -> None:
+    params = {"genre": "comedy", "stage": "spark", "look": look("candy_pop", effect="confetti")}
+
+    assert keyframe(**params).path.read_bytes() == keyframe(fresh=True, **params).path.read_bytes()
+
+
+def test_another_process_gives_the_same_bytes(keyframe: Make, tmp_path: Path) -> None:
+    here = keyframe(genre="noir", stage="spark").path.read_bytes()
+    program = f"""
+from pathlib import Path
+from darkroom.generation.ports import GenerationRequest, SourceFile
+from darkroom.generation.providers.local.studio import LocalStudio
+LocalStudio().generate(GenerationRequest(job_id="job", key="kf_1", kind="keyframe", attempt=1,
+    seed=7, language="en",
+    params={{"sceneNo": 1, "sceneCount": 3, "genre": "noir", "stage": "spark"}},
+    sources=(SourceFile(key="photo_1", mime_type="image/jpeg", path=Path({str(PORTRAIT)!r})),),
+    workdir=Path({str(tmp_path)!r})))
+"""
+
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "99"},
+        check=True,
+    )
+
+    assert (tmp_path / "kf_1.png").read_bytes() == here
+
+
+def test_a_keyframe_carries_its_plate_without_the_effect(keyframe: Make) -> None:
+    artifact = keyframe(look=look("cold_blue", effect="snow"))
+
+    plate = open_plate(artifact.path, "kf_1")
+
+    shown = pixels(artifact.path)
+    assert plate.seed is not None
+    plain = np.asarray(plate.image, dtype=np.float32)
+    # Snow only ever brightens, and covers a part of the picture.
+    flakes = (shown - plain).max(2) > 60
+    assert 0.002 < flakes.mean() < 0.1
+    assert np.abs(plain - shown).mean() < 20
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a picture", PORTRAIT.read_bytes()[:20_000], b"<svg></svg>"]
+)
+def test_a_broken_photo_is_a_bad_source(keyframe: Make, tmp_path: Path, content: bytes) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(content)
+
+    with pytest.raises(PermanentProviderError) as refused:
+        keyframe(photos=(broken,))
+
+    assert refused.value.error_code == "BAD_SOURCE"
+
+
+def test_a_keyframe_without_a_photo_is_a_bad_source(keyframe: Make) -> None:
+    with pytest.raises(PermanentProviderError) as refused:
+        keyframe(photos=())
+
+    assert refused.value.error_code == "BAD_SOURCE"
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    request = GenerationRequest(
+        job_id="job", key="x", kind="hologram", attempt=1, seed=1, language="en", params={},
+        sources=(), workdir=tmp_path,
+    )  # fmt: skip
+
+    with pytest.raises(PermanentProviderError) as refused:
+        LocalStudio().generate(request)
+
+    assert refused.value.error_code == "UNSUPPORTED_KIND"
