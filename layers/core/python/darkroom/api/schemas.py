@@ -301,8 +301,12 @@ class PurchasePage(Answer):
 
 
 class PackAnswer(Answer):
+    """``price`` and ``currency`` are what the pack is sold for unless asked otherwise."""
+
     name: str
     credits: int
+    price: str
+    currency: str
     prices: list[dict[str, str]]
 
 

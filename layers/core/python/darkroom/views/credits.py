@@ -68,13 +68,15 @@ def list_purchases(account_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def get_pricing() -> dict[str, Any]:
-    """Packs with their prices, and what things cost in credits."""
+def get_pricing(currency: str) -> dict[str, Any]:
+    """Packs with their price in ``currency`` and in all others, and what things cost."""
     return {
         "packs": [
             {
                 "name": pack.name,
                 "credits": pack.credits,
+                "price": str(pricing.price_of(pack, currency)),
+                "currency": currency,
                 "prices": [
                     {"currency": currency, "amount": str(amount)}
                     for currency, amount in pack.prices.items()

@@ -64,6 +64,6 @@ async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> dict[str, An
 
 
 @router.get("/api/pricing", responses=responses(PricingAnswer, 200), response_model=None)
-async def get_pricing() -> dict[str, Any]:
+async def get_pricing(app: CurrentApp) -> dict[str, Any]:
     """Packs and what things cost. Public."""
-    return views.get_pricing()
+    return views.get_pricing(app.settings.currency)
