@@ -1,4 +1,4 @@
-"""The commands of the local cloud: `python -m local up | down | token | logs`."""
+"""The commands of the local cloud: `python -m local up | down | token | logs | audit`."""
 
 import argparse
 import signal
@@ -20,9 +20,10 @@ POLL_SECONDS = 0.1
 def main() -> int:
     arguments = parse_arguments()
     # Imported after the arguments are understood: the AWS and SAM libraries take a second.
-    from local import stack
+    from local import audit, stack
 
     refusals = (
+        audit.AuditFailed,
         stack.NotRunning,
         stack.AlreadyRunning,
         PortInUse,
@@ -45,6 +46,9 @@ def main() -> int:
                 )
             case "logs":
                 show_logs(arguments.state)
+            case "audit":
+                running = stack.RunningStack.attach(arguments.state)
+                return 0 if audit.audit(running, arguments.account) else 1
     except refusals as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -70,6 +74,8 @@ def parse_arguments() -> argparse.Namespace:
     token.add_argument("--user", required=True)
     token.add_argument("--role", choices=["admin"])
     commands.add_parser("logs", parents=[common], help="follow what the functions log")
+    audit = commands.add_parser("audit", parents=[common], help="prove the books; 1 if wrong")
+    audit.add_argument("--account", help="only this account's")
     arguments = parser.parse_args()
     arguments.state = arguments.state or ROOT / ".darkroom" / arguments.name
     return arguments

@@ -405,20 +405,32 @@ def balance_and_a_grant_raised_together(books: Shelves) -> str | None:
     return None
 
 
-# A fraction of a credit, behind a number that looks whole
+# Books that cannot be read as books of whole credits are reported as a whole
 
 
-@corruption("L2")
+@corruption("L1")
 def a_fraction_in_the_wallet(books: Shelves) -> str | None:
     books.wallet["balance"] += Decimal("0.5")
     return None
 
 
-@corruption("L2")
+@corruption("L1")
 def a_fraction_in_an_entry(books: Shelves) -> str | None:
     entry = books.any_entry(when=lambda item: item["amount"] > 0)
     entry["amount"] += Decimal("0.5")
-    return entry["cause"]
+    return None
+
+
+@corruption("L1")
+def a_type_nobody_knows(books: Shelves) -> str | None:
+    books.any_entry()["type"] = "GIFT"
+    return None
+
+
+@corruption("L1")
+def grants_that_are_no_json(books: Shelves) -> str | None:
+    books.wallet["grants"] = books.wallet["grants"][:-1]
+    return None
 
 
 # L3: grants
@@ -493,13 +505,6 @@ def moves_to_another_grant(books: Shelves) -> str | None:
 def a_wrong_type(books: Shelves) -> str | None:
     entry = books.any_entry()
     entry["type"] = books.rng.choice([name for name in PREFIX_OF if name != entry["type"]])
-    return entry["cause"]
-
-
-@corruption("L4")
-def a_type_nobody_knows(books: Shelves) -> str | None:
-    entry = books.any_entry()
-    entry["type"] = "GIFT"
     return entry["cause"]
 
 
