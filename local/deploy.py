@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from local.emulator import tail
 from local.settings import (
     DEPLOY_LIMIT_SECONDS,
     DEPLOYMENT_BUCKET,
-    PARAMETERS,
     STACK_NAME,
     Places,
     child_environment,
@@ -27,13 +27,15 @@ class DeployFailed(Exception):
     """SAM could not deploy the template; the message ends with what it said."""
 
 
-def template_digest(code: Path) -> str:
+def template_digest(code: Path, parameters: Mapping[str, str]) -> str:
     """Tells whether a template is the one deployed before."""
-    content = (code / "template.yaml").read_bytes() + json.dumps(PARAMETERS).encode()
+    content = (code / "template.yaml").read_bytes() + json.dumps(dict(parameters)).encode()
     return hashlib.sha256(content).hexdigest()
 
 
-def deploy(places: Places, code: Path, endpoint_url: str, s3: Any) -> None:
+def deploy(
+    places: Places, code: Path, endpoint_url: str, s3: Any, parameters: Mapping[str, str]
+) -> None:
     """Run `sam deploy` on the unbuilt template; idempotent."""
     s3.create_bucket(Bucket=DEPLOYMENT_BUCKET)
     sam = Path(sys.executable).with_name("sam")
@@ -42,7 +44,7 @@ def deploy(places: Places, code: Path, endpoint_url: str, s3: Any) -> None:
     # SAM would ask the package index for a newer version of itself.
     asked = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
     (places.home / "metadata.json").write_text(json.dumps(asked))
-    overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
     command = [
         *(str(sam), "deploy"),
         *("--template-file", str(code / "template.yaml")),

@@ -13,7 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -177,6 +177,8 @@ class LocalStack(RunningStack):
 
     state_dir: kept between runs; without one, a temporary folder that goes with the stack.
     port: of the API; 0 takes a free one.
+    parameters: of the template, besides those of every local cloud; asked for once the emulated
+        services answer, because what a parameter names may have to be made there first.
     """
 
     def __init__(
@@ -187,6 +189,7 @@ class LocalStack(RunningStack):
         source: Path = ROOT,
         reload: bool = False,
         report: Callable[[str], None] = lambda message: None,
+        parameters: Callable[[RunningStack], Mapping[str, str]] = lambda stack: {},
     ) -> None:
         self.temporary = state_dir is None
         state = state_dir or Path(tempfile.mkdtemp(prefix="darkroom-"))
@@ -195,6 +198,8 @@ class LocalStack(RunningStack):
         self.source = source.resolve()
         self.reload = reload
         self.report = report
+        self.more_parameters = parameters
+        self.parameters: Mapping[str, str] = PARAMETERS
         self.lock: IO[str] | None = None
         self.emulator: Emulator | None = None
         self.front: FrontServer | None = None
@@ -207,7 +212,7 @@ class LocalStack(RunningStack):
         # does not need them.
         from local.template import expand
 
-        return expand(self.source / "template.yaml", PARAMETERS)
+        return expand(self.source / "template.yaml", self.parameters)
 
     def __enter__(self) -> Self:
         self.start()
@@ -244,7 +249,6 @@ class LocalStack(RunningStack):
     def _start(self) -> None:
         require_free(self.port)
         before = Facts.read(self.places)
-        digest = deploy.template_digest(self.source)
         emulator_port = free_port(before.emulator_port if before else 0)
         if before and before.emulator_port != emulator_port:
             for folder in (self.places.saved, self.places.state):
@@ -260,11 +264,13 @@ class LocalStack(RunningStack):
                 api_id=before.api_id if before else "",
                 outputs=before.outputs if before else {},
                 functions=before.functions if before else {},
-                digest=digest,
+                digest=before.digest if before else "",
             )
         )
-        if before is None or before.digest != digest:
-            self._deploy()
+        self.parameters = {**PARAMETERS, **self.more_parameters(self)}
+        digest = deploy.template_digest(self.source, self.parameters)
+        if self.facts.digest != digest:
+            self._deploy(digest)
         sources = self._function_folders()
         code.publish(self.client("lambda"), sources)
         self.front = FrontServer(self.port, self.emulator.port, self.facts.api_id)
@@ -273,11 +279,13 @@ class LocalStack(RunningStack):
         if self.reload:
             self.watcher = code.Watcher(self.source, self.client("lambda"), sources, self.report)
 
-    def _deploy(self) -> None:
+    def _deploy(self, digest: str) -> None:
         from local.template import folder_of
 
         self.report("Deploying template.yaml")
-        deploy.deploy(self.places, self.source, self.endpoint_url, self.client("s3"))
+        deploy.deploy(
+            self.places, self.source, self.endpoint_url, self.client("s3"), self.parameters
+        )
         physical_ids = self.physical_ids
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         close_gaps(self.client, self.template, physical_ids)
@@ -296,7 +304,7 @@ class LocalStack(RunningStack):
             api_id=physical_ids["Api"],
             outputs={item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]},
             functions=functions,
-            digest=self.facts.digest,
+            digest=digest,
         )
 
     def api_body(self, physical_ids: dict[str, str]) -> dict[str, Any]:
@@ -306,7 +314,7 @@ class LocalStack(RunningStack):
         }
         resolver = Resolver(
             stack_name=STACK_NAME,
-            parameters={**defaults, **PARAMETERS},
+            parameters={**defaults, **self.parameters},
             physical_ids=physical_ids,
             conditions=self.template["Conditions"],
         )

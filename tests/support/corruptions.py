@@ -184,7 +184,9 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-def spoiled_copy(sound: Shelves, seed: object, *corruptions: Corruption) -> tuple[Shelves, list]:
+def spoiled_copy(
+    sound: Shelves, seed: object, *corruptions: Corruption
+) -> tuple[Shelves, list[str | None]]:
     """A copy with these corruptions, and for each the entry it must be reported at (or None).
 
     Raises:
@@ -346,8 +348,9 @@ def an_entry_moved_to_another_account(books: Shelves) -> str | None:
 # L1, L2, L7: the wallet
 
 
-def _edit_wallet(books: Shelves, name: str) -> None:
+def _edit_wallet(books: Shelves, name: str) -> str | None:
     books.wallet[name] = books.wallet.get(name, 0) + books.rng.choice([-3, -1, 1, 2, 100])
+    return None
 
 
 @corruption("L1")
@@ -436,13 +439,14 @@ def grants_that_are_no_json(books: Shelves) -> str | None:
 # L3: grants
 
 
-def _edit_grants(books: Shelves, edit: Callable[[list[Item]], None]) -> None:
+def _edit_grants(books: Shelves, edit: Callable[[list[Item]], object]) -> str | None:
     grants = json.loads(books.wallet["grants"])
     if len(grants) < 2:
         raise NothingToSpoil
     books.rng.shuffle(grants)
     edit(grants)
     books.wallet["grants"] = json.dumps(grants)
+    return None
 
 
 @corruption("L3")
@@ -458,7 +462,7 @@ def a_grant_doubled(books: Shelves) -> str | None:
 
 @corruption("L3")
 def a_grant_removed(books: Shelves) -> str | None:
-    return _edit_grants(books, lambda grants: grants.pop() and None)
+    return _edit_grants(books, lambda grants: grants.pop())
 
 
 @corruption("L3")
@@ -622,7 +626,7 @@ def a_purchase_without_its_entry_balanced(books: Shelves) -> str | None:
     return None
 
 
-def _edit_reversals(books: Shelves, edit: Callable[[dict[str, int], str], None]) -> str:
+def _edit_reversals(books: Shelves, edit: Callable[[dict[str, int], str], object]) -> str:
     record = books.choose(books.purchases(reversed_=True))
     reversals = json.loads(record["reversals"])
     cause = books.rng.choice(sorted(reversals))
@@ -633,7 +637,7 @@ def _edit_reversals(books: Shelves, edit: Callable[[dict[str, int], str], None])
 
 @corruption("L4")
 def a_reversal_without_its_record(books: Shelves) -> str | None:
-    return _edit_reversals(books, lambda reversals, cause: reversals.pop(cause) and None)
+    return _edit_reversals(books, lambda reversals, cause: reversals.pop(cause))
 
 
 @corruption("L4")

@@ -10,6 +10,7 @@ from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
+from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.usecases.racing import until_won
 
 Step = Callable[[JobFamily], JobFamily | None]
@@ -40,6 +41,11 @@ def advance(app: App, job_id: str, step: Step) -> JobFamily | None:
     return until_won(app, attempt)
 
 
+def _has_moved_on(job: Job) -> bool:
+    current = jobs_store.find_job(job.job_id)
+    return current is None or current.version != job.version
+
+
 def _settlement(app: App, job: Job, operation: str) -> list[Write]:
     """Spend what was made and return the rest: the other half of the job's terminal write."""
     hold = credits_store.hold_from_json(job.hold)
@@ -49,5 +55,8 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
     wallet = credits_store.find_wallet(job.account_id)
     if wallet is None:
         raise RuntimeError(f"{job.job_id} holds credits of a wallet that does not exist")
+    if wallet.held < hold.credits and _has_moved_on(job):
+        # Somebody ended the job between our reads of it and of the wallet.
+        raise ConcurrentUpdate("the job has moved on")
     change = model.settle(wallet, hold, job.receipt.used, job.job_id, app.clock.now())
     return credits_store.change_writes(change, before=wallet, operation=operation)

@@ -104,14 +104,16 @@ class _Handled:
 
 def _handle(app: App, gateway: PaymentGateway, event: Received) -> _Handled:
     """Do what the event hints at; it stays due while its payment is undecided."""
-    state = gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id)
-    purchase = reconcile_payment(app, state) if state is not None else None
-    is_waiting = purchase is not None and purchase.status is PurchaseStatus.PENDING
+    done = reconcile_payment(
+        app,
+        lambda: gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id),
+    )
+    is_waiting = done is not None and done.purchase.status is PurchaseStatus.PENDING
     if not is_waiting:
         commit([store.handled_write(event.event_id)])
-    if state is None or purchase is None or not is_misplaced(purchase, state):
+    if done is None or not is_misplaced(done.purchase, done.state):
         return _Handled(is_waiting=is_waiting, misplaced=None)
-    return _Handled(is_waiting=is_waiting, misplaced=purchase)
+    return _Handled(is_waiting=is_waiting, misplaced=done.purchase)
 
 
 def _put_off(app: App, event: Received) -> None:

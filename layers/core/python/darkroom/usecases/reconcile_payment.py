@@ -7,7 +7,8 @@ that state. The cause of the credits is the purchase, of a reversal the refund o
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from darkroom.bootstrap import App
@@ -23,29 +24,45 @@ from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 
 
-def reconcile_payment(app: App, state: PaymentState) -> Purchase | None:
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    purchase: Purchase
+    state: PaymentState
+    """What the gateway said when the purchase was brought to it."""
+
+
+def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reconciled | None:
     """Settle, fail or reverse the purchase as its payment demands; None when it is not ours.
+
+    ``read`` asks the gateway. It is asked once to learn whose payment this is, and again after
+    our own record was read: what was said before that may be older than what the record already
+    reflects, and acting on it would undo somebody else's newer step.
 
     Raises:
         Unavailable: other writers were faster every time; repeating is safe.
+        whatever ``read`` raises.
     """
     operation = app.ids.token()
+    whose = read()
+    if whose is None:
+        return None
 
-    def attempt() -> Purchase | None:
-        found = payments_store.find_purchase(state.account_id, state.purchase_id)
-        if found is None:
+    def attempt() -> Reconciled | None:
+        found = payments_store.find_purchase(whose.account_id, whose.purchase_id)
+        state = read() if found is not None else None
+        if found is None or state is None:
             return None
         before, creation = found
         now = app.clock.now()
         wallet = ensure_wallet(app, state.account_id)
         after, change = derive(before, state, wallet, now)
         if after == before:
-            return before
+            return Reconciled(purchase=before, state=state)
         writes = [payments_store.save_write(before, after, operation, creation=creation)]
         if change.entries:
             writes += credits_store.change_writes(change, before=wallet, operation=operation)
         commit(writes)
-        return after
+        return Reconciled(purchase=after, state=state)
 
     return until_won(app, attempt)
 

@@ -1,0 +1,54 @@
+"""``python -m local audit``: what an operator is told, and the exit code that scripts read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+
+from local.settings import ROOT
+from local.stack import LocalStack
+
+
+def audit(stack: LocalStack, account: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", "audit", "--state", str(stack.places.state)]
+    return subprocess.run(
+        [*command, "--account", account], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack) -> None:
+    token = stack.token("audited")
+    httpx.get(
+        f"{stack.api_url}/api/credits", headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ).raise_for_status()
+    table, client = stack.outputs["WalletsTable"], stack.client("dynamodb")
+    account = _account_of(stack, "audited")
+    key = {"accountId": {"S": account}}
+
+    sound = audit(stack, account)
+    _add_to_balance(client, table, key, 1)
+    spoiled = audit(stack, account)
+    _add_to_balance(client, table, key, -1)
+
+    assert (sound.returncode, sound.stdout) == (0, "1 accounts, 1 entries, 0 breaches\n")
+    assert spoiled.returncode == 1
+    assert f"L1  {account}: balance is 6, its entries make 5" in spoiled.stdout.splitlines()
+    assert spoiled.stdout.endswith("1 accounts, 1 entries, 3 breaches\n")
+
+
+def _account_of(stack: LocalStack, user: str) -> str:
+    pool = stack.outputs["UserPoolId"]
+    known = stack.client("cognito-idp").admin_get_user(UserPoolId=pool, Username=user)
+    return next(item["Value"] for item in known["UserAttributes"] if item["Name"] == "sub")
+
+
+def _add_to_balance(client: Any, table: str, key: Any, credits: int) -> None:
+    client.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="ADD balance :credits",
+        ExpressionAttributeValues={":credits": {"N": str(credits)}},
+    )

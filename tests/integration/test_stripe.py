@@ -1,0 +1,184 @@
+"""A purchase through Stripe on the deployed template, with a stand-in where Stripe would be.
+
+The emulator enforces every role, so what works here also proves that purchase, hooks and sweep
+may do what they have to, and the template's parameters reach them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from local.stack import LocalStack, RunningStack
+from tests.support.stripe_stand_in import StripeStandIn
+
+RETURN_URL = "https://app.example/credits"
+EVENTUALLY_SECONDS = 20
+_keys = count(1)
+
+
+@dataclass(frozen=True)
+class Till:
+    """The running stack, its Stripe, and a customer's hands."""
+
+    stack: LocalStack
+    stripe: StripeStandIn
+    web: httpx.Client
+
+    def call(self, method: str, path: str, user: str, **options: Any) -> httpx.Response:
+        token = {"Authorization": f"Bearer {self.stack.token(user)}"}
+        headers = {**token, **options.pop("headers", {})}
+        return self.web.request(method, path, headers=headers, **options)
+
+    def start(self, user: str, key: str = "") -> httpx.Response:
+        headers = {"Idempotency-Key": key or f"key-{next(_keys)}"}
+        body = {"pack": "Value"}
+        return self.call("POST", "/api/credits/purchase", user, json=body, headers=headers)
+
+    def pay(self, user: str, **wrong: Any) -> tuple[str, str]:
+        """Start and pay; returns the payment's id and the event's body."""
+        purchase_id = self.start(user).raise_for_status().json()["purchaseId"]
+        session = self.session_of(purchase_id)
+        self.stripe.take_events()
+        payment = self.stripe.pay(session["id"], **wrong)
+        return payment["id"], self.next_event()
+
+    def session_of(self, purchase_id: str) -> dict[str, Any]:
+        sessions = self.stripe.sessions.values()
+        [session] = [s for s in sessions if s["client_reference_id"] == purchase_id]
+        return session
+
+    def next_event(self) -> str:
+        [event] = self.stripe.take_events()
+        return self.stripe.body_of(event)
+
+    def post(self, body: str, signature: str | None = None) -> httpx.Response:
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": self.stripe.sign(body) if signature is None else signature,
+        }
+        return self.web.post("/api/webhooks/stripe", content=body.encode(), headers=headers)
+
+    def balance(self, user: str) -> int:
+        balance: int = self.call("GET", "/api/credits", user).json()["balance"]
+        return balance
+
+
+@pytest.fixture(scope="module")
+def till() -> Iterator[Till]:
+    with StripeStandIn() as stripe:
+
+        def parameters(stack: RunningStack) -> dict[str, str]:
+            secret = stack.client("secretsmanager").create_secret(
+                Name="stripe", SecretString=stripe.secret_text
+            )
+            return {
+                "PaymentGateway": "stripe",
+                "StripeSecretArn": secret["ARN"],
+                "StripeApiBase": stripe.api_base,
+                "CheckoutReturnUrl": RETURN_URL,
+            }
+
+        with (
+            LocalStack(parameters=parameters) as stack,
+            httpx.Client(base_url=stack.api_url, timeout=30) as web,
+        ):
+            yield Till(stack, stripe, web)
+
+
+def test_a_purchase_is_paid_settled_refunded_and_told(till: Till) -> None:
+    started = till.start("alice", key="once")
+    again = till.start("alice", key="once")
+
+    assert (started.status_code, started.json()["status"]) == (201, "pending")
+    assert again.json() == started.json()
+    session = till.session_of(started.json()["purchaseId"])
+    assert started.json()["checkoutUrl"] == session["url"]
+    assert session["success_url"].startswith(RETURN_URL)
+    assert till.balance("alice") == 5
+
+    payment = till.stripe.pay(session["id"])
+    settled = till.next_event()
+    answers = [till.post(settled).json() for _ in range(2)]
+
+    assert answers == [{"outcome": "handled"}, {"outcome": "repeated"}]
+    assert till.balance("alice") == 55
+
+    till.stripe.refund(payment["id"], 800)
+    assert till.post(till.next_event()).status_code == 200
+
+    wallet = till.call("GET", "/api/credits", "alice").json()
+    assert [entry["type"] for entry in wallet["transactions"]] == ["REVERSAL", "PURCHASE", "BONUS"]
+    assert wallet["balance"] == 30
+
+
+def test_a_forged_call_is_refused_and_changes_nothing(till: Till) -> None:
+    _, body = till.pay("bob")
+    signed = till.stripe.sign(body)
+
+    forged = [
+        till.post(body, till.stripe.sign(body, secret="whsec_forged")),
+        till.post(body, till.stripe.sign(body, at=time.time() - 600)),
+        till.post(json.dumps(json.loads(body)), signed),
+        till.post(body, "nonsense"),
+    ]
+
+    for answer in forged:
+        assert (answer.status_code, answer.json()["code"]) == (401, "BAD_SIGNATURE")
+    assert till.balance("bob") == 5
+    assert till.post(body, signed).status_code == 200
+    assert till.balance("bob") == 55
+
+
+def test_what_stripe_kept_from_us_is_done_by_the_sweeper(till: Till) -> None:
+    _, body = till.pay("carol")
+    till.stripe.refuse(429, path="/v1/checkout/sessions/")
+
+    refused = till.post(body)
+    swept_by = till.stack.client("lambda").invoke(
+        FunctionName=till.stack.functions["sweep"], Payload=b"{}"
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "PAYMENT_UNAVAILABLE")
+    assert "FunctionError" not in swept_by, swept_by["Payload"].read()
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 120))
+    token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
+    swept = till.web.post("/api/admin/sweep", json={"now": later}, headers=token)
+    assert swept.json()["done"]["payment_handled"] >= 1
+    assert till.balance("carol") == 55
+
+
+def test_a_payment_of_another_amount_is_counted_for_the_alarm(till: Till) -> None:
+    _, body = till.pay("dave", amount=1)
+
+    assert till.post(body).status_code == 200
+
+    assert till.balance("dave") == 5
+    deadline = time.monotonic() + EVENTUALLY_SECONDS
+    while not (told := metrics_of(till, "PaymentMismatches")):
+        assert time.monotonic() < deadline, till.stack.logs("hooks")[-5:]
+        time.sleep(0.3)
+    assert told[0]["service"] == "darkroom"
+    assert told[0]["PaymentMismatches"] == [1]
+
+
+def metrics_of(till: Till, name: str) -> list[dict[str, Any]]:
+    """What the hooks function has counted under this name, as CloudWatch reads it."""
+    lines = [line for line in till.stack.logs("hooks") if name in line and "_aws" in line]
+    return [json.loads(line[line.index("{") :]) for line in lines]
+
+
+def test_the_books_of_all_are_right(till: Till) -> None:
+    token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
+
+    report = till.web.get("/api/admin/audit", headers=token).json()
+
+    assert report["accountsChecked"] >= 4
+    assert report["breaches"] == []

@@ -1,0 +1,124 @@
+"""Real threads: 64 devices of one account at the same moment, against the local cloud's tables.
+
+Orders are not chosen here but happen; what must hold is the same whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from mangum import Mangum
+
+from darkroom.api.app import create_app
+from darkroom.api.routers import everything
+from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
+from darkroom.usecases.audit_accounts import audit_accounts
+from local.stack import LocalStack
+from tests.support.builders import a_balance, a_photo, buy, scene_inputs
+from tests.support.laws import check_laws
+from tests.support.world import Answer, World
+
+THREADS = 64
+STORIES = 20
+STORY_COSTS = 2
+REPEATS_LIMIT = 60
+
+
+@pytest.fixture(scope="module")
+def world(stack: LocalStack) -> Iterator[World]:
+    """Tables of our own in the local cloud, and functions that back off at random."""
+    # Other tests may have left a default session with credentials of their own.
+    boto3.setup_default_session()
+    world = World(endpoint_url=stack.endpoint_url)
+    app = replace(world.app, jitter=random.Random())
+    http = Mangum(create_app(*everything.ROUTERS, app=app), lifespan="off")
+    world.handle_http = lambda event: http(event, None)  # type: ignore[method-assign]
+    yield world
+    world.close()
+
+
+def all_at_once(send: Callable[[int], Answer]) -> tuple[list[Answer], Counter[str]]:
+    """Each device's last answer, and what some were told before: to ask again."""
+    start = threading.Barrier(THREADS)
+    passing: Counter[str] = Counter()
+
+    def device(number: int) -> Answer:
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        try:
+            start.wait()
+            for _ in range(REPEATS_LIMIT):
+                answer = send(number)
+                if not is_passing(answer):
+                    return answer
+                passing[answer.body["code"]] += 1
+            raise AssertionError(f"device {number} is put off for ever")
+        finally:
+            loop.close()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(device, range(THREADS))), passing
+
+
+def is_passing(answer: Answer) -> bool:
+    """Whether the answer asks to be asked again."""
+    return answer.status == 503 or (
+        answer.status == 409 and answer.body.get("code") == "IN_PROGRESS"
+    )
+
+
+def confirms(world: World, user: str, photo: str, key: str) -> Answer:
+    body: dict[str, Any] = {"mode": "story", **scene_inputs(photo)}
+    return world.call("POST", "/api/jobs/confirm", body, user=user, key=key)
+
+
+def test_64_devices_get_exactly_the_stories_that_the_wallet_affords(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
+    user = "many-stories"
+    buy(world, STORIES * STORY_COSTS - SIGNUP_BONUS_CREDITS, user)
+    photo = a_photo(world, user)
+
+    answers, passing = all_at_once(lambda number: confirms(world, user, photo, f"device {number}"))
+
+    record_property("asked_again", dict(passing))
+    assert Counter(answer.status for answer in answers) == {202: STORIES, 402: THREADS - STORIES}
+    done = [answer.body for answer in answers if answer.status == 202]
+    assert len({body["jobId"] for body in done}) == STORIES
+    assert sorted(body["balance"] for body in done) == list(range(0, STORIES * STORY_COSTS, 2))
+    assert a_balance(world, user) == (0, STORIES * STORY_COSTS)
+    assert check_laws(world, at_rest=False) == []
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_64_times_the_same_key_is_one_job_with_one_answer(world: World) -> None:
+    user = "one-story"
+    a_balance(world, user)
+    photo = a_photo(world, user)
+
+    answers, _ = all_at_once(lambda number: confirms(world, user, photo, "the same"))
+
+    assert {answer.status for answer in answers} == {202}
+    assert len({str(sorted(answer.body.items())) for answer in answers}) == 1
+    assert len(world.call("GET", "/api/jobs", user=user).body["items"]) == 1
+    assert a_balance(world, user) == (SIGNUP_BONUS_CREDITS - STORY_COSTS, STORY_COSTS)
+    assert check_laws(world, at_rest=False) == []
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_64_first_looks_open_one_wallet(world: World) -> None:
+    user = "never-seen"
+
+    answers, _ = all_at_once(lambda number: world.call("GET", "/api/credits", user=user))
+
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.body["balance"] for answer in answers} == {SIGNUP_BONUS_CREDITS}
+    assert audit_accounts(world.app, user).breaches == ()

@@ -1,0 +1,252 @@
+"""The inbox: what was told is stored once and handled until it is done, whoever repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from darkroom.kernel.limits import RECEIVED_BACKOFF_LIMIT_SECONDS, RECEIVED_CHECK_SECONDS
+from darkroom.payments.store import PurchaseStatus
+from darkroom.usecases import receive_payment_event as use_case
+from darkroom.usecases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.start_purchase import CHECKOUT_CHECK_SECONDS
+from darkroom.webhooks import store
+from tests.support.builders import a_balance, a_user
+from tests.support.stripe_stand_in import Shop, open_shop
+
+PAYMENTS = "/v1/payment_intents"
+
+
+@pytest.fixture(scope="module")
+def one_shop() -> Iterator[Shop]:
+    with open_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop(one_shop: Shop) -> Iterator[Shop]:
+    """The file's shop, with nothing left to do in its inbox."""
+    one_shop.stripe.recover()
+    one_shop.stripe.take_events()
+    for item in one_shop.world.scan("webhooks"):
+        one_shop.world.client("dynamodb").delete_item(
+            TableName=one_shop.world.settings.tables["webhooks"], Key={"eventId": item["eventId"]}
+        )
+    yield one_shop
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def sweep(shop: Shop) -> dict[str, int]:
+    """What the sweeper does with the inbox alone."""
+    return dict(sweep_payment_events(shop.world.app, lambda item, error: None))
+
+
+def paid_event(shop: Shop, user: str) -> dict[str, str]:
+    shop.stripe.pay(shop.open(user))
+    [event] = shop.stripe.take_events()
+    return event
+
+
+def due_in(shop: Shop, event_id: str) -> float | None:
+    """Seconds until the next try; None when there is nothing left to do."""
+    found = store.find_received(f"stripe#{event_id}")
+    assert found is not None
+    due = found.next_check_at
+    return None if due is None else (due - shop.world.clock.now()).total_seconds()
+
+
+def test_an_event_whose_handling_fails_is_503_and_a_redelivery_does_the_work(
+    shop: Shop, user: str
+) -> None:
+    event = paid_event(shop, user)
+    shop.stripe.refuse(500, 2, path=PAYMENTS)
+
+    failed = shop.deliver(event)
+    between = a_balance(shop.world, user)
+    again = shop.deliver(event)
+    once_more = shop.deliver(event)
+
+    assert (failed.status, failed.body["code"]) == (503, "PAYMENT_UNAVAILABLE")
+    assert "retry-after" in failed.headers
+    assert between == (5, 0)
+    assert (again.status, again.body["outcome"]) == (200, "handled")
+    assert (once_more.status, once_more.body["outcome"]) == (200, "repeated")
+    assert a_balance(shop.world, user) == (55, 0)
+
+
+def test_the_sweeper_does_it_when_nobody_delivers_again(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.stripe.refuse(429, path=PAYMENTS)
+    assert shop.deliver(event).status == 503
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+
+    assert sweep(shop) == {"handled": 1}
+
+    assert a_balance(shop.world, user) == (55, 0)
+    assert due_in(shop, event["id"]) is None
+    assert shop.breaches(user) == ()
+
+
+def test_the_sweeper_of_the_schedule_sweeps_the_inbox(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.stripe.refuse(429, path=PAYMENTS)
+    shop.deliver(event)
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+
+    assert shop.world.sweep()["payment_handled"] == 1
+
+
+def test_nothing_is_swept_before_its_time(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.stripe.refuse(429, path=PAYMENTS)
+    shop.deliver(event)
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS - 1)
+
+    assert sweep(shop) == {}
+    assert a_balance(shop.world, user) == (5, 0)
+
+
+def test_a_handled_event_asks_the_gateway_nothing(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.deliver(event)
+    shop.stripe.requests.clear()
+
+    shop.deliver(event)
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+    sweep(shop)
+
+    assert shop.stripe.requests == []
+
+
+def test_an_event_is_stored_once(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    for _ in range(3):
+        shop.deliver(event)
+
+    names = [item["eventId"]["S"] for item in shop.world.scan("webhooks")]
+
+    assert sorted(names) == sorted({f"stripe#{event['id']}", *opened(shop)})
+
+
+def opened(shop: Shop) -> list[str]:
+    """Our own reminders of checkouts."""
+    names = [item["eventId"]["S"] for item in shop.world.scan("webhooks")]
+    return [name for name in names if "#opened#" in name]
+
+
+def test_a_failing_event_waits_twice_as_long_each_time(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.stripe.refuse(429, 1000, path=PAYMENTS)
+    shop.deliver(event)
+    waits = []
+
+    for _ in range(12):
+        wait = due_in(shop, event["id"])
+        assert wait is not None
+        waits.append(wait)
+        shop.world.clock.move(seconds=wait)
+        sweep(shop)
+
+    expected = [RECEIVED_CHECK_SECONDS * 2 ** max(0, number - 1) for number in range(12)]
+    assert waits == [min(RECEIVED_BACKOFF_LIMIT_SECONDS, seconds) for seconds in expected]
+    assert a_balance(shop.world, user) == (5, 0)
+
+
+def test_a_failing_event_does_not_stop_the_others(shop: Shop, user: str) -> None:
+    other = a_user()
+    first, second = paid_event(shop, user), paid_event(shop, other)
+    shop.stripe.refuse(429, 3, path=PAYMENTS)
+    assert [shop.deliver(event).status for event in (first, second)] == [503, 503]
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+
+    assert sweep(shop) == {"handled": 1, "error": 1}
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+    assert sweep(shop) == {"handled": 1}
+
+    assert [a_balance(shop.world, name)[0] for name in (user, other)] == [55, 55]
+
+
+class Stopped(BaseException):
+    """The function dies here."""
+
+
+def test_an_event_whose_handler_died_after_the_work_is_handled_again_without_harm(
+    shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = paid_event(shop, user)
+
+    def die(*_: object) -> None:
+        raise Stopped
+
+    body = shop.stripe.body_of(event)
+    signature = shop.stripe.sign(body)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(store, "handled_write", die)
+        use_case.receive_payment_event(shop.world.app, body=body.encode(), signature=signature)
+    assert a_balance(shop.world, user) == (55, 0)
+
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+
+    assert sweep(shop) == {"handled": 1}
+    assert a_balance(shop.world, user) == (55, 0)
+    assert shop.breaches(user) == ()
+
+
+# What nobody ever tells us
+
+
+def test_a_payment_that_nobody_tells_of_is_found(shop: Shop, user: str) -> None:
+    shop.stripe.pay(shop.open(user))
+    shop.world.clock.move(seconds=CHECKOUT_CHECK_SECONDS)
+
+    assert sweep(shop) == {"handled": 1}
+
+    assert a_balance(shop.world, user) == (55, 0)
+    assert shop.breaches(user) == ()
+
+
+def test_a_checkout_is_looked_after_until_it_is_paid_or_over(shop: Shop, user: str) -> None:
+    session_id = shop.open(user)
+    seen = []
+    for step in ("open", "expired"):
+        shop.world.clock.move(seconds=CHECKOUT_CHECK_SECONDS)
+        if step == "expired":
+            shop.stripe.expire(session_id)
+        seen.append(sweep(shop))
+    shop.world.clock.move(days=1)
+
+    assert seen == [{"waiting": 1}, {"handled": 1}]
+    assert sweep(shop) == {}
+    assert shop.purchase(user).status is PurchaseStatus.FAILED
+
+
+def test_a_delayed_payment_of_which_no_second_event_comes_is_found(shop: Shop, user: str) -> None:
+    session_id = shop.open(user)
+    shop.stripe.pay_later(session_id)
+    assert [answer.status for answer in shop.deliver_all()] == [200]
+    shop.world.clock.move(days=3)
+    sweep(shop)
+    between = a_balance(shop.world, user)
+
+    shop.stripe.succeed_later(session_id)
+    shop.world.clock.move(seconds=RECEIVED_BACKOFF_LIMIT_SECONDS)
+    sweep(shop)
+
+    assert between == (5, 0)
+    assert a_balance(shop.world, user) == (55, 0)
+
+
+def test_what_is_remembered_of_an_event_ends(shop: Shop, user: str) -> None:
+    event = paid_event(shop, user)
+    shop.deliver(event)
+
+    [item] = [i for i in shop.world.scan("webhooks") if event["id"] in i["eventId"]["S"]]
+
+    kept = timedelta(seconds=int(item["expiresAt"]["N"]) - shop.world.clock.now().timestamp())
+    assert kept > timedelta(days=30)  # Stripe lets events of 30 days be sent again.
