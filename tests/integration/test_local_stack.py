@@ -227,15 +227,19 @@ def test_the_bucket_is_private_reports_uploads_and_cleans_up(stack: LocalStack) 
     assert {rule["ID"] for rule in rules} == {"AbortAbandonedUploads", "EmptyQuarantine"}
 
 
-def test_the_sweeper_is_called_every_minute(stack: LocalStack) -> None:
-    rules = stack.client("events").list_rules()["Rules"]
+def test_the_sweeper_is_called_every_minute_and_the_auditor_every_day(
+    stack: LocalStack,
+) -> None:
+    events = stack.client("events")
+    called = {}
+    for rule in events.list_rules()["Rules"]:
+        for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+            called[target["Arn"].split(":")[-1]] = (rule["ScheduleExpression"], rule["State"])
 
-    (rule,) = [rule for rule in rules if rule.get("ScheduleExpression")]
-    targets = stack.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
-
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert rule["State"] == "ENABLED"
-    assert [target["Arn"].split(":")[-1] for target in targets] == [stack.functions["sweep"]]
+    assert called == {
+        stack.functions["sweep"]: ("rate(1 minute)", "ENABLED"),
+        stack.functions["audit"]: ("rate(1 day)", "ENABLED"),
+    }
 
 
 # --- The gateway in front of the functions ----------------------------------------------------

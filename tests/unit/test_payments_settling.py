@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from darkroom.api.edge import metrics
+from darkroom.bootstrap import App
+from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus
+from darkroom.usecases.receive_payment_event import receive_payment_event
 from darkroom.workers import sweep as sweep_worker
 from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state
@@ -236,6 +239,49 @@ def test_more_refunds_than_a_page_holds_are_all_seen(
     shop.deliver_all()
 
     assert shop.worth(user) == (5, 0, 0, 0)
+
+
+class Overtaken:
+    """A gateway whose first answers are old by the time they arrive: more has happened since."""
+
+    def __init__(self, gateway: PaymentGateway, meanwhile: Callable[[], None], at: int) -> None:
+        self.name = gateway.name
+        self.create_checkout = gateway.create_checkout
+        self.read_event = gateway.read_event
+        self._gateway, self._meanwhile, self._at = gateway, meanwhile, at
+        self._reads = 0
+
+    def read_payment(
+        self, *, session_id: str | None, payment_id: str | None
+    ) -> PaymentState | None:
+        state = self._gateway.read_payment(session_id=session_id, payment_id=payment_id)
+        self._reads += 1
+        if self._reads == self._at:
+            self._meanwhile()
+        return state
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_answer_that_was_overtaken_undoes_nothing(at: int, shop: Shop, user: str) -> None:
+    app, payment_id = shop.world.app, shop.buy(user)
+    assert app.payments is not None
+    shop.stripe.refund(payment_id, 400)
+    [slow] = shop.stripe.take_events()
+
+    def meanwhile() -> None:
+        shop.stripe.refund(payment_id, 400)
+        [fast] = shop.stripe.take_events()
+        take_in(app, shop, fast)
+
+    overtaken = Overtaken(app.payments, meanwhile, at)
+    take_in(replace(app, payments=overtaken), shop, slow)
+
+    assert shop.worth(user) == (30, 0, 0, 25)
+
+
+def take_in(app: App, shop: Shop, event: dict[str, Any]) -> None:
+    body = shop.stripe.body_of(event)
+    receive_payment_event(app, body=body.encode(), signature=shop.stripe.sign(body))
 
 
 # Disputes
