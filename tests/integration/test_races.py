@@ -84,7 +84,7 @@ BROKEN = Failure(code="BROKEN", message="It broke.")
 SEEDS = 2
 """Random orders of each race in every run, besides every overtaking."""
 PLANTED_SEEDS = 20
-SLOW_RUNS = 420
+SLOW_RUNS = 1300
 """Orders of each race in the long run: all of them where there are no more."""
 RESTORED = (*AT_ONCE_TABLES, "webhooks")
 KEYS = {

@@ -43,7 +43,7 @@ PREFIX_OF = {
 }
 
 
-class NothingToSpoil(LookupError):
+class NothingToSpoil(Exception):
     """These books hold nothing (any more) that this corruption could be done to."""
 
 
@@ -193,7 +193,11 @@ def spoiled_copy(
         NothingToSpoil: one of them finds nothing to do.
     """
     copy = Shelves(deepcopy(sound.tables), rng=random.Random(str(seed)))
-    return copy, [corruption.spoil(copy) for corruption in corruptions]
+    try:
+        return copy, [corruption.spoil(copy) for corruption in corruptions]
+    except (KeyError, ValueError, TypeError) as error:
+        # What one has broken, the next cannot read.
+        raise NothingToSpoil from error
 
 
 def write_difference(world: World, now: Shelves, then: Shelves) -> None:

@@ -89,8 +89,12 @@ def _replay(call: Command, purchase_id: str) -> Settled | None:
     purchase, operation = found
     if operation != call.operation:
         raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
-    entry = credits_store.find_entry(call.account_id, f"purchase#{purchase_id}")
-    return None if entry is None else Settled(purchase=purchase, balance=entry.balance_after)
+    # A debt that was paid from the purchase is its last entry, and what the answer told.
+    for cause in (f"debt#{purchase_id}", f"purchase#{purchase_id}"):
+        entry = credits_store.find_entry(call.account_id, cause)
+        if entry is not None:
+            return Settled(purchase=purchase, balance=entry.balance_after)
+    return None
 
 
 def _credits(pack: str | None, amount: int | None, currency: str | None) -> int:
