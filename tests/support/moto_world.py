@@ -23,7 +23,8 @@ _session = functools.cache(get_session)
 @contextmanager
 def moto_world(**options: Any) -> Iterator[World]:
     """A world on moto; the options are the World's."""
-    with _ONE_AT_A_TIME, pytest.MonkeyPatch.context() as patch, mock_aws():
+    # Undone inside out: our patches first, then moto puts back the environment it found.
+    with _ONE_AT_A_TIME, mock_aws(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
