@@ -297,6 +297,7 @@ class Stage:
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
+        world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("value", None)
         self.changes()
 
@@ -442,9 +443,10 @@ def _wait_seconds(answer: Answer) -> int:
 
 
 def _lasting(body: Any) -> Any:
-    """An answer without its moments."""
+    """An answer without its moments, and without what a gateway is told of our progress."""
     if isinstance(body, dict):
-        kept = {name: value for name, value in body.items() if not name.endswith("At")}
+        passing = {name for name in body if name.endswith("At")} | {"outcome"}
+        kept = {name: value for name, value in body.items() if name not in passing}
         return {name: _lasting(value) for name, value in kept.items()}
     return [_lasting(item) for item in body] if isinstance(body, list) else body
 
@@ -722,6 +724,8 @@ class _Run:
         self.stage.restore(self.snapshot)
         if "provider" in scene.facts:
             world.studio.refuse = scene.facts["provider"](scene)
+        if "gateway" in scene.facts:
+            world.use_gateway(scene.facts["gateway"])
         if "rival" in scene.facts:
             scene.wire.rival = scene.facts["rival"](scene)
         self.actor.prepare(scene)

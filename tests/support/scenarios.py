@@ -16,6 +16,9 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
+from darkroom.payments import store as payments_store
+from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentState
+from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.run_task import Hung
 from darkroom.workers.tasks import handle_task_message
@@ -217,6 +220,95 @@ def arrange_purchase(scene: Scene) -> None:
 
 
 def arrange_purchase_of_new_account(scene: Scene) -> None:
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+
+
+def arrange_gift(scene: Scene) -> None:
+    look(scene)
+    path = f"/api/admin/accounts/{USER}/credits"
+    ask(scene, "POST", path, {"amount": 4, "reason": "a broken clip"}, "gift")
+    scene.facts["request"]["groups"] = "admin"
+
+
+def arrange_taking(scene: Scene) -> None:
+    arrange_gift(scene)
+    scene.facts["request"]["body"] = {"amount": -3, "reason": "a mistake of ours"}
+
+
+# Payments through a real gateway, which redelivers what was not answered with success
+
+
+class Till:
+    """The money's side of one purchase, faked at the gateway's port."""
+
+    name = "stripe"
+
+    def __init__(self, purchase: Purchase) -> None:
+        self._purchase = purchase
+        self.taken_back: tuple[MoneyBack, ...] = ()
+
+    def create_checkout(self, purchase: Purchase) -> Checkout:
+        return Checkout(session_id="cs_1", url="https://pay.example/cs_1")
+
+    def read_event(self, body: bytes, signature: str) -> PaymentEvent:
+        return PaymentEvent(event_id=signature, type="charge", session_id="cs_1", payment_id="pi_1")
+
+    def read_payment(self, **_: Any) -> PaymentState:
+        return PaymentState(
+            account_id=USER,
+            purchase_id=self._purchase.purchase_id,
+            session_id="cs_1",
+            payment_id="pi_1",
+            is_paid=True,
+            has_failed=False,
+            amount_minor=self._purchase.amount_minor or 0,
+            currency=self._purchase.currency or "",
+            taken_back=self.taken_back,
+        )
+
+
+def arrange_payment(scene: Scene) -> None:
+    """Ten credits are paid for, and the gateway is about to tell."""
+    look(scene)
+    purchase = Purchase(
+        purchase_id="pur_1",
+        account_id=USER,
+        gateway="stripe",
+        status=PurchaseStatus.PENDING,
+        credits=10,
+        pack=None,
+        created_at=scene.world.clock.now(),
+        currency="USD",
+        amount_minor=1000,
+    )
+    commit([payments_store.create_write(purchase, "arranged")])
+    scene.facts["till"] = scene.facts["gateway"] = Till(purchase)
+    scene.world.use_gateway(scene.facts["till"])
+    _tell(scene, "evt_paid")
+
+
+def _tell(scene: Scene, event: str) -> None:
+    ask(scene, "POST", "/api/webhooks/stripe", {"told": event})
+    scene.facts["request"] |= {"user": None, "headers": {"stripe-signature": event}}
+
+
+def arrange_reversal(scene: Scene) -> None:
+    """The payment is refunded in full after some of its credits were spent: a debt remains."""
+    arrange_payment(scene)
+    scene.world.call(**scene.facts["request"])
+    confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
+    run_out(scene)
+    confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
+    run_out(scene)
+    scene.facts["till"].taken_back = (
+        MoneyBack(id="re_1", amount_minor=1000, created_at=scene.world.clock.now()),
+    )
+    _tell(scene, "evt_refunded")
+
+
+def arrange_checkout(scene: Scene) -> None:
+    """A purchase through the gateway: our record, its checkout, the checkout's address."""
+    arrange_payment(scene)
     ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
 
 
@@ -435,6 +527,15 @@ def arrange_dead_letter(scene: Scene) -> None:
 # The schedule
 
 
+def arrange_expiry(scene: Scene) -> None:
+    """A gift is past its time; nobody has touched the wallet since."""
+    arrange_gift(scene)
+    ends = scene.world.clock.now() + timedelta(hours=1)
+    scene.facts["request"]["body"]["expiresAt"] = ends.isoformat()
+    scene.world.call(**scene.facts["request"])
+    scene.world.clock.move(hours=2)
+
+
 def arrange_lost_lease(scene: Scene) -> None:
     arrange_begin(scene)
     stream_only(scene)
@@ -500,6 +601,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     _scenario("first look", arrange_first_look, CLIENTS, (), 5),
     _scenario("purchase", arrange_purchase, CLIENTS, (), 55),
     _scenario("purchase of a new account", arrange_purchase_of_new_account, CLIENTS, (), 55),
+    _scenario("gift", arrange_gift, CLIENTS, (), 9),
+    _scenario("taking", arrange_taking, CLIENTS, (), 2),
+    _scenario("checkout", arrange_checkout, CLIENTS, (), 5),
+    _scenario("payment", arrange_payment, CLIENTS, (), 15),
+    _scenario("reversal", arrange_reversal, CLIENTS, DONE * 2, 0),
     _scenario("draft", arrange_draft, CLIENTS, ("draft",), 5),
     _scenario("confirm", arrange_confirm, CLIENTS, DONE, 3),
     _scenario("confirm of a new account", arrange_confirm_of_new_account, CLIENTS, DONE, 3),
@@ -527,6 +633,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _scenario("slow worker", arrange_slow_worker, (Message(),), DONE, 3),
     _scenario("slow failure", arrange_slow_failure, (Message(),), DONE, 3),
     _scenario("dead letter", arrange_dead_letter, (Message(dead=True),), ("partial",), 4),
+    _scenario("expiry", arrange_expiry, SCHEDULE, (), 5),
     _scenario("lost lease", arrange_lost_lease, SCHEDULE, DONE, 3),
     _scenario("last lost lease", arrange_last_lost_lease, SCHEDULE, ("partial",), 4),
     _scenario("lost record", arrange_lost_record, SCHEDULE, DONE, 3),

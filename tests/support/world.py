@@ -23,6 +23,7 @@ from darkroom.api.routers import everything
 from darkroom.bootstrap import LOCAL_STUDIO, App, build_app
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.kernel.settings import Settings
+from darkroom.payments.ports import PaymentGateway
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
@@ -115,6 +116,11 @@ class World:
             self.settings = self._with_stripe(stripe_api_base, stripe_secret)
         app = build_app(self.settings, clock=self.clock, providers={LOCAL_STUDIO: self.studio})
         self.app: App = replace(app, jitter=NoJitter())
+        self.use_gateway(self.app.payments)
+
+    def use_gateway(self, gateway: PaymentGateway | None) -> None:
+        """Let this one take the money from now on; None is the test gateway."""
+        self.app = replace(self.app, payments=gateway)
         self._http = Mangum(create_app(*everything.ROUTERS, app=self.app), lifespan="off")
 
     def client(self, service: str) -> Any:
