@@ -168,7 +168,7 @@ def trouble(shop: Shop, kind: str) -> None:
         shop.stripe.refuse(int(kind), tries)
 
 
-@pytest.mark.parametrize("kind", ["lost", "429", "500", "503", "409"])
+@pytest.mark.parametrize("kind", ["lost", "401", "403", "429", "500", "503", "409"])
 def test_a_gateway_in_trouble_is_503_and_a_repeat_goes_on(kind: str, shop: Shop, user: str) -> None:
     trouble(shop, kind)
 

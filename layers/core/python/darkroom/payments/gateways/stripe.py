@@ -205,9 +205,11 @@ class StripeGateway:
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise GatewayUnavailable("Stripe did not answer") from error
         except stripe.StripeError as error:
-            # 409: the same request is still under way there.
-            if (error.http_status or 500) >= 500 or error.http_status == 409:
-                raise GatewayUnavailable("Stripe failed") from error
+            status = error.http_status or 500
+            # 401 and 403: our key is wrong or was withdrawn, which an operator mends and no
+            # client can; 409: the same request is still under way there.
+            if status >= 500 or status in (401, 403, 409):
+                raise GatewayUnavailable(f"Stripe answered {status}") from error
             raise
 
 
