@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.items import BaseItem
+from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
 from darkroom.db.writes import RawItem, Write, delete, put
-from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
 
 ASSET_PREFIX = "ast"
 
 
-class Due(GlobalSecondaryIndex):
-    """Unfinished uploads by the time they have to be looked at. Sparse."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
-
-
-class AssetItem(BaseItem):
+class AssetItem(DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -55,12 +43,7 @@ class AssetItem(BaseItem):
     checks = NumberAttribute(null=True)
     expires_at = UnicodeAttribute(null=True, attr_name="expiresAt")
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
-    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
-    due = Due()
-
-
-DUE_SHARD = "s0"
+    due = due_index()
 
 
 def get_asset(account_id: str, asset_id: str) -> Asset:
@@ -106,13 +89,7 @@ def list_assets(
 def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
     """Keys (account id, asset id) of what should have been looked at by ``until``."""
     return [
-        (item.account_id, item.asset_id)
-        for item in AssetItem.due.query(
-            DUE_SHARD,
-            range_key_condition=AssetItem.next_check_at <= to_epoch_seconds(until),
-            attributes_to_get=["accountId", "assetId", "dueShard", "nextCheckAt"],
-            limit=limit,
-        )
+        (item.account_id, item.asset_id) for item in query_due(AssetItem.due, until, limit=limit)
     ]
 
 
@@ -172,14 +149,11 @@ def to_asset(item: AssetItem) -> Asset:
         checks=int(item.checks or 0),
         expires_at=from_iso(item.expires_at) if item.expires_at else None,
         finished_at=from_iso(item.finished_at) if item.finished_at else None,
-        next_check_at=(
-            datetime.fromtimestamp(int(item.next_check_at), UTC) if item.next_check_at else None
-        ),
+        next_check_at=due_moment(item),
     )
 
 
 def _to_item(asset: Asset, operation: str) -> AssetItem:
-    due = asset.next_check_at
     return AssetItem(
         asset.account_id,
         asset.asset_id,
@@ -203,8 +177,7 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         checks=asset.checks or None,
         expires_at=to_iso(asset.expires_at) if asset.expires_at else None,
         finished_at=to_iso(asset.finished_at) if asset.finished_at else None,
-        due_shard=DUE_SHARD if due else None,
-        next_check_at=to_epoch_seconds(due) if due else None,
+        **due_fields(asset.next_check_at),
         operation=operation,
     )
 

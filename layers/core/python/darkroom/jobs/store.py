@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
+from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.jobs.model import (
@@ -48,18 +49,7 @@ class ByAccount(GlobalSecondaryIndex):
     list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
 
 
-class Due(GlobalSecondaryIndex):
-    """Everything unfinished by the time it has to be looked at. Sparse."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
-
-
-class CollectionItem(BaseItem):
+class CollectionItem(DueItem):
     """The key that all items of a job's collection share."""
 
     class Meta:
@@ -67,10 +57,7 @@ class CollectionItem(BaseItem):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
-    """Unix seconds."""
-    due = Due()
+    due = due_index()
 
 
 class JobItem(CollectionItem):
@@ -204,11 +191,7 @@ def list_due(shard: str, until: datetime, *, limit: int) -> list[tuple[str, str]
     """Keys (job id, sort key) of what should have been looked at by ``until``, oldest first."""
     return [
         (item.pk, item.sk)
-        for item in CollectionItem.due.query(
-            shard,
-            range_key_condition=CollectionItem.next_check_at <= to_epoch_seconds(until),
-            limit=limit,
-        )
+        for item in query_due(CollectionItem.due, until, limit=limit, shard=shard)
     ]
 
 
@@ -415,8 +398,7 @@ def _job_item(job: Job, operation: str) -> JobItem:
         created_by=job.created_by,
         queued_by=job.operation,
         balance_then=job.balance_then,
-        due_shard=due_shard(job.job_id) if job.next_check_at else None,
-        next_check_at=to_epoch_seconds(job.next_check_at) if job.next_check_at else None,
+        **due_fields(job.next_check_at, shard=due_shard(job.job_id)),
         operation=operation,
     )
 
@@ -456,7 +438,7 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         queued_at=_moment(item.queued_at),
         started_at=_moment(item.started_at),
         finished_at=_moment(item.finished_at),
-        next_check_at=_from_epoch(item.next_check_at),
+        next_check_at=due_moment(item),
     )
 
 
@@ -487,8 +469,7 @@ def _task_item(task: Task, operation: str) -> TaskItem:
         failure=_dump(asdict(task.failure)) if task.failure else None,
         started_at=_iso(task.started_at),
         finished_at=_iso(task.finished_at),
-        due_shard=None if task.is_final else due_shard(task.job_id),
-        next_check_at=to_epoch_seconds(task.next_check_at) if task.next_check_at else None,
+        **due_fields(task.next_check_at, shard=due_shard(task.job_id)),
         operation=operation,
     )
 
@@ -517,7 +498,7 @@ def task_from_item(item: TaskItem) -> Task:
         outputs=tuple(Output(**output) for output in json.loads(item.outputs or "[]")),
         started_at=_moment(item.started_at),
         finished_at=_moment(item.finished_at),
-        next_check_at=_from_epoch(item.next_check_at),
+        next_check_at=due_moment(item),
     )
 
 
@@ -547,7 +528,3 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _moment(text: str | None) -> datetime | None:
     return from_iso(text) if text else None
-
-
-def _from_epoch(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
 from darkroom.db.writes import RawItem, Write, put
-from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
 
 
@@ -55,21 +54,7 @@ class Purchase:
         return sum(self.reversals.values())
 
 
-DUE_SHARD = "s0"
-
-
-class Due(GlobalSecondaryIndex):
-    """Purchases that the sweeper still has to look at, by when. Sparse."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
-
-
-class PurchaseItem(BaseItem):
+class PurchaseItem(DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -89,9 +74,7 @@ class PurchaseItem(BaseItem):
     version = NumberAttribute(default=1)
     creation = UnicodeAttribute(null=True, attr_name="by")
     """The operation that made the record: recognises a repeated request for ever."""
-    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
-    due = Due()
+    due = due_index()
 
 
 def find_purchase(account_id: str, purchase_id: str) -> tuple[Purchase, str | None] | None:
@@ -118,11 +101,7 @@ def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
     """Keys (account id, purchase id) of what should have been looked at by ``until``."""
     return [
         (item.account_id, item.purchase_id)
-        for item in PurchaseItem.due.query(
-            DUE_SHARD,
-            range_key_condition=PurchaseItem.next_check_at <= to_epoch_seconds(until),
-            limit=limit,
-        )
+        for item in query_due(PurchaseItem.due, until, limit=limit)
     ]
 
 
@@ -161,14 +140,11 @@ def to_purchase(item: PurchaseItem) -> Purchase:
         payment_id=item.payment_id,
         reversals=json.loads(item.reversals or "{}"),
         version=int(item.version),
-        next_check_at=(
-            datetime.fromtimestamp(int(item.next_check_at), UTC) if item.next_check_at else None
-        ),
+        next_check_at=due_moment(item),
     )
 
 
 def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> PurchaseItem:
-    due = purchase.next_check_at
     return PurchaseItem(
         purchase.account_id,
         purchase.purchase_id,
@@ -187,7 +163,6 @@ def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> Pur
         else None,
         version=purchase.version,
         creation=creation,
-        due_shard=DUE_SHARD if due else None,
-        next_check_at=to_epoch_seconds(due) if due else None,
+        **due_fields(purchase.next_check_at),
         operation=operation,
     )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
 from darkroom.kernel.limits import RECEIVED_TTL_DAYS
-
-DUE_SHARD = "s0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +31,7 @@ class Received:
     next_check_at: datetime | None = None
 
 
-class Due(GlobalSecondaryIndex):
-    """Events that still have to be handled, by the time of the next try. Sparse."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due_shard = UnicodeAttribute(hash_key=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(range_key=True, attr_name="nextCheckAt")
-
-
-class ReceivedItem(BaseItem):
+class ReceivedItem(DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -57,10 +43,8 @@ class ReceivedItem(BaseItem):
     received_at = UnicodeAttribute(attr_name="receivedAt")
     status = UnicodeAttribute()
     tries = NumberAttribute(default=0)
-    due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
-    next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
     expires_at = NumberAttribute(attr_name="expiresAt")
-    due = Due()
+    due = due_index()
 
 
 def find_received(event_id: str) -> Received | None:
@@ -72,14 +56,7 @@ def find_received(event_id: str) -> Received | None:
 
 def list_due(until: datetime, *, limit: int) -> list[str]:
     """Ids of events whose next try is due by ``until``, oldest first."""
-    return [
-        item.event_id
-        for item in ReceivedItem.due.query(
-            DUE_SHARD,
-            range_key_condition=ReceivedItem.next_check_at <= to_epoch_seconds(until),
-            limit=limit,
-        )
-    ]
+    return [item.event_id for item in query_due(ReceivedItem.due, until, limit=limit)]
 
 
 def receive_write(event: Received) -> Write:
@@ -88,7 +65,6 @@ def receive_write(event: Received) -> Write:
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the event is here already", code="ALREADY_HAPPENED")
 
-    due = event.next_check_at
     item = ReceivedItem(
         event.event_id,
         source=event.source,
@@ -97,8 +73,7 @@ def receive_write(event: Received) -> Write:
         payment_id=event.payment_id,
         received_at=to_iso(event.received_at),
         status="received",
-        due_shard=DUE_SHARD if due else None,
-        next_check_at=to_epoch_seconds(due) if due else None,
+        **due_fields(event.next_check_at),
         expires_at=to_epoch_seconds(event.received_at + timedelta(days=RECEIVED_TTL_DAYS)),
     )
     return put(item, condition=ReceivedItem.event_id.does_not_exist(), refused=refused)
@@ -140,7 +115,6 @@ def again_write(event: Received, later: datetime) -> Write:
 
 
 def _to_received(item: ReceivedItem) -> Received:
-    due = item.next_check_at
     return Received(
         event_id=item.event_id,
         source=item.source,
@@ -150,5 +124,5 @@ def _to_received(item: ReceivedItem) -> Received:
         received_at=from_iso(item.received_at),
         is_handled=item.status == "handled",
         tries=int(item.tries),
-        next_check_at=datetime.fromtimestamp(int(due), UTC) if due is not None else None,
+        next_check_at=due_moment(item),
     )
