@@ -583,11 +583,14 @@ def settle(scene: Scene) -> None:
     scene.trouble("stream and queues do not come to rest")
 
 
+SWEPT = ("jobs", "assets", "purchases", "webhooks")
+
+
 def run_out(scene: Scene) -> None:
     """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
     for _ in range(SWEEPS_LIMIT):
         settle(scene)
-        items = scene.world.scan("jobs")
+        items = [item for name in SWEPT for item in scene.world.scan(name)]
         due = [float(item["nextCheckAt"]["N"]) for item in items if "nextCheckAt" in item]
         if not due:
             return
