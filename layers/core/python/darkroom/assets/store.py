@@ -120,11 +120,6 @@ def delete_write(asset: Asset) -> Write:
     return delete(item, condition=AssetItem.version == asset.version, refused=refused)
 
 
-def asset_from_raw(raw: RawItem) -> Asset:
-    """The asset in a stream record's image."""
-    return to_asset(AssetItem.from_raw_data(dict(raw)))
-
-
 def to_asset(item: AssetItem) -> Asset:
     return Asset(
         account_id=item.account_id,

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from darkroom.kernel.clock import Clock
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ULID_LENGTH = 26
 _ULID_BITS = 128
 _OUTPUT_BITS = 10
 MAX_OUTPUTS_PER_JOB = (1 << _OUTPUT_BITS) - 1

@@ -48,26 +48,12 @@ def confirm_new(
         PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
     """
     recipe = get_recipe(recipe_name)
-    stored = validate_inputs(app, recipe, inputs)
-    job_id = call.id_for(app.ids, "job")
-    now = app.clock.now()
-    blank = Job(
-        job_id=job_id,
-        account_id=call.account_id,
-        recipe=recipe.name,
-        status=JobStatus.DRAFT,
-        inputs=stored,
-        created_at=now,
-        updated_at=now,
-        language=call.language,
-        device_id=device_id,
-        created_by=call.operation,
-    )
+    blank = blank_job(app, call, recipe, inputs, device_id)
 
     def attempt() -> Submission:
         facts = _read(call.account_id, recipe, blank)
         if facts.exists:
-            return replay(job_id, call)
+            return replay(blank.job_id, call)
         return _submit(app, call, recipe, facts, draft=None, job=blank)
 
     return _charged(app, call, attempt)
@@ -109,6 +95,29 @@ def confirm_draft(
         return _submit(app, call, recipe, facts, draft=draft, job=job)
 
     return _charged(app, call, attempt)
+
+
+def blank_job(
+    app: App, call: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
+) -> Job:
+    """A job with checked inputs that holds nothing yet.
+
+    Raises:
+        InvalidInput.
+    """
+    now = app.clock.now()
+    return Job(
+        job_id=call.id_for(app.ids, "job"),
+        account_id=call.account_id,
+        recipe=recipe.name,
+        status=JobStatus.DRAFT,
+        inputs=validate_inputs(app, recipe, inputs),
+        created_at=now,
+        updated_at=now,
+        language=call.language,
+        device_id=device_id,
+        created_by=call.operation,
+    )
 
 
 def validate_inputs(app: App, recipe: Recipe, inputs: Mapping[str, Any]) -> dict[str, Any]:

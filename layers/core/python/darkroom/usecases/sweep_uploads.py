@@ -75,9 +75,10 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
 
 
 def _ask(app: App, asset: Asset, waiting: Asset) -> str:
-    """Ask for the check; stopped before the message is sent, the next sweep asks again."""
-    _save(app, asset, waiting)
+    """Ask for the check, then note it: stopped in between, the next sweep asks again, and a
+    check that is asked for twice is done once."""
     app.ingest_queue.send({"accountId": asset.account_id, "assetId": asset.asset_id})
+    _save(app, asset, waiting)
     return "check_asked"
 
 

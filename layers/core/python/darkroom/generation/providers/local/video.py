@@ -62,17 +62,6 @@ def yuv_of(image: Image.Image) -> Yuv:
     return frame.to_ndarray().astype(np.uint8, copy=False)
 
 
-def image_of(frame: Yuv) -> Image.Image:
-    """The picture of a planar frame."""
-    video = av.VideoFrame.from_ndarray(frame, "yuv420p")
-    return video.reformat(
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-    ).to_image()
-
-
 class Mp4Writer:
     """Encodes frames, and sound if asked to, as they come; a context manager."""
 
