@@ -99,7 +99,7 @@ def strangers_to(path: Path) -> set[str]:
     """Libraries that a file may not import."""
     place, room = named(path), room_of(path)
     strangers: set[str] = set()
-    if not (room == "db" or place.endswith("store.py")):
+    if not (room == "db" or place.endswith(("store.py", "items.py"))):
         strangers |= {"pynamodb"}
     if room not in ("adapters", "db") and "providers/" not in place:
         strangers |= {"boto3", "botocore"}

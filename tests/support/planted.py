@@ -25,9 +25,9 @@ from darkroom.generation.ports import TransientProviderError
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import JobFamily, Task
 from darkroom.jobs.states import TaskStatus
-from darkroom.jobs.store import TaskItem
 from darkroom.kernel.ids import Ids
 from darkroom.payments import store as payments_store
 from darkroom.usecases import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import items as jobs_items
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
@@ -281,7 +281,7 @@ def test_one_item_that_cannot_be_handled_does_not_stop_the_others(world: World) 
     good = confirm(world, mode="quick").body["jobId"]
     lose_everything(world)
     due = int((world.clock.now() - timedelta(hours=1)).timestamp())
-    for shard in jobs_store.due_shards():
+    for shard in jobs_items.due_shards():
         broken = {
             "pk": {"S": f"job_broken_{shard}"},
             "sk": {"S": "job"},
@@ -294,5 +294,5 @@ def test_one_item_that_cannot_be_handled_does_not_stop_the_others(world: World) 
     done = world.sweep()
 
     assert done["planned"] == 1
-    assert done["error"] >= len(jobs_store.due_shards())
+    assert done["error"] >= len(jobs_items.due_shards())
     assert [item for item in world.scan("jobs") if item["pk"]["S"] == good and "plan" in item]

@@ -17,7 +17,7 @@ from darkroom.assets import store as assets_store
 from darkroom.credits import store as credits_store
 from darkroom.events import store as events_store
 from darkroom.idempotency import store as idempotency_store
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import items as jobs_items
 from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.settings import Settings
@@ -105,7 +105,7 @@ def bind_tables(settings: Settings) -> None:
     classes: dict[str, tuple[type[db.BaseItem], ...]] = {
         "wallets": (credits_store.WalletItem,),
         "ledger": (credits_store.LedgerItem,),
-        "jobs": jobs_store.ITEM_CLASSES,
+        "jobs": jobs_items.ITEM_CLASSES,
         "assets": (assets_store.AssetItem,),
         "templates": (templates_store.AssignmentItem,),
         "purchases": (payments_store.PurchaseItem,),

@@ -7,9 +7,10 @@ from datetime import timedelta
 from darkroom.bootstrap import App
 from darkroom.db import commit_one
 from darkroom.db.commit import load
+from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Task
-from darkroom.jobs.store import TaskItem
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.limits import LEASE_SECONDS
 
@@ -29,4 +30,4 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
         raw = commit_one(write)
     except Conflict:
         return None
-    return jobs_store.task_from_item(load(TaskItem, raw))
+    return jobs_items.task_from_item(load(TaskItem, raw))

@@ -13,6 +13,7 @@ from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Wallet
 from darkroom.db import snapshot
+from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
@@ -148,7 +149,7 @@ def _read(account_id: str, recipe: Recipe, job: Job) -> _Facts:
     combination = recipe.template_combination(job.inputs)
     keys: list[tuple[Any, str, str | None]] = [
         (credits_store.WalletItem, account_id, None),
-        (jobs_store.JobItem, job.job_id, jobs_store.JOB_KEY),
+        (jobs_items.JobItem, job.job_id, jobs_items.JOB_KEY),
     ]
     keys += [(assets_store.AssetItem, account_id, asset_id) for asset_id in asset_ids]
     if combination is not None:

@@ -8,6 +8,7 @@ from darkroom.bootstrap import App
 from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
+from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
@@ -40,7 +41,7 @@ def regenerate(
         wallet_item, existing = snapshot(
             [
                 (credits_store.WalletItem, call.account_id, None),
-                (jobs_store.JobItem, child_id, jobs_store.JOB_KEY),
+                (jobs_items.JobItem, child_id, jobs_items.JOB_KEY),
             ]
         )
         if existing is not None:

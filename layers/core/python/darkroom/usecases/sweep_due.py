@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.jobs import engine
+from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
@@ -42,7 +43,7 @@ def sweep_jobs(app: App, on_error: Callable[[str, Exception], None]) -> Counter[
     One item that fails is reported to ``on_error`` and stays due; it never stops the others.
     """
     done: Counter[str] = Counter()
-    for shard in jobs_store.due_shards():
+    for shard in jobs_items.due_shards():
         handled = 0
         while handled < SWEEP_ITEMS_LIMIT:
             due = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_PAGE_LIMIT)
@@ -63,9 +64,9 @@ def _handle(app: App, job_id: str, sort_key: str) -> str:
     family = jobs_store.find_family(job_id)
     if family is None:
         return "gone"
-    if sort_key == jobs_store.JOB_KEY:
+    if sort_key == jobs_items.JOB_KEY:
         return _handle_job(app, family)
-    task = family.task(sort_key.removeprefix(jobs_store.TASK_PREFIX))
+    task = family.task(sort_key.removeprefix(jobs_items.TASK_PREFIX))
     return "gone" if task is None else _handle_task(app, task)
 
 
@@ -86,7 +87,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
     if not job.planned:
         plan_job(app, job.job_id)
         return "planned"
-    _recheck(app, job.job_id, jobs_store.JOB_KEY, job, queued_at)
+    _recheck(app, job.job_id, jobs_items.JOB_KEY, job, queued_at)
     return "waiting"
 
 
@@ -98,7 +99,7 @@ def _handle_task(app: App, task: Task) -> str:
     now = app.clock.now()
     if task.status is TaskStatus.READY:
         dispatch_task(app, task)
-        sort_key = jobs_store.TASK_PREFIX + task.key
+        sort_key = jobs_items.TASK_PREFIX + task.key
         later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
         _push(app, task.job_id, sort_key, task.next_check_at, later)
         return "dispatched"

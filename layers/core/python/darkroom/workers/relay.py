@@ -13,10 +13,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap import App
+from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.items import InputsItem, JobItem, TaskItem
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, TaskStatus
-from darkroom.jobs.store import InputsItem, JobItem, TaskItem
 from darkroom.payments import store as payments_store
 from darkroom.usecases.begin_job import begin_job
 from darkroom.usecases.dispatch_task import dispatch_task
@@ -42,9 +43,9 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
         project_asset(app, _asset(new), before=_asset(old) if old else None)
         return "asset"
     sort_key = new.get("sk", {}).get("S", "")
-    if sort_key == jobs_store.JOB_KEY:
+    if sort_key == jobs_items.JOB_KEY:
         return _handle_job(app, _job(new), _job(old) if old else None)
-    if sort_key.startswith(jobs_store.TASK_PREFIX):
+    if sort_key.startswith(jobs_items.TASK_PREFIX):
         return _handle_task(app, new, old)
     return "ignored"
 
@@ -73,8 +74,8 @@ def _measure(job: Job, before: Job | None) -> None:
 
 
 def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
-    task = jobs_store.task_from_item(_item(TaskItem, new))
-    before = jobs_store.task_from_item(_item(TaskItem, old)) if old else None
+    task = jobs_items.task_from_item(_item(TaskItem, new))
+    before = jobs_items.task_from_item(_item(TaskItem, old)) if old else None
     if task.status is TaskStatus.READY:
         turn = (task.status, task.attempts)
         if before is None or (before.status, before.attempts) != turn:
@@ -89,7 +90,7 @@ def _job(image: RawImage) -> Job:
     inputs = None
     if item.inputs is None:
         inputs = jobs_store.find_inputs(item.pk) or InputsItem(inputs="{}")
-    return jobs_store.job_from_items(item, inputs)
+    return jobs_items.job_from_items(item, inputs)
 
 
 def _asset(image: RawImage) -> assets_store.Asset:
