@@ -95,6 +95,7 @@ bench: $(READY) ## Run the benchmarks
 requirements: $(READY) ## Export the layers' requirements from the lock
 	$(EXPORT) --no-default-groups > layers/deps/requirements.txt
 	$(EXPORT) --only-group payments > layers/payments/requirements.txt
+	$(EXPORT) --only-group tokens > layers/tokens/requirements.txt
 
 build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
 	find layers functions -name __pycache__ -prune -exec rm -rf {} +

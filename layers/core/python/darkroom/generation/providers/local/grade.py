@@ -221,31 +221,36 @@ def apply_grade(
     side = 1 if rng.random() < 0.5 else -1
     height_of_light = float(rng.uniform(0.05, 0.32))
     hue = float(rng.uniform(-0.05, 0.05))
-    pixels = _even_out(composition)
     subject = composition.subject
+    pixels = even_out(composition.pixels, subject)
     pixels = _set_backdrop(pixels, subject, grade, composition, hue)
-    pixels = _expose(pixels, grade)
-    pixels = _balance(pixels, grade.warmth + hue * 0.6, grade.tint)
-    pixels = _curve(pixels, grade.contrast)
-    pixels = _split_tone(pixels, grade)
-    pixels = _saturate(pixels, grade)
+    pixels = develop(pixels, grade, hue)
     pixels = _light(pixels, grade, subject, side, height_of_light)
     if grade.glow > 0:
-        pixels = _glow(pixels, grade.glow)
+        pixels = add_glow(pixels, grade.glow)
     pixels = _vignette(pixels, grade.vignette, composition)
     pixels = grade.fade + pixels * (1.0 - grade.fade * 1.2)
     return np.clip(pixels, 0.0, 1.0).astype(np.float32)
 
 
-def _even_out(composition: Composition) -> FloatImage:
+def develop(pixels: FloatImage, grade: Grade, hue: float = 0.0) -> FloatImage:
+    """Tone and colour alone: exposure, white balance, contrast, split toning, saturation."""
+    pixels = _expose(pixels, grade)
+    pixels = _balance(pixels, grade.warmth + hue * 0.6, grade.tint)
+    pixels = _curve(pixels, grade.contrast)
+    pixels = _split_tone(pixels, grade)
+    return _saturate(pixels, grade)
+
+
+def even_out(pixels: FloatImage, subject: Mask) -> FloatImage:
     """Brings dark and pale photos half-way to one exposure, judged by the person."""
-    bright = luma(composition.pixels)
-    weight = composition.subject + 0.15
+    bright = luma(pixels)
+    weight = subject + 0.15
     mean = float((bright * weight).sum() / weight.sum())
     wanted = 0.44
     gamma = np.log(wanted) / np.log(min(max(mean, 0.08), 0.9))
     gamma = min(max(1.0 + (gamma - 1.0) * 0.55, 0.6), 1.5)
-    return np.power(np.clip(composition.pixels, 0.0, 1.0), np.float32(gamma))
+    return np.power(np.clip(pixels, 0.0, 1.0), np.float32(gamma))
 
 
 def _set_backdrop(
@@ -367,7 +372,7 @@ def _light(
     return pixels
 
 
-def _glow(pixels: FloatImage, amount: float) -> FloatImage:
+def add_glow(pixels: FloatImage, amount: float) -> FloatImage:
     """Highlights bleed softly, as through a diffusion filter."""
     bright = np.clip((pixels - 0.45) / 0.55, 0.0, 1.0) * pixels
     return screen(pixels, blur(bright, 22.0) * np.float32(amount))

@@ -38,9 +38,10 @@ def grain_sigma(grade: str, effect: str, drama: float) -> float:
 class Grain:
     """A sheet of noise larger than the frame; each frame sees another piece of it."""
 
-    def __init__(self, seed: int, sigma: float) -> None:
+    def __init__(self, seed: int, sigma: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+        self._width, self._height = size
         rng = np.random.default_rng([seed, 7])
-        shape = (HEIGHT + _SPARE_PX, WIDTH + _SPARE_PX)
+        shape = (self._height + _SPARE_PX, self._width + _SPARE_PX)
         noise = rng.standard_normal(shape, dtype=np.float32)
         # Real grain is a little larger than a pixel, which also survives an encoder better.
         coarse = Image.fromarray(np.clip(noise * 40 + 128, 0, 255).astype(np.uint8), "L")
@@ -51,9 +52,9 @@ class Grain:
         self._offsets = rng.integers(0, _SPARE_PX, (97, 2))
 
     def window(self, index: int) -> npt.NDArray[np.int16]:
-        """The noise of frame ``index``, shape (1280, 720), 8-bit levels."""
+        """The noise of frame ``index``, shape (height, width), 8-bit levels."""
         y, x = (int(v) for v in self._offsets[index % len(self._offsets)])
-        return self._sheet[y : y + HEIGHT, x : x + WIDTH]
+        return self._sheet[y : y + self._height, x : x + self._width]
 
     def still(self, image: Image.Image) -> Image.Image:
         """The picture with the first frame's grain."""

@@ -1,8 +1,9 @@
 """A soft outline of the subject, so that light and blur can fall behind a person.
 
 Owns the guess which pixels are the person: a head-and-shoulders shape, corrected by the photo's
-own colours and edges. It is used for light, tint and blur only, never to cut anybody out, so an
-error shows as uneven light and no more. Knows nothing of looks.
+own colours and edges. Keyframes use it for light, tint and blur only, so an error shows as uneven
+light and no more; portraits change what is behind a person, but only as far as the refined
+outline can be trusted. Knows nothing of looks.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from darkroom.generation.providers.local.focus import Focus
 from darkroom.generation.providers.local.raster import (
+    FloatImage,
     Floats,
     Mask,
     grid,
     mask_image,
     resize_mask,
     smoothstep,
+    to_image,
 )
 
 _WORK_SIDE_PX: Final = 192
@@ -29,6 +32,16 @@ _BINS: Final = 12
 _HOLE_RADIUS_PX: Final = 6
 _GUIDE_RADIUS_PX: Final = 3
 _GUIDE_EPSILON: Final = 4e-4
+_FINE_SIDE_PX: Final = 768
+_FINE_RADIUS_PX: Final = 4
+_BAND_HEADS: Final = 0.10
+_PIECE_WIDTH_PX: Final = 192
+_OUTLINE_WIDTH_PX: Final = 384
+_OUTLINE_BELOW_HEADS: Final = 0.3
+_EDGE_SCALE: Final = 12.0
+"""A step of a twelfth of full contrast from pixel to pixel is a full edge."""
+_LEAST_ALIGNED: Final = 0.80
+_WELL_ALIGNED: Final = 0.92
 
 
 def subject_mask(photo: Image.Image, focus: Focus) -> Mask:
@@ -133,3 +146,111 @@ def _mean(values: Floats, radius: int) -> Mask:
     table[1:, 1:] = padded.cumsum(0, dtype=np.float64).cumsum(1)
     total = table[side:, side:] - table[:-side, side:] - table[side:, :-side]
     return ((total + table[:-side, :-side]) / side**2).astype(np.float32)
+
+
+def refine_mask(pixels: FloatImage, mask: Mask, focus: Focus) -> Mask:
+    """A rough mask drawn to the picture's own edges, good enough to change what is behind.
+
+    Around the rough outline, as far as a tenth of a head, each pixel is placed between the
+    colours of the sure person and the sure background nearby; where the two look alike, the
+    rough mask is kept.
+    """
+    height, width = mask.shape
+    scale = min(1.0, _FINE_SIDE_PX / max(width, height))
+    small = (max(8, round(width * scale)), max(8, round(height * scale)))
+    colours = np.asarray(to_image(pixels).resize(small, Image.Resampling.BOX), np.float32) / 255.0
+    rough = resize_mask(mask, *small)
+    reach = max(3, round(_BAND_HEADS * focus.head * small[1]))
+    inside = _mean((rough > 0.5).astype(np.float32), reach)
+    person, behind = smoothstep(0.93, 0.99, inside), smoothstep(0.07, 0.01, inside)
+    near_person = _nearby_colour(colours, person, reach)
+    near_behind = _nearby_colour(colours, behind, reach)
+    way = near_person - near_behind
+    length = (way**2).sum(-1)
+    share = ((colours - near_behind) * way).sum(-1) / (length + 1e-4)
+    trust = 0.9 * smoothstep(0.004, 0.05, length)
+    blended = np.clip(share, 0.0, 1.0) * trust + rough * (1.0 - trust)
+    alpha = np.clip(np.maximum(blended, person) * (1.0 - behind), 0.0, 1.0)
+    guided = [_guided(colours[..., c], alpha, _FINE_RADIUS_PX) for c in range(3)]
+    fine: Mask = np.mean(guided, axis=0, dtype=np.float32)
+    piece = smoothstep(0.22, 0.86, fine) * _in_one_piece(fine, focus)
+    piece = np.maximum(piece, _holes_in_the_head(piece, focus)).astype(np.float32)
+    return resize_mask(piece, width, height)
+
+
+def _in_one_piece(mask: Mask, focus: Focus) -> Mask:
+    """1 on what is connected with the head, 0 on islands further away."""
+    solid = _solid(mask)
+    seed = (
+        min(max(int(focus.x * solid.width), 0), solid.width - 1),
+        min(max(int(focus.y * solid.height), 0), solid.height - 1),
+    )
+    ImageDraw.floodfill(solid, seed, 128)
+    grown = _only(solid, 128).filter(ImageFilter.MaxFilter(5))
+    return _as_mask(grown, mask.shape)
+
+
+def _holes_in_the_head(mask: Mask, focus: Focus) -> Mask:
+    """1 where shining hair was taken for the wall, but the head closes around it."""
+    closed = ImageOps.expand(_solid(mask).filter(ImageFilter.MaxFilter(5)), 1, 0)
+    ImageDraw.floodfill(closed, (0, 0), 128)
+    outside = ImageOps.crop(_only(closed, 128), 1)
+    enclosed = ImageOps.invert(outside).filter(ImageFilter.MinFilter(5))
+    height, width = mask.shape
+    near = _head(focus, width, height, width / height, 1.15, 0.95)
+    return _as_mask(enclosed, mask.shape) * near
+
+
+def _solid(mask: Mask) -> Image.Image:
+    height, width = mask.shape
+    size = (_PIECE_WIDTH_PX, max(8, round(_PIECE_WIDTH_PX * height / width)))
+    return mask_image(resize_mask(mask, *size)).point(lambda level: 255 if level > 90 else 0)
+
+
+def _only(image: Image.Image, wanted: int) -> Image.Image:
+    return image.point(lambda level: 255 if level == wanted else 0)
+
+
+def _as_mask(image: Image.Image, shape: tuple[int, ...]) -> Mask:
+    soft = image.filter(ImageFilter.GaussianBlur(1.0))
+    return resize_mask(np.asarray(soft, dtype=np.float32) / 255.0, shape[1], shape[0])
+
+
+def _nearby_colour(colours: FloatImage, where: Mask, reach: int) -> FloatImage:
+    """The mean colour of the nearest pixels ``where`` is 1, for every pixel."""
+    result = np.zeros_like(colours)
+    known = np.zeros_like(where)
+    for radius in (2 * reach, 4 * reach, 12 * reach):
+        share = _mean(where, radius)
+        part = np.clip(share * 8.0, 0.0, 1.0) * (1.0 - known)
+        for c in range(3):
+            near = _mean(colours[..., c] * where, radius) / np.maximum(share, 1e-4)
+            result[..., c] += near * part
+        known = known + part
+    return result + (1.0 - known)[..., None] * colours.mean((0, 1))
+
+
+def outline_certainty(pixels: FloatImage, mask: Mask, focus: Focus) -> float:
+    """0 … 1: how far the outline of the head and shoulders runs along edges of the picture.
+
+    Where it does not, some of the background passes for the person or the other way round.
+    """
+    height, width = mask.shape
+    size = (_OUTLINE_WIDTH_PX, round(_OUTLINE_WIDTH_PX * height / width))
+    small = np.asarray(to_image(pixels).resize(size, Image.Resampling.BOX), np.float32) / 255.0
+    outline = _slope(resize_mask(mask, *size))
+    outline *= (grid(*size)[1] - focus.y) / focus.head < _OUTLINE_BELOW_HEADS
+    edges = np.max([_slope(small[..., c]) for c in range(3)], axis=0)
+    near = np.asarray(
+        mask_image(edges * _EDGE_SCALE).filter(ImageFilter.MaxFilter(5)), dtype=np.float32
+    )
+    total = float(outline.sum())
+    if total == 0:
+        return 0.0
+    aligned = float((outline * near).sum()) / 255.0 / total
+    return float(smoothstep(_LEAST_ALIGNED, _WELL_ALIGNED, np.array(aligned, dtype=np.float32)))
+
+
+def _slope(values: Mask) -> Mask:
+    down, across = np.gradient(values)
+    return np.hypot(down, across).astype(np.float32)

@@ -1,23 +1,32 @@
-"""The built-in provider: keyframes, clips and films on this machine, without any service.
+"""The built-in provider: pictures, films, transcripts and captions on this machine, without any
+service.
 
-Owns the choice of the maker for a request's kind. Knows nothing of jobs, credits or storage.
+Owns the choice of the maker for a request's kind. A maker's module is loaded when it is first
+needed: no one function carries the wheels of all (those of pictures and those of speech do not fit
+into one). Knows nothing of jobs, credits or storage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
 from darkroom.generation.ports import Artifact, GenerationRequest, PermanentProviderError
-from darkroom.generation.providers.local.clip import make_clip
-from darkroom.generation.providers.local.film import make_film
-from darkroom.generation.providers.local.keyframe import make_keyframe
 
-_MAKERS: Final[dict[str, Callable[[GenerationRequest], list[Artifact]]]] = {
-    "keyframe": make_keyframe,
-    "clip": make_clip,
-    "film": make_film,
+_Maker = Callable[[GenerationRequest], list[Artifact]]
+
+MAKERS: Final[dict[str, tuple[str, str]]] = {
+    "keyframe": ("keyframe", "make_keyframe"),
+    "clip": ("clip", "make_clip"),
+    "film": ("film", "make_film"),
+    "portrait": ("portrait", "make_portrait"),
+    "transcribe": ("transcribe", "make_transcript"),
+    "translate": ("translate", "refuse_translation"),
+    "captions": ("captions", "make_captions"),
 }
+"""Kind → module beside this one, and its function."""
+_HERE: Final = __name__.rpartition(".")[0]
 
 
 class LocalStudio:
@@ -29,11 +38,16 @@ class LocalStudio:
         """Makes the request's file in its ``workdir``; the same request gives the same bytes.
 
         Raises:
-            PermanentProviderError: ``UNSUPPORTED_KIND`` or ``BAD_SOURCE``.
+            PermanentProviderError: ``UNSUPPORTED_KIND``, ``BAD_SOURCE``, ``NO_AUDIO`` or
+                ``PROVIDER_NOT_CONFIGURED`` (what only a service can do).
         """
-        maker = _MAKERS.get(request.kind)
-        if maker is None:
+        if request.kind not in MAKERS:
             raise PermanentProviderError(
                 f"the studio makes no {request.kind}", code="UNSUPPORTED_KIND", kind=request.kind
             )
-        return maker(request)
+        return _maker_of(request.kind)(request)
+
+
+def _maker_of(kind: str) -> _Maker:
+    module, function = MAKERS[kind]
+    return cast(_Maker, getattr(import_module(f"{_HERE}.{module}"), function))
