@@ -316,6 +316,9 @@ def test_every_choice_of_a_frontend_has_a_label_in_both_languages() -> None:
         "sliders": ["intensity", "humor", "drama", "warmth", "pace"],
         "distanceModes": ["close", "medium", "far"],
         "endings": ["happy", "bittersweet", "open"],
+        "portraitModes": ["single", "batch"],
+        "roles": ["self", "partner", "bride", "groom"],
+        "formats": ["srt", "vtt", "txt", "json"],
     }
     for labels in recipes.values():
         for label in labels.values():

@@ -11,7 +11,7 @@ from darkroom.credits.pricing import costs
 from darkroom.kernel.errors import Conflict, DarkroomError, InvalidInput
 from darkroom.kernel.money import PricePart
 from darkroom.recipes import QUICK, REGISTRY, STORY, TRAILER, get_recipe
-from darkroom.recipes.base import Blueprint, TaskSpec
+from darkroom.recipes.base import Blueprint, Material, Target, TaskSpec
 from darkroom.recipes.scenes import SceneRecipe
 from darkroom.templates.choice import templates_of
 from tests.support.builders import ASSET_ID, REWRITE, scene_inputs
@@ -19,6 +19,12 @@ from tests.support.builders import ASSET_ID, REWRITE, scene_inputs
 OTHER_ASSET = ASSET_ID[:-1] + "4"
 STORY_KEYS = ["kf_1", "kf_2", "kf_3", "clip_1", "clip_2", "clip_3", "film"]
 REWRITTEN = {"rewriteEnabled": True, "rewrite": REWRITE}
+
+
+def a_photo(asset_id: str = ASSET_ID, kind: str = "image") -> Material:
+    return Material(
+        id=asset_id, kind=kind, storage_key=f"clean/alice/{asset_id}", mime_type="image/jpeg"
+    )
 
 
 def refused(recipe: SceneRecipe, inputs: Mapping[str, Any]) -> list[str]:
@@ -147,7 +153,7 @@ def test_quick_has_no_rewrite() -> None:
 
 
 def test_an_unknown_recipe_is_refused_by_its_field() -> None:
-    assert list(REGISTRY) == ["quick", "story", "trailer"]
+    assert {"quick", "story", "trailer"} <= set(REGISTRY)
     with pytest.raises(InvalidInput) as refusal:
         get_recipe("Story")
 
@@ -204,11 +210,55 @@ def test_a_text_is_measured_as_it_is_kept_so_that_what_was_accepted_can_be_revis
     assert refused(STORY, scene_inputs(rewriteEnabled=True, rewrite=grows)) == ["rewrite.rawText"]
 
 
+def test_a_patch_merges_into_what_is_stored_and_null_takes_away() -> None:
+    stored = STORY.validate(scene_inputs(seed=7, sliders={"humor": 3, "pace": 4}, **REWRITTEN))
+
+    patched = STORY.patch(
+        stored,
+        {
+            "seed": None,
+            "sliders": {"humor": None, "warmth": 9},
+            "rewrite": {"desiredEnding": "open"},
+        },
+    )
+
+    assert "seed" not in patched
+    assert patched["sliders"] == {"pace": 4, "warmth": 9}
+    assert patched["rewrite"] == {**stored["rewrite"], "desiredEnding": "open"}
+    assert STORY.patch(stored, {}) == stored
+    assert "rewrite" not in STORY.patch(stored, {"rewriteEnabled": False})
+
+
+def test_a_patch_is_checked_like_new_inputs() -> None:
+    stored = STORY.validate(scene_inputs(sliders={"humor": 3}))
+
+    for patch in ({"stage": None}, {"sliders": {"humor": 101}}, {"rewriteEnabled": True}, {"x": 1}):
+        with pytest.raises(InvalidInput):
+            STORY.patch(stored, patch)
+
+
+def test_one_request_is_one_job() -> None:
+    stored = STORY.validate(scene_inputs(ASSET_ID, OTHER_ASSET))
+
+    assert STORY.split(stored) == [stored]
+    assert STORY.material_ids(stored) == (ASSET_ID, OTHER_ASSET)
+
+
+def test_a_scene_is_made_of_pictures_only() -> None:
+    stored = STORY.validate(scene_inputs(ASSET_ID, OTHER_ASSET))
+
+    STORY.check(stored, [a_photo(), a_photo(OTHER_ASSET)])
+    with pytest.raises(InvalidInput) as refusal:
+        STORY.check(stored, [a_photo(), a_photo(OTHER_ASSET, "video")])
+
+    assert [field["path"] for field in refusal.value.facts["fields"]] == ["photoAssetIds.1"]
+
+
 # Prices
 
 
 def price(recipe: SceneRecipe, **changes: Any) -> tuple[PricePart, ...]:
-    return recipe.price(recipe.validate(scene_inputs(**changes)), costs())
+    return recipe.price(recipe.validate(scene_inputs(**changes)), costs(), [a_photo()])
 
 
 def test_a_price_promises_the_clips_and_the_film() -> None:
@@ -241,7 +291,11 @@ def plan(
     stored = recipe.validate(scene_inputs(**changes))
     template = templates_of(*recipe.template_combination(stored))[0]
     blueprint = Blueprint(
-        inputs=stored, template=template, language=language, only_keys=frozenset(only)
+        inputs=stored,
+        template=template,
+        language=language,
+        materials=(a_photo(),),
+        only_keys=frozenset(only),
     )
     return {spec.key: spec for spec in recipe.plan(blueprint)}
 
@@ -263,9 +317,10 @@ def test_a_clip_needs_its_keyframe_and_the_film_all_clips_in_order() -> None:
 
 
 def test_only_keyframes_work_on_the_photos() -> None:
-    specs = plan(STORY)
+    specs = plan(STORY, photoAssetIds=[OTHER_ASSET, ASSET_ID])
 
-    assert [key for key, spec in specs.items() if spec.wants_photos] == ["kf_1", "kf_2", "kf_3"]
+    works_on = {key: spec.materials for key, spec in specs.items() if spec.materials}
+    assert works_on == dict.fromkeys(("kf_1", "kf_2", "kf_3"), (OTHER_ASSET, ASSET_ID))
 
 
 def test_a_plan_never_names_a_task_before_what_it_needs() -> None:
@@ -331,11 +386,12 @@ def again(
     target: str,
     clip_no: int | None = None,
     *,
+    key: str | None = None,
     made: frozenset[str] = ALL_MADE,
     **changes: Any,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     inputs = recipe.validate(scene_inputs(**changes))
-    result = recipe.regenerate(inputs, made, target=target, clip_no=clip_no)
+    result = recipe.regenerate(inputs, made, Target(name=target, clip_no=clip_no, key=key))
     return result.keys, result.promised
 
 
@@ -393,3 +449,11 @@ def test_what_cannot_be_made_again_is_told_why(
         again(recipe, target, clip_no)
 
     assert refusal.value.error_code == code
+
+
+def test_a_key_goes_with_an_image_only() -> None:
+    for recipe, target in ((STORY, "story_clip"), (TRAILER, "trailer_scene")):
+        with pytest.raises(InvalidInput) as refusal:
+            again(recipe, target, 1, key="clip_1")
+
+        assert refusal.value.error_code == "INVALID_TARGET"

@@ -1,12 +1,41 @@
-"""What a recipe is to the engine. Pure: no clock, store, queue or network."""
+"""What a recipe is to the engine. Pure: no clock, store, queue or network.
+
+A recipe says what it accepts, what it works on, what it costs and which tasks it becomes.
+Confirming, queueing, claiming, retrying, settling, regenerating and cancelling are the engine's.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.money import PricePart
+from darkroom.recipes.fields import merge_patch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A checked file that the inputs name: an asset, or an asset registered as a reference photo.
+
+    What is said here of a file never changes once it is checked, so price and plan agree.
+    """
+
+    id: str
+    """As the inputs name it: ``ast_…`` or ``ref_…``."""
+    kind: str
+    """``image``, ``video`` or ``audio``."""
+    storage_key: str
+    mime_type: str
+    duration_ms: int | None = None
+    role: str | None = None
+    """Of a reference photo."""
+    is_active: bool = True
+    """A reference photo that was withdrawn is not."""
+    name: str = ""
+    """The file's name, for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +46,8 @@ class TaskSpec:
     kind: str
     needs: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
-    wants_photos: bool = False
+    materials: tuple[str, ...] = ()
+    """Ids of the materials it works on, in the order in which it is to get them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +57,19 @@ class Blueprint:
     inputs: Mapping[str, Any]
     template: Mapping[str, Any] | None
     language: str
+    materials: tuple[Material, ...] = ()
+    """What the inputs name, in their order."""
     only_keys: frozenset[str] = frozenset()
     """For a child: the keys to make. Empty: all."""
-    inherited: frozenset[str] = frozenset()
-    """Keys whose outputs a child takes over from its parent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is to be made again, as the client names it."""
+
+    name: str
+    clip_no: int | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +80,14 @@ class Regeneration:
     promised: tuple[str, ...]
 
 
-class Recipe(Protocol):
-    """A kind of job."""
+class Recipe(ABC):
+    """A kind of job. What most recipes have in common is here already."""
 
     name: str
-    has_templates: bool
+    changeable: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that a retry may change, because what was already made stays true."""
 
+    @abstractmethod
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs in their stored form, with defaults.
 
@@ -54,28 +95,60 @@ class Recipe(Protocol):
             InvalidInput: with ``fields``; or code CONTENT_REJECTED.
         """
 
-    def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored inputs with fields replaced, validated anew; raises what ``validate`` raises."""
+    def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored inputs as they would be sent again, without what ``changes`` makes void."""
+        return dict(stored)
 
-    def asset_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """The assets that must be usable before the job can be queued."""
+    def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored inputs with whole fields replaced, validated anew."""
+        return self.validate({**self.reopen(stored, changes), **changes})
+
+    def patch(self, stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Stored inputs with a JSON merge patch (RFC 7396) applied, validated anew."""
+        return self.validate(merge_patch(self.reopen(stored, patch), patch))
+
+    def patch_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The merge patch of the inputs that a client means by changing its ``options``."""
+        return dict(options)
+
+    def void_keys(
+        self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]
+    ) -> frozenset[str]:
+        """What was made with inputs ``before`` and is of no use with those ``after``."""
+        return frozenset()
+
+    def split(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The stored inputs of each job that one request makes."""
+        return [dict(inputs)]
+
+    @abstractmethod
+    def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The assets and reference photos that must be usable before the job can be queued."""
+
+    @abstractmethod
+    def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
+        """Whether the job can be made of these materials.
+
+        Raises:
+            InvalidInput: a file is of the wrong kind, or one is missing.
+        """
 
     def template_combination(self, inputs: Mapping[str, Any]) -> tuple[str, str, str] | None:
         """(mode, stage, genre) of the templates to choose from; None when there are none."""
+        return None
 
-    def price(self, inputs: Mapping[str, Any], costs: Mapping[str, int]) -> tuple[PricePart, ...]:
-        """What the job costs, part by part."""
+    @abstractmethod
+    def price(
+        self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
+    ) -> tuple[PricePart, ...]:
+        """What the job costs, part by part, and the outputs that each part promises."""
 
+    @abstractmethod
     def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
-        """The tasks, each after those it needs."""
+        """All tasks, or those of ``only_keys``, each after those it needs."""
 
     def regenerate(
-        self,
-        inputs: Mapping[str, Any],
-        made: frozenset[str],
-        *,
-        target: str,
-        clip_no: int | None,
+        self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
         """The keys of a child that makes one thing again; ``made`` is what the parent has.
 
@@ -83,3 +156,20 @@ class Recipe(Protocol):
             InvalidInput: INVALID_TARGET for this recipe.
             Conflict: NOT_REGENERABLE.
         """
+        raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
+
+
+def require_kind(materials: Sequence[Material], kinds: frozenset[str], path: str) -> None:
+    """Every material is of one of these kinds.
+
+    Raises:
+        InvalidInput: naming the place in the inputs.
+    """
+    wrong = [number for number, material in enumerate(materials) if material.kind not in kinds]
+    if wrong:
+        allowed = " or ".join(sorted(kinds))
+        fields = [
+            {"path": f"{path}.{number}", "message": f"must be a file of kind {allowed}"}
+            for number in wrong
+        ]
+        raise InvalidInput("a file of the wrong kind", fields=fields)

@@ -9,15 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
 from darkroom.kernel.errors import Conflict, InvalidInput
-from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import PHOTOS_PER_JOB_LIMIT, REWRITE_LIMIT_CHARS
 from darkroom.kernel.money import PricePart
 from darkroom.recipes import rewrite as rewriting
-from darkroom.recipes.base import Blueprint, Regeneration, TaskSpec
+from darkroom.recipes.base import (
+    Blueprint,
+    Material,
+    Recipe,
+    Regeneration,
+    Target,
+    TaskSpec,
+    require_kind,
+)
+from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
 
 CLIP_SECONDS = 3
 SLIDER_NEUTRAL = 50
@@ -27,19 +34,7 @@ Genre = Literal["romance", "comedy", "noir"]
 Slider = Annotated[int, Field(ge=0, le=100)]
 
 
-def _is_asset_id(value: str) -> str:
-    if not is_id(value, "ast"):
-        raise ValueError("is not an asset id")
-    return value
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
-    )
-
-
-class Sliders(_Model):
+class Sliders(Inputs):
     intensity: Slider | None = None
     humor: Slider | None = None
     drama: Slider | None = None
@@ -47,24 +42,21 @@ class Sliders(_Model):
     pace: Slider | None = None
 
 
-class Rewrite(_Model):
+class Rewrite(Inputs):
     raw_text: Annotated[str, Field(min_length=1, max_length=REWRITE_LIMIT_CHARS)]
     distance_mode: Literal["close", "medium", "far"]
     desired_ending: Literal["happy", "bittersweet", "open"]
 
 
-class SceneInputs(_Model):
-    photo_asset_ids: Annotated[
-        list[Annotated[str, AfterValidator(_is_asset_id)]],
-        Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT),
-    ]
+class SceneInputs(Inputs):
+    photo_asset_ids: Annotated[list[AssetId], Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT)]
     stage: Stage
     genre: Genre
     sliders: Sliders = Field(default_factory=Sliders)
     rewrite_enabled: bool = False
     rewrite: Rewrite | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
-    test_faults: dict[str, Literal["transient", "permanent", "moderation", "hang"]] | None = None
+    seed: Seed | None = None
+    test_faults: Faults | None = None
 
     @model_validator(mode="after")
     def _rewrite_goes_with_its_switch(self) -> SceneInputs:
@@ -77,10 +69,10 @@ class SceneInputs(_Model):
         return self
 
 
-class SceneRecipe:
+class SceneRecipe(Recipe):
     """A film in scenes: each has a keyframe and a clip; several scenes are cut to a film."""
 
-    has_templates = True
+    changeable = frozenset({"rewrite", "seed", "sliders"})
 
     def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
         self.name = name
@@ -93,10 +85,7 @@ class SceneRecipe:
         return self.scenes > 1
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            parsed = SceneInputs.model_validate(dict(inputs))
-        except ValidationError as error:
-            raise InvalidInput("invalid inputs", fields=field_errors(error)) from error
+        parsed = parse(SceneInputs, inputs)
         if parsed.rewrite_enabled and not self._allows_rewrite:
             raise InvalidInput(
                 "no rewrite here",
@@ -104,15 +93,15 @@ class SceneRecipe:
                     {"path": "rewriteEnabled", "message": f"{self.name} has no rewrite add-on"}
                 ],
             )
-        stored = parsed.model_dump(by_alias=True, exclude_none=True)
+        stored = dump(parsed)
         # The text as it came is never stored: a reader of the job sees only what was cleaned.
         if parsed.rewrite is not None:
             raw = stored["rewrite"].pop("rawText")
             stored["rewrite"]["sanitizedText"] = rewriting.sanitize(raw)
-        self._check_faults(stored)
+        check_faults(stored, self._keys())
         return stored
 
-    def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         reopened = dict(stored)
         if "rewrite" in reopened:
             # Cleaning a clean text changes nothing, so it can stand in for what was sent.
@@ -121,26 +110,20 @@ class SceneRecipe:
             reopened["rewrite"] = rewrite
         if changes.get("rewriteEnabled") is False:
             reopened.pop("rewrite", None)
-        return self.validate({**reopened, **changes})
+        return reopened
 
-    def _check_faults(self, stored: Mapping[str, Any]) -> None:
-        unknown = sorted(set(stored.get("testFaults", {})) - set(self._keys()))
-        if unknown:
-            raise InvalidInput(
-                "unknown task keys",
-                fields=[
-                    {"path": f"testFaults.{key}", "message": "is not a task of this recipe"}
-                    for key in unknown
-                ],
-            )
-
-    def asset_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(inputs["photoAssetIds"])
+
+    def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
+        require_kind(materials, frozenset({"image"}), "photoAssetIds")
 
     def template_combination(self, inputs: Mapping[str, Any]) -> tuple[str, str, str]:
         return (self.name, inputs["stage"], inputs["genre"])
 
-    def price(self, inputs: Mapping[str, Any], costs: Mapping[str, int]) -> tuple[PricePart, ...]:
+    def price(
+        self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
+    ) -> tuple[PricePart, ...]:
         parts = [PricePart(name="base", credits=costs[self.name], promised=self._promised())]
         if inputs.get("rewriteEnabled"):
             last = (f"clip_{self.scenes}",)
@@ -156,14 +139,9 @@ class SceneRecipe:
         return [spec for spec in specs if not wanted or spec.key in wanted]
 
     def regenerate(
-        self,
-        inputs: Mapping[str, Any],
-        made: frozenset[str],
-        *,
-        target: str,
-        clip_no: int | None,
+        self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        number = self._regenerated_scene(inputs, target, clip_no)
+        number = self._regenerated_scene(inputs, target)
         keys = [f"kf_{number}", f"clip_{number}"]
         clips = {f"clip_{n}" for n in self._numbers()}
         if self.has_film and clips <= made | set(keys):
@@ -171,22 +149,22 @@ class SceneRecipe:
         promised = tuple(key for key in keys if not key.startswith("kf_"))
         return Regeneration(keys=tuple(keys), promised=promised)
 
-    def _regenerated_scene(
-        self, inputs: Mapping[str, Any], target: str, clip_no: int | None
-    ) -> int:
+    def _regenerated_scene(self, inputs: Mapping[str, Any], target: Target) -> int:
         if self._target is None:
             raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
-        if target == "rewrite_only":
-            if clip_no is not None:
+        if target.key is not None:
+            raise InvalidInput("key goes with an image", code="INVALID_TARGET")
+        if target.name == "rewrite_only":
+            if target.clip_no is not None:
                 raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
             if not inputs.get("rewriteEnabled"):
                 raise Conflict("the job has no rewritten ending", code="NOT_REGENERABLE")
             return self.scenes
-        if target != self._target:
-            raise InvalidInput(f"{self.name} has no target {target}", code="INVALID_TARGET")
-        if clip_no is None or clip_no not in self._numbers():
+        if target.name != self._target:
+            raise InvalidInput(f"{self.name} has no target {target.name}", code="INVALID_TARGET")
+        if target.clip_no is None or target.clip_no not in self._numbers():
             raise InvalidInput(f"clipNo must be 1 to {self.scenes}", code="INVALID_TARGET")
-        return clip_no
+        return target.clip_no
 
     def _numbers(self) -> range:
         return range(1, self.scenes + 1)
@@ -235,7 +213,8 @@ class SceneRecipe:
         if rewrite is not None:
             prompt = f"{prompt} {rewriting.prompt_of(rewrite)}"
         params = self._common(blueprint, number) | {"prompt": prompt}
-        return TaskSpec(key=f"kf_{number}", kind="keyframe", params=params, wants_photos=True)
+        photos = self.material_ids(blueprint.inputs)
+        return TaskSpec(key=f"kf_{number}", kind="keyframe", params=params, materials=photos)
 
     def _clip(self, blueprint: Blueprint, number: int) -> TaskSpec:
         params = self._common(blueprint, number) | {"durationSec": CLIP_SECONDS}
@@ -263,17 +242,6 @@ class SceneRecipe:
         if rewrite is not None:
             return rewriting.caption_of(rewrite)
         return self._scene(blueprint, number)["caption"][blueprint.language]
-
-
-def field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """pydantic's complaints as ``{path, message}``, the shape that clients are told."""
-    return [
-        {
-            "path": ".".join(str(part) for part in problem["loc"]),
-            "message": problem["msg"].removeprefix("Value error, "),
-        }
-        for problem in error.errors(include_url=False, include_context=False)
-    ]
 
 
 QUICK = SceneRecipe("quick", scenes=1, target=None, allows_rewrite=False)

@@ -9,11 +9,21 @@ from fastapi import APIRouter
 from darkroom.api.auth import CurrentApp
 from darkroom.api.docs import responses
 from darkroom.api.schemas import HealthAnswer
-from darkroom.kernel import catalogue
-from darkroom.recipes import REGISTRY
+from darkroom.kernel import catalogue, limits
+from darkroom.recipes import REGISTRY, captions, portraits, scenes
 from darkroom.templates.choice import list_templates
 
 router = APIRouter(tags=["catalogue"])
+
+_LIMITS = {
+    "photosPerJob": limits.PHOTOS_PER_JOB_LIMIT,
+    "referencePhotosPerJob": limits.REFERENCE_PHOTOS_PER_JOB_LIMIT,
+    "totalImages": limits.PORTRAITS_PER_JOB_LIMIT,
+    "filesPerRequest": limits.CAPTION_FILES_LIMIT,
+    "targetLanguages": limits.CAPTION_TARGETS_LIMIT,
+    "rewriteCharacters": limits.REWRITE_LIMIT_CHARS,
+    "slider": {"from": 0, "to": 100, "neutral": scenes.SLIDER_NEUTRAL},
+}
 
 
 @router.get("/api/templates", responses=responses(None, 200))
@@ -27,7 +37,15 @@ async def get_templates(
 @router.get("/api/recipes", responses=responses(None, 200))
 async def get_recipes() -> dict[str, Any]:
     """Recipes with their choices and labels in English and Korean."""
-    return {"recipes": sorted(REGISTRY), **catalogue.read("recipes.json")}
+    return {
+        "recipes": sorted(REGISTRY),
+        **catalogue.read("recipes.json"),
+        "styles": {code: style["label"] for code, style in portraits.styles().items()},
+        "languages": captions.source_languages(),
+        "sourceLanguages": list(captions.source_languages()),
+        "targetLanguages": list(captions.target_languages()),
+        "limits": _LIMITS,
+    }
 
 
 @router.get("/api/health", responses=responses(HealthAnswer, 200))

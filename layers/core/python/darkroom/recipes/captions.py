@@ -1,0 +1,246 @@
+"""The recipe ``captions``: a video or sound file → what is said in it, as subtitles and text.
+
+Owns languages and formats, the tasks between speech and files, and what a minute costs. A request
+names many files and becomes one job for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from darkroom.kernel import catalogue
+from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.limits import CAPTION_FILES_LIMIT, CAPTION_TARGETS_LIMIT
+from darkroom.kernel.money import PricePart
+from darkroom.recipes.base import Blueprint, Material, Recipe, TaskSpec, require_kind
+from darkroom.recipes.choices import DISTINCT, one_of
+from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
+
+AUTO = "auto"
+TRANSCRIBE = "transcribe"
+MINUTE_MS = 60_000
+_LANGUAGES = "languages.json"
+
+Format = Literal["srt", "vtt", "txt", "json"]
+FORMATS: tuple[str, ...] = get_args(Format)
+DEFAULT_FORMAT: Format = "srt"
+
+
+def target_languages() -> Mapping[str, Mapping[str, str]]:
+    """Languages that can be heard and translated into: code → label by language."""
+    return catalogue.read(_LANGUAGES)["languages"]
+
+
+def source_languages() -> Mapping[str, Mapping[str, str]]:
+    """The same, and to let it be found out."""
+    return catalogue.read(_LANGUAGES)["sourceOnly"] | target_languages()
+
+
+SourceLanguage = Annotated[str, one_of(source_languages)]
+TargetLanguage = Annotated[str, one_of(target_languages)]
+
+
+class CaptionOptions(Inputs):
+    source_lang: SourceLanguage = AUTO
+    translate: bool = False
+    target_langs: (
+        Annotated[list[TargetLanguage], Field(max_length=CAPTION_TARGETS_LIMIT), DISTINCT] | None
+    ) = None
+    target_lang: TargetLanguage | None = None
+    output_formats: Annotated[list[Format], Field(min_length=1), DISTINCT] = Field(
+        default_factory=lambda: [DEFAULT_FORMAT]
+    )
+    diarization: bool = False
+
+
+class CaptionInputs(Inputs):
+    asset_ids: Annotated[
+        list[AssetId], Field(min_length=1, max_length=CAPTION_FILES_LIMIT), DISTINCT
+    ]
+    options: CaptionOptions = Field(default_factory=CaptionOptions)
+    seed: Seed | None = None
+    test_faults: Faults | None = None
+
+
+class Captions(Recipe):
+    """Speech to text, in its own language and in others."""
+
+    name = "captions"
+    changeable = frozenset({"options"})
+
+    def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        parsed = parse(CaptionInputs, inputs)
+        _check_languages(parsed.options)
+        stored = dump(parsed)
+        stored["options"] = _one_spelling(stored["options"])
+        check_faults(stored, [spec.key for spec in _specs(stored)])
+        return stored
+
+    def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Languages sent replace those stored; without a translation there are none."""
+        options, sent = dict(stored["options"]), changes.get("options")
+        if isinstance(sent, Mapping):
+            stops = "translate" in sent and sent["translate"] is not True
+            names = sent.get("targetLang") is not None or sent.get("targetLangs") is not None
+            if stops or names:
+                options.pop("targetLangs", None)
+        return {**stored, "options": options}
+
+    def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        return _require_one_file(super().revise(stored, changes))
+
+    def patch(self, stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+        return _require_one_file(super().patch(stored, patch))
+
+    def patch_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"options": dict(options)}
+
+    def void_keys(
+        self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]
+    ) -> frozenset[str]:
+        """Heard in another language or for other voices, everything is written anew."""
+        heard = ("sourceLang", "diarization")
+        same = all(before["options"][name] == after["options"][name] for name in heard)
+        return frozenset() if same else made
+
+    def split(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{**inputs, "assetIds": [asset_id]} for asset_id in inputs["assetIds"]]
+
+    def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(inputs["assetIds"])
+
+    def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
+        _require_one_file(inputs)
+        require_kind(materials, frozenset({"video", "audio"}), "assetIds")
+        problems = [
+            {"path": f"assetIds.{place}", "message": "has no known length"}
+            for place, material in enumerate(materials)
+            if material.duration_ms is None
+        ]
+        if problems:
+            raise InvalidInput("a file without a length", fields=problems)
+
+    def price(
+        self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
+    ) -> tuple[PricePart, ...]:
+        options, minutes = inputs["options"], started_minutes(materials[0])
+        base = PricePart(
+            name="base",
+            credits=minutes * costs["captionsPerMinute"],
+            promised=_files(options, options["sourceLang"]),
+        )
+        translations = [
+            PricePart(
+                name=f"translate_{language}",
+                credits=minutes * costs["translationPerMinute"],
+                promised=_files(options, language),
+            )
+            for language in _targets(options)
+        ]
+        return (base, *translations)
+
+    def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
+        wanted = blueprint.only_keys
+        return [spec for spec in _specs(blueprint.inputs) if not wanted or spec.key in wanted]
+
+
+def started_minutes(material: Material) -> int:
+    """Minutes that have begun when the file ends; a file is never shorter than one."""
+    assert material.duration_ms is not None
+    return max(1, -(-material.duration_ms // MINUTE_MS))
+
+
+def _check_languages(options: CaptionOptions) -> None:
+    """The options agree with each other.
+
+    Raises:
+        InvalidInput: naming every field that does not.
+    """
+    path = "options.targetLangs" if options.target_lang is None else "options.targetLang"
+    targets = options.target_langs or []
+    if options.target_lang is not None:
+        targets = [options.target_lang]
+    problems = []
+    if options.target_lang is not None and options.target_langs is not None:
+        problems.append({"path": "options.targetLang", "message": "goes without targetLangs"})
+    if options.translate and not targets:
+        problems.append({"path": path, "message": "is required when translate is true"})
+    if targets and not options.translate:
+        problems.append({"path": path, "message": "needs translate: true"})
+    if options.source_lang in targets:
+        problems.append({"path": path, "message": "names the source language"})
+    if problems:
+        raise InvalidInput("options that contradict each other", fields=problems)
+
+
+def _one_spelling(options: Mapping[str, Any]) -> dict[str, Any]:
+    """One target language is stored like several; none leaves no trace."""
+    stored = {name: value for name, value in options.items() if name != "targetLang"}
+    if "targetLang" in options:
+        stored["targetLangs"] = [options["targetLang"]]
+    if not stored.get("targetLangs"):
+        stored.pop("targetLangs", None)
+    return stored
+
+
+def _require_one_file(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored is one job's, and a job has one file."""
+    if len(stored["assetIds"]) != 1:
+        raise InvalidInput(
+            "a job has one file",
+            fields=[{"path": "assetIds", "message": "must name one file: a job has no more"}],
+        )
+    return dict(stored)
+
+
+def _targets(options: Mapping[str, Any]) -> Sequence[str]:
+    return options.get("targetLangs", ())
+
+
+def _files(options: Mapping[str, Any], language: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{language}" for name in options["outputFormats"])
+
+
+def _specs(inputs: Mapping[str, Any]) -> list[TaskSpec]:
+    """Hear, translate, write: every task of the job."""
+    options = inputs["options"]
+    source = options["sourceLang"]
+    specs = [
+        TaskSpec(
+            key=TRANSCRIBE,
+            kind="transcribe",
+            params={"sourceLang": source, "diarization": options["diarization"]},
+            materials=tuple(inputs["assetIds"]),
+        )
+    ]
+    specs += [
+        TaskSpec(
+            key=f"translate_{language}",
+            kind="translate",
+            needs=(TRANSCRIBE,),
+            params={"sourceLang": source, "targetLang": language},
+        )
+        for language in _targets(options)
+    ]
+    specs += _written(options, source, needs=TRANSCRIBE)
+    for language in _targets(options):
+        specs += _written(options, language, needs=f"translate_{language}")
+    return specs
+
+
+def _written(options: Mapping[str, Any], language: str, *, needs: str) -> list[TaskSpec]:
+    return [
+        TaskSpec(
+            key=key,
+            kind="captions",
+            needs=(needs,),
+            params={"format": name, "language": language},
+        )
+        for key, name in zip(_files(options, language), options["outputFormats"], strict=True)
+    ]
+
+
+CAPTIONS = Captions()

@@ -1,0 +1,31 @@
+"""Inputs that choose from what the catalogue offers, and lists that name nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from pydantic import AfterValidator
+
+ValueT = TypeVar("ValueT")
+
+
+def one_of(offered: Callable[[], Collection[str]]) -> AfterValidator:
+    """A code that is offered when it is asked for: the catalogue is read then, not at import."""
+
+    def check(value: str) -> str:
+        if value not in offered():
+            raise ValueError(f"must be one of {', '.join(offered())}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_distinct(values: list[ValueT]) -> list[ValueT]:
+    twice = [value for place, value in enumerate(values) if value in values[:place]]
+    if twice:
+        raise ValueError(f"names {twice[0]} twice")
+    return values
+
+
+DISTINCT = AfterValidator(_check_distinct)

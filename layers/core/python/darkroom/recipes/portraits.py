@@ -1,0 +1,216 @@
+"""The recipe ``portraits``: reference photos → one picture per task, in several styles and roles.
+
+Owns which style and role each picture gets, and its prompt. Each picture has a price of its own,
+so that what was not made is refunded picture by picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import lcm
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from darkroom.kernel import catalogue
+from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.ids import is_id
+from darkroom.kernel.limits import PORTRAITS_PER_JOB_LIMIT, REFERENCE_PHOTOS_PER_JOB_LIMIT
+from darkroom.kernel.money import PricePart
+from darkroom.recipes import rewrite as rewriting
+from darkroom.recipes.base import Blueprint, Material, Recipe, Regeneration, Target, TaskSpec
+from darkroom.recipes.choices import DISTINCT, one_of
+from darkroom.recipes.fields import (
+    Faults,
+    Inputs,
+    ReferencePhotoId,
+    Seed,
+    check_faults,
+    dump,
+    parse,
+)
+
+ASPECT_RATIO = "3:4"
+_STYLES = "styles.json"
+
+
+def styles() -> Mapping[str, Mapping[str, Any]]:
+    """The styles on offer: ``label`` by language, and ``prompt`` with its place for the role."""
+    return catalogue.read(_STYLES)["styles"]
+
+
+def _is_album_id(value: str) -> str:
+    if not is_id(value, "alb"):
+        raise ValueError("is not an album id")
+    return value
+
+
+Style = Annotated[str, one_of(styles)]
+Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+AlbumId = Annotated[str, AfterValidator(_is_album_id)]
+FewPhotos = Field(min_length=1, max_length=REFERENCE_PHOTOS_PER_JOB_LIMIT)
+
+
+class PortraitInputs(Inputs):
+    mode: Literal["single", "batch"]
+    reference_photo_ids: Annotated[list[ReferencePhotoId], FewPhotos, DISTINCT]
+    styles: Annotated[list[Style], Field(min_length=1), DISTINCT]
+    roles: Annotated[list[Role], FewPhotos, DISTINCT] | None = None
+    total_images: Annotated[int, Field(ge=1, le=PORTRAITS_PER_JOB_LIMIT)]
+    album_id: AlbumId | None = None
+    model_id: ModelId | None = None
+    seed: Seed | None = None
+    test_faults: Faults | None = None
+
+
+class Portraits(Recipe):
+    """Pictures of people, as many as asked for."""
+
+    name = "portraits"
+    changeable = frozenset({"modelId", "seed"})
+
+    def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        parsed = parse(PortraitInputs, inputs)
+        if parsed.mode == "single":
+            _require_one_of_each(parsed)
+        stored = dump(parsed)
+        check_faults(stored, _keys(stored))
+        return stored
+
+    def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(inputs["referencePhotoIds"])
+
+    def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
+        """Every photo is active, and every role asked for has one.
+
+        Raises:
+            InvalidInput: REFERENCE_PHOTO_MISSING with the ``roles`` that have none;
+                CONTENT_REJECTED, as a role becomes part of the prompt.
+        """
+        problems = [
+            {"path": f"referencePhotoIds.{place}", "message": f"{photo.id} is not active"}
+            for place, photo in enumerate(materials)
+            if not photo.is_active
+        ]
+        given = _photo_by_role([photo for photo in materials if photo.is_active])
+        lacking = [role for role in inputs.get("roles", ()) if role not in given]
+        problems += [
+            {
+                "path": f"roles.{inputs['roles'].index(role)}",
+                "message": f"needs an active reference photo of the role {role}",
+            }
+            for role in lacking
+        ]
+        if problems:
+            raise InvalidInput(
+                "a reference photo is missing",
+                code="REFERENCE_PHOTO_MISSING",
+                fields=problems,
+                roles=lacking,
+            )
+        for role in _roles(inputs, given):
+            rewriting.sanitize(_words(role))
+
+    def price(
+        self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
+    ) -> tuple[PricePart, ...]:
+        return tuple(
+            PricePart(name=key, credits=costs["portrait"], promised=(key,)) for key in _keys(inputs)
+        )
+
+    def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
+        inputs = blueprint.inputs
+        photos = _photo_by_role(blueprint.materials)
+        pairs = walk(inputs["styles"], _roles(inputs, photos), inputs["totalImages"])
+        wanted = blueprint.only_keys
+        return [
+            _picture(inputs, key, style, role, photos[role])
+            for key, (style, role) in zip(_keys(inputs), pairs, strict=True)
+            if not wanted or key in wanted
+        ]
+
+    def regenerate(
+        self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
+    ) -> Regeneration:
+        if target.name != "image":
+            raise InvalidInput(f"{self.name} has no target {target.name}", code="INVALID_TARGET")
+        if target.clip_no is not None:
+            raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
+        if target.key is None or target.key not in _keys(inputs):
+            raise InvalidInput("key must name an image of the job", code="INVALID_TARGET")
+        return Regeneration(keys=(target.key,), promised=(target.key,))
+
+
+def walk(styles: Sequence[str], roles: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """The (style, role) of each picture: both lists in turn, side by side.
+
+    A round has every pair once: picture i of it, from 0, has style i mod S and role
+    (i + i div lcm(S, R)) mod R. Side by side alone would come back to the first pair after
+    lcm(S, R) pictures; the shift by one role then opens the next diagonal. So a few pictures
+    show as many styles and roles as they can, and styles, roles and pairs each occur equally
+    often, give or take one.
+    """
+    turn = lcm(len(styles), len(roles))
+    every = [
+        (styles[number % len(styles)], roles[(number + number // turn) % len(roles)])
+        for number in range(len(styles) * len(roles))
+    ]
+    return [every[number % len(every)] for number in range(count)]
+
+
+def _require_one_of_each(parsed: PortraitInputs) -> None:
+    counts = {"styles": len(parsed.styles), "totalImages": parsed.total_images}
+    problems = [
+        {"path": path, "message": "must be one when mode is single"}
+        for path, count in counts.items()
+        if count != 1
+    ]
+    if problems:
+        raise InvalidInput("not a single portrait", fields=problems)
+
+
+def _keys(inputs: Mapping[str, Any]) -> list[str]:
+    return [f"img_{number:02}" for number in range(1, inputs["totalImages"] + 1)]
+
+
+def _photo_by_role(photos: Sequence[Material]) -> dict[str, str]:
+    """The photo that shows each role, in the photos' order: the first where several do."""
+    found: dict[str, str] = {}
+    for photo in photos:
+        if photo.role is not None:
+            found.setdefault(photo.role, photo.id)
+    return found
+
+
+def _roles(inputs: Mapping[str, Any], photos: Mapping[str, str]) -> list[str]:
+    """The roles asked for; without them, those that the photos show."""
+    return inputs.get("roles") or list(photos)
+
+
+def _picture(inputs: Mapping[str, Any], key: str, style: str, role: str, photo_id: str) -> TaskSpec:
+    params = {
+        "style": style,
+        "role": role,
+        "prompt": _prompt(style, role),
+        "aspectRatio": ASPECT_RATIO,
+    }
+    if "modelId" in inputs:
+        params["modelId"] = inputs["modelId"]
+    if "albumId" in inputs:
+        params["albumId"] = inputs["albumId"]
+    return TaskSpec(key=key, kind="portrait", params=params, materials=(photo_id,))
+
+
+def _prompt(style: str, role: str) -> str:
+    subjects = catalogue.read(_STYLES)["subjects"]
+    subject = subjects.get(role, f"the {_words(role)}")
+    return styles()[style]["prompt"].replace("{role}", subject)
+
+
+def _words(role: str) -> str:
+    """``best_man`` as people say it."""
+    return role.replace("_", " ").replace("-", " ").strip()
+
+
+PORTRAITS = Portraits()

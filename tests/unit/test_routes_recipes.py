@@ -1,0 +1,133 @@
+"""``GET /api/recipes``: everything that a frontend would else have to know by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.ids import derived_id
+from darkroom.recipes import REGISTRY, get_recipe
+from tests.support.moto_world import moto_world
+
+ASSETS = [derived_id("ast", str(number)) for number in range(101)]
+PHOTOS = [derived_id("ref", str(number)) for number in range(5)]
+
+Inputs = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def answer() -> Iterator[dict[str, Any]]:
+    with moto_world() as world:
+        yield world.call("GET", "/api/recipes", user=None).body
+
+
+def is_accepted(recipe: str, inputs: Mapping[str, Any]) -> bool:
+    try:
+        get_recipe(recipe).validate(inputs)
+    except InvalidInput:
+        return False
+    return True
+
+
+def story(**changes: Any) -> Inputs:
+    return {"photoAssetIds": ASSETS[:1], "stage": "spark", "genre": "romance", **changes}
+
+
+def portraits(**changes: Any) -> Inputs:
+    given = {"mode": "batch", "referencePhotoIds": PHOTOS[:1], "styles": ["CLASSIC"]}
+    return {**given, "totalImages": 1, **changes}
+
+
+def captions(**options: Any) -> Inputs:
+    return {"assetIds": ASSETS[:1], "options": options}
+
+
+def rewritten(**changes: Any) -> Inputs:
+    rewrite = {"rawText": "Again.", "distanceMode": "close", "desiredEnding": "open"}
+    return story(rewriteEnabled=True, rewrite=rewrite | changes)
+
+
+def test_every_recipe_is_listed_and_has_a_label(answer: dict[str, Any]) -> None:
+    assert answer["recipes"] == sorted(REGISTRY)
+    assert set(answer["recipes"]) <= set(answer["modes"])
+
+
+@pytest.mark.parametrize(
+    ("group", "recipe", "inputs"),
+    [
+        ("stages", "story", lambda code: story(stage=code)),
+        ("genres", "story", lambda code: story(genre=code)),
+        ("sliders", "story", lambda code: story(sliders={code: 1})),
+        ("distanceModes", "story", lambda code: rewritten(distanceMode=code)),
+        ("endings", "story", lambda code: rewritten(desiredEnding=code)),
+        ("portraitModes", "portraits", lambda code: portraits(mode=code)),
+        ("styles", "portraits", lambda code: portraits(styles=[code])),
+        ("roles", "portraits", lambda code: portraits(roles=[code])),
+        ("formats", "captions", lambda code: captions(outputFormats=[code])),
+        ("languages", "captions", lambda code: captions(sourceLang=code)),
+    ],
+)
+def test_every_choice_has_labels_and_is_accepted(
+    group: str, recipe: str, inputs: Callable[[str], Inputs], answer: dict[str, Any]
+) -> None:
+    assert answer[group]
+    for code, label in answer[group].items():
+        assert set(label) == {"en", "ko"}
+        assert all(label.values())
+        assert is_accepted(recipe, inputs(code)), code
+    assert not is_accepted(recipe, inputs("No such choice"))
+
+
+def test_languages_say_where_they_can_be_used(answer: dict[str, Any]) -> None:
+    sources, targets = answer["sourceLanguages"], answer["targetLanguages"]
+
+    assert sources == list(answer["languages"])
+    assert set(sources) - set(targets) == {"auto"}
+    for code in sources:
+        sent = captions(translate=True, targetLangs=[code])
+        assert is_accepted("captions", sent) is (code in targets)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "inputs"),
+    [
+        ("photosPerJob", "story", lambda count: story(photoAssetIds=ASSETS[:count])),
+        (
+            "referencePhotosPerJob",
+            "portraits",
+            lambda count: portraits(referencePhotoIds=PHOTOS[:count]),
+        ),
+        ("totalImages", "portraits", lambda count: portraits(totalImages=count)),
+        ("filesPerRequest", "captions", lambda count: {"assetIds": ASSETS[:count]}),
+        ("rewriteCharacters", "story", lambda count: rewritten(rawText="x" * count)),
+    ],
+)
+def test_a_limit_is_the_most_that_is_accepted(
+    name: str, recipe: str, inputs: Callable[[int], Inputs], answer: dict[str, Any]
+) -> None:
+    limit = answer["limits"][name]
+
+    assert is_accepted(recipe, inputs(limit))
+    assert not is_accepted(recipe, inputs(limit + 1))
+
+
+def test_the_limit_of_target_languages_is_the_most_that_is_accepted(
+    answer: dict[str, Any],
+) -> None:
+    limit, targets = answer["limits"]["targetLanguages"], answer["targetLanguages"]
+
+    assert is_accepted("captions", captions(translate=True, targetLangs=targets[:limit]))
+    assert not is_accepted("captions", captions(translate=True, targetLangs=targets[: limit + 1]))
+
+
+def test_a_slider_goes_from_end_to_end(answer: dict[str, Any]) -> None:
+    slider = answer["limits"]["slider"]
+
+    assert slider["from"] < slider["neutral"] < slider["to"]
+    for value in slider.values():
+        assert is_accepted("story", story(sliders={"humor": value}))
+    for value in (slider["from"] - 1, slider["to"] + 1):
+        assert not is_accepted("story", story(sliders={"humor": value}))
