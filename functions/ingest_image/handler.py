@@ -1,4 +1,4 @@
-"""SQS: storage events; each new picture is checked, cleaned and re-encoded."""
+"""SQS: storage events; each new picture is checked, cleaned and re-encoded, its faces counted."""
 
 from darkroom.bootstrap import app_from_env
 from darkroom.workers.edge import queue_handler
@@ -6,5 +6,5 @@ from darkroom.workers.ingest import handle_ingest_message
 
 handler = queue_handler(
     lambda record: handle_ingest_message(app_from_env(), record),
-    queue=lambda: app_from_env().ingest_queue,
+    queue=lambda: app_from_env().ingest_queues["image"],
 )

@@ -38,6 +38,7 @@ def uploaded(asset: Asset, now: datetime = NOW) -> Asset:
         width=640,
         height=480,
         clean_key=f"{prefix}/image.jpg",
+        clean_mime_type="image/jpeg",
         thumbnail_key=f"{prefix}/thumbnail.jpg",
         etag="e",
     )

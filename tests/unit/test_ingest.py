@@ -9,23 +9,38 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 from botocore.client import BaseClient
 from PIL import Image
 
+from darkroom.assets import store as assets_store
 from darkroom.kernel.errors import InvalidInput, Unavailable
-from darkroom.kernel.limits import CHECKING_LIMIT_SECONDS, CHECKS_LIMIT, UPLOAD_URL_SECONDS
-from darkroom.uploads.ports import PictureRefused
+from darkroom.kernel.limits import (
+    CHECKING_LIMIT_SECONDS,
+    CHECKS_LIMIT,
+    FACES_CHECK_SECONDS,
+    UPLOAD_URL_SECONDS,
+)
+from darkroom.uploads.ports import (
+    CheckUpload,
+    CleanFile,
+    CleanUpload,
+    CountFaces,
+    FaceCheckUnavailable,
+    UploadRefused,
+)
 from darkroom.usecases.abort_upload import abort_upload
 from darkroom.usecases.fail_ingest import fail_ingest
 from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.workers.checks import check_picture
 from darkroom.workers.edge import metrics
-from darkroom.workers.ingest import assets_of, check_picture, handle_ingest_message
+from darkroom.workers.ingest import assets_of, handle_ingest_message
+from tests.support.media_files import write_media
 from tests.support.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -33,13 +48,22 @@ PICTURE = b"a picture"
 PATHS = {"PYTHONPATH": str(EVENTS.parent / "layers/core/python")}
 
 
-@dataclass(frozen=True)
-class PaperPicture:
-    jpeg_bytes: bytes
-    thumbnail_jpeg: bytes = b"small"
-    width: int = 640
-    height: int = 480
-    source_mime_type: str = "image/png"
+def paper_picture(workdir: Path, jpeg: bytes, *, kind: str = "image") -> CleanUpload:
+    for name, body in {"image.jpg": jpeg, "thumbnail.jpg": b"small"}.items():
+        (workdir / name).write_bytes(body)
+    files = [
+        CleanFile(name=name, mime_type="image/jpeg", path=workdir / name)
+        for name in ("image.jpg", "thumbnail.jpg")
+    ]
+    return CleanUpload(
+        kind=kind,
+        mime_type="image/png",
+        copy=files[0],
+        thumbnail=files[1],
+        width=640,
+        height=480,
+        faces=2,
+    )
 
 
 class PaperCheck:
@@ -48,11 +72,12 @@ class PaperCheck:
     def __init__(self) -> None:
         self.seen: list[bytes] = []
 
-    def __call__(self, content: bytes, /) -> PaperPicture:
+    def __call__(self, source: Path, workdir: Path, /) -> CleanUpload:
+        content = source.read_bytes()
         self.seen.append(content)
         if not content.startswith(PICTURE):
-            raise PictureRefused("no picture", code="UNSUPPORTED_TYPE")
-        return PaperPicture(jpeg_bytes=b"clean " + content)
+            raise UploadRefused("no picture", code="UNSUPPORTED_TYPE")
+        return paper_picture(workdir, b"clean " + content)
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +125,14 @@ class Upload:
         return self.world.app.storage.read(key, limit_bytes=1 << 20)
 
 
-def begin(world: World, size_bytes: int = len(PICTURE)) -> Upload:
-    body = {"filename": "us.png", "sizeBytes": size_bytes, "mimeType": "image/jpeg"}
+def begin(
+    world: World,
+    size_bytes: int = len(PICTURE),
+    *,
+    mime_type: str = "image/jpeg",
+    filename: str = "us.png",
+) -> Upload:
+    body = {"filename": filename, "sizeBytes": size_bytes, "mimeType": mime_type}
     # An account id that storage events have to encode.
     session = world.call("POST", "/api/uploads/session", body, user="al ice+1").body
     return Upload(world, session["assetId"], session["storageKey"])
@@ -183,9 +214,9 @@ def test_content_replaced_during_the_check_is_checked_instead(
     upload = begin(world)
     upload.send(b"a picturX")
 
-    def replacing(content: bytes, /) -> PaperPicture:
+    def replacing(source: Path, workdir: Path, /) -> CleanUpload:
         upload.send()
-        return check(content)
+        return check(source, workdir)
 
     handle_ingest_message(world.app, upload.event(), check=replacing)
 
@@ -198,9 +229,9 @@ def test_content_that_never_rests_comes_back_later(world: World) -> None:
     upload.send()
     versions = iter(b"0123456789")
 
-    def replacing(content: bytes, /) -> PaperPicture:
+    def replacing(source: Path, workdir: Path, /) -> CleanUpload:
         upload.send(PICTURE[:-1] + bytes([next(versions)]))
-        return PaperPicture(jpeg_bytes=content)
+        return paper_picture(workdir, source.read_bytes())
 
     with pytest.raises(Unavailable):
         handle_ingest_message(world.app, upload.event(), check=replacing)
@@ -249,10 +280,10 @@ def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: 
     upload = begin(world)
     upload.send()
 
-    def aborting(content: bytes, /) -> PaperPicture:
+    def aborting(source: Path, workdir: Path, /) -> CleanUpload:
         abort_upload(world.app, account_id="al ice+1", asset_id=upload.asset_id)
         upload.send()  # A second PUT that was under way.
-        return check(content)
+        return check(source, workdir)
 
     outcome = handle_ingest_message(world.app, upload.event(), check=aborting)
 
@@ -262,7 +293,14 @@ def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: 
 
 
 @pytest.mark.parametrize(
-    "key", ["quarantine/alice/../x", "quarantine/ast_01KAH3T5B1C3D5E7F9G1H3J5K7", "quarantine/a/b"]
+    "key",
+    [
+        "quarantine/image/alice/../x",
+        "quarantine/image/ast_01KAH3T5B1C3D5E7F9G1H3J5K7",
+        "quarantine/image/a/b",
+        "quarantine/a/ast_01KAH3T5B1C3D5E7F9G1H3J5K7",
+        "quarantine/other/a/ast_01KAH3T5B1C3D5E7F9G1H3J5K7",
+    ],
 )
 def test_objects_that_nobody_was_allowed_to_put_are_deleted(
     world: World, check: PaperCheck, key: str
@@ -315,6 +353,7 @@ def test_removals_are_nothing(world: World, check: PaperCheck) -> None:
         '{"Records": [{}]}',
         '{"Records": 5}',
         '{"schemaVersion": 1, "accountId": 5}',
+        '{"schemaVersion": 1, "accountId": "a", "assetId": "b", "lane": "c"}',
         '{"schemaVersion": 99, "accountId": "a", "assetId": "b"}',
     ],
 )
@@ -481,25 +520,200 @@ def test_a_real_photo_comes_out_upright_and_bare(world: World) -> None:
     assert clean is not None and b"where I live" not in clean
 
 
-def test_text_named_as_a_picture_is_no_picture() -> None:
-    with pytest.raises(PictureRefused) as refused:
-        check_picture(b"this is not a jpeg at all")
+def test_text_named_as_a_picture_is_no_picture(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"this is not a jpeg at all")
+
+    with pytest.raises(UploadRefused) as refused:
+        check_picture(source, tmp_path)
 
     assert refused.value.error_code == "UNSUPPORTED_TYPE"
 
 
 def test_pillow_is_loaded_by_the_first_picture_only() -> None:
     program = "import sys, darkroom.workers.ingest, darkroom.api.routers.uploads; "
-    program += "assert not {'PIL', 'numpy', 'av'} & set(sys.modules)"
+    program += "assert not {'PIL', 'numpy', 'av', 'ai_edge_litert'} & set(sys.modules)"
 
     subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **PATHS})
 
 
-def ingest_all(world: World, check: PaperCheck) -> list[str]:
-    """What came of every message in the ingest queue."""
-    url = world.settings.ingest_queue_url
-    messages = world.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-    return [
-        handle_ingest_message(world.app, {"body": message["Body"]}, check=check)
-        for message in messages.get("Messages", [])
-    ]
+# --- Videos and sounds ------------------------------------------------------------------------
+
+
+def send_media(world: World, path: Path, mime_type: str) -> Upload:
+    content = path.read_bytes()
+    upload = begin(world, len(content), mime_type=mime_type, filename="우리.MOV")
+    upload.send(content)
+    return upload
+
+
+def test_a_video_becomes_usable_with_its_length_and_thumbnail(world: World, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mp4", video="libx264", audio="aac")
+    upload = send_media(world, path, "video/mp4")
+
+    outcome = handle_ingest_message(world.app, upload.event())
+
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    assert (outcome, answer["status"], answer["kind"]) == ("uploaded", "uploaded", "video")
+    assert (answer["mimeType"], answer["width"], answer["height"]) == ("video/mp4", 160, 90)
+    assert answer["durationMs"] == pytest.approx(2000, abs=60)
+    assert "faces" not in answer and "note" not in answer
+    link = parse_qs(urlsplit(answer["downloadUrl"]).query)
+    assert link["response-content-type"] == ["video/mp4"]
+    assert link["response-content-disposition"][0].endswith(quote("우리.mp4"))
+    assert upload.key.startswith("quarantine/media/") and not upload.is_quarantined
+    asset = assets_store.get_asset("al ice+1", upload.asset_id)
+    assert asset.clean_key == f"clean/al ice+1/{upload.asset_id}/media.mp4"
+    assert asset.clean_mime_type == "video/mp4"
+    assert upload.stored("media.mp4") and upload.stored("thumbnail.jpg")
+
+
+def test_a_sound_has_a_length_and_no_thumbnail(world: World, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
+    upload = send_media(world, path, "audio/x-wav")
+
+    handle_ingest_message(world.app, upload.event())
+
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    assert (answer["status"], answer["kind"], answer["durationMs"]) == ("uploaded", "audio", 2000)
+    assert answer["mimeType"] == "audio/wav" and "thumbnailUrl" not in answer
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "audio", "video"),
+    [("video/mp4", "aac", None), ("audio/mp4", "aac", "libx264")],
+)
+def test_a_sound_is_no_video_and_a_video_no_sound(
+    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None
+) -> None:
+    upload = send_media(
+        world, write_media(tmp_path / "f", "mp4", video=video, audio=audio), mime_type
+    )
+
+    handle_ingest_message(world.app, upload.event())
+
+    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "TYPE_MISMATCH")
+    assert upload.stored("media.mp4") is None and upload.stored("media.m4a") is None
+
+
+def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mp4", video="libx264")
+    upload = send_media(world, path, "image/jpeg")
+
+    handle_ingest_message(world.app, upload.event())
+
+    assert upload.asset()["errorCode"] == "TYPE_MISMATCH"
+
+
+def test_content_in_the_other_lane_is_thrown_away(world: World, check: PaperCheck) -> None:
+    upload = begin(world)
+    upload.send()
+    stray = upload.key.replace("quarantine/image/", "quarantine/media/")
+    world.app.storage.write(stray, PICTURE, mime_type="image/jpeg")
+
+    outcome = handle_ingest_message(world.app, upload.event(key=stray), check=check)
+
+    assert outcome == "stray"
+    assert world.app.storage.find(stray) is None
+    assert upload.is_quarantined and upload.asset()["status"] == "uploading"
+
+
+def test_a_lost_event_of_a_video_is_asked_for_in_its_own_queue(
+    world: World, tmp_path: Path
+) -> None:
+    upload = send_media(world, write_media(tmp_path / "f", "mp4", video="libx264"), "video/mp4")
+
+    world.clock.move(seconds=UPLOAD_URL_SECONDS)
+    world.sweep()
+
+    assert ingest_all(world, None) == []
+    url = world.settings.ingest_media_queue_url
+    [message] = world.client("sqs").receive_message(QueueUrl=url)["Messages"]
+    assert handle_ingest_message(world.app, {"body": message["Body"]}) == "uploaded"
+    assert upload.asset()["status"] == "uploaded"
+
+
+# --- Faces ------------------------------------------------------------------------------------
+
+
+def unavailable(picture: bytes, /) -> int:
+    raise FaceCheckUnavailable("the detector is down")
+
+
+def small_jpeg() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_a_detector_that_does_not_answer_keeps_nobody_from_uploading(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_bytes(small_jpeg())
+
+    found = check_picture(tmp_path / "source", tmp_path, count=unavailable)
+
+    assert found.faces is None and found.copy.path.exists()
+
+
+def uncounted(world: World) -> Upload:
+    """A checked picture whose faces nobody could count."""
+
+    def check(source: Path, workdir: Path, /) -> CleanUpload:
+        return replace(paper_picture(workdir, b"clean"), faces=None)
+
+    upload = begin(world)
+    upload.send()
+    assert handle_ingest_message(world.app, upload.event(), check=check) == "uploaded"
+    return upload
+
+
+def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
+    upload = uncounted(world)
+    seen: list[bytes] = []
+
+    def count(picture: bytes, /) -> int:
+        seen.append(picture)
+        return 1
+
+    unasked = handle_ingest_message(world.app, upload.event(), count=count)
+    world.call(
+        "POST",
+        "/api/reference-photos",
+        {"assetId": upload.asset_id, "role": "self"},
+        user="al ice+1",
+    )
+    world.pump_stream()
+    outcomes = ingest_all(world, None, count=count)
+    again = handle_ingest_message(world.app, upload.event(), count=count)
+
+    assert (unasked, outcomes, again) == ("ignored", ["counted"], "ignored")
+    assert seen == [b"clean"] and upload.asset()["faces"] == 1
+
+
+def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None:
+    upload = uncounted(world)
+    body = {"assetId": upload.asset_id, "role": "self"}
+    world.call("POST", "/api/reference-photos", body, user="al ice+1")
+
+    world.clock.move(seconds=FACES_CHECK_SECONDS)
+    world.sweep()
+
+    assert ingest_all(world, None, count=unavailable) == ["uncounted"]
+    answer = world.call("POST", "/api/reference-photos", body, user="al ice+1")
+    world.pump_stream()
+    assert (answer.status, answer.body["code"]) == (503, "FACE_CHECK_UNAVAILABLE")
+    assert ingest_all(world, None, count=lambda picture: 1) == ["counted"]
+
+
+def ingest_all(
+    world: World, check: CheckUpload | None, *, count: CountFaces = unavailable
+) -> list[str]:
+    """What came of every message in the queue of pictures."""
+    sqs, url = world.client("sqs"), world.settings.ingest_queue_url
+    outcomes = []
+    for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        record = {"body": message["Body"]}
+        outcomes.append(handle_ingest_message(world.app, record, check=check, count=count))
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return outcomes

@@ -62,7 +62,7 @@ def test_a_session_names_an_asset_and_where_to_put_it(world: World) -> None:
     session = open_upload(world)
 
     assert session["assetId"].startswith("ast_")
-    assert session["storageKey"] == f"quarantine/alice/{session['assetId']}"
+    assert session["storageKey"] == f"quarantine/image/alice/{session['assetId']}"
     assert session["headers"] == {"Content-Type": "image/jpeg"}
     assert session["partSize"] == 11
     assert session["expiresAt"] == "2026-01-05T10:00:00.000Z"
@@ -105,7 +105,14 @@ DECLARED = [
     ({"sizeBytes": 10_000_000}, 201, None),
     ({"sizeBytes": 10_000_001}, 413, "FILE_TOO_LARGE"),
     ({"mimeType": "image/svg+xml"}, 415, "UNSUPPORTED_TYPE"),
-    ({"mimeType": "video/mp4"}, 415, "UNSUPPORTED_TYPE"),
+    ({"mimeType": "video/mp4"}, 201, None),
+    ({"mimeType": "video/quicktime", "sizeBytes": 100_000_000}, 201, None),
+    ({"mimeType": "video/webm", "sizeBytes": 100_000_001}, 413, "FILE_TOO_LARGE"),
+    ({"mimeType": "audio/mpeg", "sizeBytes": 100_000_000}, 201, None),
+    ({"mimeType": "audio/x-m4a", "sizeBytes": 100_000_001}, 413, "FILE_TOO_LARGE"),
+    ({"mimeType": "Audio/X-WAV"}, 201, None),
+    ({"mimeType": "audio/webm"}, 415, "UNSUPPORTED_TYPE"),
+    ({"mimeType": "video/x-matroska"}, 415, "UNSUPPORTED_TYPE"),
     ({"mimeType": "image/png"}, 201, None),
     ({"mimeType": "image/webp"}, 201, None),
     ({"role": "bride"}, 201, None),

@@ -1,13 +1,17 @@
-"""An asset and how it moves: ``uploading → checking → uploaded | failed``. Pure."""
+"""An asset and how it moves: ``uploading → checking → uploaded | failed``; and reference photos,
+the pictures of one person that portraits are made from. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from darkroom.kernel.limits import (
     CHECKING_LIMIT_SECONDS,
+    FACES_CHECK_SECONDS,
     PROJECTION_CHECK_SECONDS,
     UPLOAD_URL_SECONDS,
 )
@@ -40,7 +44,7 @@ class Asset:
     asset_id: str
     filename: str
     kind: str
-    """``image``; ``video`` and ``audio`` follow."""
+    """``image``, ``video`` or ``audio``, as it was declared and then found."""
     status: AssetStatus
     declared_mime_type: str
     declared_size_bytes: int
@@ -53,7 +57,20 @@ class Asset:
     """What arrived."""
     width: int | None = None
     height: int | None = None
+    duration_ms: int | None = None
+    faces: int | None = None
+    """How many faces a picture shows; None while nobody could tell."""
+    faces_asked: int = 0
+    """How often somebody has asked for the count after ingest could not tell."""
+    tags: tuple[str, ...] = ()
+    folder: str | None = None
+    references: int = 0
+    """How many active reference photos are made of it."""
     clean_key: str | None = None
+    clean_mime_type: str | None = None
+    """Of the clean copy: what tasks read and downloads are. Pictures are always JPEG."""
+    note: str | None = None
+    """What is less than perfect with a usable file: one of ``uploads.failures.UploadNote``."""
     thumbnail_key: str | None = None
     checked_etag: str | None = None
     """ETag of the content that was checked: an asset is validated once per content."""
@@ -77,11 +94,31 @@ class Finding:
 
     mime_type: str
     size_bytes: int
-    width: int
-    height: int
     clean_key: str
-    thumbnail_key: str
+    clean_mime_type: str
     etag: str
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    faces: int | None = None
+    thumbnail_key: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferencePhoto:
+    """A checked picture of exactly one person, in a role. Never removed, only set inactive."""
+
+    account_id: str
+    reference_photo_id: str
+    asset_id: str
+    role: str
+    is_active: bool
+    created_at: datetime
+    clean_key: str
+    mime_type: str
+    """Of the clean copy."""
+    version: int = 1
 
 
 def begin_upload(
@@ -140,7 +177,11 @@ def accept(asset: Asset, finding: Finding, now: datetime) -> Asset:
         size_bytes=finding.size_bytes,
         width=finding.width,
         height=finding.height,
+        duration_ms=finding.duration_ms,
+        faces=finding.faces,
         clean_key=finding.clean_key,
+        clean_mime_type=finding.clean_mime_type,
+        note=finding.note,
         thumbnail_key=finding.thumbnail_key,
         checked_etag=finding.etag,
     )
@@ -160,6 +201,32 @@ def refuse(
 def settle(asset: Asset) -> Asset:
     """All that follows from the final state has been derived again: nobody need look at it."""
     return replace(asset, next_check_at=None)
+
+
+def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:
+    """Named, tagged or filed otherwise; of a final asset, the sweeper derives the lists again."""
+    look_again = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
+    return replace(
+        asset,
+        **changes,
+        updated_at=now,
+        next_check_at=look_again if asset.is_final else asset.next_check_at,
+    )
+
+
+def ask_for_faces(asset: Asset, now: datetime) -> Asset:
+    """The faces of a checked picture are to be counted after all; the stream passes it on."""
+    later = now + timedelta(seconds=FACES_CHECK_SECONDS)
+    return replace(asset, faces_asked=asset.faces_asked + 1, next_check_at=later)
+
+
+def count_faces(asset: Asset, faces: int) -> Asset:
+    return replace(asset, faces=faces)
+
+
+def wants_faces(asset: Asset) -> bool:
+    """True when the count is missing and somebody has asked for it."""
+    return asset.status is AssetStatus.UPLOADED and asset.faces is None and asset.faces_asked > 0
 
 
 def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:

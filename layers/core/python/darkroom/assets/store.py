@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
@@ -13,8 +15,10 @@ from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
+from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 
 ASSET_PREFIX = "ast"
+GRAVE = "grave#"
 
 
 class AssetItem(DueItem):
@@ -35,7 +39,15 @@ class AssetItem(DueItem):
     size_bytes = NumberAttribute(null=True, attr_name="sizeBytes")
     width = NumberAttribute(null=True)
     height = NumberAttribute(null=True)
+    duration_ms = NumberAttribute(null=True, attr_name="durationMs")
+    faces = NumberAttribute(null=True)
+    faces_asked = NumberAttribute(null=True, attr_name="facesAsked")
+    tags: Any = ListAttribute(of=UnicodeAttribute, null=True)
+    folder = UnicodeAttribute(null=True)
+    references = NumberAttribute(null=True)
     clean_key = UnicodeAttribute(null=True, attr_name="cleanKey")
+    clean_mime_type = UnicodeAttribute(null=True, attr_name="cleanMimeType")
+    note = UnicodeAttribute(null=True)
     thumbnail_key = UnicodeAttribute(null=True, attr_name="thumbnailKey")
     checked_etag = UnicodeAttribute(null=True, attr_name="checkedEtag")
     error_code = UnicodeAttribute(null=True, attr_name="errorCode")
@@ -43,6 +55,19 @@ class AssetItem(DueItem):
     checks = NumberAttribute(null=True)
     expires_at = UnicodeAttribute(null=True, attr_name="expiresAt")
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
+    due = due_index()
+
+
+class GraveItem(DueItem):
+    """What is left of a deleted asset while its files are being removed."""
+
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    grave_id = UnicodeAttribute(range_key=True, attr_name="assetId")
+    """``grave#<asset id>``"""
+    deleted_at = UnicodeAttribute(attr_name="deletedAt")
     due = due_index()
 
 
@@ -68,15 +93,19 @@ def find_asset(account_id: str, asset_id: str) -> Asset | None:
 
 
 def list_assets(
-    account_id: str, *, limit: int, before: str | None = None
+    account_id: str, *, limit: int, after: str | None = None, descending: bool = True
 ) -> tuple[list[Asset], str | None]:
-    """Assets newest first; the second value is the id to go on before, None at the end."""
-    condition = None if before is None else AssetItem.asset_id < before
+    """Assets by date; the second value is the id to go on after, None at the end."""
+    after_key = None
+    if after is not None:
+        after_key = {"accountId": {"S": account_id}, "assetId": {"S": after}}
     items = list(
         AssetItem.query(
             account_id,
-            range_key_condition=condition,
-            scan_index_forward=False,
+            # Reference photos live in the same table, under ids of another prefix.
+            range_key_condition=AssetItem.asset_id.startswith(f"{ASSET_PREFIX}_"),
+            last_evaluated_key=after_key,
+            scan_index_forward=not descending,
             limit=limit + 1,
             page_size=limit + 1,
             consistent_read=True,
@@ -86,8 +115,23 @@ def list_assets(
     return assets, (assets[-1].asset_id if len(items) > limit else None)
 
 
+def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
+    """Those of the assets that exist, by id."""
+    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(asset_ids)]
+    items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
+    return {item.asset_id: to_asset(item) for item in items}
+
+
+def has_grave(account_id: str, asset_id: str) -> bool:
+    try:
+        GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
+    except Model.DoesNotExist:
+        return False
+    return True
+
+
 def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (account id, asset id) of what should have been looked at by ``until``."""
+    """Keys (account id, asset id or ``grave#…``) of what is to be looked at by ``until``."""
     return [
         (item.account_id, item.asset_id) for item in query_due(AssetItem.due, until, limit=limit)
     ]
@@ -120,6 +164,29 @@ def delete_write(asset: Asset) -> Write:
     return delete(item, condition=AssetItem.version == asset.version, refused=refused)
 
 
+def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+    """The asset is gone at once; its grave is due when nothing can still be arriving for it."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the asset has moved on")
+
+    grave = GraveItem(
+        asset.account_id,
+        GRAVE + asset.asset_id,
+        deleted_at=to_iso(now),
+        **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
+        operation=operation,
+    )
+    return [delete_write(asset), put(grave, refused=refused)]
+
+
+def forget_grave_write(account_id: str, asset_id: str) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the grave has moved on")
+
+    return delete(GraveItem(account_id, GRAVE + asset_id), refused=refused)
+
+
 def to_asset(item: AssetItem) -> Asset:
     return Asset(
         account_id=item.account_id,
@@ -136,7 +203,15 @@ def to_asset(item: AssetItem) -> Asset:
         size_bytes=_int(item.size_bytes),
         width=_int(item.width),
         height=_int(item.height),
+        duration_ms=_int(item.duration_ms),
+        faces=_int(item.faces),
+        faces_asked=int(item.faces_asked or 0),
+        tags=tuple(item.tags or ()),
+        folder=item.folder,
+        references=int(item.references or 0),
         clean_key=item.clean_key,
+        clean_mime_type=item.clean_mime_type,
+        note=item.note,
         thumbnail_key=item.thumbnail_key,
         checked_etag=item.checked_etag,
         error_code=item.error_code,
@@ -164,7 +239,15 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         size_bytes=asset.size_bytes,
         width=asset.width,
         height=asset.height,
+        duration_ms=asset.duration_ms,
+        faces=asset.faces,
+        faces_asked=asset.faces_asked or None,
+        tags=list(asset.tags) or None,
+        folder=asset.folder,
+        references=asset.references or None,
         clean_key=asset.clean_key,
+        clean_mime_type=asset.clean_mime_type,
+        note=asset.note,
         thumbnail_key=asset.thumbnail_key,
         checked_etag=asset.checked_etag,
         error_code=asset.error_code,

@@ -73,5 +73,14 @@ def job_of_output(output: str) -> str:
     return f"job_{_encode(_decode(output.partition('_')[2]) & ~_OUTPUT_MASK)}"
 
 
+def id_to_bytes(name: str) -> bytes:
+    """The 16 bytes of an id, without its prefix."""
+    return _decode(name.partition("_")[2]).to_bytes(_ULID_BITS // 8, "big")
+
+
+def id_from_bytes(prefix: str, raw: bytes) -> str:
+    return f"{prefix}_{_encode(int.from_bytes(raw, 'big'))}"
+
+
 def is_id(text: str, prefix: str) -> bool:
     return text.startswith(f"{prefix}_") and _ID_PATTERN.fullmatch(text) is not None

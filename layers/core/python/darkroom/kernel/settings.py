@@ -15,7 +15,10 @@ class Settings:
     tables: Mapping[str, str]
     media_bucket: str
     studio_queue_url: str
+    speech_queue_url: str
     ingest_queue_url: str
+    ingest_media_queue_url: str
+    archive_queue_url: str
     payment_gateway: str
     jwt_issuer: str
     jwt_audience: str
@@ -26,6 +29,17 @@ class Settings:
     stripe_api_base: str | None
     """Another address of Stripe's API, for tests; None is Stripe's own."""
     checkout_return_url: str
+    generate_queue_url: str
+    image_provider: str
+    """Who makes keyframes and portraits: ``local-studio`` or ``replicate``."""
+    replicate_secret_arn: str
+    replicate_model: str
+    replicate_api_base: str | None
+    """Another address of Replicate's API, for tests; None is Replicate's own."""
+    callback_base_url: str
+    """Where providers reach this API."""
+    console_url: str
+    """Where the console is, for links to it; empty is where a request came to."""
     currency: str
     """ISO 4217: what purchases are priced in unless the client asks otherwise."""
     region: str
@@ -43,7 +57,10 @@ class Settings:
             },
             media_bucket=env.get("MEDIA_BUCKET", ""),
             studio_queue_url=env.get("QUEUE_STUDIO_URL", ""),
+            speech_queue_url=env.get("QUEUE_SPEECH_URL", ""),
             ingest_queue_url=env.get("QUEUE_INGEST_URL", ""),
+            ingest_media_queue_url=env.get("QUEUE_INGEST_MEDIA_URL", ""),
+            archive_queue_url=env.get("QUEUE_ARCHIVE_URL", ""),
             payment_gateway=env.get("PAYMENT_GATEWAY", "test"),
             jwt_issuer=env.get("JWT_ISSUER", ""),
             jwt_audience=env.get("JWT_AUDIENCE", ""),
@@ -53,6 +70,13 @@ class Settings:
             stripe_secret_arn=env.get("STRIPE_SECRET_ARN", ""),
             stripe_api_base=env.get("STRIPE_API_BASE") or None,
             checkout_return_url=env.get("CHECKOUT_RETURN_URL", ""),
+            generate_queue_url=env.get("QUEUE_GENERATE_URL", ""),
+            image_provider=env.get("IMAGE_PROVIDER") or "local-studio",
+            replicate_secret_arn=env.get("REPLICATE_SECRET_ARN", ""),
+            replicate_model=env.get("REPLICATE_MODEL", ""),
+            replicate_api_base=env.get("REPLICATE_API_BASE") or None,
+            callback_base_url=env.get("CALLBACK_BASE_URL", ""),
+            console_url=env.get("CONSOLE_URL", ""),
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,

@@ -5,6 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class UploadNote(StrEnum):
+    """What is less than perfect with a file that is usable all the same."""
+
+    NO_THUMBNAIL = "NO_THUMBNAIL"
+    """No frame could be shown small; a placeholder stands there."""
+    METADATA_KEPT = "METADATA_KEPT"
+    """It could not be written anew, so the clean copy is the file as it was sent."""
+
+
 class UploadFailure(StrEnum):
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     TYPE_MISMATCH = "TYPE_MISMATCH"
@@ -17,8 +26,10 @@ class UploadFailure(StrEnum):
 
 _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.UNSUPPORTED_TYPE: (
-        "This is not a picture we can read. Please upload a JPEG, PNG or WebP file.",
-        "읽을 수 없는 이미지입니다. JPEG, PNG, WebP 파일을 올려 주세요.",
+        "We cannot read this kind of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
+        "MOV, WebM, MP3, WAV or M4A file.",
+        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A "
+        "파일을 올려 주세요.",
     ),
     UploadFailure.TYPE_MISMATCH: (
         "The file is of another kind than its name says.",
@@ -29,8 +40,8 @@ _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
         "파일이 허용된 크기보다 큽니다.",
     ),
     UploadFailure.IMAGE_TOO_LARGE: (
-        "The picture has too many pixels. Please upload a smaller one.",
-        "이미지 해상도가 너무 높습니다. 더 작은 이미지를 올려 주세요.",
+        "It has too many pixels. Please upload a smaller one.",
+        "해상도가 너무 높습니다. 더 작은 파일을 올려 주세요.",
     ),
     UploadFailure.CORRUPT_FILE: (
         "The file is damaged. Please upload it again.",

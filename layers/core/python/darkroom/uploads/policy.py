@@ -9,12 +9,38 @@ import unicodedata
 from dataclasses import dataclass
 
 from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
-from darkroom.kernel.limits import PHOTO_LIMIT_BYTES
+from darkroom.kernel.limits import (
+    MEDIA_LIMIT_BYTES,
+    PHOTO_LIMIT_BYTES,
+    SINGLE_PUT_LIMIT_BYTES,
+)
 
 FILE_NAME_LIMIT_CHARS = 255
-IMAGE = "image"
-KIND_OF_TYPE = {"image/jpeg": IMAGE, "image/png": IMAGE, "image/webp": IMAGE}
-SIZE_LIMIT_BYTES = {IMAGE: PHOTO_LIMIT_BYTES}
+IMAGE, VIDEO, AUDIO = "image", "video", "audio"
+KIND_OF_TYPE = {
+    "image/jpeg": IMAGE,
+    "image/png": IMAGE,
+    "image/webp": IMAGE,
+    "image/heic": IMAGE,
+    "image/heif": IMAGE,
+    "image/avif": IMAGE,
+    "video/mp4": VIDEO,
+    "video/quicktime": VIDEO,
+    "video/webm": VIDEO,
+    "audio/mpeg": AUDIO,
+    "audio/wav": AUDIO,
+    "audio/x-wav": AUDIO,
+    # The names under which systems know an M4A file.
+    "audio/mp4": AUDIO,
+    "audio/x-m4a": AUDIO,
+    "audio/aac": AUDIO,
+}
+# A file is sent with one PUT, so what is larger than a PUT is refused whatever its kind's limit.
+SIZE_LIMIT_BYTES = {
+    IMAGE: PHOTO_LIMIT_BYTES,
+    VIDEO: min(MEDIA_LIMIT_BYTES, SINGLE_PUT_LIMIT_BYTES),
+    AUDIO: min(MEDIA_LIMIT_BYTES, SINGLE_PUT_LIMIT_BYTES),
+}
 # Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
 

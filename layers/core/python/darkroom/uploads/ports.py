@@ -1,42 +1,69 @@
-"""The port between the check of an upload and whoever can read pixels."""
+"""The ports between the check of an upload and whoever can read pixels, sound and faces."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.errors import DarkroomError, Unavailable
 
 
-class CleanPicture(Protocol):
-    """A decoded, upright, re-encoded picture without metadata."""
+@dataclass(frozen=True, kw_only=True)
+class CleanFile:
+    """A file to keep, under this name beside the asset's others."""
 
-    @property
-    def jpeg_bytes(self) -> bytes: ...
-
-    @property
-    def thumbnail_jpeg(self) -> bytes: ...
-
-    @property
-    def width(self) -> int: ...
-
-    @property
-    def height(self) -> int: ...
-
-    @property
-    def source_mime_type(self) -> str:
-        """What the upload was."""
+    name: str
+    mime_type: str
+    path: Path
 
 
-class CheckPicture(Protocol):
-    def __call__(self, content: bytes, /) -> CleanPicture:
-        """What the content is; the same content gives the same picture, byte for byte.
+@dataclass(frozen=True, kw_only=True)
+class CleanUpload:
+    """What is kept of usable content, and what was found in it."""
+
+    kind: str
+    """``image``, ``video`` or ``audio``: what the content is, whatever was declared."""
+    mime_type: str
+    """What the upload was."""
+    copy: CleanFile
+    thumbnail: CleanFile | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    faces: int | None = None
+    """None when nobody could tell."""
+    note: str | None = None
+    """One of ``failures.UploadNote``."""
+
+
+class CheckUpload(Protocol):
+    def __call__(self, source: Path, workdir: Path, /) -> CleanUpload:
+        """What the content is; the same content gives the same files, byte for byte.
+
+        ``workdir`` is an empty folder for the files to keep.
 
         Raises:
-            PictureRefused: it will never be usable.
+            UploadRefused: it will never be usable.
         """
 
 
-class PictureRefused(DarkroomError):
-    """The content cannot be used; carries one of ``UploadFailure`` as its code."""
+class CountFaces(Protocol):
+    def __call__(self, picture: bytes, /) -> int:
+        """How many faces an upright picture (JPEG) shows.
+
+        Raises:
+            FaceCheckUnavailable: the detector does not answer; the picture may be fine.
+        """
+
+
+class UploadRefused(DarkroomError):
+    """The content cannot be used; carries one of ``failures.UploadFailure`` as its code."""
 
     code = "CORRUPT_FILE"
+
+
+class FaceCheckUnavailable(Unavailable):
+    """Nobody could count the faces now."""
+
+    code = "FACE_CHECK_UNAVAILABLE"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus
 from darkroom.bootstrap import App
@@ -32,7 +32,7 @@ def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
             raise NotFound("no such upload")
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("the upload is finished", code="UPLOAD_CLOSED")
-        app.storage.delete(quarantine_key(account_id, asset_id))
+        app.storage.delete(quarantine_key(lane_of(asset.kind), account_id, asset_id))
         tried = True
         commit([assets_store.delete_write(asset)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, await_check
 from darkroom.bootstrap import App
@@ -26,7 +26,7 @@ def complete_upload(app: App, *, account_id: str, asset_id: str) -> Asset:
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.status is not AssetStatus.UPLOADING:
             return asset
-        if app.storage.find(quarantine_key(account_id, asset_id)) is None:
+        if app.storage.find(quarantine_key(lane_of(asset.kind), account_id, asset_id)) is None:
             return _already_checked(account_id, asset_id)
         waiting = await_check(asset, app.clock.now())
         commit([assets_store.save_write(asset, waiting, operation)])

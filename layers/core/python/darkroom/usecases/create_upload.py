@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, begin_upload
 from darkroom.bootstrap import App
@@ -34,7 +34,8 @@ class UploadSession:
 
     @property
     def storage_key(self) -> str:
-        return quarantine_key(self.asset.account_id, self.asset.asset_id)
+        asset = self.asset
+        return quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,7 +74,7 @@ def open_session(app: App, asset: Asset) -> UploadSession:
     """Links for an asset that waits for its content: exactly this key, type and length."""
     assert asset.expires_at is not None
     url = app.storage.upload_url(
-        quarantine_key(asset.account_id, asset.asset_id),
+        quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id),
         mime_type=asset.declared_mime_type,
         size_bytes=asset.declared_size_bytes,
     )

@@ -1,4 +1,4 @@
-"""Projections of an asset: the events of its upload.
+"""Projections of an asset: its events, its places in lists, and a check that is asked for later.
 
 They derive from the asset as it now is, and each is written once, so a record that is delivered
 twice, late or never changes nothing that the sweeper could not derive again.
@@ -10,16 +10,31 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from darkroom.assets.model import Asset, AssetStatus
+from darkroom.adapters.storage import lane_of
+from darkroom.assets.facets import entries_of
+from darkroom.assets.model import Asset, AssetStatus, wants_faces
 from darkroom.bootstrap import App
 from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
+from darkroom.usecases.index_asset import index_asset
+
+
+def ask_for_check(app: App, asset: Asset) -> None:
+    """Tell the worker of this kind to look at the asset; asked for twice, it is done once."""
+    lane = lane_of(asset.kind)
+    message = {"accountId": asset.account_id, "assetId": asset.asset_id, "lane": lane}
+    app.ingest_queues[lane].send(message)
 
 
 def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int:
     """Write what ``asset`` implies and ``before`` did not; returns how many facts were new."""
+    asked_before = before is not None and before.faces_asked >= asset.faces_asked
+    if wants_faces(asset) and not asked_before:
+        ask_for_check(app, asset)
+    if before is None or entries_of(before) != entries_of(asset):
+        index_asset(asset.account_id, asset.asset_id)
     known = {event.event_id for event in asset_events(before)} if before else set()
     writes = [
         record_write(event, retention_days=app.settings.event_retention_days)

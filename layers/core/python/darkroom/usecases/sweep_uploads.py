@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
@@ -19,7 +19,8 @@ from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
 from darkroom.uploads.failures import UploadFailure, message_of
-from darkroom.usecases.project_asset import project_asset
+from darkroom.usecases.delete_asset import erase_finally
+from darkroom.usecases.project_asset import ask_for_check, project_asset
 
 
 def sweep_uploads(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
@@ -45,6 +46,9 @@ def sweep_uploads(app: App, on_error: Callable[[str, Exception], None]) -> Count
 
 
 def _handle(app: App, account_id: str, asset_id: str) -> str:
+    if asset_id.startswith(assets_store.GRAVE):
+        erase_finally(app, account_id, asset_id.removeprefix(assets_store.GRAVE))
+        return "erased"
     asset = assets_store.find_asset(account_id, asset_id)
     if asset is None:
         return "gone"
@@ -61,12 +65,14 @@ def _handle(app: App, account_id: str, asset_id: str) -> str:
 
 def _handle_due(app: App, asset: Asset, now: datetime) -> str:
     if asset.is_final:
+        # Asks for a count of faces that was lost, too.
         project_asset(app, asset)
         _save(app, asset, model.settle(asset))
         return "projected"
     if asset.status is AssetStatus.UPLOADING:
         # Should the check finish between these two steps, the save finds another version.
-        if app.storage.find(quarantine_key(asset.account_id, asset.asset_id)) is None:
+        key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
+        if app.storage.find(key) is None:
             return _fail(app, asset, UploadFailure.UPLOAD_EXPIRED, now)
         return _ask(app, asset, model.await_check(asset, now))
     if asset.checks >= CHECKS_LIMIT:
@@ -77,7 +83,7 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
 def _ask(app: App, asset: Asset, waiting: Asset) -> str:
     """Ask for the check, then note it: stopped in between, the next sweep asks again, and a
     check that is asked for twice is done once."""
-    app.ingest_queue.send({"accountId": asset.account_id, "assetId": asset.asset_id})
+    ask_for_check(app, asset)
     _save(app, asset, waiting)
     return "check_asked"
 

@@ -5,23 +5,48 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap import App
+from darkroom.jobs import listing
+from darkroom.jobs import store as jobs_store
 from darkroom.kernel.clock import to_iso
 from darkroom.uploads.failures import failure_of, message_of
+from darkroom.views import asset_lists
+from darkroom.views.asset_lists import AssetFilters
 
-_CLEAN_TYPE = "image/jpeg"
-_CLEAN_SUFFIXES = frozenset({".jpg", ".jpeg"})
+_SUFFIXES_OF = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "video/mp4": (".mp4", ".m4v"),
+    "video/quicktime": (".mov",),
+    "video/webm": (".webm",),
+    "audio/mpeg": (".mp3",),
+    "audio/wav": (".wav",),
+    "audio/mp4": (".m4a",),
+}
+_JPEG = "image/jpeg"
 
 
 def list_assets(
-    app: App, account_id: str, *, limit: int, before: str | None, language: str
+    app: App,
+    account_id: str,
+    filters: AssetFilters,
+    *,
+    limit: int,
+    after: str | None,
+    language: str,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The account's assets, newest first, and the id to go on before."""
-    assets, position = store.list_assets(account_id, limit=limit, before=before)
-    return [asset_detail(app, asset, language=language) for asset in assets], position
+    """A page of the account's assets, and where to go on."""
+    assets, position = asset_lists.list_assets(account_id, filters, limit=limit, after=after)
+    items = [asset_with_job(app, asset, language=language) for asset in assets]
+    return items, position
+
+
+def asset_with_job(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
+    """An asset, and the newest job that names it, which is a moment old."""
+    detail, job = asset_detail(app, asset, language=language), _latest_job(asset)
+    return detail if job is None else {**detail, "latestJob": job}
 
 
 def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
@@ -35,9 +60,13 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
         "sizeBytes": asset.declared_size_bytes if asset.size_bytes is None else asset.size_bytes,
         "width": asset.width,
         "height": asset.height,
-        "thumbnailUrl": _link(app, asset, asset.thumbnail_key),
-        "downloadUrl": _link(app, asset, asset.clean_key),
-        "tags": [],
+        "durationMs": asset.duration_ms,
+        "faces": asset.faces,
+        "thumbnailUrl": _link(app, asset, asset.thumbnail_key, _JPEG),
+        "downloadUrl": _link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
+        "tags": list(asset.tags),
+        "folder": asset.folder,
+        "note": asset.note,
         "errorCode": asset.error_code,
         "errorMessage": _error_message(asset, language),
         "createdAt": to_iso(asset.created_at),
@@ -55,7 +84,7 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
     asset = store.get_asset(account_id, asset_id)
     arrived = None
     if not asset.is_final:
-        arrived = app.storage.find(quarantine_key(account_id, asset_id))
+        arrived = app.storage.find(quarantine_key(lane_of(asset.kind), account_id, asset_id))
         if arrived is None:
             # The check may have emptied the quarantine since; its verdict was saved before.
             asset = store.get_asset(account_id, asset_id)
@@ -72,13 +101,23 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
     }
 
 
-def _link(app: App, asset: Asset, key: str | None) -> str | None:
+def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
     if key is None:
         return None
-    name = PurePosixPath(asset.filename)
-    # The clean copy is a JPEG, whatever was sent.
-    file_name = name.name if name.suffix.lower() in _CLEAN_SUFFIXES else f"{name.stem}.jpg"
-    return app.storage.download_url(key, file_name=file_name, mime_type=_CLEAN_TYPE)
+    name, suffixes = PurePosixPath(asset.filename), _SUFFIXES_OF[mime_type]
+    # The clean copy may be of another type than what was sent.
+    file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
+    return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)
+
+
+def _latest_job(asset: Asset) -> dict[str, str] | None:
+    if asset.status is not AssetStatus.UPLOADED:
+        return None
+    for job_id in listing.list_jobs_of_file(asset.account_id, asset.asset_id, limit=1):
+        job = jobs_store.find_job(job_id)
+        if job is not None:
+            return {"jobId": job.job_id, "status": job.status.value}
+    return None
 
 
 def _error_message(asset: Asset, language: str) -> str | None:

@@ -1,30 +1,50 @@
-"""Storage events and the sweeper's reminders → checks of uploads."""
+"""Storage events and reminders → checks of uploads, and later counts of faces."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.adapters.storage import quarantine_key
+from darkroom.adapters.storage import IMAGE_LANE, LANES, quarantine_key
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
-from darkroom.uploads.ports import CheckPicture, CleanPicture, PictureRefused
-from darkroom.usecases.ingest_image import ingest_image
+from darkroom.uploads.ports import CheckUpload, CountFaces
+from darkroom.usecases.count_faces import count_faces
+from darkroom.usecases.ingest_upload import IGNORED, ingest_upload
+from darkroom.workers.checks import check_media, check_picture, faces_in
 from darkroom.workers.edge import logger, metrics, read_message
 
 QUARANTINE = "quarantine/"
 _CREATED = "ObjectCreated:"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a message is about: the upload of one asset."""
+
+    lane: str
+    account_id: str
+    asset_id: str
+
+    @property
+    def key(self) -> str:
+        return quarantine_key(self.lane, self.account_id, self.asset_id)
+
+
 def handle_ingest_message(
-    app: App, record: Mapping[str, Any], *, check: CheckPicture | None = None
+    app: App,
+    record: Mapping[str, Any],
+    *,
+    check: CheckUpload | None = None,
+    count: CountFaces = faces_in,
 ) -> str:
     """Check what the message tells of; returns what came of it.
 
@@ -32,21 +52,11 @@ def handle_ingest_message(
         InvalidInput: the message is neither a storage event nor one of ours.
     """
     outcomes = []
-    for key in _keys_of(record):
-        owner = _owner_of(key)
-        if owner is None:
-            outcomes.append(_discard(app, key))
-            continue
-        account_id, asset_id = owner
-        logger.append_keys(account_id=account_id, asset_id=asset_id)
-        started = perf_counter()
-        outcome = ingest_image(
-            app, check or check_picture, account_id=account_id, asset_id=asset_id
-        )
-        took = round((perf_counter() - started) * 1000)
-        metrics.add_metric(name="IngestMilliseconds", unit=MetricUnit.Milliseconds, value=took)
-        logger.info("ingest", outcome=outcome, took_ms=took)
-        outcomes.append(outcome)
+    for subject in _subjects_of(record):
+        if isinstance(subject, str):
+            outcomes.append(_discard(app, subject))
+        else:
+            outcomes.append(_ingest(app, subject, check, count))
     return " ".join(outcomes) or "nothing"
 
 
@@ -56,22 +66,31 @@ def assets_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     Raises:
         InvalidInput: the message is neither a storage event nor one of ours.
     """
-    owners = (_owner_of(key) for key in _keys_of(record))
-    return [owner for owner in owners if owner is not None]
+    return [
+        (subject.account_id, subject.asset_id)
+        for subject in _subjects_of(record)
+        if isinstance(subject, Subject)
+    ]
 
 
-def check_picture(content: bytes, /) -> CleanPicture:
-    """The studio's check; Pillow is loaded with the first picture, and only in this worker."""
-    from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
+def _ingest(app: App, subject: Subject, check: CheckUpload | None, count: CountFaces) -> str:
+    logger.append_keys(account_id=subject.account_id, asset_id=subject.asset_id)
+    owner = {"account_id": subject.account_id, "asset_id": subject.asset_id}
+    started = perf_counter()
+    standard = check_picture if subject.lane == IMAGE_LANE else check_media
+    outcome = ingest_upload(app, check or standard, lane=subject.lane, **owner)
+    if outcome == IGNORED and subject.lane == IMAGE_LANE:
+        # Checked before: then the message may be somebody's question for its faces.
+        counted = count_faces(app, count, **owner)
+        outcome = IGNORED if counted == "idle" else counted
+    took = round((perf_counter() - started) * 1000)
+    metrics.add_metric(name="IngestMilliseconds", unit=MetricUnit.Milliseconds, value=took)
+    logger.info("ingest", outcome=outcome, took_ms=took)
+    return outcome
 
-    try:
-        return inspect_and_clean(content)
-    except ImageRejected as error:
-        raise PictureRefused(error.detail, code=error.error_code) from error
 
-
-def _keys_of(record: Mapping[str, Any]) -> list[str]:
-    """The storage keys a message is about: of an S3 notification, or of our own message."""
+def _subjects_of(record: Mapping[str, Any]) -> list[Subject | str]:
+    """The uploads that a message is about; a key that is no upload's stands for itself."""
     try:
         body = json.loads(record["body"])
     except ValueError as error:
@@ -79,12 +98,13 @@ def _keys_of(record: Mapping[str, Any]) -> list[str]:
     if isinstance(body, dict) and body.get("Event") == "s3:TestEvent":
         return []
     if isinstance(body, dict) and "Records" in body:
-        return _created_keys(body["Records"])
+        return [_subject_of(key) or key for key in _created_keys(body["Records"])]
     message = read_message(record)
     account_id, asset_id = message.get("accountId"), message.get("assetId")
-    if not (isinstance(account_id, str) and isinstance(asset_id, str)):
+    lane = message.get("lane", IMAGE_LANE)
+    if not (isinstance(account_id, str) and isinstance(asset_id, str) and lane in LANES):
         raise InvalidInput("the message names no asset")
-    return [quarantine_key(account_id, asset_id)]
+    return [Subject(lane=lane, account_id=account_id, asset_id=asset_id)]
 
 
 def _created_keys(notices: Any) -> list[str]:
@@ -99,13 +119,15 @@ def _created_keys(notices: Any) -> list[str]:
         raise InvalidInput("not a storage event") from error
 
 
-def _owner_of(key: str) -> tuple[str, str] | None:
-    """Account and asset of a key that the server made, else None."""
-    account_id, _, asset_id = key.removeprefix(QUARANTINE).rpartition("/")
-    made_here = key == quarantine_key(account_id, asset_id)
+def _subject_of(key: str) -> Subject | None:
+    """What was to be uploaded under a key that the server made, else None."""
+    lane, _, rest = key.removeprefix(QUARANTINE).partition("/")
+    account_id, _, asset_id = rest.rpartition("/")
+    subject = Subject(lane=lane, account_id=account_id, asset_id=asset_id)
+    made_here = lane in LANES and key == subject.key
     if not made_here or not account_id or not is_id(asset_id, ASSET_PREFIX):
         return None
-    return account_id, asset_id
+    return subject
 
 
 def _discard(app: App, key: str) -> str:

@@ -27,6 +27,12 @@ _ZIP_END_REACH_BYTES: Final = 22 + 65_535
 """A ZIP's end record and the longest comment that may follow it."""
 _MARKUP: Final = (b"<script", b"<html", b"<svg", b"<!doctype html", b"<?php")
 _AVIF_BRANDS: Final = (b"avif", b"avis")
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+_MEDIA_BRANDS: Final = frozenset(
+    {b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"}
+    | {b"qt  ", b"M4A ", b"M4B ", b"M4V ", b"MSNV"}
+)
+_MEDIA_STARTS: Final = (b"ID3", b"\x1a\x45\xdf\xa3")
 
 _ORIENTATION_TAG: Final = 0x0112
 _UPRIGHT_BY: Final = {
@@ -48,7 +54,7 @@ ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 class ImageRejected(DarkroomError):
-    """The upload is no picture that can be kept; the code says which of the three reasons."""
+    """The upload is no picture that can be kept; the code says why."""
 
     code = "UNSUPPORTED_TYPE"
 
@@ -72,8 +78,9 @@ def inspect_and_clean(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CleanImag
     """Decodes ``data`` fully and writes it anew as JPEG.
 
     Raises:
-        ImageRejected: ``UNSUPPORTED_TYPE`` (no JPEG, PNG, WebP or AVIF, or something else hidden
-            in one), ``IMAGE_TOO_LARGE`` (more than ``max_pixels``), ``CORRUPT_FILE``.
+        ImageRejected: ``UNSUPPORTED_TYPE`` (no JPEG, PNG, WebP, HEIC or AVIF, or something else
+            hidden in one), ``TYPE_MISMATCH`` (a video or sound), ``IMAGE_TOO_LARGE`` (more than
+            ``max_pixels``), ``CORRUPT_FILE``.
     """
     kind, mime_type = _sniff(data)
     _refuse_polyglot(data)
@@ -105,7 +112,13 @@ def _sniff(data: bytes) -> tuple[str, str]:
         return "WEBP", "image/webp"
     if data[4:8] == b"ftyp" and data[8:12] in _AVIF_BRANDS:
         return "AVIF", "image/avif"
-    raise ImageRejected("not a JPEG, PNG, WebP or AVIF image")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return "HEIF", "image/heic"
+    is_film = data[4:8] == b"ftyp" and data[8:12] in _MEDIA_BRANDS
+    is_wave = data[:4] == b"RIFF" and data[8:12] == b"WAVE"
+    if is_film or is_wave or data.startswith(_MEDIA_STARTS):
+        raise ImageRejected("a video or a sound", code="TYPE_MISMATCH")
+    raise ImageRejected("not a JPEG, PNG, WebP, HEIC or AVIF image")
 
 
 def _refuse_polyglot(data: bytes) -> None:
@@ -131,6 +144,11 @@ def _ends_in_a_zip(data: bytes) -> bool:
 
 def _decode(data: bytes, kind: str, max_pixels: int) -> Image.Image:
     """The first frame, fully decoded; its size is checked before a pixel is."""
+    if kind == "HEIF":
+        # Only here: the studio reads clean copies, and has no decoder for this.
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

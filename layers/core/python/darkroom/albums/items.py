@@ -1,0 +1,160 @@
+"""The shapes of album items: albums, the graves of deleted ones, and entries, by account."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from pynamodb.attributes import BooleanAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+
+from darkroom.albums.model import Album, Cover, Entry, Picture
+from darkroom.db.due import DueItem, due_index
+from darkroom.db.items import BaseItem
+from darkroom.kernel.clock import from_iso, to_iso
+
+ALBUM_PREFIX = "alb"
+ALBUM, GRAVE, ENTRY = "album#", "grave#", "entry#"
+_POSITION_DIGITS = 16
+
+
+class AlbumItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    sort_key = UnicodeAttribute(range_key=True, attr_name="sk")
+    """``album#<id>``"""
+    name = UnicodeAttribute()
+    created_at = UnicodeAttribute(attr_name="createdAt")
+    updated_at = UnicodeAttribute(attr_name="updatedAt")
+    output_count = NumberAttribute(attr_name="outputCount")
+    last_position = NumberAttribute(attr_name="lastPosition")
+    cover = UnicodeAttribute(null=True)
+    version = NumberAttribute()
+
+
+class GraveItem(DueItem):
+    """What is left of a deleted album while its entries are being removed."""
+
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    sort_key = UnicodeAttribute(range_key=True, attr_name="sk")
+    """``grave#<id>``"""
+    due = due_index()
+
+
+class Ordered(GlobalSecondaryIndex):
+    class Meta:
+        index_name = "ordered"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    order_key = UnicodeAttribute(range_key=True, attr_name="orderKey")
+
+
+class EntryItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    sort_key = UnicodeAttribute(range_key=True, attr_name="sk")
+    """``entry#<album>#<output>``: the outputs of a job begin alike, so they are found together."""
+    picture = UnicodeAttribute()
+    position = NumberAttribute()
+    added_at = UnicodeAttribute(attr_name="addedAt")
+    group = UnicodeAttribute(null=True)
+    tags: Any = ListAttribute(of=UnicodeAttribute, default=list)
+    is_selected = BooleanAttribute(attr_name="isSelected")
+    is_removed = BooleanAttribute(attr_name="isRemoved")
+    version = NumberAttribute()
+    order_key = UnicodeAttribute(null=True, attr_name="orderKey")
+    """``<album>#<position>#<output>`` unless it was removed."""
+    ordered = Ordered()
+
+
+def album_key(album_id: str) -> str:
+    return f"{ALBUM}{album_id}"
+
+
+def grave_key(album_id: str) -> str:
+    return f"{GRAVE}{album_id}"
+
+
+def entry_key(album_id: str, output_id: str) -> str:
+    return f"{ENTRY}{album_id}#{output_id}"
+
+
+def order_key(album_id: str, position: int, output_id: str) -> str:
+    return f"{album_id}#{position:0{_POSITION_DIGITS}d}#{output_id}"
+
+
+def album_to_item(album: Album, operation: str) -> AlbumItem:
+    return AlbumItem(
+        album.account_id,
+        album_key(album.album_id),
+        name=album.name,
+        created_at=to_iso(album.created_at),
+        updated_at=to_iso(album.updated_at),
+        output_count=album.output_count,
+        last_position=album.last_position,
+        cover=None if album.cover is None else json.dumps(asdict(album.cover)),
+        version=album.version,
+        operation=operation,
+    )
+
+
+def album_from_item(item: AlbumItem) -> Album:
+    return Album(
+        account_id=item.account_id,
+        album_id=item.sort_key.removeprefix(ALBUM),
+        name=item.name,
+        created_at=from_iso(item.created_at),
+        updated_at=from_iso(item.updated_at),
+        output_count=int(item.output_count),
+        last_position=int(item.last_position),
+        cover=None if item.cover is None else Cover(**json.loads(item.cover)),
+        version=int(item.version),
+    )
+
+
+def entry_to_item(entry: Entry, operation: str) -> EntryItem:
+    output_id = entry.picture.output_id
+    shown: dict[str, Any] = {
+        name: value for name, value in asdict(entry.picture).items() if value is not None
+    }
+    return EntryItem(
+        entry.account_id,
+        entry_key(entry.album_id, output_id),
+        picture=json.dumps(shown),
+        position=entry.position,
+        added_at=to_iso(entry.added_at),
+        group=entry.group,
+        tags=list(entry.tags),
+        is_selected=entry.is_selected,
+        is_removed=entry.is_removed,
+        version=entry.version,
+        order_key=(
+            None if entry.is_removed else order_key(entry.album_id, entry.position, output_id)
+        ),
+        operation=operation,
+    )
+
+
+def entry_from_item(item: EntryItem) -> Entry:
+    album_id = item.sort_key.removeprefix(ENTRY).partition("#")[0]
+    return Entry(
+        account_id=item.account_id,
+        album_id=album_id,
+        picture=Picture(**json.loads(item.picture)),
+        position=int(item.position),
+        added_at=from_iso(item.added_at),
+        group=item.group,
+        tags=tuple(item.tags or ()),
+        is_selected=item.is_selected,
+        is_removed=item.is_removed,
+        version=int(item.version),
+    )

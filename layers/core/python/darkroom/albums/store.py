@@ -1,0 +1,218 @@
+"""Albums and their entries: reads, and the writes that a change of them takes.
+
+An album's number of outputs changes in the transaction that adds or removes them, and the
+album's version decides who was first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pynamodb.models import Model
+
+from darkroom.albums.items import (
+    ALBUM,
+    ALBUM_PREFIX,
+    ENTRY,
+    GRAVE,
+    AlbumItem,
+    EntryItem,
+    GraveItem,
+    album_from_item,
+    album_key,
+    album_to_item,
+    entry_from_item,
+    entry_key,
+    entry_to_item,
+    grave_key,
+)
+from darkroom.albums.model import Album, Entry
+from darkroom.db.due import due_fields, query_due
+from darkroom.db.writes import RawItem, Write, delete, put
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
+from darkroom.kernel.ids import is_id
+
+ITEM_CLASSES = (AlbumItem, GraveItem, EntryItem)
+OUTPUT_PREFIX = "out"
+
+
+def get_album(account_id: str, album_id: str) -> Album:
+    """The account's album.
+
+    Raises:
+        NotFound: missing, deleted, another account's, or not an id at all.
+    """
+    album = find_album(account_id, album_id)
+    if album is None:
+        raise NotFound("no such album")
+    return album
+
+
+def find_album(account_id: str, album_id: str) -> Album | None:
+    if not is_id(album_id, ALBUM_PREFIX):
+        return None
+    try:
+        item = AlbumItem.get(account_id, album_key(album_id), consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    return album_from_item(item)
+
+
+def list_albums(
+    account_id: str, *, limit: int, before: str | None = None
+) -> tuple[list[Album], str | None]:
+    """Albums newest first; the second value is the id to go on before, None at the end."""
+    after_key = None
+    if before is not None:
+        after_key = {"accountId": {"S": account_id}, "sk": {"S": album_key(before)}}
+    items = list(
+        AlbumItem.query(
+            account_id,
+            range_key_condition=AlbumItem.sort_key.startswith(ALBUM),
+            last_evaluated_key=after_key,
+            scan_index_forward=False,
+            limit=limit + 1,
+            page_size=limit + 1,
+            consistent_read=True,
+        )
+    )
+    albums = [album_from_item(item) for item in items[:limit]]
+    return albums, (albums[-1].album_id if len(items) > limit else None)
+
+
+def get_entry(account_id: str, album_id: str, output_id: str) -> Entry:
+    """The entry of an output that is in the album.
+
+    Raises:
+        NotFound: it is not, or no longer.
+    """
+    entry = find_entry(account_id, album_id, output_id)
+    if entry is None or entry.is_removed:
+        raise NotFound("no such output in the album")
+    return entry
+
+
+def find_entry(account_id: str, album_id: str, output_id: str) -> Entry | None:
+    """The entry, or the mark of a removed one."""
+    if not (is_id(album_id, ALBUM_PREFIX) and is_id(output_id, OUTPUT_PREFIX)):
+        return None
+    try:
+        key = entry_key(album_id, output_id)
+        return entry_from_item(EntryItem.get(account_id, key, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def find_entries(account_id: str, album_id: str, output_ids: Sequence[str]) -> dict[str, Entry]:
+    """Entries and marks by output id, of those that there are."""
+    keys = [(account_id, entry_key(album_id, output_id)) for output_id in output_ids]
+    items = EntryItem.batch_get(keys, consistent_read=True) if keys else ()
+    entries = (entry_from_item(item) for item in items)
+    return {entry.picture.output_id: entry for entry in entries}
+
+
+def list_entries(
+    account_id: str, album_id: str, *, limit: int, after: tuple[str, str] | None = None
+) -> tuple[list[Entry], tuple[str, str] | None]:
+    """Entries by position; the second value (order key, output id) is where to go on.
+
+    The index follows the table within moments; one entry by its id is always exact.
+    """
+    after_key = None
+    if after is not None:
+        after_key = {
+            "accountId": {"S": account_id},
+            "orderKey": {"S": after[0]},
+            "sk": {"S": entry_key(album_id, after[1])},
+        }
+    items = list(
+        EntryItem.ordered.query(
+            account_id,
+            range_key_condition=EntryItem.order_key.startswith(f"{album_id}#"),
+            last_evaluated_key=after_key,
+            limit=limit + 1,
+            page_size=limit + 1,
+        )
+    )
+    entries = [entry_from_item(item) for item in items[:limit]]
+    if len(items) <= limit:
+        return entries, None
+    assert items[limit - 1].order_key is not None
+    return entries, (items[limit - 1].order_key, entries[-1].picture.output_id)
+
+
+def list_entries_beginning(
+    account_id: str, album_id: str, output_beginning: str, *, limit: int
+) -> list[Entry]:
+    """Entries and marks of outputs whose ids begin like this."""
+    begins = EntryItem.sort_key.startswith(f"{ENTRY}{album_id}#{output_beginning}")
+    items = EntryItem.query(
+        account_id, range_key_condition=begins, limit=limit, consistent_read=True
+    )
+    return [entry_from_item(item) for item in items]
+
+
+def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
+    """Account and id of deleted albums that still have entries to be removed."""
+    return [
+        (item.account_id, item.sort_key.removeprefix(GRAVE))
+        for item in query_due(GraveItem.due, until, limit=limit)
+    ]
+
+
+def has_grave(account_id: str, album_id: str) -> bool:
+    try:
+        GraveItem.get(account_id, grave_key(album_id), consistent_read=True)
+    except Model.DoesNotExist:
+        return False
+    return True
+
+
+def create_write(album: Album, operation: str) -> Write:
+    item = album_to_item(album, operation)
+    return put(item, condition=AlbumItem.sort_key.does_not_exist(), refused=_moved_on)
+
+
+def save_write(before: Album, after: Album, operation: str) -> Write:
+    """The album as it will be, if it still is as it was read."""
+    item = album_to_item(after, operation)
+    item.version = before.version + 1
+    return put(item, condition=AlbumItem.version == before.version, refused=_moved_on)
+
+
+def bury_writes(album: Album, now: datetime, operation: str) -> list[Write]:
+    """The album is gone at once; its grave is due until its entries are gone too."""
+    item = AlbumItem(album.account_id, album_key(album.album_id))
+    grave = GraveItem(
+        album.account_id, grave_key(album.album_id), **due_fields(now), operation=operation
+    )
+    return [
+        delete(item, condition=AlbumItem.version == album.version, refused=_moved_on),
+        put(grave, refused=_moved_on),
+    ]
+
+
+def forget_grave_write(account_id: str, album_id: str) -> Write:
+    return delete(GraveItem(account_id, grave_key(album_id)), refused=_moved_on)
+
+
+def add_entry_write(entry: Entry, operation: str) -> Write:
+    item = entry_to_item(entry, operation)
+    return put(item, condition=EntryItem.sort_key.does_not_exist(), refused=_moved_on)
+
+
+def save_entry_write(before: Entry, after: Entry, operation: str) -> Write:
+    item = entry_to_item(after, operation)
+    item.version = before.version + 1
+    return put(item, condition=EntryItem.version == before.version, refused=_moved_on)
+
+
+def delete_entry_write(entry: Entry) -> Write:
+    """Without a trace: its album is gone."""
+    item = EntryItem(entry.account_id, entry_key(entry.album_id, entry.picture.output_id))
+    return delete(item, refused=_moved_on)
+
+
+def _moved_on(stored: RawItem | None) -> DarkroomError:
+    return ConcurrentUpdate("the album has moved on")

@@ -1,0 +1,89 @@
+"""What an asset is found by: its state, its kind, its tags and the words of its name. Pure.
+
+An asset stands in one list for each combination of state and kind, by date, by name and by
+length, so that those are read page by page; and in one list of words and one of tags per
+account, from which a search gathers a bounded number of assets and then looks at these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from darkroom.assets.model import Asset
+from darkroom.kernel import words
+from darkroom.kernel.limits import ASSET_WORDS_LIMIT
+from darkroom.kernel.words import folded
+
+CREATED, NAME, DURATION = "created", "name", "duration"
+_PART: Final = "\x1f"
+_WORD_LIMIT_CHARS: Final = 50
+_NAME_LIMIT_CHARS: Final = 100
+_DURATION_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """An asset's place in a list of its account."""
+
+    list: str
+    place: str
+
+
+def listing(account_id: str, order: str, status: str | None, kind: str | None) -> str:
+    """The name of the list of assets in this state, of this kind, in this order."""
+    return _PART.join((account_id, "assets", order, status or "", kind or ""))
+
+
+def words_listing(account_id: str) -> str:
+    return _PART.join((account_id, "words"))
+
+
+def tags_listing(account_id: str) -> str:
+    return _PART.join((account_id, "tags"))
+
+
+def place_in(order: str, asset: Asset) -> str:
+    """Where the asset stands in lists of this order; places sort as text."""
+    return f"{PLACES[order](asset)}{_PART}{asset.asset_id}"
+
+
+def asset_of(place: str) -> str:
+    return place.rpartition(_PART)[2]
+
+
+def tag_place(tag: str) -> str:
+    """The beginning of the places of all assets with exactly this tag."""
+    return folded(tag) + _PART
+
+
+PLACES: dict[str, Callable[[Asset], str]] = {
+    CREATED: lambda asset: "",
+    NAME: lambda asset: folded(asset.filename)[:_NAME_LIMIT_CHARS],
+    DURATION: lambda asset: f"{asset.duration_ms or 0:0{_DURATION_DIGITS}d}",
+}
+
+
+def entries_of(asset: Asset) -> set[Entry]:
+    """Every place the asset should have."""
+    entries = set()
+    for status in (None, asset.status.value):
+        for kind in (None, asset.kind):
+            for order in PLACES:
+                name = listing(asset.account_id, order, status, kind)
+                entries.add(Entry(name, place_in(order, asset)))
+    for word in words_of(asset.filename, *asset.tags):
+        place = f"{word[:_WORD_LIMIT_CHARS]}{_PART}{asset.asset_id}"
+        entries.add(Entry(words_listing(asset.account_id), place))
+    for tag in asset.tags:
+        entries.add(Entry(tags_listing(asset.account_id), tag_place(tag) + asset.asset_id))
+    # By date the account's own table lists all assets already.
+    return entries - {
+        Entry(listing(asset.account_id, CREATED, None, None), place_in(CREATED, asset))
+    }
+
+
+def words_of(*texts: str) -> tuple[str, ...]:
+    """The words that an asset is found by."""
+    return words.words_of(texts, limit=ASSET_WORDS_LIMIT)

@@ -1,0 +1,87 @@
+"""The lists of assets: entries by list and place, in a table of their own without a stream.
+
+Entries are derived from the asset, whoever derives them and however often; readers look at the
+assets themselves too, so an entry that is late or too many shows nothing wrong.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.models import Model
+
+from darkroom.assets.facets import Entry, asset_of
+from darkroom.db.items import BaseItem
+
+_KNOWN = "\x1fknown"
+
+
+class AssetEntryItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    list_name = UnicodeAttribute(hash_key=True, attr_name="list")
+    place = UnicodeAttribute(range_key=True)
+    entries = UnicodeAttribute(null=True)
+    """Only under ``<account>known``: which entries the asset has, so that old ones are found."""
+
+
+def replace_entries(account_id: str, asset_id: str, wanted: set[Entry]) -> int:
+    """Make the asset's entries these; returns how many were not.
+
+    The record of entries first names the old and the new together: stopped anywhere, the next
+    call finds whatever there is.
+    """
+    known = _known(account_id, asset_id)
+    if known == wanted:
+        return 0
+    _remember(account_id, asset_id, known | wanted)
+    with AssetEntryItem.batch_write() as batch:
+        for entry in sorted(wanted - known):
+            batch.save(AssetEntryItem(entry.list, entry.place))
+        for entry in sorted(known - wanted):
+            batch.delete(AssetEntryItem(entry.list, entry.place))
+    _remember(account_id, asset_id, wanted)
+    return len(wanted ^ known)
+
+
+def list_places(
+    name: str, *, limit: int, after: str | None, descending: bool, beginning: str = ""
+) -> list[str]:
+    """Places in the list, in order, of those that begin like this."""
+    condition = AssetEntryItem.place.startswith(beginning) if beginning else None
+    after_key = None if after is None else {"list": {"S": name}, "place": {"S": after}}
+    items = AssetEntryItem.query(
+        name,
+        range_key_condition=condition,
+        last_evaluated_key=after_key,
+        scan_index_forward=not descending,
+        limit=limit,
+        page_size=limit,
+        consistent_read=True,
+    )
+    return [item.place for item in items]
+
+
+def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
+    """The different assets at places that begin like this, at most ``limit``."""
+    places = list_places(name, limit=limit, after=None, descending=False, beginning=beginning)
+    return list(dict.fromkeys(asset_of(place) for place in places))
+
+
+def _known(account_id: str, asset_id: str) -> set[Entry]:
+    try:
+        item = AssetEntryItem.get(account_id + _KNOWN, asset_id, consistent_read=True)
+    except Model.DoesNotExist:
+        return set()
+    return {Entry(*entry) for entry in json.loads(item.entries or "[]")}
+
+
+def _remember(account_id: str, asset_id: str, entries: set[Entry]) -> None:
+    item = AssetEntryItem(account_id + _KNOWN, asset_id)
+    if entries:
+        item.entries = json.dumps([[entry.list, entry.place] for entry in sorted(entries)])
+        item.save()
+    else:
+        item.delete()

@@ -1,0 +1,48 @@
+"""What files are called: names and tags of many assets and reference photos at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from darkroom.assets.reference_store import REFERENCE_PREFIX, ReferencePhotoItem
+from darkroom.assets.store import AssetItem, to_asset
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileName:
+    """A file under the id that a job's inputs give it."""
+
+    file_id: str
+    asset_id: str
+    name: str
+    tags: tuple[str, ...] = ()
+    """An asset's tags; a reference photo's role."""
+
+
+def find_names(account_id: str, file_ids: Iterable[str]) -> dict[str, FileName]:
+    """Those of the files that exist, a hundred in a call. A reference photo has no name of its
+    own: it has its role, and the name of the asset it was made from."""
+    wanted = dict.fromkeys(file_ids)
+    references = [name for name in wanted if name.startswith(f"{REFERENCE_PREFIX}_")]
+    photos = {
+        item.reference_photo_id: item
+        for item in ReferencePhotoItem.batch_get([(account_id, name) for name in references])
+    }
+    asset_ids = {name for name in wanted if name not in references}
+    asset_ids |= {item.of_asset_id for item in photos.values()}
+    assets = {
+        item.asset_id: to_asset(item)
+        for item in AssetItem.batch_get([(account_id, name) for name in sorted(asset_ids)])
+    }
+    found: dict[str, FileName] = {}
+    for file_id in wanted:
+        photo = photos.get(file_id)
+        asset_id = photo.of_asset_id if photo else file_id
+        asset = assets.get(asset_id)
+        if asset is None and photo is None:
+            continue
+        tags = (photo.role,) if photo else (asset.tags if asset else ())
+        name = asset.filename if asset else ""
+        found[file_id] = FileName(file_id=file_id, asset_id=asset_id, name=name, tags=tags)
+    return found

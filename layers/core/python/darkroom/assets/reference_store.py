@@ -1,0 +1,149 @@
+"""Reference photo items: they share the assets' table under ids of their own prefix.
+
+The index ``active`` is sparse: a photo that was set inactive is in no list, and is still there
+for the jobs that were made from it.
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from darkroom.assets.model import ReferencePhoto
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
+from darkroom.kernel.ids import is_id
+
+REFERENCE_PREFIX = "ref"
+
+
+class Active(GlobalSecondaryIndex):
+    class Meta:
+        index_name = "active"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    active_key = UnicodeAttribute(range_key=True, attr_name="activeKey")
+
+
+class ReferencePhotoItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    reference_photo_id = UnicodeAttribute(range_key=True, attr_name="assetId")
+    of_asset_id = UnicodeAttribute(attr_name="ofAssetId")
+    role = UnicodeAttribute()
+    is_active = BooleanAttribute(attr_name="isActive")
+    created_at = UnicodeAttribute(attr_name="createdAt")
+    clean_key = UnicodeAttribute(attr_name="cleanKey")
+    mime_type = UnicodeAttribute(attr_name="mimeType")
+    version = NumberAttribute()
+    active_key = UnicodeAttribute(null=True, attr_name="activeKey")
+    """``<role>#<createdAt>#<id>`` while active: lists by role, newest last."""
+    active = Active()
+
+
+def get_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePhoto:
+    """The account's reference photo, active or not.
+
+    Raises:
+        NotFound: missing, another account's, or not an id at all.
+    """
+    photo = find_reference_photo(account_id, reference_photo_id)
+    if photo is None:
+        raise NotFound("no such reference photo")
+    return photo
+
+
+def find_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePhoto | None:
+    if not is_id(reference_photo_id, REFERENCE_PREFIX):
+        return None
+    try:
+        item = ReferencePhotoItem.get(account_id, reference_photo_id, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    return to_reference_photo(item)
+
+
+def list_reference_photos(
+    account_id: str, *, role: str | None, limit: int, before: str | None = None
+) -> tuple[list[ReferencePhoto], str | None]:
+    """Active photos, role by role and newest first in each; the second value is where to go on.
+
+    The index follows the table within moments; one photo by its id is always exact.
+    """
+    condition = None if role is None else ReferencePhotoItem.active_key.startswith(f"{role}#")
+    after_key = None
+    if before is not None:
+        after_key = {
+            "accountId": {"S": account_id},
+            "activeKey": {"S": before},
+            "assetId": {"S": before.rpartition("#")[2]},
+        }
+    items = list(
+        ReferencePhotoItem.active.query(
+            account_id,
+            range_key_condition=condition,
+            last_evaluated_key=after_key,
+            scan_index_forward=False,
+            limit=limit + 1,
+            page_size=limit + 1,
+        )
+    )
+    photos = [to_reference_photo(item) for item in items[:limit]]
+    return photos, (items[limit - 1].active_key if len(items) > limit else None)
+
+
+def create_write(photo: ReferencePhoto, operation: str) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the reference photo exists")
+
+    missing = ReferencePhotoItem.reference_photo_id.does_not_exist()
+    return put(_to_item(photo, operation), condition=missing, refused=refused)
+
+
+def save_write(before: ReferencePhoto, after: ReferencePhoto, operation: str) -> Write:
+    """The photo as it will be, if it still is as it was read."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the reference photo has moved on")
+
+    item = _to_item(after, operation)
+    item.version = before.version + 1
+    unchanged = ReferencePhotoItem.version == before.version
+    return put(item, condition=unchanged, refused=refused)
+
+
+def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:
+    return ReferencePhoto(
+        account_id=item.account_id,
+        reference_photo_id=item.reference_photo_id,
+        asset_id=item.of_asset_id,
+        role=item.role,
+        is_active=item.is_active,
+        created_at=from_iso(item.created_at),
+        clean_key=item.clean_key,
+        mime_type=item.mime_type,
+        version=int(item.version),
+    )
+
+
+def _to_item(photo: ReferencePhoto, operation: str) -> ReferencePhotoItem:
+    active_key = f"{photo.role}#{to_iso(photo.created_at)}#{photo.reference_photo_id}"
+    return ReferencePhotoItem(
+        photo.account_id,
+        photo.reference_photo_id,
+        of_asset_id=photo.asset_id,
+        role=photo.role,
+        is_active=photo.is_active,
+        created_at=to_iso(photo.created_at),
+        clean_key=photo.clean_key,
+        mime_type=photo.mime_type,
+        version=photo.version,
+        active_key=active_key if photo.is_active else None,
+        operation=operation,
+    )

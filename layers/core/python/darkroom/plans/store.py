@@ -1,0 +1,34 @@
+"""Account items: which plan an account is on."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.plans.model import FREE
+
+
+class AccountItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    plan = UnicodeAttribute()
+
+
+def find_plan(account_id: str) -> str:
+    """The account's plan; ``free`` until it has another."""
+    try:
+        return AccountItem.get(account_id).plan
+    except Model.DoesNotExist:
+        return FREE
+
+
+def plan_write(account_id: str, plan: str, operation: str) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the account has moved on")
+
+    return put(AccountItem(account_id, plan=plan, operation=operation), refused=refused)

@@ -1,0 +1,21 @@
+"""Change plan: an operator puts an account on another plan."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.errors import InvalidInput
+from darkroom.plans.model import plan_names
+from darkroom.plans.store import plan_write
+
+
+def change_plan(app: App, *, account_id: str, plan: str) -> None:
+    """From now on the account has this plan's limits.
+
+    Raises:
+        InvalidInput: there is no such plan.
+    """
+    if plan not in plan_names():
+        message = f"must be one of {', '.join(plan_names())}"
+        raise InvalidInput("unknown plan", fields=[{"path": "plan", "message": message}])
+    commit([plan_write(account_id, plan, app.ids.token())])

@@ -1,0 +1,18 @@
+"""Index: an asset stands in the lists by state, kind, name, length, word and tag."""
+
+from __future__ import annotations
+
+from darkroom.assets import list_store
+from darkroom.assets import store as assets_store
+from darkroom.assets.facets import entries_of
+
+
+def index_asset(account_id: str, asset_id: str) -> int:
+    """Make the asset's places what they should be; returns how many were not.
+
+    A projection: the asset is read afresh, so that an old record of the stream never brings
+    back old places; one that is gone stands nowhere.
+    """
+    asset = assets_store.find_asset(account_id, asset_id)
+    wanted = set() if asset is None else entries_of(asset)
+    return list_store.replace_entries(account_id, asset_id, wanted)

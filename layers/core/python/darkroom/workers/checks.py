@@ -1,0 +1,91 @@
+"""The studio's checks of uploads, bound to their ports.
+
+Each loads its wheels with the first file it sees, so a worker needs only those of its own lane.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from darkroom.kernel.limits import PHOTO_LIMIT_BYTES
+from darkroom.uploads.ports import (
+    CleanFile,
+    CleanUpload,
+    CountFaces,
+    FaceCheckUnavailable,
+    UploadRefused,
+)
+from darkroom.workers.edge import logger
+
+JPEG = "image/jpeg"
+
+
+def faces_in(picture: bytes, /) -> int:
+    """The faces in a picture, counted on this machine.
+
+    Raises:
+        FaceCheckUnavailable: the detector cannot be loaded, or does not run.
+    """
+    try:
+        from darkroom.generation.providers.local.faces import DetectorFailed, count_faces
+    except (ImportError, OSError) as error:
+        raise FaceCheckUnavailable("the detector cannot be loaded") from error
+    try:
+        return count_faces(picture)
+    except DetectorFailed as error:
+        raise FaceCheckUnavailable(error.detail) from error
+
+
+def check_picture(source: Path, workdir: Path, /, *, count: CountFaces = faces_in) -> CleanUpload:
+    """A picture, upright and bare; faces that cannot be counted keep nobody from using it."""
+    from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
+
+    content = source.read_bytes()
+    assert len(content) <= PHOTO_LIMIT_BYTES, "the check before this one limits what is read"
+    try:
+        picture = inspect_and_clean(content)
+    except ImageRejected as error:
+        raise UploadRefused(error.detail, code=error.error_code) from error
+    try:
+        faces = count(picture.jpeg_bytes)
+    except FaceCheckUnavailable as error:
+        logger.warning("faces_not_counted", reason=error.detail)
+        faces = None
+    return CleanUpload(
+        kind="image",
+        mime_type=picture.source_mime_type,
+        copy=_written(workdir, "image.jpg", picture.jpeg_bytes),
+        thumbnail=_written(workdir, "thumbnail.jpg", picture.thumbnail_jpeg),
+        width=picture.width,
+        height=picture.height,
+        faces=faces,
+    )
+
+
+def check_media(source: Path, workdir: Path, /) -> CleanUpload:
+    """A video or a sound, written anew without what it carried along."""
+    from darkroom.generation.providers.local.media import MediaRejected, inspect_and_rewrite
+
+    try:
+        media = inspect_and_rewrite(source, workdir)
+    except MediaRejected as error:
+        raise UploadRefused(error.detail, code=error.error_code) from error
+    thumbnail = None
+    if media.thumbnail is not None:
+        thumbnail = CleanFile(name="thumbnail.jpg", mime_type=JPEG, path=media.thumbnail)
+    return CleanUpload(
+        kind=media.kind,
+        mime_type=media.mime_type,
+        copy=CleanFile(name=media.path.name, mime_type=media.mime_type, path=media.path),
+        thumbnail=thumbnail,
+        width=media.width,
+        height=media.height,
+        duration_ms=media.duration_ms,
+        note=media.note,
+    )
+
+
+def _written(workdir: Path, name: str, body: bytes) -> CleanFile:
+    path = workdir / name
+    path.write_bytes(body)
+    return CleanFile(name=name, mime_type=JPEG, path=path)

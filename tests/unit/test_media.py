@@ -1,0 +1,383 @@
+"""Videos and sounds: what is found in them, what is kept of them, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from darkroom.generation.providers.local import media, media_reader
+from darkroom.generation.providers.local.media import CleanMedia, MediaRejected, inspect_and_rewrite
+from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
+from tests.support.media_files import write_media
+
+SECRET = "Mapo-gu 37.5665"
+CARRIED = {"title": SECRET, "comment": SECRET, "location": "+37.5665+126.9780/"}
+# muxer, video, audio → kind, type, name of the clean copy
+KINDS = [
+    ("mp4", "libx264", "aac", "video", "video/mp4", "media.mp4"),
+    ("mov", "libx264", "pcm_s16le", "video", "video/quicktime", "media.mov"),
+    ("webm", "libvpx-vp9", "libopus", "video", "video/webm", "media.webm"),
+    ("mp3", None, "libmp3lame", "audio", "audio/mpeg", "media.mp3"),
+    ("wav", None, "pcm_s16le", "audio", "audio/wav", "media.wav"),
+    ("ipod", None, "aac", "audio", "audio/mp4", "media.m4a"),
+]
+
+
+def checked(path: Path, folder: str = "checked") -> CleanMedia:
+    workdir = path.parent / folder
+    workdir.mkdir()
+    return inspect_and_rewrite(path, workdir)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(MediaRejected) as refused:
+        checked(path)
+    return refused.value.error_code
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return write_media(
+        tmp_path / "film", "mp4", video="libx264", audio="aac", options={"movflags": "+faststart"}
+    )
+
+
+@pytest.mark.parametrize(("muxer", "video", "audio", "kind", "mime_type", "name"), KINDS)
+def test_each_kind_is_found_and_written_anew_without_what_it_carried(
+    tmp_path: Path,
+    muxer: str,
+    video: str | None,
+    audio: str,
+    kind: str,
+    mime_type: str,
+    name: str,
+) -> None:
+    path = write_media(tmp_path / "f", muxer, video=video, audio=audio, metadata=CARRIED)
+    assert SECRET.encode() in path.read_bytes()
+
+    found = checked(path)
+
+    assert (found.kind, found.mime_type, found.path.name) == (kind, mime_type, name)
+    assert found.duration_ms == pytest.approx(2000, abs=60)
+    assert (found.width, found.height) == ((160, 90) if video else (None, None))
+    assert found.note is None
+    clean = found.path.read_bytes()
+    assert SECRET.encode() not in clean and b"37.5665" not in clean
+    with av.open(str(found.path)) as opened:
+        assert sum(1 for _ in opened.decode(audio=0)) > 10
+
+
+@pytest.mark.parametrize(("muxer", "video", "audio"), [kind[:3] for kind in KINDS])
+def test_the_same_content_gives_the_same_files(
+    tmp_path: Path, muxer: str, video: str | None, audio: str
+) -> None:
+    path = write_media(tmp_path / "f", muxer, video=video, audio=audio)
+
+    first, second = checked(path, "one"), checked(path, "two")
+
+    assert first.path.read_bytes() == second.path.read_bytes()
+    if first.thumbnail and second.thumbnail:
+        assert first.thumbnail.read_bytes() == second.thumbnail.read_bytes()
+
+
+def test_a_clean_copy_is_clean_already(film: Path) -> None:
+    first = checked(film)
+
+    second = checked(shutil.copy(first.path, film.parent / "again"), "second")
+
+    assert second.path.read_bytes() == first.path.read_bytes()
+    assert second.duration_ms == first.duration_ms
+
+
+def test_a_video_held_upright_stays_so(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mov", video="libx264", rotation=90)
+
+    found = checked(path)
+
+    assert (found.width, found.height) == (90, 160)
+    assert found.thumbnail is not None
+    with Image.open(found.thumbnail) as thumbnail:
+        assert thumbnail.size == (90, 160)
+        # Red was on the left; turned, it is at one end.
+        ends = [thumbnail.getpixel((45, y)) for y in (8, 151)]
+    assert sorted(end[0] > 200 for end in ends) == [False, True]
+    with av.open(str(found.path)) as opened:
+        assert next(opened.decode(video=0)).rotation % 360 in (90, 270)
+
+
+def test_a_thumbnail_shows_the_video_small_and_bare(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mp4", video="libx264", size=(1280, 720), seconds=1)
+
+    found = checked(path)
+
+    assert found.thumbnail is not None
+    with Image.open(found.thumbnail) as thumbnail:
+        assert thumbnail.format == "JPEG" and thumbnail.size == (480, 270)
+        assert not thumbnail.getexif()
+        left, right = thumbnail.getpixel((60, 200)), thumbnail.getpixel((420, 200))
+    assert left[0] > 200 and right[0] < 60
+
+
+def test_a_failed_thumbnail_is_a_placeholder_and_a_note(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("no frame there")
+
+    monkeypatch.setattr(media_reader, "_frame_at", failing)
+    (film.parent / "w").mkdir()
+    found = media_reader.read_media(film, film.parent / "w", "mp4")
+
+    assert found["note"] == "NO_THUMBNAIL"
+    with Image.open(film.parent / "w" / found["thumbnail"]) as thumbnail:
+        assert thumbnail.size == (480, 270)
+
+
+def test_what_cannot_be_written_anew_is_kept_as_it_is(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite = media_reader._rewrite
+
+    def failing(source: Path, clean: Path | None, *rest: object) -> int:
+        if clean is not None:
+            raise ValueError("the muxer refuses")
+        return rewrite(source, clean, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(media_reader, "_rewrite", failing)
+    (film.parent / "w").mkdir()
+    found = media_reader.read_media(film, film.parent / "w", "mp4")
+
+    assert found["note"] == "METADATA_KEPT" and found["duration_ms"] > 1900
+    assert (film.parent / "w" / found["name"]).read_bytes() == film.read_bytes()
+
+
+def test_cover_art_makes_a_song_no_video(tmp_path: Path) -> None:
+    song = write_media(tmp_path / "song", "mp3", audio="libmp3lame")
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "cover.png")
+    with av.open(str(song)) as sound, av.open(str(tmp_path / "with"), "w", format="mp3") as out:
+        track = out.add_stream_from_template(sound.streams.audio[0])
+        with av.open(str(tmp_path / "cover.png")) as cover:
+            art = out.add_stream_from_template(cover.streams.video[0])
+            art.disposition = av.stream.Disposition.attached_pic
+            for packet in sound.demux():
+                if packet.dts is not None:
+                    packet.stream = track
+                    out.mux(packet)
+            for packet in cover.demux():
+                if packet.dts is not None:
+                    packet.stream = art
+                    out.mux(packet)
+
+    found = checked(tmp_path / "with")
+
+    assert (found.kind, found.thumbnail) == ("audio", None)
+    assert b"PNG" not in found.path.read_bytes()
+
+
+def test_a_sound_in_a_video_s_container_is_a_sound(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mp4", audio="aac")
+
+    found = checked(path)
+
+    assert (found.kind, found.mime_type, found.path.name) == ("audio", "audio/mp4", "media.m4a")
+
+
+def test_length_is_measured_and_not_believed(tmp_path: Path) -> None:
+    # A live recording says nothing about its length; this one says it lasts a day.
+    path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
+    content = bytearray(path.read_bytes())
+    content[4:8] = struct.pack("<I", 0xFFFFFFFF)
+    path.write_bytes(content)
+
+    assert checked(path).duration_ms == pytest.approx(2000, abs=60)
+
+
+def test_a_file_that_lasts_for_ever_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MEDIA_LIMIT_SECONDS == 12 * 3600
+    path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
+    monkeypatch.setattr(media_reader, "MEDIA_LIMIT_SECONDS", 1)
+
+    with pytest.raises(media_reader.Rejected) as refused:
+        media_reader.read_media(path, tmp_path, "wav")
+
+    assert refused.value.code == "FILE_TOO_LARGE"
+
+
+def test_a_reader_that_dies_or_hangs_has_met_a_broken_file(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "_BOOT", "import os; os.abort()")
+    assert refusal(film) == "CORRUPT_FILE"
+
+    shutil.rmtree(film.parent / "checked")
+    monkeypatch.setattr(media, "_BOOT", "import time; time.sleep(60)")
+    monkeypatch.setattr(media, "MEDIA_CHECK_SECONDS", 0.2)
+    assert refusal(film) == "CORRUPT_FILE"
+
+
+def test_a_reader_that_cannot_begin_is_our_fault(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "_BOOT", "import nothing_of_that_name")
+
+    with pytest.raises(RuntimeError):
+        checked(film)
+
+
+# --- Hostile files ----------------------------------------------------------------------------
+
+
+def box(name: bytes, body: bytes, *, size: int | None = None) -> bytes:
+    return struct.pack(">I", 8 + len(body) if size is None else size) + name + body
+
+
+FTYP = box(b"ftyp", b"isom\0\0\2\0isomiso2mp41")
+ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + b"\0" * 10
+EBML = b"\x1a\x45\xdf\xa3\x93\x42\x86\x81\x01\x42\x82\x84webm\x42\x87\x81\x04\x42\x85\x81\x02"
+RIFF = b"RIFF\x24\x00\x00\x00WAVE"
+
+HOSTILE_BYTES: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "UNSUPPORTED_TYPE"),
+    "one byte": (b"\0", "UNSUPPORTED_TYPE"),
+    "text": (b"this is not a film at all", "UNSUPPORTED_TYPE"),
+    "html": (b"<!DOCTYPE html><script>alert(1)</script>", "UNSUPPORTED_TYPE"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "UNSUPPORTED_TYPE"),
+    "php in an mp3": (ID3 + b"<?php system($_GET['c']); ?>", "UNSUPPORTED_TYPE"),
+    "zip": (b"PK\x03\x04" + b"\0" * 60, "UNSUPPORTED_TYPE"),
+    "elf": (b"\x7fELF" + b"\0" * 60, "UNSUPPORTED_TYPE"),
+    "pdf": (b"%PDF-1.7\n", "UNSUPPORTED_TYPE"),
+    "playlist that reads files": (
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n", "UNSUPPORTED_TYPE",
+    ),
+    "concat script": (b"ffconcat version 1.0\nfile /etc/passwd\n", "UNSUPPORTED_TYPE"),
+    "session description": (b"v=0\r\nc=IN IP4 169.254.169.254\r\n", "UNSUPPORTED_TYPE"),
+    "avi": (b"RIFF\x24\x00\x00\x00AVI LIST", "UNSUPPORTED_TYPE"),
+    "ogg": (b"OggS\0\2" + b"\0" * 60, "UNSUPPORTED_TYPE"),
+    "flash": (b"FLV\x01\x05\0\0\0\x09", "UNSUPPORTED_TYPE"),
+    "raw aac": (b"\xff\xf1\x50\x80\x02\x1f\xfc" * 20, "UNSUPPORTED_TYPE"),
+    "matroska": (EBML.replace(b"webm", b"matr"), "UNSUPPORTED_TYPE"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + b"\0" * 60, "TYPE_MISMATCH"),
+    "png": (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "TYPE_MISMATCH"),
+    "webp": (b"RIFF\x24\0\0\0WEBPVP8 ", "TYPE_MISMATCH"),
+    "heic": (box(b"ftyp", b"heic\0\0\0\0mif1heic"), "TYPE_MISMATCH"),
+    "avif": (box(b"ftyp", b"avif\0\0\0\0mif1avif"), "TYPE_MISMATCH"),
+    "brand and no more": (FTYP, "CORRUPT_FILE"),
+    "empty moov": (FTYP + box(b"moov", b""), "CORRUPT_FILE"),
+    "moov of four gigabytes": (FTYP + box(b"moov", b"\0" * 64, size=0xFFFFFFF0), "CORRUPT_FILE"),
+    "box smaller than its head": (FTYP + box(b"moov", b"\0" * 64, size=3), "CORRUPT_FILE"),
+    "boxes in boxes": (FTYP + b"".join(
+        struct.pack(">I", 8 * (3000 - n)) + b"moov" for n in range(3000)), "CORRUPT_FILE"),
+    "old quicktime, empty": (box(b"wide", b"") + box(b"mdat", b"\0" * 64), "CORRUPT_FILE"),
+    "mp4 of zeros": (FTYP + box(b"mdat", bytes(200_000)), "CORRUPT_FILE"),
+    "webm head only": (EBML, "CORRUPT_FILE"),
+    "webm of noise": (EBML + bytes(range(256)) * 400, "CORRUPT_FILE"),
+    "mp3 tag only": (ID3, "CORRUPT_FILE"),
+    "mp3 tag that never ends": (b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + b"\0" * 5000, "CORRUPT_FILE"),
+    "mp3 frame of nothing": (b"\xff\xfb\x90\x64", "CORRUPT_FILE"),
+    "wav head only": (RIFF, "CORRUPT_FILE"),
+    "wav without format": (RIFF + b"data\x04\0\0\0\0\0\0\0", "CORRUPT_FILE"),
+    "wav of no channels": (
+        RIFF + b"fmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 0, 8000, 0, 0, 8) + b"data\0\0\0\0",
+        "CORRUPT_FILE",
+    ),
+    "wav of no rate": (
+        RIFF + b"fmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 1, 0, 0, 1, 8)
+        + b"data\x08\0\0\0" + b"\0" * 8,
+        "CORRUPT_FILE",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_BYTES)
+def test_what_only_pretends_is_refused(tmp_path: Path, name: str) -> None:
+    content, code = HOSTILE_BYTES[name]
+    (tmp_path / "f").write_bytes(content)
+
+    assert refusal(tmp_path / "f") == code
+
+
+def cut_in_half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def without_index(content: bytes) -> bytes:
+    return content.replace(b"moov", b"zzzz")
+
+
+def scrambled(content: bytes) -> bytes:
+    """Every byte of what is behind the index is another one."""
+    at = content.index(b"mdat") + 4
+    return content[:at] + bytes(byte ^ 0xA5 for byte in content[at:])
+
+
+def of_another_codec(content: bytes) -> bytes:
+    return content.replace(b"avc1", b"zzz9").replace(b"mp4a", b"zzz8")
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (cut_in_half, {"CORRUPT_FILE"}),
+        (without_index, {"CORRUPT_FILE", "UNSUPPORTED_TYPE"}),
+        (scrambled, {"CORRUPT_FILE"}),
+        (of_another_codec, {"UNSUPPORTED_TYPE"}),
+    ],
+)
+def test_a_broken_video_is_refused(
+    film: Path, change: Callable[[bytes], bytes], codes: set[str]
+) -> None:
+    film.write_bytes(change(film.read_bytes()))
+
+    assert refusal(film) in codes
+
+
+@pytest.mark.parametrize(
+    ("muxer", "video", "audio"),
+    [("matroska", "libx264", "aac"), ("avi", "mpeg4", None), ("ogg", None, "libopus")],
+)
+def test_other_containers_are_refused(
+    tmp_path: Path, muxer: str, video: str | None, audio: str | None
+) -> None:
+    path = write_media(tmp_path / "f", muxer, video=video, audio=audio)
+
+    assert refusal(path) == "UNSUPPORTED_TYPE"
+
+
+def test_a_codec_that_browsers_do_not_play_is_refused(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "mov", video="mpeg2video")
+
+    assert refusal(path) == "UNSUPPORTED_TYPE"
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_reader, "MAX_PIXELS", 160 * 90 - 1)
+
+    with pytest.raises(media_reader.Rejected) as refused:
+        media_reader.read_media(film, film.parent, "mp4")
+
+    assert refused.value.code == "IMAGE_TOO_LARGE"
+
+
+def test_a_file_may_not_name_others_to_be_read(film: Path) -> None:
+    """QuickTime's data references point to other files; here they lead nowhere."""
+    secret = film.parent / "secret"
+    secret.write_bytes(b"\0" * 100_000)
+    content = film.read_bytes()
+    at = content.index(b"url \0\0\0\1")
+    film.write_bytes(content[:at] + b"url \0\0\0\0" + content[at + 8 :])
+
+    try:
+        found = checked(film)
+    except MediaRejected:
+        return
+    assert found.path.stat().st_size < 100_000
