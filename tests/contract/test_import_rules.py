@@ -12,6 +12,7 @@ FUNCTIONS = CORE.parents[2] / "functions"
 PRODUCT = CORE / "darkroom"
 
 FEATURES = {
+    "albums",
     "assets",
     "credits",
     "events",
@@ -19,6 +20,7 @@ FEATURES = {
     "idempotency",
     "jobs",
     "payments",
+    "plans",
     "recipes",
     "templates",
     "uploads",
@@ -39,7 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     "workers": LOWER | {"usecases"},
     "api": LOWER | {"usecases", "views", "workers"},
 }
-PURE = ("credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "recipes/")
+PURE = (
+    "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "recipes/",
+)  # fmt: skip
 IMPURE_MODULES = {"boto3", "botocore", "pynamodb", "httpx", "os", "random", "secrets", "time"}
 
 

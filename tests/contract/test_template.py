@@ -8,20 +8,24 @@ from typing import Any
 import pytest
 import yaml
 
+from darkroom.api.routers.everything import BY_FUNCTION
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
 MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
-HEAVY_FUNCTIONS = {"IngestImageFunction", "StudioFunction"}
+HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction"}
 PUBLIC_ROUTES = {
     "GET /api/health",
+    "GET /api/jobs/stream",  # The function verifies a ticket or a token itself.
     "GET /api/pricing",
     "GET /api/recipes",
+    "GET /api/shares/{token}",
     "GET /api/templates",
     "GET /docs",
     "GET /openapi.json",
     "POST /api/webhooks/stripe",
+    "POST /api/webhooks/{provider}",
 }
 # SAM gives every role these two of AWS: write its own logs, write its own traces.
 MANAGED_BY_AWS = {
@@ -181,7 +185,7 @@ def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) ->
     # SAM names packages by their content: another content is another location.
     after = versions(text.replace("ContentUri: layers/core", "ContentUri: layers/changed"))
 
-    assert len(before) == 6
+    assert len(before) == len(BY_FUNCTION)
     assert not before & after
 
 
@@ -260,7 +264,7 @@ def test_a_message_stays_hidden_for_longer_than_its_worker_may_take(
 ) -> None:
     mappings = queue_mappings(resources)
 
-    assert len(mappings) == 4
+    assert len(mappings) == 11
     for queue, function, _ in mappings:
         visibility = resources[queue]["Properties"]["VisibilityTimeout"]
         timeout = resources[function]["Properties"]["Timeout"]

@@ -24,7 +24,11 @@ def locked_versions() -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("layer", "groups"),
-    [("deps", ["--no-default-groups"]), ("payments", ["--only-group", "payments"])],
+    [
+        ("deps", ["--no-default-groups"]),
+        ("payments", ["--only-group", "payments"]),
+        ("tokens", ["--only-group", "tokens"]),
+    ],
 )
 def test_a_layer_is_the_lock_s_export(layer: str, groups: list[str]) -> None:
     # The same as `make requirements`.
@@ -43,17 +47,17 @@ def test_a_layer_is_the_lock_s_export(layer: str, groups: list[str]) -> None:
     assert (ROOT / f"layers/{layer}/requirements.txt").read_text() == exported
 
 
-def test_the_media_layer_s_pins_are_the_lock_s() -> None:
-    media = pins(ROOT / "layers/media/requirements.txt")
+@pytest.mark.parametrize("layer", ["media", "vision"])
+def test_a_heavy_layer_s_pins_are_the_lock_s(layer: str) -> None:
+    heavy = pins(ROOT / f"layers/{layer}/requirements.txt")
     locked = locked_versions()
 
-    assert media
-    assert media == {name: locked[name] for name in media}
+    assert heavy
+    assert heavy == {name: locked[name] for name in heavy}
 
 
 def test_layers_hold_nothing_that_only_development_needs() -> None:
-    shipped = pins(ROOT / "layers/deps/requirements.txt") | pins(
-        ROOT / "layers/media/requirements.txt"
-    )
+    layers = ("deps", "media", "vision")
+    shipped = {name for layer in layers for name in pins(ROOT / f"layers/{layer}/requirements.txt")}
 
-    assert not {"pytest", "moto", "ministack", "aws-sam-cli", "mypy", "ruff"} & shipped.keys()
+    assert not {"pytest", "moto", "ministack", "aws-sam-cli", "mypy", "ruff"} & shipped

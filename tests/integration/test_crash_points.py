@@ -15,9 +15,11 @@ import pytest
 from local.stack import LocalStack
 from tests.support.crash import Report, Scenario, run_scenario
 from tests.support.scenarios import SCENARIOS
+from tests.support.scenarios_jobs import JOB_SCENARIOS
 from tests.support.world import World
 
-ALWAYS = {"confirm", "purchase", "film", "regenerate"}
+EVERY = (*SCENARIOS, *JOB_SCENARIOS)
+ALWAYS = {"confirm", "purchase", "film", "cancel of a running job", "delete at the end"}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def _marked(scenario: Scenario) -> object:
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 
-@pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in SCENARIOS])
+@pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in EVERY])
 def test_every_crash_point_ends_as_if_undisturbed(
     world: World,
     scenario: Scenario,

@@ -355,17 +355,27 @@ def test_one_connection_carries_many_requests(stub_stack: LocalStack) -> None:
 
 def test_an_upload_reaches_its_worker_through_storage_and_queue(stub_stack: LocalStack) -> None:
     stub_stack.client("s3").put_object(
-        Bucket=stub_stack.outputs["MediaBucket"], Key="quarantine/acc/ast_1", Body=b"photo"
+        Bucket=stub_stack.outputs["MediaBucket"], Key="quarantine/image/acc/ast_1", Body=b"photo"
     )
     stub_stack.client("s3").put_object(
         Bucket=stub_stack.outputs["MediaBucket"], Key="clean/acc/ast_2", Body=b"photo"
     )
+    stub_stack.client("s3").put_object(
+        Bucket=stub_stack.outputs["MediaBucket"], Key="quarantine/media/acc/ast_3", Body=b"film"
+    )
+
+    def heard(worker: str, key: str) -> bool:
+        return any(key in line for line in stub_stack.logs(worker))
 
     eventually(
-        lambda: any("quarantine/acc/ast_1" in line for line in stub_stack.logs("ingest_image")),
-        "the ingest worker is told",
+        lambda: (
+            heard("ingest_image", "quarantine/image/acc/ast_1")
+            and heard("ingest_media", "quarantine/media/acc/ast_3")
+        ),
+        "each ingest worker is told of its lane",
     )
-    assert not any("clean/acc/ast_2" in line for line in stub_stack.logs("ingest_image"))
+    assert not heard("ingest_image", "clean/acc/ast_2")
+    assert not heard("ingest_image", "ast_3") and not heard("ingest_media", "ast_1")
 
 
 def test_a_task_reaches_the_studio_and_a_change_the_relay(stub_stack: LocalStack) -> None:

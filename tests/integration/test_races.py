@@ -20,11 +20,12 @@ from unittest.mock import patch
 import pytest
 
 from darkroom.adapters.storage import output_key
+from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.model import Failure, JobFamily, Output, Task
+from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
 from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.ids import output_id
@@ -32,20 +33,27 @@ from darkroom.kernel.limits import LEASE_SECONDS, MAX_OUTPUTS_PER_TASK
 from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack, PaymentEvent, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.recipes.base import Target
 from darkroom.usecases.adjust_credits import adjust_credits
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.bury_task import bury_task
+from darkroom.usecases.cancel_job import cancel_job
 from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.confirm_job import confirm_draft, confirm_new
+from darkroom.usecases.delete_job import delete_job
+from darkroom.usecases.draft_job import patch_draft
 from darkroom.usecases.expire_grants import expire_grants
 from darkroom.usecases.finish_task import complete_task, fail_task
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.quote_job import quote_inputs
 from darkroom.usecases.receive_payment_event import receive_payment_event
 from darkroom.usecases.reconcile_payment import reconcile_payment
 from darkroom.usecases.regenerate_job import regenerate
 from darkroom.usecases.requests import Command, command
+from darkroom.usecases.retry_job import retry_job
 from darkroom.usecases.run_task import run_task
+from darkroom.usecases.select_output import select_output
 from darkroom.usecases.settle_purchase import purchase_with_test_gateway
 from darkroom.usecases.sweep_due import sweep_jobs
 from tests.support.builders import (
@@ -56,6 +64,7 @@ from tests.support.builders import (
     a_story,
     an_output,
     confirm,
+    finish,
     running,
     scene_inputs,
 )
@@ -134,7 +143,8 @@ def confirms_draft(world: World, draft: str, key: str, device: str) -> Act:
 
 def regenerates(world: World, parent: str, key: str) -> Act:
     call = ask(world, "regenerate", key, parent=parent)
-    return lambda: regenerate(world.app, call, parent_job_id=parent, target="story_clip", clip_no=2)
+    target = Target(name="story_clip", clip_no=2)
+    return lambda: regenerate(world.app, call, parent_job_id=parent, target=target)
 
 
 def buys(world: World, credits: int, key: str) -> Act:
@@ -149,6 +159,55 @@ def adjusts(world: World, amount: int, key: str) -> Act:
     return lambda: adjust_credits(
         world.app, call, account_id=USER, amount=amount, reason="race", expires_at=None
     )
+
+
+def cancels(world: World, job_id: str) -> Act:
+    return lambda: cancel_job(world.app, account_id=USER, job_id=job_id)[0]
+
+
+def retries(world: World, parent: str, key: str) -> Act:
+    call = ask(world, "retry", key, parent=parent)
+    return lambda: retry_job(world.app, call, parent_job_id=parent, options={})
+
+
+def deletes(world: World, job_id: str, *, cascade: bool = False) -> Act:
+    return lambda: delete_job(world.app, account_id=USER, job_id=job_id, cascade=cascade)
+
+
+def patches(world: World, draft: str, *, version: int | None = None, **inputs: str) -> Act:
+    """Change a draft, if it still is as it was read."""
+    call = ask(world, "patch", f"{inputs}", draft=draft)
+
+    def is_current(job: Job) -> bool:
+        return version is None or job.version == version
+
+    return lambda: patch_draft(
+        world.app, call, job_id=draft, patch=lambda recipe: inputs, is_current=is_current
+    )
+
+
+def selects(world: World, output: str) -> Act:
+    return lambda: select_output(world.app, account_id=USER, output_id=output, job_id=None)
+
+
+def confirms_as_quoted(world: World, photo: str, quote_id: str) -> Act:
+    call = ask(world, "confirm", "quoted", photo=photo)
+    inputs = scene_inputs(photo)
+    return lambda: confirm_new(
+        world.app, call, recipe_name="story", inputs=inputs, device_id="", quote_id=quote_id
+    )
+
+
+def raises_the_price() -> Act:
+    """Everybody sees the new price from one moment on."""
+    costs = pricing.costs()
+    costs["story"] = 2
+
+    def act() -> None:
+        pause("Price")
+        costs["story"] = 4
+
+    return act
 
 
 def completes(world: World, task: Task) -> Act:
@@ -260,6 +319,46 @@ def out_of_time(world: World) -> Facts:
     return facts
 
 
+def canceling_with_a_lost_lease(world: World) -> Facts:
+    facts = at_the_film(world)
+    cancels(world, facts["job"])()
+    world.clock.move(seconds=LEASE_SECONDS + 1)
+    return facts
+
+
+def a_partial_story(world: World) -> Facts:
+    new_account(world)
+    return {"parent": a_story(world, key="parent", failing=["clip_3"])}
+
+
+def a_finished_story(world: World) -> Facts:
+    new_account(world)
+    return {"parent": a_story(world, key="parent")}
+
+
+def a_story_with_a_child(world: World) -> Facts:
+    facts = a_finished_story(world)
+    child = regenerates(world, facts["parent"], "child")().job.job_id
+    finish(world, child)
+    return {**facts, "child": child}
+
+
+def quoted(world: World) -> Facts:
+    facts = new_account(world)
+    call = ask(world, "quote", "quote")
+    offer = quote_inputs(
+        world.app, call, recipe_name="story", inputs=scene_inputs(facts["photo"]), device_id=""
+    )
+    return {**facts, "quote": offer.quote_id}
+
+
+def a_paid_purchase_at_the_film(world: World) -> Facts:
+    facts = at_the_film(world)
+    an_unpaid_purchase(world)
+    reconcile_payment(world.app, Till(world).state)
+    return facts
+
+
 def a_queued_story(world: World) -> Facts:
     new_account(world)
     return {"job": confirm(world).body["jobId"]}
@@ -269,6 +368,12 @@ def a_planned_story(world: World) -> Facts:
     facts = a_queued_story(world)
     plan_job(world.app, facts["job"])
     return facts
+
+
+def a_planned_story_beside(world: World) -> Facts:
+    job_id = confirm(world).body["jobId"]
+    plan_job(world.app, job_id)
+    return {"job": job_id}
 
 
 def drafted(world: World) -> Facts:
@@ -395,7 +500,26 @@ def each_task_once(world: World, run: Run) -> str | None:
     return None if len(tasks) == 7 else f"{len(tasks)} tasks"
 
 
+def the_change_is_confirmed(world: World, run: Run) -> str | None:
+    """What was told to be changed in time is what was confirmed."""
+    patch, confirmed = run.actors
+    changed = "noir" if patch.error is None else "romance"
+    found = confirmed.value.job.inputs["genre"] if confirmed.error is None else None
+    return None if found == changed else f"confirmed {found}, told {changed}"
+
+
+def it_is_picked(world: World, run: Run) -> str | None:
+    picks = [item["pick"]["S"] for item in world.scan("jobs") if "pick" in item]
+    return None if len(picks) == 1 else f"picked {picks}"
+
+
+def one_child(world: World, run: Run) -> str | None:
+    children = [item for item in world.scan("jobs") if "parentJobId" in item]
+    return None if len(children) == 1 else f"{len(children)} children"
+
+
 LOST, NOT_DRAFT, OK = "CREDITS_INSUFFICIENT", "JOB_NOT_DRAFT", "ok"
+CHANGED = "PRECONDITION_FAILED"
 
 RACES = (
     Race(
@@ -668,6 +792,180 @@ RACES = (
         acts=lambda w, f: [adjusts(w, -4, "a"), confirms(w, f["photo"], "c")],
         ends={(OK, LOST): [(1, 0, 2)], ("VALIDATION_FAILED", OK): [(3, 2, 2)]},
     ),
+    Race(
+        name="cancel against the last completion",
+        arrange=at_the_film,
+        acts=lambda w, f: [cancels(w, f["job"]), completes(w, f["film"])],
+        # Nothing was left to stop: also what was to be canceled has succeeded.
+        ends={
+            ("requested", "succeeded"): [(3, 0, 3)],
+            ("already_final", "succeeded"): [(3, 0, 3)],
+        },
+    ),
+    Race(
+        name="cancel against completion",
+        arrange=at_two_clips,
+        acts=lambda w, f: [
+            cancels(w, f["one"].job_id),
+            completes(w, f["one"]),
+            completes(w, f["two"]),
+        ],
+        ends={
+            ("requested", "canceled", "canceling"): [(4, 0, 4)],
+            ("requested", "canceling", "canceled"): [(4, 0, 4)],
+            ("requested", "running", "canceled"): [(4, 0, 4)],
+            ("requested", "canceled", "running"): [(4, 0, 4)],
+            ("canceled", "running", "running"): [(4, 0, 4)],
+        },
+    ),
+    Race(
+        name="cancel against a passing failure",
+        arrange=at_the_film,
+        acts=lambda w, f: [
+            cancels(w, f["job"]),
+            lambda: fail_task(w.app, f["film"], BROKEN, transient=True),
+        ],
+        ends={("requested", "canceled"): [(4, 0, 4)], ("canceled", "running"): [(4, 0, 4)]},
+    ),
+    Race(
+        name="cancel against failure",
+        arrange=at_the_film,
+        acts=lambda w, f: [cancels(w, f["job"]), fails(w, f["film"])],
+        ends={
+            ("requested", "canceled"): [(4, 0, 4)],
+            ("already_final", "partial"): [(4, 0, 4)],
+        },
+    ),
+    Race(
+        name="cancel against claim",
+        arrange=a_planned_story,
+        acts=lambda w, f: [
+            cancels(w, f["job"]),
+            lambda: run_task(w.app, job_id=f["job"], key="kf_1", attempt=1),
+        ],
+        ends={
+            ("canceled", "idle"): [(5, 0, 3)],
+            ("canceled", "succeeded"): [(5, 0, 3)],
+            ("requested", "succeeded"): [(5, 0, 3)],
+        },
+    ),
+    Race(
+        name="cancel against plan",
+        arrange=a_queued_story,
+        acts=lambda w, f: [cancels(w, f["job"]), lambda: plan_job(w.app, f["job"])],
+        ends={("canceled", "queued"): [(5, 0, 3)], ("canceled", "canceled"): [(5, 0, 3)]},
+    ),
+    Race(
+        name="cancel sent twice",
+        arrange=a_planned_story,
+        acts=lambda w, f: [cancels(w, f["job"]), cancels(w, f["job"])],
+        ends={
+            ("canceled", "already_final"): [(5, 0, 3)],
+            ("already_final", "canceled"): [(5, 0, 3)],
+        },
+    ),
+    Race(
+        name="sweeper against the worker of a canceled job",
+        arrange=canceling_with_a_lost_lease,
+        acts=lambda w, f: [completes(w, f["film"]), sweeps(w)],
+        ends={("succeeded", OK): [(3, 0, 3)], ("canceled", OK): [(4, 0, 4)]},
+    ),
+    Race(
+        name="one retry sent twice",
+        arrange=a_partial_story,
+        acts=lambda w, f: [retries(w, f["parent"], "r"), retries(w, f["parent"], "r")],
+        ends={(OK, OK): [(3, 1, 5)]},
+        also=lambda w, run: one_job(w, run) or one_child(w, run),
+    ),
+    Race(
+        name="delete against regenerate",
+        arrange=a_finished_story,
+        acts=lambda w, f: [deletes(w, f["parent"]), regenerates(w, f["parent"], "r")],
+        ends={(OK, "NOT_FOUND"): [(3, 0, 3)], ("HAS_CHILDREN", OK): [(2, 1, 4)]},
+    ),
+    Race(
+        name="delete of a family against regenerate",
+        arrange=a_story_with_a_child,
+        acts=lambda w, f: [
+            deletes(w, f["parent"], cascade=True),
+            regenerates(w, f["parent"], "r"),
+        ],
+        # The child is deleted before its parent, and may be gone when the other one comes.
+        ends={(OK, "NOT_FOUND"): [(2, 0, 5)], ("JOB_NOT_FINAL", OK): [(1, 1, 6)]},
+    ),
+    Race(
+        name="delete against delete",
+        arrange=a_story_with_a_child,
+        acts=lambda w, f: [deletes(w, f["child"]), deletes(w, f["child"])],
+        ends={(OK, "NOT_FOUND"): [(2, 0, 5)], ("NOT_FOUND", OK): [(2, 0, 5)]},
+    ),
+    Race(
+        name="delete of a family against delete of its child",
+        arrange=a_story_with_a_child,
+        acts=lambda w, f: [
+            deletes(w, f["parent"], cascade=True),
+            deletes(w, f["child"]),
+        ],
+        ends={(OK, OK): [(2, 0, 5)], (OK, "NOT_FOUND"): [(2, 0, 5)]},
+    ),
+    Race(
+        name="patch against confirm",
+        arrange=drafted,
+        acts=lambda w, f: [
+            patches(w, f["draft"], genre="noir"),
+            confirms_draft(w, f["draft"], "phone", "phone"),
+        ],
+        ends={(OK, OK): [(3, 2, 2)], (NOT_DRAFT, OK): [(3, 2, 2)]},
+        also=the_change_is_confirmed,
+    ),
+    Race(
+        name="two patches of what both have read",
+        arrange=drafted,
+        acts=lambda w, f: [
+            patches(w, f["draft"], version=1, genre=genre) for genre in ("noir", "comedy")
+        ],
+        ends={(OK, CHANGED): [(5, 0, 1)], (CHANGED, OK): [(5, 0, 1)]},
+    ),
+    Race(
+        name="confirm with a quote against a new price",
+        arrange=quoted,
+        acts=lambda w, f: [
+            confirms_as_quoted(w, f["photo"], f["quote"]),
+            raises_the_price(),
+        ],
+        ends={(OK, OK): [(3, 2, 2)]},
+    ),
+    Race(
+        name="money back against completion",
+        arrange=a_paid_purchase_at_the_film,
+        acts=lambda w, f: [reconciles(w, re_1=1000), completes(w, f["film"])],
+        ends={(OK, "succeeded"): [(3, 0, 5)]},
+    ),
+    Race(
+        name="money back against cancel",
+        arrange=lambda w: {**a_paid_purchase(w), **a_planned_story_beside(w)},
+        acts=lambda w, f: [reconciles(w, re_1=1000), cancels(w, f["job"])],
+        ends={(OK, "canceled"): [(5, 0, 5)]},
+    ),
+    Race(
+        name="select against completion",
+        arrange=at_the_film,
+        acts=lambda w, f: [
+            selects(w, output_id(f["job"], 1)),
+            completes(w, f["film"]),
+        ],
+        ends={(OK, "succeeded"): [(3, 0, 3)]},
+        also=it_is_picked,
+    ),
+    Race(
+        name="select against delete",
+        arrange=a_finished_story,
+        acts=lambda w, f: [
+            selects(w, output_id(f["parent"], 1)),
+            deletes(w, f["parent"]),
+        ],
+        ends={(OK, OK): [(3, 0, 3)], ("NOT_FOUND", OK): [(3, 0, 3)]},
+    ),
 )
 BY_NAME = {race.name: race for race in RACES}
 
@@ -792,12 +1090,12 @@ def job_without_version() -> Iterator[None]:
 
 @contextlib.contextmanager
 def draft_without_condition() -> Iterator[None]:
-    real = jobs_store.queue_draft_writes
+    real = jobs_store.replace_draft_writes
 
     def writes(*args: Any, **kwargs: Any) -> list[Write]:
         return [replace(write, condition=None) for write in real(*args, **kwargs)]
 
-    with patch.object(jobs_store, "queue_draft_writes", writes):
+    with patch.object(jobs_store, "replace_draft_writes", writes):
         yield
 
 
@@ -824,6 +1122,44 @@ def _blind(real: Callable[..., Write]) -> Callable[..., Write]:
     return lambda *args: replace(real(*args), condition=None)
 
 
+@contextlib.contextmanager
+def delete_forgets_children() -> Iterator[None]:
+    """A job is deleted as it was read, whoever was made from it since."""
+    real = jobs_store.delete_write
+
+    def write(*args: Any) -> Write:
+        return replace(real(*args), condition=jobs_store.JobItem.deleted_at.does_not_exist())
+
+    with patch.object(jobs_store, "delete_write", write):
+        yield
+
+
+@contextlib.contextmanager
+def adoption_of_the_dead() -> Iterator[None]:
+    """A child is made whether its parent still exists or not."""
+    real = jobs_store.adopt_write
+
+    def write(*args: Any) -> Write:
+        return replace(real(*args), condition=None)
+
+    with patch.object(jobs_store, "adopt_write", write):
+        yield
+
+
+@contextlib.contextmanager
+def pick_without_version() -> Iterator[None]:
+    """A pick is written beside the job's version, so whoever ends the job forgets it."""
+    real = jobs_store.select_write
+
+    def write(job: Job, output: str, operation: str) -> Write:
+        whole = real(job, output, operation)
+        pick = jobs_store.JobItem.selected_output.set(output)
+        return replace(whole, actions=(pick,), condition=None)
+
+    with patch.object(jobs_store, "select_write", write):
+        yield
+
+
 PLANTED = (
     (wallet_without_version, "two confirms on a wallet that can afford one"),
     (wallet_without_version, "settlement against confirm"),
@@ -835,6 +1171,13 @@ PLANTED = (
     (purchase_overwrites, "one purchase sent twice"),
     (purchase_without_version, "two reconciles of one payment"),
     (hold_before_the_job, "two devices confirm one draft"),
+    (job_without_version, "cancel against completion"),
+    (claim_without_condition, "cancel against claim"),
+    (draft_without_condition, "two patches of what both have read"),
+    (draft_without_condition, "patch against confirm"),
+    (delete_forgets_children, "delete against regenerate"),
+    (adoption_of_the_dead, "delete against regenerate"),
+    (pick_without_version, "select against completion"),
 )
 
 
@@ -846,6 +1189,14 @@ def world() -> Iterator[World]:
     """On moto: only one actor runs at a time, so that its tables need not be thread-safe."""
     with moto_world() as world:
         yield world
+
+
+@pytest.fixture(autouse=True)
+def prices() -> Iterator[None]:
+    """Back to what they are, whoever raised them."""
+    before = dict(pricing.costs())
+    yield
+    pricing.costs().update(before)
 
 
 @dataclass

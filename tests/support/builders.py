@@ -14,8 +14,9 @@ from mangum import Mangum
 from darkroom.adapters.storage import clean_key, output_key
 from darkroom.api.app import create_app
 from darkroom.api.routers import everything
+from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import Asset, AssetStatus
+from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
 from darkroom.bootstrap import App
 from darkroom.credits.model import (
     PURCHASE_PRIORITY,
@@ -36,8 +37,9 @@ from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
 from darkroom.kernel.money import PricePart
 from darkroom.usecases.advance_job import advance
+from darkroom.usecases.keep_dead_letter import DEAD_LETTERS
 from darkroom.usecases.plan_job import plan_job
-from tests.support.world import START, Answer, World
+from tests.support.world import START, Answer, World, made_of
 
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
@@ -183,20 +185,35 @@ def ask(
 
 
 def an_asset(
-    world: World, user: str = "alice", *, status: AssetStatus = AssetStatus.UPLOADED
+    world: World,
+    user: str = "alice",
+    *,
+    status: AssetStatus = AssetStatus.UPLOADED,
+    kind: str = "image",
+    filename: str = "us.jpg",
+    duration_ms: int | None = None,
 ) -> str:
-    """An image asset in any state; returns its id."""
+    """An asset in any state, a picture unless said otherwise; returns its id."""
     asset_id, now = world.app.ids.new(assets_store.ASSET_PREFIX), world.clock.now()
+    mime_type, name = {
+        "image": ("image/jpeg", "image.jpg"),
+        "video": ("video/mp4", "media.mp4"),
+        "audio": ("audio/mpeg", "media.mp3"),
+    }[kind]
+    is_usable = status is AssetStatus.UPLOADED
     asset = Asset(
         account_id=user,
         asset_id=asset_id,
-        filename="us.jpg",
-        kind="image",
+        filename=filename,
+        kind=kind,
         status=status,
-        declared_mime_type="image/jpeg",
+        declared_mime_type=mime_type,
         declared_size_bytes=3,
         created_at=now,
         updated_at=now,
+        duration_ms=duration_ms,
+        clean_key=clean_key(user, asset_id, name) if is_usable else None,
+        clean_mime_type=mime_type if is_usable else None,
     )
     commit([assets_store.create_write(asset, "arranged")])
     return asset_id
@@ -208,6 +225,35 @@ def a_photo(world: World, user: str = "alice") -> str:
     key = clean_key(user, asset_id, "image.jpg")
     world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
     return asset_id
+
+
+def a_recording(
+    world: World, user: str = "alice", *, seconds: float = 61, filename: str = "talk.mp3"
+) -> str:
+    """A checked sound file with its clean copy; returns its id."""
+    asset_id = an_asset(
+        world, user, kind="audio", filename=filename, duration_ms=round(seconds * 1000)
+    )
+    key = clean_key(user, asset_id, "media.mp3")
+    world.app.storage.write(key, b"mp3", mime_type="audio/mpeg")
+    return asset_id
+
+
+def a_reference_photo(world: World, user: str = "alice", *, role: str = "self") -> str:
+    """An active reference photo of a checked picture; returns its id."""
+    asset_id = a_photo(world, user)
+    photo = ReferencePhoto(
+        account_id=user,
+        reference_photo_id=world.app.ids.new(reference_store.REFERENCE_PREFIX),
+        asset_id=asset_id,
+        role=role,
+        is_active=True,
+        created_at=world.clock.now(),
+        clean_key=clean_key(user, asset_id, "image.jpg"),
+        mime_type="image/jpeg",
+    )
+    commit([reference_store.create_write(photo, "arranged")])
+    return photo.reference_photo_id
 
 
 def scene_inputs(*photos: str, **changes: Any) -> dict[str, Any]:
@@ -254,8 +300,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
 
 
 def _made(task: Task) -> Output:
-    kinds = {"keyframe": ("image", "image/png", ".png"), "clip": ("clip", "video/mp4", ".mp4")}
-    type_, mime_type, suffix = kinds.get(task.kind, ("film", "video/mp4", ".mp4"))
+    type_, mime_type, suffix = made_of(task.kind, task.params)
     key = output_key(task.account_id, task.job_id, task.key, 1, suffix)
     return an_output(
         task.key,
@@ -395,9 +440,13 @@ def waiting_messages(world: World) -> list[tuple[str, int]]:
 
 
 def a_picture(world: World) -> dict[str, list[str]]:
-    """All tables, byte for byte."""
+    """All tables, byte for byte, but for the dead letters that are kept for operators."""
     tables = ("wallets", "ledger", "jobs", "assets", "events", "templates", "purchases")
     return {
-        name: sorted(json.dumps(item, sort_keys=True) for item in world.scan(name))
+        name: sorted(
+            json.dumps(item, sort_keys=True)
+            for item in world.scan(name)
+            if item.get("entityId") != {"S": DEAD_LETTERS}
+        )
         for name in tables
     }

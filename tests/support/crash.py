@@ -23,11 +23,19 @@ from typing import Any, Protocol
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from darkroom.generation.ports import Artifact, GenerationRequest, TransientProviderError
+from darkroom.adapters.fetch import FetchFailed
+from darkroom.bootstrap import LOCAL_STUDIO
+from darkroom.generation.ports import (
+    AnswerLost,
+    Artifact,
+    GenerationRequest,
+    TransientProviderError,
+)
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
+from tests.support.cloud import PaperRun
 from tests.support.laws import (
     AT_ONCE_TABLES,
     Books,
@@ -95,7 +103,7 @@ class Call:
         if not self.writes:
             return (Fault.STOPPED_BEFORE, Fault.UNREACHED)
         always = (Fault.STOPPED_BEFORE, Fault.STOPPED_AFTER, Fault.UNREACHED, Fault.LOST)
-        if self.name == "provider.generate":
+        if self.name.startswith("provider"):
             return always
         if self.name == "dynamodb.TransactWriteItems":
             # The SDK's own repeat carries a token by which the database knows it.
@@ -133,6 +141,7 @@ class Wire:
         self._point, self.calls, self.dead = point, [], False
         real, studio = BaseClient._make_api_call, self._world.studio
         generate = studio.generate
+        elsewhere = [*self._cloud_calls()]
 
         def call(client: Any, operation: str, params: Mapping[str, Any]) -> Any:
             name = f"{client.meta.service_model.service_name}.{operation}"
@@ -143,6 +152,8 @@ class Wire:
             return self._through(Call("provider.generate", True), lambda: generate(request), {})
 
         BaseClient._make_api_call, studio.generate = call, make  # type: ignore[method-assign]
+        for owner, name, disturbed in elsewhere:
+            setattr(owner, name, disturbed)
         self._armed = True
         try:
             yield
@@ -152,6 +163,22 @@ class Wire:
             self._armed = False
             BaseClient._make_api_call = real
             del studio.generate
+            for owner, name, _ in elsewhere:
+                delattr(owner, name)
+
+    def _cloud_calls(self) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+        """Everything the product asks of a provider that works later, and its files."""
+        world = self._world
+        asked = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
+        for owner, name in (*asked, (world.files, "fetch")):
+            once = Call(f"provider.{name}", name in ("submit", "cancel"))
+            yield owner, name, self._disturbed(once, getattr(owner, name))
+
+    def _disturbed(self, once: Call, happen: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(*given: Any) -> Any:
+            return self._through(once, lambda: happen(*given), {})
+
+        return ask
 
     @contextlib.contextmanager
     def elsewhere(self) -> Iterator[None]:
@@ -209,8 +236,14 @@ class Wire:
 
 
 def _network_error(call: Call, kind: type[Exception]) -> Exception:
-    if call.name.startswith("provider"):
+    if call.name == "provider.fetch":
+        return FetchFailed("the answer did not arrive")
+    if call.name == "provider.submit" and kind is ConnectTimeoutError:
+        return TransientProviderError("it was not reached")
+    if call.name == "provider.generate":
         return TransientProviderError("the answer did not arrive")
+    if call.name.startswith("provider"):
+        return AnswerLost("the answer did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 
@@ -233,13 +266,18 @@ def _client_error(code: str, operation: str) -> ClientError:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A world at one moment. Files may be added after it, but not change."""
+    """A world at one moment. Files may be added after it or removed, but not change."""
 
     now: datetime
     state: State
+    files: Mapping[str, tuple[str, bytes]]
+    """Key → MIME type and content."""
     messages: Mapping[str, Sequence[str]]
     looked_at: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
+    handed_over: Sequence[GenerationRequest] = ()
+    runs: Mapping[str, PaperRun] = field(default_factory=dict)
+    """At the provider that works later."""
 
 
 class Stage:
@@ -253,19 +291,23 @@ class Stage:
         return Snapshot(
             now=START,
             state=State(tables={name: [] for name in _KEYS}, files=frozenset()),
+            files={},
             messages={url: () for url in self._queues},
             looked_at={name: {} for name in STREAMED},
             requests=(),
         )
 
     def take_snapshot(self) -> Snapshot:
-        world = self.world
+        world, state = self.world, self.look()
         return Snapshot(
             now=world.clock.now(),
-            state=self.look(),
+            state=state,
+            files={key: _read_file(world, key) for key in state.files},
             messages=self.messages(),
             looked_at={name: dict(items) for name, items in world._seen.items()},
             requests=tuple(world.studio.requests),
+            handed_over=tuple(world.cloud.requests),
+            runs=dict(world.cloud.runs),
         )
 
     def look(self) -> State:
@@ -290,6 +332,9 @@ class Stage:
             _restore_table(world, name, now.tables[name], items)
         for key in now.files - snapshot.state.files:
             world.client("s3").delete_object(Bucket=world.settings.media_bucket, Key=key)
+        for key in snapshot.state.files - now.files:
+            mime_type, body = snapshot.files[key]
+            world.app.storage.write(key, body, mime_type=mime_type)
         for url, bodies in snapshot.messages.items():
             _restore_queue(world, url, bodies)
         world.clock.move(seconds=(snapshot.now - world.clock.now()).total_seconds())
@@ -297,13 +342,20 @@ class Stage:
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
+        world.cloud.restore(snapshot.handed_over, snapshot.runs)
+        world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
-        world.app.signing_secret.__dict__.pop("value", None)
+        world.app.signing_secret.__dict__.pop("text", None)
         self.changes()
 
     @property
     def _queues(self) -> tuple[str, ...]:
-        return (self.world.settings.studio_queue_url, self.world.dead_url)
+        return (*self.world.task_queue_urls, self.world.dead_url)
+
+
+def _read_file(world: World, key: str) -> tuple[str, bytes]:
+    found = world.client("s3").get_object(Bucket=world.settings.media_bucket, Key=key)
+    return found["ContentType"], found["Body"].read()
 
 
 def waiting_messages(world: World, url: str) -> list[dict[str, Any]]:
@@ -385,24 +437,34 @@ class Actor(Protocol):
         """What the caller does after whatever happened."""
 
 
+End = tuple[tuple[str, ...], int]
+"""The states in which the jobs end, sorted, and all balances together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     name: str
     arrange: Callable[[Scene], None]
     actors: tuple[Actor, ...]
-    ends: tuple[tuple[str, ...], int]
-    """The states in which the jobs end, sorted, and all balances together."""
+    ends: End
+    also: tuple[End, ...] = ()
+    """Other ends that are right once something went wrong; they are not those of a clean run."""
 
 
 class Client:
     """Sends ``facts["request"]``; repeats it until it has an answer, and then once more.
 
     A ``late`` client does so a day later, when the answer that was kept for it has expired.
+    What counts is the answer's status and body, or what ``hears`` makes of them: of a request
+    that is not answered twice in the same words, that it is done.
     """
 
-    def __init__(self, *, late: bool = False) -> None:
+    def __init__(
+        self, *, late: bool = False, hears: Callable[[int, Any], Any] | None = None
+    ) -> None:
         self.name = "client, a day later" if late else "client"
         self._late = late
+        self._hears = hears or (lambda status, body: (status, _lasting(body)))
         self._answer: Answer | None = None
 
     def prepare(self, scene: Scene) -> None:
@@ -424,7 +486,7 @@ class Client:
                 scene.world.clock.move(seconds=_wait_seconds(answer))
             answer = self._ask(scene)
         for told in (answer, self._ask(scene)):
-            scene.answers.append(None if told is None else (told.status, _lasting(told.body)))
+            scene.answers.append(None if told is None else self._hears(told.status, told.body))
 
     def _ask(self, scene: Scene) -> Answer:
         return scene.world.call(**scene.facts["request"])
@@ -461,23 +523,32 @@ class Message:
         self.name = ("dead letter" if dead else "message") + (", lost" if lost else "")
         self._lost, self._dead = lost, dead
         self._message: dict[str, Any] = {}
+        self._at = ""
 
     def prepare(self, scene: Scene) -> None:
-        self._message = find_message(scene.world, self._url(scene), scene.facts["task"])
+        self._at = (
+            scene.world.dead_url if self._dead else queue_of(scene.world, scene.facts["task"])
+        )
+        self._message = find_message(scene.world, self._at, scene.facts["task"])
 
     def act(self, scene: Scene) -> None:
         handle = handle_dead_letter if self._dead else handle_task_message
         # A handler that raises leaves its message in the queue, like one that is killed.
         with contextlib.suppress(Exception):
-            handle(scene.world.app, record_of(self._message, self._url(scene)))
+            handle(scene.world.app, record_of(self._message, self._at))
 
     def again(self, scene: Scene) -> None:
         if self._lost:
-            remove_message(scene.world, self._url(scene), self._message)
+            remove_message(scene.world, self._at, self._message)
 
-    def _url(self, scene: Scene) -> str:
-        world = scene.world
-        return world.dead_url if self._dead else world.settings.studio_queue_url
+
+def queue_of(world: World, task: str) -> str:
+    """The queue in which a task's message waits."""
+    for url in world.task_queue_urls:
+        bodies = (json.loads(message["Body"]) for message in waiting_messages(world, url))
+        if any(body.get("key") == task for body in bodies):
+            return url
+    raise LookupError(f"no message of {task} waits")
 
 
 def find_message(world: World, url: str, task: str) -> dict[str, Any]:
@@ -624,6 +695,12 @@ def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
             "outputs": sorted(output["key"] for output in job.outputs),
             "template": job.item.get("templateId"),
             "used": (job.receipt or {}).get("parts"),
+            "price": job.price,
+            "inputs": None if job.is_deleted else job.inputs,
+            "deleted": job.is_deleted,
+            "children": sorted(job.children),
+            "pick": job.item.get("pick"),
+            "shares": sorted((share["sk"], "revokedAt" in share) for share in job.shares),
         }
         for job_id, job in books.jobs.items()
     }
@@ -635,12 +712,16 @@ def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
         "jobs": jobs,
         "purchases": purchases,
         "assignments": dict(books.assignments),
+        "albums": {
+            album: sorted((output, entry["isRemoved"]) for output, entry in entries.items())
+            for album, entries in books.entries.items()
+        },
     }
 
 
 def provider_breaches(world: World, *, clean_runs: Counter[str] | None) -> Iterator[Breach]:
     """An attempt reaches its provider once, and one fault costs at most one spare run."""
-    attempts = Counter((r.job_id, r.key, r.attempt) for r in world.studio.requests)
+    attempts = Counter((r.job_id, r.key, r.attempt) for r in world.requests)
     for (job_id, key, attempt), count in attempts.items():
         if count > 1:
             message = f"attempt {attempt} was sent {count} times"
@@ -648,10 +729,15 @@ def provider_breaches(world: World, *, clean_runs: Counter[str] | None) -> Itera
     for name, runs in _runs(world).items():
         if clean_runs is not None and runs > clean_runs[name] + SPARE_RUNS_LIMIT:
             yield Breach("provider", "", name, f"{runs} runs instead of {clean_runs[name]}")
+    # Whoever has taken a request and finishes it is never asked for the same again.
+    good = Counter(name for name, run in world.cloud.runs_by_task() if run.is_good)
+    for name, count in good.items():
+        if count > 1:
+            yield Breach("provider", "", name, f"{count} runs finished, one was enough")
 
 
 def _runs(world: World) -> Counter[str]:
-    return Counter(f"{request.job_id} {request.key}" for request in world.studio.requests)
+    return Counter(f"{request.job_id} {request.key}" for request in world.requests)
 
 
 def fingerprint(stage: Stage, scene: Scene) -> str:
@@ -666,7 +752,8 @@ def fingerprint(stage: Stage, scene: Scene) -> str:
         "looked_at": world._seen,
         "messages": stage.messages(),
         "files": sorted(stored.files),
-        "requests": [(r.job_id, r.key, r.attempt) for r in world.studio.requests],
+        "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
+        "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
         "said": [scene.answers, scene.troubles],
     }
     names: dict[str, str] = {}
@@ -727,6 +814,8 @@ class _Run:
         self.stage.restore(self.snapshot)
         if "provider" in scene.facts:
             world.studio.refuse = scene.facts["provider"](scene)
+        if "cloud" in scene.facts:
+            scene.facts["cloud"](scene)
         if "gateway" in scene.facts:
             world.use_gateway(scene.facts["gateway"])
         if "rival" in scene.facts:
@@ -756,6 +845,8 @@ class _Run:
             tuple(sorted(job.status for job in books.jobs.values())),
             sum(wallet["balance"] for wallet in books.wallets.values()),
         )
+        if self.clean is not None and ends in self.scenario.also:
+            return wrong
         if ends != self.scenario.ends:
             wrong.append(f"ends as {ends}, must be {self.scenario.ends}")
         outcome = outcome_of(books, scene.answers)

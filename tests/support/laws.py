@@ -7,6 +7,8 @@ Laws of money hold at every moment; those of finished work only when the world i
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +25,10 @@ Rule = Callable[["Books"], Iterator["Breach"]]
 
 FINAL = {"succeeded", "partial", "failed", "canceled"}
 TASK_FINAL = {"succeeded", "failed", "skipped", "canceled"}
+IN_LANE = {"ready", "running", "waiting"}
+SIDE = "#side"
+PERSONAL = ("inputs", "deviceId", "templateId", "combo", "pick", "listKey", "changedAt")
+"""What a deleted job may not keep once it is erased."""
 LIVE_GRANTS_LIMIT = 50
 ATTEMPTS_LIMIT = 3
 SIGNUP_BONUS = 5
@@ -57,6 +63,11 @@ class JobRecord:
     item: Item
     tasks: tuple[Item, ...]
     inherited: tuple[Item, ...]
+    entries: tuple[Item, ...] = ()
+    """Its places in lists by word, file and duration."""
+    shares: tuple[Item, ...] = ()
+    others: tuple[str, ...] = ()
+    """Keys of everything else that is stored of it: its large inputs."""
 
     @property
     def job_id(self) -> str:
@@ -73,6 +84,18 @@ class JobRecord:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def is_deleted(self) -> bool:
+        return "deletedAt" in self.item
+
+    @property
+    def children(self) -> set[str]:
+        return set(self.item.get("children", ()))
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        return _json(self.item, "inputs", {})
 
     @property
     def price(self) -> list[tuple[str, int, list[str]]]:
@@ -114,6 +137,10 @@ class Books:
     assignments: Mapping[tuple[str, str], str] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
     """Keys in the bucket."""
+    albums: Mapping[str, Item] = field(default_factory=dict)
+    """By id."""
+    entries: Mapping[str, Mapping[str, Item]] = field(default_factory=dict)
+    """Per album, by the id of their output."""
 
     def entry(self, account: str, cause: str) -> Item | None:
         return next((e for e in self.ledger.get(account, []) if e["cause"] == cause), None)
@@ -157,7 +184,18 @@ def read_books(state: State) -> Books:
     events: dict[str, list[str]] = defaultdict(list)
     for event in _plain(state, "events"):
         events[event["entityId"]].append(event["name"])
+    in_albums: dict[str, dict[str, Item]] = defaultdict(dict)
+    for item in _plain(state, "albums"):
+        kind, album_id, *output_id = item["sk"].split("#")
+        if kind == "entry":
+            in_albums[album_id][output_id[0]] = item
     return Books(
+        albums={
+            item["sk"].partition("#")[2]: item
+            for item in _plain(state, "albums")
+            if item["sk"].startswith("album#")
+        },
+        entries=in_albums,
         wallets={item["accountId"]: item for item in _plain(state, "wallets")},
         ledger=ledger,
         jobs={record.job_id: record for record in _job_records(_plain(state, "jobs"))},
@@ -192,14 +230,20 @@ def key_of(task: Item) -> str:
 def _job_records(items: list[Item]) -> Iterator[JobRecord]:
     families: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        families[item["pk"]].append(item)
+        families[item["pk"].removesuffix(SIDE)].append(item)
     for family in families.values():
         by_kind: dict[str, list[Item]] = defaultdict(list)
         for item in family:
             by_kind[item["sk"].partition("#")[0]].append(item)
         for item in by_kind["job"]:
+            large = {name: held for other in by_kind["inputs"] for name, held in other.items()}
             yield JobRecord(
-                item=item, tasks=tuple(by_kind["task"]), inherited=tuple(by_kind["inherited"])
+                item=large | item,
+                tasks=tuple(by_kind["task"]),
+                inherited=tuple(by_kind["inherited"]),
+                entries=tuple(by_kind["list"]),
+                shares=tuple(by_kind["share"]),
+                others=tuple(item["sk"] for item in by_kind["inputs"]),
             )
 
 
@@ -375,7 +419,7 @@ def _expected_entries(job: JobRecord) -> dict[str, tuple[int, int]]:
     expected = {"deduct": (-job.reserved, job.reserved)}
     if not job.is_final:
         return expected
-    used = sum(_used_parts(job))
+    used = job.receipt["used"] if job.is_deleted and job.receipt else sum(_used_parts(job))
     if used:
         expected["settle"] = (0, -used)
     if used < job.reserved:
@@ -426,7 +470,8 @@ def a_receipt_adds_up(books: Books) -> Iterator[Breach]:
             yield Breach("receipt", job.account, job.job_id, f"{job.status} with {receipt}")
         if receipt is None:
             continue
-        parts = _used_parts(job)
+        # What a deleted job made is gone; what it cost must still add up.
+        parts = list(receipt["parts"]) if job.is_deleted else _used_parts(job)
         told = (receipt["used"], receipt["refunded"], list(receipt["parts"]))
         follows = (sum(parts), job.reserved - sum(parts), parts)
         if told != follows:
@@ -445,13 +490,19 @@ def _used_parts(job: JobRecord) -> list[int]:
 def a_status_agrees_with_the_tasks(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         statuses = Counter(task["status"] for task in job.tasks)
+        if job.is_deleted:
+            if not job.is_final and job.status != "draft":
+                yield Breach("status", job.account, job.job_id, f"was deleted while {job.status}")
+            continue
+        yield from _cancellation(job, statuses)
         if job.is_final:
             expected = "failed"
             if statuses and set(statuses) == {"succeeded"}:
                 expected = "succeeded"
             elif job.made & set(job.promised):
                 expected = "partial"
-            if job.status not in (expected, "canceled"):
+            stopped = job.status == "canceled" and expected != "succeeded"
+            if job.status != expected and not stopped:
                 message = f"is {job.status} with tasks {dict(statuses)}"
                 yield Breach("status", job.account, job.job_id, message)
             if open_ := {status for status in statuses if status not in TASK_FINAL}:
@@ -462,9 +513,71 @@ def a_status_agrees_with_the_tasks(books: Books) -> Iterator[Breach]:
             yield Breach("status", job.account, job.job_id, "is a draft with tasks")
 
 
+def _cancellation(job: JobRecord, statuses: Counter[str]) -> Iterator[Breach]:
+    """A job that was canceled says so, and nothing of it begins any more."""
+    reason = None if job.receipt is None else job.receipt["reason"]
+    if (job.status == "canceled") != (reason == "CANCELED"):
+        yield Breach("cancel", job.account, job.job_id, f"is {job.status} because of {reason}")
+    if job.status not in ("canceled", "canceling") and statuses["canceled"]:
+        yield Breach("cancel", job.account, job.job_id, f"is {job.status} with canceled tasks")
+    if job.status == "canceling":
+        open_ = {status for status in statuses if status not in TASK_FINAL}
+        if open_ != {"running"}:
+            yield Breach("cancel", job.account, job.job_id, f"waits for tasks that are {open_}")
+
+
+def lanes_hold_what_may_run(books: Books) -> Iterator[Breach]:
+    """Who waits for their turn, and who is on the way: what the lane says is what the task is."""
+    for job in books.jobs.values():
+        for task in job.tasks:
+            where, status = f"{job.job_id} {key_of(task)}", task["status"]
+            lane, place = task.get("lane"), task.get("laneKey")
+            if (lane, place) != (None, None) and status not in IN_LANE:
+                yield Breach("lane", job.account, where, f"is {status} at {place} of {lane}")
+            if status in IN_LANE and lane != job.account:
+                yield Breach("lane", job.account, where, f"is {status} in the lane of {lane}")
+            if status in ("running", "waiting") and place != "0":
+                yield Breach("lane", job.account, where, f"is {status} at {place}")
+            waits = status == "ready" and place is not None and place.startswith("1#")
+            if status == "ready" and place != "0" and not waits:
+                yield Breach("lane", job.account, where, f"is ready at {place}")
+
+
+def families_know_each_other(books: Books) -> Iterator[Breach]:
+    """A parent names just the children that there are, and outlives them."""
+    there_are: dict[str, set[str]] = defaultdict(set)
+    for job in books.jobs.values():
+        parent_id = job.item.get("parentJobId")
+        if parent_id is None or job.is_deleted:
+            continue
+        there_are[parent_id].add(job.job_id)
+        parent = books.jobs.get(parent_id)
+        if parent is None or parent.is_deleted or parent.account != job.account:
+            yield Breach("family", job.account, job.job_id, f"its parent {parent_id} is gone")
+    for job in books.jobs.values():
+        if job.children != there_are[job.job_id]:
+            message = f"knows {sorted(job.children)}, has {sorted(there_are[job.job_id])}"
+            yield Breach("family", job.account, job.job_id, message)
+
+
+def a_pick_is_an_output(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        pick = job.item.get("pick")
+        known = {output["output_id"] for output in job.outputs}
+        if pick is not None and pick not in known and not job.is_deleted:
+            yield Breach("pick", job.account, job.job_id, f"{pick} is none of its outputs")
+
+
+def what_is_deleted_is_listed_nowhere(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        kept = [name for name in ("listKey", "changedAt") if name in job.item]
+        if job.is_deleted and kept:
+            yield Breach("grave", job.account, job.job_id, f"keeps {kept}")
+
+
 def progress_counts_the_tasks(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
-        if not job.tasks:
+        if not job.tasks or job.is_deleted:
             continue
         ended = sum(1 for task in job.tasks if task["status"] in TASK_FINAL)
         counted = [len(job.made), ended - len(job.made), len(job.tasks)]
@@ -476,6 +589,8 @@ def progress_counts_the_tasks(books: Books) -> Iterator[Breach]:
 def outputs_are_unique_and_stored(books: Books) -> Iterator[Breach]:
     """L6: for each promised key one output, of the attempt that ended the task, with its file."""
     for job in books.jobs.values():
+        if job.is_deleted:
+            continue
         keys = Counter(output["key"] for output in job.outputs)
         ids = Counter(output["output_id"] for output in job.outputs)
         for name, count in [*keys.items(), *ids.items()]:
@@ -510,11 +625,10 @@ def _task_outputs(job: JobRecord) -> Iterator[Breach]:
 
 def every_job_has_ended(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
-        if job.status == "draft":
-            continue
-        if not job.is_final:
+        if not job.is_final and job.status != "draft":
             yield Breach("end", job.account, job.job_id, f"is still {job.status}")
-        watched = [item["sk"] for item in (job.item, *job.tasks) if "nextCheckAt" in item]
+        items = (job.item, *job.tasks, *job.shares)
+        watched = [item["sk"] for item in items if "nextCheckAt" in item]
         if watched:
             yield Breach("end", job.account, job.job_id, f"the sweeper still watches {watched}")
 
@@ -522,7 +636,10 @@ def every_job_has_ended(books: Books) -> Iterator[Breach]:
 def events_happened_exactly_once(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         expected = [] if job.status == "draft" else list(_expected_events(job))
-        found = books.events.get(job.job_id, [])
+        found = [n for n in books.events.get(job.job_id, []) if not n.startswith("share_")]
+        if job.is_deleted:
+            # What kind of child it was is forgotten.
+            found = ["JOB_RETRIED" if name == "regen_requested" else name for name in found]
         if sorted(found) != sorted(expected):
             message = f"{sorted(found)} instead of {sorted(expected)}"
             yield Breach("events", job.account, job.job_id, message)
@@ -535,8 +652,13 @@ def events_happened_exactly_once(books: Books) -> Iterator[Breach]:
 
 
 def _expected_events(job: JobRecord) -> Iterator[str]:
-    yield "regen_requested" if job.item.get("parentJobId") else "job_confirmed"
-    yield "JOB_QUEUED"
+    if "queuedAt" in job.item:
+        if not job.item.get("parentJobId"):
+            yield "job_confirmed"
+        else:
+            is_regeneration = _json(job.item, "regen", [None])[0] is not None and not job.is_deleted
+            yield "regen_requested" if is_regeneration else "JOB_RETRIED"
+        yield "JOB_QUEUED"
     if "startedAt" in job.item:
         yield "JOB_RUNNING"
     if job.is_final:
@@ -546,11 +668,86 @@ def _expected_events(job: JobRecord) -> Iterator[str]:
         yield "JOB_FAILED_REASON"
 
 
+def every_share_was_told_once(books: Books) -> Iterator[Breach]:
+    for job in books.jobs.values():
+        told = books.events.get(job.job_id, []).count("share_created")
+        if told != len(job.shares) and not job.is_deleted:
+            yield Breach("events", job.account, job.job_id, f"{told} of {len(job.shares)} shares")
+
+
+def a_grave_is_all_that_stays(books: Books) -> Iterator[Breach]:
+    """Of a deleted job: that it was, and what became of its credits."""
+    for job in books.jobs.values():
+        if not job.is_deleted:
+            continue
+        items = [item["sk"] for item in (*job.tasks, *job.inherited, *job.entries, *job.shares)]
+        left = [*items, *job.others, *(name for name in PERSONAL if name in job.item)]
+        left += [key for key in books.files if f"/{job.job_id}/" in key]
+        if left:
+            yield Breach("grave", job.account, job.job_id, f"holds {left}")
+
+
+def albums_hold_what_was_made_for_them(books: Books) -> Iterator[Breach]:
+    """As many entries as they count, each of an output that there is; and all that belong there."""
+    made = {
+        o["output_id"] for job in books.jobs.values() if not job.is_deleted for o in job.outputs
+    }
+    for album_id, album in books.albums.items():
+        entries = books.entries.get(album_id, {})
+        shown = {output for output, entry in entries.items() if not entry["isRemoved"]}
+        if album["outputCount"] != len(shown):
+            message = f"counts {album['outputCount']}, holds {len(shown)}"
+            yield Breach("album", album["accountId"], album_id, message)
+        if shown - made:
+            yield Breach("album", album["accountId"], album_id, f"holds {shown - made} of nobody")
+    for job in books.jobs.values():
+        wanted = job.inputs.get("albumId")
+        if job.is_deleted or wanted not in books.albums:
+            continue
+        own = {o["output_id"] for task in job.tasks for o in _json(task, "outputs", [])}
+        if missing := own - set(books.entries.get(wanted, {})):
+            yield Breach("album", job.account, wanted, f"lacks {missing} of {job.job_id}")
+
+
+def lists_agree_with_the_jobs(books: Books) -> Iterator[Breach]:
+    """The keys of the indexes, and an entry for each file that the job is made of."""
+    for job in books.jobs.values():
+        if job.is_deleted:
+            continue
+        keys = {"fs": ("status", job.status), "fk": ("kind", _kind(job))}
+        keys["fsk"] = ("status-kind", job.status, _kind(job))
+        for name, facet in keys.items():
+            if job.item.get(name) != _facet(job.account, *facet):
+                yield Breach("lists", job.account, job.job_id, f"{name} is not that of {facet}")
+        files = [
+            file_id
+            for name in ("photoAssetIds", "assetIds", "referencePhotoIds")
+            for file_id in job.inputs.get(name, ())
+        ]
+        listed = {entry.get("accountId") for entry in job.entries}
+        missing = [name for name in files if _facet(job.account, "file", name) not in listed]
+        if missing or "list#words" not in {entry["sk"] for entry in job.entries}:
+            yield Breach("lists", job.account, job.job_id, f"is not found by {missing or 'words'}")
+        for entry in job.entries:
+            if "listKey" in entry and not entry["listKey"].endswith(job.job_id):
+                yield Breach("lists", job.account, job.job_id, f"{entry['sk']} leads elsewhere")
+
+
+def _kind(job: JobRecord) -> str:
+    translates = job.item["recipe"] == "captions" and job.inputs["options"].get("translate")
+    return job.item["recipe"] + ("+translate" if translates else "")
+
+
+def _facet(account: str, *facet: str) -> str:
+    digest = hashlib.sha256("\x1f".join((account, *facet)).encode()).digest()
+    return base64.urlsafe_b64encode(digest[:12]).decode()
+
+
 def variants_stay_assigned(books: Books) -> Iterator[Breach]:
     """Every combination an account has used is remembered with a variant that it was given."""
     given: dict[tuple[str, str], set[str]] = defaultdict(set)
     for job in books.jobs.values():
-        if job.status != "draft" and "combo" in job.item:
+        if "queuedAt" in job.item and "combo" in job.item:
             given[(job.account, job.item["combo"])].add(job.item["templateId"])
     for (account, combination), templates in given.items():
         remembered = books.assignments.get((f"account#{account}", combination))
@@ -577,9 +774,17 @@ JOB_LAWS: tuple[Rule, ...] = (
     a_status_agrees_with_the_tasks,
     progress_counts_the_tasks,
     outputs_are_unique_and_stored,
+    lanes_hold_what_may_run,
+    families_know_each_other,
+    a_pick_is_an_output,
+    what_is_deleted_is_listed_nowhere,
 )
 REST_LAWS: tuple[Rule, ...] = (
     every_job_has_ended,
     events_happened_exactly_once,
     variants_stay_assigned,
+    every_share_was_told_once,
+    a_grave_is_all_that_stays,
+    lists_agree_with_the_jobs,
+    albums_hold_what_was_made_for_them,
 )

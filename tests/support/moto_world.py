@@ -16,15 +16,26 @@ from moto import mock_aws
 from tests.support.world import World
 
 _ONE_AT_A_TIME = threading.Lock()
+LOCK_SECONDS = 10
 # A session reads botocore's data from disk; every world has the same credentials, so one will do.
 _session = functools.cache(get_session)
 
 
 @contextmanager
+def _released() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+@contextmanager
 def moto_world(**options: Any) -> Iterator[World]:
     """A world on moto; the options are the World's."""
+    if not _ONE_AT_A_TIME.acquire(timeout=LOCK_SECONDS):
+        raise RuntimeError("another world is open; a test may have one at a time")
     # Undone inside out: our patches first, then moto puts back the environment it found.
-    with _ONE_AT_A_TIME, mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with _released(), mock_aws(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")

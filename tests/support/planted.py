@@ -10,9 +10,11 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
 from darkroom.bootstrap import App
 from darkroom.credits import model
@@ -26,20 +28,27 @@ from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
-from darkroom.jobs.model import JobFamily, Task
-from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.model import Job, JobFamily, Task
+from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.ids import Ids
+from darkroom.kernel.money import PricePart
 from darkroom.payments import store as payments_store
 from darkroom.usecases import (
+    admit_tasks,
     advance_job,
+    delete_job,
+    erase_job,
     finish_task,
     plan_job,
     project_job,
+    quote_job,
+    retry_job,
     run_task,
     settle_purchase,
     submit_job,
     sweep_due,
 )
+from darkroom.usecases.dispatch_task import dispatch_task
 from darkroom.usecases.requests import Command
 from darkroom.workers import relay
 from tests.support.crash import Actor, Client, Fault, Message, Schedule, Stream
@@ -158,7 +167,10 @@ def random_ids() -> Iterator[None]:
 @contextlib.contextmanager
 def lost_messages_stay_lost() -> Iterator[None]:
     """The message is sent after the commit, and the sweeper does not look after it."""
-    with patch.object(sweep_due, "dispatch_task", lambda app, task: False):
+    with (
+        patch.object(sweep_due, "send_task", lambda app, task: None),
+        patch.object(sweep_due, "admit_tasks", lambda app, task: 0),
+    ):
         yield
 
 
@@ -210,7 +222,7 @@ def plan_again() -> Iterator[None]:
 
         def step(family: JobFamily) -> JobFamily | None:
             inherited = plan_job._inherited(family.job)
-            tasks = plan_job._tasks(family.job, inherited)
+            tasks = plan_job._tasks(app, family.job)
             return engine.plan(family.job, tasks, inherited, now)
 
         return advance_job.advance(app, job_id, step)
@@ -341,5 +353,180 @@ PLANTED: tuple[Planted, ...] = (
         "success before the file", success_before_the_file, "first keyframe", Message(), AFTER, "L6"
     ),
     Planted("events with random ids", events_with_random_ids, "ending", Stream(), AFTER, "events"),
+)
+# fmt: on
+
+
+# Bugs in what is done with jobs besides confirming them
+
+
+@contextlib.contextmanager
+def retry_at_full_price() -> Iterator[None]:
+    """What was made and paid for is paid for again."""
+
+    def full(price: Any, made: frozenset[str], keys: frozenset[str]) -> tuple[PricePart, ...]:
+        return tuple(
+            replace(part, promised=tuple(key for key in part.promised if key in keys - made))
+            for part in price
+            if keys & set(part.promised)
+        )
+
+    with patch.object(retry_job, "price_of_missing", full):
+        yield
+
+
+@contextlib.contextmanager
+def parents_remember_the_dead() -> Iterator[None]:
+    """A child is deleted, and its parent's set forgotten."""
+    real = jobs_store.disown_write
+
+    def write(*args: Any) -> Write:
+        return replace(real(*args), kind="check", actions=())
+
+    with patch.object(jobs_store, "disown_write", write):
+        yield
+
+
+@contextlib.contextmanager
+def parents_do_not_know() -> Iterator[None]:
+    """A child is made, and its parent not told."""
+    real = jobs_store.adopt_write
+
+    def write(*args: Any) -> Write:
+        return replace(real(*args), kind="check", actions=())
+
+    with patch.object(jobs_store, "adopt_write", write):
+        yield
+
+
+@contextlib.contextmanager
+def erase_before_the_deletion() -> Iterator[None]:
+    """The files go first, and the job after them."""
+    real = delete_job._delete
+
+    def delete(app: App, job: Job) -> None:
+        app.storage.delete_all(outputs_prefix(job.account_id, job.job_id))
+        real(app, job)
+
+    with patch.object(delete_job, "_delete", delete):
+        yield
+
+
+@contextlib.contextmanager
+def erased_for_good() -> Iterator[None]:
+    """Nobody looks again for what a worker of that time may still have written."""
+    with patch.object(erase_job, "ERASE_AGAIN_SECONDS", 0):
+        yield
+
+
+@contextlib.contextmanager
+def facts_die_with_their_job() -> Iterator[None]:
+    """What happened before a deletion, and was not recorded yet, is not recorded any more."""
+    with patch.object(erase_job, "project_job", lambda app, job: 0):
+        yield
+
+
+@contextlib.contextmanager
+def quotes_for_ever() -> Iterator[None]:
+    with patch.object(quote_job, "QUOTE_SECONDS", 10**6):
+        yield
+
+
+@contextlib.contextmanager
+def quotes_for_everybody() -> Iterator[None]:
+    """Whose quote it is, is not asked."""
+    real = quote_job._subject
+
+    def subject(account_id: str, recipe_name: str, inputs: Any) -> str:
+        return real("", recipe_name, inputs)
+
+    with patch.object(quote_job, "_subject", subject):
+        yield
+
+
+@contextlib.contextmanager
+def canceled_tasks_go_on() -> Iterator[None]:
+    """A running task of a job that is to be canceled fails for now, and is tried again."""
+    real = engine.retry
+
+    def retry(family: JobFamily, *args: Any) -> JobFamily:
+        asked = family.job.status
+        if asked is not JobStatus.CANCELING:
+            return real(family, *args)
+        done = real(replace(family, job=replace(family.job, status=JobStatus.RUNNING)), *args)
+        return replace(done, job=replace(done.job, status=asked))
+
+    with patch.object(engine, "retry", retry):
+        yield
+
+
+@contextlib.contextmanager
+def noted_before_sent() -> Iterator[None]:
+    """A message is noted as sent, then sent; and what is noted is not doubted."""
+
+    def send(app: App, task: Task) -> None:
+        later = app.clock.now() + timedelta(minutes=2)
+        commit([jobs_store.sent_write(task, check_at=later, operation=app.ids.token())])
+        dispatch_task(app, task)
+
+    with (
+        patch.object(admit_tasks, "send_task", send),
+        patch.object(sweep_due, "send_task", lambda app, task: None),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def one_operation_for_all() -> Iterator[None]:
+    """The parts of a request about many things are not told apart."""
+    with patch.object(Command, "of", lambda call, subject: call):
+        yield
+
+
+# fmt: off
+JOB_PLANTED: tuple[Planted, ...] = (
+    Planted(
+        "cancel and settlement apart", settlement_after_the_job,
+        "cancel of a planned job", Client(), AFTER, "L5",
+    ),
+    Planted(
+        "refund before the cancel", refund_before_the_job,
+        "cancel of a planned job", Client(), AFTER, "L5",
+    ),
+    Planted(
+        "retry at full price", retry_at_full_price,
+        "retry of a part", Client(), None, "ends as",
+    ),
+    Planted(
+        "parents do not know", parents_do_not_know,
+        "retry of a part", Client(), None, "family",
+    ),
+    Planted(
+        "parents remember the dead", parents_remember_the_dead,
+        "delete a child", Client(), None, "family",
+    ),
+    Planted(
+        "erase before the deletion", erase_before_the_deletion,
+        "delete", Client(), BEFORE, "L6",
+    ),
+    Planted("erased for good", erased_for_good, "late file", Schedule(), None, "grave"),
+    Planted(
+        "facts die with their job", facts_die_with_their_job,
+        "erase at the end", Stream(), None, "events",
+    ),
+    Planted("quotes for ever", quotes_for_ever, "confirm too late", Client(), None, "ends as"),
+    Planted(
+        "quotes for everybody", quotes_for_everybody,
+        "confirm as quoted to another", Client(), None, "ends as",
+    ),
+    Planted(
+        "canceled tasks go on", canceled_tasks_go_on,
+        "canceled, then not now", Message(), None, "cancel",
+    ),
+    Planted("noted before sent", noted_before_sent, "turns", LOST_STREAM, AFTER, "ends as"),
+    Planted(
+        "one operation for all", one_operation_for_all,
+        "bulk retry", Client(), None, "ends as",
+    ),
 )
 # fmt: on

@@ -32,6 +32,7 @@ from tests.support.crash import (
     Stream,
     deliver_until_done,
     find_message,
+    queue_of,
     record_of,
     remove_message,
     run_out,
@@ -143,7 +144,7 @@ def work(scene: Scene, *tasks: str) -> None:
 
 def hand_over(world: World, task: str) -> str:
     """A worker gets the task's message and finishes with it; returns the outcome."""
-    url = world.settings.studio_queue_url
+    url = queue_of(world, task)
     message = find_message(world, url, task)
     outcome = handle_task_message(world.app, record_of(message, url))
     remove_message(world, url, message)
@@ -270,7 +271,15 @@ class Till:
 def arrange_payment(scene: Scene) -> None:
     """Ten credits are paid for, and the gateway is about to tell."""
     look(scene)
-    purchase = Purchase(
+    purchase = a_purchase(scene)
+    commit([payments_store.create_write(purchase, "arranged")])
+    scene.facts["till"] = scene.facts["gateway"] = Till(purchase)
+    scene.world.use_gateway(scene.facts["till"])
+    tell(scene, "evt_paid")
+
+
+def a_purchase(scene: Scene) -> Purchase:
+    return Purchase(
         purchase_id="pur_1",
         account_id=USER,
         gateway="stripe",
@@ -281,13 +290,9 @@ def arrange_payment(scene: Scene) -> None:
         currency="USD",
         amount_minor=1000,
     )
-    commit([payments_store.create_write(purchase, "arranged")])
-    scene.facts["till"] = scene.facts["gateway"] = Till(purchase)
-    scene.world.use_gateway(scene.facts["till"])
-    _tell(scene, "evt_paid")
 
 
-def _tell(scene: Scene, event: str) -> None:
+def tell(scene: Scene, event: str) -> None:
     ask(scene, "POST", "/api/webhooks/stripe", {"told": event})
     scene.facts["request"] |= {"user": None, "headers": {"stripe-signature": event}}
 
@@ -303,7 +308,7 @@ def arrange_reversal(scene: Scene) -> None:
     scene.facts["till"].taken_back = (
         MoneyBack(id="re_1", amount_minor=1000, created_at=scene.world.clock.now()),
     )
-    _tell(scene, "evt_refunded")
+    tell(scene, "evt_refunded")
 
 
 def arrange_checkout(scene: Scene) -> None:

@@ -59,9 +59,10 @@ def write_stub_source(folder: Path) -> None:
     """A copy of the project whose functions and layer are stubs."""
     folder.mkdir()
     shutil.copy(ROOT / "template.yaml", folder)
-    for layer in ("deps", "media", "payments"):
-        (folder / "layers" / layer).mkdir(parents=True)
-        (folder / "layers" / layer / "requirements.txt").touch()
+    for requirements in (ROOT / "layers").glob("*/requirements.txt"):
+        layer = folder / "layers" / requirements.parent.name
+        layer.mkdir(parents=True)
+        (layer / "requirements.txt").touch()
     core = folder / "layers" / "core" / "python" / "darkroom"
     core.mkdir(parents=True)
     (core / "__init__.py").write_text(STUB_LAYER)

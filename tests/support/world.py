@@ -18,17 +18,20 @@ from typing import Any
 import boto3
 from mangum import Mangum
 
+from darkroom.adapters.queues import Queue
 from darkroom.api.app import create_app
 from darkroom.api.routers import everything
-from darkroom.bootstrap import LOCAL_STUDIO, App, build_app
-from darkroom.generation.ports import Artifact, GenerationRequest
+from darkroom.bootstrap import LOCAL_SPEECH, LOCAL_STUDIO, REPLICATE, App, build_app
+from darkroom.generation.ports import Artifact, AsyncProvider, GenerationRequest, Provider
 from darkroom.kernel.settings import Settings
 from darkroom.payments.ports import PaymentGateway
+from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
+from tests.support.cloud import PaperCloud, PaperFiles
 from tests.support.tables import table_definitions
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -57,6 +60,17 @@ class NoJitter(random.Random):
         return 0.0
 
 
+class Undelayed(Queue):
+    """A queue whose messages come at once: delays would run in real time. Whoever gets one too
+    early does nothing, and the sweeper sends it again when its time has come."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(queue._clients, queue._url)
+
+    def send(self, message: dict[str, Any], *, delay_seconds: int = 0) -> None:
+        super().send(message)
+
+
 class PaperStudio:
     """A provider that we do not own, faked at its port: writes small files, at once.
 
@@ -72,15 +86,30 @@ class PaperStudio:
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         self.requests.append(request)
         self.refuse(request)
-        kinds = {
-            "keyframe": ("image", "image/png", ".png"),
-            "clip": ("clip", "video/mp4", ".mp4"),
-            "film": ("film", "video/mp4", ".mp4"),
-        }
-        type_, mime_type, suffix = kinds[request.kind]
+        type_, mime_type, suffix = made_of(request.kind, request.params)
         path = request.workdir / f"out{suffix}"
         path.write_text(f"{request.key} {request.seed}", encoding="utf-8")
-        return [Artifact(type=type_, mime_type=mime_type, path=path, width=720, height=1280)]
+        told = ("style", "role", "language")
+        extra = {name: request.params[name] for name in told if name in request.params}
+        return [
+            Artifact(
+                type=type_, mime_type=mime_type, path=path, width=720, height=1280, extra=extra
+            )
+        ]
+
+
+def made_of(kind: str, params: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Type, MIME type and suffix of what a task of this kind makes."""
+    if kind == "captions":
+        return params["format"], "text/plain", f".{params['format']}"
+    return {
+        "keyframe": ("image", "image/png", ".png"),
+        "portrait": ("image", "image/png", ".png"),
+        "clip": ("clip", "video/mp4", ".mp4"),
+        "film": ("film", "video/mp4", ".mp4"),
+        "transcribe": ("json", "application/json", ".json"),
+        "translate": ("json", "application/json", ".json"),
+    }[kind]
 
 
 @dataclass(frozen=True)
@@ -114,14 +143,40 @@ class World:
         self.settings = self._create_resources()
         if stripe_api_base is not None:
             self.settings = self._with_stripe(stripe_api_base, stripe_secret)
-        app = build_app(self.settings, clock=self.clock, providers={LOCAL_STUDIO: self.studio})
-        self.app: App = replace(app, jitter=NoJitter())
+        self.cloud, self.files = PaperCloud(), PaperFiles()
+        providers: dict[str, Provider | AsyncProvider] = {
+            LOCAL_STUDIO: self.studio,
+            LOCAL_SPEECH: self.studio,
+            REPLICATE: self.cloud,
+        }
+        app = build_app(self.settings, clock=self.clock, providers=providers)
+        queues = {**app.queues, REPLICATE: Undelayed(app.queues[REPLICATE])}
+        self.app: App = replace(
+            app,
+            jitter=NoJitter(),
+            queues=queues,
+            fetcher=self.files,  # type: ignore[arg-type]
+        )
         self.use_gateway(self.app.payments)
 
     def use_gateway(self, gateway: PaymentGateway | None) -> None:
         """Let this one take the money from now on; None is the test gateway."""
         self.app = replace(self.app, payments=gateway)
         self._http = Mangum(create_app(*everything.ROUTERS, app=self.app), lifespan="off")
+
+    @property
+    def requests(self) -> list[GenerationRequest]:
+        """What providers were asked for, by provider and then in order."""
+        return [*self.studio.requests, *self.cloud.requests]
+
+    def use_cloud(self) -> None:
+        """Let the cloud make pictures from now on, and not the studio."""
+        self.use_images_of(REPLICATE)
+
+    def use_images_of(self, provider: str) -> None:
+        self.settings = replace(self.settings, image_provider=provider)
+        self.app = replace(self.app, settings=self.settings)
+        self.use_gateway(self.app.payments)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
@@ -140,7 +195,15 @@ class World:
         sqs = self.client("sqs")
         urls = {
             name: sqs.create_queue(QueueName=f"{self._name}-{name}")["QueueUrl"]
-            for name in ("studio", "ingest", "dead")
+            for name in (
+                "studio",
+                "speech",
+                "generate",
+                "ingest",
+                "ingest_media",
+                "archive",
+                "dead",
+            )
         }
         self.dead_url = urls["dead"]
         secret = self.client("secretsmanager").create_secret(
@@ -151,7 +214,10 @@ class World:
             tables=tables,
             media_bucket=bucket,
             studio_queue_url=urls["studio"],
+            speech_queue_url=urls["speech"],
             ingest_queue_url=urls["ingest"],
+            ingest_media_queue_url=urls["ingest_media"],
+            archive_queue_url=urls["archive"],
             payment_gateway="test",
             jwt_issuer="",
             jwt_audience="",
@@ -161,6 +227,13 @@ class World:
             stripe_secret_arn="",
             stripe_api_base=None,
             checkout_return_url="https://app.example/credits",
+            generate_queue_url=urls["generate"],
+            image_provider=LOCAL_STUDIO,
+            replicate_secret_arn="",
+            replicate_model="black-forest-labs/flux-kontext-pro",
+            replicate_api_base=None,
+            callback_base_url="https://api.example",
+            console_url="https://console.example",
             currency="USD",
             region=self._region,
             endpoint_url=self._endpoint_url,
@@ -180,7 +253,9 @@ class World:
     def close(self) -> None:
         for table in self.settings.tables.values():
             self.client("dynamodb").delete_table(TableName=table)
-        for url in (self.settings.studio_queue_url, self.settings.ingest_queue_url, self.dead_url):
+        queues = (self.settings.ingest_queue_url, self.settings.ingest_media_queue_url)
+        workers = self.task_queue_urls
+        for url in (*workers, *queues, self.settings.archive_queue_url, self.dead_url):
             self.client("sqs").delete_queue(QueueUrl=url)
 
     # The client's side
@@ -289,8 +364,20 @@ class World:
 
     def pump_tasks(self) -> int:
         """Hand every waiting task message to the worker once."""
+        return sum(
+            self._pump(url, lambda record: handle_task_message(self.app, record))
+            for url in self.task_queue_urls
+        )
+
+    @property
+    def task_queue_urls(self) -> tuple[str, ...]:
+        settings = self.settings
+        return settings.studio_queue_url, settings.speech_queue_url, settings.generate_queue_url
+
+    def pump_archives(self) -> int:
         return self._pump(
-            self.settings.studio_queue_url, lambda record: handle_task_message(self.app, record)
+            self.settings.archive_queue_url,
+            lambda record: handle_archive_message(self.app, record),
         )
 
     def pump_dead_letters(self) -> int:
@@ -326,7 +413,8 @@ class World:
     def drain(self) -> None:
         """Let stream and queues run until nothing moves."""
         for _ in range(ROUNDS_LIMIT):
-            if not self.pump_stream() + self.pump_tasks() + self.pump_dead_letters():
+            moved = self.pump_stream() + self.pump_tasks() + self.pump_archives()
+            if not moved + self.pump_dead_letters():
                 return
         raise AssertionError("the world does not come to rest")
 

@@ -22,11 +22,13 @@ from tests.support.crash import (
     differences,
     run_scenario,
 )
-from tests.support.planted import PLANTED, Planted
+from tests.support.planted import JOB_PLANTED, PLANTED, Planted
 from tests.support.scenarios import SCENARIOS
+from tests.support.scenarios_jobs import JOB_SCENARIOS
 from tests.support.world import World
 
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *JOB_SCENARIOS)}
+EVERY_BUG = (*PLANTED, *JOB_PLANTED)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         emulator.stop()
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+@pytest.mark.parametrize("planted", EVERY_BUG, ids=lambda planted: planted.name)
 def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
     def gives_it_away(finding: Finding) -> bool:
         return planted.sign in finding.breach
@@ -125,4 +127,4 @@ def test_a_provider_is_never_asked_again_by_the_harness_itself() -> None:
 
 
 def test_everything_planted_names_a_scenario() -> None:
-    assert {planted.scenario for planted in PLANTED} <= set(BY_NAME)
+    assert {planted.scenario for planted in EVERY_BUG} <= set(BY_NAME)

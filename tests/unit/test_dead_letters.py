@@ -117,7 +117,7 @@ def test_an_upload_whose_check_kept_failing_is_refused(world: World) -> None:
 def test_an_upload_that_ended_well_stays_so(world: World) -> None:
     asset_id = an_asset(world)
     notice = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": ""}}}
-    notice["s3"] = {"object": {"key": f"quarantine/alice/{asset_id}"}}
+    notice["s3"] = {"object": {"key": f"quarantine/image/alice/{asset_id}"}}
 
     assert handle_dead_letter(world.app, a_message({"Records": [notice]})) == "asset"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import read_message
 from darkroom.workers.ingest import assets_of, handle_ingest_message
@@ -32,6 +33,7 @@ def event(name: str) -> dict[str, Any]:
         ("uploads", {201}),
         ("api", {200, 404}),
         ("api_public", {200}),
+        ("stream", {401}),
     ],
 )
 def test_http_events_are_answered_by_the_product(
@@ -48,8 +50,9 @@ def test_http_events_are_answered_by_the_product(
     assert answer["statusCode"] in statuses, answer["body"]
 
 
-def test_a_storage_event_names_its_asset(world: World) -> None:
-    record = event("ingest_image")["Records"][0]
+@pytest.mark.parametrize("name", ["ingest_image", "ingest_media"])
+def test_a_storage_event_names_its_asset(world: World, name: str) -> None:
+    record = event(name)["Records"][0]
 
     assert len(assets_of(record)) == 1
     assert handle_ingest_message(world.app, record) == "unknown"
@@ -68,6 +71,10 @@ def test_a_task_message_names_an_attempt_and_does_nothing_without_its_task(world
     assert handle_task_message(world.app, record) == "idle"
 
 
+def test_an_archive_message_names_a_job_and_makes_nothing_without_it(world: World) -> None:
+    assert handle_archive_message(world.app, event("archive")["Records"][0]) == "gone"
+
+
 def test_stream_records_are_projected_without_failures(world: World) -> None:
     assert handle_stream(world.app, event("relay")) == {"batchItemFailures": []}
 
@@ -75,5 +82,5 @@ def test_stream_records_are_projected_without_failures(world: World) -> None:
 def test_dead_letters_and_the_schedule_are_handled(world: World) -> None:
     outcomes = [handle_dead_letter(world.app, r) for r in event("dead_letters")["Records"]]
 
-    assert set(outcomes) <= {"task", "asset", "unreadable"}
+    assert set(outcomes) <= {"task", "asset", "archive", "unreadable"}
     assert handle_schedule(world.app) == {}

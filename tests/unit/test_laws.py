@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -46,6 +48,15 @@ def task(key: str, status: str, *, attempts: int = 1) -> dict[str, Any]:
     return item
 
 
+def facet(*words: str) -> str:
+    digest = hashlib.sha256("\x1f".join(("alice", *words)).encode()).digest()
+    return base64.urlsafe_b64encode(digest[:12]).decode()
+
+
+def place(name: str, **more: str) -> dict[str, Any]:
+    return {"pk": "job_1#side", "sk": f"list#{name}", **more}
+
+
 def sound() -> Tables:
     """Alice bought 7, and a job for 2 made half of what it promised."""
     receipt = {"used": 1, "refunded": 1, "parts": [1], "reason": "PROVIDER_REFUSED"}
@@ -58,6 +69,13 @@ def sound() -> Tables:
         "hold": json.dumps([grant("bonus#signup", 2)]),
         "receipt": json.dumps(receipt),
         "progress": json.dumps([1, 1, 2]),
+        "recipe": "story",
+        "inputs": json.dumps({"photoAssetIds": ["ast_1"]}),
+        "listKey": "2026-01-05T09:00:00.000Z#job_1",
+        "fs": facet("status", "partial"),
+        "fk": facet("kind", "story"),
+        "fsk": facet("status-kind", "partial", "story"),
+        "queuedAt": "2026-01-05T09:00:00.000Z",
         "startedAt": "2026-01-05T09:00:00.000Z",
         "combo": "story|spark|noir",
         "templateId": "t1",
@@ -89,7 +107,17 @@ def sound() -> Tables:
                 "gateway": "test",
             }
         ],
-        "jobs": [job, task("clip_1", "succeeded"), task("clip_2", "failed")],
+        "jobs": [
+            job,
+            task("clip_1", "succeeded"),
+            task("clip_2", "failed"),
+            place("words", words="us"),
+            place("f#ast_1", accountId=facet("file", "ast_1"), listKey=job["listKey"]),
+        ],
+        "albums": [
+            {"accountId": "alice", "sk": "album#alb_1", "outputCount": 1},
+            {"accountId": "alice", "sk": "entry#alb_1#out_clip_1", "isRemoved": False},
+        ],
         "events": [
             *({"entityId": "job_1", "name": name} for name in (*names, "JOB_FAILED_REASON")),
             {"entityId": "pur_1", "name": "credit_purchase_test"},
@@ -185,6 +213,26 @@ def _repeat(table: str, number: int, **changes: Any) -> Callable[[Tables], None]
         ("events", _drop("events", 0)),
         ("events", _repeat("events", 4)),
         ("events", _drop("events", 6)),
+        ("lane", _set("jobs", 2, lane="alice", laneKey="0")),
+        ("lane", _set("jobs", 2, status="running", lane="alice", laneKey="1#9#job_1#0002")),
+        ("lane", _set("jobs", 2, status="ready", lane="bob", laneKey="0")),
+        ("family", _set("jobs", 0, children={"job_2"})),
+        ("family", _set("jobs", 0, parentJobId="job_0")),
+        ("pick", _set("jobs", 0, pick="out_clip_2")),
+        ("cancel", _set("jobs", 2, status="canceled")),
+        ("cancel", _set("jobs", 0, status="canceled")),
+        ("cancel", _set_json(0, "receipt", reason="CANCELED")),
+        ("grave", _set("jobs", 0, deletedAt="2026-01-05T10:00:00.000Z")),
+        ("status", _set("jobs", 0, deletedAt="2026-01-05T10:00:00.000Z", status="running")),
+        ("lists", _set("jobs", 0, fs=facet("status", "succeeded"))),
+        ("lists", _set("jobs", 0, fsk=facet("status-kind", "partial", "captions"))),
+        ("lists", _drop("jobs", 3)),
+        ("lists", _drop("jobs", 4)),
+        ("lists", _set("jobs", 4, listKey="2026-01-05T09:00:00.000Z#job_2")),
+        ("events", _repeat("jobs", 3, sk="share#1")),
+        ("album", _set("albums", 0, outputCount=2)),
+        ("album", _set("albums", 1, isRemoved=True)),
+        ("album", _set("albums", 1, sk="entry#alb_1#out_clip_9")),
         ("variant", _set("templates", 0, templateId="t2")),
     ],
 )
@@ -220,3 +268,26 @@ def test_moves_that_lead_to_other_grants_are_a_breach() -> None:
     tables["ledger"][4]["moves"] = json.dumps({"pur_1": 1})
 
     assert laws_broken(tables) == {"L3"}
+
+
+def test_what_was_made_for_an_album_and_is_not_there_is_a_breach() -> None:
+    tables = sound()
+    _set_json(0, "inputs", albumId="alb_1")(tables)
+    assert laws_broken(tables) == set()
+
+    tables["albums"] = [{"accountId": "alice", "sk": "album#alb_1", "outputCount": 0}]
+
+    assert laws_broken(tables) == {"album"}
+
+
+def test_of_a_deleted_job_its_grave_is_enough() -> None:
+    tables = sound()
+    job = tables["jobs"][0]
+    for name in ("inputs", "listKey", "combo", "templateId"):
+        del job[name]
+    job["deletedAt"] = "2026-01-05T10:00:00.000Z"
+
+    tables["jobs"], tables["albums"] = [job], []
+
+    assert laws_broken(tables, files=()) == set()
+    assert laws_broken(tables) == {"grave"}

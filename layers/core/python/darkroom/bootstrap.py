@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 
 from darkroom import db
 from darkroom.adapters.clients import Clients
+from darkroom.adapters.fetch import Fetcher
+from darkroom.adapters.identity import TokenVerifier
 from darkroom.adapters.queues import Queue
 from darkroom.adapters.secrets import Secret
-from darkroom.adapters.storage import Storage
+from darkroom.adapters.storage import IMAGE_LANE, MEDIA_LANE, Storage
+from darkroom.albums import store as albums_store
+from darkroom.assets import list_store as asset_lists
+from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.credits import store as credits_store
 from darkroom.events import store as events_store
+from darkroom.generation.providers.replicate import Replicate
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.clock import Clock, SystemClock
@@ -24,13 +30,30 @@ from darkroom.kernel.settings import Settings
 from darkroom.payments import store as payments_store
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
+from darkroom.plans import store as plans_store
 from darkroom.templates import store as templates_store
 from darkroom.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
-    from darkroom.generation.ports import Provider
+    from darkroom.generation.ports import AsyncProvider, Provider
 
 LOCAL_STUDIO = "local-studio"
+LOCAL_SPEECH = "local-speech"
+REPLICATE = "replicate"
+ASYNC_PROVIDERS = frozenset({REPLICATE})
+_IMAGE_KINDS = frozenset({"keyframe", "portrait"})
+_PROVIDER_OF_KIND = {
+    "transcribe": LOCAL_SPEECH,
+    "translate": LOCAL_SPEECH,
+    "captions": LOCAL_SPEECH,
+}
+
+
+def provider_of(settings: Settings, kind: str) -> str:
+    """Who does tasks of this kind."""
+    if kind in _IMAGE_KINDS:
+        return settings.image_provider
+    return _PROVIDER_OF_KIND.get(kind, LOCAL_STUDIO)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +67,17 @@ class App:
     storage: Storage
     queues: Mapping[str, Queue]
     """Name of the provider → the queue of the worker that it needs."""
-    ingest_queue: Queue
+    ingest_queues: Mapping[str, Queue]
+    """``storage.lane_of`` a kind → the queue of the worker that checks such uploads."""
+    archive_queue: Queue
     signing_secret: Secret
+    tokens: TokenVerifier
+    """For the one route that no authorizer stands before."""
     payments: PaymentGateway | None
     """Who takes real money; None with the test gateway."""
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, Provider | AsyncProvider]
+    fetcher: Fetcher
+    """Fetches what providers made."""
 
 
 def build_app(
@@ -56,7 +85,7 @@ def build_app(
     *,
     clock: Clock | None = None,
     ids: Ids | None = None,
-    providers: Mapping[str, Provider] | None = None,
+    providers: Mapping[str, Provider | AsyncProvider] | None = None,
 ) -> App:
     """Bind the tables and wire the adapters; opens no connection yet."""
     bind_tables(settings)
@@ -68,12 +97,36 @@ def build_app(
         ids=ids or Ids(clock),
         jitter=random.Random(),
         storage=Storage(clients, settings.media_bucket),
-        queues={LOCAL_STUDIO: Queue(clients, settings.studio_queue_url)},
-        ingest_queue=Queue(clients, settings.ingest_queue_url),
+        queues={
+            LOCAL_STUDIO: Queue(clients, settings.studio_queue_url),
+            LOCAL_SPEECH: Queue(clients, settings.speech_queue_url),
+            REPLICATE: Queue(clients, settings.generate_queue_url),
+        },
+        ingest_queues={
+            IMAGE_LANE: Queue(clients, settings.ingest_queue_url),
+            MEDIA_LANE: Queue(clients, settings.ingest_media_queue_url),
+        },
+        archive_queue=Queue(clients, settings.archive_queue_url),
         signing_secret=Secret(clients, settings.signing_secret_arn),
+        tokens=TokenVerifier(settings.jwt_issuer, clock=clock, endpoint_url=settings.endpoint_url),
         payments=_payment_gateway(settings, clients),
-        providers=providers or {},
+        providers={**_cloud_providers(settings, clients), **(providers or {})},
+        fetcher=Fetcher(allow_loopback=settings.test_hooks),
     )
+
+
+def _cloud_providers(settings: Settings, clients: Clients) -> dict[str, AsyncProvider]:
+    """Those that are configured; whether a function may read their secrets is the template's."""
+    if not settings.replicate_secret_arn:
+        return {}
+    secret = Secret(clients, settings.replicate_secret_arn)
+    api_base = settings.replicate_api_base
+    stand_in = {"result_hosts": frozenset({"127.0.0.1"})} if api_base else {}
+    return {
+        REPLICATE: Replicate(
+            lambda: secret.text, model=settings.replicate_model, api_base=api_base, **stand_in
+        )
+    }
 
 
 def _payment_gateway(settings: Settings, clients: Clients) -> PaymentGateway | None:
@@ -101,13 +154,28 @@ def studio_app_from_env() -> App:
     return build_app(Settings.from_env(), providers={LOCAL_STUDIO: LocalStudio()})
 
 
+@cache
+def speech_app_from_env() -> App:
+    """The App of the speech worker: the same studio, for the kinds that need no pictures."""
+    from darkroom.generation.providers.local.studio import LocalStudio
+
+    return build_app(Settings.from_env(), providers={LOCAL_SPEECH: LocalStudio()})
+
+
 def bind_tables(settings: Settings) -> None:
     classes: dict[str, tuple[type[db.BaseItem], ...]] = {
         "wallets": (credits_store.WalletItem,),
         "ledger": (credits_store.LedgerItem,),
         "jobs": jobs_items.ITEM_CLASSES,
-        "assets": (assets_store.AssetItem,),
+        "assets": (
+            assets_store.AssetItem,
+            assets_store.GraveItem,
+            reference_store.ReferencePhotoItem,
+        ),
+        "assetlists": (asset_lists.AssetEntryItem,),
+        "albums": albums_store.ITEM_CLASSES,
         "templates": (templates_store.AssignmentItem,),
+        "accounts": (plans_store.AccountItem,),
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
         "webhooks": (webhooks_store.ReceivedItem,),

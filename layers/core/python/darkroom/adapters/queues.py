@@ -16,6 +16,14 @@ class Queue:
         self._clients = clients
         self._url = url
 
+    @property
+    def name(self) -> str:
+        return self._url.rpartition("/")[2]
+
+    def resend(self, body: str) -> None:
+        """Send a message again as it was."""
+        self._clients.sqs.send_message(QueueUrl=self._url, MessageBody=body)
+
     def retry_after(self, receipt_handle: str, seconds: int) -> None:
         """Show a message that could not be handled again sooner than its queue would."""
         self._clients.sqs.change_message_visibility(

@@ -7,6 +7,7 @@ issuer, client or use, or past their time, should an authorizer ever be misconfi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -44,8 +45,21 @@ async def current_caller(request: Request) -> Caller:
     Raises:
         Unauthorized: no usable claims.
     """
-    app = current_app(request)
     claims = _claims(request)
+    return Caller(
+        account_id=trusted_account(current_app(request), claims),
+        groups=_groups(claims.get("cognito:groups")),
+        language=preferred_language(request.headers.get("accept-language")),
+        idempotency_key=_idempotency_key(request),
+    )
+
+
+def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
+    """The account of claims whose signature has been verified.
+
+    Raises:
+        Unauthorized: they are not for this service, or not of this time.
+    """
     settings = app.settings
     trusted = (
         claims.get("token_use") == "access"
@@ -57,12 +71,8 @@ async def current_caller(request: Request) -> Caller:
     )
     if not trusted:
         raise Unauthorized("the token is not for this service")
-    return Caller(
-        account_id=claims["sub"],
-        groups=_groups(claims.get("cognito:groups")),
-        language=preferred_language(request.headers.get("accept-language")),
-        idempotency_key=_idempotency_key(request),
-    )
+    account_id: str = claims["sub"]
+    return account_id
 
 
 def _claims(request: Request) -> dict[str, Any]:
@@ -73,7 +83,7 @@ def _claims(request: Request) -> dict[str, Any]:
     return claims
 
 
-def _expiry(claims: dict[str, Any]) -> float:
+def _expiry(claims: Mapping[str, Any]) -> float:
     """Unix seconds; what is no number has expired long ago."""
     try:
         return float(claims.get("exp", 0))
@@ -81,7 +91,7 @@ def _expiry(claims: dict[str, Any]) -> float:
         return 0.0
 
 
-def _audience(claims: dict[str, Any]) -> str | None:
+def _audience(claims: Mapping[str, Any]) -> str | None:
     # Cognito's access tokens name the client in client_id and have no aud.
     return claims.get("aud") or claims.get("client_id")
 

@@ -12,10 +12,26 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The payment service does not answer. Please try again in a moment.",
         "결제 서비스가 응답하지 않습니다. 잠시 후 다시 시도해 주세요.",
     ),
+    "ALBUM_FULL": (
+        "This album is full. Please start another one.",
+        "앨범이 가득 찼습니다. 새 앨범을 만들어 주세요.",
+    ),
     "ALREADY_HAPPENED": ("This has already been done.", "이미 처리되었습니다."),
+    "ARCHIVE_FAILED": (
+        "The archive could not be made. Please try again, or download the files one by one.",
+        "압축 파일을 만들지 못했습니다. 다시 시도하거나 파일을 하나씩 내려받아 주세요.",
+    ),
+    "ARCHIVE_TOO_LARGE": (
+        "These files are too large for one archive. Please download them one by one.",
+        "한 번에 압축하기에는 파일이 너무 큽니다. 파일을 하나씩 내려받아 주세요.",
+    ),
     "ASSET_FAILED": (
         "This file was refused. Please choose another one.",
         "사용할 수 없는 파일입니다. 다른 파일을 선택해 주세요.",
+    ),
+    "ASSET_IN_USE": (
+        "A reference photo is made of this file. Please withdraw that first.",
+        "이 파일로 만든 참고 사진이 있습니다. 먼저 참고 사진을 해제해 주세요.",
     ),
     "ASSET_NOT_READY": (
         "This file is still being checked. Please try again in a moment.",
@@ -36,6 +52,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "사용할 수 없는 내용이 있습니다. 다르게 써 주세요.",
     ),
     "CREDITS_INSUFFICIENT": ("Not enough credits", "크레딧이 부족합니다"),
+    "FACE_CHECK_UNAVAILABLE": (
+        "We are still looking for faces in this picture. Please try again in a moment.",
+        "사진에서 얼굴을 확인하고 있습니다. 잠시 후 다시 시도해 주세요.",
+    ),
     "FILE_TOO_LARGE": ("This file is too large.", "파일이 너무 큽니다."),
     "FORBIDDEN": ("You are not allowed to do this.", "권한이 없습니다."),
     "IDEMPOTENCY_KEY_REQUIRED": (
@@ -60,12 +80,45 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "JOB_NOT_DRAFT": ("This job has already been started.", "이미 시작된 작업입니다."),
     "METHOD_NOT_ALLOWED": ("This method is not allowed here.", "허용되지 않는 방법입니다."),
+    "MULTIPLE_FACES": (
+        "There is more than one face in this picture. Please choose one of a single person.",
+        "사진에 얼굴이 여러 개 있습니다. 한 사람만 나온 사진을 선택해 주세요.",
+    ),
+    "NO_FACE": (
+        "We could not find a face in this picture. Please choose another one.",
+        "사진에서 얼굴을 찾지 못했습니다. 다른 사진을 선택해 주세요.",
+    ),
+    "NO_OUTPUTS": ("This job has made no files.", "이 작업에서 만들어진 파일이 없습니다."),
     "NO_TEMPLATES": (
         "There is no template for this combination.",
         "이 조합에 맞는 템플릿이 없습니다.",
     ),
     "NOT_FOUND": ("We could not find this.", "찾을 수 없습니다."),
     "NOT_REGENERABLE": ("This job cannot be regenerated.", "다시 만들 수 없는 작업입니다."),
+    "HAS_CHILDREN": (
+        "Other jobs were made from this one. Delete them as well, or keep it.",
+        "이 작업으로 만든 다른 작업이 있습니다. 함께 삭제하거나 그대로 두세요.",
+    ),
+    "JOB_NOT_FINAL": (
+        "This job has not ended yet. Wait for it or cancel it first.",
+        "아직 끝나지 않은 작업입니다. 완료를 기다리거나 먼저 취소해 주세요.",
+    ),
+    "NOT_REDRIVABLE": (
+        "The queue of this message does not exist any more.",
+        "이 메시지의 대기열이 더 이상 없습니다.",
+    ),
+    "NOT_RETRYABLE": (
+        "Nothing is missing here that could be made.",
+        "다시 만들 수 있는 결과가 없습니다.",
+    ),
+    "QUOTE_EXPIRED": (
+        "This price is no longer valid. Please ask for a new one.",
+        "가격 유효 시간이 지났습니다. 가격을 다시 확인해 주세요.",
+    ),
+    "QUOTE_MISMATCH": (
+        "This price was for something else. Please ask for a new one.",
+        "다른 내용에 대한 가격입니다. 가격을 다시 확인해 주세요.",
+    ),
     "PRECONDITION_FAILED": (
         "This has changed since you loaded it.",
         "불러온 뒤에 내용이 바뀌었습니다.",
@@ -73,6 +126,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "RATE_LIMITED": (
         "Too many requests. Please wait a moment.",
         "요청이 너무 많습니다. 잠시 기다려 주세요.",
+    ),
+    "REFERENCE_PHOTO_MISSING": (
+        "A reference photo is missing. Please choose one for each role.",
+        "참조 사진이 없습니다. 역할마다 사진을 선택해 주세요.",
     ),
     "UNAUTHORIZED": ("Please sign in.", "로그인해 주세요."),
     "UNAVAILABLE": (

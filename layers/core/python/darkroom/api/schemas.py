@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from darkroom.kernel.limits import (
     ADJUST_LIMIT_CREDITS,
+    BULK_LIMIT,
+    PRIORITY_LIMIT,
     PURCHASE_LIMIT_CREDITS,
     REASON_LIMIT_CHARS,
 )
@@ -27,6 +29,9 @@ class Answer(BaseModel):
 
 
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
+Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
+QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -69,6 +74,8 @@ class ConfirmRequest(Request):
     photo_asset_ids: list[str] | None = None
     seed: int | None = None
     device_id: DeviceId | None = None
+    priority: Priority | None = None
+    quote_id: QuoteId | None = None
     test_faults: dict[str, Any] | None = None
 
 
@@ -78,6 +85,70 @@ class ConfirmAnswer(Answer):
     template_id: str | None
     credits_reserved: int
     balance: int
+
+
+class QuoteRequest(Request):
+    """Either a draft, or a recipe with its inputs."""
+
+    draft_job_id: Identifier | None = None
+    recipe: Identifier | None = None
+    inputs: dict[str, Any] | None = None
+    device_id: DeviceId | None = None
+
+
+class QuotePart(Answer):
+    name: str
+    credits: int
+
+
+class QuoteAnswer(Answer):
+    quote_id: str
+    expires_at: str
+    credits: int
+    breakdown: list[QuotePart]
+    balance: int
+    sufficient: bool
+
+
+class RetryRequest(Request):
+    """``keepOptions: true`` makes what is missing as it was asked for; ``options`` change it."""
+
+    keep_options: bool = True
+    options: dict[str, Any] | None = None
+
+
+class RerunAnswer(ConfirmAnswer):
+    pass
+
+
+class JobIdsRequest(Request):
+    job_ids: JobIds
+
+
+class BulkOptionsRequest(JobIdsRequest):
+    options_partial: dict[str, Any]
+
+
+class BulkRetryRequest(JobIdsRequest, RetryRequest):
+    """Each is retried with the same options."""
+
+
+class BulkResult(Answer):
+    """What became of one of the jobs; ``code`` and ``error`` say why not."""
+
+    job_id: str
+    ok: bool
+    status: str | None = None
+    retry_job_id: str | None = None
+    outcome: str | None = None
+    download_url: str | None = None
+    expires_at: str | None = None
+    code: str | None = None
+    error: str | None = None
+
+
+class BulkAnswer(Answer):
+    results: list[BulkResult]
 
 
 class RegenerateRequest(Request):
@@ -114,6 +185,10 @@ class ReceivedAnswer(Answer):
     outcome: Literal["handled", "repeated", "ignored"]
 
 
+class HeardAnswer(Answer):
+    outcome: Literal["heard", "known"]
+
+
 class AdjustRequest(Request):
     amount: Annotated[int, Field(ge=-ADJUST_LIMIT_CREDITS, le=ADJUST_LIMIT_CREDITS)]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
@@ -125,6 +200,20 @@ class CreateJobsRequest(Request):
     inputs: dict[str, Any]
     status: Literal["draft", "queued"]
     device_id: DeviceId | None = None
+    priority: Priority = 0
+    quote_id: QuoteId | None = None
+
+
+class PatchJobRequest(BaseModel):
+    """``inputs`` is a merge patch; its fields may also stand beside it."""
+
+    model_config = ConfigDict(
+        extra="allow", strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+    inputs: dict[str, Any] | None = None
+    device_id: DeviceId | None = None
+    priority: Priority | None = None
 
 
 class SweepRequest(Request):
@@ -169,12 +258,47 @@ class AdjustAnswer(Answer):
     balance: int
 
 
+class PatchAccountRequest(Request):
+    plan: Identifier
+
+
 class AccountAnswer(Answer):
     account_id: str
+    plan: str
     balance: int
     held: int
     debt: int
     version: int
+
+
+class RedriveRequest(Request):
+    ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+
+
+class RedriveResult(Answer):
+    id: str
+    ok: bool
+    code: str | None = None
+    error: str | None = None
+
+
+class RedriveAnswer(Answer):
+    results: list[RedriveResult]
+
+
+class DeadLetter(Answer):
+    """``outcome`` is what the message was about, and got its end: a task, an asset, …"""
+
+    id: str
+    queue: str
+    outcome: str
+    body: str
+    created_at: str
+
+
+class DeadLetterPage(Answer):
+    items: list[DeadLetter]
+    next_cursor: str | None
 
 
 class BreachAnswer(Answer):
@@ -262,6 +386,7 @@ class JobSummary(Answer):
     parent_job_id: str | None = None
     regen_target: str | None = None
     regen_clip_no: int | None = None
+    priority: int | None = None
     credits_reserved: int
     receipt: ReceiptAnswer
     progress: ProgressAnswer
@@ -277,8 +402,37 @@ class JobAnswer(JobSummary):
     timeline: list[TimelineEntry]
 
 
+class CreatedJob(JobSummary):
+    """``code`` says why a job that was to be queued stayed a draft."""
+
+    code: str | None = None
+
+
 class JobsAnswer(Answer):
-    jobs: list[JobSummary]
+    jobs: list[CreatedJob]
+
+
+class CancelAnswer(Answer):
+    outcome: Literal["canceled", "requested", "already_final"]
+    receipt: ReceiptAnswer
+
+
+class StreamTicketAnswer(Answer):
+    ticket: str
+    expires_at: str
+
+
+class DownloadAnswer(Answer):
+    """``expiresAt`` is the link's; the archive stays as long as the job."""
+
+    download_url: str
+    expires_at: str
+
+
+class BuildingAnswer(Answer):
+    """Ask again after ``Retry-After`` seconds."""
+
+    status: Literal["building"]
 
 
 class JobPage(Answer):

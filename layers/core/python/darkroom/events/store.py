@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
 
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
@@ -66,16 +67,42 @@ def record_write(event: Event, *, retention_days: int) -> Write:
 
 def list_events(entity_id: str) -> list[Event]:
     """An entity's events in the order of their ids, which start with their time."""
-    return [
-        Event(
-            event_id=item.event_id,
-            name=item.name,
-            entity_type=item.entity_type,
-            entity_id=item.entity_id,
-            created_at=from_iso(item.created_at),
-            account_id=item.account_id,
-            job_id=item.job_id,
-            props=json.loads(item.props),
+    return [_event(item) for item in EventItem.query(entity_id, consistent_read=True)]
+
+
+def find_event(entity_id: str, event_id: str) -> Event | None:
+    try:
+        return _event(EventItem.get(entity_id, event_id, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def page_events(
+    entity_id: str, *, limit: int, before: str | None = None
+) -> tuple[list[Event], str | None]:
+    """An entity's events, latest first; the second value is the id to go on before."""
+    items = list(
+        EventItem.query(
+            entity_id,
+            range_key_condition=None if before is None else EventItem.event_id < before,
+            scan_index_forward=False,
+            limit=limit + 1,
+            page_size=limit + 1,
+            consistent_read=True,
         )
-        for item in EventItem.query(entity_id, consistent_read=True)
-    ]
+    )
+    page = items[:limit]
+    return [_event(item) for item in page], (page[-1].event_id if len(items) > limit else None)
+
+
+def _event(item: EventItem) -> Event:
+    return Event(
+        event_id=item.event_id,
+        name=item.name,
+        entity_type=item.entity_type,
+        entity_id=item.entity_id,
+        created_at=from_iso(item.created_at),
+        account_id=item.account_id,
+        job_id=item.job_id,
+        props=json.loads(item.props),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from darkroom.generation.ports import (
     Artifact,
+    AsyncProvider,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
@@ -27,5 +28,5 @@ class FaultyProvider:
         raise PermanentProviderError("a planted fault")
 
 
-def injected(provider: Provider, fault: str | None) -> Provider:
+def injected(provider: Provider | AsyncProvider, fault: str | None) -> Provider | AsyncProvider:
     return provider if fault in (None, "hang") else FaultyProvider(fault)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from darkroom.kernel.errors import DarkroomError
 
@@ -72,14 +73,98 @@ class Provider(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResultFile:
+    """A file that a provider made and keeps for us to fetch, for a while."""
+
+    url: str
+    type: str
+    """The output type of the API."""
+    mime_type: str
+    suffix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that succeeded."""
+
+    files: tuple[ResultFile, ...]
+    """The promised one first."""
+    quantities: Mapping[str, float] = field(default_factory=dict)
+    """What the provider says it will charge for (seconds, images), by its own names."""
+
+
+@runtime_checkable
+class AsyncProvider(Protocol):
+    """Takes requests and makes them later; calls back, or is asked.
+
+    Of every call but ``submit`` only the last one's answer counts: they may be repeated.
+    """
+
+    name: str
+    result_hosts: frozenset[str]
+    """Where its files lie: host names, ``*.`` before one for everything below it."""
+
+    def submit(self, request: GenerationRequest, callback_url: str) -> str:
+        """Hand over the request, once; returns the provider's id of the run.
+
+        Raises:
+            TransientProviderError: it was not taken, and may be later.
+            PermanentProviderError: it was not taken, and never will be.
+            AnswerLost: whether it was taken is unknown; handing it over again may make and cost
+                it twice.
+        """
+
+    def poll(self, ref: str) -> Finished | None:
+        """The result of a run; None while it is under way.
+
+        Raises:
+            TransientProviderError: the run ended without a result; another one may have one.
+            PermanentProviderError: the run ended without a result, as any other will.
+            AnswerLost: ask again later.
+        """
+
+    def find(self, callback_url: str, since: datetime) -> str | None:
+        """The run that was to call back this address, begun after ``since``; None if none is seen.
+
+        Raises:
+            AnswerLost: ask again later.
+        """
+
+    def cancel(self, ref: str) -> None:
+        """Stop a run nobody waits for, if that is still possible.
+
+        Raises:
+            AnswerLost: it may or may not have stopped.
+        """
+
+    def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        """The run that a call of the provider is about; header names are in lower case.
+
+        Raises:
+            Unauthorized: BAD_SIGNATURE; forged, altered, or older than five minutes.
+            InvalidInput: signed, but about no run.
+        """
+
+
 class ProviderError(DarkroomError):
     """A provider did not deliver; carries the code that the job's receipt will show."""
 
 
-class TransientProviderError(ProviderError):
-    """The same request may succeed later."""
+class AnswerLost(ProviderError):
+    """The provider did not answer: whether it did what it was asked is unknown."""
 
     code = "PROVIDER_UNAVAILABLE"
+
+
+class TransientProviderError(ProviderError):
+    """The same request may succeed later, not before ``retry_after_seconds`` if that is given."""
+
+    code = "PROVIDER_UNAVAILABLE"
+
+    @property
+    def retry_after_seconds(self) -> float:
+        return float(self.facts.get("retry_after_seconds", 0))
 
 
 class PermanentProviderError(ProviderError):

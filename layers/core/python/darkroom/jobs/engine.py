@@ -18,6 +18,7 @@ from darkroom.jobs.model import (
     JobFamily,
     Output,
     Progress,
+    ProviderRun,
     Receipt,
     Source,
     Task,
@@ -25,11 +26,15 @@ from darkroom.jobs.model import (
 from darkroom.jobs.states import JobStatus, TaskStatus, check_job, check_task
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
+    POLL_BASE_SECONDS,
+    POLL_LIMIT_SECONDS,
     PROJECTION_CHECK_SECONDS,
     QUEUED_LIMIT_SECONDS,
     TASK_ATTEMPTS_LIMIT,
+    WAITING_LIMIT_SECONDS,
 )
 
+CANCELED = "CANCELED"
 SKIPPED = Failure(code="DEPENDENCY_FAILED", message="Something this needs could not be made.")
 
 
@@ -64,6 +69,7 @@ def succeed(family: JobFamily, key: str, outputs: Sequence[Output], now: datetim
         outputs=tuple(outputs),
         failure=None,
         finished_at=now,
+        run=None,
         **_NO_LEASE,
     )
     return _advance(_with_task(family, done), now)
@@ -77,9 +83,77 @@ def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFam
         status=check_task(task.status, TaskStatus.FAILED),
         failure=failure,
         finished_at=now,
+        run=None,
         **_NO_LEASE,
     )
     return _advance(_with_task(family, failed), now)
+
+
+def wait(
+    family: JobFamily, key: str, ref: str | None, now: datetime, *, is_told: bool = False
+) -> JobFamily:
+    """A running task is now its provider's affair, or (without ``ref``) may be.
+
+    Of a job that is to be canceled nothing is waited for.
+    """
+    task = _require(family, key)
+    until = now + timedelta(seconds=WAITING_LIMIT_SECONDS)
+    run = ProviderRun(ref=ref, until=until, is_told=is_told)
+    if family.job.status is JobStatus.CANCELING:
+        return _advance(_with_task(family, _stopped(replace(task, run=run), now)), now)
+    look_at = now if is_told else now + timedelta(seconds=poll_seconds(run.look))
+    waiting = replace(
+        task, status=check_task(task.status, TaskStatus.WAITING), **_looked_at(run, look_at)
+    )
+    return _touched(begin(_with_task(family, waiting), now), now)
+
+
+def hear(family: JobFamily, key: str, ref: str, now: datetime) -> JobFamily:
+    """The provider called back: a waiting task is looked at now, once for however many calls.
+
+    If it calls before its acceptance has reached us, the call is the acceptance.
+    """
+    task = _require(family, key)
+    if task.status is TaskStatus.RUNNING:
+        return wait(family, key, ref, now, is_told=True)
+    run = task.run
+    if task.status is not TaskStatus.WAITING or run is None or run.is_told:
+        return family
+    told = replace(run, ref=run.ref or ref, look=run.look + 1, is_told=True)
+    # Whoever looks at it in this moment goes on: what they find may be the very news.
+    lease = {"claim": task.claim, "lease_until": task.lease_until}
+    return _with_task(family, replace(task, **(_looked_at(told, now) | lease)))
+
+
+def look_again(
+    family: JobFamily, key: str, *, seen: int, ref: str | None, now: datetime
+) -> JobFamily:
+    """Look ``seen`` at a waiting task found it unfinished; the next one is later.
+
+    It is at once if the provider called meanwhile.
+    """
+    task = _require(family, key)
+    if task.run is None:
+        raise ValueError(f"{key} waits for nothing")
+    run = replace(task.run, ref=task.run.ref or ref, look=task.run.look + 1)
+    delay_seconds = poll_seconds(run.look) if task.run.look == seen else 0
+    look_at = min(now + timedelta(seconds=delay_seconds), max(now, run.until))
+    return _with_task(family, replace(task, **_looked_at(run, look_at)))
+
+
+def poll_seconds(look: int) -> float:
+    """How long to wait before this look: 10 s, doubling, at most two minutes."""
+    return min(POLL_LIMIT_SECONDS, POLL_BASE_SECONDS * 2 ** (look - 1))
+
+
+def _looked_at(run: ProviderRun, moment: datetime) -> dict[str, Any]:
+    return {
+        "run": run,
+        "claim": None,
+        "lease_until": None,
+        "not_before": moment,
+        "next_check_at": moment + timedelta(seconds=DISPATCH_CHECK_SECONDS),
+    }
 
 
 def retry(
@@ -87,6 +161,8 @@ def retry(
 ) -> JobFamily:
     """A task failed for now: ready again after the delay, or failed if its attempts are used up."""
     task = _require(family, key)
+    if family.job.status is JobStatus.CANCELING:
+        return _advance(_with_task(family, _stopped(task, now)), now)
     if task.attempts >= TASK_ATTEMPTS_LIMIT:
         return fail(family, key, failure, now)
     not_before = now + timedelta(seconds=delay_seconds) if delay_seconds > 0 else None
@@ -97,6 +173,8 @@ def retry(
         lease_until=None,
         claim=None,
         not_before=not_before,
+        run=None,
+        is_sent=False,
         next_check_at=(not_before or now) + timedelta(seconds=DISPATCH_CHECK_SECONDS),
     )
     return _touched(_with_task(family, again), now)
@@ -106,6 +184,42 @@ def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:
     """End every unfinished task and with them the job: its time is up or its plan is impossible."""
     tasks = tuple(task if task.is_final else _ended(task, failure, now) for task in family.tasks)
     return _advance(replace(family, tasks=tasks), now, reason=failure.code)
+
+
+def cancel(family: JobFamily, now: datetime) -> JobFamily:
+    """Its owner wants no more of it: what has not begun is canceled, what runs may finish.
+
+    A job of which nothing runs ends at once; otherwise it ends with its last running task. What
+    only its provider is at work on is canceled too: the provider is told to stop.
+    """
+    job = family.job
+    if job.status is JobStatus.DRAFT:
+        ended = replace(
+            job,
+            status=check_job(job.status, JobStatus.CANCELED),
+            receipt=Receipt(used=0, refunded=0, parts=(), reason=CANCELED),
+            price=(),
+            finished_at=now,
+            updated_at=now,
+            next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
+        )
+        return replace(family, job=ended)
+    family = begin(family, now)
+    tasks = tuple(
+        task if task.is_final or task.status is TaskStatus.RUNNING else _stopped(task, now)
+        for task in family.tasks
+    )
+    stopping = replace(family.job, status=check_job(family.job.status, JobStatus.CANCELING))
+    return _advance(replace(family, job=stopping, tasks=tasks), now)
+
+
+def _stopped(task: Task, now: datetime) -> Task:
+    return replace(
+        task,
+        status=check_task(task.status, TaskStatus.CANCELED),
+        finished_at=now,
+        **_NO_LEASE,
+    )
 
 
 def _ended(task: Task, failure: Failure, now: datetime) -> Task:
@@ -125,6 +239,7 @@ _NO_LEASE: dict[str, Any] = {
     "claim": None,
     "next_check_at": None,
     "not_before": None,
+    "is_sent": False,
 }
 
 
@@ -198,7 +313,10 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
     job = family.job
     made = {task.key for task in family.tasks if task.status is TaskStatus.SUCCEEDED}
     if family.tasks and all(task.status is TaskStatus.SUCCEEDED for task in family.tasks):
+        # Also when it was to be canceled: nothing was left to stop.
         status = JobStatus.SUCCEEDED
+    elif job.status is JobStatus.CANCELING:
+        status, reason = JobStatus.CANCELED, CANCELED
     elif made & job.promised:
         status = JobStatus.PARTIAL
     else:

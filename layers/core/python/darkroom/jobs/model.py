@@ -27,7 +27,6 @@ class Output:
     style: str | None = None
     role: str | None = None
     language: str | None = None
-    selected: bool = False
     inherited_from: str | None = None
 
 
@@ -46,6 +45,22 @@ class Failure:
 
     code: str
     message: str
+    refused: bool = False
+    """Refused for what it is asked to make: only other inputs can help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderRun:
+    """What a provider was asked to make and has not delivered yet."""
+
+    ref: str | None
+    """Its own id of it; None while it is not known whether it took the request at all."""
+    until: datetime
+    """If nothing has come by then, the attempt is lost."""
+    look: int = 1
+    """Number of the next look at it; the message of an earlier one does nothing."""
+    is_told: bool = False
+    """The provider has called back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +79,19 @@ class Task:
     language: str = "en"
     provider: str = ""
     fault: str | None = None
+    turn: str = ""
+    """Its job's place in the account's line: the smaller, the sooner."""
+    is_sent: bool = False
+    """Its message is on the way, so it counts among the account's concurrent tasks."""
     attempts: int = 0
     """Attempts begun; the number of the running one is its fence."""
     claim: str | None = None
     """Id of the worker call that holds the lease."""
     lease_until: datetime | None = None
     not_before: datetime | None = None
+    """When the next attempt may begin; of a waiting task, when it is looked at again."""
+    run: ProviderRun | None = None
+    """What is waited for. An ended task keeps it where the provider is still at work in vain."""
     failure: Failure | None = None
     outputs: tuple[Output, ...] = ()
     started_at: datetime | None = None
@@ -126,6 +148,8 @@ class Job:
     regen_clip_no: int | None = None
     only_keys: tuple[str, ...] = ()
     """Keys a child makes; empty means all of the recipe's."""
+    priority: int = 0
+    """0..9 within the account; the larger, the sooner."""
     planned: bool = False
     progress: Progress = Progress()
     receipt: Receipt | None = None
@@ -139,6 +163,10 @@ class Job:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     next_check_at: datetime | None = None
+    selected_output: str | None = None
+    """The output that its owner picked."""
+    children: frozenset[str] = frozenset()
+    """Jobs that were made from this one and still exist."""
 
     @property
     def is_final(self) -> bool:

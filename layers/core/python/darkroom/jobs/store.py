@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from darkroom.db.due import query_due
-from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.db.writes import RawItem, Write, delete, put, update
 from darkroom.jobs.items import (
+    IN_FLIGHT,
+    IN_LANE,
     INHERITED_PREFIX,
     INPUTS_KEY,
     JOB_KEY,
@@ -20,18 +23,27 @@ from darkroom.jobs.items import (
     InputsItem,
     JobItem,
     TaskItem,
+    due_shard,
     inherited_to_item,
     inputs_to_item,
     job_from_items,
     job_to_item,
+    lane_key,
     output_from_item,
+    progress_of,
     task_from_item,
     task_to_item,
 )
-from darkroom.jobs.model import Job, JobFamily, Output, Task
+from darkroom.jobs.model import Job, JobFamily, Output, Progress, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
-from darkroom.kernel.clock import to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, Unprocessable
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    DarkroomError,
+    NotFound,
+    Unprocessable,
+)
 
 
 def find_family(job_id: str) -> JobFamily | None:
@@ -41,9 +53,12 @@ def find_family(job_id: str) -> JobFamily | None:
 
 
 def find_job(job_id: str) -> Job | None:
+    """The job without its tasks; None when there is none or it was deleted."""
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:
+        return None
+    if is_deleted(item):
         return None
     return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
 
@@ -74,6 +89,97 @@ def list_jobs(
         job_from_items(item, find_inputs(item.pk) if item.inputs is None else None) for item in page
     ]
     return jobs, (page[-1].list_key if len(items) > limit else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobChange:
+    """The last change of one job, as the index of changes knows it."""
+
+    job_id: str
+    changed_at: int
+    status: JobStatus
+    progress: Progress
+    updated_at: datetime
+
+
+def list_changes(account_id: str, after: int, *, limit: int) -> list[JobChange]:
+    """The account's jobs that changed after this change key, in the order of their changes.
+
+    Read from an index: a moment old. A job stands in it once, with its last change.
+    """
+    return _changes(account_id, after, limit=limit, scan_index_forward=True)
+
+
+def list_last_changes(account_id: str, after: int, *, limit: int) -> list[JobChange]:
+    """The last ``limit`` of the account's jobs that changed after this change key, in order."""
+    return _changes(account_id, after, limit=limit, scan_index_forward=False)[::-1]
+
+
+def _changes(account_id: str, after: int, *, limit: int, **order: Any) -> list[JobChange]:
+    items = JobItem.by_change.query(
+        account_id,
+        range_key_condition=JobItem.changed_at > after,
+        limit=limit,
+        page_size=limit,
+        **order,
+    )
+    return [
+        JobChange(
+            job_id=item.pk,
+            changed_at=int(item.changed_at),
+            status=JobStatus(item.status),
+            progress=progress_of(item),
+            updated_at=from_iso(item.updated_at),
+        )
+        for item in items
+    ]
+
+
+def is_deleted(item: JobItem) -> bool:
+    deleted_at: str | None = item.deleted_at
+    return deleted_at is not None
+
+
+def find_task(job_id: str, key: str) -> Task | None:
+    try:
+        return task_from_item(TaskItem.get(job_id, TASK_PREFIX + key, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One place in an account's lane."""
+
+    job_id: str
+    key: str
+    order: str
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.order == IN_FLIGHT
+
+
+def list_lane(account_id: str, *, limit: int) -> list[Place]:
+    """The first of the account's running and ready tasks: in flight first, then by turn.
+
+    Read from an index: a moment old.
+    """
+    return [
+        Place(
+            job_id=item.pk,
+            key=item.sk.removeprefix(TASK_PREFIX),
+            order=item.lane_key,
+        )
+        for item in TaskItem.by_lane.query(account_id, limit=limit, page_size=limit)
+    ]
+
+
+def place_of(task: Task) -> Place | None:
+    """Where this very state of the task stands; None when it is not in the lane."""
+    if task.status not in IN_LANE:
+        return None
+    return Place(job_id=task.job_id, key=task.key, order=lane_key(task))
 
 
 def list_due(shard: str, until: datetime, *, limit: int) -> list[tuple[str, str]]:
@@ -111,7 +217,7 @@ def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
             tasks.append(task_from_item(TaskItem.from_raw_data(raw)))
         elif sort_key.startswith(INHERITED_PREFIX):
             inherited.append(output_from_item(InheritedItem.from_raw_data(raw)))
-    if job_item is None:
+    if job_item is None or is_deleted(job_item):
         return None
     tasks.sort(key=lambda task: task.number)
     job = job_from_items(job_item, inputs)
@@ -132,20 +238,22 @@ def create_writes(job: Job, operation: str) -> list[Write]:
     return writes + _inputs_writes(job, item, operation)
 
 
-def queue_draft_writes(draft: Job, queued: Job, operation: str) -> list[Write]:
-    """A draft becomes queued, exactly as it was read."""
+def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write]:
+    """A draft becomes another draft, or queued, exactly as it was read."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        status = (stored or {}).get("status", {}).get("S")
-        if status == JobStatus.DRAFT:
+        if stored is None or "deletedAt" in stored:
+            return NotFound("no such job")
+        if stored["status"]["S"] == JobStatus.DRAFT:
             return ConcurrentUpdate("the draft has changed")
         return Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
 
-    item = job_to_item(replace(queued, version=draft.version + 1), operation)
-    # The status makes a second confirm impossible; the version says it is the draft we priced.
+    item = job_to_item(replace(changed, version=draft.version + 1), operation)
+    # The status makes a second confirm impossible; the version says it is the draft we priced,
+    # which a deletion would also have raised.
     condition = (JobItem.status == JobStatus.DRAFT.value) & (JobItem.version == draft.version)
     writes = [put(item, condition=condition, refused=refused)]
-    return writes + _inputs_writes(queued, item, operation)
+    return writes + _inputs_writes(changed, item, operation)
 
 
 def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[Write]:
@@ -170,8 +278,12 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
         if old is None:
             condition = TaskItem.pk.does_not_exist()
         else:
-            # Claims do not touch the job's version, so every task is also guarded by its fence.
-            condition = (TaskItem.status == old.status.value) & (TaskItem.attempts == old.attempts)
+            # Claims do not touch the job's version, so every task is also guarded by its fence,
+            # and by who holds it: also a look at a waiting task is claimed.
+            held = TaskItem.claim.does_not_exist() if not old.claim else TaskItem.claim == old.claim
+            condition = (
+                (TaskItem.status == old.status.value) & (TaskItem.attempts == old.attempts) & held
+            )
         writes.append(put(task_to_item(task, operation), condition=condition, refused=moved_on))
     if not before.inherited:
         writes.extend(
@@ -211,6 +323,165 @@ def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: 
     )
 
 
+def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
+    """The message of a ready task's next attempt is on its way."""
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the task has moved on")
+
+    return update(
+        TaskItem(task.job_id, TASK_PREFIX + task.key),
+        [
+            TaskItem.lane_key.set(IN_FLIGHT),
+            CollectionItem.next_check_at.set(to_epoch_seconds(check_at)),
+        ],
+        condition=(TaskItem.status == TaskStatus.READY.value)
+        & (TaskItem.attempts == task.attempts),
+        refused=moved_on,
+        operation=operation,
+    )
+
+
+def select_write(job: Job, output_id: str, operation: str) -> Write:
+    """The owner's pick among the outputs, the only one of the job."""
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the job has moved on")
+
+    return update(
+        JobItem(job.job_id, JOB_KEY),
+        [JobItem.selected_output.set(output_id), JobItem.version.set(job.version + 1)],
+        condition=(JobItem.version == job.version) & JobItem.deleted_at.does_not_exist(),
+        refused=moved_on,
+        operation=operation,
+    )
+
+
+def adopt_write(parent: Job, child_id: str) -> Write:
+    """The parent knows its child, so that it is not deleted under it."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return NotFound("no such job")
+
+    return update(
+        JobItem(parent.job_id, JOB_KEY),
+        [JobItem.children.add({child_id})],
+        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist(),
+        refused=refused,
+    )
+
+
+def disown_write(parent_job_id: str, child_id: str) -> Write:
+    """The child is gone."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the parent is gone")
+
+    return update(
+        JobItem(parent_job_id, JOB_KEY),
+        [JobItem.children.delete({child_id})],
+        condition=JobItem.pk.exists(),
+        refused=refused,
+    )
+
+
+def delete_write(job: Job, now: datetime, operation: str) -> Write:
+    """A draft or a final job without children disappears; its files follow.
+
+    What stays is enough to refuse whatever comes late, and to find what is to be erased.
+    """
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the job has moved on")
+
+    return update(
+        JobItem(job.job_id, JOB_KEY),
+        [
+            JobItem.deleted_at.set(to_iso(now)),
+            JobItem.version.set(job.version + 1),
+            JobItem.list_key.remove(),
+            JobItem.changed_at.remove(),
+            CollectionItem.due_shard.set(due_shard(job.job_id)),
+            CollectionItem.next_check_at.set(to_epoch_seconds(now)),
+        ],
+        # The version is that of a final job or a draft; a child may have come since it was read.
+        condition=(JobItem.version == job.version)
+        & JobItem.deleted_at.does_not_exist()
+        & JobItem.children.does_not_exist(),
+        refused=refused,
+        operation=operation,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grave:
+    """What is left of a deleted job."""
+
+    job_id: str
+    account_id: str
+    deleted_at: datetime
+
+
+def find_grave(job_id: str) -> Grave | None:
+    """None unless the job was deleted."""
+    try:
+        item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    if not is_deleted(item):
+        return None
+    return Grave(job_id=job_id, account_id=item.account_id, deleted_at=from_iso(item.deleted_at))
+
+
+def find_deleted(job_id: str) -> Job | None:
+    """A deleted job, as far as it is remembered: its price, hold, receipt and state."""
+    try:
+        item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    if not is_deleted(item):
+        return None
+    return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
+
+
+def erase_writes(job_id: str) -> list[Write]:
+    """Remove everything of the collection but the job's own item."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the item is in use")
+
+    keys = [raw["sk"]["S"] for raw in _query_collection(job_id)]
+    return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
+
+
+def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
+    """What stays for ever: that the id was used, and what became of the credits it held.
+
+    Looked at again at ``check_at``.
+    """
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the job is not deleted")
+
+    personal = (
+        JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
+        JobItem.selected_output,
+    )  # fmt: skip
+    if check_at is None:
+        watch: list[Action] = [
+            CollectionItem.due_shard.remove(),
+            CollectionItem.next_check_at.remove(),
+        ]
+    else:
+        watch = [CollectionItem.next_check_at.set(to_epoch_seconds(check_at))]
+    return update(
+        JobItem(grave.job_id, JOB_KEY),
+        [*(attribute.remove() for attribute in personal), *watch],
+        condition=JobItem.deleted_at.exists(),
+        refused=refused,
+    )
+
+
 def claim_write(
     job_id: str, key: str, attempt: int, *, claim: str, lease_until: datetime, now: datetime
 ) -> Write:
@@ -226,6 +497,7 @@ def claim_write(
             TaskItem.attempts.set(attempt),
             TaskItem.claim.set(claim),
             TaskItem.lease_until.set(to_iso(lease_until)),
+            TaskItem.lane_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
             TaskItem.started_at.set(TaskItem.started_at | to_iso(now)),
         ],
@@ -233,6 +505,52 @@ def claim_write(
         condition=(TaskItem.status == TaskStatus.READY.value) & (TaskItem.attempts == attempt - 1),
         refused=refused,
         operation=claim,
+    )
+
+
+def look_write(
+    job_id: str, key: str, attempt: int, look: int, *, claim: str, lease_until: datetime,
+    now: datetime,
+) -> Write:  # fmt: skip
+    """One worker takes look ``look`` at a waiting task, under a lease like an attempt's."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the task is not to be looked at", code="ALREADY_HAPPENED")
+
+    is_free = TaskItem.lease_until.does_not_exist() | (TaskItem.lease_until <= to_iso(now))
+    return update(
+        TaskItem(job_id, TASK_PREFIX + key),
+        [
+            TaskItem.claim.set(claim),
+            TaskItem.lease_until.set(to_iso(lease_until)),
+            CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
+        ],
+        # The attempt and the look make old messages harmless, the moment those that come early;
+        # whoever died with the last look is past its lease.
+        condition=(TaskItem.status == TaskStatus.WAITING.value)
+        & (TaskItem.attempts == attempt)
+        & (TaskItem.look == look)
+        & (TaskItem.not_before <= to_iso(now))
+        & is_free,
+        refused=refused,
+        operation=claim,
+    )
+
+
+def renew_write(task: Task, *, lease_until: datetime) -> Write:
+    """Whoever holds the task works on: its lease ends later."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the lease was lost", code="ALREADY_HAPPENED")
+
+    return update(
+        TaskItem(task.job_id, TASK_PREFIX + task.key),
+        [
+            TaskItem.lease_until.set(to_iso(lease_until)),
+            CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
+        ],
+        condition=(TaskItem.status == task.status.value) & (TaskItem.claim == task.claim),
+        refused=refused,
     )
 
 

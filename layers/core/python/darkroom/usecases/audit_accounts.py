@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from darkroom.bootstrap import App
@@ -99,6 +99,9 @@ def _jobs(account_id: str, entries: list[Entry]) -> Iterator[tuple[str, JobFacts
         family = jobs_store.find_family(job_id)
         if family is not None:
             yield job_id, _facts(family)
+        elif (deleted := jobs_store.find_deleted(job_id)) is not None:
+            # Its outputs are gone by its owner's wish; what it held must still add up.
+            yield job_id, replace(_facts(JobFamily(job=deleted)), has_succeeded=False)
 
 
 def _facts(family: JobFamily) -> JobFacts:

@@ -11,8 +11,8 @@ from darkroom.usecases.advance_job import advance
 UNDELIVERABLE = Failure(code="UNDELIVERABLE", message="It could not be made.")
 
 
-def bury_task(app: App, *, job_id: str, key: str, attempt: int) -> None:
-    """Fail the task if this attempt is still the one that was waited for."""
+def bury_task(app: App, *, job_id: str, key: str, attempt: int, look: int | None = None) -> None:
+    """Fail the task if this attempt, or this look at it, is still the one that was waited for."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -21,7 +21,11 @@ def bury_task(app: App, *, job_id: str, key: str, attempt: int) -> None:
             return None
         waiting = task.status is TaskStatus.READY and task.attempts == attempt - 1
         running = task.status is TaskStatus.RUNNING and task.attempts == attempt
-        if not waiting and not running:
+        if look is not None:
+            is_meant = task.attempts == attempt and task.run is not None and task.run.look == look
+        else:
+            is_meant = waiting or running
+        if task.is_final or not is_meant:
             return None
         return engine.fail(family, key, UNDELIVERABLE, now)
 

@@ -1,11 +1,12 @@
-"""Claim: one worker, one attempt, one lease; by one conditional write."""
+"""Claim: one worker, one attempt (or one look at a waiting one), one lease; by one conditional
+write."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from darkroom.bootstrap import App
-from darkroom.db import commit_one
+from darkroom.db import Write, commit_one
 from darkroom.db.commit import load
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
@@ -26,6 +27,25 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
         now=now,
     )
+    return _claimed(write)
+
+
+def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> Task | None:
+    """The waiting task, to be looked at under our lease; None when there is nothing to do."""
+    now = app.clock.now()
+    write = jobs_store.look_write(
+        job_id,
+        key,
+        attempt,
+        look,
+        claim=app.ids.token(),
+        lease_until=now + timedelta(seconds=LEASE_SECONDS),
+        now=now,
+    )
+    return _claimed(write)
+
+
+def _claimed(write: Write) -> Task | None:
     try:
         raw = commit_one(write)
     except Conflict:

@@ -2,62 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from darkroom.assets import store as assets_store
-from darkroom.assets.store import Asset, AssetStatus
 from darkroom.bootstrap import App
-from darkroom.credits import pricing
-from darkroom.credits import store as credits_store
-from darkroom.credits.model import Wallet
-from darkroom.db import snapshot
-from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
-from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, PaymentRequired
+from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
-from darkroom.templates import choice
-from darkroom.templates import store as templates_store
+from darkroom.usecases.draft_job import blank_job, blank_jobs, check_hooks, keep_draft
+from darkroom.usecases.find_materials import find_materials
+from darkroom.usecases.offer_job import Facts, offer, read_facts
 from darkroom.usecases.open_account import open_account
+from darkroom.usecases.quote_job import Claim, charged_as_quoted, redeem
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
-from darkroom.usecases.submit_job import Submission, record_shortfall, replay, submit
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Facts:
-    """What one read brings for one confirm."""
-
-    wallet: Wallet | None
-    exists: bool
-    """Whether a job stands under the id we are about to use: a repeat meets its own work."""
-    assets: tuple[Asset | None, ...]
-    assigned: str | None
+from darkroom.usecases.submit_job import Submission, charged, record_shortfall, replay, submit
 
 
 def confirm_new(
-    app: App, call: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
+    app: App,
+    call: Command,
+    *,
+    recipe_name: str,
+    inputs: Mapping[str, Any],
+    device_id: str,
+    priority: int = 0,
+    quote_id: str | None = None,
 ) -> Submission:
     """Create and queue a job at once.
 
     Raises:
-        InvalidInput, NotFound (an asset), Conflict (ASSET_NOT_READY, ASSET_FAILED),
-        PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
+        InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
+        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
     """
-    recipe = get_recipe(recipe_name)
-    blank = blank_job(app, call, recipe, inputs, device_id)
-
-    def attempt() -> Submission:
-        facts = _read(call.account_id, recipe, blank)
-        if facts.exists:
-            return replay(blank.job_id, call)
-        return _submit(app, call, recipe, facts, draft=None, job=blank)
-
-    return _charged(app, call, attempt)
+    blank = blank_job(app, call, get_recipe(recipe_name), inputs, device_id)
+    blank = replace(blank, priority=priority)
+    claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=blank.inputs)
+    return charged(app, call.account_id, lambda: _queue_new(app, call, blank, claim))
 
 
 def confirm_draft(
@@ -66,7 +52,9 @@ def confirm_draft(
     *,
     draft_job_id: str,
     overrides: Mapping[str, Any],
-    device_id: str | None,
+    device_id: str | None = None,
+    priority: int | None = None,
+    quote_id: str | None = None,
 ) -> Submission:
     """Queue a draft; fields sent override the draft's.
 
@@ -88,119 +76,111 @@ def confirm_draft(
         job = replace(
             draft,
             recipe=recipe.name,
-            inputs=recipe.revise(draft.inputs, changes),
+            inputs=_revised(draft, recipe, changes),
             language=call.language,
             device_id=draft.device_id if device_id is None else device_id,
+            priority=draft.priority if priority is None else priority,
         )
-        facts = _read(call.account_id, recipe, job)
-        return _submit(app, call, recipe, facts, draft=draft, job=job)
+        claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=job.inputs)
+        return _queue(app, call, job, read_facts(job), claim, draft=draft)
 
-    return _charged(app, call, attempt)
+    return charged(app, call.account_id, attempt)
 
 
-def blank_job(
-    app: App, call: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
-) -> Job:
-    """A job with checked inputs that holds nothing yet.
+def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored is in the form of the draft's own recipe, which may be another."""
+    own = get_recipe(draft.recipe)
+    if recipe is own:
+        return recipe.revise(draft.inputs, changes)
+    return recipe.validate({**own.reopen(draft.inputs, changes), **changes})
+
+
+def create_jobs(
+    app: App,
+    call: Command,
+    *,
+    recipe_name: str,
+    inputs: Mapping[str, Any],
+    device_id: str,
+    priority: int,
+    queued: bool,
+    quote_id: str | None = None,
+) -> list[tuple[Job, PaymentRequired | None]]:
+    """Create drafts, or queue those of the jobs that fit the balance, in their order.
+
+    A job that did not fit stays a draft and comes with what it lacked.
 
     Raises:
-        InvalidInput.
+        what ``confirm_new`` raises; PaymentRequired: none fits, and nothing is created.
     """
-    now = app.clock.now()
-    return Job(
-        job_id=call.id_for(app.ids, "job"),
-        account_id=call.account_id,
-        recipe=recipe.name,
-        status=JobStatus.DRAFT,
-        inputs=validate_inputs(app, recipe, inputs),
-        created_at=now,
-        updated_at=now,
-        language=call.language,
+    blanks = blank_jobs(
+        app,
+        call,
+        recipe_name=recipe_name,
+        inputs=inputs,
         device_id=device_id,
-        created_by=call.operation,
+        priority=priority,
     )
-
-
-def validate_inputs(app: App, recipe: Recipe, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs in their stored form, or InvalidInput."""
-    check_hooks(app, inputs)
-    return recipe.validate(inputs)
-
-
-def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
-    """The test hook is an unknown field unless hooks are on."""
-    if "testFaults" in inputs and not app.settings.test_hooks:
-        raise InvalidInput(
-            "unknown field", fields=[{"path": "testFaults", "message": "is not a known field"}]
-        )
-
-
-def _charged(app: App, call: Command, attempt: Any) -> Submission:
-    try:
-        return until_won(app, attempt)
-    except PaymentRequired as error:
-        record_shortfall(app, call.account_id, error)
-        raise
-
-
-def _read(account_id: str, recipe: Recipe, job: Job) -> _Facts:
-    """Wallet, job, photos and remembered variant: one snapshot, one round trip."""
-    asset_ids = recipe.asset_ids(job.inputs)
-    combination = recipe.template_combination(job.inputs)
-    keys: list[tuple[Any, str, str | None]] = [
-        (credits_store.WalletItem, account_id, None),
-        (jobs_items.JobItem, job.job_id, jobs_items.JOB_KEY),
+    if not queued:
+        return [(keep_draft(app, blank, call), None) for blank in blanks]
+    whole = get_recipe(recipe_name).validate(inputs)
+    claims = [
+        None if quote_id is None else Claim(quote_id=quote_id, inputs=whole, number=number)
+        for number in range(len(blanks))
     ]
-    keys += [(assets_store.AssetItem, account_id, asset_id) for asset_id in asset_ids]
-    if combination is not None:
-        joined = "|".join(combination)
-        subjects = [templates_store.account_subject(account_id)]
-        if job.device_id:
-            subjects.append(templates_store.device_subject(job.device_id))
-        keys += [(templates_store.AssignmentItem, subject, joined) for subject in subjects]
-    wallet, existing, *rest = snapshot(keys)
-    assets, assignments = rest[: len(asset_ids)], rest[len(asset_ids) :]
-    return _Facts(
-        wallet=credits_store.to_wallet(wallet) if wallet else None,
-        exists=existing is not None,
-        assets=tuple(assets_store.to_asset(item) if item else None for item in assets),
-        assigned=next((item.template_id for item in assignments if item), None),
-    )
+    return _queue_those_that_fit(app, call, blanks, claims)
 
 
-def _submit(
-    app: App, call: Command, recipe: Recipe, facts: _Facts, *, draft: Job | None, job: Job
+def _queue_those_that_fit(
+    app: App, call: Command, blanks: Sequence[Job], claims: Sequence[Claim | None]
+) -> list[tuple[Job, PaymentRequired | None]]:
+    recipe = get_recipe(blanks[0].recipe)
+    if len(blanks) > 1:
+        # Nothing is charged for some of them when the others could never run.
+        for blank in blanks:
+            find_materials(call.account_id, recipe.material_ids(blank.inputs))
+    made: list[tuple[Job, PaymentRequired | None]] = []
+    for blank, claim in zip(blanks, claims, strict=True):
+        try:
+            done = until_won(app, partial(_queue_new, app, call, blank, claim))
+            made.append((done.job, None))
+        except PaymentRequired as error:
+            made.append((blank, error))
+    shortfalls = [error for _, error in made if error is not None]
+    if shortfalls:
+        record_shortfall(app, call.account_id, shortfalls[0])
+    if len(shortfalls) == len(made):
+        raise shortfalls[0]
+    return [(job if error is None else keep_draft(app, job, call), error) for job, error in made]
+
+
+def _queue_new(app: App, call: Command, blank: Job, claim: Claim | None) -> Submission:
+    facts = read_facts(blank)
+    if not facts.exists:
+        return _queue(app, call, blank, facts, claim, draft=None)
+    kept = jobs_store.find_job(blank.job_id)
+    if kept is not None and _is_own_draft(kept, call):
+        # A repeat of a request that was not affordable in full, now that it may be.
+        return _queue(app, call, kept, facts, claim, draft=kept)
+    return replay(blank.job_id, call)
+
+
+def _is_own_draft(job: Job, call: Command) -> bool:
+    return job.status is JobStatus.DRAFT and job.created_by == call.operation
+
+
+def _queue(
+    app: App,
+    call: Command,
+    job: Job,
+    facts: Facts,
+    claim: Claim | None,
+    *,
+    draft: Job | None,
 ) -> Submission:
-    _check_assets(facts.assets)
+    quote = None if claim is None else redeem(app, claim, job)
+    offered = offer(job, facts, template_id=quote.template_id if quote else None)
+    if quote is not None:
+        offered = charged_as_quoted(offered, quote.parts)
     wallet = facts.wallet or open_account(app, call.account_id)
-    priced = replace(job, price=recipe.price(job.inputs, pricing.costs()))
-    pinned = _pin_template(recipe, priced, facts.assigned)
-    return submit(app, draft=draft, job=pinned, wallet=wallet, operation=call.operation)
-
-
-def _check_assets(assets: tuple[Asset | None, ...]) -> None:
-    for asset in assets:
-        if asset is None:
-            raise NotFound("no such asset")
-        if asset.status is AssetStatus.FAILED:
-            raise Conflict("the file was refused", code="ASSET_FAILED", assetId=asset.asset_id)
-        if asset.status is not AssetStatus.UPLOADED:
-            raise Conflict(
-                "the file is not checked yet", code="ASSET_NOT_READY", assetId=asset.asset_id
-            )
-
-
-def _pin_template(recipe: Recipe, job: Job, assigned: str | None) -> Job:
-    combination = recipe.template_combination(job.inputs)
-    if combination is None:
-        return job
-    ids = [template["templateId"] for template in choice.templates_of(*combination)]
-    template_id = assigned if assigned in ids else None
-    if template_id is None:
-        template_id = choice.choose(
-            ids,
-            account_id=job.account_id,
-            device_id=job.device_id,
-            combination=combination,
-        )
-    return replace(job, template_id=template_id, combination="|".join(combination))
+    return submit(app, draft=draft, job=offered, wallet=wallet, operation=call.operation)

@@ -1,4 +1,4 @@
-"""Dispatch: a ready task's message goes to the queue of the worker that its provider needs."""
+"""Dispatch: a task's message goes to the queue of the worker that its provider needs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,39 @@ from darkroom.bootstrap import App
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
 
+CLOCK_SKEW_SECONDS = 1
+
 
 def dispatch_task(app: App, task: Task) -> bool:
     """Send the task's next attempt; sending it again is harmless, the claim decides."""
     if task.status is not TaskStatus.READY:
         return False
+    _send(app, task, attempt=task.attempts + 1)
+    return True
+
+
+def dispatch_look(app: App, task: Task) -> bool:
+    """Send that a waiting task is to be looked at, when its time has come."""
+    if task.status is not TaskStatus.WAITING or task.run is None:
+        return False
+    _send(app, task, attempt=task.attempts, look=task.run.look)
+    return True
+
+
+def dispatch_stop(app: App, task: Task) -> bool:
+    """Send that a provider is at work for an ended task, in vain. Best effort: it is sent once."""
+    if not task.is_final or task.run is None or task.run.ref is None:
+        return False
+    _send(app, task, attempt=task.attempts, stop=True)
+    return True
+
+
+def _send(app: App, task: Task, **told: int) -> None:
     delay = 0
     if task.not_before is not None:
         delay = ceil((task.not_before - app.clock.now()).total_seconds())
-    app.queues[task.provider].send(
-        {"jobId": task.job_id, "key": task.key, "attempt": task.attempts + 1},
-        delay_seconds=delay,
-    )
-    return True
+    if delay > 0 and task.status is TaskStatus.WAITING:
+        # A look that comes too early by the worker's own clock is not taken.
+        delay += CLOCK_SKEW_SECONDS
+    message = {"jobId": task.job_id, "key": task.key, **told}
+    app.queues[task.provider].send(message, delay_seconds=delay)

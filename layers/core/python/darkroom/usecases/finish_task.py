@@ -24,10 +24,37 @@ def complete_task(app: App, task: Task, outputs: Sequence[Output]) -> JobFamily 
     return advance(app, task.job_id, step)
 
 
-def fail_task(app: App, task: Task, failure: Failure, *, transient: bool) -> JobFamily | None:
+def await_provider(app: App, task: Task, ref: str | None) -> JobFamily | None:
+    """The attempt is its provider's affair now, or may be. Does nothing when the provider has
+    called back before, which said the same."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        return engine.wait(family, task.key, ref, now)
+
+    return advance(app, task.job_id, step)
+
+
+def look_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
+    """A look at a waiting task found it unfinished; the next one follows."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task) or task.run is None:
+            return None
+        return engine.look_again(family, task.key, seen=task.run.look, ref=ref, now=now)
+
+    return advance(app, task.job_id, step)
+
+
+def fail_task(
+    app: App, task: Task, failure: Failure, *, transient: bool, at_least_seconds: float = 0
+) -> JobFamily | None:
     """The attempt failed: another one follows if that may help and attempts are left."""
     now = app.clock.now()
-    delay_seconds = backoff_seconds(app, task.attempts)
+    delay_seconds = max(at_least_seconds, backoff_seconds(app, task.attempts))
 
     def step(family: JobFamily) -> JobFamily | None:
         if not _holds(family, task):
@@ -46,11 +73,12 @@ def backoff_seconds(app: App, attempts: int) -> float:
 
 
 def _holds(family: JobFamily, task: Task) -> bool:
-    """Whether this attempt is still the one that may speak for the task."""
+    """Whether this attempt, or this look at it, is still the one that may speak for the task."""
     current = family.task(task.key)
     return (
         current is not None
-        and current.status is TaskStatus.RUNNING
+        and current.status is task.status
+        and current.status in (TaskStatus.RUNNING, TaskStatus.WAITING)
         and current.attempts == task.attempts
         and current.claim == task.claim
     )

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from darkroom.adapters.storage import clean_key
-from darkroom.bootstrap import LOCAL_STUDIO, App
+from darkroom.bootstrap import App, provider_of
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Source, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
-from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
+from darkroom.kernel.limits import PRIORITY_LIMIT
 from darkroom.recipes import get_recipe
-from darkroom.recipes.base import Blueprint, TaskSpec
+from darkroom.recipes.base import Blueprint, Material, TaskSpec
 from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
+from darkroom.usecases.find_materials import find_materials
 
-CLEAN_IMAGE = "image.jpg"
-CLEAN_IMAGE_TYPE = "image/jpeg"
+SOURCE_MISSING = Failure(code="SOURCE_MISSING", message="A file it needs is gone.", refused=True)
 
 
 def plan_job(app: App, job_id: str) -> JobFamily | None:
@@ -31,36 +34,51 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             return None
         inherited = _inherited(job)
         try:
-            tasks = _tasks(job, inherited)
+            tasks = _tasks(app, job)
         except InvalidInput as error:
             # The catalogue no longer has what the job was priced for: end it and refund.
             failure = Failure(code=error.error_code, message="The template is not available.")
             return engine.abandon(family, failure, now)
+        except (Conflict, NotFound):
+            return engine.abandon(family, SOURCE_MISSING, now)
         return engine.plan(job, tasks, inherited, now)
 
     return advance(app, job_id, step)
 
 
-def _tasks(job: Job, inherited: tuple[Output, ...]) -> list[Task]:
+def blueprint_of(job: Job) -> Blueprint:
+    """Everything the job's plan depends on, read anew; its files do not change any more.
+
+    Raises:
+        InvalidInput: the template is gone; NotFound, Conflict: a file is.
+    """
     recipe = get_recipe(job.recipe)
     template = None
     if job.combination is not None and job.template_id is not None:
         mode, stage, genre = job.combination.split("|")
         template = choice.get_template(job.template_id, mode, stage, genre)
-    specs = recipe.plan(
-        Blueprint(
-            inputs=job.inputs,
-            template=template,
-            language=job.language,
-            only_keys=frozenset(job.only_keys),
-            inherited=frozenset(output.key for output in inherited),
-        )
+    return Blueprint(
+        inputs=job.inputs,
+        template=template,
+        language=job.language,
+        materials=find_materials(job.account_id, recipe.material_ids(job.inputs)),
+        only_keys=frozenset(job.only_keys),
     )
-    photos = _photos(job, recipe.asset_ids(job.inputs))
-    return [_task(job, number, spec, photos) for number, spec in enumerate(specs, start=1)]
 
 
-def _task(job: Job, number: int, spec: TaskSpec, photos: tuple[Source, ...]) -> Task:
+def _tasks(app: App, job: Job) -> list[Task]:
+    blueprint = blueprint_of(job)
+    specs = get_recipe(job.recipe).plan(blueprint)
+    sources = _sources(blueprint.materials)
+    return [
+        _task(job, number, spec, sources, provider_of(app.settings, spec.kind))
+        for number, spec in enumerate(specs, start=1)
+    ]
+
+
+def _task(
+    job: Job, number: int, spec: TaskSpec, sources: Mapping[str, Source], provider: str
+) -> Task:
     return Task(
         job_id=job.job_id,
         account_id=job.account_id,
@@ -69,12 +87,13 @@ def _task(job: Job, number: int, spec: TaskSpec, photos: tuple[Source, ...]) -> 
         number=number,
         status=TaskStatus.BLOCKED,
         needs=spec.needs,
-        sources=photos if spec.wants_photos else (),
+        sources=tuple(sources[material_id] for material_id in spec.materials),
         params=spec.params,
         seed=task_seed(job, spec.key),
         language=job.language,
-        provider=LOCAL_STUDIO,
+        provider=provider,
         fault=job.inputs.get("testFaults", {}).get(spec.key),
+        turn=f"{PRIORITY_LIMIT - job.priority}{to_iso(job.queued_at or job.created_at)}",
     )
 
 
@@ -84,15 +103,19 @@ def task_seed(job: Job, key: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{base}|{key}".encode()).digest()[:4], "big")
 
 
-def _photos(job: Job, asset_ids: tuple[str, ...]) -> tuple[Source, ...]:
-    return tuple(
-        Source(
-            key=f"photo_{number}",
-            storage_key=clean_key(job.account_id, asset_id, CLEAN_IMAGE),
-            mime_type=CLEAN_IMAGE_TYPE,
+def _sources(materials: Sequence[Material]) -> dict[str, Source]:
+    """Material id → the file as tasks get it: ``photo_1`` …, ``media_1`` …, in their order."""
+    sources: dict[str, Source] = {}
+    counts: Counter[str] = Counter()
+    for material in materials:
+        name = "photo" if material.kind == "image" else "media"
+        counts[name] += 1
+        sources[material.id] = Source(
+            key=f"{name}_{counts[name]}",
+            storage_key=material.storage_key,
+            mime_type=material.mime_type,
         )
-        for number, asset_id in enumerate(asset_ids, start=1)
-    )
+    return sources
 
 
 def _inherited(job: Job) -> tuple[Output, ...]:

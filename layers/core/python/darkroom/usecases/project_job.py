@@ -1,4 +1,4 @@
-"""Projections of a job: its events and its template assignment.
+"""Projections of a job: its events, its template assignment and its places in lists.
 
 Everything here derives from the job as it now is, and every write is the first of its key or
 nothing, so a record that is delivered twice, late or after its successors changes nothing, and
@@ -19,6 +19,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.usecases.index_job import index_again
 
 
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
@@ -31,7 +32,9 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     ]
     if before is None or before.status is JobStatus.DRAFT:
         writes += _assignments(job)
-    return sum(_once(write) for write in writes)
+    facts = sum(_once(write) for write in writes)
+    index_again(job, before)
+    return facts
 
 
 def job_events(job: Job) -> Iterator[Event]:
@@ -47,6 +50,8 @@ def job_events(job: Job) -> Iterator[Event]:
         if job.regen_target is not None:
             regen = {"target": job.regen_target, "clipNo": job.regen_clip_no}
             yield _event(job, "regen_requested", job.queued_at, regen)
+        elif job.parent_job_id is not None:
+            yield _event(job, "JOB_RETRIED", job.queued_at, {"parentJobId": job.parent_job_id})
         else:
             yield _event(job, "job_confirmed", job.queued_at, confirmed)
         yield _event(job, "JOB_QUEUED", job.queued_at, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darkroom.kernel.ids import Ids, derived_id
@@ -24,6 +24,11 @@ class Command:
     language: str
     key: str | None
     operation: str
+
+    def of(self, subject: str) -> Command:
+        """The part of a request about many things that is about one of them."""
+        operation = hashlib.sha256(f"{self.operation}\x1f{subject}".encode()).hexdigest()[:32]
+        return replace(self, route=f"{self.route}#{subject}", operation=operation)
 
     def id_for(self, ids: Ids, prefix: str, *discriminators: str) -> str:
         if self.key is None:

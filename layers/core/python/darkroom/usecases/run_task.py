@@ -1,20 +1,28 @@
 """Run one attempt: claim, fetch, generate, store, complete. The provider call is outside any
-transaction; what it made is in our storage before the task succeeds."""
+transaction; what it made is in our storage before the task succeeds.
+
+A provider that makes it later is only handed the request; the rest is ``collect_task``'s.
+"""
 
 from __future__ import annotations
 
 import mimetypes
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from darkroom.adapters.storage import output_key
 from darkroom.bootstrap import App
 from darkroom.generation.faults import injected
 from darkroom.generation.ports import (
+    AnswerLost,
     Artifact,
+    AsyncProvider,
     GenerationRequest,
     PermanentProviderError,
     Provider,
+    ProviderError,
     SourceFile,
     TransientProviderError,
 )
@@ -22,8 +30,10 @@ from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
+from darkroom.usecases.call_address import callback_url
 from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import complete_task, fail_task
+from darkroom.usecases.finish_task import await_provider, complete_task, fail_task
+from darkroom.usecases.renew_lease import lease_renewed
 
 
 class Hung(Exception):
@@ -34,14 +44,24 @@ class AttemptCrashed(Exception):
     """An attempt failed in a way nobody foresaw; it is recorded and may be tried again."""
 
 
+@dataclass(frozen=True)
+class HandedOver:
+    """The attempt is its provider's affair now, or may be."""
+
+    ref: str | None
+    """The run's id at the provider; None when it may or may not have taken the request."""
+
+
 CRASHED = Failure(code="INTERNAL", message="Something went wrong while making it.")
+# Not refused for what it asks: the same request can be made when somebody has mended this.
+MENDABLE = frozenset({"PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "BAD_RESULT"})
 
 
 def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
     """Do what one queue message asks for; a repeated or old message does nothing.
 
-    Returns what happened, for the log: ``idle``, ``succeeded``, ``transient``, ``permanent``
-    or ``hung``.
+    Returns what happened, for the log: ``idle``, ``succeeded``, ``waiting``, ``transient``,
+    ``permanent`` or ``hung``.
 
     Raises:
         AttemptCrashed: a bug or an outage; the failure is recorded, the cause is chained.
@@ -49,28 +69,67 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
     task = claim_task(app, job_id=job_id, key=key, attempt=attempt)
     if task is None:
         return "idle"
-    with tempfile.TemporaryDirectory(prefix="task-") as folder:
+    with tempfile.TemporaryDirectory(prefix="task-") as folder, lease_renewed(app, task):
         try:
-            outputs = _make(app, task, Path(folder))
-        except TransientProviderError as error:
-            fail_task(app, task, _failure(error.error_code, error.detail), transient=True)
-            return "transient"
-        except PermanentProviderError as error:
-            fail_task(app, task, _failure(error.error_code, error.detail), transient=False)
-            return "permanent"
+            made = _make(app, task, Path(folder))
+        except (TransientProviderError, PermanentProviderError) as error:
+            return fail_for(app, task, error)
         except Hung:
             return "hung"
         except Exception as error:
             # The border of the attempt: whatever it was, the user must not wait for the lease.
             fail_task(app, task, CRASHED, transient=True)
             raise AttemptCrashed(f"{job_id} {key}") from error
-    complete_task(app, task, outputs)
+    if isinstance(made, HandedOver):
+        # No border around this: an attempt that may have been taken is never begun again because
+        # of us. If it cannot be noted, the callback or the lease's end brings it here.
+        await_provider(app, task, made.ref)
+        return "waiting"
+    complete_task(app, task, made)
     return "succeeded"
 
 
-def _make(app: App, task: Task, workdir: Path) -> list[Output]:
+def _make(app: App, task: Task, workdir: Path) -> list[Output] | HandedOver:
     provider = _provider(app, task)
-    request = GenerationRequest(
+    request = _request(app, task, workdir)
+    if task.fault == "hang" and app.settings.test_hooks:
+        raise Hung
+    if isinstance(provider, AsyncProvider):
+        return HandedOver(_submit(app, task, provider, request))
+    return store_all(app, task, provider.generate(request))
+
+
+def fail_for(app: App, task: Task, error: TransientProviderError | PermanentProviderError) -> str:
+    """Record that the attempt has failed for this reason; returns which kind of reason it is."""
+    failure = Failure(code=error.error_code, message=error.detail or "It could not be made.")
+    if isinstance(error, TransientProviderError):
+        wait_seconds = error.retry_after_seconds
+        fail_task(app, task, failure, transient=True, at_least_seconds=wait_seconds)
+        return "transient"
+    refused = error.error_code not in MENDABLE
+    fail_task(app, task, replace(failure, refused=refused), transient=False)
+    return "permanent"
+
+
+def _submit(
+    app: App, task: Task, provider: AsyncProvider, request: GenerationRequest
+) -> str | None:
+    """The run's id at the provider; None when nobody knows whether there is one."""
+    address = callback_url(app, task)
+    try:
+        return provider.submit(request, address)
+    except AnswerLost:
+        return None
+    except ProviderError:
+        raise
+    except Exception as error:
+        # A bug, at a moment that nobody knows: the request may have been taken.
+        await_provider(app, task, None)
+        raise AttemptCrashed(f"{task.job_id} {task.key}") from error
+
+
+def _request(app: App, task: Task, workdir: Path) -> GenerationRequest:
+    return GenerationRequest(
         job_id=task.job_id,
         key=task.key,
         kind=task.kind,
@@ -81,13 +140,14 @@ def _make(app: App, task: Task, workdir: Path) -> list[Output]:
         sources=_fetch_sources(app, task, workdir),
         workdir=workdir,
     )
-    if task.fault == "hang" and app.settings.test_hooks:
-        raise Hung
-    artifacts = provider.generate(request)
+
+
+def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Output]:
+    """Copy what was made into our bucket, in the order given."""
     return [_store(app, task, artifact, place) for place, artifact in enumerate(artifacts, start=1)]
 
 
-def _provider(app: App, task: Task) -> Provider:
+def _provider(app: App, task: Task) -> Provider | AsyncProvider:
     provider = app.providers.get(task.provider)
     if provider is None:
         raise PermanentProviderError("no such provider", code="PROVIDER_NOT_CONFIGURED")
@@ -127,7 +187,3 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         role=artifact.extra.get("role"),
         language=artifact.extra.get("language"),
     )
-
-
-def _failure(code: str, detail: str) -> Failure:
-    return Failure(code=code, message=detail or "It could not be made.")

@@ -6,6 +6,7 @@ template assignments are projections of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, check_job
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired, Unprocessable
 from darkroom.kernel.limits import PLAN_CHECK_SECONDS
+from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
 
 
@@ -31,8 +33,18 @@ class Submission:
     balance: int
 
 
-def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: str) -> Submission:
+def submit(
+    app: App,
+    *,
+    draft: Job | None,
+    job: Job,
+    wallet: Wallet,
+    operation: str,
+    also: Sequence[Write] = (),
+) -> Submission:
     """Queue ``job`` (from ``draft``, or new) and hold its price, or change nothing.
+
+    ``also`` goes into the same transaction.
 
     Raises:
         PaymentRequired: with needed, balance, shortfall and suggestions.
@@ -62,8 +74,8 @@ def submit(app: App, *, draft: Job | None, job: Job, wallet: Wallet, operation: 
     if draft is None:
         writes = jobs_store.create_writes(queued, operation)
     else:
-        writes = jobs_store.queue_draft_writes(draft, queued, operation)
-    commit([*writes, *money])
+        writes = jobs_store.replace_draft_writes(draft, queued, operation)
+    commit([*writes, *money, *also])
     return Submission(job=queued, balance=balance)
 
 
@@ -91,6 +103,15 @@ def _reserve(app: App, wallet: Wallet, job: Job) -> tuple[model.Change, model.Ho
     except PaymentRequired as error:
         shortfall = error.facts["shortfall"]
         error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())
+        raise
+
+
+def charged(app: App, account_id: str, attempt: Callable[[], Submission]) -> Submission:
+    """Submit, racing with whoever else spends; a refusal for want of credits is recorded."""
+    try:
+        return until_won(app, attempt)
+    except PaymentRequired as error:
+        record_shortfall(app, account_id, error)
         raise
 
 

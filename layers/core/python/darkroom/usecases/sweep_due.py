@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap import ASYNC_PROVIDERS, App
 from darkroom.db import commit
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
@@ -23,16 +23,23 @@ from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     JOB_LIMIT_SECONDS,
+    LANE_CHECK_SECONDS,
     QUEUED_LIMIT_SECONDS,
     SWEEP_ITEMS_LIMIT,
     SWEEP_PAGE_LIMIT,
+    WAITING_GRACE_SECONDS,
 )
+from darkroom.usecases.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.advance_job import advance
-from darkroom.usecases.dispatch_task import dispatch_task
+from darkroom.usecases.dispatch_task import dispatch_look
+from darkroom.usecases.erase_job import erase_job
+from darkroom.usecases.join_album import join_album
 from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_job import project_job
+from darkroom.usecases.project_share import settle_share
 
 LEASE_LOST = Failure(code="LEASE_EXPIRED", message="The attempt did not finish in time.")
+RUN_LOST = Failure(code="PROVIDER_TIMEOUT", message="It took too long.")
 JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT", message="The job took too long and was ended.")
 QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT", message="The job waited too long to start.")
 
@@ -61,9 +68,12 @@ def sweep_jobs(app: App, on_error: Callable[[str, Exception], None]) -> Counter[
 
 
 def _handle(app: App, job_id: str, sort_key: str) -> str:
+    if sort_key.startswith(jobs_items.SHARE_PREFIX):
+        settle_share(app, job_id, sort_key)
+        return "share_projected"
     family = jobs_store.find_family(job_id)
     if family is None:
-        return "gone"
+        return "erased" if erase_job(app, job_id) else "gone"
     if sort_key == jobs_items.JOB_KEY:
         return _handle_job(app, family)
     task = family.task(sort_key.removeprefix(jobs_items.TASK_PREFIX))
@@ -72,8 +82,9 @@ def _handle(app: App, job_id: str, sort_key: str) -> str:
 
 def _handle_job(app: App, family: JobFamily) -> str:
     job, now = family.job, app.clock.now()
-    if job.is_final:
+    if job.is_final or job.status is JobStatus.DRAFT:
         project_job(app, job)
+        join_album(app, family.tasks)
         _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
         return "projected"
     queued_at = job.queued_at or job.created_at
@@ -98,22 +109,65 @@ def _abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily | 
 def _handle_task(app: App, task: Task) -> str:
     now = app.clock.now()
     if task.status is TaskStatus.READY:
-        dispatch_task(app, task)
-        sort_key = jobs_items.TASK_PREFIX + task.key
-        later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
-        _push(app, task.job_id, sort_key, task.next_check_at, later)
-        return "dispatched"
+        return _handle_ready(app, task)
+    if task.status is TaskStatus.WAITING:
+        return _handle_waiting(app, task)
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
         advance(app, task.job_id, lambda family: _lose_lease(family, task, now))
         return "lease_lost"
     return "unchanged"
 
 
+def _handle_ready(app: App, task: Task) -> str:
+    """Its message, its turn, or the news of either may have been lost."""
+    if task.next_check_at is not None and task.next_check_at > app.clock.now():
+        return "unchanged"  # It was sent for the sake of another one, a moment ago.
+    if task.is_sent:
+        send_task(app, task)
+        return "dispatched"
+    admitted = admit_tasks(app, task)
+    # If it was itself sent just now, it has another moment already, and keeps it.
+    later = app.clock.now() + timedelta(seconds=LANE_CHECK_SECONDS)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    return "admitted" if admitted else "waiting"
+
+
+def _handle_waiting(app: App, task: Task) -> str:
+    """The message of its next look may have been lost, or whoever looked died over it.
+
+    Whose time is over is given up by the look itself, which also tells the provider; only when
+    nobody looks for long after is it given up from here.
+    """
+    now = app.clock.now()
+    if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
+        return "unchanged"
+    if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
+        advance(app, task.job_id, lambda family: _lose_run(family, task, now))
+        return "run_lost"
+    dispatch_look(app, task)
+    later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    return "looked"
+
+
 def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
     current = family.task(seen.key)
     if current is None or current.claim != seen.claim or current.status is not seen.status:
         return None
+    if current.lease_until is not None and current.lease_until > now:
+        return None  # It was renewed a moment ago.
+    if seen.provider in ASYNC_PROVIDERS:
+        # Its worker may have died after the provider had taken the request: a run that may be
+        # under way is waited for, not begun again.
+        return engine.wait(family, seen.key, None, now)
     return engine.retry(family, seen.key, LEASE_LOST, 0, now)
+
+
+def _lose_run(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
+    current = family.task(seen.key)
+    if current is None or (current.status, current.run) != (seen.status, seen.run):
+        return None
+    return engine.retry(family, seen.key, RUN_LOST, 0, now)
 
 
 def _recheck(app: App, job_id: str, sort_key: str, job: Job, queued_at: datetime) -> None:

@@ -10,6 +10,7 @@ from darkroom.credits.model import Entry, Wallet
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
 from darkroom.payments import store as payments_store
+from darkroom.plans.store import find_plan
 from darkroom.usecases.open_account import ensure_wallet
 
 
@@ -37,6 +38,7 @@ def get_account(account_id: str) -> dict[str, Any]:
         raise NotFound("no such account")
     return {
         "accountId": account_id,
+        "plan": find_plan(account_id),
         "balance": wallet.balance,
         "held": wallet.held,
         "debt": wallet.debt,

@@ -41,7 +41,7 @@ def job_detail(app: App, family: JobFamily) -> dict[str, Any]:
     return {
         **job_summary(job),
         "tasks": [_task(task) for task in family.tasks],
-        "outputs": [_output(app, job, output) for output in family.outputs],
+        "outputs": [output_detail(app, job, output) for output in family.outputs],
         "timeline": _timeline(job),
     }
 
@@ -58,8 +58,9 @@ def job_summary(job: Job) -> dict[str, Any]:
         "parentJobId": job.parent_job_id,
         "regenTarget": job.regen_target,
         "regenClipNo": job.regen_clip_no,
+        "priority": job.priority or None,
         "creditsReserved": job.reserved,
-        "receipt": _receipt(job),
+        "receipt": job_receipt(job),
         "progress": {
             "completed": job.progress.completed,
             "failed": job.progress.failed,
@@ -77,7 +78,7 @@ def job_summary(job: Job) -> dict[str, Any]:
 _MODES = frozenset({"quick", "story", "trailer"})
 
 
-def _receipt(job: Job) -> dict[str, Any]:
+def job_receipt(job: Job) -> dict[str, Any]:
     """The same numbers per part as in total; parts add up."""
     used = job.receipt.parts if job.receipt else (0,) * len(job.price)
     parts = [
@@ -116,7 +117,7 @@ def _task(task: Task) -> dict[str, Any]:
     return {name: value for name, value in shape.items() if value is not None}
 
 
-def _output(app: App, job: Job, output: Output) -> dict[str, Any]:
+def output_detail(app: App, job: Job, output: Output) -> dict[str, Any]:
     suffix = output.storage_key.rpartition(".")[2]
     shape: dict[str, Any] = {
         "outputId": output.output_id,
@@ -130,7 +131,7 @@ def _output(app: App, job: Job, output: Output) -> dict[str, Any]:
         "style": output.style,
         "role": output.role,
         "language": output.language,
-        "selected": output.selected,
+        "selected": output.output_id == job.selected_output,
         "inheritedFrom": output.inherited_from,
         "downloadUrl": app.storage.download_url(
             output.storage_key,

@@ -1,7 +1,8 @@
-"""Dead letters → an end: the task fails and its job settles; the asset is refused.
+"""Dead letters → an end: the task fails and its job settles; the asset is refused; who waits for
+an archive is told.
 
 A message that cannot be read belongs to nobody we could name; its job is ended by the sweeper's
-deadlines, and the message is logged and counted.
+deadlines. Every message is kept as it was, so that an operator can send it again.
 """
 
 from __future__ import annotations
@@ -13,26 +14,49 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
+from darkroom.usecases.archive_job import give_up_archive
 from darkroom.usecases.bury_task import bury_task
 from darkroom.usecases.fail_ingest import fail_ingest
+from darkroom.usecases.keep_dead_letter import keep_dead_letter
+from darkroom.workers.archive import job_of_archive
 from darkroom.workers.edge import logger, metrics, read_json
 from darkroom.workers.ingest import assets_of
-from darkroom.workers.tasks import task_of
+from darkroom.workers.tasks import look_of, task_of
 
 
 def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
-    """Give what a dead message was about its end; returns what that was."""
+    """Give what a dead message was about its end, and keep it; returns what that was."""
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=1)
     queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
     logger.warning("dead_letter", queue=queue, message_id=record.get("messageId"))
+    outcome = _end(app, record)
+    keep_dead_letter(
+        app,
+        message_id=str(record.get("messageId")),
+        sent_at_ms=int(record.get("attributes", {}).get("SentTimestamp", 0)),
+        queue=queue,
+        body=record["body"],
+        outcome=outcome,
+    )
+    return outcome
+
+
+def _end(app: App, record: Mapping[str, Any]) -> str:
     try:
         # Of whatever version: what it says is enough to give its task an end.
-        job_id, key, attempt = task_of(read_json(record))
+        message = read_json(record)
+        job_id, key, attempt = task_of(message)
     except InvalidInput:
         pass
     else:
-        bury_task(app, job_id=job_id, key=key, attempt=attempt)
+        if not message.get("stop"):
+            bury_task(app, job_id=job_id, key=key, attempt=attempt, look=look_of(message))
         return "task"
+    try:
+        give_up_archive(app, job_id=job_of_archive(read_json(record)))
+        return "archive"
+    except InvalidInput:
+        pass
     try:
         assets = assets_of(record)
     except InvalidInput:

@@ -12,19 +12,27 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset
 from darkroom.bootstrap import App
 from darkroom.jobs import items as jobs_items
+from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.items import InputsItem, JobItem, TaskItem
+from darkroom.jobs.items import InputsItem, JobItem, ShareItem, TaskItem
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.payments import store as payments_store
+from darkroom.usecases.admit_tasks import admit_tasks
 from darkroom.usecases.begin_job import begin_job
-from darkroom.usecases.dispatch_task import dispatch_task
+from darkroom.usecases.delete_asset import erase_asset
+from darkroom.usecases.dispatch_task import dispatch_look, dispatch_stop
+from darkroom.usecases.erase_job import erase_job
+from darkroom.usecases.index_job import index_again, index_file, is_called_otherwise
+from darkroom.usecases.join_album import join_album
 from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_asset import project_asset
 from darkroom.usecases.project_job import project_job
 from darkroom.usecases.project_purchase import project_purchase
+from darkroom.usecases.project_share import project_share
 from darkroom.workers.edge import metrics
 
 RawImage = Mapping[str, Mapping[str, Any]]
@@ -39,22 +47,42 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
     if "purchaseId" in new:
         project_purchase(app, payments_store.to_purchase(_item(payments_store.PurchaseItem, new)))
         return "purchase"
+    if "ofAssetId" in new:
+        return "reference_photo"
+    if "assetId" in new and "deletedAt" in new:
+        account_id, grave = new["accountId"]["S"], new["assetId"]["S"]
+        erase_asset(app, account_id, grave.removeprefix(assets_store.GRAVE))
+        return "erased"
     if "assetId" in new:
-        project_asset(app, _asset(new), before=_asset(old) if old else None)
+        _handle_asset(app, _asset(new), _asset(old) if old else None)
         return "asset"
     sort_key = new.get("sk", {}).get("S", "")
+    if "deletedAt" in new:
+        erase_job(app, new["pk"]["S"])
+        return "erased"
     if sort_key == jobs_items.JOB_KEY:
         return _handle_job(app, _job(new), _job(old) if old else None)
     if sort_key.startswith(jobs_items.TASK_PREFIX):
         return _handle_task(app, new, old)
+    if sort_key.startswith(jobs_items.SHARE_PREFIX):
+        project_share(app, share_store.to_share(_item(ShareItem, new)))
+        return "share"
     return "ignored"
+
+
+def _handle_asset(app: App, asset: Asset, before: Asset | None) -> None:
+    project_asset(app, asset, before=before)
+    if before is not None and is_called_otherwise(asset, before):
+        index_file(asset.account_id, asset.asset_id)
 
 
 def _handle_job(app: App, job: Job, before: Job | None) -> str:
     newly_queued = job.status is JobStatus.QUEUED and not job.planned
     if newly_queued and (before is None or before.status is JobStatus.DRAFT):
         plan_job(app, job.job_id)
-    if job.status is not JobStatus.DRAFT:
+    if job.status is JobStatus.DRAFT:
+        index_again(job, before)
+    else:
         project_job(app, job, before=before)
     _measure(job, before)
     return "job"
@@ -76,12 +104,21 @@ def _measure(job: Job, before: Job | None) -> None:
 def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
     task = jobs_items.task_from_item(_item(TaskItem, new))
     before = jobs_items.task_from_item(_item(TaskItem, old)) if old else None
-    if task.status is TaskStatus.READY:
-        turn = (task.status, task.attempts)
-        if before is None or (before.status, before.attempts) != turn:
-            dispatch_task(app, task)
+    # A task that became ready may go, and one that finished or waits for its next attempt makes
+    # room; that a message was sent, or that one was claimed, changes nothing for the others.
+    turn = (task.status, task.attempts)
+    is_new = before is None or (before.status, before.attempts) != turn
+    if is_new and (task.is_final or task.status is TaskStatus.READY):
+        admit_tasks(app, task)
+    if is_new or before is None or before.run != task.run:
+        # Each look has its own message, sent when the one before has left the task waiting.
+        dispatch_look(app, task)
+    if is_new:
+        dispatch_stop(app, task)
     if task.status is TaskStatus.RUNNING and task.attempts == 1:
         begin_job(app, task.job_id)
+    if is_new:
+        join_album(app, [task])
     return "task"
 
 

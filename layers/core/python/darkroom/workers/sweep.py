@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
+from darkroom.usecases.delete_album import sweep_albums
 from darkroom.usecases.expire_grants import sweep_grants
 from darkroom.usecases.receive_payment_event import sweep_payment_events
 from darkroom.usecases.sweep_due import sweep_jobs
@@ -25,6 +26,7 @@ def sweep_everything(app: App) -> Counter[str]:
     sweeps = {
         "": sweep_jobs,
         "upload_": sweep_uploads,
+        "album_": sweep_albums,
         "grant_": sweep_grants,
         "payment_": sweep_payment_events,
         "purchase_": sweep_purchases,

@@ -1,4 +1,4 @@
-"""Task messages → attempts."""
+"""Task messages → attempts, and looks at what providers make meanwhile."""
 
 from __future__ import annotations
 
@@ -10,21 +10,31 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
+from darkroom.usecases.collect_task import collect_task, stop_run
 from darkroom.usecases.run_task import AttemptCrashed, run_task
 from darkroom.workers.edge import logger, metrics, read_message
 
 
 def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
-    """Run the attempt that the message names; returns its outcome.
+    """Do what the message names; returns its outcome.
+
+    Without more it is to run an attempt; with ``look`` to look at a waiting one; with ``stop`` to
+    end what a provider makes in vain.
 
     Raises:
         InvalidInput: the message is not one of ours; it belongs into the dead-letter queue.
     """
-    job_id, key, attempt = task_of(read_message(record))
+    message = read_message(record)
+    job_id, key, attempt = task_of(message)
     logger.append_keys(job_id=job_id, task_key=key, attempt=attempt)
     started = perf_counter()
     try:
-        outcome = run_task(app, job_id=job_id, key=key, attempt=attempt)
+        if (look := look_of(message)) is not None:
+            outcome = collect_task(app, job_id=job_id, key=key, attempt=attempt, look=look)
+        elif message.get("stop"):
+            outcome = stop_run(app, job_id=job_id, key=key)
+        else:
+            outcome = run_task(app, job_id=job_id, key=key, attempt=attempt)
     except AttemptCrashed:
         logger.exception("attempt_crashed")
         outcome = "crashed"
@@ -32,6 +42,11 @@ def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
     metrics.add_metric(name="TaskMilliseconds", unit=MetricUnit.Milliseconds, value=took)
     logger.info("task", outcome=outcome, took_ms=took)
     return outcome
+
+
+def look_of(message: Mapping[str, Any]) -> int | None:
+    look = message.get("look")
+    return look if isinstance(look, int) else None
 
 
 def task_of(message: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.messages import message_for
 from darkroom.api.schemas import (
     AccountAnswer,
     AdjustAnswer,
     AdjustRequest,
     AuditAnswer,
+    DeadLetterPage,
+    PatchAccountRequest,
+    RedriveAnswer,
+    RedriveRequest,
     SweepAnswer,
     SweepRequest,
 )
 from darkroom.bootstrap import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
-from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.kernel.errors import DarkroomError, InvalidInput, NotFound
+from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.usecases.adjust_credits import adjust_credits
 from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.change_plan import change_plan
+from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
 
@@ -84,6 +93,64 @@ async def get_account(
 ) -> dict[str, Any]:
     """What the books say of an account."""
     caller.require_admin()
+    return views.get_account(accountId)
+
+
+@router.get(
+    "/api/admin/dead-letters",
+    responses=responses(DeadLetterPage, 200, 400, 401, 403),
+    response_model=None,
+)
+async def get_dead_letters(
+    app: CurrentApp,
+    caller: CurrentCaller,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """Messages that the queues gave up on, and what became of what they were about."""
+    caller.require_admin()
+    bound = {"account_id": caller.account_id, "route": "dead-letters"}
+    items, position = list_dead_letters(limit=limit, before=read_cursor(app, cursor, **bound))
+    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+
+
+@router.post(
+    "/api/admin/dead-letters/redrive",
+    responses=responses(RedriveAnswer, 200, 400, 401, 403),
+    response_model=None,
+)
+async def redrive_dead_letters(
+    body: RedriveRequest, app: CurrentApp, caller: CurrentCaller
+) -> dict[str, Any]:
+    """Send dead letters to their queues again; each is answered on its own."""
+    caller.require_admin()
+
+    def one(dead_letter_id: str) -> dict[str, Any]:
+        try:
+            redrive(app, dead_letter_id)
+        except DarkroomError as error:
+            sentence = message_for(error.error_code, caller.language)
+            return {"ok": False, "code": error.error_code, "error": sentence}
+        return {"ok": True}
+
+    return {"results": [{"id": each, **one(each)} for each in body.ids]}
+
+
+@router.patch(
+    "/api/admin/accounts/{accountId}",
+    responses=responses(AccountAnswer, 200, 400, 401, 403, 404),
+    response_model=None,
+)
+async def patch_account(
+    accountId: str,
+    body: PatchAccountRequest,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> dict[str, Any]:
+    """Put an account on another plan."""
+    caller.require_admin()
+    views.get_account(accountId)
+    change_plan(app, account_id=accountId, plan=body.plan)
     return views.get_account(accountId)
 
 

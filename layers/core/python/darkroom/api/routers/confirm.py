@@ -1,4 +1,4 @@
-"""``POST /api/jobs/confirm``."""
+"""``POST /api/jobs/quote`` and ``POST /api/jobs/confirm``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,54 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest
+from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest, QuoteAnswer, QuoteRequest
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
-from darkroom.usecases import confirm_job
+from darkroom.usecases import confirm_job, quote_job
 from darkroom.usecases.submit_job import Submission
 
 router = APIRouter(tags=["jobs"])
-_NOT_INPUTS = {"draftJobId", "deviceId"}
+_NOT_INPUTS = {"draftJobId", "deviceId", "priority", "quoteId"}
+
+
+@router.post(
+    "/api/jobs/quote",
+    responses=responses(QuoteAnswer, 200, 400, 401, 404, 409),
+    response_model=None,
+)
+async def quote(
+    body: QuoteRequest, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> dict[str, Any]:
+    """What a job costs now; confirmed within 15 minutes, it costs just that."""
+    call, _ = await read_command(request, app, caller, key_required=False)
+    if (body.draft_job_id is None) == (body.recipe is None or body.inputs is None):
+        raise InvalidInput(
+            "a draft or inputs",
+            fields=[{"path": "draftJobId", "message": "send this, or recipe and inputs"}],
+        )
+    if body.draft_job_id is not None:
+        offered = quote_job.quote_draft(app, call, draft_job_id=body.draft_job_id)
+    else:
+        assert body.recipe is not None and body.inputs is not None
+        offered = quote_job.quote_inputs(
+            app,
+            call,
+            recipe_name=body.recipe,
+            inputs=body.inputs,
+            device_id=body.device_id or "",
+        )
+    return {
+        "quoteId": offered.quote_id,
+        "expiresAt": to_iso(offered.expires_at),
+        "credits": offered.credits,
+        "breakdown": [
+            {"name": part.name, "credits": part.credits}
+            for job in offered.jobs
+            for part in job.price
+        ],
+        "balance": offered.balance,
+        "sufficient": offered.balance >= offered.credits,
+    }
 
 
 @router.post(
@@ -40,6 +81,8 @@ async def confirm(
                 draft_job_id=body.draft_job_id,
                 overrides=fields,
                 device_id=body.device_id,
+                priority=body.priority,
+                quote_id=body.quote_id,
             )
         else:
             done = confirm_job.confirm_new(
@@ -48,6 +91,8 @@ async def confirm(
                 recipe_name=_mode(fields),
                 inputs={name: value for name, value in fields.items() if name != "mode"},
                 device_id=body.device_id or "",
+                priority=body.priority or 0,
+                quote_id=body.quote_id,
             )
         return confirmation(done)
 

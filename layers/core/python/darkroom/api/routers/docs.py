@@ -21,12 +21,15 @@ def full_openapi() -> dict[str, Any]:
 
     document = create_app(*everything.ROUTERS).openapi()
     document["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "ticket": {"type": "apiKey", "in": "query", "name": "ticket"},
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if path not in everything.PUBLIC_PATHS:
                 operation["security"] = [{"bearer": []}]
+            if path in everything.SELF_CHECKED_PATHS:
+                operation["security"].append({"ticket": []})
             # Invalid input is 400 in the documented shape here, never FastAPI's own 422.
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]

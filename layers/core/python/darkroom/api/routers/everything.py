@@ -6,15 +6,20 @@ from fastapi import APIRouter
 
 from darkroom.api.routers import (
     admin,
-    assets,
+    bulk,
     catalogue,
     confirm,
     credits,
     docs,
+    downloads,
     hooks,
+    job_lists,
+    job_stream,
     jobs,
+    library,
     purchase,
     regenerate,
+    shares,
     uploads,
 )
 
@@ -22,27 +27,43 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
     "purchase": (purchase.router,),
     "hooks": (hooks.router,),
-    "regenerate": (regenerate.router,),
     "uploads": (uploads.router,),
+    "stream": (job_stream.router,),
+    # Where all are mounted together, many jobs and the stream come before the routes of one job,
+    # whose id would swallow their words.
+    "jobs": (
+        bulk.router,
+        downloads.router,
+        job_stream.ticket_router,
+        job_lists.router,
+        shares.router,
+        jobs.router,
+    ),
     "api": (
         credits.router,
-        jobs.router,
-        assets.router,
+        *library.ROUTERS,
         catalogue.router,
-        admin.router,
         docs.router,
     ),
+    "admin": (admin.router,),
+    # After the routes of many jobs, whose "bulk" is no job's id where all are mounted together.
+    "regenerate": (regenerate.router,),
 }
 ROUTERS: tuple[APIRouter, ...] = tuple(
     router for routers in BY_FUNCTION.values() for router in routers
 )
+# No authorizer stands before them, because EventSource sends no headers: the function verifies
+# a ticket or a token itself.
+SELF_CHECKED_PATHS = frozenset({"/api/jobs/stream"})
 PUBLIC_PATHS = frozenset(
     {
         "/api/health",
         "/api/pricing",
         "/api/recipes",
+        "/api/shares/{token}",
         "/api/templates",
         "/api/webhooks/stripe",
+        "/api/webhooks/{provider}",
         "/docs",
         "/openapi.json",
     }

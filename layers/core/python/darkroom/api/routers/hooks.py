@@ -1,15 +1,18 @@
-"""``POST /api/webhooks/stripe``: no token, the signature over the raw body proves the caller."""
+"""``POST /api/webhooks/…``: no token, the signature over the raw body proves the caller."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aws_lambda_powertools.metrics import MetricUnit
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp
 from darkroom.api.docs import responses
 from darkroom.api.edge import logger, metrics
-from darkroom.api.schemas import ReceivedAnswer
+from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
+from darkroom.usecases.hear_provider import hear_provider
 from darkroom.usecases.receive_payment_event import receive_payment_event
 
 router = APIRouter(tags=["webhooks"])
@@ -29,3 +32,36 @@ async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
         logger.error("payment_mismatch", purchase_id=taken.misplaced.purchase_id)
         metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=1)
     return JSONResponse({"outcome": taken.outcome})
+
+
+Word = Annotated[str, Query(min_length=1, max_length=100)]
+
+
+@router.post(
+    "/api/webhooks/{provider}",
+    responses=responses(HeardAnswer, 200, 400, 401, 404),
+    response_model=None,
+)
+async def provider(
+    request: Request,
+    app: CurrentApp,
+    name: Annotated[str, Path(alias="provider", max_length=40)],
+    job: Word,
+    key: Word,
+    attempt: Annotated[int, Query(ge=1, le=1000)],
+    nonce: Word,
+) -> JSONResponse:
+    """Take in the call of a provider about one attempt. Any number, at any time: the address is
+    the one it was given, and what it says is only the news that there is something to see."""
+    outcome = hear_provider(
+        app,
+        provider=name,
+        job_id=job,
+        key=key,
+        attempt=attempt,
+        nonce=nonce,
+        body=await request.body(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+    )
+    logger.info("provider_call", provider=name, job_id=job, task_key=key, outcome=outcome)
+    return JSONResponse({"outcome": outcome})

@@ -1,29 +1,32 @@
-"""Reads of jobs, and drafts."""
+"""One job: create, read, change, cancel, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import CreateJobsRequest, JobAnswer, JobPage, JobsAnswer
-from darkroom.bootstrap import App
-from darkroom.jobs import store
-from darkroom.jobs.model import Job
-from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
-from darkroom.usecases.confirm_job import confirm_new
-from darkroom.usecases.create_drafts import create_draft
-from darkroom.usecases.requests import Command
+from darkroom.api.schemas import (
+    CancelAnswer,
+    CreateJobsRequest,
+    JobAnswer,
+    JobsAnswer,
+    JobSummary,
+    PatchJobRequest,
+)
+from darkroom.jobs.model import Job, JobFamily
+from darkroom.kernel.errors import PaymentRequired
+from darkroom.usecases.cancel_job import cancel_job
+from darkroom.usecases.confirm_job import create_jobs
+from darkroom.usecases.delete_job import delete_job
+from darkroom.usecases.draft_job import patch_draft
 from darkroom.views import jobs as views
 
 router = APIRouter(tags=["jobs"])
-_ROUTE = "jobs"
 
 
 @router.post(
@@ -31,45 +34,36 @@ _ROUTE = "jobs"
     status_code=201,
     responses=responses(JobsAnswer, 201, 400, 401, 402, 404, 409, 422),
 )
-async def create_jobs(
+async def post_jobs(
     body: CreateJobsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Create a draft, or a job that is queued at once (then an Idempotency-Key is required)."""
+    """Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
+
+    Captions make one job for each file. Of several that are to be queued, those that the
+    balance does not reach stay drafts and say so in their ``code``.
+    """
     queued = body.status == "queued"
     call, raw = await read_command(request, app, caller, key_required=queued)
 
     def action() -> dict[str, Any]:
-        device_id = body.device_id or ""
-        create = _queue if queued else create_draft
-        job = create(app, call, recipe_name=body.recipe, inputs=body.inputs, device_id=device_id)
-        return {"jobs": [views.job_summary(job)]}
+        made = create_jobs(
+            app,
+            call,
+            recipe_name=body.recipe,
+            inputs=body.inputs,
+            device_id=body.device_id or "",
+            priority=body.priority,
+            queued=queued,
+            quote_id=body.quote_id,
+        )
+        return {"jobs": [_created(job, lacking) for job, lacking in made]}
 
     return answer_once(app, call, raw, status=201, action=action)
 
 
-def _queue(
-    app: App, call: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
-) -> Job:
-    done = confirm_new(app, call, recipe_name=recipe_name, inputs=inputs, device_id=device_id)
-    return done.job
-
-
-@router.get("/api/jobs", responses=responses(JobPage, 200, 400, 401), response_model=None)
-async def list_jobs(
-    app: CurrentApp,
-    caller: CurrentCaller,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
-    """The account's jobs, newest first."""
-    bound = {"account_id": caller.account_id, "route": _ROUTE}
-    jobs, position = store.list_jobs(
-        caller.account_id, limit=limit, before=read_cursor(app, cursor, **bound)
-    )
-    return {
-        "items": [views.job_summary(job) for job in jobs],
-        "nextCursor": make_cursor(app, position, **bound),
-    }
+def _created(job: Job, lacking: PaymentRequired | None) -> dict[str, Any]:
+    summary = views.job_summary(job)
+    return summary if lacking is None else summary | {"code": lacking.error_code}
 
 
 @router.get(
@@ -87,6 +81,78 @@ async def get_job(
     family = views.get_family(caller.account_id, jobId)
     tag = views.etag(app, family)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in [known.strip() for known in request.headers.get("if-none-match", "").split(",")]:
+    if tag in _tags(request, "if-none-match"):
         return Response(status_code=304, headers=headers)
     return JSONResponse(views.job_detail(app, family), headers=headers)
+
+
+@router.patch(
+    "/api/jobs/{jobId}",
+    responses=responses(JobSummary, 200, 400, 401, 404, 409, 412),
+    response_model=None,
+)
+async def patch_job(
+    jobId: str,
+    body: PatchJobRequest,
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> Response:
+    """Change a draft by a JSON merge patch (RFC 7396) of its inputs.
+
+    With ``If-Match`` only if it still is as it was read. Inputs may stand in ``inputs`` or
+    beside it.
+    """
+    call, _ = await read_command(request, app, caller, key_required=False)
+    wanted = _tags(request, "if-match")
+
+    def is_current(draft: Job) -> bool:
+        return not wanted or "*" in wanted or views.etag(app, JobFamily(job=draft)) in wanted
+
+    draft = patch_draft(
+        app,
+        call,
+        job_id=jobId,
+        patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
+        device_id=body.device_id,
+        priority=body.priority,
+        is_current=is_current,
+    )
+    tag = views.etag(app, JobFamily(job=draft))
+    return JSONResponse(views.job_summary(draft), headers={"ETag": tag})
+
+
+@router.post(
+    "/api/jobs/{jobId}/cancel",
+    responses=responses(CancelAnswer, 200, 401, 404),
+    response_model=None,
+)
+async def cancel(
+    jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> JSONResponse:
+    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat."""
+    call, raw = await read_command(request, app, caller, key_required=False)
+
+    def action() -> dict[str, Any]:
+        outcome, job = cancel_job(app, account_id=call.account_id, job_id=jobId)
+        return {"outcome": outcome, "receipt": views.job_receipt(job)}
+
+    return answer_once(app, call, raw, status=200, action=action)
+
+
+@router.delete(
+    "/api/jobs/{jobId}",
+    status_code=204,
+    responses=responses(None, 204, 400, 401, 404, 409),
+)
+async def delete(
+    jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False
+) -> Response:
+    """Delete a draft or a finished job with its files; ``cascade`` also what was made from it."""
+    delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
+    return Response(status_code=204)
+
+
+def _tags(request: Request, header: str) -> list[str]:
+    text = request.headers.get(header, "")
+    return [tag.strip().removeprefix("W/") for tag in text.split(",") if tag.strip()]

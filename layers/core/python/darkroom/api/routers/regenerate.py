@@ -1,18 +1,27 @@
-"""``POST /api/jobs/{jobId}/regenerate``."""
+"""``POST /api/jobs/{jobId}/regenerate``, ``/retry`` and ``/rerun``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import RegenerateAnswer, RegenerateRequest
+from darkroom.api.routers.confirm import confirmation
+from darkroom.api.schemas import (
+    RegenerateAnswer,
+    RegenerateRequest,
+    RerunAnswer,
+    RetryRequest,
+)
 from darkroom.kernel.errors import InvalidInput
+from darkroom.recipes.base import Target
 from darkroom.usecases.regenerate_job import regenerate
+from darkroom.usecases.retry_job import rerun_job, retry_job
+from darkroom.usecases.submit_job import Submission
 
 router = APIRouter(tags=["jobs"])
 
@@ -29,17 +38,70 @@ async def regenerate_job(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Make one clip, scene or ending again, as a child job that inherits the rest."""
+    """Make one clip, scene, ending or image again, as a child job that inherits the rest."""
     call, raw = await read_command(request, app, caller, key_required=True)
-    if body.key is not None:
-        raise InvalidInput("no recipe here has single images", code="INVALID_TARGET")
+    target = Target(name=body.target, clip_no=body.clip_no, key=body.key)
 
     def action() -> dict[str, Any]:
-        done = regenerate(app, call, parent_job_id=jobId, target=body.target, clip_no=body.clip_no)
-        return {
-            "retryJobId": done.job.job_id,
-            "creditsReserved": done.job.reserved,
-            "balance": done.balance,
-        }
+        return child_answer(regenerate(app, call, parent_job_id=jobId, target=target))
 
     return answer_once(app, call, raw, status=202, action=action)
+
+
+@router.post(
+    "/api/jobs/{jobId}/retry",
+    status_code=202,
+    responses=responses(RegenerateAnswer, 202, 400, 401, 402, 404, 409, 422),
+)
+async def retry(
+    jobId: str,
+    body: Annotated[RetryRequest, Body(default_factory=RetryRequest)],
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> JSONResponse:
+    """Make what is missing of a failed, partial or canceled job, as a child priced for it."""
+    call, raw = await read_command(request, app, caller, key_required=True)
+    options = options_of(body)
+
+    def action() -> dict[str, Any]:
+        return child_answer(retry_job(app, call, parent_job_id=jobId, options=options))
+
+    return answer_once(app, call, raw, status=202, action=action)
+
+
+@router.post(
+    "/api/jobs/{jobId}/rerun",
+    status_code=202,
+    responses=responses(RerunAnswer, 202, 400, 401, 402, 404, 409, 422),
+)
+async def rerun(
+    jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> JSONResponse:
+    """Run the same inputs again, as a new job at full price."""
+    call, raw = await read_command(request, app, caller, key_required=True)
+
+    def action() -> dict[str, Any]:
+        return confirmation(rerun_job(app, call, job_id=jobId))
+
+    return answer_once(app, call, raw, status=202, action=action)
+
+
+def options_of(body: RetryRequest) -> dict[str, Any]:
+    """What a retry changes; nothing by default.
+
+    Raises:
+        InvalidInput: the options are not to be kept, and there are no others.
+    """
+    if not body.keep_options and not body.options:
+        fields = [{"path": "options", "message": "are needed with keepOptions: false"}]
+        raise InvalidInput("no options", fields=fields)
+    return body.options or {}
+
+
+def child_answer(done: Submission) -> dict[str, Any]:
+    return {
+        "retryJobId": done.job.job_id,
+        "creditsReserved": done.job.reserved,
+        "balance": done.balance,
+    }

@@ -1,0 +1,7 @@
+"""HTTP: operators' routes."""
+
+from darkroom.api.app import create_app
+from darkroom.api.edge import http_handler
+from darkroom.api.routers import admin
+
+handler = http_handler(create_app(admin.router))

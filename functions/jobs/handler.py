@@ -1,0 +1,17 @@
+"""HTTP: jobs, one by one and many at once."""
+
+from darkroom.api.app import create_app
+from darkroom.api.edge import http_handler
+from darkroom.api.routers import bulk, downloads, job_lists, job_stream, jobs, shares
+
+handler = http_handler(
+    create_app(
+        # Before the routes of one job, whose id would swallow their words.
+        bulk.router,
+        downloads.router,
+        job_stream.ticket_router,
+        job_lists.router,
+        shares.router,
+        jobs.router,
+    )
+)

@@ -1,0 +1,60 @@
+"""All files of a job as one zip: of one job, or of many at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.docs import responses
+from darkroom.api.idempotency import read_command
+from darkroom.api.routers.bulk import answer_each
+from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
+from darkroom.usecases.offer_archive import Link, allowance, offer_archive
+
+BUILDING = {"status": "building"}
+router = APIRouter(tags=["jobs"])
+
+
+@router.get(
+    "/api/jobs/{jobId}/download",
+    responses=responses(DownloadAnswer, 200, 401, 404, 409, 413)
+    | {202: {"model": BuildingAnswer, "description": "It is being made; ask again"}},
+    response_model=None,
+)
+async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
+    """A link to a zip of a finished job's files; a large one is made first."""
+    link = offer_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
+    if link is None:
+        retry = {"Retry-After": str(ARCHIVE_RETRY_SECONDS)}
+        return JSONResponse(BUILDING, status_code=202, headers=retry)
+    return JSONResponse(_link(link), headers={"Cache-Control": "private, no-store"})
+
+
+@router.post(
+    "/api/jobs/bulk/download",
+    responses=responses(BulkAnswer, 200, 400, 401),
+    response_model=None,
+)
+async def download_many(
+    body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> JSONResponse:
+    """Links to the zips of up to 100 jobs; those with ``status: building`` are to be asked for
+    again."""
+    call, _ = await read_command(request, app, caller, key_required=False)
+    allowed = allowance(app)
+
+    def one(job_id: str) -> dict[str, Any]:
+        link = offer_archive(app, account_id=call.account_id, job_id=job_id, allowed=allowed)
+        return BUILDING if link is None else {"status": "ready", **_link(link)}
+
+    # Not remembered under an Idempotency-Key: links end sooner than answers are kept.
+    return JSONResponse(answer_each(call, body.job_ids, one))
+
+
+def _link(link: Link) -> dict[str, str]:
+    return {"downloadUrl": link.url, "expiresAt": to_iso(link.expires_at)}

@@ -1,0 +1,238 @@
+"""Many jobs at once: lists, a spreadsheet, the history of tasks; and the owner's pick."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import Request as HttpRequest
+from fastapi.responses import Response
+
+from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.cursors import make_cursor, read_cursor
+from darkroom.api.docs import responses
+from darkroom.api.schemas import (
+    Answer,
+    FailureAnswer,
+    Identifier,
+    JobPage,
+    OutputAnswer,
+    Request,
+)
+from darkroom.jobs import listing
+from darkroom.jobs.listing import Filters, Sort, to_search
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.limits import (
+    BULK_LIMIT,
+    CSV_ROWS_LIMIT,
+    PAGE_DEFAULT,
+    PAGE_LIMIT,
+    SEARCH_LIMIT_CHARS,
+)
+from darkroom.recipes import get_recipe
+from darkroom.usecases.select_output import select_output
+from darkroom.views import generations, job_lists
+from darkroom.views.jobs import output_detail
+
+router = APIRouter(tags=["jobs"])
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
+Rows = Annotated[int, Query(ge=1, le=CSV_ROWS_LIMIT)]
+
+
+class GenerationAnswer(Answer):
+    """``creditsUsed`` of all tasks of a job add up to its receipt."""
+
+    generation_id: str
+    job_id: str
+    key: str
+    status: str
+    style: str | None = None
+    original_url: str | None = None
+    url: str | None = None
+    selected: bool
+    credits_used: int
+    error: FailureAnswer | None = None
+    created_at: str
+
+
+class GenerationPage(Answer):
+    items: list[GenerationAnswer]
+    next_cursor: str | None
+    remaining_credits: int
+
+
+class SelectRequest(Request):
+    """``jobId`` names the job that inherited the output; without it, the one that made it."""
+
+    job_id: Identifier | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The filters of a request, and one spelling of them that cursors are bound to."""
+
+    filters: Filters
+    text: str
+
+
+async def wanted_jobs(
+    status: JobStatus | None = None,
+    recipe: str | None = None,
+    translate: bool | None = None,
+    date_from: Annotated[str | None, Query(alias="dateFrom")] = None,
+    date_to: Annotated[str | None, Query(alias="dateTo")] = None,
+    search: Annotated[str | None, Query(max_length=SEARCH_LIMIT_CHARS)] = None,
+    sort: Sort = Sort.NEWEST,
+) -> Wanted:
+    """Raises InvalidInput, naming the parameter."""
+    if recipe is not None:
+        get_recipe(recipe)
+    is_search = search is not None and search.strip() != ""
+    if is_search and sort is Sort.DURATION:
+        raise _bad("sort", "a search is sorted by time: newest, oldest or failedFirst")
+    filters = Filters(
+        status=status,
+        recipe=recipe,
+        translate=translate,
+        created_from=_moment(date_from, "dateFrom"),
+        created_before=_moment(date_to, "dateTo"),
+        search=to_search(search) if search is not None and is_search else None,
+        sort=sort,
+    )
+    parts = [status, recipe, translate, date_from, date_to, search if is_search else None, sort]
+    return Wanted(filters, json.dumps(parts))
+
+
+WantedJobs = Annotated[Wanted, Depends(wanted_jobs)]
+
+
+@router.get("/api/jobs", responses=responses(JobPage, 200, 400, 401), response_model=None)
+async def list_jobs(
+    app: CurrentApp,
+    caller: CurrentCaller,
+    wanted: WantedJobs,
+    cursor: str | None = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """The account's jobs without their tasks, outputs and timelines.
+
+    ``dateFrom`` is inclusive, ``dateTo`` exclusive, both of the time of creation. ``translate``
+    is about captions. ``search`` is the beginning of any word of a file name or tag (of several
+    words, each), or a whole id. A search or a ``sort=duration`` that is also filtered otherwise
+    may answer short or empty pages with a ``nextCursor``: go on until it is null.
+    """
+    bound = {"account_id": caller.account_id, "route": "jobs", "filters": wanted.text}
+    items, position = job_lists.list_jobs(
+        caller.account_id,
+        wanted.filters,
+        limit=limit,
+        after=read_cursor(app, cursor, **bound),
+    )
+    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+
+
+@router.get(
+    "/api/jobs.csv",
+    responses=responses(None, 200, 400, 401)
+    | {200: {"description": "A spreadsheet", "content": {"text/csv": {}}}},
+    response_model=None,
+)
+async def export_jobs(
+    request: HttpRequest,
+    app: CurrentApp,
+    caller: CurrentCaller,
+    wanted: WantedJobs,
+    job_ids: Annotated[str | None, Query(alias="jobIds")] = None,
+    cursor: str | None = None,
+    limit: Rows = CSV_ROWS_LIMIT,
+) -> Response:
+    """The same list as a spreadsheet, up to 1 000 rows; ``Link: <…>; rel="next"`` leads on.
+
+    With ``jobIds`` (up to 100, with commas between) just those; what is missing or another
+    account's is left out.
+    """
+    bound = {"account_id": caller.account_id, "route": "jobs.csv", "filters": wanted.text}
+    if job_ids is not None:
+        if set(request.query_params) - {"jobIds"}:
+            raise _bad("jobIds", "goes without other parameters")
+        page = listing.find_page(caller.account_id, _ids(job_ids))
+    else:
+        after = read_cursor(app, cursor, **bound)
+        page = listing.read_page(caller.account_id, wanted.filters, limit=limit, after=after)
+    day = to_iso(app.clock.now())[:10]
+    headers = {"Content-Disposition": f'attachment; filename="jobs-{day}.csv"'}
+    following = make_cursor(app, page.position, **bound)
+    if following is not None:
+        sent = {name: value for name, value in request.query_params.items() if name != "cursor"}
+        query = urlencode({**sent, "cursor": following})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    text = job_lists.to_csv(caller.account_id, page)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get(
+    "/api/generations", responses=responses(GenerationPage, 200, 400, 401), response_model=None
+)
+async def list_generations(
+    app: CurrentApp,
+    caller: CurrentCaller,
+    cursor: str | None = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """The history of tasks, also of those that failed, newest first."""
+    bound = {"account_id": caller.account_id, "route": "generations"}
+    shape, position = generations.list_generations(
+        app, caller.account_id, limit=limit, after=read_cursor(app, cursor, **bound)
+    )
+    return {**shape, "nextCursor": make_cursor(app, position, **bound)}
+
+
+@router.post(
+    "/api/outputs/{outputId}/select",
+    responses=responses(OutputAnswer, 200, 400, 401, 404),
+    response_model=None,
+)
+async def select(
+    output_id: Annotated[str, Path(alias="outputId")],
+    app: CurrentApp,
+    caller: CurrentCaller,
+    body: Annotated[SelectRequest, Body(default_factory=SelectRequest)],
+) -> dict[str, Any]:
+    """Make an output the pick of its job, instead of any other. Safe to repeat."""
+    job, output = select_output(
+        app,
+        account_id=caller.account_id,
+        output_id=output_id,
+        job_id=body.job_id,
+    )
+    return output_detail(app, job, output)
+
+
+def _ids(text: str) -> list[str]:
+    ids = [job_id.strip() for job_id in text.split(",") if job_id.strip()]
+    if not 1 <= len(ids) <= BULK_LIMIT:
+        raise _bad("jobIds", f"must name 1 to {BULK_LIMIT} jobs")
+    return ids
+
+
+def _moment(text: str | None, name: str) -> datetime | None:
+    """A date (its beginning) or a time; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        # In a query a plus sign means a blank.
+        moment = from_iso(text.replace(" ", "+") if "T" in text else text)
+        to_iso(moment)
+    except (ValueError, OverflowError) as error:
+        raise _bad(name, "must be an ISO 8601 date or time") from error
+    return moment
+
+
+def _bad(name: str, message: str) -> InvalidInput:
+    return InvalidInput("bad filter", fields=[{"path": name, "message": message}])

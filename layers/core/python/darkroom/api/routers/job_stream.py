@@ -1,0 +1,117 @@
+"""``GET /api/jobs/stream``: live updates as server-sent events, and the ticket that opens them.
+
+Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html. An answer is
+bounded: it tells what is new and ends, and the browser's EventSource comes back by itself after
+``retry`` with the id it was told last. EventSource sends no headers, so it brings a short-lived
+ticket; no authorizer stands before this route, and the function verifies whatever is brought.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+
+from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
+from darkroom.api.docs import responses
+from darkroom.api.schemas import StreamTicketAnswer
+from darkroom.bootstrap import App
+from darkroom.kernel.clock import to_epoch_seconds, to_iso
+from darkroom.kernel.errors import Unauthorized
+from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
+from darkroom.kernel.signing import BadSignature, sign, verify
+from darkroom.views.job_changes import Changes, change_shape, changes_since, read_position
+
+PURPOSE = "stream-ticket"
+MEDIA_TYPE = "text/event-stream"
+HEADERS = {
+    "Cache-Control": "no-store, no-transform",
+    # Told to nginx and its kind: pass it on as it comes.
+    "X-Accel-Buffering": "no",
+}
+ticket_router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"])
+
+
+@ticket_router.post(
+    "/api/jobs/stream-ticket",
+    responses=responses(StreamTicketAnswer, 200, 401),
+    response_model=None,
+)
+async def open_stream(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+    """A ticket for ``GET /api/jobs/stream?ticket=``; good for ten minutes and for nothing else."""
+    now = app.clock.now().replace(microsecond=0)
+    until = now + timedelta(seconds=STREAM_TICKET_SECONDS)
+    grant = {"account": caller.account_id, "until": to_epoch_seconds(until)}
+    return {
+        "ticket": sign(app.signing_secret.value, PURPOSE, grant),
+        "expiresAt": to_iso(until),
+    }
+
+
+@router.get(
+    "/api/jobs/stream",
+    responses=responses(None, 200, 401)
+    | {
+        200: {
+            "description": "Server-sent events: event `job`, data {jobId, status, progress "
+            "{completed, failed, total, percent}, updatedAt}; the answer ends, come back after "
+            "`retry` milliseconds with `Last-Event-ID`",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        }
+    },
+    response_class=Response,
+)
+async def stream(
+    app: CurrentApp,
+    ticket: Annotated[str | None, Query(description="From POST /api/jobs/stream-ticket")] = None,
+    lastEventId: Annotated[
+        str | None,
+        Query(description="To go on with another ticket: the id of the last event received"),
+    ] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+    authorization: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The caller's job changes since ``Last-Event-ID``; without one the unfinished jobs."""
+    if ticket is not None:
+        account_id = _account_of_ticket(app, ticket)
+    else:
+        account_id = _account_of_token(app, authorization)
+    position = read_position(last_event_id or lastEventId, app.clock.now())
+    changes = changes_since(app, account_id, position)
+    return Response(_events(changes), media_type=MEDIA_TYPE, headers=HEADERS)
+
+
+def _account_of_ticket(app: App, ticket: str) -> str:
+    try:
+        grant = verify(app.signing_secret.value, PURPOSE, ticket)
+    except BadSignature as error:
+        raise Unauthorized("not a ticket of ours") from error
+    if app.clock.now().timestamp() >= grant["until"]:
+        raise Unauthorized("the ticket is too old")
+    account_id: str = grant["account"]
+    return account_id
+
+
+def _account_of_token(app: App, authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("neither a ticket nor a token")
+    settings = app.settings
+    if not settings.jwt_issuer or not settings.jwt_audience:
+        raise Unauthorized("it is not known whose tokens to take")
+    return trusted_account(app, app.tokens.claims(token.strip()))
+
+
+def _events(changes: Changes) -> str:
+    """The body: time to come back, a sign of life, the events, and where to go on."""
+    blocks = [f"retry: {STREAM_RETRY_MS}", ": heartbeat"]
+    for number, change in changes.events:
+        content = json.dumps(change_shape(change), separators=(",", ":"))
+        blocks.append(f"id: {number}\nevent: job\ndata: {content}")
+    # An id without data is no event; EventSource remembers it all the same.
+    blocks.append(f"id: {changes.position}")
+    return "".join(f"{block}\n\n" for block in blocks)

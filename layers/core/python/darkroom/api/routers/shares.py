@@ -1,0 +1,120 @@
+"""Public links to what a job made."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path
+from fastapi import Request as HttpRequest
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.docs import responses
+from darkroom.api.idempotency import REPLAYED_HEADER, answer_once, read_command
+from darkroom.api.schemas import Answer, Request
+from darkroom.bootstrap import App
+from darkroom.jobs.share_store import to_token
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.limits import SHARE_DAYS_LIMIT
+from darkroom.usecases.share_job import share_job, share_secret, unshare_job
+from darkroom.usecases.view_share import view_share
+from darkroom.views.shares import shared_outputs
+
+router = APIRouter(tags=["shares"])
+JobId = Annotated[str, Path(alias="jobId")]
+
+
+class ShareRequest(Request):
+    """Without ``expiresInDays`` the link works until it is revoked or the job is deleted."""
+
+    expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
+
+
+class ShareAnswer(Answer):
+    token: str
+    url: str
+    expires_at: str | None = None
+
+
+class SharedOutput(Answer):
+    key: str
+    type: str
+    mime_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    style: str | None = None
+    role: str | None = None
+    language: str | None = None
+    selected: bool
+    download_url: str
+
+
+class SharedJob(Answer):
+    outputs: list[SharedOutput]
+    recipe: str
+    created_at: str
+
+
+@router.post(
+    "/api/jobs/{jobId}/share",
+    status_code=201,
+    responses=responses(ShareAnswer, 201, 400, 401, 404, 409, 422),
+)
+async def share(
+    job_id: JobId,
+    request: HttpRequest,
+    app: CurrentApp,
+    caller: CurrentCaller,
+    body: Annotated[ShareRequest, Body(default_factory=ShareRequest)],
+) -> JSONResponse:
+    """Make a link to the outputs of a job that succeeded, wholly or in part.
+
+    Each call makes one; with an Idempotency-Key, a repeat answers the same one.
+    """
+    call, raw = await read_command(request, app, caller, key_required=False)
+    secret = share_secret(app, call)
+
+    def action() -> dict[str, Any]:
+        made = share_job(
+            app, call, job_id=job_id, secret=secret, expires_in_days=body.expires_in_days
+        )
+        return {"expiresAt": to_iso(made.expires_at)} if made.expires_at else {}
+
+    answered = answer_once(app, call, raw, status=201, action=action)
+    # The answer is remembered without the link, whose secret is stored nowhere.
+    token = to_token(job_id, secret)
+    link = {"token": token, "url": f"{_console(app, request)}/s/{token}"}
+    replayed = {
+        name: answered.headers[name] for name in (REPLAYED_HEADER,) if name in answered.headers
+    }
+    content = {**link, **json.loads(bytes(answered.body))}
+    return JSONResponse(content, status_code=201, headers=replayed)
+
+
+@router.delete("/api/jobs/{jobId}/share", status_code=204, responses=responses(None, 204, 401, 404))
+async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Response:
+    """Revoke all links to the job. Safe to repeat."""
+    unshare_job(app, account_id=caller.account_id, job_id=job_id)
+    return Response(status_code=204)
+
+
+@router.get("/api/shares/{token}", responses=responses(SharedJob, 200, 404), response_model=None)
+async def read_share(token: str, app: CurrentApp) -> JSONResponse:
+    """What was shared, for whoever holds the link. Each call counts as a view."""
+    family = view_share(app, token)
+    shape = {
+        "outputs": shared_outputs(app, family),
+        "recipe": family.job.recipe,
+        "createdAt": to_iso(family.job.created_at),
+    }
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return JSONResponse(shape, headers=headers)
+
+
+def _console(app: App, request: HttpRequest) -> str:
+    """Where the console is; without a setting, where the request came to."""
+    return (app.settings.console_url or str(request.base_url)).rstrip("/")

@@ -1,0 +1,158 @@
+"""Lists of jobs: reads of the indexes, and the entries of jobs in lists of their own making.
+
+The indexes follow the table within moments. Entries lie beside a job's collection and in the
+index ``byAccount``, each under the key of what it lists (``jobs.facets``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from darkroom.jobs.facets import Entry
+from darkroom.jobs.items import (
+    ENTRY_PREFIX,
+    INPUTS_KEY,
+    JOB_KEY,
+    SIDE_SUFFIX,
+    TASK_PREFIX,
+    WORDS_KEY,
+    CollectionItem,
+    InputsItem,
+    JobItem,
+    ListEntryItem,
+    TaskItem,
+    job_from_items,
+    side_key,
+    task_from_item,
+)
+from darkroom.jobs.model import Job, Task
+from darkroom.jobs.store import is_deleted
+
+FIRST, LAST = "0", "~"
+"""Before and after every order: they all begin with a digit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """One partition of one index, in its order."""
+
+    index: Literal["account", "status", "kind", "status_kind", "facet"]
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A place in a list, and the job itself where the index holds it."""
+
+    order: str
+    job_id: str
+    job: Job | None = None
+
+
+_INDEXES: Mapping[str, Any] = {
+    "account": JobItem.by_account,
+    "status": JobItem.by_status,
+    "kind": JobItem.by_kind,
+    "status_kind": JobItem.by_status_kind,
+    "facet": ListEntryItem.by_facet,
+}
+
+
+def read_lane(lane: Lane, *, low: str, high: str, ascending: bool, limit: int) -> list[Candidate]:
+    """Up to ``limit`` places with ``low`` ≤ order ≤ ``high``, in one query."""
+    order = ListEntryItem.order if lane.index == "facet" else JobItem.list_key
+    found = list(
+        _INDEXES[lane.index].query(
+            lane.key,
+            range_key_condition=order.between(low, high),
+            scan_index_forward=ascending,
+            limit=limit,
+            page_size=limit,
+        )
+    )
+    if lane.index == "account":
+        return _with_jobs(found)
+    if lane.index == "facet":
+        return [
+            Candidate(order=item.order, job_id=item.pk.removesuffix(SIDE_SUFFIX)) for item in found
+        ]
+    return [Candidate(order=item.list_key, job_id=item.pk) for item in found]
+
+
+def _with_jobs(items: Sequence[JobItem]) -> list[Candidate]:
+    jobs = _to_jobs(items)
+    return [
+        Candidate(order=item.list_key, job_id=item.pk, job=job)
+        for item, job in zip(items, jobs, strict=True)
+    ]
+
+
+def find_jobs(job_ids: Iterable[str]) -> dict[str, Job]:
+    """Those of the jobs that exist, a hundred in a call; a moment old."""
+    keys = [(job_id, JOB_KEY) for job_id in dict.fromkeys(job_ids)]
+    items = [item for item in JobItem.batch_get(keys) if not is_deleted(item)] if keys else []
+    return {job.job_id: job for job in _to_jobs(items)}
+
+
+def _to_jobs(items: Sequence[JobItem]) -> list[Job]:
+    """With their inputs, the large ones all at once."""
+    large = [(item.pk, INPUTS_KEY) for item in items if item.inputs is None]
+    beside = {item.pk: item for item in InputsItem.batch_get(large)} if large else {}
+    return [job_from_items(item, beside.get(item.pk)) for item in items]
+
+
+def find_words(job_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The words that jobs are found by, of those that are listed."""
+    keys = [(side_key(job_id), WORDS_KEY) for job_id in dict.fromkeys(job_ids)]
+    items = ListEntryItem.batch_get(keys) if keys else ()
+    return {item.pk.removesuffix(SIDE_SUFFIX): tuple((item.words or "").split()) for item in items}
+
+
+def list_tasks(job_id: str) -> list[Task]:
+    """A job's tasks in the order of the plan; a moment old."""
+    items = TaskItem.query(job_id, TaskItem.sk.startswith(TASK_PREFIX))
+    return sorted((task_from_item(item) for item in items), key=lambda task: task.number)
+
+
+def replace_entries(job_id: str, entries: Iterable[Entry], words: Sequence[str]) -> int:
+    """Make these the job's entries; returns how many had to change.
+
+    Not a transaction: entries derive from the job, and whoever reads them looks at the job.
+    Writing them again, or stopping in between and starting anew, comes to the same.
+    """
+    wanted: dict[str, tuple[str | None, str | None, str | None]] = {
+        ENTRY_PREFIX + entry.name: (entry.facet, entry.order, None) for entry in entries
+    }
+    wanted[WORDS_KEY] = (None, None, " ".join(words) or None)
+    known = {item.sk: (item.facet, item.order, item.words) for item in _entries(job_id)}
+    changed = [key for key, held in wanted.items() if known.get(key) != held]
+    gone = [key for key in known if key not in wanted]
+    if not changed and not gone:
+        return 0
+    pk = side_key(job_id)
+    with ListEntryItem.batch_write() as batch:
+        for key in changed:
+            facet, order, text = wanted[key]
+            batch.save(ListEntryItem(pk, key, facet=facet, order=order, words=text))
+        for key in gone:
+            batch.delete(ListEntryItem(pk, key))
+    return len(changed) + len(gone)
+
+
+def erase_side(job_id: str) -> None:
+    """Remove everything that lies beside a deleted job; safe to repeat."""
+    found = list(CollectionItem.query(side_key(job_id), consistent_read=True))
+    if found:
+        with CollectionItem.batch_write() as batch:
+            for item in found:
+                batch.delete(item)
+
+
+def _entries(job_id: str) -> list[ListEntryItem]:
+    return list(
+        ListEntryItem.query(
+            side_key(job_id), ListEntryItem.sk.startswith(ENTRY_PREFIX), consistent_read=True
+        )
+    )

@@ -1,0 +1,143 @@
+"""Shares: public links to a job's outputs. Only the digest of a link's secret is stored.
+
+A token holds the job's id and 128 random bits, so it leads to its item without an index. Shares
+lie beside the job's collection and go with the job. A revoked one stays as a mark, so that the
+repeat of the request that made it does not bring it back.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from pynamodb.models import Model
+
+from darkroom.db.due import due_fields
+from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.jobs.items import (
+    SHARE_PREFIX,
+    SIDE_SUFFIX,
+    CollectionItem,
+    ShareItem,
+    due_shard,
+    side_key,
+)
+from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
+from darkroom.kernel.ids import id_from_bytes, id_to_bytes
+from darkroom.kernel.limits import SHARE_SECRET_BYTES
+
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    job_id: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def to_token(job_id: str, secret: bytes) -> str:
+    return base64.urlsafe_b64encode(id_to_bytes(job_id) + secret).decode().rstrip("=")
+
+
+def from_token(token: str) -> tuple[str, bytes] | None:
+    """The job's id and the secret; None for what was never a token."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != _ID_BYTES + SHARE_SECRET_BYTES:
+        return None
+    job_id, secret = id_from_bytes("job", raw[:_ID_BYTES]), raw[_ID_BYTES:]
+    # One spelling: base 64 has spare bits at its end.
+    return (job_id, secret) if to_token(job_id, secret) == token else None
+
+
+def digest_of(secret: bytes) -> str:
+    return hashlib.sha256(secret).hexdigest()
+
+
+def find_share(job_id: str, secret: bytes) -> Share | None:
+    """The share with this secret.
+
+    It is looked up by its digest, so no comparison takes longer the closer a guess is.
+    """
+    return find_stored(side_key(job_id), SHARE_PREFIX + digest_of(secret))
+
+
+def find_stored(key: str, sort_key: str) -> Share | None:
+    """The share under this key of the table."""
+    try:
+        return to_share(ShareItem.get(key, sort_key, consistent_read=True))
+    except Model.DoesNotExist:
+        return None
+
+
+def list_shares(job_id: str) -> list[Share]:
+    """All of the job's shares, also those that are over."""
+    items = ShareItem.query(
+        side_key(job_id), ShareItem.sk.startswith(SHARE_PREFIX), consistent_read=True
+    )
+    return [to_share(item) for item in items]
+
+
+def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
+    """The sweeper looks at it at ``check_at``, should its event have been lost."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+
+    item = ShareItem(
+        side_key(share.job_id),
+        SHARE_PREFIX + share.digest,
+        created_at=to_iso(share.created_at),
+        expires_at=to_iso(share.expires_at) if share.expires_at else None,
+        **due_fields(check_at, shard=due_shard(share.job_id)),
+        operation=operation,
+    )
+    return put(item, condition=ShareItem.pk.does_not_exist(), refused=refused)
+
+
+def revoke_write(share: Share, now: datetime) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the share is gone")
+
+    return update(
+        ShareItem(side_key(share.job_id), SHARE_PREFIX + share.digest),
+        [ShareItem.revoked_at.set(to_iso(now))],
+        condition=ShareItem.pk.exists(),
+        refused=refused,
+    )
+
+
+def settled_write(share: Share) -> Write:
+    """Its event is recorded: the sweeper need not look at it any more."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the share is gone")
+
+    return update(
+        ShareItem(side_key(share.job_id), SHARE_PREFIX + share.digest),
+        [CollectionItem.next_check_at.remove(), CollectionItem.due_shard.remove()],
+        condition=ShareItem.pk.exists(),
+        refused=refused,
+    )
+
+
+def to_share(item: ShareItem) -> Share:
+    return Share(
+        job_id=item.pk.removesuffix(SIDE_SUFFIX),
+        digest=item.sk.removeprefix(SHARE_PREFIX),
+        created_at=from_iso(item.created_at),
+        expires_at=from_iso(item.expires_at) if item.expires_at else None,
+        revoked_at=from_iso(item.revoked_at) if item.revoked_at else None,
+    )

@@ -1,0 +1,150 @@
+"""Archive: all files of a finished job in one zip, stored beside them.
+
+The name of an archive says exactly which files it holds, and it appears in one piece: whether
+it exists is all there is to know. Making it twice makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from darkroom.adapters.storage import Storage, outputs_prefix
+from darkroom.bootstrap import App
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import JobFamily, Output
+from darkroom.kernel.errors import Conflict, NotFound, TooLarge
+from darkroom.kernel.limits import ARCHIVE_LIMIT_BYTES
+
+MIME_TYPE = "application/zip"
+FORMAT = "1"
+"""Part of every archive's name: another way to write them makes others."""
+MADE, THERE, GONE, FAILED = "made", "there", "gone", "failed"
+_FAILED_SUFFIX = ".failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """What an archive of a job holds, made or not."""
+
+    key: str
+    file_name: str
+    dated: datetime
+    outputs: tuple[Output, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its files; the zip itself adds a few hundred bytes to each."""
+        return sum(output.size_bytes for output in self.outputs)
+
+
+def archive_of(family: JobFamily) -> Archive:
+    """The archive of a job as it is now.
+
+    Raises:
+        Conflict: JOB_NOT_FINAL, NO_OUTPUTS; TooLarge: ARCHIVE_TOO_LARGE.
+    """
+    job = family.job
+    if not job.is_final:
+        raise Conflict("its files are still being made", code="JOB_NOT_FINAL")
+    if not family.outputs:
+        raise Conflict("nothing was made", code="NO_OUTPUTS")
+    named = [f"{output.output_id}={output.storage_key}" for output in family.outputs]
+    digest = hashlib.sha256("\x1f".join((FORMAT, *named)).encode()).hexdigest()[:32]
+    archive = Archive(
+        key=f"{outputs_prefix(job.account_id, job.job_id)}archive-{digest}.zip",
+        file_name=f"{job.recipe}-{job.job_id}.zip",
+        dated=job.finished_at or job.updated_at,
+        outputs=family.outputs,
+    )
+    if archive.size_bytes > ARCHIVE_LIMIT_BYTES:
+        raise TooLarge("too much for one archive", code="ARCHIVE_TOO_LARGE")
+    return archive
+
+
+def archive_job(app: App, *, job_id: str) -> str:
+    """Make the archive that somebody asked for, unless it is there; returns what came of it.
+
+    Safe to repeat, also at the same time: the bytes are the same. A job that is gone, or has
+    nothing to archive, needs none. Of a file that is missing the asker is told by a mark.
+    """
+    family = jobs_store.find_family(job_id)
+    if family is None:
+        return GONE
+    try:
+        archive = archive_of(family)
+    except (Conflict, TooLarge):
+        return GONE
+    if app.storage.find(archive.key) is not None:
+        return THERE
+    try:
+        make_archive(app.storage, archive)
+    except NotFound:
+        mark_failed(app.storage, archive)
+        return FAILED
+    return MADE
+
+
+def give_up_archive(app: App, *, job_id: str) -> None:
+    """Nobody could make it: whoever waits for it is told."""
+    family = jobs_store.find_family(job_id)
+    if family is None:
+        return
+    try:
+        archive = archive_of(family)
+    except (Conflict, TooLarge):
+        return
+    if app.storage.find(archive.key) is None:
+        mark_failed(app.storage, archive)
+
+
+def make_archive(storage: Storage, archive: Archive) -> None:
+    """Write the zip and store it, in one piece or not at all.
+
+    Raises:
+        NotFound: one of its files is missing; an archive without it would only look complete.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "archive.zip"
+        # Stored, not compressed: pictures and films do not get smaller.
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+            for name, output in zip(entry_names(archive.outputs), archive.outputs, strict=True):
+                _add(file, name, archive.dated, storage, output.storage_key)
+        storage.upload(archive.key, path, mime_type=MIME_TYPE)
+
+
+def entry_names(outputs: Sequence[Output]) -> list[str]:
+    """``01-clip_1.mp4`` …: in the order in which the job shows them, and never the same twice."""
+    width = max(2, len(str(len(outputs))))
+    return [
+        f"{number:0{width}}-{output.key}.{output.storage_key.rpartition('.')[2]}"
+        for number, output in enumerate(outputs, start=1)
+    ]
+
+
+def mark_failed(storage: Storage, archive: Archive) -> None:
+    storage.write(archive.key + _FAILED_SUFFIX, b"", mime_type="text/plain")
+
+
+def take_failure(storage: Storage, archive: Archive) -> bool:
+    """Whether making it failed since this was last asked. Told once: then it is tried anew."""
+    key = archive.key + _FAILED_SUFFIX
+    if storage.find(key) is None:
+        return False
+    storage.delete(key)
+    return True
+
+
+def _add(file: zipfile.ZipFile, name: str, dated: datetime, storage: Storage, key: str) -> None:
+    """One file, in chunks. Everything in its entry follows from the job, so bytes repeat."""
+    entry = zipfile.ZipInfo(name, date_time=dated.astimezone(UTC).timetuple()[:6])
+    entry.create_system = 3  # Unix, wherever this runs
+    entry.external_attr = 0o644 << 16
+    with file.open(entry, "w", force_zip64=True) as target:
+        for chunk in storage.chunks(key):
+            target.write(chunk)

@@ -1,0 +1,82 @@
+"""Materials: the checked files that a job's inputs name, as its recipe looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from darkroom.adapters.storage import clean_key
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus
+from darkroom.assets.reference_store import (
+    REFERENCE_PREFIX,
+    ReferencePhotoItem,
+    to_reference_photo,
+)
+from darkroom.db import snapshot
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.recipes.base import Material
+
+CLEAN_IMAGE, CLEAN_IMAGE_TYPE = "image.jpg", "image/jpeg"
+Key = tuple[Any, str, str | None]
+
+
+def material_keys(account_id: str, ids: Sequence[str]) -> list[Key]:
+    """Where the items of these materials are, for a snapshot that also reads other things."""
+    return [(_item_class(material_id), account_id, material_id) for material_id in ids]
+
+
+def to_materials(ids: Sequence[str], items: Sequence[Any]) -> tuple[Material, ...]:
+    """The materials that a snapshot of their keys found.
+
+    Raises:
+        NotFound: one is missing or another account's.
+        Conflict: ASSET_NOT_READY, ASSET_FAILED; with the ``assetId``.
+    """
+    return tuple(_material(material_id, item) for material_id, item in zip(ids, items, strict=True))
+
+
+def find_materials(account_id: str, ids: Sequence[str]) -> tuple[Material, ...]:
+    """Read them; raises what ``to_materials`` raises."""
+    return to_materials(ids, snapshot(material_keys(account_id, ids))) if ids else ()
+
+
+def _item_class(material_id: str) -> Any:
+    is_reference = material_id.startswith(f"{REFERENCE_PREFIX}_")
+    return ReferencePhotoItem if is_reference else assets_store.AssetItem
+
+
+def _material(material_id: str, item: Any) -> Material:
+    if item is None:
+        raise NotFound("no such file")
+    if isinstance(item, ReferencePhotoItem):
+        photo = to_reference_photo(item)
+        return Material(
+            id=material_id,
+            kind="image",
+            storage_key=photo.clean_key,
+            mime_type=photo.mime_type,
+            role=photo.role,
+            is_active=photo.is_active,
+        )
+    asset = assets_store.to_asset(item)
+    _require_usable(asset)
+    # Assets of the version before may not say where their clean copy is: all were pictures.
+    known = asset.clean_key or clean_key(asset.account_id, asset.asset_id, CLEAN_IMAGE)
+    return Material(
+        id=material_id,
+        kind=asset.kind,
+        storage_key=known,
+        mime_type=asset.clean_mime_type or CLEAN_IMAGE_TYPE,
+        duration_ms=asset.duration_ms,
+        name=asset.filename,
+    )
+
+
+def _require_usable(asset: Asset) -> None:
+    if asset.status is AssetStatus.FAILED:
+        raise Conflict("the file was refused", code="ASSET_FAILED", assetId=asset.asset_id)
+    if asset.status is not AssetStatus.UPLOADED:
+        raise Conflict(
+            "the file is not checked yet", code="ASSET_NOT_READY", assetId=asset.asset_id
+        )

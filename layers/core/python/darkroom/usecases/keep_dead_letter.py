@@ -1,0 +1,78 @@
+"""Dead letters kept: what a queue gave up on, as it was, and sent again when an operator asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from darkroom.adapters.queues import Queue
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.events.store import Event, find_event, page_events, record_write
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict, NotFound
+
+DEAD_LETTERS = "dead-letters"
+_DIED, _QUEUE = "DeadLetters", "Queue"
+
+
+def keep_dead_letter(
+    app: App, *, message_id: str, sent_at_ms: int, queue: str, body: str, outcome: str
+) -> None:
+    """Keep a message once, however often it is delivered; it goes with the other events."""
+    sent_at = datetime.fromtimestamp(sent_at_ms / 1000, UTC)
+    event = Event(
+        event_id=f"{to_iso(sent_at)}#{message_id}",
+        name="DEAD_LETTER",
+        entity_type="queue",
+        entity_id=DEAD_LETTERS,
+        created_at=app.clock.now(),
+        props={"queue": queue, "body": body, "outcome": outcome},
+    )
+    try:
+        commit([record_write(event, retention_days=app.settings.event_retention_days)])
+    except Conflict:
+        return
+
+
+def list_dead_letters(*, limit: int, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """Dead letters, the latest first, and the position to go on before."""
+    events, position = page_events(DEAD_LETTERS, limit=limit, before=before)
+    shown = [
+        {
+            "id": event.event_id,
+            "queue": event.props["queue"],
+            "outcome": event.props["outcome"],
+            "body": event.props["body"],
+            "createdAt": to_iso(event.created_at),
+        }
+        for event in events
+    ]
+    return shown, position
+
+
+def redrive(app: App, dead_letter_id: str) -> None:
+    """Send a dead letter to its queue again, as it was. What has ended meanwhile ignores it.
+
+    Raises:
+        NotFound: it was never kept, or is forgotten by now.
+        Conflict: NOT_REDRIVABLE; its queue does not exist any more.
+    """
+    event = find_event(DEAD_LETTERS, dead_letter_id)
+    if event is None:
+        raise NotFound("no such dead letter")
+    _queue_of(app, event.props["queue"]).resend(event.props["body"])
+
+
+def _queue_of(app: App, dead_letter_queue: str) -> Queue:
+    """CloudFormation names queues ``<stack>-<logical id>-<random>``; ours come in pairs."""
+    wanted = _logical_id(dead_letter_queue).replace(_DIED, _QUEUE)
+    queues = [*app.queues.values(), *app.ingest_queues.values(), app.archive_queue]
+    for queue in queues:
+        if wanted.endswith(_QUEUE) and _logical_id(queue.name) == wanted:
+            return queue
+    raise Conflict("its queue is gone", code="NOT_REDRIVABLE")
+
+
+def _logical_id(name: str) -> str:
+    return name.rpartition("-")[0].rpartition("-")[2]

@@ -1,0 +1,57 @@
+"""Projections of a share: that a job was shared, once for each link."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from darkroom.bootstrap import App
+from darkroom.db import commit, commit_one
+from darkroom.events.store import Event, record_write
+from darkroom.jobs import share_store
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.share_store import Share
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+
+_DIGEST_CHARS = 8
+
+
+def project_share(app: App, share: Share) -> bool:
+    """Record that the job was shared; False when that is known already, or the job is gone."""
+    job = jobs_store.find_job(share.job_id)
+    if job is None:
+        return False
+    mark = share.digest[:_DIGEST_CHARS]
+    event = share_event(job, "share_created", at=share.created_at, mark=mark)
+    try:
+        commit([record_write(event, retention_days=app.settings.event_retention_days)])
+    except Conflict:
+        return False
+    return True
+
+
+def settle_share(app: App, side_key: str, sort_key: str) -> None:
+    """What the stream may have lost is recorded, and the sweeper lets the share go."""
+    share = share_store.find_stored(side_key, sort_key)
+    if share is None:
+        return
+    project_share(app, share)
+    try:
+        commit_one(share_store.settled_write(share))
+    except ConcurrentUpdate:
+        return
+
+
+def share_event(job: Job, name: str, *, at: datetime, mark: str) -> Event:
+    """``mark`` keeps events of one millisecond apart."""
+    return Event(
+        event_id=f"{to_iso(at)}#{name}#{mark}",
+        name=name,
+        entity_type="job",
+        entity_id=job.job_id,
+        account_id=job.account_id,
+        job_id=job.job_id,
+        created_at=at,
+        props={"mode": job.recipe, "templateId": job.template_id},
+    )

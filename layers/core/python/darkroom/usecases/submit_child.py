@@ -1,0 +1,84 @@
+"""Children: jobs that are made from a finished one and inherit what they do not make anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from darkroom.bootstrap import App
+from darkroom.credits import store as credits_store
+from darkroom.db import snapshot
+from darkroom.jobs import items as jobs_items
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job, JobFamily
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.errors import NotFound
+from darkroom.kernel.money import PricePart
+from darkroom.usecases.open_account import open_account
+from darkroom.usecases.requests import Command
+from darkroom.usecases.submit_job import Submission, charged, replay, submit
+
+
+def submit_child(
+    app: App, call: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
+) -> Submission:
+    """Queue the child that ``build`` makes of the parent and an id, and tell the parent.
+
+    Raises:
+        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); what ``build`` raises.
+    """
+    child_id = call.id_for(app.ids, "job")
+
+    def attempt() -> Submission:
+        parent = jobs_store.find_family(parent_job_id)
+        if parent is None or parent.job.account_id != call.account_id:
+            raise NotFound("no such job")
+        wallet_item, existing = snapshot(
+            [
+                (credits_store.WalletItem, call.account_id, None),
+                (jobs_items.JobItem, child_id, jobs_items.JOB_KEY),
+            ]
+        )
+        if existing is not None:
+            return replay(child_id, call)
+        if wallet_item is None:
+            wallet = open_account(app, call.account_id)
+        else:
+            wallet = credits_store.to_wallet(wallet_item)
+        child = replace(build(parent, child_id), created_by=call.operation)
+        adopt = jobs_store.adopt_write(parent.job, child_id)
+        return submit(
+            app, draft=None, job=child, wallet=wallet, operation=call.operation, also=[adopt]
+        )
+
+    return charged(app, call.account_id, attempt)
+
+
+def blank_child(
+    app: App,
+    parent: Job,
+    child_id: str,
+    *,
+    only_keys: tuple[str, ...],
+    price: tuple[PricePart, ...],
+    without: frozenset[str],
+) -> Job:
+    """Inputs (but those of its own run), language and template are the parent's."""
+    now = app.clock.now()
+    return Job(
+        job_id=child_id,
+        account_id=parent.account_id,
+        recipe=parent.recipe,
+        status=JobStatus.DRAFT,
+        inputs={name: value for name, value in parent.inputs.items() if name not in without},
+        created_at=now,
+        updated_at=now,
+        language=parent.language,
+        device_id=parent.device_id,
+        template_id=parent.template_id,
+        combination=parent.combination,
+        priority=parent.priority,
+        price=price,
+        parent_job_id=parent.job_id,
+        only_keys=only_keys,
+    )

@@ -1,0 +1,115 @@
+"""The history of an account's tasks, also of those that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.jobs import listing
+from darkroom.jobs.items import list_key
+from darkroom.jobs.list_store import list_tasks
+from darkroom.jobs.listing import Filters
+from darkroom.jobs.model import Job, Task
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
+from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
+from darkroom.usecases.open_account import ensure_wallet
+from darkroom.views.jobs import output_detail
+
+Position = tuple[str, str, int]
+"""The place of the last job that is listed whole; the job after it that is listed in part, and
+the number of its task that was listed last."""
+START: Position = ("", "", 0)
+_CLEAN = "clean/"
+_ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
+
+
+def list_generations(
+    app: App, account_id: str, *, limit: int, after: Position | None
+) -> tuple[dict[str, Any], Position | None]:
+    """Tasks, those of the newest job first and in a job the last first; and where to go on.
+
+    Looks at ``GENERATION_JOBS_LIMIT`` jobs at most, so after many drafts a page may be short
+    though there is more.
+    """
+    items: list[dict[str, Any]] = []
+    whole, partial_id, number = after or START
+    looked = 0
+    while looked < GENERATION_JOBS_LIMIT:
+        page = listing.read_page(account_id, Filters(), limit=limit, after=(0, whole))
+        for job in page.jobs:
+            tasks = _begun(job)
+            below = number if job.job_id == partial_id else _ANY_NUMBER
+            for task in reversed(tasks):
+                if task.number >= below:
+                    continue
+                if len(items) == limit:
+                    return _history(app, account_id, items), (whole, partial_id, number)
+                items.append(_generation(app, job, tasks, task))
+                partial_id, number = job.job_id, task.number
+            whole = list_key(job)
+        looked += len(page.jobs)
+        if page.position is None:
+            return _history(app, account_id, items), None
+    return _history(app, account_id, items), (whole, partial_id, number)
+
+
+def _begun(job: Job) -> Sequence[Task]:
+    """The job's tasks; a draft has none, and nothing need be read to know it."""
+    return list_tasks(job.job_id) if job.planned else ()
+
+
+def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"items": items, "remainingCredits": ensure_wallet(app, account_id).balance}
+
+
+def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task) -> dict[str, Any]:
+    made = task.outputs[0] if task.outputs else None
+    name = made.output_id if made else first_output_id(task)
+    shape: dict[str, Any] = {
+        "generationId": name,
+        "jobId": job.job_id,
+        "key": task.key,
+        "status": task.status.value,
+        "style": (made.style if made else None) or task.params.get("style"),
+        "originalUrl": _original(app, tasks, task),
+        "url": output_detail(app, job, made)["downloadUrl"] if made else None,
+        "selected": job.selected_output in {output.output_id for output in task.outputs},
+        "creditsUsed": credits_by_key(job, tasks).get(task.key, 0),
+        "error": {"message": task.failure.message, "code": task.failure.code}
+        if task.failure
+        else None,
+        "createdAt": to_iso(job.queued_at or job.created_at),
+    }
+    return {field: value for field, value in shape.items() if value is not None}
+
+
+def first_output_id(task: Task) -> str:
+    """The id that the task's first output has, or would have."""
+    return output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1)
+
+
+def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
+    """What each task cost: of each part of the price, what was used is spread over the promised
+    outputs that exist, so that all tasks together cost what the receipt says."""
+    spent = {task.key: 0 for task in tasks}
+    if job.receipt is None:
+        return spent
+    for part, used in zip(job.price, job.receipt.parts, strict=True):
+        made = [task.key for task in tasks if task.outputs and task.key in part.promised]
+        for place, key in enumerate(made):
+            spent[key] += used * (place + 1) // len(made) - used * place // len(made)
+    return spent
+
+
+def _original(app: App, tasks: Sequence[Task], task: Task) -> str | None:
+    """A short link to the first photo that the task, or else its job, was made from."""
+    sources = [*task.sources, *(source for other in tasks for source in other.sources)]
+    photo = next((source for source in sources if source.storage_key.startswith(_CLEAN)), None)
+    if photo is None:
+        return None
+    suffix = photo.storage_key.rpartition(".")[2]
+    return app.storage.download_url(
+        photo.storage_key, file_name=f"original.{suffix}", mime_type=photo.mime_type
+    )

@@ -1,0 +1,176 @@
+"""What a live update tells: each change of an account's jobs, once.
+
+A client is told in bounded answers and comes back with the id of what it was told last. That id
+is all that anybody remembers of it, so it holds what is needed to miss nothing and repeat
+nothing. Changes are ordered by when they were decided; an index shows them when it has them, now
+and then out of order. So an id says how far the client has been told, and which changes of the
+last minute it knows: one that shows late is not among them and still told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.states import FINAL_JOB
+from darkroom.jobs.store import JobChange
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.limits import (
+    CHANGES_PER_MILLISECOND,
+    JOB_LIMIT_SECONDS,
+    QUEUED_LIMIT_SECONDS,
+    STREAM_EVENTS_LIMIT,
+    STREAM_ID_LIMIT_CHARS,
+    STREAM_LATE_SECONDS,
+    STREAM_LOOK_LIMIT,
+    STREAM_TOLD_LIMIT,
+)
+
+# No job is unfinished for longer; the sweeper may take a while to notice.
+UNFINISHED_SECONDS = JOB_LIMIT_SECONDS + QUEUED_LIMIT_SECONDS
+AHEAD_SECONDS = 3600
+_LATE = STREAM_LATE_SECONDS * 1000 * CHANGES_PER_MILLISECOND
+_ID = re.compile(r"(?P<at>[0-9]{1,17})(?P<known>:[0-9a-z]{1,12}(\.[0-9a-z]{1,12})*)?")
+_MARKS = 36**3
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a client has been told, in change keys (``jobs.items.change_key``)."""
+
+    at: int
+    """Nothing it was told has a larger id."""
+    floor: int
+    """It knows every change up to here that it will ever be told."""
+    told: tuple[int, ...] = ()
+    """Marks of what it knows between ``floor`` and ``at``, in order. Change keys alone would not
+    do: two jobs may have the same."""
+
+    def __str__(self) -> str:
+        """``at``, or ``at:`` and the distances of floor and told from it in base 36."""
+        if self.floor == self.at:
+            return str(self.at)
+        known = [self.at - self.floor, *(_last_mark(self.at) - mark for mark in self.told)]
+        return f"{self.at}:" + ".".join(map(_base36, known))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """One answer: events by their ids, which grow from answer to answer, and where they lead."""
+
+    events: tuple[tuple[int, JobChange], ...]
+    position: Position
+
+
+def read_position(text: str | None, now: datetime) -> Position | None:
+    """What an id says; None if it is none of ours, or of a time to come."""
+    if text is None or len(text) > STREAM_ID_LIMIT_CHARS:
+        return None
+    found = _ID.fullmatch(text)
+    if found is None:
+        return None
+    at = int(found["at"])
+    if at > _key_of(now + timedelta(seconds=AHEAD_SECONDS)):
+        return None
+    if found["known"] is None:
+        return Position(at=at, floor=at)
+    behind, *distances = (int(part, 36) for part in found["known"][1:].split("."))
+    told = tuple(_last_mark(at) - distance for distance in distances[:STREAM_TOLD_LIMIT])
+    return Position(at=at, floor=at - behind, told=told)
+
+
+def changes_since(app: App, account_id: str, position: Position | None) -> Changes:
+    """The next changes after a position, at most ``STREAM_EVENTS_LIMIT``; without a position the
+    unfinished jobs."""
+    if position is None:
+        return _unfinished(account_id, app.clock.now())
+    return _after(account_id, position)
+
+
+def change_shape(change: JobChange) -> dict[str, Any]:
+    progress = change.progress
+    return {
+        "jobId": change.job_id,
+        "status": change.status.value,
+        "progress": {
+            "completed": progress.completed,
+            "failed": progress.failed,
+            "total": progress.total,
+            "percent": progress.percent,
+        },
+        "updatedAt": to_iso(change.updated_at),
+    }
+
+
+def _unfinished(account_id: str, now: datetime) -> Changes:
+    since = _key_of(now - timedelta(seconds=UNFINISHED_SECONDS))
+    seen = jobs_store.list_last_changes(account_id, since, limit=STREAM_LOOK_LIMIT)
+    unfinished = [change for change in seen if change.status not in FINAL_JOB]
+    # Another machine's clock may be a little ahead of ours.
+    at = max([_key_of(now), *(change.changed_at for change in seen)])
+    return Changes(
+        events=_numbered(unfinished, after=0),
+        position=_position(at, at - _LATE, seen),
+    )
+
+
+def _after(account_id: str, position: Position) -> Changes:
+    limit = STREAM_EVENTS_LIMIT + len(position.told)
+    found = jobs_store.list_changes(account_id, position.floor, limit=limit)
+    known = frozenset(position.told)
+    events = _numbered(
+        [change for change in found if _mark(change) not in known], after=position.at
+    )
+    if not events:
+        return Changes(events=(), position=position)
+    return Changes(events=events, position=_position(events[-1][0], position.floor, found))
+
+
+def _numbered(changes: Sequence[JobChange], *, after: int) -> tuple[tuple[int, JobChange], ...]:
+    """Ids that grow: a change's own key, or for one that shows late the next free number."""
+    events: list[tuple[int, JobChange]] = []
+    for change in changes:
+        after = max(change.changed_at, after + 1)
+        events.append((after, change))
+    return tuple(events)
+
+
+def _position(at: int, floor: int, seen: Sequence[JobChange]) -> Position:
+    """Remember what was seen of the last minute, or as much of it as an id should hold."""
+    floor = max(floor, at - _LATE)
+    told = [change for change in seen if change.changed_at > floor]
+    if len(told) > STREAM_TOLD_LIMIT:
+        floor = told[-STREAM_TOLD_LIMIT - 1].changed_at
+        told = told[-STREAM_TOLD_LIMIT:]
+    return Position(at=at, floor=floor, told=tuple(map(_mark, told)))
+
+
+def _mark(change: JobChange) -> int:
+    """A change key with a few bits of its job."""
+    digest = hashlib.sha256(change.job_id.encode()).digest()
+    # Other bytes than the change key has taken, or the same jobs would collide in both.
+    return change.changed_at * _MARKS + int.from_bytes(digest[8:12], "big") % _MARKS
+
+
+def _last_mark(key: int) -> int:
+    return key * _MARKS + _MARKS - 1
+
+
+def _key_of(moment: datetime) -> int:
+    """The last change key of a millisecond."""
+    return round(moment.timestamp() * 1000) * CHANGES_PER_MILLISECOND + CHANGES_PER_MILLISECOND - 1
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return digits

@@ -1,0 +1,37 @@
+"""Archive messages → zips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.kernel.errors import InvalidInput
+from darkroom.usecases.archive_job import FAILED, archive_job
+from darkroom.workers.edge import logger, read_message
+
+
+def handle_archive_message(app: App, record: Mapping[str, Any]) -> str:
+    """Make the archive that the message asks for; returns what came of it.
+
+    Raises:
+        InvalidInput: the message is not one of ours; it belongs into the dead-letter queue.
+    """
+    job_id = job_of_archive(read_message(record))
+    logger.append_keys(job_id=job_id)
+    outcome = archive_job(app, job_id=job_id)
+    if outcome == FAILED:
+        logger.error("archive_lacks_a_file")
+    return outcome
+
+
+def job_of_archive(message: Mapping[str, Any]) -> str:
+    """The job whose archive a message asks for.
+
+    Raises:
+        InvalidInput: it asks for none.
+    """
+    job_id = message.get("archiveOf")
+    if not isinstance(job_id, str):
+        raise InvalidInput("the message names no archive")
+    return job_id

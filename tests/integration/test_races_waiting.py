@@ -1,0 +1,219 @@
+"""Those who meet at a waiting task, one call at a time in every order of overtaking: it is handed
+over once, ends once, and is settled once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from darkroom.bootstrap import REPLICATE
+from darkroom.jobs import store as jobs_store
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    LEASE_SECONDS,
+    POLL_BASE_SECONDS,
+    PROJECTION_CHECK_SECONDS,
+    WAITING_LIMIT_SECONDS,
+)
+from darkroom.kernel.signing import seal
+from darkroom.usecases.call_address import PURPOSE
+from darkroom.usecases.cancel_job import cancel_job
+from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.collect_task import collect_task
+from darkroom.usecases.hear_provider import hear_provider
+from darkroom.usecases.run_task import run_task
+from local.emulator import Emulator, free_port
+from local.settings import ROOT, Places
+from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
+from tests.support.cloud import SIGNATURE
+from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking, interleave
+from tests.support.laws import check_laws
+from tests.support.world import World
+
+KEY = "img_01"
+RANDOM_ORDERS = 2
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    emulator = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
+    emulator.start()
+    # Other tests may have left a default session with credentials of their own.
+    boto3.setup_default_session()
+    try:
+        world = World(endpoint_url=emulator.endpoint_url)
+        world.use_cloud()
+        yield world
+    finally:
+        emulator.stop()
+
+
+@dataclass(frozen=True)
+class Order:
+    """One portrait of one account."""
+
+    world: World
+    user: str
+    job_id: str
+
+    def run(self) -> str:
+        return run_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1)
+
+    def look(self, number: int = 1) -> str:
+        return collect_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1, look=number)
+
+    def call(self) -> str:
+        """The provider calls about the first attempt, whether we know of its run or not."""
+        parts = (REPLICATE, self.job_id, KEY, "1")
+        return hear_provider(
+            self.world.app,
+            provider=REPLICATE,
+            job_id=self.job_id,
+            key=KEY,
+            attempt=1,
+            nonce=seal(self.world.app.signing_secret.value, PURPOSE, *parts),
+            body=b'{"id": "%s"}' % self.ref.encode(),
+            headers=SIGNATURE,
+        )
+
+    @property
+    def ref(self) -> str:
+        runs = dict(self.world.cloud.runs_by_task())
+        run = runs.get(f"{self.job_id} {KEY}")
+        return run.ref if run else "unknown"
+
+    def cancel(self) -> str:
+        return cancel_job(self.world.app, account_id=self.user, job_id=self.job_id)[0]
+
+    def sweep(self) -> Any:
+        return self.world.sweep()
+
+
+def an_order(world: World) -> Order:
+    """Its message is sent; nobody has it yet."""
+    user = a_user()
+    world.call("GET", "/api/credits", user=user)
+    photo = a_reference_photo(world, user)
+    wanted = {"mode": "single", "referencePhotoIds": [photo], "styles": ["CLASSIC"]}
+    inputs = wanted | {"totalImages": 1}
+    body = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
+    job_id = world.call("POST", "/api/jobs", body, user=user, key="k").body["jobs"][0]["jobId"]
+    while world.pump_stream():
+        pass
+    world.client("sqs").purge_queue(QueueUrl=world.settings.generate_queue_url)
+    return Order(world, user, job_id)
+
+
+def waiting(world: World) -> Order:
+    order = an_order(world)
+    order.run()
+    world.clock.move(seconds=POLL_BASE_SECONDS)
+    return order
+
+
+def overdue(world: World) -> Order:
+    order = an_order(world)
+    world.cloud.is_slow = True
+    order.run()
+    world.cloud.is_slow = False
+    world.clock.move(seconds=WAITING_LIMIT_SECONDS)
+    return order
+
+
+def orphaned(world: World) -> Order:
+    """Its worker died after the cloud had taken it, and its lease is over."""
+    order = an_order(world)
+    task = claim_task(world.app, job_id=order.job_id, key=KEY, attempt=1)
+    assert task is not None
+    world.clock.move(seconds=LEASE_SECONDS + 1)
+    return order
+
+
+@dataclass(frozen=True)
+class Race:
+    name: str
+    arrange: Callable[[World], Order]
+    acts: Callable[[Order], list[Act]]
+    ends: frozenset[str]
+    runs: int = 1
+    """At most so many."""
+
+
+DONE, CANCELED = frozenset({"succeeded"}), frozenset({"succeeded", "canceled"})
+RACES = (
+    Race("two workers hand over", an_order, lambda o: [o.run, o.run], DONE),
+    Race("hand over against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
+    Race("two looks", waiting, lambda o: [o.look, o.look], DONE),
+    Race("look against call", waiting, lambda o: [o.look, o.call], DONE),
+    Race("two calls", waiting, lambda o: [o.call, o.call], DONE),
+    Race("look against cancel", waiting, lambda o: [o.look, o.cancel], CANCELED),
+    Race("call against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
+    Race("last look against call", overdue, lambda o: [o.look, o.call], DONE, runs=2),
+    Race("lost lease against call", orphaned, lambda o: [o.sweep, o.call], DONE),
+)
+
+
+ALWAYS = {"two workers hand over", "look against call"}
+
+
+def _marked(race: Race) -> object:
+    marks = () if race.name in ALWAYS else (pytest.mark.slow,)
+    return pytest.param(race, id=race.name, marks=marks)
+
+
+@pytest.mark.parametrize("race", [_marked(race) for race in RACES])
+def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
+    orders: list[Order] = []
+
+    def run(choose: Choose) -> Run:
+        orders.append(race.arrange(world))
+        return interleave(race.acts(orders[-1]), choose)
+
+    at_random = ((f"seed {seed}", run(by_seed(seed))) for seed in range(RANDOM_ORDERS))
+    for name, done in itertools.chain(every_overtaking(run), at_random):
+        errors = [actor.error for actor in done.actors if actor.error]
+        assert errors == [], name
+        come_to_rest(world, orders[-1])
+        check(world, race, orders[-1], name)
+
+
+def come_to_rest(world: World, order: Order) -> None:
+    for _ in range(40):
+        world.cloud.end()
+        world.drain()
+        family = jobs_store.find_family(order.job_id)
+        assert family is not None
+        if family.job.is_final:
+            return
+        world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    raise AssertionError("it never ends")
+
+
+def check(world: World, race: Race, order: Order, name: str) -> None:
+    job = a_job(world, order.job_id, order.user)
+    runs = [run for task, run in world.cloud.runs_by_task() if task == f"{order.job_id} {KEY}"]
+    assert job["status"] in race.ends, (name, job["status"])
+    assert len(runs) <= race.runs, name
+    is_made = job["status"] == "succeeded"
+    assert len(job["outputs"]) == is_made, name
+    assert a_balance(world, order.user) == (5 - is_made, 0), name
+
+
+def test_the_laws_hold_after_all_that(world: World) -> None:
+    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+
+    assert check_laws(world) == []
+
+
+def test_of_two_looks_one_is_idle(world: World) -> None:
+    order = waiting(world)
+
+    done = interleave([order.look, order.look], by_seed(1))
+
+    assert sorted(str(actor.value) for actor in done.actors) == ["idle", "succeeded"]
+    assert len(done.order) > len(done.actors[0].calls) > 0

@@ -1,0 +1,344 @@
+"""Crash points of tasks that wait for a provider: handing over, being called, looking, giving up.
+
+The job is one portrait, which the cloud makes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+from urllib.parse import parse_qsl, urlsplit
+
+from darkroom.generation.ports import (
+    AnswerLost,
+    GenerationRequest,
+    PermanentProviderError,
+    TransientProviderError,
+)
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    LEASE_SECONDS,
+    POLL_BASE_SECONDS,
+    WAITING_GRACE_SECONDS,
+    WAITING_LIMIT_SECONDS,
+)
+from darkroom.usecases import sweep_due
+from darkroom.usecases.hear_provider import hear_provider
+from tests.support.builders import a_reference_photo
+from tests.support.cloud import SIGNATURE, PaperRun
+from tests.support.crash import (
+    Actor,
+    Client,
+    Fault,
+    Message,
+    Scenario,
+    Scene,
+    Schedule,
+)
+from tests.support.planted import Planted
+from tests.support.scenarios import (
+    CLIENTS,
+    MESSAGES,
+    STREAMS,
+    USER,
+    ask,
+    expect,
+    hand_over,
+    look,
+    stream_only,
+    work,
+)
+
+STYLE = "CLASSIC"
+Arrange = Callable[[Scene], None]
+
+
+KEY = "img_01"
+
+
+def order_portrait(scene: Scene) -> None:
+    """A portrait is sent to the cloud; its message waits."""
+    world = scene.world
+    world.use_cloud()
+    look(scene)
+    photo = a_reference_photo(world, USER)
+    wanted = {"mode": "single", "referencePhotoIds": [photo], "styles": [STYLE], "totalImages": 1}
+    body = {"recipe": "portraits", "inputs": wanted, "status": "queued"}
+    made = expect(scene, 201, method="POST", path="/api/jobs", body=body, key="arranged")
+    scene.facts |= {"job": made["jobs"][0]["jobId"], "task": KEY}
+    stream_only(scene)
+
+
+def order_slow(scene: Scene) -> None:
+    """The cloud is at work on it, and the message of the first look waits."""
+    scene.world.cloud.is_slow = True
+    order_portrait(scene)
+    work(scene, KEY)
+
+
+def hear(scene: Scene, run: PaperRun) -> str:
+    """The cloud calls back, in another process."""
+    told = dict(parse_qsl(urlsplit(run.callback_url).query))
+    return hear_provider(
+        scene.world.app,
+        provider=scene.world.cloud.name,
+        job_id=told["job"],
+        key=told["key"],
+        attempt=int(told["attempt"]),
+        nonce=told["nonce"],
+        body=json.dumps({"id": run.ref}).encode(),
+        headers=SIGNATURE,
+    )
+
+
+# Handing over
+
+
+def arrange_lost_answer(scene: Scene) -> None:
+    """The cloud takes the request, but its answer never comes."""
+    order_portrait(scene)
+
+    def lose(request: GenerationRequest, run: PaperRun) -> None:
+        raise AnswerLost("timeout")
+
+    scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
+
+
+def arrange_early_call(scene: Scene) -> None:
+    """The cloud calls back before it has answered."""
+    order_portrait(scene)
+
+    def call(scene: Scene) -> None:
+        def early(request: GenerationRequest, run: PaperRun) -> None:
+            with scene.wire.elsewhere():
+                scene.facts["heard"] = hear(scene, run)
+
+        scene.world.cloud.took = early
+
+    scene.facts["cloud"] = call
+
+
+def arrange_refusal(scene: Scene) -> None:
+    order_portrait(scene)
+
+    def refuse(request: GenerationRequest) -> None:
+        raise PermanentProviderError("no")
+
+    scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "refuse", refuse)
+
+
+# Being called
+
+
+def arrange_call(scene: Scene) -> None:
+    """The cloud calls back, as often as it takes to be heard."""
+    order_slow(scene)
+    scene.world.cloud.end()
+    scene.facts["request"] = scene.world.cloud.last.call
+
+
+def arrange_call_of_canceled(scene: Scene) -> None:
+    """Its owner cancels the job while its portrait is handed over; the call ends it."""
+    scene.world.cloud.is_slow = True
+    order_portrait(scene)
+
+    class Died(BaseException):
+        pass
+
+    def die(request: GenerationRequest, run: PaperRun) -> None:
+        raise Died
+
+    scene.world.cloud.took = die
+    with contextlib.suppress(Died):
+        hand_over(scene.world, KEY)
+    scene.world.cloud.took = lambda request, run: None
+    scene.world.call("POST", f"/api/jobs/{scene.facts['job']}/cancel", user="alice")
+    scene.facts["request"] = scene.world.cloud.last.call
+
+
+# Looking
+
+
+def arrange_look(scene: Scene) -> None:
+    """It is finished, nobody called, and the first look is due."""
+    order_slow(scene)
+    scene.world.cloud.end()
+    scene.world.clock.move(seconds=POLL_BASE_SECONDS)
+
+
+def arrange_look_too_soon(scene: Scene) -> None:
+    """The first look finds it unfinished, any other finished."""
+    order_slow(scene)
+    scene.world.clock.move(seconds=POLL_BASE_SECONDS)
+
+    def finish_after_first(scene: Scene) -> None:
+        cloud = scene.world.cloud
+
+        def seen(run: PaperRun) -> None:
+            if cloud.polls > 1:
+                cloud.end()
+
+        cloud.seen = seen
+
+    scene.facts["cloud"] = finish_after_first
+
+
+def arrange_failure(scene: Scene) -> None:
+    order_slow(scene)
+    scene.world.cloud.end(PermanentProviderError("no"))
+    scene.world.clock.move(seconds=POLL_BASE_SECONDS)
+
+
+def arrange_passing_failure(scene: Scene) -> None:
+    order_slow(scene)
+    scene.world.cloud.end(TransientProviderError("broken"))
+    scene.world.clock.move(seconds=POLL_BASE_SECONDS)
+
+
+def arrange_deadline(scene: Scene) -> None:
+    """Half an hour has gone by; the look that is due gives it up, the next run is made."""
+    order_slow(scene)
+    scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS)
+
+
+# The schedule, the stream, the client
+
+
+def arrange_lost_look(scene: Scene) -> None:
+    """Neither a call nor the message of the look has come."""
+    arrange_look(scene)
+    url = scene.world.settings.generate_queue_url
+    scene.world.client("sqs").purge_queue(QueueUrl=url)
+    scene.world.clock.move(seconds=DISPATCH_CHECK_SECONDS + 1)
+
+
+def arrange_lost_worker(scene: Scene) -> None:
+    """Whoever handed it over died before it could be noted, and its lease is over."""
+    order_portrait(scene)
+
+    class Died(BaseException):
+        pass
+
+    def die(request: GenerationRequest, run: PaperRun) -> None:
+        raise Died
+
+    scene.world.cloud.took = die
+    with contextlib.suppress(Died):
+        hand_over(scene.world, KEY)
+    scene.world.clock.move(seconds=LEASE_SECONDS + 1)
+
+
+def arrange_given_up(scene: Scene) -> None:
+    """Nobody has looked for so long that the sweeper gives it up."""
+    order_slow(scene)
+    scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS + WAITING_GRACE_SECONDS)
+
+
+def arrange_stream(scene: Scene) -> None:
+    """It waits, and the stream is about to tell."""
+    order_portrait(scene)
+    hand_over(scene.world, KEY)
+
+
+def arrange_cancel(scene: Scene) -> None:
+    order_slow(scene)
+    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/cancel")
+
+
+def arrange_stop(scene: Scene) -> None:
+    """The job was canceled, and the message that the cloud is to stop waits."""
+    order_slow(scene)
+    url = scene.world.settings.generate_queue_url
+    scene.world.client("sqs").purge_queue(QueueUrl=url)
+    expect(scene, 200, method="POST", path=f"/api/jobs/{scene.facts['job']}/cancel")
+    stream_only(scene)
+
+
+def _scenario(
+    name: str, arrange: Arrange, actors: tuple[Actor, ...], status: str, balance: int
+) -> Scenario:
+    return Scenario(name=name, arrange=arrange, actors=actors, ends=((status,), balance))
+
+
+DONE, FAILED, CANCELED = "succeeded", "failed", "canceled"
+WAITING_SCENARIOS: tuple[Scenario, ...] = (
+    _scenario("hand over", order_portrait, MESSAGES, DONE, 4),
+    _scenario("hand over, answer lost", arrange_lost_answer, MESSAGES, DONE, 4),
+    _scenario("hand over, early call", arrange_early_call, MESSAGES, DONE, 4),
+    _scenario("hand over, refused", arrange_refusal, MESSAGES, FAILED, 5),
+    _scenario("call", arrange_call, CLIENTS, DONE, 4),
+    _scenario("call of a canceled job", arrange_call_of_canceled, CLIENTS, CANCELED, 5),
+    _scenario("look", arrange_look, MESSAGES, DONE, 4),
+    _scenario("look too soon", arrange_look_too_soon, MESSAGES, DONE, 4),
+    _scenario("look at a failure", arrange_failure, MESSAGES, FAILED, 5),
+    _scenario("look at a passing failure", arrange_passing_failure, MESSAGES, DONE, 4),
+    _scenario("look at the deadline", arrange_deadline, MESSAGES, DONE, 4),
+    _scenario("lost look", arrange_lost_look, (Schedule(),), DONE, 4),
+    _scenario("lost worker", arrange_lost_worker, (Schedule(),), DONE, 4),
+    _scenario("given up", arrange_given_up, (Schedule(),), DONE, 4),
+    _scenario("stream of a waiting task", arrange_stream, STREAMS, DONE, 4),
+    _scenario("stop", arrange_stop, MESSAGES, CANCELED, 5),
+    _scenario("cancel of a waiting job", arrange_cancel, (Client(),), CANCELED, 5),
+)
+
+
+# Bugs that these scenarios must bring to light
+
+
+@contextlib.contextmanager
+def resubmitting_sweeper() -> Iterator[None]:
+    """A lost lease begins the next attempt, whatever the provider may be at work on."""
+    with patch.object(sweep_due, "ASYNC_PROVIDERS", frozenset()):
+        yield
+
+
+@contextlib.contextmanager
+def resubmitting_worker() -> Iterator[None]:
+    """An answer that was lost counts as a refusal."""
+    from darkroom.usecases import run_task
+
+    def submit(app: object, task: object, provider: object, request: object) -> str:
+        try:
+            return provider.submit(request, run_task.callback_url(app, task))  # type: ignore
+        except AnswerLost as error:
+            raise TransientProviderError("again") from error
+
+    with patch.object(run_task, "_submit", submit):
+        yield
+
+
+@contextlib.contextmanager
+def forgetful_sweeper() -> Iterator[None]:
+    """Nobody looks at what waits when the message of a look is lost."""
+    with patch.object(sweep_due, "_handle_waiting", lambda app, task: "unchanged"):
+        yield
+
+
+WAITING_PLANTED: tuple[Planted, ...] = (
+    Planted(
+        name="resubmitting sweeper",
+        bug=resubmitting_sweeper,
+        scenario="hand over",
+        actor=Message(),
+        fault=Fault.STOPPED_AFTER,
+        sign="one was enough",
+    ),
+    Planted(
+        name="resubmitting worker",
+        bug=resubmitting_worker,
+        scenario="hand over",
+        actor=Message(),
+        fault=Fault.LOST,
+        sign="one was enough",
+    ),
+    Planted(
+        name="forgetful sweeper",
+        bug=forgetful_sweeper,
+        scenario="lost look",
+        actor=Schedule(),
+        fault=None,
+        sign="sweeper always finds something",
+    ),
+)

@@ -1,0 +1,174 @@
+"""Signatures of incoming calls: what was signed passes, and nothing that differs by one letter."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from darkroom.generation.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
+from darkroom.kernel.errors import Unauthorized
+from darkroom.kernel.signing import is_seal, seal
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of a signing key").decode()
+OTHER = "whsec_" + base64.b64encode(b"another key").decode()
+BODY = b'{"id":"ufawqhfynnddngldkgtslldrkq","status":"succeeded"}'
+LETTERS = string.ascii_letters + string.digits + string.punctuation + " \n\t\x00é"
+
+Headers = dict[str, str]
+
+
+def signed(body: bytes = BODY, secret: str = SECRET, *, at: datetime = NOW) -> Headers:
+    timestamp = int(at.timestamp())
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secret, "msg_1", timestamp, body),
+    }
+
+
+def passes(body: bytes, headers: Mapping[str, str], *secrets: str, now: datetime = NOW) -> bool:
+    try:
+        verify(body, headers, secrets or (SECRET,), now=now)
+    except Unauthorized as error:
+        assert error.error_code == "BAD_SIGNATURE"
+        return False
+    return True
+
+
+def test_the_specification_s_own_example_passes() -> None:
+    """Secret, id, time and body as the vendors' guides print them."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    moment = datetime.fromtimestamp(1614265330, UTC)
+
+    assert passes(b'{"test": 2432232314}', headers, secret, now=moment)
+
+
+def test_either_secret_will_do_while_one_is_being_replaced() -> None:
+    assert passes(BODY, signed(), SECRET, OTHER)
+    assert passes(BODY, signed(), OTHER, SECRET)
+    assert not passes(BODY, signed(), OTHER)
+
+
+def test_one_good_signature_among_several_is_enough() -> None:
+    headers = signed()
+    good = headers["webhook-signature"]
+
+    assert passes(BODY, headers | {"webhook-signature": f"v1a,xyz {good} v1,AAAA"})
+    assert not passes(BODY, headers | {"webhook-signature": " ".join(["v1,AAAA"] * 20 + [good])})
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_each_header_is_needed(name: str) -> None:
+    headers = signed()
+
+    assert not passes(BODY, {key: value for key, value in headers.items() if key != name})
+    assert not passes(BODY, headers | {name: ""})
+
+
+def test_five_minutes_either_way_and_not_a_second_more() -> None:
+    for seconds, is_good in ((0, True), (TOLERANCE_SECONDS, True), (TOLERANCE_SECONDS + 1, False)):
+        for sign_of in (1, -1):
+            moment = NOW + timedelta(seconds=sign_of * seconds)
+            assert passes(BODY, signed(), now=moment) is is_good
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["1767603600.0", "+1767603600", " 1767603600", "１７６７６０３６００", "1e9", "-1", "x"],
+)
+def test_a_time_has_one_spelling(timestamp: str) -> None:
+    assert not passes(BODY, signed() | {"webhook-timestamp": timestamp})
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base 64!", "whsec_é"])
+def test_a_secret_that_is_none_signs_nothing(secret: str) -> None:
+    with pytest.raises(ValueError):
+        key_of(secret)
+
+
+def mutations(count: int) -> Iterator[tuple[bytes, Headers]]:
+    """Calls that differ from a good one in one place of the body or one of the headers."""
+    rng = random.Random(20260105)
+    for _ in range(count):
+        body, headers = BODY, signed()
+        place = rng.choice(["body", *headers])
+        before = body.decode() if place == "body" else headers[place]
+        after = mutated(before, rng)
+        while after == before:
+            after = mutated(before, rng)
+        if place == "body":
+            yield after.encode(), headers
+        else:
+            yield body, headers | {place: after}
+
+
+def mutated(text: str, rng: random.Random) -> str:
+    at = rng.randrange(len(text))
+    kind = rng.choice(["replace", "insert", "delete", "swap", "case", "cut"])
+    if kind == "replace":
+        return text[:at] + rng.choice(LETTERS) + text[at + 1 :]
+    if kind == "insert":
+        return text[:at] + rng.choice(LETTERS) + text[at:]
+    if kind == "delete":
+        return text[:at] + text[at + 1 :]
+    if kind == "swap":
+        other = rng.randrange(len(text))
+        letters = list(text)
+        letters[at], letters[other] = letters[other], letters[at]
+        return "".join(letters)
+    return text[:at] + text[at:].swapcase() if kind == "case" else text[:at]
+
+
+def accepted(count: int) -> list[tuple[bytes, Headers]]:
+    return [call for call in mutations(count) if passes(*call)]
+
+
+@pytest.mark.parametrize("spelling", [" {}", "{} ", "{}  {}", "{}\n", "{},", "{}="])
+def test_a_signature_has_one_spelling(spelling: str) -> None:
+    headers = signed()
+    good = headers["webhook-signature"]
+
+    assert not passes(BODY, headers | {"webhook-signature": spelling.replace("{}", good)})
+
+
+def test_of_a_thousand_altered_calls_none_passes() -> None:
+    assert accepted(1_000) == []
+
+
+@pytest.mark.slow
+def test_of_a_hundred_thousand_altered_calls_none_passes() -> None:
+    assert accepted(100_000) == []
+
+
+def test_a_seal_belongs_to_its_parts_in_their_order_and_to_its_purpose() -> None:
+    own = seal(b"secret", "calls", "job_1", "kf_1", "1")
+
+    assert is_seal(own, b"secret", "calls", "job_1", "kf_1", "1")
+    others = [
+        seal(b"other", "calls", "job_1", "kf_1", "1"),
+        seal(b"secret", "quotes", "job_1", "kf_1", "1"),
+        seal(b"secret", "calls", "job_1", "kf_11"),
+        seal(b"secret", "calls", "job_1kf_1", "", "1"),
+        seal(b"secret", "calls", "kf_1", "job_1", "1"),
+    ]
+    for other in [*others, own + "=", own[:-1], own.swapcase(), "", "é"]:
+        assert not is_seal(other, b"secret", "calls", "job_1", "kf_1", "1")
+
+
+def test_of_a_thousand_altered_seals_none_passes() -> None:
+    rng = random.Random(7)
+    own = seal(b"secret", "calls", "job_1")
+    altered = {mutated(own, rng) for _ in range(1_000)} - {own}
+
+    assert [text for text in altered if is_seal(text, b"secret", "calls", "job_1")] == []

@@ -1,0 +1,195 @@
+"""Deleting a job: what may go, what goes with it, and what stays to keep the books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.adapters.storage import outputs_prefix
+from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
+from darkroom.usecases.audit_accounts import audit_accounts
+from tests.support.builders import (
+    JOB_ID,
+    a_balance,
+    a_draft,
+    a_job,
+    a_story,
+    a_user,
+    confirm,
+    forget_answers,
+    regenerate,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def delete(world: World, job_id: str, user: str | None, query: str = "") -> Answer:
+    return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
+
+
+def files_of(world: World, user: str, job_id: str) -> list[str]:
+    found = world.client("s3").list_objects_v2(
+        Bucket=world.settings.media_bucket, Prefix=outputs_prefix(user, job_id)
+    )
+    return [item["Key"] for item in found.get("Contents", [])]
+
+
+def items_of(world: World, job_id: str) -> list[dict[str, Any]]:
+    return world.client("dynamodb").query(
+        TableName=world.settings.tables["jobs"],
+        KeyConditionExpression="pk = :job",
+        ExpressionAttributeValues={":job": {"S": job_id}},
+    )["Items"]
+
+
+def test_nobody_deletes_without_a_token(world: World) -> None:
+    assert delete(world, JOB_ID, None).status == 401
+
+
+def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+
+    assert delete(world, JOB_ID, user).status == 404
+    assert delete(world, job_id, a_user()).status == 404
+    assert a_job(world, job_id, user)["status"] == "draft"
+
+
+def test_a_draft_goes_at_once(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+
+    assert delete(world, job_id, user).status == 204
+    assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
+    assert delete(world, job_id, user).status == 404
+
+
+def test_a_job_under_way_stays(world: World, user: str) -> None:
+    job_id = confirm(world, user).body["jobId"]
+
+    answer = delete(world, job_id, user)
+
+    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert a_job(world, job_id, user)["status"] == "queued"
+
+
+def test_a_finished_job_goes_with_its_files(world: World, user: str) -> None:
+    job_id = confirm(world, user, mode="quick").body["jobId"]
+    world.drain()
+    assert files_of(world, user, job_id) != []
+
+    assert delete(world, job_id, user).status == 204
+    world.drain()
+
+    assert files_of(world, user, job_id) == []
+    assert [item["sk"]["S"] for item in items_of(world, job_id)] == ["job"]
+    assert "inputs" not in items_of(world, job_id)[0]
+
+
+def test_files_whose_record_was_lost_are_swept(world: World, user: str) -> None:
+    job_id = confirm(world, user, mode="quick").body["jobId"]
+    world.drain()
+    delete(world, job_id, user)
+    world.take_changes()
+
+    world.sweep()
+
+    assert files_of(world, user, job_id) == []
+
+
+def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None:
+    job_id = confirm(world, user, mode="quick").body["jobId"]
+    world.drain()
+    delete(world, job_id, user)
+    world.drain()
+    world.app.storage.write(outputs_prefix(user, job_id) + "late.mp4", b"x", mime_type="video/mp4")
+
+    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+
+    assert files_of(world, user, job_id) == []
+    assert "nextCheckAt" not in items_of(world, job_id)[0]
+
+
+def test_a_job_with_children_stays_unless_they_go_too(world: World, user: str) -> None:
+    parent = a_story(world, user)
+    child = regenerate(world, parent, user).body["retryJobId"]
+    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+
+    refused = delete(world, parent, user)
+    done = delete(world, parent, user, "?cascade=true")
+
+    assert (refused.status, refused.body["code"]) == (409, "HAS_CHILDREN")
+    assert done.status == 204
+    assert world.call("GET", f"/api/jobs/{parent}", user=user).status == 404
+    assert world.call("GET", f"/api/jobs/{child}", user=user).status == 404
+
+
+def test_a_cascade_stops_before_anything_when_a_child_runs(world: World, user: str) -> None:
+    parent = a_story(world, user)
+    regenerate(world, parent, user)
+
+    answer = delete(world, parent, user, "?cascade=true")
+
+    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert a_job(world, parent, user)["status"] == "succeeded"
+
+
+def test_a_childs_end_frees_its_parent(world: World, user: str) -> None:
+    parent = a_story(world, user)
+    child = regenerate(world, parent, user).body["retryJobId"]
+    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+
+    assert delete(world, child, user).status == 204
+    assert delete(world, parent, user).status == 204
+
+
+def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
+    parent = a_story(world, user)
+    delete(world, parent, user)
+
+    assert regenerate(world, parent, user).status == 404
+    assert a_balance(world, user) == (3, 0)
+
+
+def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: str) -> None:
+    answer = confirm(world, user, mode="quick", key="once", photo=None)
+    job_id = answer.body["jobId"]
+    world.drain()
+    delete(world, job_id, user)
+    world.drain()
+    forget_answers(world)
+
+    again = confirm(world, user, mode="quick", key="once")
+
+    assert again.status == 404
+    assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
+
+
+def test_the_books_still_add_up(world: World, user: str) -> None:
+    kept, gone = a_story(world, user, key="a"), a_story(world, user, key="b", failing=["clip_1"])
+    delete(world, gone, user)
+    assert audit_accounts(world.app, user).breaches == ()
+    world.drain()
+
+    report = audit_accounts(world.app, user)
+
+    assert report.breaches == ()
+    assert a_job(world, kept, user)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("value", ["maybe", "2"])
+def test_cascade_is_a_switch(value: str, world: World, user: str) -> None:
+    answer = delete(world, a_draft(world, user), user, f"?cascade={value}")
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")

@@ -1,0 +1,458 @@
+"""All files of a job as one zip: what it holds, who may have it, and what happens on the way."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+import requests
+
+from darkroom.adapters.storage import Storage
+from darkroom.jobs.store import find_family
+from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
+from darkroom.usecases import archive_job as archive_module
+from darkroom.usecases import offer_archive as offer_module
+from darkroom.workers.archive import handle_archive_message
+from darkroom.workers.dead_letters import handle_dead_letter
+from tests.support.builders import a_draft, a_job, a_message, a_story, confirm, finish, regenerate
+from tests.support.world import Answer, World
+
+
+class Stopped(BaseException):
+    """The process ends here."""
+
+
+def a_made_story(world: World, user: str = "alice", *, key: str = "confirm") -> str:
+    """A story whose files really exist."""
+    job_id = a_story(world, user, key=key)
+    write_files(world, job_id)
+    return job_id
+
+
+def write_files(world: World, job_id: str) -> None:
+    family = find_family(job_id)
+    assert family is not None
+    for output in family.outputs:
+        body = f"{output.key} of {job_id}".encode()
+        world.app.storage.write(output.storage_key, body, mime_type=output.mime_type)
+
+
+def ask(world: World, job_id: str, user: str | None = "alice") -> Answer:
+    return world.call("GET", f"/api/jobs/{job_id}/download", user=user)
+
+
+def ask_many(world: World, *job_ids: str, user: str | None = "alice") -> Answer:
+    return world.call("POST", "/api/jobs/bulk/download", {"jobIds": list(job_ids)}, user=user)
+
+
+def fetch(url: str) -> bytes:
+    answer = requests.get(url, timeout=10)  # which moto answers
+    answer.raise_for_status()
+    return answer.content
+
+
+def fetched(url: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(fetch(url)))
+
+
+def stored(world: World) -> list[str]:
+    """Names of the archives and marks in storage."""
+    listed = world.client("s3").list_objects_v2(
+        Bucket=world.settings.media_bucket, Prefix="outputs/"
+    )
+    keys = [found["Key"] for found in listed.get("Contents", [])]
+    return [key.rpartition("/")[2] for key in keys if "archive-" in key]
+
+
+def files_of(world: World, job_id: str) -> list[bytes]:
+    """The job's outputs as anybody else would download them, in their order."""
+    outputs = a_job(world, job_id)["outputs"]
+    return [fetch(output["downloadUrl"]) for output in outputs]
+
+
+@pytest.fixture
+def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is small enough to be made within a request."""
+    monkeypatch.setattr(offer_module, "ARCHIVE_INLINE_LIMIT_BYTES", 0)
+
+
+# One job
+
+
+def test_a_zip_holds_the_job_s_files_byte_for_byte(world: World) -> None:
+    job_id = a_made_story(world)
+
+    answer = ask(world, job_id)
+
+    assert answer.status == 200
+    assert set(answer.body) == {"downloadUrl", "expiresAt"}
+    assert answer.body["expiresAt"] == "2026-01-05T09:15:00.000Z"
+    archive = fetched(answer.body["downloadUrl"])
+    assert archive.testzip() is None
+    assert archive.namelist() == [
+        "01-kf_1.png", "02-kf_2.png", "03-kf_3.png",
+        "04-clip_1.mp4", "05-clip_2.mp4", "06-clip_3.mp4", "07-film.mp4",
+    ]  # fmt: skip
+    assert [archive.read(name) for name in archive.namelist()] == files_of(world, job_id)
+    assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert {entry.date_time for entry in archive.infolist()} == {(2026, 1, 5, 9, 0, 0)}
+
+
+def test_the_link_saves_under_the_job_s_name(world: World) -> None:
+    job_id = a_made_story(world)
+
+    got = requests.get(ask(world, job_id).body["downloadUrl"], timeout=10)
+
+    assert f"story-{job_id}.zip" in got.headers["content-disposition"]
+    assert got.headers["content-type"] == "application/zip"
+
+
+def test_a_child_s_zip_holds_what_it_inherited(world: World) -> None:
+    parent = a_made_story(world)
+    child = regenerate(world, parent).body["retryJobId"]
+    finish(world, child)
+    write_files(world, child)
+
+    archive = fetched(ask(world, child).body["downloadUrl"])
+
+    assert len(archive.namelist()) == len(a_job(world, child)["outputs"]) == 7
+    assert [archive.read(name) for name in archive.namelist()] == files_of(world, child)
+
+
+def test_asking_again_makes_nothing_again(world: World) -> None:
+    job_id = a_made_story(world)
+    first = ask(world, job_id)
+    before = world.client("s3").list_objects_v2(Bucket=world.settings.media_bucket)["Contents"]
+
+    again = ask(world, job_id)
+
+    after = world.client("s3").list_objects_v2(Bucket=world.settings.media_bucket)["Contents"]
+    assert (first.status, again.status) == (200, 200)
+    assert after == before
+    assert len(stored(world)) == 1
+
+
+def test_the_same_job_makes_the_same_bytes(world: World) -> None:
+    job_id = a_made_story(world)
+    first = fetch(ask(world, job_id).body["downloadUrl"])
+    (name,) = stored(world)
+    world.app.storage.delete(f"outputs/alice/{job_id}/{name}")
+    world.clock.move(days=3)
+
+    assert fetch(ask(world, job_id).body["downloadUrl"]) == first
+    assert stored(world) == [name]
+
+
+def test_a_large_one_is_made_by_the_worker(world: World, all_large: None) -> None:
+    job_id = a_made_story(world)
+
+    first = ask(world, job_id)
+
+    assert (first.status, first.body) == (202, {"status": "building"})
+    assert first.headers["retry-after"] == str(ARCHIVE_RETRY_SECONDS)
+    assert stored(world) == []
+    assert ask(world, job_id).status == 202
+    world.pump_archives()
+    ready = ask(world, job_id)
+    assert ready.status == 200
+    archive = fetched(ready.body["downloadUrl"])
+    assert [archive.read(name) for name in archive.namelist()] == files_of(world, job_id)
+
+
+def test_the_worker_and_the_request_make_the_same_bytes(world: World) -> None:
+    job_id = a_made_story(world)
+    inline = fetch(ask(world, job_id).body["downloadUrl"])
+    (name,) = stored(world)
+    world.app.storage.delete(f"outputs/alice/{job_id}/{name}")
+
+    assert handle_archive_message(world.app, a_request(job_id)) == "made"
+
+    assert stored(world) == [name]
+    assert fetch(ask(world, job_id).body["downloadUrl"]) == inline
+
+
+def a_request(job_id: str) -> dict[str, Any]:
+    return a_message({"schemaVersion": 1, "archiveOf": job_id})
+
+
+def test_a_message_twice_makes_one_archive(world: World) -> None:
+    job_id = a_made_story(world)
+
+    outcomes = [handle_archive_message(world.app, a_request(job_id)) for _ in range(2)]
+
+    assert outcomes == ["made", "there"]
+    assert len(stored(world)) == 1
+
+
+# Who, and when
+
+
+def test_nobody_else_gets_it(world: World) -> None:
+    job_id = a_made_story(world)
+
+    assert ask(world, job_id, user=None).status == 401
+    for other in (ask(world, job_id, user="bob"), ask(world, "job_none"), ask(world, "stream")):
+        assert (other.status, other.body["code"]) == (404, "NOT_FOUND")
+    assert stored(world) == []
+
+
+def test_a_job_that_has_not_ended_has_no_archive(world: World) -> None:
+    for job_id in (a_draft(world), confirm(world).body["jobId"]):
+        answer = ask(world, job_id)
+        assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+        assert handle_archive_message(world.app, a_request(job_id)) == "gone"
+
+
+def test_a_job_that_made_nothing_has_no_archive(world: World) -> None:
+    job_id = confirm(world).body["jobId"]
+    world.call("POST", f"/api/jobs/{job_id}/cancel")
+
+    answer = ask(world, job_id)
+
+    assert (answer.status, answer.body["code"]) == (409, "NO_OUTPUTS")
+
+
+def test_too_much_for_one_archive_is_said_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = a_made_story(world)
+    monkeypatch.setattr(archive_module, "ARCHIVE_LIMIT_BYTES", 6)
+
+    answer = ask(world, job_id)
+
+    assert (answer.status, answer.body["code"]) == (413, "ARCHIVE_TOO_LARGE")
+    assert handle_archive_message(world.app, a_request(job_id)) == "gone"
+
+
+def test_the_archive_goes_with_its_job(world: World) -> None:
+    job_id = a_made_story(world)
+    ask(world, job_id)
+
+    world.call("DELETE", f"/api/jobs/{job_id}")
+    world.outlive(minutes=1)
+
+    assert stored(world) == []
+    assert ask(world, job_id).status == 404
+    assert handle_archive_message(world.app, a_request(job_id)) == "gone"
+    assert stored(world) == []
+
+
+def test_an_archive_made_while_its_job_was_deleted_goes_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = a_made_story(world)
+    upload = Storage.upload
+
+    def upload_late(self: Storage, *args: Any, **options: Any) -> None:
+        world.call("DELETE", f"/api/jobs/{job_id}")
+        world.outlive(minutes=1)
+        upload(self, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "upload", upload_late)
+        handle_archive_message(world.app, a_request(job_id))
+    assert len(stored(world)) == 1
+
+    world.outlive(minutes=20)
+
+    assert stored(world) == []
+
+
+# What goes wrong
+
+
+def lose_a_file(world: World, job_id: str) -> None:
+    world.app.storage.delete(f"outputs/alice/{job_id}/clip_2-1.mp4")
+
+
+def test_with_a_file_missing_there_is_no_archive_that_only_looks_complete(world: World) -> None:
+    job_id = a_made_story(world)
+    lose_a_file(world, job_id)
+
+    answer = ask(world, job_id)
+
+    assert (answer.status, answer.body["code"]) == (409, "ARCHIVE_FAILED")
+    assert stored(world) == []
+
+
+def test_who_waits_for_the_worker_is_told_that_it_failed_and_may_try_again(
+    world: World, all_large: None
+) -> None:
+    job_id = a_made_story(world)
+    lose_a_file(world, job_id)
+    assert ask(world, job_id).status == 202
+    world.pump_archives()
+
+    failed = ask(world, job_id)
+
+    assert (failed.status, failed.body["code"]) == (409, "ARCHIVE_FAILED")
+    world.app.storage.write(f"outputs/alice/{job_id}/clip_2-1.mp4", b"back", mime_type="video/mp4")
+    assert ask(world, job_id).status == 202
+    world.pump_archives()
+    assert ask(world, job_id).status == 200
+
+
+def test_a_message_that_kept_failing_ends_the_waiting(world: World, all_large: None) -> None:
+    job_id = a_made_story(world)
+    ask(world, job_id)
+
+    assert handle_dead_letter(world.app, a_request(job_id)) == "archive"
+
+    assert ask(world, job_id).body["code"] == "ARCHIVE_FAILED"
+    assert ask(world, job_id).status == 202
+
+
+def test_a_dead_letter_says_nothing_of_an_archive_that_is_there(world: World) -> None:
+    job_id = a_made_story(world)
+    ask(world, job_id)
+
+    handle_dead_letter(world.app, a_request(job_id))
+
+    assert ask(world, job_id).status == 200
+    assert len(stored(world)) == 1
+
+
+def test_wherever_the_worker_stops_nothing_half_made_can_be_seen(
+    world: World, all_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = a_made_story(world)
+    call_aws = world.app.storage._clients.s3._make_api_call
+    stops = 0
+
+    for limit in range(40):
+        left = iter(range(limit))
+
+        def stopping(name: str, params: Any, left: Any = left) -> Any:
+            if next(left, None) is None:
+                raise Stopped
+            return call_aws(name, params)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.app.storage._clients.s3, "_make_api_call", stopping)
+            try:
+                handle_archive_message(world.app, a_request(job_id))
+            except Stopped:
+                stops += 1
+                assert stored(world) == []
+                continue
+        break
+
+    assert stops == 9  # the look, seven files, the upload
+    archive = fetched(ask(world, job_id).body["downloadUrl"])
+    assert archive.testzip() is None
+    assert len(archive.namelist()) == 7
+
+
+def test_a_lost_answer_of_the_upload_does_no_harm(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = a_made_story(world)
+    upload = Storage.upload
+
+    def lose_the_answer(self: Storage, *args: Any, **options: Any) -> None:
+        upload(self, *args, **options)
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "upload", lose_the_answer)
+        with pytest.raises(Stopped):
+            handle_archive_message(world.app, a_request(job_id))
+
+    assert handle_archive_message(world.app, a_request(job_id)) == "there"
+
+
+def test_a_message_that_names_no_job_is_not_ours(world: World) -> None:
+    for body in ({"schemaVersion": 1}, {"schemaVersion": 99, "archiveOf": "job_1"}, "nonsense"):
+        with pytest.raises(InvalidInput):
+            handle_archive_message(world.app, a_message(body))
+
+
+# Many jobs
+
+
+def test_many_are_answered_each_on_its_own(world: World) -> None:
+    made, draft = a_made_story(world), a_draft(world)
+    unmade = a_story(world, key="unmade")  # its files do not exist
+    hers = a_made_story(world, "bob")
+
+    answer = ask_many(world, made, hers, draft, unmade, "none", made)
+
+    assert answer.status == 200
+    results = answer.body["results"]
+    assert [result["jobId"] for result in results] == [made, hers, draft, unmade, "none", made]
+    assert [result["ok"] for result in results] == [True, False, False, False, False, True]
+    assert [result.get("code") for result in results] == [
+        None, "NOT_FOUND", "JOB_NOT_FINAL", "ARCHIVE_FAILED", "NOT_FOUND", None,
+    ]  # fmt: skip
+    assert results[0]["status"] == "ready"
+    assert len(fetched(results[0]["downloadUrl"]).namelist()) == 7
+    assert results[0]["expiresAt"] == "2026-01-05T09:15:00.000Z"
+
+
+def test_many_share_what_one_request_may_make(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [a_made_story(world, key=f"k{number}") for number in range(2)]
+    size_bytes = sum(output["sizeBytes"] for output in a_job(world, jobs[0])["outputs"])
+    monkeypatch.setattr(offer_module, "ARCHIVE_INLINE_LIMIT_BYTES", size_bytes * 3 // 2)
+
+    first = ask_many(world, *jobs).body["results"]
+    world.pump_archives()
+    again = ask_many(world, *jobs).body["results"]
+
+    assert [result["status"] for result in first] == ["ready", "building"]
+    assert "downloadUrl" not in first[1]
+    assert [result["status"] for result in again] == ["ready", "ready"]
+
+
+def test_many_make_nothing_more_when_their_time_is_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [a_made_story(world, key=f"k{number}") for number in range(2)]
+    upload = Storage.upload
+
+    def slow(self: Storage, *args: Any, **options: Any) -> None:
+        world.clock.move(seconds=10)
+        upload(self, *args, **options)
+
+    monkeypatch.setattr(Storage, "upload", slow)
+
+    results = ask_many(world, *jobs).body["results"]
+
+    assert [result["status"] for result in results] == ["ready", "building"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"jobIds": []},
+        {"jobIds": ["j"] * 101},
+        {"jobIds": "j"},
+        {"jobIds": [1]},
+        {"jobIds": ["j"], "more": 1},
+    ],
+    ids=["missing", "none", "too many", "no list", "numbers", "unknown field"],
+)
+def test_a_list_of_ids_is_wanted(world: World, body: Any) -> None:
+    answer = world.call("POST", "/api/jobs/bulk/download", body)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+
+
+def test_an_anonymous_caller_gets_none_of_many(world: World) -> None:
+    assert ask_many(world, a_made_story(world), user=None).status == 401
+
+
+def test_a_link_is_never_repeated_from_memory(world: World) -> None:
+    job_id = a_made_story(world)
+    body = {"jobIds": [job_id]}
+    first = world.call("POST", "/api/jobs/bulk/download", body, key="k")
+    world.clock.move(hours=1)
+
+    again = world.call("POST", "/api/jobs/bulk/download", body, key="k")
+
+    assert again.body["results"][0]["expiresAt"] > first.body["results"][0]["expiresAt"]

@@ -1,0 +1,250 @@
+"""Drafts: made one by one or by file, changed by merge patches, guarded by If-Match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.builders import (
+    REWRITE,
+    a_balance,
+    a_draft,
+    a_job,
+    a_recording,
+    a_story,
+    a_user,
+    confirm,
+    forget_answers,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def patch(
+    world: World, job_id: str, body: Any, user: str | None, *, if_match: str | None = None
+) -> Answer:
+    headers = {} if if_match is None else {"if-match": if_match}
+    return world.call("PATCH", f"/api/jobs/{job_id}", body, user=user, headers=headers)
+
+
+def captions(
+    world: World, user: str, *seconds: float, status: str = "draft", **more: Any
+) -> Answer:
+    talks = [a_recording(world, user, seconds=length) for length in seconds]
+    body = {"recipe": "captions", "inputs": {"assetIds": talks, "options": {}}, "status": status}
+    return world.call("POST", "/api/jobs", body | more, user=user, key="captions")
+
+
+def test_a_patch_merges_into_the_inputs(world: World, user: str) -> None:
+    job_id = a_draft(world, user, sliders={"humor": 10, "pace": 20})
+
+    answer = patch(
+        world, job_id, {"inputs": {"genre": "noir", "sliders": {"pace": 30, "drama": 1}}}, user
+    )
+
+    assert answer.status == 200
+    inputs = a_job(world, job_id, user)["inputs"]
+    assert inputs["genre"] == "noir"
+    assert inputs["sliders"] == {"humor": 10, "pace": 30, "drama": 1}
+    assert inputs["stage"] == "spark"
+
+
+def test_null_takes_away(world: World, user: str) -> None:
+    job_id = a_draft(world, user, sliders={"humor": 10}, seed=7)
+
+    patch(world, job_id, {"inputs": {"seed": None, "sliders": {"humor": None}}}, user)
+
+    inputs = a_job(world, job_id, user)["inputs"]
+    assert "seed" not in inputs
+    assert inputs["sliders"] == {}
+
+
+def test_inputs_may_stand_beside(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+
+    assert patch(world, job_id, {"genre": "comedy"}, user).status == 200
+    assert a_job(world, job_id, user)["inputs"]["genre"] == "comedy"
+
+
+def test_a_rewrite_is_changed_in_part(world: World, user: str) -> None:
+    job_id = a_draft(world, user, rewriteEnabled=True, rewrite=REWRITE)
+
+    answer = patch(world, job_id, {"inputs": {"rewrite": {"desiredEnding": "open"}}}, user)
+
+    assert answer.status == 200
+    rewrite = a_job(world, job_id, user)["inputs"]["rewrite"]
+    assert rewrite["desiredEnding"] == "open"
+    assert rewrite["sanitizedText"] == REWRITE["rawText"]
+
+
+def test_priority_is_kept_with_the_draft(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+
+    patch(world, job_id, {"priority": 7}, user)
+
+    assert a_job(world, job_id, user)["priority"] == 7
+    assert patch(world, job_id, {"priority": 10}, user).status == 400
+    assert patch(world, job_id, {"priority": -1}, user).status == 400
+
+
+def test_the_tag_of_the_detail_guards_the_draft(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+    seen = world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"]
+
+    first = patch(world, job_id, {"inputs": {"genre": "noir"}}, user, if_match=seen)
+    stale = patch(world, job_id, {"inputs": {"genre": "comedy"}}, user, if_match=seen)
+    fresh = patch(
+        world, job_id, {"inputs": {"genre": "comedy"}}, user, if_match=first.headers["etag"]
+    )
+
+    assert (first.status, fresh.status) == (200, 200)
+    assert (stale.status, stale.body["code"]) == (412, "PRECONDITION_FAILED")
+    assert first.headers["etag"] != seen
+    now = world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"]
+    assert now == fresh.headers["etag"]
+
+
+def test_any_tag_matches_a_star(world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+
+    assert patch(world, job_id, {"genre": "noir"}, user, if_match="*").status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": {"genre": "western"}},
+        {"inputs": {"genre": None}},
+        {"inputs": {"x": 1}},
+        {"inputs": {"photoAssetIds": []}},
+        {"inputs": {"rewriteEnabled": True}},
+        {"inputs": []},
+        {"x": 1},
+        {"recipe": "trailer"},
+        {"status": "queued"},
+        [],
+        "no",
+    ],
+)
+def test_a_wrong_patch_changes_nothing(body: Any, world: World, user: str) -> None:
+    job_id = a_draft(world, user)
+    before = a_job(world, job_id, user)
+
+    answer = patch(world, job_id, body, user)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert a_job(world, job_id, user) == before
+
+
+def test_only_a_draft_is_changed_and_only_by_its_owner(world: World, user: str) -> None:
+    draft, queued, done = (
+        a_draft(world, user),
+        confirm(world, user, key="a", mode="quick").body["jobId"],
+        a_story(world, user, key="b"),
+    )
+
+    assert patch(world, draft, {"genre": "noir"}, None).status == 401
+    assert patch(world, draft, {"genre": "noir"}, a_user()).status == 404
+    for job_id in (queued, done):
+        answer = patch(world, job_id, {"genre": "noir"}, user)
+        assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_DRAFT")
+
+
+def test_captions_make_one_draft_for_each_file(world: World, user: str) -> None:
+    answer = captions(world, user, 10, 61, 300)
+
+    assert answer.status == 201
+    jobs = answer.body["jobs"]
+    assert len({job["jobId"] for job in jobs}) == 3
+    assert all(len(job["inputs"]["assetIds"]) == 1 for job in jobs)
+    assert {job["status"] for job in jobs} == {"draft"}
+
+
+def test_those_that_fit_are_queued_and_the_others_stay_drafts(world: World, user: str) -> None:
+    answer = captions(world, user, 4 * 60, 61, 10, status="queued")
+
+    assert answer.status == 201
+    told = [(job["status"], job.get("code")) for job in answer.body["jobs"]]
+    assert told == [
+        ("queued", None),
+        ("draft", "CREDITS_INSUFFICIENT"),
+        ("queued", None),
+    ]
+    assert a_balance(world, user) == (0, 5)
+
+
+def test_when_none_fits_nothing_is_made(world: World, user: str) -> None:
+    a_balance(world, user)
+
+    answer = captions(world, user, 6 * 60, 7 * 60, status="queued")
+
+    assert (answer.status, answer.body["code"]) == (402, "CREDITS_INSUFFICIENT")
+    assert answer.body["needed"] == 6
+    assert a_balance(world, user) == (5, 0)
+    assert world.call("GET", "/api/jobs", user=user).body["items"] == []
+
+
+def test_a_repeat_of_many_makes_none_twice(world: World, user: str) -> None:
+    talks = [a_recording(world, user, seconds=seconds) for seconds in (4 * 60, 61)]
+    body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
+
+    first = world.call("POST", "/api/jobs", body, user=user, key="many")
+    forget_answers(world)
+    second = world.call("POST", "/api/jobs", body, user=user, key="many")
+
+    assert [job["jobId"] for job in first.body["jobs"]] == [
+        job["jobId"] for job in second.body["jobs"]
+    ]
+    assert [job["status"] for job in second.body["jobs"]] == ["queued", "draft"]
+    assert a_balance(world, user) == (1, 4)
+
+
+def test_one_file_that_is_missing_keeps_all_from_being_charged(world: World, user: str) -> None:
+    talks = [a_recording(world, user), a_recording(world, a_user())]
+    a_balance(world, user)
+    body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
+
+    answer = world.call("POST", "/api/jobs", body, user=user, key="many")
+
+    assert answer.status == 404
+    assert a_balance(world, user) == (5, 0)
+    assert world.call("GET", "/api/jobs", user=user).body["items"] == []
+
+
+def test_several_that_were_quoted_together_are_charged_as_quoted(
+    world: World, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darkroom.credits import pricing
+
+    talks = [a_recording(world, user, seconds=seconds) for seconds in (10, 61)]
+    inputs = {"assetIds": talks, "options": {}}
+    quoted = world.call(
+        "POST", "/api/jobs/quote", {"recipe": "captions", "inputs": inputs}, user=user
+    ).body
+    monkeypatch.setattr(
+        pricing, "costs", lambda: {"captionsPerMinute": 2, "translationPerMinute": 2}
+    )
+    body = {
+        "recipe": "captions",
+        "inputs": inputs,
+        "status": "queued",
+        "quoteId": quoted["quoteId"],
+    }
+
+    answer = world.call("POST", "/api/jobs", body, user=user, key="many")
+
+    assert [job["creditsReserved"] for job in answer.body["jobs"]] == [1, 2]
+    assert a_balance(world, user) == (2, 3)

@@ -1,0 +1,55 @@
+"""Cancelling, retrying and deleting, each in a world of its own: no law is broken by the end."""
+
+from __future__ import annotations
+
+from darkroom.generation.ports import GenerationRequest, TransientProviderError
+from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
+from tests.support.builders import a_job, confirm, events_of, regenerate, waiting_messages
+from tests.support.laws import check_laws
+from tests.support.world import World
+
+
+def down(request: GenerationRequest) -> None:
+    if request.key == "clip_2":
+        raise TransientProviderError("down")
+
+
+def test_a_cancellation(world: World) -> None:
+    job_id = confirm(world).body["jobId"]
+    world.pump_stream()
+    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    world.drain()
+    world.outlive(hours=1)
+
+    assert "JOB_CANCELED" in events_of(world, job_id)
+    assert check_laws(world) == []
+
+
+def test_a_retry(world: World) -> None:
+    world.studio.refuse = down
+    parent = confirm(world).body["jobId"]
+    world.drain()
+    world.studio.refuse = lambda request: None
+    answer = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
+    world.drain()
+    world.outlive(hours=1)
+
+    child = answer.body["retryJobId"]
+    assert "JOB_RETRIED" in events_of(world, child)
+    assert "job_confirmed" not in events_of(world, child)
+    assert a_job(world, child)["status"] == "succeeded"
+    assert check_laws(world) == []
+
+
+def test_a_deleted_family(world: World) -> None:
+    parent = confirm(world).body["jobId"]
+    world.drain()
+    regenerate(world, parent)
+    world.drain()
+    world.call("DELETE", f"/api/jobs/{parent}?cascade=true")
+    world.drain()
+    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.outlive(hours=1)
+
+    assert waiting_messages(world) == []
+    assert check_laws(world) == []

@@ -1,0 +1,172 @@
+"""How a job with a waiting task advances: pure rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from darkroom.jobs import engine
+from darkroom.jobs.items import TaskItem, task_from_item, task_to_item
+from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Task
+from darkroom.jobs.states import IllegalTransition, JobStatus, TaskStatus
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    POLL_LIMIT_SECONDS,
+    WAITING_LIMIT_SECONDS,
+)
+from tests.support.builders import a_queued_job, a_task, an_output, running
+from tests.support.world import START
+
+BROKEN = Failure(code="BROKEN", message="It broke.")
+LATER = START + timedelta(minutes=1)
+
+
+def a_running_family() -> JobFamily:
+    tasks = [a_task("kf_1"), a_task("clip_1", "kf_1", number=2)]
+    return running(engine.plan(a_queued_job(), tasks, (), START), "kf_1")
+
+
+def a_waiting_family(ref: str | None = "run") -> JobFamily:
+    return engine.wait(a_running_family(), "kf_1", ref, START)
+
+
+def kf(family: JobFamily) -> Task:
+    task = family.task("kf_1")
+    assert task is not None
+    return task
+
+
+def run_of(family: JobFamily) -> ProviderRun:
+    run = kf(family).run
+    assert run is not None
+    return run
+
+
+def test_a_waiting_task_is_nobody_s_and_has_a_next_look_and_a_deadline() -> None:
+    family = a_waiting_family()
+    task = kf(family)
+
+    assert (task.status, task.claim, task.lease_until) == (TaskStatus.WAITING, None, None)
+    assert run_of(family).until == START + timedelta(seconds=WAITING_LIMIT_SECONDS)
+    assert task.not_before == START + timedelta(seconds=10)
+    assert task.next_check_at == task.not_before + timedelta(seconds=DISPATCH_CHECK_SECONDS)
+    assert family.job.status is JobStatus.RUNNING
+
+
+def test_only_a_running_task_can_begin_to_wait() -> None:
+    with pytest.raises(IllegalTransition):
+        engine.wait(a_waiting_family(), "kf_1", "again", START)
+
+
+def test_looks_come_less_often_and_not_past_the_deadline() -> None:
+    assert [engine.poll_seconds(look) for look in range(1, 8)] == [10, 20, 40, 80, 120, 120, 120]
+    family, now, looks = a_waiting_family(), START, 0
+    while (moment := kf(family).not_before) != run_of(family).until:
+        assert moment is not None and moment > now
+        now, looks = moment, looks + 1
+        seen = run_of(family).look
+        family = engine.look_again(family, "kf_1", seen=seen, ref=None, now=now)
+
+    assert looks < 30
+    assert looks >= WAITING_LIMIT_SECONDS / POLL_LIMIT_SECONDS
+
+
+def test_a_look_keeps_what_it_found_and_never_forgets_it() -> None:
+    found = engine.look_again(a_waiting_family(None), "kf_1", seen=1, ref="run", now=LATER)
+    kept = engine.look_again(found, "kf_1", seen=2, ref=None, now=LATER)
+
+    assert (run_of(found).ref, run_of(kept).ref) == ("run", "run")
+    assert (run_of(found).look, run_of(kept).look) == (2, 3)
+
+
+def test_a_call_makes_the_next_look_due_once() -> None:
+    heard = engine.hear(a_waiting_family(None), "kf_1", "run", LATER)
+
+    assert (run_of(heard).ref, run_of(heard).look, kf(heard).not_before) == ("run", 2, LATER)
+    assert engine.hear(heard, "kf_1", "other", LATER) == heard
+
+
+def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
+    lease_until = START + timedelta(minutes=5)
+    family = a_waiting_family()
+    held = replace(kf(family), claim="worker", lease_until=lease_until)
+    family = replace(family, tasks=(held, *family.tasks[1:]))
+
+    heard = engine.hear(family, "kf_1", "run", LATER)
+    again = engine.look_again(heard, "kf_1", seen=1, ref="run", now=LATER)
+
+    assert (kf(heard).claim, kf(heard).lease_until) == ("worker", lease_until)
+    assert kf(again).claim is None
+    assert kf(again).not_before == LATER, "what was heard meanwhile is looked at now"
+
+
+def test_a_call_about_a_running_task_is_its_acceptance() -> None:
+    heard = engine.hear(a_running_family(), "kf_1", "run", LATER)
+
+    assert (kf(heard).status, run_of(heard).ref) == (TaskStatus.WAITING, "run")
+    assert kf(heard).not_before == LATER
+
+
+@pytest.mark.parametrize("status", [TaskStatus.READY, TaskStatus.SUCCEEDED, TaskStatus.CANCELED])
+def test_a_call_about_any_other_task_changes_nothing(status: TaskStatus) -> None:
+    family = a_running_family()
+    family = replace(family, tasks=(replace(kf(family), status=status), *family.tasks[1:]))
+
+    assert engine.hear(family, "kf_1", "run", LATER) == family
+
+
+def test_a_waiting_task_that_delivers_releases_what_needs_it() -> None:
+    done = engine.succeed(a_waiting_family(), "kf_1", [an_output("kf_1")], LATER)
+
+    assert (kf(done).status, kf(done).run) == (TaskStatus.SUCCEEDED, None)
+    clip = done.task("clip_1")
+    assert clip is not None and clip.status is TaskStatus.READY
+
+
+def test_another_attempt_knows_nothing_of_the_run_before() -> None:
+    again = engine.retry(a_waiting_family(), "kf_1", BROKEN, 0, LATER)
+
+    assert (kf(again).status, kf(again).run) == (TaskStatus.READY, None)
+
+
+def test_a_canceled_job_does_not_wait_and_remembers_whom_to_stop() -> None:
+    canceled = engine.cancel(a_waiting_family(), LATER)
+
+    assert (canceled.job.status, kf(canceled).status) == (JobStatus.CANCELED, TaskStatus.CANCELED)
+    assert run_of(canceled).ref == "run"
+    assert kf(canceled).next_check_at is None
+    assert canceled.job.receipt is not None and canceled.job.receipt.used == 0
+
+
+def test_what_is_handed_over_for_a_canceled_job_is_canceled_with_it() -> None:
+    canceling = engine.cancel(a_running_family(), LATER)
+
+    ended = engine.wait(canceling, "kf_1", "run", LATER)
+
+    assert canceling.job.status is JobStatus.CANCELING
+    assert (ended.job.status, run_of(ended).ref) == (JobStatus.CANCELED, "run")
+
+
+def test_a_job_whose_time_is_up_ends_what_waits_and_remembers_whom_to_stop() -> None:
+    ended = engine.abandon(a_waiting_family(), BROKEN, LATER)
+
+    assert (kf(ended).status, run_of(ended).ref) == (TaskStatus.FAILED, "run")
+
+
+def test_a_waiting_task_is_stored_as_it_is() -> None:
+    for family in (a_waiting_family(), a_waiting_family(None), engine.hear(
+        a_waiting_family(), "kf_1", "run", LATER
+    )):  # fmt: skip
+        item = task_to_item(kf(family), "op")
+        raw = TaskItem.from_raw_data(item.serialize())
+
+        assert replace(task_from_item(raw), is_sent=False) == kf(family)
+
+
+def test_an_item_of_the_version_before_waits_for_nothing() -> None:
+    raw = task_to_item(kf(a_running_family()), "op").serialize()
+
+    assert not {"run", "look"} & raw.keys()
+    assert task_from_item(TaskItem.from_raw_data(raw)).run is None

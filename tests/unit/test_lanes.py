@@ -1,0 +1,193 @@
+"""Whose turn it is: an account's concurrent tasks, its priorities, and others' patience."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, LANE_CHECK_SECONDS
+from darkroom.plans.model import limits_of, plan_names
+from tests.support.builders import (
+    a_draft,
+    a_job,
+    a_reference_photo,
+    buy,
+    confirm,
+    lose_messages,
+    waiting_messages,
+)
+from tests.support.world import World
+
+
+def a_batch(world: World, user: str, *, images: int, key: str = "batch", **more: Any) -> str:
+    inputs = {
+        "mode": "batch",
+        "referencePhotoIds": [a_reference_photo(world, user)],
+        "styles": ["CLASSIC"],
+        "totalImages": images,
+    }
+    body = {"recipe": "portraits", "inputs": inputs, "status": "queued", **more}
+    answer = world.call("POST", "/api/jobs", body, user=user, key=key)
+    assert answer.status == 201, answer.body
+    return answer.body["jobs"][0]["jobId"]
+
+
+def settle_stream(world: World) -> None:
+    while world.pump_stream():
+        pass
+
+
+def on_plan(world: World, user: str, plan: str) -> None:
+    world.call("GET", "/api/credits", user=user)
+    path = f"/api/admin/accounts/{user}"
+    answer = world.call("PATCH", path, {"plan": plan}, user="root", groups="admin")
+    assert answer.status == 200, answer.body
+
+
+def test_every_plan_has_its_concurrent_tasks() -> None:
+    allowed = {plan: limits_of(plan).concurrent_tasks for plan in plan_names()}
+
+    assert allowed == {"free": 2, "basic": 5, "standard": 10, "professional": 20}
+    assert limits_of("no longer sold") == limits_of("free")
+
+
+def test_a_free_account_has_two_tasks_on_their_way(world: World) -> None:
+    buy(world, 20)
+    a_batch(world, "alice", images=20)
+
+    settle_stream(world)
+
+    assert len(waiting_messages(world)) == 2
+
+
+@pytest.mark.parametrize(("plan", "tasks"), [("basic", 5), ("standard", 10)])
+def test_a_plan_allows_more_at_once(plan: str, tasks: int, world: World) -> None:
+    buy(world, 20)
+    on_plan(world, "alice", plan)
+    a_batch(world, "alice", images=20)
+
+    settle_stream(world)
+
+    assert len(waiting_messages(world)) == tasks
+
+
+def test_what_finishes_makes_room_for_the_next(world: World) -> None:
+    buy(world, 20)
+    a_batch(world, "alice", images=6)
+    settle_stream(world)
+
+    world.pump_tasks()
+    settle_stream(world)
+
+    assert [key for key, _ in waiting_messages(world)] == ["img_03", "img_04"]
+
+
+def test_all_of_a_long_batch_is_made(world: World) -> None:
+    job_id = a_batch(world, "alice", images=5)
+
+    world.drain()
+
+    assert a_job(world, job_id)["progress"]["completed"] == 5
+
+
+def test_a_single_job_does_not_wait_for_another_accounts_batch(world: World) -> None:
+    buy(world, 20, "bob")
+    a_batch(world, "bob", images=20)
+    settle_stream(world)
+    lone = confirm(world, mode="quick").body["jobId"]
+    settle_stream(world)
+
+    made_before = 0
+    while a_job(world, lone)["progress"]["completed"] == 0:
+        made_before = len(world.studio.requests)
+        world.pump_tasks()
+        settle_stream(world)
+
+    # Of the twenty pictures that were there first only those on their way came before it.
+    assert made_before <= limits_of("free").concurrent_tasks
+    assert [request.key for request in world.studio.requests[:3]].count("kf_1") == 1
+
+
+def test_the_higher_priority_goes_first_within_the_account(world: World) -> None:
+    buy(world, 20)
+    a_batch(world, "alice", images=4, key="a")
+    settle_stream(world)
+    a_batch(world, "alice", images=2, key="b", priority=9)
+    settle_stream(world)
+
+    world.pump_tasks()
+    settle_stream(world)
+
+    urgent = {message[0] for message in waiting_messages(world)}
+    assert urgent == {"img_01", "img_02"}
+
+
+def test_of_the_same_priority_the_earlier_job_goes_first(world: World) -> None:
+    buy(world, 20)
+    first = a_batch(world, "alice", images=4, key="a")
+    world.clock.move(seconds=1)
+    a_batch(world, "alice", images=4, key="b")
+
+    world.drain()
+
+    order = [request.job_id for request in world.studio.requests]
+    assert order[:4] == [first] * 4
+
+
+def test_priority_may_be_given_when_a_draft_is_confirmed(world: World) -> None:
+    draft = a_draft(world)
+
+    world.call("POST", "/api/jobs/confirm", {"draftJobId": draft, "priority": 3})
+
+    assert a_job(world, draft)["priority"] == 3
+
+
+def test_lost_messages_of_a_lane_are_sent_again(world: World) -> None:
+    buy(world, 20)
+    job_id = a_batch(world, "alice", images=6)
+    settle_stream(world)
+    lose_messages(world)
+
+    world.outlive(seconds=DISPATCH_CHECK_SECONDS)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+
+
+def test_a_lane_whose_news_was_lost_goes_on(world: World) -> None:
+    buy(world, 20)
+    job_id = a_batch(world, "alice", images=6)
+    settle_stream(world)
+    world.pump_tasks()
+    world.take_changes()
+    assert waiting_messages(world) == []
+
+    world.outlive(seconds=LANE_CHECK_SECONDS)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+
+
+def test_canceling_a_batch_lets_the_next_job_go(world: World) -> None:
+    buy(world, 20)
+    batch = a_batch(world, "alice", images=20)
+    other = confirm(world, mode="quick").body["jobId"]
+    settle_stream(world)
+
+    world.call("POST", f"/api/jobs/{batch}/cancel")
+    world.drain()
+
+    assert a_job(world, other)["status"] == "succeeded"
+    assert {request.job_id for request in world.studio.requests} == {other}
+
+
+def test_only_an_operator_changes_a_plan_and_only_to_one_that_exists(world: World) -> None:
+    world.call("GET", "/api/credits")
+    path = "/api/admin/accounts/alice"
+
+    assert world.call("PATCH", path, {"plan": "basic"}).status == 403
+    assert world.call("PATCH", path, {"plan": "basic"}, user=None).status == 401
+    assert world.call("PATCH", path, {"plan": "gold"}, user="root", groups="admin").status == 400
+    nobody = "/api/admin/accounts/nobody"
+    answer = world.call("PATCH", nobody, {"plan": "basic"}, user="root", groups="admin")
+    assert answer.status == 404
+    assert world.call("GET", path, user="root", groups="admin").body["plan"] == "free"

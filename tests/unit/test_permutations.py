@@ -1,0 +1,273 @@
+"""Every message and every stream record three times, in any order: the same items in the end.
+
+Not similar ones: byte for byte those of a run in which everything came once and in its order,
+but for ``PASSING``. Queues promise no order, and streams deliver again; orders that streams rule
+out are tried as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from darkroom.adapters.queues import MESSAGE_VERSION
+from darkroom.generation.ports import PermanentProviderError
+from darkroom.workers.edge import metrics
+from darkroom.workers.stream import handle_stream
+from darkroom.workers.tasks import handle_task_message
+from tests.support.crash import READS, Scene, Stage, Wire, run_out, waiting_messages
+from tests.support.laws import check_laws
+from tests.support.moto_world import moto_world
+from tests.support.planted import events_with_random_ids
+from tests.support.scenarios import arrange_regenerate, confirm_story, expect, look, provide
+from tests.support.scenarios import refusing as refusing_task
+from tests.support.scenarios_jobs import (
+    arrange_canceled_under_way,
+    arrange_plan_of_retry,
+    create,
+    portraits_of,
+    register_photo,
+    upload_recording,
+)
+from tests.support.world import World
+
+TIMES = 3
+QUICK_SEEDS, SLOW_SEEDS = 1, 100
+DELIVERIES_LIMIT = 5000
+TABLES = ("wallets", "ledger", "jobs", "templates", "events")
+PASSING = {
+    "op": "names the attempt at a write, made at random",
+    "version": "counts commits, and two steps that meet may be one commit",
+    "changedAt": "ends in a hash of the version",
+}
+"""What may differ, and why."""
+Delivery = Callable[[], bool]
+"""Hands something over; whether it was taken."""
+
+
+def arrange_partial(scene: Scene) -> None:
+    provide(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
+    confirm_story(scene)
+
+
+def arrange_portraits(scene: Scene) -> None:
+    look(scene)
+    create(scene, "portraits", portraits_of(register_photo(scene), 4))
+
+
+def arrange_captions(scene: Scene) -> None:
+    look(scene)
+    options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
+    create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
+
+
+def arrange_child(scene: Scene) -> None:
+    arrange_regenerate(scene)
+    expect(scene, 202, **{n: v for n, v in scene.facts["request"].items() if n != "user"})
+
+
+ARRANGEMENTS: Mapping[str, Callable[[Scene], None]] = {
+    "story": arrange_partial,
+    "portraits": arrange_portraits,
+    "captions": arrange_captions,
+    "cancel": arrange_canceled_under_way(None),
+    "retry": arrange_plan_of_retry,
+    "regenerate": arrange_child,
+}
+
+
+@dataclass
+class Post:
+    """Everything that is on its way, each thing as often as it will be delivered."""
+
+    world: World
+    rng: random.Random | None = None
+    """Decides who is next; without it everything comes once, and first what was sent first."""
+    on_the_way: list[Delivery] = field(default_factory=list)
+    delivered: int = 0
+    is_dirty: bool = True
+
+    def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
+        """A queue's part: the product sends a message."""
+        body = json.dumps({"schemaVersion": MESSAGE_VERSION, **message})
+        self._add(lambda: self._hand_over(body))
+
+    def look(self) -> None:
+        """What changed is told by the stream; seen after every write, so that none is missed."""
+        if not self.is_dirty:
+            return
+        self.is_dirty = False
+        for batch in self.world.take_changes():
+            for record in batch:
+                self._add(lambda record=record: self._tell(record))  # type: ignore[misc]
+
+    def take_over(self) -> None:
+        """What waits in the real queues."""
+        for url in self.world.task_queue_urls:
+            for message in waiting_messages(self.world, url):
+                self._add(lambda body=message["Body"]: self._hand_over(body))  # type: ignore[misc]
+                self.world.client("sqs").delete_message(
+                    QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
+                )
+
+    def deliver_all(self) -> None:
+        """In an order that the seed decides, until nothing is on its way any more."""
+        self.look()
+        while self.on_the_way:
+            place = 0 if self.rng is None else self.rng.randrange(len(self.on_the_way))
+            delivery = self.on_the_way.pop(place)
+            if not delivery():
+                self.on_the_way.append(delivery)
+            self.look()
+            self.delivered += 1
+            assert self.delivered < DELIVERIES_LIMIT, "it does not come to rest"
+
+    def _add(self, delivery: Delivery) -> None:
+        self.on_the_way += [delivery] * (1 if self.rng is None else TIMES)
+
+    def _tell(self, record: dict[str, Any]) -> bool:
+        return not handle_stream(self.world.app, {"Records": [record]})["batchItemFailures"]
+
+    def _hand_over(self, body: str) -> bool:
+        handle_task_message(self.world.app, {"body": body, "messageId": "m", "eventSourceARN": "q"})
+        return True
+
+
+@dataclass
+class Course:
+    """One arrangement, run from the same start again and again."""
+
+    stage: Stage
+    arrange: Callable[[Scene], None]
+
+    def __post_init__(self) -> None:
+        scene = self._scene({})
+        self.stage.changes()
+        self.stage.restore(self.stage.empty())
+        self.arrange(scene)
+        assert scene.troubles == []
+        self.stage.changes()
+        self._facts, self._start = scene.facts, self.stage.take_snapshot()
+
+    def run(
+        self, rng: random.Random | None, patch: pytest.MonkeyPatch
+    ) -> tuple[dict[str, list[str]], int]:
+        """Everything that is stored in the end; and how much was delivered."""
+        scene = self._begin()
+        world = scene.world
+        post = Post(world, rng)
+        post.take_over()
+        queues = dict.fromkeys(world.app.queues, post)
+        real = BaseClient._make_api_call
+
+        def call(client: Any, operation: str, params: Any) -> Any:
+            post.is_dirty |= operation not in READS
+            return real(client, operation, params)
+
+        with patch.context() as patched:
+            patched.setattr(BaseClient, "_make_api_call", call)
+            patched.setattr(world, "app", replace(world.app, queues=queues))
+            post.deliver_all()
+        # What is left is the sweeper's: it looks once more at what has ended.
+        run_out(scene)
+        assert scene.troubles == []
+        return self._end(), post.delivered
+
+    def _scene(self, facts: Mapping[str, Any]) -> Scene:
+        return Scene(self.stage.world, Wire(self.stage.world), facts=dict(facts))
+
+    def _begin(self) -> Scene:
+        self.stage.changes()
+        self.stage.restore(self._start)
+        scene = self._scene({**self._facts, "first": list(self._facts.get("first", ()))})
+        if "provider" in scene.facts:
+            scene.world.studio.refuse = scene.facts["provider"](scene)
+        return scene
+
+    def _end(self) -> dict[str, list[str]]:
+        metrics.clear_metrics()
+        self.stage.changes()
+        world = self.stage.world
+        assert [str(breach) for breach in check_laws(world)] == []
+        return {name: sorted(map(_lasting, world.scan(name))) for name in TABLES}
+
+
+def _lasting(item: Mapping[str, Any]) -> str:
+    kept = {name: held for name, held in item.items() if name not in PASSING}
+    return json.dumps(kept, sort_keys=True)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with moto_world() as world:
+        yield Stage(world)
+
+
+def _differences(expected: Mapping[str, list[str]], found: Mapping[str, list[str]]) -> list[str]:
+    return [
+        f"{sign} {name} {item}"
+        for name in expected
+        for sign, items in (
+            ("-", set(expected[name]) - set(found[name])),
+            ("+", set(found[name]) - set(expected[name])),
+        )
+        for item in sorted(items)
+    ]
+
+
+def _try(course: Course, seeds: range, patch: pytest.MonkeyPatch) -> None:
+    expected, count = course.run(None, patch)
+    for seed in seeds:
+        found, delivered = course.run(random.Random(seed), patch)
+        assert _differences(expected, found) == [], f"seed {seed}"
+        assert delivered > 2 * count
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_whatever_comes_thrice_and_shuffled_ends_the_same(
+    stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _try(Course(stage, ARRANGEMENTS[name]), range(QUICK_SEEDS), monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_a_hundred_orders_end_the_same(
+    stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = range(QUICK_SEEDS, QUICK_SEEDS + SLOW_SEEDS)
+    _try(Course(stage, ARRANGEMENTS[name]), seeds, monkeypatch)
+
+
+def test_a_planted_bug_shows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = Course(stage, ARRANGEMENTS["portraits"])
+
+    with events_with_random_ids(), pytest.raises(AssertionError):
+        _try(course, range(QUICK_SEEDS), monkeypatch)
+
+
+def _note(came: list[int], number: int) -> bool:
+    came.append(number)
+    return True
+
+
+def test_orders_differ_by_their_seeds(stage: Stage) -> None:
+    orders = set()
+    for seed in range(4):
+        post = Post(stage.world, random.Random(seed), is_dirty=False)
+        came: list[int] = []
+        for number in range(5):
+            post._add(functools.partial(_note, came, number))
+        post.deliver_all()
+        assert sorted(came) == sorted(itertools.chain(*[range(5)] * TIMES))
+        orders.add(tuple(came))
+
+    assert len(orders) == 4

@@ -1,0 +1,251 @@
+"""Quotes: what is said before is what is charged, for as long as it was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.assets.model import AssetStatus
+from darkroom.credits import pricing
+from darkroom.kernel.clock import from_iso
+from darkroom.kernel.limits import QUOTE_SECONDS
+from darkroom.templates import choice
+from tests.support.builders import (
+    REWRITE,
+    a_balance,
+    a_draft,
+    a_job,
+    a_photo,
+    a_recording,
+    a_user,
+    an_asset,
+    everything_of,
+    forget_answers,
+    scene_inputs,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+QUOTE, CONFIRM = "/api/jobs/quote", "/api/jobs/confirm"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def quote(world: World, user: str | None, **body: Any) -> Answer:
+    return world.call("POST", QUOTE, body, user=user)
+
+
+def confirm(world: World, user: str, inputs: dict[str, Any], quote_id: str, **more: Any) -> Answer:
+    body = {"mode": "story", **inputs, "quoteId": quote_id, **more}
+    return world.call("POST", CONFIRM, body, user=user, key=more.get("deviceId", "confirm"))
+
+
+@pytest.fixture
+def inputs(world: World, user: str) -> dict[str, Any]:
+    return scene_inputs(a_photo(world, user))
+
+
+def test_nobody_is_quoted_without_a_token(world: World) -> None:
+    assert quote(world, None, recipe="story", inputs={}).status == 401
+
+
+def test_a_quote_says_what_a_job_would_cost(
+    world: World, user: str, inputs: dict[str, Any]
+) -> None:
+    rewritten = {**inputs, "rewriteEnabled": True, "rewrite": REWRITE}
+
+    answer = quote(world, user, recipe="story", inputs=rewritten)
+
+    assert answer.status == 200
+    assert answer.body["credits"] == 3
+    assert answer.body["breakdown"] == [
+        {"name": "base", "credits": 2},
+        {"name": "rewrite", "credits": 1},
+    ]
+    assert (answer.body["balance"], answer.body["sufficient"]) == (5, True)
+
+
+def test_a_quote_changes_nothing(world: World, user: str, inputs: dict[str, Any]) -> None:
+    a_balance(world, user)
+    before = everything_of(world, user)
+
+    quote(world, user, recipe="trailer", inputs=inputs)
+
+    assert everything_of(world, user) == before
+
+
+def test_a_quote_for_more_than_there_is_says_so(world: World, user: str) -> None:
+    talk = a_recording(world, user, seconds=5 * 60 + 1)
+
+    answer = quote(world, user, recipe="captions", inputs={"assetIds": [talk], "options": {}})
+
+    assert (answer.body["credits"], answer.body["sufficient"]) == (6, False)
+
+
+def test_several_files_are_quoted_together(world: World, user: str) -> None:
+    talks = [a_recording(world, user, seconds=seconds) for seconds in (10, 61)]
+
+    answer = quote(world, user, recipe="captions", inputs={"assetIds": talks, "options": {}})
+
+    assert answer.body["credits"] == 3
+    assert answer.body["breakdown"] == [
+        {"name": "base", "credits": 1},
+        {"name": "base", "credits": 2},
+    ]
+
+
+def test_what_was_quoted_is_charged_when_prices_rise(
+    world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+    monkeypatch.setattr(pricing, "costs", lambda: {"story": 4, "rewrite": 1, "regenerate": 1})
+
+    answer = confirm(world, user, inputs, quoted["quoteId"])
+
+    assert answer.status == 202
+    assert (answer.body["creditsReserved"], answer.body["balance"]) == (2, 3)
+    assert a_job(world, answer.body["jobId"], user)["receipt"]["parts"][0]["credits"] == 2
+
+
+def test_the_template_that_was_quoted_is_used_when_others_are_added(
+    world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+    promised = choice.choose(
+        [template["templateId"] for template in choice.templates_of("story", "spark", "romance")],
+        account_id=user,
+        device_id="",
+        combination=("story", "spark", "romance"),
+    )
+    monkeypatch.setattr(choice, "choose", lambda ids, **_: next(i for i in ids if i != promised))
+
+    answer = confirm(world, user, inputs, quoted["quoteId"])
+
+    assert answer.body["templateId"] == promised
+
+
+def test_other_inputs_do_not_match(world: World, user: str, inputs: dict[str, Any]) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+    before = a_balance(world, user)
+
+    answer = confirm(world, user, {**inputs, "genre": "noir"}, quoted["quoteId"])
+
+    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+    assert a_balance(world, user) == before
+
+
+def test_another_accounts_quote_does_not_match(
+    world: World, user: str, inputs: dict[str, Any]
+) -> None:
+    other = a_user()
+    foreign = quote(world, other, recipe="story", inputs=scene_inputs(a_photo(world, other))).body
+
+    answer = confirm(world, user, inputs, foreign["quoteId"])
+
+    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+
+
+@pytest.mark.parametrize("quote_id", ["nonsense", "a" * 200, "ключ"])
+def test_what_is_no_quote_is_named(
+    quote_id: str, world: World, user: str, inputs: dict[str, Any]
+) -> None:
+    answer = confirm(world, user, inputs, quote_id)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert answer.body["fields"][0]["path"] == "quoteId"
+
+
+def test_a_changed_quote_is_none(world: World, user: str, inputs: dict[str, Any]) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body["quoteId"]
+
+    for place in range(0, len(quoted), 7):
+        changed = quoted[:place] + ("A" if quoted[place] != "A" else "B") + quoted[place + 1 :]
+        assert confirm(world, user, inputs, changed).status == 400
+
+
+def test_a_quote_holds_for_fifteen_minutes(world: World, user: str, inputs: dict[str, Any]) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+    assert from_iso(quoted["expiresAt"]) == world.clock.now() + timedelta(seconds=QUOTE_SECONDS)
+    world.clock.move(seconds=QUOTE_SECONDS - 1)
+    in_time = confirm(world, user, inputs, quoted["quoteId"], deviceId="a")
+    world.clock.move(seconds=1)
+
+    too_late = confirm(world, user, inputs, quoted["quoteId"], deviceId="b")
+    forget_answers(world)
+    repeated = confirm(world, user, inputs, quoted["quoteId"], deviceId="a")
+
+    assert in_time.status == 202
+    assert (too_late.status, too_late.body["code"]) == (409, "QUOTE_EXPIRED")
+    assert repeated.body == in_time.body
+
+
+def test_a_draft_is_quoted_and_confirmed_as_quoted(
+    world: World, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = a_draft(world, user)
+    quoted = quote(world, user, draftJobId=draft).body
+    monkeypatch.setattr(pricing, "costs", lambda: {"story": 1, "rewrite": 1, "regenerate": 1})
+
+    answer = world.call(
+        "POST", CONFIRM, {"draftJobId": draft, "quoteId": quoted["quoteId"]}, user=user
+    )
+
+    assert answer.body["creditsReserved"] == 2
+
+
+def test_a_draft_that_changed_since_does_not_match(world: World, user: str) -> None:
+    draft = a_draft(world, user)
+    quoted = quote(world, user, draftJobId=draft).body
+    world.call("PATCH", f"/api/jobs/{draft}", {"inputs": {"genre": "comedy"}}, user=user)
+
+    answer = world.call(
+        "POST", CONFIRM, {"draftJobId": draft, "quoteId": quoted["quoteId"]}, user=user
+    )
+
+    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+    assert a_job(world, draft, user)["status"] == "draft"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"recipe": "story"},
+        {"inputs": {}},
+        {"recipe": "nonsense", "inputs": {}},
+        {"recipe": "story", "inputs": {}},
+        {"recipe": "story", "inputs": {}, "draftJobId": "job_1"},
+        {"recipe": "story", "inputs": [], "x": 1},
+    ],
+)
+def test_what_cannot_be_quoted_is_named(body: dict[str, Any], world: World, user: str) -> None:
+    answer = quote(world, user, **body)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert answer.body["fields"] != []
+
+
+def test_files_must_be_there_and_checked(world: World, user: str) -> None:
+    foreign = scene_inputs(a_photo(world, a_user()))
+    unchecked = scene_inputs(an_asset(world, user, status=AssetStatus.CHECKING))
+
+    assert quote(world, user, recipe="story", inputs=foreign).status == 404
+    assert quote(world, user, recipe="story", inputs=unchecked).body["code"] == "ASSET_NOT_READY"
+
+
+def test_another_accounts_draft_is_not_quoted(world: World, user: str) -> None:
+    draft = a_draft(world, user)
+
+    assert quote(world, a_user(), draftJobId=draft).status == 404

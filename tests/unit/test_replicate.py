@@ -1,0 +1,410 @@
+"""Replicate, against a server that behaves as its documentation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from darkroom.generation.ports import (
+    AnswerLost,
+    AsyncProvider,
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    SourceFile,
+    TransientProviderError,
+)
+from darkroom.generation.providers import replicate as module
+from darkroom.generation.providers.replicate import Replicate
+from darkroom.kernel.errors import InvalidInput, Unauthorized
+from tests.support.replicate_stand_in import MODEL, WEBHOOK_SECRET, Fault, ReplicateStandIn
+
+CALLBACK = "https://api.example/api/webhooks/replicate?job=j&key=kf_1&attempt=1&nonce=n"
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[ReplicateStandIn]:
+    with ReplicateStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def provider(stand_in: ReplicateStandIn) -> Replicate:
+    return Replicate(lambda: stand_in.secret_text, model=MODEL, api_base=stand_in.api_base)
+
+
+def a_request(tmp_path: Path, **changes: Any) -> GenerationRequest:
+    photos = []
+    for number in (1, 2):
+        path = tmp_path / f"photo_{number}.jpg"
+        path.write_bytes(f"photo {number}".encode())
+        photos.append(SourceFile(key=f"photo_{number}", mime_type="image/jpeg", path=path))
+    given: dict[str, Any] = {
+        "job_id": "job_1",
+        "key": "kf_1",
+        "kind": "keyframe",
+        "attempt": 1,
+        "seed": 2**32 - 1,
+        "language": "en",
+        "params": {"prompt": "In the rain.", "sceneNo": 2},
+        "sources": tuple(photos),
+        "workdir": tmp_path,
+    }
+    return GenerationRequest(**given | changes)
+
+
+def submitted(provider: Replicate, tmp_path: Path) -> str:
+    return provider.submit(a_request(tmp_path), CALLBACK)
+
+
+def long_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=5)
+
+
+# Handing over
+
+
+def test_it_is_a_provider_that_is_waited_for(provider: Replicate) -> None:
+    assert isinstance(provider, AsyncProvider)
+
+
+def test_a_request_becomes_one_prediction_from_the_photo_of_its_scene(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+
+    [prediction] = stand_in.predictions.values()
+    assert prediction["id"] == ref
+    assert (prediction["webhook"], prediction["webhook_events_filter"]) == (CALLBACK, ["completed"])
+    asked = prediction["input"]
+    assert (asked["prompt"], asked["aspect_ratio"]) == ("In the rain.", "9:16")
+    assert list(stand_in.files.values()) == [b"photo 2"]
+    assert asked["input_image"].rpartition("/")[2] in stand_in.files
+
+
+def test_a_portrait_is_three_to_four(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    provider.submit(a_request(tmp_path, kind="portrait", params={"prompt": "x"}), CALLBACK)
+
+    [prediction] = stand_in.predictions.values()
+    assert prediction["input"]["aspect_ratio"] == "3:4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"kind": "clip"}, "UNSUPPORTED_KIND"), ({"sources": ()}, "BAD_SOURCE")],
+)
+def test_what_it_cannot_make_is_not_handed_over(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, changes: Any, code: str
+) -> None:
+    with pytest.raises(PermanentProviderError) as caught:
+        provider.submit(a_request(tmp_path, **changes), CALLBACK)
+
+    assert caught.value.error_code == code
+    assert stand_in.requests == []
+
+
+THROTTLED = {"detail": "Request was throttled. Your rate limit resets in ~30s."}
+FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E005)", "status": 400}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (Fault("refuse", 429, THROTTLED), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 500, {}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 503, "busy"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 402, {"title": "Payment Required"}), PermanentProviderError,
+         "PROVIDER_QUOTA"),
+        (Fault("refuse", 401, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 403, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 404, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 422, {"detail": "version"}), PermanentProviderError, "PROVIDER_REFUSED"),
+        (Fault("refuse", 400, FLAGGED), ModerationRefused, "CONTENT_REJECTED"),
+        (Fault("drop_answer"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("no_object"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
+)  # fmt: skip
+def test_what_an_answer_means(
+    stand_in: ReplicateStandIn,
+    provider: Replicate,
+    tmp_path: Path,
+    fault: Fault,
+    error: type[Exception],
+    code: str,
+) -> None:
+    stand_in.faults.append(fault)
+
+    with pytest.raises(error) as caught:
+        submitted(provider, tmp_path)
+
+    assert type(caught.value) is error
+    assert getattr(caught.value, "error_code", "") == code
+    creates = [path for _, path in stand_in.requests if path.endswith("/predictions")]
+    assert len(creates) == 1, "never asked twice"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [({"retry-after": "12"}, {}, 12), ({}, THROTTLED, 30), ({}, {}, 0),
+     ({"retry-after": "999999"}, {}, 600), ({"retry-after": "soon"}, {}, 0)],
+)  # fmt: skip
+def test_throttling_says_how_long_to_wait(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, headers: Any, body: Any,
+    seconds: float,
+) -> None:  # fmt: skip
+    stand_in.faults.append(Fault("refuse", 429, body, headers))
+
+    with pytest.raises(TransientProviderError) as caught:
+        submitted(provider, tmp_path)
+
+    assert caught.value.retry_after_seconds == seconds
+
+
+def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
+    stand_in: ReplicateStandIn,
+    provider: Replicate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
+    stand_in.faults.append(Fault("lose_answer"))
+
+    with pytest.raises(AnswerLost):
+        submitted(provider, tmp_path)
+    monkeypatch.undo()
+
+    assert provider.find(CALLBACK, long_ago()) in stand_in.predictions
+
+
+def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
+    provider = Replicate(
+        lambda: '{"apiToken": "t", "webhookSecrets": []}',
+        model=MODEL,
+        api_base="http://127.0.0.1:9",
+    )
+
+    with pytest.raises(TransientProviderError):
+        submitted(provider, tmp_path)
+    with pytest.raises(AnswerLost):
+        provider.poll("q" * 26)
+
+
+def test_an_upload_that_is_lost_has_started_no_run(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def lose(*args: Any, **kwargs: Any) -> Any:
+        raise httpx.ReadTimeout("lost")
+
+    monkeypatch.setattr(provider._client, "request", lose)
+
+    with pytest.raises(TransientProviderError):
+        submitted(provider, tmp_path)
+
+
+# Finding it again
+
+
+@pytest.mark.parametrize("lists_webhooks", [True, False])
+def test_a_run_is_found_by_its_address(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, lists_webhooks: bool
+) -> None:
+    stand_in.lists_webhooks = lists_webhooks
+    ref = submitted(provider, tmp_path)
+    provider.submit(a_request(tmp_path), CALLBACK.replace("attempt=1", "attempt=2"))
+
+    assert provider.find(CALLBACK, long_ago()) == ref
+    assert provider.find(CALLBACK + "x", long_ago()) is None
+    assert provider.find(CALLBACK, datetime.now(UTC) + timedelta(hours=1)) is None
+
+
+def test_a_run_on_a_later_page_is_found(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    stand_in.lists_webhooks = True
+    ref = submitted(provider, tmp_path)
+    [first] = stand_in.predictions.values()
+    for number in range(150):
+        other = f"other{number:04}"
+        stand_in.predictions[other] = first | {"id": other, "webhook": "https://x.example"}
+
+    assert provider.find(CALLBACK, long_ago()) == ref
+    assert [path for _, path in stand_in.requests if "cursor" in path] == [
+        "/v1/predictions?cursor=100"
+    ]
+
+
+# Looking
+
+
+def test_a_run_under_way_has_no_result_yet(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+
+    starting = provider.poll(ref)
+    stand_in.start(ref)
+
+    assert (starting, provider.poll(ref)) == (None, None)
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_run_that_succeeded_has_a_picture(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, as_list: bool
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref, as_list=as_list)
+
+    result = provider.poll(ref)
+
+    assert result is not None
+    [file] = result.files
+    assert (file.type, file.mime_type) == ("image", "image/png")
+    assert result.quantities == {"predict_time": 3.27, "image_count": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "code"),
+    [
+        ("NSFW content detected. Try running it again.", ModerationRefused, "CONTENT_REJECTED"),
+        ("The input or output was flagged as sensitive. (E005)", ModerationRefused,
+         "CONTENT_REJECTED"),
+        ("Input validation error: prompt", PermanentProviderError, "PROVIDER_REFUSED"),
+        ("Model ran out of memory (E1001)", PermanentProviderError, "PROVIDER_REFUSED"),
+        ("Director: unexpected error (E1000)", TransientProviderError, "PROVIDER_FAILED"),
+        ("", TransientProviderError, "PROVIDER_FAILED"),
+    ],
+)  # fmt: skip
+def test_a_run_that_failed_says_whether_another_may_help(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, text: str,
+    error: type[Exception], code: str,
+) -> None:  # fmt: skip
+    ref = submitted(provider, tmp_path)
+    stand_in.fail(ref, text)
+
+    with pytest.raises(error) as caught:
+        provider.poll(ref)
+
+    assert type(caught.value) is error
+    assert getattr(caught.value, "error_code", "") == code
+
+
+@pytest.mark.parametrize("status", ["canceled", "aborted"])
+def test_a_run_that_was_stopped_there_may_be_made_again(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, status: str
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.stop(ref, status)
+
+    with pytest.raises(TransientProviderError):
+        provider.poll(ref)
+
+
+def test_a_result_that_was_not_fetched_in_time_is_gone(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref)
+    stand_in.forget_result(ref)
+
+    with pytest.raises(TransientProviderError) as caught:
+        provider.poll(ref)
+
+    assert caught.value.error_code == "RESULT_EXPIRED"
+
+
+def test_of_an_unknown_status_nothing_is_concluded(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.predictions[ref]["status"] = "pondering"
+
+    with pytest.raises(AnswerLost):
+        provider.poll(ref)
+
+
+def test_an_outage_is_no_answer_and_an_unknown_run_is_one(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    with pytest.raises(TransientProviderError):
+        provider.poll("q" * 26)
+    stand_in.is_down = True
+    with pytest.raises(AnswerLost):
+        provider.poll("q" * 26)
+    with pytest.raises(AnswerLost):
+        provider.find(CALLBACK, long_ago())
+    with pytest.raises(AnswerLost):
+        provider.cancel("q" * 26)
+
+
+@pytest.mark.parametrize("ref", ["", "../models", "a/b", "A" * 26, "q" * 65, "q" * 25 + "\n"])
+def test_what_is_no_id_never_becomes_part_of_a_path(
+    stand_in: ReplicateStandIn, provider: Replicate, ref: str
+) -> None:
+    with pytest.raises(ValueError):
+        provider.poll(ref)
+
+    assert stand_in.requests == []
+
+
+def test_a_run_is_stopped_and_stopping_it_again_is_no_error(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+
+    provider.cancel(ref)
+    provider.cancel(ref)
+
+    assert stand_in.predictions[ref]["status"] == "canceled"
+
+
+# Being called
+
+
+def test_a_signed_call_names_its_run(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    call = stand_in.call_of(ref, NOW)
+
+    assert provider.read_callback(**call, now=NOW) == ref
+    assert provider.read_callback(**call, now=NOW + timedelta(minutes=5)) == ref
+    for late in (301, -301):
+        with pytest.raises(Unauthorized):
+            provider.read_callback(**call, now=NOW + timedelta(seconds=late))
+
+
+def test_a_call_signed_with_another_secret_is_forged(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    call = stand_in.call_of(submitted(provider, tmp_path), NOW, secret="whsec_b3RoZXI=")
+
+    with pytest.raises(Unauthorized):
+        provider.read_callback(**call, now=NOW)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}'])
+def test_a_signed_call_about_nothing_is_invalid(provider: Replicate, body: bytes) -> None:
+    from darkroom.generation.standard_webhooks import sign
+
+    timestamp = int(NOW.timestamp())
+    headers = {
+        "webhook-id": "m",
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(WEBHOOK_SECRET, "m", timestamp, body),
+    }
+
+    with pytest.raises(InvalidInput):
+        provider.read_callback(body, headers, NOW)

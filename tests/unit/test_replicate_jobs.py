@@ -1,0 +1,226 @@
+"""Whole jobs with Replicate: our code on both sides of the vendor's documented behaviour."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from darkroom.adapters.fetch import Fetcher
+from darkroom.bootstrap import REPLICATE
+from darkroom.generation.providers.replicate import Replicate
+from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
+from tests.support.builders import a_balance, a_job, confirm
+from tests.support.laws import check_laws
+from tests.support.moto_world import moto_world
+from tests.support.replicate_stand_in import MODEL, Fault, ReplicateStandIn
+from tests.support.world import Answer, World
+
+FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
+
+
+@pytest.fixture
+def stand_in() -> Iterator[ReplicateStandIn]:
+    with ReplicateStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def world(stand_in: ReplicateStandIn) -> Iterator[World]:
+    with moto_world() as world:
+        provider = Replicate(
+            lambda: stand_in.secret_text,
+            model=MODEL,
+            api_base=stand_in.api_base,
+            result_hosts=frozenset({"127.0.0.1"}),
+        )
+        use(world, provider, Fetcher(allow_loopback=True))
+        yield world
+
+
+def use(world: World, provider: Replicate, fetcher: Fetcher) -> None:
+    providers = {**world.app.providers, REPLICATE: provider}
+    world.app = replace(world.app, providers=providers, fetcher=fetcher)
+    world.use_cloud()
+
+
+def a_job_there(world: World, stand_in: ReplicateStandIn) -> tuple[str, str]:
+    """Our job and the vendor's prediction for its keyframe."""
+    job_id = confirm(world, mode="quick").body["jobId"]
+    world.drain()
+    return job_id, list(stand_in.predictions)[-1]
+
+
+def call_back(world: World, stand_in: ReplicateStandIn, ref: str, **changes: Any) -> Answer:
+    address = urlsplit(stand_in.predictions[ref]["webhook"])
+    call = stand_in.call_of(ref, world.clock.now()) | changes
+    return world.call(
+        "POST",
+        f"{address.path}?{address.query}",
+        call["body"].decode(),
+        user=None,
+        headers=call["headers"],
+    )
+
+
+def test_a_signed_call_brings_the_picture_home(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+
+    answers = [call_back(world, stand_in, ref).body["outcome"] for _ in range(2)]
+    world.drain()
+
+    job = a_job(world, job_id)
+    assert (answers, job["status"]) == (["heard", "known"], "succeeded")
+    [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
+    assert (picture["mimeType"], picture["width"], picture["height"]) == ("image/png", 64, 114)
+    stored = world.app.storage.read(f"outputs/alice/{job_id}/kf_1-1.png", limit_bytes=10_000)
+    assert stored == stand_in.results[f"/out/{ref}.png"][2]
+
+
+def test_without_any_call_the_result_is_fetched(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+
+    world.outlive(seconds=FIRST_LOOK)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+
+
+def test_forged_calls_change_nothing(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+    good = stand_in.call_of(ref, world.clock.now())
+    forged = [
+        stand_in.call_of(ref, world.clock.now(), secret="whsec_b3RoZXI="),
+        good | {"body": good["body"].replace(b"succeeded", b"failed")},
+        good | {"headers": {}},
+        good | {"headers": good["headers"] | {"webhook-id": "msg_other"}},
+    ]
+
+    statuses = [call_back(world, stand_in, ref, **call).status for call in forged]
+    world.drain()
+
+    assert statuses == [401] * 4
+    assert a_job(world, job_id)["tasks"][0]["status"] == "waiting"
+    world.clock.move(minutes=6)
+    assert call_back(world, stand_in, ref, **good).status == 401
+
+
+def test_an_answer_lost_after_it_was_taken_costs_one_run(
+    world: World, stand_in: ReplicateStandIn
+) -> None:
+    stand_in.faults.append(Fault("drop_answer"))
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+
+    world.outlive(seconds=FIRST_LOOK)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert len(stand_in.predictions) == 1
+
+
+def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+    stand_in.forget_result(ref)
+
+    world.outlive(seconds=FIRST_LOOK)
+    stand_in.succeed(list(stand_in.predictions)[-1])
+    world.outlive(seconds=FIRST_LOOK)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert len(stand_in.predictions) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(Fault("refuse", 402, {}), "PROVIDER_QUOTA"), (Fault("refuse", 422, {}), "PROVIDER_REFUSED")],
+    ids=["no credit there", "refused"],
+)
+def test_a_refusal_is_told_and_refunded(
+    world: World, stand_in: ReplicateStandIn, fault: Fault, code: str
+) -> None:
+    stand_in.faults += [fault] * 3
+    job_id = confirm(world, mode="story").body["jobId"]
+    world.drain()
+
+    job = a_job(world, job_id)
+    assert (job["status"], job["receipt"]["reason"]) == ("failed", code)
+    assert a_balance(world) == (5, 0)
+    assert check_laws(world, at_rest=False) == []
+
+
+def test_a_picture_that_is_refused_for_its_content_says_so(
+    world: World, stand_in: ReplicateStandIn
+) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.fail(ref, "NSFW content detected. Try running it again, or try a different prompt.")
+
+    call_back(world, stand_in, ref)
+    world.drain()
+
+    assert a_job(world, job_id)["tasks"][0]["error"]["code"] == "CONTENT_REJECTED"
+
+
+def test_a_result_elsewhere_is_not_fetched(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+    stand_in.succeed(ref)
+    stand_in.predictions[ref]["output"] = "https://169.254.169.254/latest/meta-data/"
+
+    call_back(world, stand_in, ref)
+    world.drain()
+
+    assert a_job(world, job_id)["tasks"][0]["error"]["code"] == "BAD_RESULT"
+
+
+def test_a_canceled_job_stops_its_prediction(world: World, stand_in: ReplicateStandIn) -> None:
+    job_id, ref = a_job_there(world, stand_in)
+
+    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    world.drain()
+
+    assert a_job(world, job_id)["status"] == "canceled"
+    assert stand_in.predictions[ref]["status"] == "canceled"
+
+
+@pytest.mark.skipif("REPLICATE_API_TOKEN" not in os.environ, reason="needs REPLICATE_API_TOKEN")
+def test_live_one_picture_is_made() -> None:
+    """Costs a few cents. Nobody can call us back here, so it is looked at until it is done."""
+    import json
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from darkroom.adapters.fetch import FetchLimits
+    from darkroom.generation.pictures import read_png_size
+    from darkroom.generation.ports import GenerationRequest, SourceFile
+
+    secret = {"apiToken": os.environ["REPLICATE_API_TOKEN"], "webhookSecrets": []}
+    model = os.environ.get("REPLICATE_MODEL", MODEL)
+    provider = Replicate(lambda: json.dumps(secret), model=model)
+    with TemporaryDirectory() as folder:
+        photo = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
+        source = SourceFile(key="photo_1", mime_type="image/jpeg", path=photo)
+        request = GenerationRequest(
+            job_id="job_live", key="kf_1", kind="keyframe", attempt=1, seed=7, language="en",
+            params={"prompt": "The person in the photo under an umbrella. No text."},
+            sources=(source,), workdir=Path(folder),
+        )  # fmt: skip
+        ref = provider.submit(request, "https://example.com/api/webhooks/replicate?nonce=live")
+        ends_at, result = time.monotonic() + 300, None
+        while result is None and time.monotonic() < ends_at:
+            time.sleep(2)
+            result = provider.poll(ref)
+        assert result is not None
+        limits = FetchLimits(
+            hosts=provider.result_hosts, mime_types={"image/png"}, size_bytes=50_000_000, seconds=60
+        )
+        path = Path(folder) / "out.png"
+        Fetcher().fetch(result.files[0].url, path, limits)
+        width, height = read_png_size(path)
+        assert height > width > 500

@@ -1,0 +1,381 @@
+"""Retrying and running again: what is made, what it costs, and what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.generation.ports import (
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    TransientProviderError,
+)
+from darkroom.kernel.money import PricePart
+from darkroom.recipes.base import TaskSpec
+from darkroom.usecases.retry_job import keys_to_make, price_of_missing
+from tests.support.builders import (
+    JOB_ID,
+    REWRITE,
+    a_balance,
+    a_draft,
+    a_job,
+    a_recording,
+    a_reference_photo,
+    a_story,
+    a_user,
+    confirm,
+    forget_answers,
+    statuses,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+STORY = (PricePart(name="base", credits=2, promised=("clip_1", "clip_2", "clip_3", "film")),)
+SPECS = [
+    *(TaskSpec(key=f"kf_{n}", kind="keyframe") for n in (1, 2, 3)),
+    *(TaskSpec(key=f"clip_{n}", kind="clip", needs=(f"kf_{n}",)) for n in (1, 2, 3)),
+    TaskSpec(key="film", kind="film", needs=("clip_1", "clip_2", "clip_3")),
+]
+PROMISED = frozenset(STORY[0].promised)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def retry(
+    world: World, job_id: str, user: str | None, *, key: str | None = "retry", **body: Any
+) -> Answer:
+    sent = body or {"keepOptions": True}
+    return world.call("POST", f"/api/jobs/{job_id}/retry", sent, user=user, key=key)
+
+
+def rerun(world: World, job_id: str, user: str | None, *, key: str | None = "rerun") -> Answer:
+    return world.call("POST", f"/api/jobs/{job_id}/rerun", user=user, key=key)
+
+
+def portraits(world: World, user: str, *, total: int = 4, **changes: Any) -> str:
+    inputs = {
+        "mode": "batch",
+        "referencePhotoIds": [a_reference_photo(world, user)],
+        "styles": ["CLASSIC", "MODERN"],
+        "totalImages": total,
+    }
+    body = {"recipe": "portraits", "inputs": inputs | changes, "status": "queued"}
+    answer = world.call("POST", "/api/jobs", body, user=user, key="portraits")
+    assert answer.status == 201, answer.body
+    return answer.body["jobs"][0]["jobId"]
+
+
+# What is made, and its price: pure
+
+
+def test_what_exists_is_not_made_again() -> None:
+    made = frozenset({"kf_1", "clip_1", "kf_2", "clip_2", "kf_3"})
+
+    assert keys_to_make(SPECS, PROMISED, made, frozenset()) == ("clip_3", "film")
+
+
+def test_what_needs_something_refused_is_not_tried() -> None:
+    made = frozenset({"kf_1", "clip_1"})
+
+    assert keys_to_make(SPECS, PROMISED, made, frozenset({"kf_2"})) == ("kf_3", "clip_3")
+
+
+def test_nothing_made_means_everything() -> None:
+    keys = keys_to_make(SPECS, PROMISED, frozenset(), frozenset())
+
+    assert keys == tuple(spec.key for spec in SPECS)
+
+
+@pytest.mark.parametrize("made", range(5))
+def test_a_retry_of_all_that_is_missing_costs_what_was_refunded(made: int) -> None:
+    has = frozenset(STORY[0].promised[:made])
+
+    [*parts] = price_of_missing(STORY, has, PROMISED)
+
+    assert sum(part.credits for part in parts) == (2 - STORY[0].used(has) if made < 4 else 0)
+
+
+def test_a_part_of_what_is_missing_costs_its_share_rounded_down() -> None:
+    [part] = price_of_missing(STORY, frozenset({"clip_1"}), frozenset({"clip_3", "kf_3"}))
+
+    assert (part.credits, part.promised) == (1, ("clip_3",))
+
+
+# Retry
+
+
+def test_nobody_retries_without_a_token_or_a_key(world: World, user: str) -> None:
+    job_id = a_story(world, user, failing=["clip_2"])
+
+    assert retry(world, job_id, None).status == 401
+    answer = retry(world, job_id, user, key=None)
+    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+
+
+def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None:
+    job_id = a_story(world, user, failing=["clip_2"])
+
+    assert retry(world, job_id, a_user()).status == 404
+    assert retry(world, JOB_ID, user).status == 404
+
+
+def test_a_retry_makes_what_is_missing_for_what_was_not_used(world: World, user: str) -> None:
+    world.studio.refuse = fail_once_for_good("clip_2")
+    parent = confirm(world, user, mode="story").body["jobId"]
+    world.drain()
+    assert a_job(world, parent, user)["receipt"]["used"] == 1
+    before = a_balance(world, user)
+    world.studio.refuse = lambda request: None
+
+    answer = retry(world, parent, user)
+    world.drain()
+
+    assert answer.status == 202
+    assert answer.body["creditsReserved"] == 1
+    child = a_job(world, answer.body["retryJobId"], user)
+    assert child["status"] == "succeeded"
+    assert child["parentJobId"] == parent
+    assert sorted(statuses(child)) == ["clip_2", "film"]
+    assert {output["key"] for output in child["outputs"]} >= {"clip_1", "clip_2", "clip_3", "film"}
+    assert a_balance(world, user) == (before[0] - 1, 0)
+
+
+def fail_once_for_good(*keys: str) -> Any:
+    """Keys fail as if the service were down, on every attempt."""
+
+    def refuse(request: GenerationRequest) -> None:
+        if request.key in keys:
+            raise TransientProviderError("down")
+
+    return refuse
+
+
+def refuse_content(*keys: str) -> Any:
+    def refuse(request: GenerationRequest) -> None:
+        if request.key in keys:
+            raise ModerationRefused("not this")
+
+    return refuse
+
+
+def test_one_blocked_image_of_four_leaves_three_and_one_refund(world: World, user: str) -> None:
+    world.studio.refuse = refuse_content("img_03")
+
+    job_id = portraits(world, user)
+    world.drain()
+
+    job = a_job(world, job_id, user)
+    assert job["status"] == "partial"
+    assert (job["receipt"]["used"], job["receipt"]["refunded"]) == (3, 1)
+    assert [output["key"] for output in job["outputs"]] == ["img_01", "img_02", "img_04"]
+    assert a_balance(world, user) == (2, 0)
+    world.studio.refuse = lambda request: None
+
+
+def test_what_was_refused_for_its_content_is_not_retried(world: World, user: str) -> None:
+    world.studio.refuse = refuse_content("img_03")
+    job_id = portraits(world, user)
+    world.drain()
+    world.studio.refuse = lambda request: None
+
+    answer = retry(world, job_id, user)
+
+    assert (answer.status, answer.body["code"]) == (409, "NOT_RETRYABLE")
+    assert a_balance(world, user) == (2, 0)
+
+
+def test_of_two_failures_only_the_passing_one_is_retried(world: World, user: str) -> None:
+    def refuse(request: GenerationRequest) -> None:
+        refuse_content("img_03")(request)
+        fail_once_for_good("img_02")(request)
+
+    world.studio.refuse = refuse
+    job_id = portraits(world, user)
+    world.drain()
+    world.studio.refuse = lambda request: None
+
+    answer = retry(world, job_id, user)
+
+    assert answer.body["creditsReserved"] == 1
+    world.drain()
+    assert list(statuses(a_job(world, answer.body["retryJobId"], user))) == ["img_02"]
+
+
+def test_changed_options_let_what_was_refused_be_tried(world: World, user: str) -> None:
+    world.studio.refuse = refuse_content("kf_3")
+    parent = confirm(world, user, rewriteEnabled=True, rewrite=REWRITE).body["jobId"]
+    world.drain()
+    world.studio.refuse = lambda request: None
+    tamer = REWRITE | {"rawText": "They wave from the pier."}
+
+    kept = retry(world, parent, user, key="kept")
+    changed = retry(world, parent, user, key="new", keepOptions=False, options={"rewrite": tamer})
+    world.drain()
+
+    assert (kept.status, kept.body["code"]) == (409, "NOT_RETRYABLE")
+    assert changed.status == 202
+    child = a_job(world, changed.body["retryJobId"], user)
+    assert child["status"] == "succeeded"
+    assert child["inputs"]["rewrite"]["sanitizedText"] == "They wave from the pier."
+
+
+@pytest.mark.parametrize(
+    "options", [{"genre": "noir"}, {"nonsense": 1}, {"sliders": {"pace": 101}}]
+)
+def test_options_that_would_contradict_what_was_made_are_refused(
+    options: dict[str, Any], world: World, user: str
+) -> None:
+    parent = a_story(world, user, failing=["clip_2"])
+    before = a_balance(world, user)
+
+    answer = retry(world, parent, user, keepOptions=False, options=options)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert a_balance(world, user) == before
+
+
+def test_other_options_have_to_be_named(world: World, user: str) -> None:
+    parent = a_story(world, user, failing=["clip_2"])
+
+    answer = retry(world, parent, user, keepOptions=False)
+
+    assert [field["path"] for field in answer.body["fields"]] == ["options"]
+
+
+def test_what_succeeded_or_still_runs_is_not_retried(world: World, user: str) -> None:
+    done = a_story(world, user, key="a")
+    under_way = confirm(world, user, key="b").body["jobId"]
+    draft = a_draft(world, user)
+
+    for job_id in (done, under_way, draft):
+        answer = retry(world, job_id, user)
+        assert (answer.status, answer.body["code"]) == (409, "NOT_RETRYABLE")
+
+
+def test_a_canceled_job_is_made_to_its_end(world: World, user: str) -> None:
+    job_id = confirm(world, user).body["jobId"]
+    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+
+    answer = retry(world, job_id, user)
+    world.drain()
+
+    assert answer.body["creditsReserved"] == 2
+    assert a_job(world, answer.body["retryJobId"], user)["status"] == "succeeded"
+
+
+def test_a_retry_of_a_retry_costs_only_what_is_still_missing(world: World, user: str) -> None:
+    world.studio.refuse = fail_once_for_good("img_02", "img_03")
+    first = portraits(world, user)
+    world.drain()
+    world.studio.refuse = fail_once_for_good("img_03")
+    second = retry(world, first, user, key="one").body["retryJobId"]
+    world.drain()
+    world.studio.refuse = lambda request: None
+
+    third = retry(world, second, user, key="two")
+    world.drain()
+
+    assert third.body["creditsReserved"] == 1
+    job = a_job(world, third.body["retryJobId"], user)
+    assert {output["key"] for output in job["outputs"]} == {"img_01", "img_02", "img_03", "img_04"}
+    assert a_balance(world, user) == (1, 0)
+
+
+def test_a_repeated_retry_makes_one_child(world: World, user: str) -> None:
+    parent = a_story(world, user, failing=["clip_2"])
+
+    first = retry(world, parent, user)
+    forget_answers(world)
+    second = retry(world, parent, user)
+
+    assert first.body == second.body
+
+
+def test_one_credit_short_changes_nothing(world: World, user: str) -> None:
+    world.studio.refuse = fail_once_for_good("img_01")
+    job_id = portraits(world, user, total=3)
+    world.drain()
+    world.studio.refuse = lambda request: None
+    confirm(world, user, key="spend", rewriteEnabled=True, rewrite=REWRITE)
+    assert a_balance(world, user) == (0, 3)
+
+    answer = retry(world, job_id, user)
+
+    assert (answer.status, answer.body["code"]) == (402, "CREDITS_INSUFFICIENT")
+    assert (answer.body["needed"], answer.body["shortfall"]) == (1, 1)
+    assert a_balance(world, user) == (0, 3)
+
+
+def test_captions_whose_translation_failed_are_retried_for_it_alone(
+    world: World, user: str
+) -> None:
+    def refuse(request: GenerationRequest) -> None:
+        if request.kind == "translate":
+            raise PermanentProviderError("nobody translates here", code="PROVIDER_NOT_CONFIGURED")
+
+    world.studio.refuse = refuse
+    options = {"sourceLang": "en", "translate": True, "targetLangs": ["ko"]}
+    inputs = {"assetIds": [a_recording(world, user, seconds=61)], "options": options}
+    body = {"recipe": "captions", "inputs": inputs, "status": "queued"}
+    made = world.call("POST", "/api/jobs", body, user=user, key="captions").body["jobs"][0]
+    world.drain()
+    world.studio.refuse = lambda request: None
+    job = a_job(world, made["jobId"], user)
+
+    answer = retry(world, made["jobId"], user)
+    world.drain()
+
+    assert (job["status"], job["receipt"]["used"], job["receipt"]["refunded"]) == ("partial", 2, 2)
+    assert answer.body["creditsReserved"] == 2
+    child = a_job(world, answer.body["retryJobId"], user)
+    assert child["status"] == "succeeded"
+    assert sorted(statuses(child)) == ["srt_ko", "translate_ko"]
+
+
+# Rerun
+
+
+def test_the_same_inputs_run_again_at_full_price(world: World, user: str) -> None:
+    job_id = a_story(world, user, sliders={"pace": 90}, seed=7)
+
+    answer = rerun(world, job_id, user)
+
+    assert answer.status == 202
+    assert (answer.body["creditsReserved"], answer.body["balance"]) == (2, 1)
+    first, second = a_job(world, job_id, user), a_job(world, answer.body["jobId"], user)
+    assert second["inputs"] == first["inputs"]
+    assert second["templateId"] == first["templateId"]
+    assert "parentJobId" not in second
+
+
+def test_only_what_has_ended_runs_again(world: World, user: str) -> None:
+    job_id = confirm(world, user).body["jobId"]
+
+    answer = rerun(world, job_id, user)
+
+    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert rerun(world, job_id, a_user()).status == 404
+    assert rerun(world, job_id, None).status == 401
+    assert rerun(world, job_id, user, key=None).body["code"] == "IDEMPOTENCY_KEY_REQUIRED"
+
+
+def test_a_repeated_rerun_makes_one_job(world: World, user: str) -> None:
+    job_id = a_story(world, user, mode="quick")
+
+    first = rerun(world, job_id, user)
+    forget_answers(world)
+    second = rerun(world, job_id, user)
+
+    assert first.body == second.body

@@ -1,0 +1,453 @@
+"""Tasks that wait for a provider: handed over once, looked at until done, ended in any case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.adapters.fetch import FetchFailed, FileGone, UnsafeAddress
+from darkroom.generation.ports import (
+    AnswerLost,
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    TransientProviderError,
+)
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    LEASE_SECONDS,
+    POLL_BASE_SECONDS,
+    POLL_LIMIT_SECONDS,
+    PROJECTION_CHECK_SECONDS,
+    WAITING_GRACE_SECONDS,
+    WAITING_LIMIT_SECONDS,
+)
+from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.finish_task import await_provider
+from darkroom.workers.dead_letters import handle_dead_letter
+from darkroom.workers.tasks import handle_task_message
+from tests.support.builders import (
+    a_balance,
+    a_job,
+    a_message,
+    a_picture,
+    a_task_message,
+    confirm,
+    statuses,
+)
+from tests.support.cloud import PaperRun
+from tests.support.laws import check_laws
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+NEXT_LOOK = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        world.use_cloud()
+        yield world
+
+
+def a_waiting_job(world: World, **changes: Any) -> str:
+    """A quick job whose keyframe the provider is at work on."""
+    world.cloud.is_slow = True
+    job_id = confirm(world, mode="quick", **changes).body["jobId"]
+    world.drain()
+    return job_id
+
+
+def call_back(world: World, run: PaperRun | None = None, **changes: Any) -> Answer:
+    return world.call(**((run or world.cloud.last).call | changes))
+
+
+def look(world: World, job_id: str, number: int, *, attempt: int = 1) -> str:
+    message = {"jobId": job_id, "key": "kf_1", "attempt": attempt, "look": number}
+    return handle_task_message(world.app, a_message({"schemaVersion": 1, **message}))
+
+
+def task_of(world: World, job_id: str) -> dict[str, Any]:
+    return a_job(world, job_id)["tasks"][0]
+
+
+def is_at_rest(world: World) -> bool:
+    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    return check_laws(world) == []
+
+
+# Done
+
+
+def test_a_task_handed_over_waits_and_its_call_brings_it_home(world: World) -> None:
+    job_id = a_waiting_job(world)
+    waiting = statuses(a_job(world, job_id))
+    world.cloud.end()
+
+    answer = call_back(world)
+    world.drain()
+
+    assert waiting == {"kf_1": "waiting", "clip_1": "blocked"}
+    assert (answer.status, answer.body) == (200, {"outcome": "heard"})
+    job = a_job(world, job_id)
+    assert (job["status"], job["tasks"][0]["provider"]) == ("succeeded", "replicate")
+    [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
+    assert (picture["width"], picture["height"]) == (2, 3)
+    assert f"outputs/alice/{job_id}/kf_1-1.png" in picture["downloadUrl"]
+    assert is_at_rest(world)
+
+
+def test_a_call_that_never_comes_is_not_missed(world: World) -> None:
+    job_id = a_waiting_job(world)
+    world.cloud.end()
+
+    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert len(world.cloud.requests) == 1
+
+
+def test_a_call_that_comes_twice_makes_one_output_and_one_settlement(world: World) -> None:
+    job_id = a_waiting_job(world)
+    world.cloud.end()
+
+    first, second = call_back(world), call_back(world)
+    world.drain()
+    done = a_picture(world)
+    third = call_back(world)
+    world.drain()
+
+    told = [answer.body["outcome"] for answer in (first, second, third)]
+    assert told == ["heard", "known", "known"]
+    assert a_picture(world) == done
+    assert len(world.files.fetched) == 1
+    assert len(a_job(world, job_id)["outputs"]) == 2
+
+
+def test_a_call_before_the_provider_has_answered_us_is_the_answer(world: World) -> None:
+    answers = []
+    world.cloud.took = lambda request, run: answers.append(call_back(world, run))
+    job_id = confirm(world, mode="quick").body["jobId"]
+    world.drain()
+
+    assert [(answer.status, answer.body["outcome"]) for answer in answers] == [(200, "heard")]
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert len(world.cloud.requests) == 1
+
+
+def test_a_call_is_news_and_not_the_truth(world: World) -> None:
+    """It says that the run has succeeded; the provider itself says it is under way."""
+    job_id = a_waiting_job(world)
+
+    call_back(world)
+    world.drain()
+
+    assert task_of(world, job_id)["status"] == "waiting"
+    assert world.files.fetched == []
+
+
+def test_a_call_during_a_look_brings_another_look(world: World) -> None:
+    job_id = a_waiting_job(world)
+
+    def meanwhile(run: PaperRun) -> None:
+        world.cloud.seen = lambda run: None
+        call_back(world, run)
+
+    world.cloud.seen = meanwhile
+    world.clock.move(seconds=POLL_BASE_SECONDS)
+    look(world, job_id, 1)
+    world.cloud.end()
+    world.drain()
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert world.cloud.polls == 2
+
+
+def test_looks_are_spread_and_an_early_or_old_message_brings_none(world: World) -> None:
+    job_id = a_waiting_job(world)
+    early = look(world, job_id, 1)
+    world.clock.move(seconds=POLL_BASE_SECONDS)
+
+    outcomes = [look(world, job_id, number) for number in (2, 1, 1, 2)]
+    polls = world.cloud.polls
+    world.clock.move(seconds=2 * POLL_BASE_SECONDS)
+
+    assert early == "idle"
+    assert outcomes == ["idle", "waiting", "idle", "idle"]
+    assert polls == 1
+    assert look(world, job_id, 2) == "waiting"
+
+
+def test_a_run_that_was_perhaps_taken_is_found_and_not_begun_again(world: World) -> None:
+    def lose(request: GenerationRequest, run: PaperRun) -> None:
+        raise AnswerLost("timeout")
+
+    world.cloud.took = lose
+    job_id = confirm(world, mode="quick").body["jobId"]
+    world.drain()
+    waiting = task_of(world, job_id)["status"]
+
+    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+
+    assert waiting == "waiting"
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert (len(world.cloud.requests), task_of(world, job_id)["attempts"]) == (1, 1)
+
+
+def test_a_worker_that_died_after_handing_over_leaves_a_run_that_is_waited_for(
+    world: World,
+) -> None:
+    """Neither is the request made again when its lease ends, nor is its result lost."""
+    job_id = confirm(world, mode="quick").body["jobId"]
+    while world.pump_stream():
+        pass
+
+    class Died(BaseException):
+        pass
+
+    def die(request: GenerationRequest, run: PaperRun) -> None:
+        raise Died
+
+    world.cloud.took = die
+    with pytest.raises(Died):
+        handle_task_message(world.app, a_task_message(job_id, "kf_1"))
+    world.outlive(seconds=LEASE_SECONDS + 1)
+    waiting = task_of(world, job_id)["status"]
+    world.outlive(seconds=NEXT_LOOK)
+
+    assert waiting == "waiting"
+    assert a_job(world, job_id)["status"] == "succeeded"
+    assert len(world.cloud.requests) == 1
+
+
+def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> None:
+    def stumble(request: GenerationRequest, run: PaperRun) -> None:
+        raise ZeroDivisionError
+
+    world.cloud.took = stumble
+    job_id = confirm(world, mode="quick").body["jobId"]
+    world.drain()
+
+    assert task_of(world, job_id)["status"] == "waiting"
+    world.outlive(seconds=NEXT_LOOK)
+    assert (a_job(world, job_id)["status"], len(world.cloud.requests)) == ("succeeded", 1)
+
+
+# Not done
+
+
+def pass_time(world: World, seconds: float) -> None:
+    """As the schedule would: in steps of two minutes."""
+    for _ in range(int(seconds // 120) + 1):
+        world.outlive(seconds=120)
+
+
+def test_who_has_waited_for_half_an_hour_tries_again_three_times_at_most(world: World) -> None:
+    job_id = a_waiting_job(world)
+
+    pass_time(world, 3 * (WAITING_LIMIT_SECONDS + 300))
+
+    job = a_job(world, job_id)
+    assert job["status"] == "failed"
+    assert (job["tasks"][0]["error"]["code"], job["tasks"][0]["attempts"]) == (
+        "PROVIDER_TIMEOUT", 3,
+    )  # fmt: skip
+    assert all(run.is_canceled for run in world.cloud.runs.values())
+    assert len(world.cloud.runs) == 3
+    assert a_balance(world) == (5, 0)
+    assert is_at_rest(world)
+
+
+def test_a_provider_that_is_down_for_ever_ends_the_job_as_well(world: World) -> None:
+    job_id = a_waiting_job(world)
+    world.cloud.is_down = True
+
+    pass_time(world, 3 * (WAITING_LIMIT_SECONDS + 300))
+
+    assert a_job(world, job_id)["status"] == "failed"
+    assert is_at_rest(world)
+
+
+def test_without_any_worker_the_sweeper_gives_the_attempt_up(world: World) -> None:
+    job_id = a_waiting_job(world)
+    world.clock.move(seconds=WAITING_LIMIT_SECONDS + WAITING_GRACE_SECONDS)
+
+    done = world.sweep()
+
+    assert done["run_lost"] == 1
+    assert task_of(world, job_id)["status"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "attempts"),
+    [
+        (ModerationRefused("no"), "CONTENT_REJECTED", 1),
+        (PermanentProviderError("no"), "PROVIDER_REFUSED", 1),
+        (TransientProviderError("no", code="PROVIDER_FAILED"), "PROVIDER_FAILED", 3),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_run_that_fails_fails_its_task_for_its_own_reason(
+    world: World, error: Exception, code: str, attempts: int
+) -> None:
+    job_id = a_waiting_job(world)
+    for _ in range(3):
+        world.cloud.end(error)
+        call_back(world)
+        world.drain()
+
+    job = a_job(world, job_id)
+    assert job["status"] == "failed"
+    assert (task_of(world, job_id)["error"]["code"], len(world.cloud.runs)) == (code, attempts)
+    assert a_balance(world) == (5, 0)
+
+
+def test_a_request_that_was_not_taken_is_made_again_after_the_time_it_asks_for(
+    world: World,
+) -> None:
+    def busy(request: GenerationRequest) -> None:
+        if request.attempt == 1:
+            raise TransientProviderError("busy", retry_after_seconds=45)
+
+    world.cloud.refuse = busy
+    job_id = confirm(world, mode="quick").body["jobId"]
+    while world.pump_stream():
+        pass
+
+    outcome = handle_task_message(world.app, a_task_message(job_id, "kf_1"))
+
+    [item] = [item for item in world.scan("jobs") if item["sk"]["S"] == "task#kf_1"]
+    assert (outcome, item["status"]["S"]) == ("transient", "ready")
+    assert item["notBefore"]["S"] == to_iso(world.clock.now() + timedelta(seconds=45))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "runs"),
+    [(FetchFailed("slow"), "waiting", 1), (FileGone("expired"), "ready", 1),
+     (UnsafeAddress("elsewhere"), "failed", 1)],
+    ids=["slow", "expired", "unsafe"],
+)  # fmt: skip
+def test_a_result_that_cannot_be_fetched(
+    world: World, error: Exception, status: str, runs: int
+) -> None:
+    """Of a slow one another look is taken, of a lost one another run, and of none its word."""
+    job_id = a_waiting_job(world)
+
+    def refuse(url: str) -> None:
+        raise error
+
+    world.files.refuse = refuse
+    world.cloud.end()
+    call_back(world)
+    world.pump_stream()
+    world.pump_tasks()
+
+    assert (task_of(world, job_id)["status"], len(world.cloud.runs)) == (status, runs)
+
+
+# Canceled
+
+
+def test_a_canceled_job_ends_at_once_and_its_provider_is_told_to_stop(world: World) -> None:
+    job_id = a_waiting_job(world)
+
+    answer = world.call("POST", f"/api/jobs/{job_id}/cancel")
+    world.drain()
+
+    assert answer.body["outcome"] == "canceled"
+    assert world.cloud.last.is_canceled
+    assert a_balance(world) == (5, 0)
+    assert call_back(world).body == {"outcome": "known"}
+    assert is_at_rest(world)
+
+
+def test_what_is_handed_over_while_its_job_is_canceled_is_stopped_again(world: World) -> None:
+    job_id = confirm(world, mode="quick").body["jobId"]
+    while world.pump_stream():
+        pass
+    task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
+    assert task is not None
+    requested = world.call("POST", f"/api/jobs/{job_id}/cancel").body["outcome"]
+    world.cloud.runs["run12345"] = PaperRun("run12345", "https://api.example")
+
+    await_provider(world.app, task, "run12345")
+    world.drain()
+
+    assert (requested, a_job(world, job_id)["status"]) == ("requested", "canceled")
+    assert world.cloud.last.is_canceled
+
+
+def test_a_look_that_comes_home_after_the_cancel_changes_nothing(world: World) -> None:
+    job_id = a_waiting_job(world)
+    world.cloud.end()
+    world.cloud.seen = lambda run: world.call("POST", f"/api/jobs/{job_id}/cancel") and None
+
+    call_back(world)
+    world.drain()
+
+    job = a_job(world, job_id)
+    assert (job["status"], job["outputs"], a_balance(world)) == ("canceled", [], (5, 0))
+
+
+# Who may call
+
+
+def test_a_call_with_another_address_or_signature_is_refused(world: World) -> None:
+    job_id = a_waiting_job(world)
+    call = world.cloud.last.call
+    before = a_picture(world)
+    path: str = call["path"]
+    forged = {
+        "no signature": call | {"headers": {}},
+        "another signature": call | {"headers": {"webhook-signature": "x"}},
+        "another attempt": call | {"path": path.replace("attempt=1", "attempt=2")},
+        "another task": call | {"path": path.replace("key=kf_1", "key=clip_1")},
+        "another nonce": call | {"path": path[:-1] + ("A" if path[-1] != "A" else "B")},
+        "a nonce that is no text of ours": call | {"path": path + "%C3%A9"},
+    }
+
+    answers = {name: world.call(**request) for name, request in forged.items()}
+
+    for name, answer in answers.items():
+        assert (answer.status, answer.body["code"]) == (401, "BAD_SIGNATURE"), name
+    assert world.call(**call | {"path": path.replace("replicate?", "nobody?")}).status == 404
+    assert world.call(**call | {"path": path.partition("&nonce")[0]}).status == 400
+    assert a_picture(world) == before
+    assert task_of(world, job_id)["status"] == "waiting"
+
+
+def test_a_call_for_the_attempt_before_is_known_and_changes_nothing(world: World) -> None:
+    job_id = a_waiting_job(world)
+    old = world.cloud.last
+    world.cloud.end(TransientProviderError("broken"))
+    call_back(world)
+    world.drain()
+    assert task_of(world, job_id)["attempts"] == 2
+    before = a_picture(world)
+
+    answer = call_back(world, old)
+
+    assert (answer.status, answer.body["outcome"]) == (200, "known")
+    assert a_picture(world) == before
+
+
+# Dead letters
+
+
+def test_a_look_that_dies_fails_the_task_and_an_older_one_does_not(world: World) -> None:
+    job_id = a_waiting_job(world)
+    letter = {"schemaVersion": 1, "jobId": job_id, "key": "kf_1", "attempt": 1}
+
+    handle_dead_letter(world.app, a_message(letter))
+    handle_dead_letter(world.app, a_message(letter | {"look": 7}))
+    handle_dead_letter(world.app, a_message(letter | {"stop": True}))
+    spared = task_of(world, job_id)["status"]
+    handle_dead_letter(world.app, a_message(letter | {"look": 1}))
+
+    assert spared == "waiting"
+    assert task_of(world, job_id)["error"]["code"] == "UNDELIVERABLE"
+    assert a_balance(world) == (5, 0)
