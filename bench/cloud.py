@@ -83,6 +83,7 @@ def add_photo(world: World, account_id: str) -> str:
         width=1200,
         height=1600,
         clean_key=key,
+        clean_mime_type="image/jpeg",
         thumbnail_key=clean_key(account_id, asset_id, "thumbnail.jpg"),
         etag="e",
     )

@@ -176,6 +176,7 @@ def _our_side(world: World) -> Side:
         "MEDIA_BUCKET": settings.media_bucket,
         "QUEUE_STUDIO_URL": settings.studio_queue_url,
         "QUEUE_INGEST_URL": settings.ingest_queue_url,
+        "QUEUE_INGEST_MEDIA_URL": settings.ingest_media_queue_url,
         "SIGNING_SECRET_ARN": settings.signing_secret_arn,
     }
     environment |= {f"TABLE_{name.upper()}": table for name, table in settings.tables.items()}
