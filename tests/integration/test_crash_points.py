@@ -19,7 +19,7 @@ from tests.support.scenarios_jobs import JOB_SCENARIOS
 from tests.support.world import World
 
 EVERY = (*SCENARIOS, *JOB_SCENARIOS)
-ALWAYS = {"confirm", "purchase", "film", "cancel of a running job", "delete at the end"}
+ALWAYS = {"confirm", "purchase", "cancel of a running job"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,9 @@ from tests.support.planted import Planted
 from tests.support.scenarios_waiting import WAITING_PLANTED, WAITING_SCENARIOS
 from tests.support.world import World
 
+# Minutes; the same rules are held to by unit tests that run always.
+pytestmark = pytest.mark.slow
+
 ALWAYS = {"hand over", "call", "look"}
 BY_NAME = {scenario.name: scenario for scenario in WAITING_SCENARIOS}
 

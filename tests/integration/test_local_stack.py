@@ -220,10 +220,11 @@ def test_the_bucket_is_private_reports_uploads_and_cleans_up(stack: LocalStack) 
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
 
     assert all(blocked.values())
-    assert [notice["QueueArn"] for notice in notices] == [
-        queue_arn(stack, stack.outputs["IngestQueueUrl"])
-    ]
-    assert notices[0]["Events"] == ["s3:ObjectCreated:*"]
+    queues = ("IngestQueueUrl", "IngestMediaQueueUrl")
+    assert {notice["QueueArn"] for notice in notices} == {
+        queue_arn(stack, stack.outputs[name]) for name in queues
+    }
+    assert all(notice["Events"] == ["s3:ObjectCreated:*"] for notice in notices)
     assert {rule["ID"] for rule in rules} == {"AbortAbandonedUploads", "EmptyQuarantine"}
 
 

@@ -35,6 +35,9 @@ from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking
 from tests.support.laws import check_laws
 from tests.support.world import World
 
+# Minutes; the same rules are held to by unit tests that run always.
+pytestmark = pytest.mark.slow
+
 KEY = "img_01"
 RANDOM_ORDERS = 2
 

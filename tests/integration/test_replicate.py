@@ -20,6 +20,9 @@ from local.stack import LocalStack, RunningStack
 from tests.integration.test_main_job import Frontend
 from tests.support.replicate_stand_in import ReplicateStandIn
 
+# Minutes; the same rules are held to by unit tests that run always.
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Place:

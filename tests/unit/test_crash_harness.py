@@ -44,7 +44,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         emulator.stop()
 
 
-@pytest.mark.parametrize("planted", EVERY_BUG, ids=lambda planted: planted.name)
+# Every third runs always, the others with the long tests.
+QUICK_BUGS = EVERY_BUG[::3]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        pytest.param(bug, id=bug.name, marks=() if bug in QUICK_BUGS else pytest.mark.slow)
+        for bug in EVERY_BUG
+    ],
+)
 def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
     def gives_it_away(finding: Finding) -> bool:
         return planted.sign in finding.breach

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,14 +27,7 @@ from tests.support.builders import (
     finish,
     regenerate,
 )
-from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with moto_world() as world:
-        yield world
 
 
 @pytest.fixture

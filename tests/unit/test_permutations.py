@@ -223,6 +223,10 @@ def _differences(expected: Mapping[str, list[str]], found: Mapping[str, list[str
     ]
 
 
+ALWAYS = {"story", "portraits", "cancel"}
+"""Run by every test run; the others with the long ones."""
+
+
 def _try(course: Course, seeds: range, patch: pytest.MonkeyPatch) -> None:
     expected, count = course.run(None, patch)
     for seed in seeds:
@@ -231,7 +235,13 @@ def _try(course: Course, seeds: range, patch: pytest.MonkeyPatch) -> None:
         assert delivered > 2 * count
 
 
-@pytest.mark.parametrize("name", ARRANGEMENTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow)
+        for name in ARRANGEMENTS
+    ],
+)
 def test_whatever_comes_thrice_and_shuffled_ends_the_same(
     stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

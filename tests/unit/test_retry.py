@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +29,6 @@ from tests.support.builders import (
     forget_answers,
     statuses,
 )
-from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
 
 STORY = (PricePart(name="base", credits=2, promised=("clip_1", "clip_2", "clip_3", "film")),)
@@ -40,12 +38,6 @@ SPECS = [
     TaskSpec(key="film", kind="film", needs=("clip_1", "clip_2", "clip_3")),
 ]
 PROMISED = frozenset(STORY[0].promised)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with moto_world() as world:
-        yield world
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> Non
 
 
 @pytest.mark.parametrize("style", NAMES)
-@pytest.mark.parametrize("seed", [7, 8])
+@pytest.mark.parametrize("seed", [7, pytest.param(8, marks=pytest.mark.slow)])
 def test_the_person_is_recognisable_and_never_mirrored(
     portrait: Make, style: str, seed: int
 ) -> None:
@@ -131,6 +131,7 @@ def test_the_same_seed_gives_the_same_bytes(portrait: Make, style: str) -> None:
     assert portrait(style, fresh=True).path.read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", NAMES)
 def test_another_seed_gives_another_picture(portrait: Make, style: str) -> None:
     assert difference(portrait(style, 7).path, portrait(style, 8).path) > 4
@@ -141,6 +142,7 @@ def test_another_role_or_wish_gives_another_picture(portrait: Make, change: dict
     assert difference(portrait("CLASSIC").path, portrait("CLASSIC", **change).path) > 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", NAMES)
 def test_the_whole_head_is_in_the_picture(style: str) -> None:
     with Image.open(PORTRAIT) as photo:
