@@ -1276,7 +1276,14 @@ def test_an_order_that_once_ended_badly_ends_well(
     assert tally.failed == []
 
 
-@pytest.mark.parametrize(("bug", "name"), PLANTED)
+@pytest.mark.parametrize(
+    ("bug", "name"),
+    # Every third always, the others with the long tests.
+    [
+        pytest.param(*planted, marks=() if number % 3 == 0 else pytest.mark.slow)
+        for number, planted in enumerate(PLANTED)
+    ],
+)
 def test_a_planted_bug_comes_to_light_in_its_race(bug: Plant, name: str, world: World) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
