@@ -221,6 +221,7 @@ def test_a_stuck_task_is_finished_by_the_sweeper(stack: LocalStack, admin: Front
     assert dave.call("GET", "/api/credits")["balance"] == 5
 
 
+@pytest.mark.slow  # It waits for four deliveries; units and test_job_verbs see the same sooner.
 def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     erin = Frontend(stack, "main-erin")
     faults = {"kf_1": "permanent", "kf_2": "permanent", "kf_3": "hang"}
