@@ -78,37 +78,22 @@ class Changes(GlobalSecondaryIndex):
     changed_at = NumberAttribute(range_key=True, attr_name="changedAt")
 
 
-class ByStatus(GlobalSecondaryIndex):
-    """An account's jobs in one state. Keys only: a page reads the jobs themselves."""
+def _list_index(name: str, attribute: str) -> Any:
+    """A new index of jobs that have something in common, by the time they were created.
 
-    class Meta:
-        index_name = "byStatus"
-        projection = KeysOnlyProjection()
+    Keys only: a page reads the jobs themselves. pynamodb ties each to the one item class that it
+    is put on.
+    """
 
-    status_key = UnicodeAttribute(hash_key=True, attr_name="fs")
-    list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
+    class Listed(GlobalSecondaryIndex):
+        class Meta:
+            index_name = name
+            projection = KeysOnlyProjection()
 
+        common = UnicodeAttribute(hash_key=True, attr_name=attribute)
+        list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
 
-class ByKind(GlobalSecondaryIndex):
-    """An account's jobs of one kind."""
-
-    class Meta:
-        index_name = "byKind"
-        projection = KeysOnlyProjection()
-
-    kind_key = UnicodeAttribute(hash_key=True, attr_name="fk")
-    list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
-
-
-class ByStatusKind(GlobalSecondaryIndex):
-    """An account's jobs of one kind in one state."""
-
-    class Meta:
-        index_name = "byStatusKind"
-        projection = KeysOnlyProjection()
-
-    status_kind_key = UnicodeAttribute(hash_key=True, attr_name="fsk")
-    list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
+    return Listed()
 
 
 class ByFacet(GlobalSecondaryIndex):
@@ -157,9 +142,9 @@ class JobItem(CollectionItem):
     status_key = UnicodeAttribute(null=True, attr_name="fs")
     kind_key = UnicodeAttribute(null=True, attr_name="fk")
     status_kind_key = UnicodeAttribute(null=True, attr_name="fsk")
-    by_status = ByStatus()
-    by_kind = ByKind()
-    by_status_kind = ByStatusKind()
+    by_status = _list_index("byStatus", "fs")
+    by_kind = _list_index("byKind", "fk")
+    by_status_kind = _list_index("byStatusKind", "fsk")
     recipe = UnicodeAttribute()
     status = UnicodeAttribute()
     version = NumberAttribute()

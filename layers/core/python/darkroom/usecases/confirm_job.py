@@ -123,11 +123,12 @@ def create_jobs(
     )
     if not queued:
         return [(keep_draft(app, blank, call), None) for blank in blanks]
-    whole = get_recipe(recipe_name).validate(inputs)
-    claims = [
-        None if quote_id is None else Claim(quote_id=quote_id, inputs=whole, number=number)
-        for number in range(len(blanks))
-    ]
+    claims: list[Claim | None] = [None] * len(blanks)
+    if quote_id is not None:
+        whole = get_recipe(recipe_name).validate(inputs)
+        claims = [
+            Claim(quote_id=quote_id, inputs=whole, number=number) for number in range(len(blanks))
+        ]
     return _queue_those_that_fit(app, call, blanks, claims)
 
 
