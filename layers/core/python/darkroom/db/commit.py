@@ -19,12 +19,8 @@ from pynamodb.exceptions import PynamoDBException, TransactGetError, TransactWri
 from pynamodb.models import Model
 from pynamodb.transactions import TransactGet, TransactWrite
 
-from darkroom.db.items import (
-    CONNECT_TIMEOUT_SECONDS,
-    READ_TIMEOUT_SECONDS,
-    SDK_RETRIES_LIMIT,
-    BaseItem,
-)
+from darkroom.db.connection import connection_to
+from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write
 from darkroom.kernel.errors import DarkroomError, Unavailable
 from darkroom.kernel.limits import (
@@ -69,13 +65,7 @@ def configure(
     *, region: str, endpoint_url: str | None, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Open the connection that transactions use. Called once by bootstrap."""
-    _store.connection = Connection(
-        region=region,
-        host=endpoint_url,
-        connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
-        read_timeout_seconds=READ_TIMEOUT_SECONDS,
-        max_retry_attempts=SDK_RETRIES_LIMIT,
-    )
+    _store.connection = connection_to(region, endpoint_url)
     _store.sleep = sleep
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
-CONNECT_TIMEOUT_SECONDS = 2
-READ_TIMEOUT_SECONDS = 6
-SDK_RETRIES_LIMIT = 2
+from darkroom.db.connection import client_to
 
 
 class BaseItem(Model):
@@ -22,6 +21,14 @@ class BaseItem(Model):
     class Meta:
         table_name = "unbound"
 
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        table = super()._get_connection()
+        if table.connection._client is None:
+            meta: Any = cls.Meta
+            table.connection._client = client_to(meta.region, meta.host)
+        return table
+
 
 def bind(
     item_class: type[Model], table_name: str, *, region: str, endpoint_url: str | None
@@ -33,7 +40,4 @@ def bind(
     meta.table_name = table_name
     meta.region = region
     meta.host = endpoint_url
-    meta.connect_timeout_seconds = CONNECT_TIMEOUT_SECONDS
-    meta.read_timeout_seconds = READ_TIMEOUT_SECONDS
-    meta.max_retry_attempts = SDK_RETRIES_LIMIT
     item_class._connection = None
