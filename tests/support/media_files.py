@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -66,3 +68,11 @@ def _sound(media: Any, stream: Any, seconds: int) -> None:
         for part in resampler.resample(frame):
             media.mux(stream.encode(part))
     media.mux(stream.encode(None))
+
+
+@functools.cache
+def a_clip() -> bytes:
+    """A small clip, whole: 72×128, H.264."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        return write_media(path, "mp4", video="libx264", size=(72, 128)).read_bytes()

@@ -7,7 +7,8 @@ call that Replicate would send back.
 
 Sources: https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/webhooks,
 https://replicate.com/docs/topics/predictions/lifecycle,
-https://replicate.com/docs/topics/predictions/rate-limits.
+https://replicate.com/docs/topics/predictions/rate-limits,
+and the pages of the models. From memory: the inputs of seedance-1-pro-fast.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from urllib.parse import urlsplit
 
 from darkroom.generation.standard_webhooks import sign
 from tests.support.cloud import a_png
+from tests.support.media_files import a_clip
 
 Json = dict[str, Any]
 
 TOKEN = "r8_of_the_stand_in"
 WEBHOOK_SECRET = "whsec_b2YgdGhlIHN0YW5kLWluLCAzMiBieXRlcyBvciBtb3Jl"
 MODEL = "black-forest-labs/flux-kontext-pro"
+CLIP, KLING = "bytedance/seedance-1-pro-fast", "kwaivgi/kling-v2.5-turbo-pro"
 PAGE_LIMIT = 100
 ASPECTS = {"match_input_image", "1:1", "16:9", "9:16", "4:3", "3:4"}
 EVENTS = {"start", "output", "logs", "completed"}
@@ -94,12 +97,15 @@ class ReplicateStandIn:
     def start(self, ref: str) -> None:
         self.predictions[ref]["status"] = "processing"
 
-    def succeed(self, ref: str, *, as_list: bool = False) -> None:
-        path = f"/out/{ref}.png"
-        self.results[path] = (200, "image/png", a_png(64, 114))
+    def succeed(self, ref: str, *, as_list: bool = False, content: bytes | None = None) -> None:
+        if self.predictions[ref]["model"] == MODEL:
+            path, mime_type, made = f"/out/{ref}.png", "image/png", a_png(64, 114)
+        else:
+            path, mime_type, made = f"/out/{ref}.mp4", "video/mp4", a_clip()
+        self.results[path] = (200, mime_type, content or made)
         url = self.api_base + path
         self._end(ref, "succeeded", output=[url] if as_list else url)
-        self.predictions[ref]["metrics"] = {"predict_time": 3.27, "image_count": 1}
+        self.predictions[ref]["metrics"] = {"predict_time": 3.27}
 
     def fail(self, ref: str, error: str) -> None:
         self._end(ref, "failed", error=error)
@@ -110,7 +116,8 @@ class ReplicateStandIn:
     def forget_result(self, ref: str) -> None:
         """An hour later."""
         self.predictions[ref] |= {"output": None, "data_removed": True, "input": {}, "logs": ""}
-        self.results.pop(f"/out/{ref}.png", None)
+        for suffix in (".png", ".mp4"):
+            self.results.pop(f"/out/{ref}{suffix}", None)
 
     def call_of(self, ref: str, now: datetime, *, secret: str = WEBHOOK_SECRET) -> Json:
         """Body and headers of the call to the prediction's webhook."""
@@ -198,12 +205,13 @@ class ReplicateStandIn:
 
     def _problem(self, model: str, headers: Mapping[str, str], asked: Json) -> str | None:
         given = asked.get("input", {})
-        if model != MODEL:
+        if model not in (MODEL, CLIP, KLING):
             return "the model does not exist"
-        if not given.get("prompt") or not str(given.get("input_image")).startswith("http"):
-            return "prompt and input_image are required"
-        if given.get("aspect_ratio") not in ASPECTS or given.get("output_format") != "png":
-            return "aspect_ratio or output_format"
+        if not given.get("prompt"):
+            return "prompt is required"
+        problem = _picture_problem(given) if model == MODEL else _clip_problem(model, given)
+        if problem is not None:
+            return problem
         if not 0 <= given.get("seed", 0) < 2**31:
             return "seed"
         if not asked["webhook"].startswith("https://"):
@@ -226,6 +234,23 @@ class ReplicateStandIn:
 
     def _shown(self, prediction: Json) -> Json:
         return dict(prediction)
+
+
+def _picture_problem(given: Json) -> str | None:
+    if not str(given.get("input_image", "http")).startswith("http"):
+        return "input_image"
+    if given.get("aspect_ratio") not in ASPECTS or given.get("output_format") != "png":
+        return "aspect_ratio or output_format"
+    if given["aspect_ratio"] == "match_input_image" and "input_image" not in given:
+        return "there is no picture to match"
+    return None
+
+
+def _clip_problem(model: str, given: Json) -> str | None:
+    source, lengths = ("image", range(2, 13)) if model == CLIP else ("start_image", (5, 10))
+    if not str(given.get(source)).startswith("http"):
+        return f"{source} is required"
+    return None if given.get("duration") in lengths else "duration"
 
 
 def _name_of(part: Any) -> Any:

@@ -6,13 +6,22 @@ jobs' states, credits, queues or storage: bytes and parameters in, files out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from darkroom.kernel.errors import DarkroomError
+
+# What makes a picture is bought as one thing, whatever the recipe calls it.
+_CAPABILITY_OF_KIND = {"keyframe": "image", "portrait": "image", "picture": "image"}
+
+
+def capability_of(kind: str) -> str:
+    """What a vendor must be able to do for tasks of this kind: ``image``, ``clip``, ``film``,
+    ``speech``, ``script``, ``transcribe``, ``translate`` …"""
+    return _CAPABILITY_OF_KIND.get(kind, kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,32 @@ class SourceFile:
     """``photo_1`` … for photos in the order given, else the key of the task that made it."""
     mime_type: str
     path: Path
+    url: str = ""
+    """A link under which a service can fetch it for an hour."""
+    storage_uri: str = ""
+    """``s3://bucket/key``, for services that read our bucket."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """What a vendor charges for of one call: so much of one unit of one model."""
+
+    unit: str
+    """``image``, ``second``, ``character``, ``input_token``, ``output_token``, ``run`` …: as the
+    catalogue of prices (``providers.json``) names it."""
+    quantity: float
+
+
+class Meter:
+    """Where a provider notes what a call costs as soon as it knows: also of a call that fails."""
+
+    def __init__(self) -> None:
+        self.charges: list[Charge] = []
+        self.ref: str | None = None
+        """The vendor's own id of the call."""
+
+    def charge(self, unit: str, quantity: float) -> None:
+        self.charges.append(Charge(unit=unit, quantity=quantity))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +78,7 @@ class GenerationRequest:
     sources: tuple[SourceFile, ...]
     workdir: Path
     """A private folder the provider may write to; removed after the attempt."""
+    meter: Meter = field(default_factory=Meter, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +100,16 @@ class Provider(Protocol):
 
     name: str
 
+    def model_of(self, kind: str) -> str:
+        """The model that it uses for this kind; empty when it has none."""
+
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         """Make the request's files, the promised one first.
 
         Raises:
             TransientProviderError: trying again may help (timeout, throttling, 5xx).
             PermanentProviderError: trying again cannot help (bad input, refused content).
+            AnswerLost: it may have been made, and charged, but did not reach us.
         """
 
 
@@ -82,6 +122,11 @@ class ResultFile:
     """The output type of the API."""
     mime_type: str
     suffix: str
+    convert: Callable[[Path], Path] | None = None
+    """Makes the file to keep, of ``mime_type`` and ``suffix``, from the one that was fetched.
+    Raises a ProviderError if that is not what it should be."""
+    fetched_mime_types: tuple[str, ...] = ()
+    """What the vendor may say that it sends, if that is not ``mime_type``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +135,8 @@ class Finished:
 
     files: tuple[ResultFile, ...]
     """The promised one first."""
-    quantities: Mapping[str, float] = field(default_factory=dict)
-    """What the provider says it will charge for (seconds, images), by its own names."""
+    charges: tuple[Charge, ...] = ()
+    """What it costs, if that is known only now; otherwise it was noted when it was handed over."""
 
 
 @runtime_checkable
@@ -104,6 +149,9 @@ class AsyncProvider(Protocol):
     name: str
     result_hosts: frozenset[str]
     """Where its files lie: host names, ``*.`` before one for everything below it."""
+
+    def model_of(self, kind: str) -> str:
+        """The model that it uses for this kind; empty when it has none."""
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
         """Hand over the request, once; returns the provider's id of the run.
@@ -144,6 +192,19 @@ class AsyncProvider(Protocol):
         Raises:
             Unauthorized: BAD_SIGNATURE; forged, altered, or older than five minutes.
             InvalidInput: signed, but about no run.
+            Unavailable: what it is to be checked with cannot be read now; it will call again.
+        """
+
+
+class ImageModerator(Protocol):
+    """Says which pictures are not to be shown."""
+
+    def check_image(self, picture: str | bytes, /) -> None:
+        """``picture`` is its bytes, or where it lies in our bucket (``s3://bucket/key``).
+
+        Raises:
+            ModerationRefused: with ``category``.
+            TransientProviderError: nobody could tell now.
         """
 
 

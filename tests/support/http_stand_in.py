@@ -1,0 +1,141 @@
+"""A local HTTP server that a stand-in for a vendor is made of.
+
+Owns the socket, the thread, the log of requests and the ways in which an answer can fail to come.
+What the vendor does is the subclass's.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back; an object is sent as JSON."""
+
+    status: int
+    body: Any = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How the next request goes wrong: ``refuse`` answers with this status instead of doing it,
+    ``lose`` does it and answers too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
+    up in the middle of its answer, ``garble`` does it and answers something else."""
+
+    kind: Literal["refuse", "lose", "drop", "cut", "garble"]
+    status: int = 500
+    body: Any = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class HttpStandIn:
+    """The server and the controls of a test."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.lost_seconds = 1.0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name=type(self).__name__, daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def api_base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def answer(self, request: Request) -> Answer:
+        """What the vendor answers, having done it."""
+        raise NotImplementedError
+
+    def handle(self, request: Request) -> tuple[Answer | None, bool]:
+        """The answer, if any, and whether it is cut."""
+        self.requests.append(request)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is None:
+            return self.answer(request), False
+        if fault.kind == "refuse":
+            return Answer(fault.status, fault.body, fault.headers), False
+        done = self.answer(request)
+        if fault.kind == "lose":
+            time.sleep(self.lost_seconds)
+        if fault.kind == "garble":
+            return Answer(done.status, fault.body, {**done.headers, **fault.headers}), False
+        return (None if fault.kind == "drop" else done), fault.kind == "cut"
+
+
+def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer, is_cut = stand_in.handle(Request(self.command, self.path, headers, body))
+            if answer is None:
+                self.close_connection = True
+                return
+            self._send(answer, is_cut)
+
+        def _send(self, answer: Answer, is_cut: bool) -> None:
+            content = answer.body
+            if isinstance(content, str):
+                content = content.encode()
+            elif not isinstance(content, bytes):
+                content = json.dumps(content).encode()
+            self.send_response(answer.status)
+            for name, value in {"content-type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if is_cut else content)
+            if is_cut:
+                self.close_connection = True
+
+        def log_message(self, *args: Any) -> None:
+            """Nobody reads it."""
+
+    return Handler

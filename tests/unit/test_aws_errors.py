@@ -1,0 +1,157 @@
+"""What the errors of AWS mean, told by the real botocore client against a local server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.generation.ports import (
+    AnswerLost,
+    PermanentProviderError,
+    ProviderError,
+    TransientProviderError,
+)
+from darkroom.generation.providers.aws import ref_of, told, understood
+from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.polly_stand_in import PollyStandIn
+from tests.support.translate_stand_in import TranslateStandIn
+
+
+@pytest.fixture
+def stand_in() -> Iterator[TranslateStandIn]:
+    with TranslateStandIn() as server:
+        yield server
+
+
+def ask(client: Any) -> Any:
+    with understood():
+        answer = client.translate_text(Text="one", SourceLanguageCode="en", TargetLanguageCode="ko")
+    told(answer, "TranslatedText")
+    return answer
+
+
+def failure_of(client: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        ask(client)
+    return caught.value
+
+
+BUSY = ("PROVIDER_UNAVAILABLE", TransientProviderError)
+OURS = ("PROVIDER_NOT_CONFIGURED", PermanentProviderError)
+EMPTY = ("PROVIDER_QUOTA", PermanentProviderError)
+BAD = ("PROVIDER_REFUSED", PermanentProviderError)
+LOST = ("PROVIDER_UNAVAILABLE", AnswerLost)
+
+
+@pytest.mark.parametrize(
+    ("fault", "meaning"),
+    [
+        (AwsError("ThrottlingException"), BUSY),
+        (AwsError("TooManyRequestsException", 429), BUSY),
+        (AwsError("ProvisionedThroughputExceededException"), BUSY),
+        (AwsError("ServiceUnavailableException", 503), BUSY),
+        (AwsError("InternalServerException", 500), BUSY),
+        (AwsError("InternalFailure", 500), BUSY),
+        (AwsError("ExpiredTokenException", 403), BUSY),
+        (AwsError("NobodyKnowsThis", 500), BUSY),
+        (AwsError("NobodyKnowsThis", 429), BUSY),
+        (AwsError("AccessDeniedException"), OURS),
+        (AwsError("UnrecognizedClientException"), OURS),
+        (AwsError("InvalidSignatureException", 403), OURS),
+        (AwsError("ResourceNotFoundException"), OURS),
+        (AwsError("SubscriptionRequiredException"), OURS),
+        (AwsError("NobodyKnowsThis", 403), OURS),
+        (AwsError("ServiceQuotaExceededException", 402), EMPTY),
+        (AwsError("LimitExceededException"), EMPTY),
+        (AwsError("InvalidRequestException"), BAD),
+        (Raw(502, b"<html>"), LOST),
+        (Raw(504, b""), LOST),
+        (Raw(500, b"<html>"), BUSY),
+        (Raw(200, b'{"TranslatedText": "on'), LOST),
+        (Gone("closed"), LOST),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_an_answer_means(stand_in: TranslateStandIn, fault: Any, meaning: Any) -> None:
+    stand_in.faults.append(fault)
+
+    error = failure_of(stand_in.client())
+
+    assert (error.error_code, type(error)) == meaning
+    assert len(stand_in.requests) == 1, "never asked twice"
+
+
+@pytest.mark.parametrize(("told", "seconds"), [("7", 7), ("100000", 600), ("soon", 0), ("²", 0)])
+def test_what_is_told_of_later_is_passed_on(
+    stand_in: TranslateStandIn, told: str, seconds: float
+) -> None:
+    headers = {"retry-after": told.encode("utf-8").decode("latin-1")}
+    stand_in.faults.append(AwsError("ThrottlingException", 400, headers=headers))
+
+    error = failure_of(stand_in.client())
+
+    assert isinstance(error, TransientProviderError)
+    assert error.retry_after_seconds == seconds
+
+
+def test_an_answer_that_does_not_come_is_lost(stand_in: TranslateStandIn) -> None:
+    stand_in.faults.append(Gone("late"))
+
+    error = failure_of(stand_in.client(read_timeout=0.2))
+
+    assert isinstance(error, AnswerLost)
+
+
+def test_a_service_that_is_not_reached_was_not_asked(stand_in: TranslateStandIn) -> None:
+    error = failure_of(stand_in.client(endpoint_url="http://127.0.0.1:9"))
+
+    assert isinstance(error, TransientProviderError)
+    assert stand_in.requests == []
+
+
+def test_without_credentials_nothing_is_configured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    import boto3
+    from botocore.config import Config
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    session = boto3.session.Session()
+    client = session.client("translate", region_name="us-east-1", config=Config())
+
+    error = failure_of(client)
+
+    assert error.error_code == "PROVIDER_NOT_CONFIGURED"
+
+
+def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandIn) -> None:
+    with pytest.raises(PermanentProviderError) as caught, understood():
+        stand_in.client().translate_text(Text=7)
+
+    assert caught.value.error_code == "PROVIDER_REFUSED"
+    assert stand_in.requests == []
+
+
+def test_the_id_of_a_call_is_known(stand_in: TranslateStandIn) -> None:
+    answer = ask(stand_in.client())
+
+    assert ref_of(answer) == "00000001-stand-in"
+
+
+def test_a_stream_that_breaks_off_is_lost() -> None:
+    with PollyStandIn() as stand_in:
+        stand_in.faults.append(Raw(200, b"half", {"content-length": "4000"}))
+        asked = {"VoiceId": "Joanna", "OutputFormat": "mp3", "Text": "one"}
+
+        began = time.monotonic()
+        with pytest.raises(AnswerLost), understood():
+            stand_in.client(read_timeout=0.3).synthesize_speech(**asked)["AudioStream"].read()
+
+    assert time.monotonic() - began < 5

@@ -1,0 +1,485 @@
+"""Creatomate, against a server that behaves as its documentation says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darkroom.generation.ports import (
+    AnswerLost,
+    AsyncProvider,
+    Charge,
+    GenerationRequest,
+    PermanentProviderError,
+    SourceFile,
+    TransientProviderError,
+)
+from darkroom.generation.providers.creatomate import Creatomate
+from darkroom.kernel.errors import InvalidInput
+from tests.support.creatomate_stand_in import TEMPLATE, CreatomateStandIn
+from tests.support.http_stand_in import Fault
+
+CALLBACK = "https://api.example/api/webhooks/creatomate?job=j&key=film&attempt=1&nonce=n"
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+STORY = {
+    "genre": "romance",
+    "stage": "spark",
+    "captions": ["우리가 처음 만난 날", "It rained.", "And then?"],
+    "hook": "One look.",
+    "ending": "그리고 이번엔, 함께였다.",
+}
+
+
+@pytest.fixture
+def stand_in() -> Iterator[CreatomateStandIn]:
+    with CreatomateStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def provider(stand_in: CreatomateStandIn) -> Creatomate:
+    return Creatomate(lambda: stand_in.secret_text, api_base=stand_in.api_base)
+
+
+def clip_url(number: int) -> str:
+    return f"https://bucket.example/clip_{number}.mp4?X-Amz-Signature=s&X-Amz-Expires=3600"
+
+
+def the_clips(tmp_path: Path, *numbers: int) -> tuple[SourceFile, ...]:
+    return tuple(
+        SourceFile(
+            key=f"clip_{number}", mime_type="video/mp4", path=tmp_path / f"{number}.mp4",
+            url=clip_url(number),
+        )
+        for number in numbers
+    )  # fmt: skip
+
+
+def a_request(tmp_path: Path, **changes: Any) -> GenerationRequest:
+    given: dict[str, Any] = {
+        "job_id": "job_1",
+        "key": "film",
+        "kind": "film",
+        "attempt": 1,
+        "seed": 7,
+        "language": "ko",
+        "params": STORY,
+        "sources": the_clips(tmp_path, 2, 10, 1),
+        "workdir": tmp_path,
+    }
+    return GenerationRequest(**given | changes)
+
+
+def submitted(provider: Creatomate, tmp_path: Path, **changes: Any) -> str:
+    return provider.submit(a_request(tmp_path, **changes), CALLBACK)
+
+
+def the_film(stand_in: CreatomateStandIn) -> Any:
+    return stand_in.requests[-1].json
+
+
+def words_of(scene: Any) -> list[str]:
+    return [element["text"] for element in scene["elements"] if element["type"] == "text"]
+
+
+# The film
+
+
+def test_it_is_a_provider_that_is_waited_for(provider: Creatomate) -> None:
+    assert isinstance(provider, AsyncProvider)
+
+
+def test_the_story_is_hook_clips_in_the_order_of_their_scenes_and_ending(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    submitted(provider, tmp_path)
+
+    film = the_film(stand_in)
+    assert (film["width"], film["height"], film["output_format"]) == (720, 1280, "mp4")
+    scenes = film["elements"]
+    shown = [scene["elements"][0]["source"] for scene in scenes]
+    assert shown == [clip_url(number) for number in (1, 1, 2, 10, 10)]
+    assert [words_of(scene) for scene in scenes] == [
+        ["One look."], ["우리가 처음 만난 날"], ["It rained."], ["And then?"],
+        ["그리고 이번엔, 함께였다."],
+    ]  # fmt: skip
+
+
+def test_every_scene_fades_into_the_next_and_clips_play_to_their_end(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    stand_in.media_seconds = {clip_url(1): 3.0, clip_url(2): 5.0, clip_url(10): 4.2}
+
+    ref = submitted(provider, tmp_path)
+
+    # Two seconds of hook, 12.2 of clips, two and a half of ending, four times half a second shared.
+    assert stand_in.renders[ref]["duration"] == pytest.approx(2 + 12.2 + 2.5 - 4 * 0.5)
+
+
+def test_no_caption_is_seen_while_the_scene_before_shines_through(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    submitted(provider, tmp_path, params={"captions": STORY["captions"]})
+
+    starts = [scene["elements"][1]["time"] for scene in the_film(stand_in)["elements"]]
+    assert starts == [0, 0.5, 0.5]
+
+
+def test_words_have_a_font_with_hangul_and_stay_within_the_picture(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    submitted(provider, tmp_path)
+
+    for scene in the_film(stand_in)["elements"]:
+        words = scene["elements"][1]
+        assert words["font_family"] == "Noto Sans KR"
+        middle, half = float(words["y"].rstrip("%")), float(words["height"].rstrip("%")) / 2
+        assert 0 < middle - half < middle + half <= 88.3, "apps cover what is lower"
+
+
+def test_a_film_without_words_is_its_clips(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    submitted(provider, tmp_path, params={"captions": ["\x00", ""], "hook": " ", "ending": None})
+
+    scenes = the_film(stand_in)["elements"]
+    assert [len(scene["elements"]) for scene in scenes] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("transition", "seconds", "animations"),
+    [("cut", 9.0, [0, 0, 0]), ("dip_to_black", 9.0, [1, 2, 1]), ("crossfade", 8.0, [0, 1, 1])],
+)
+def test_scenes_may_also_be_cut_or_dipped_to_black(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path,
+    transition: str, seconds: float, animations: list[int],
+) -> None:  # fmt: skip
+    ref = submitted(provider, tmp_path, params={"transition": transition})
+
+    scenes = the_film(stand_in)["elements"]
+    assert [len(scene.get("animations", ())) for scene in scenes] == animations
+    assert stand_in.renders[ref]["duration"] == pytest.approx(seconds)
+
+
+def test_with_a_template_its_elements_are_filled_in(
+    stand_in: CreatomateStandIn, tmp_path: Path
+) -> None:
+    provider = Creatomate(
+        lambda: stand_in.secret_text, models={"film": TEMPLATE}, api_base=stand_in.api_base
+    )
+
+    submitted(provider, tmp_path)
+
+    film = the_film(stand_in)
+    assert film["template_id"] == provider.model_of("film") == TEMPLATE
+    assert film["modifications"] == {
+        "Clip-1": clip_url(1), "Clip-2": clip_url(2), "Clip-3": clip_url(10),
+        "Caption-1": "우리가 처음 만난 날", "Caption-2": "It rained.", "Caption-3": "And then?",
+        "Hook": "One look.", "Ending": "그리고 이번엔, 함께였다.",
+    }  # fmt: skip
+
+
+# Handing over
+
+
+def test_the_vendor_is_told_where_to_call_and_nothing_about_whom_it_is_for(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    request = a_request(tmp_path)
+
+    ref = provider.submit(request, CALLBACK)
+
+    render = stand_in.renders[ref]
+    assert render["webhook_url"] == CALLBACK
+    assert request.meter.ref == ref
+    assert "job" not in render["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"kind": "clip"}, "UNSUPPORTED_KIND"),
+        ({"sources": ()}, "BAD_SOURCE"),
+        ({"sources": (SourceFile(key="clip_1", mime_type="video/mp4", path=Path("x")),)},
+         "BAD_SOURCE"),
+        ({"sources": (SourceFile(key="clip_1", mime_type="video/mp4", path=Path("x"),
+                                 url="/tmp/clip.mp4"),)}, "BAD_SOURCE"),
+        ({"sources": (SourceFile(key="photo_1", mime_type="image/png", path=Path("x"),
+                                 url="https://x.example/p.png"),)}, "BAD_SOURCE"),
+        ({"sources": the_clips(Path("x"), *range(1, 22))}, "BAD_SOURCE"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_make_is_not_handed_over(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, changes: Any, code: str
+) -> None:
+    with pytest.raises(PermanentProviderError) as caught:
+        submitted(provider, tmp_path, **changes)
+
+    assert caught.value.error_code == code
+    assert stand_in.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (Fault("refuse", 429, {"hint": "slow"}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 500, ""), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 503, ""), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 402, {"hint": "credits"}), PermanentProviderError, "PROVIDER_QUOTA"),
+        (Fault("refuse", 401, {"hint": "key"}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 403, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 404, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (Fault("refuse", 400, {"hint": "source"}), PermanentProviderError, "PROVIDER_REFUSED"),
+        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("cut"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={"id": "../x"}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
+)  # fmt: skip
+def test_what_an_answer_means_and_that_it_is_asked_for_once(
+    stand_in: CreatomateStandIn,
+    provider: Creatomate,
+    tmp_path: Path,
+    fault: Fault,
+    error: type[Exception],
+    code: str,
+) -> None:
+    stand_in.faults.append(fault)
+
+    with pytest.raises(error) as caught:
+        submitted(provider, tmp_path)
+
+    assert type(caught.value) is error
+    assert getattr(caught.value, "error_code", "") == code
+    assert len(stand_in.requests) == 1, "never asked twice"
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 10), ({"retry-after": "3"}, 3)])
+def test_throttling_waits_as_told_or_for_the_window_to_pass(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, headers: Any, seconds: float
+) -> None:
+    stand_in.faults.append(Fault("refuse", 429, "", headers))
+
+    with pytest.raises(TransientProviderError) as caught:
+        submitted(provider, tmp_path)
+
+    assert caught.value.retry_after_seconds == seconds
+
+
+def test_a_render_whose_answer_was_lost_makes_itself_known_by_its_call(
+    stand_in: CreatomateStandIn, tmp_path: Path
+) -> None:
+    provider = Creatomate(
+        lambda: stand_in.secret_text, api_base=stand_in.api_base, timeout_seconds=0.2
+    )
+    stand_in.faults.append(Fault("lose"))
+
+    with pytest.raises(AnswerLost):
+        submitted(provider, tmp_path)
+    [ref] = stand_in.renders
+    stand_in.succeed(ref)
+
+    assert provider.find(CALLBACK, NOW) is None
+    assert provider.read_callback(stand_in.call_of(ref), {}, NOW) == ref
+    assert provider.poll(ref) is not None
+
+
+def test_wrong_keys_and_templates_are_our_configuration(
+    stand_in: CreatomateStandIn, tmp_path: Path
+) -> None:
+    def of(secret: str, film: str = "renderscript") -> Creatomate:
+        return Creatomate(lambda: secret, models={"film": film}, api_base=stand_in.api_base)
+
+    good = stand_in.secret_text
+    for provider in (
+        of("{}"), of('{"apiKey": "other"}'), of(good, "latest"), of(good, TEMPLATE[:-1] + "0"),
+    ):  # fmt: skip
+        with pytest.raises(PermanentProviderError) as caught:
+            submitted(provider, tmp_path)
+        assert caught.value.error_code == "PROVIDER_NOT_CONFIGURED"
+
+
+# Looking
+
+
+@pytest.mark.parametrize("status", ["planned", "waiting", "transcribing", "rendering"])
+def test_a_render_under_way_has_no_result_yet(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, status: str
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.start(ref, status)
+
+    assert provider.poll(ref) is None
+
+
+def test_a_finished_film_is_fetched_and_costs_its_pixels(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref, duration=15.0)
+
+    result = provider.poll(ref)
+
+    assert result is not None
+    [file] = result.files
+    assert (file.type, file.mime_type, file.suffix) == ("film", "video/mp4", ".mp4")
+    assert file.url == f"https://cdn.creatomate.com/renders/{ref}.mp4"
+    # 720 × 1280 × 24 × 15 = 332 million pixels.
+    assert result.charges == (Charge(unit="credit", quantity=3.32),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "charges"),
+    [({"duration": 0.5}, (Charge(unit="credit", quantity=1.0),)), ({"duration": None}, ()),
+     ({"width": "720"}, ())],
+)  # fmt: skip
+def test_a_film_costs_a_credit_at_least_and_what_is_not_told_is_not_guessed(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, changes: Any, charges: Any
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref, **changes)
+
+    result = provider.poll(ref)
+
+    assert result is not None
+    assert result.charges == charges
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("https://f002.backblazeb2.com/file/creatomate-c8xg3hsxdu/a.mp4", True),
+        ("https://f002.backblazeb2.com/file/somebody-else/a.mp4", False),
+        ("https://backblazeb2.com.evil.example/file/creatomate-x/a.mp4", True),
+        (None, False),
+    ],
+)
+def test_of_a_store_that_others_use_too_only_the_vendors_buckets_are_taken(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, url: Any, is_taken: bool
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref, url=url)
+
+    if is_taken:
+        # Whether its host may be fetched from at all is checked when it is fetched.
+        assert provider.poll(ref) is not None
+    else:
+        with pytest.raises(PermanentProviderError) as caught:
+            provider.poll(ref)
+        assert caught.value.error_code == "BAD_RESULT"
+
+
+def test_a_render_that_failed_may_succeed_with_new_links(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.fail(ref)
+
+    with pytest.raises(TransientProviderError) as caught:
+        provider.poll(ref)
+
+    assert caught.value.error_code == "PROVIDER_FAILED"
+
+
+def test_a_render_that_was_stopped_or_forgotten_there_may_be_made_again(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.start(ref, "cancelled")
+    with pytest.raises(TransientProviderError) as stopped:
+        provider.poll(ref)
+    stand_in.forget(ref)
+    with pytest.raises(TransientProviderError) as forgotten:
+        provider.poll(ref)
+
+    codes = (stopped.value.error_code, forgotten.value.error_code)
+    assert codes == ("PROVIDER_CANCELED", "RESULT_EXPIRED")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("refuse", 429), Fault("refuse", 500), Fault("refuse", 401), Fault("drop"),
+     Fault("garble", body="<html>"), Fault("garble", body="[]"),
+     Fault("garble", body={"id": "another-render", "status": "succeeded"})],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)  # fmt: skip
+def test_a_look_that_fails_concludes_nothing(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, fault: Fault
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.faults.append(fault)
+
+    with pytest.raises(AnswerLost):
+        provider.poll(ref)
+
+
+def test_of_an_unknown_status_nothing_is_concluded(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.start(ref, "pondering")
+
+    with pytest.raises(AnswerLost):
+        provider.poll(ref)
+
+
+@pytest.mark.parametrize("ref", ["", "../templates", "a/b/c/d/e", "x" * 65, "a" * 20 + "\n"])
+def test_what_is_no_id_never_becomes_part_of_a_path(
+    stand_in: CreatomateStandIn, provider: Creatomate, ref: str
+) -> None:
+    with pytest.raises(ValueError):
+        provider.poll(ref)
+
+    assert stand_in.requests == []
+
+
+def test_nobody_is_asked_to_stop_a_render(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+
+    provider.cancel(ref)
+
+    assert len(stand_in.requests) == 1
+
+
+# Being called
+
+
+def test_a_call_names_its_render_as_often_as_it_comes(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    stand_in.succeed(ref)
+    body = stand_in.call_of(ref)
+
+    assert [provider.read_callback(body, {}, NOW) for _ in range(2)] == [ref, ref]
+
+
+def test_what_a_call_says_of_the_render_is_not_believed(
+    stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
+) -> None:
+    ref = submitted(provider, tmp_path)
+    forged = {"id": ref, "status": "succeeded", "url": "https://evil.example/film.mp4"}
+
+    heard = provider.read_callback(json.dumps(forged).encode(), {}, NOW)
+
+    assert provider.poll(heard) is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}', b"\xff", b"[" * 100_000]
+)
+def test_a_call_about_nothing_is_invalid(provider: Creatomate, body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        provider.read_callback(body, {}, NOW)

@@ -1,0 +1,227 @@
+"""Amazon Polly, against a server that behaves as its documentation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darkroom.generation.mp3 import mp3_duration_ms
+from darkroom.generation.ports import (
+    AnswerLost,
+    Charge,
+    GenerationRequest,
+    PermanentProviderError,
+    Provider,
+    ProviderError,
+    SourceFile,
+    TransientProviderError,
+)
+from darkroom.generation.providers.polly import Polly
+from darkroom.generation.script import script_of_texts, write_script
+from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.polly_stand_in import FRAME_MS, PollyStandIn
+
+
+@pytest.fixture
+def stand_in() -> Iterator[PollyStandIn]:
+    with PollyStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def polly(stand_in: PollyStandIn) -> Polly:
+    client = stand_in.client(read_timeout=1)
+    return Polly(lambda: client)
+
+
+def a_request(tmp_path: Path, text: str | None = "Hello there.", **changes: Any) -> Any:
+    params = {} if text is None else {"text": text}
+    given: dict[str, Any] = {
+        "job_id": "job_1",
+        "key": "speech",
+        "kind": "speech",
+        "attempt": 1,
+        "seed": 1,
+        "language": "en",
+        "params": params | changes.pop("params", {}),
+        "sources": (),
+        "workdir": tmp_path,
+    }
+    return GenerationRequest(**given | changes)
+
+
+def code_of(polly: Polly, request: GenerationRequest) -> str:
+    with pytest.raises(ProviderError) as caught:
+        polly.generate(request)
+    return caught.value.error_code
+
+
+def test_a_text_is_spoken_once_by_the_neural_voice_of_its_language(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path
+) -> None:
+    made: Provider = polly
+    [artifact] = made.generate(a_request(tmp_path))
+
+    [asked] = stand_in.asked("SynthesizeSpeech")
+    assert (asked["Engine"], asked["VoiceId"], asked["OutputFormat"]) == ("neural", "Joanna", "mp3")
+    assert stand_in.spoken == ["Hello there."]
+    assert (artifact.type, artifact.mime_type) == ("audio", "audio/mpeg")
+    assert artifact.duration_ms == len("Hello there.") * FRAME_MS
+    assert mp3_duration_ms(artifact.path.read_bytes()) == artifact.duration_ms
+    assert polly.model_of("speech") == "neural"
+
+
+def test_korean_has_a_korean_voice(stand_in: PollyStandIn, polly: Polly, tmp_path: Path) -> None:
+    polly.generate(a_request(tmp_path, "안녕하세요.", language="ko"))
+
+    [asked] = stand_in.asked("SynthesizeSpeech")
+    assert (asked["VoiceId"], asked["LanguageCode"]) == ("Seoyeon", "ko-KR")
+
+
+def test_voice_and_rate_may_be_asked_for(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path
+) -> None:
+    polly.generate(a_request(tmp_path, params={"voiceId": "Amy", "rate": 150}))
+
+    [asked] = stand_in.asked("SynthesizeSpeech")
+    assert asked["VoiceId"] == "Amy"
+    assert '<prosody rate="150%">' in asked["Text"]
+
+
+def test_an_engine_may_be_configured(stand_in: PollyStandIn, tmp_path: Path) -> None:
+    client = stand_in.client()
+    polly = Polly(lambda: client, models={"speech": "standard"})
+
+    polly.generate(a_request(tmp_path, params={"voiceId": "Nicole"}))
+
+    assert stand_in.asked("SynthesizeSpeech")[0]["Engine"] == "standard"
+
+
+def test_text_is_never_markup(stand_in: PollyStandIn, polly: Polly, tmp_path: Path) -> None:
+    text = '</prosody><break time="9s"/> Tom & "Jerry" <3 \ufffe\x07 & so on'
+
+    polly.generate(a_request(tmp_path, text))
+
+    assert stand_in.spoken == ['</prosody><break time="9s"/> Tom & "Jerry" <3  & so on']
+
+
+def test_a_script_is_spoken_with_pauses_between_its_sections(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path
+) -> None:
+    path = tmp_path / "script.json"
+    script = script_of_texts(
+        title="T", language="en", texts=["One.", "Two.", "Three."], duration_ms=9000
+    )
+    path.write_bytes(write_script(script))
+    source = SourceFile(key="script", mime_type="application/json", path=path)
+
+    polly.generate(a_request(tmp_path, None, sources=(source,)))
+
+    [asked] = stand_in.asked("SynthesizeSpeech")
+    assert asked["Text"].count("<break") == 2
+    assert stand_in.spoken == ["One.Two.Three."]
+
+
+@pytest.mark.parametrize(
+    ("language", "rate", "most"), [("en", 100, 3000), ("ko", 100, 1500), ("en", 50, 1500)]
+)
+def test_a_long_text_is_spoken_in_calls_that_end_with_a_sentence(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path, language: str, rate: int, most: int
+) -> None:
+    """A slow pace and Korean fill ten minutes sooner, after which Polly cuts the sound off."""
+    sentence = "This & that is a sentence of some length, said again. "
+    text = (sentence * 150).strip()
+
+    [artifact] = polly.generate(a_request(tmp_path, text, language=language, params={"rate": rate}))
+
+    assert " ".join(stand_in.spoken) == text
+    assert all(len(part) <= most and part.endswith(".") for part in stand_in.spoken)
+    assert len(stand_in.spoken) > len(text) // most
+    assert artifact.duration_ms == sum(map(len, stand_in.spoken)) * FRAME_MS
+    content = artifact.path.read_bytes()
+    marks = [content[place] for place in range(143, len(content), 144)]
+    assert marks == [n for n, part in enumerate(stand_in.spoken, 1) for _ in part]
+
+
+def test_what_is_billed_is_charged_also_of_an_attempt_that_fails(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path
+) -> None:
+    whole = a_request(tmp_path, "Hello there.")
+    half = a_request(tmp_path, "A sentence here. " * 300)
+
+    polly.generate(whole)
+    stand_in.faults.extend([None, AwsError("ServiceFailureException", 500)])
+    code = code_of(polly, half)
+
+    assert whole.meter.charges == [Charge(unit="character", quantity=12)]
+    assert whole.meter.ref
+    assert code == "PROVIDER_UNAVAILABLE"
+    assert half.meter.charges == [Charge(unit="character", quantity=len(stand_in.spoken[1]))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"kind": "clip"}, "UNSUPPORTED_KIND"),
+        ({"language": "ja"}, "UNSUPPORTED_KIND"),
+        ({"params": {"voiceId": "Seoyeon"}}, "UNSUPPORTED_KIND"),
+        ({"params": {"voiceId": "21m00Tcm4TlvDq8ikWAM"}}, "UNSUPPORTED_KIND"),
+        ({"params": {"rate": 49}}, "PROVIDER_REFUSED"),
+        ({"params": {"rate": True}}, "PROVIDER_REFUSED"),
+        ({"params": {"text": "  "}}, "BAD_SOURCE"),
+        ({"params": {"text": "word " * 50_000}}, "PROVIDER_REFUSED"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_it_cannot_say_is_never_asked(
+    stand_in: PollyStandIn, polly: Polly, tmp_path: Path, changes: Any, code: str
+) -> None:
+    assert code_of(polly, a_request(tmp_path, **changes)) == code
+    assert stand_in.requests == []
+
+
+def test_an_engine_that_nobody_knows_is_not_configured(
+    stand_in: PollyStandIn, tmp_path: Path
+) -> None:
+    polly = Polly(stand_in.client, models={"speech": "shouting"})
+
+    assert code_of(polly, a_request(tmp_path)) == "PROVIDER_NOT_CONFIGURED"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (AwsError("ThrottlingException"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (AwsError("ServiceFailureException", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (AwsError("ServiceQuotaExceededException", 402), PermanentProviderError, "PROVIDER_QUOTA"),
+        (AwsError("AccessDeniedException", 403), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (AwsError("EngineNotSupportedException"), PermanentProviderError,
+         "PROVIDER_NOT_CONFIGURED"),
+        (AwsError("LanguageNotSupportedException"), PermanentProviderError, "UNSUPPORTED_KIND"),
+        (AwsError("InvalidSsmlException"), PermanentProviderError, "PROVIDER_REFUSED"),
+        (AwsError("TextLengthExceededException"), PermanentProviderError, "PROVIDER_REFUSED"),
+        (Raw(200, b"<html>", {"content-type": "audio/mpeg"}), PermanentProviderError, "BAD_RESULT"),
+        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("closed"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+    ],
+    ids=lambda value: str(value)[:50],
+)  # fmt: skip
+def test_what_an_answer_means(
+    stand_in: PollyStandIn,
+    polly: Polly,
+    tmp_path: Path,
+    fault: Any,
+    error: type[Exception],
+    code: str,
+) -> None:
+    stand_in.faults.append(fault)
+
+    with pytest.raises(ProviderError) as caught:
+        polly.generate(a_request(tmp_path))
+
+    assert (type(caught.value), caught.value.error_code) == (error, code)
+    assert len(stand_in.requests) == 1, "never asked twice"

@@ -1,0 +1,225 @@
+"""Amazon Rekognition, against a server that behaves as its documentation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.generation.ports import (
+    ModerationRefused,
+    PermanentProviderError,
+    ProviderError,
+    TransientProviderError,
+)
+from darkroom.generation.providers.rekognition import (
+    BYTES_LIMIT,
+    RekognitionFaces,
+    RekognitionModeration,
+)
+from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable
+from darkroom.uploads.ports import FindFaces
+from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.rekognition_stand_in import RekognitionStandIn
+
+JPEG = b"\xff\xd8\xff\xe0 a picture"
+
+
+@pytest.fixture
+def stand_in() -> Iterator[RekognitionStandIn]:
+    with RekognitionStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def find_faces(stand_in: RekognitionStandIn) -> FindFaces:
+    client = stand_in.client(read_timeout=1)
+    return RekognitionFaces(lambda: client)
+
+
+@pytest.fixture
+def moderation(stand_in: RekognitionStandIn) -> RekognitionModeration:
+    client = stand_in.client(read_timeout=1)
+    return RekognitionModeration(lambda: client)
+
+
+# Faces
+
+
+def test_faces_are_told_with_their_places(
+    stand_in: RekognitionStandIn, find_faces: FindFaces
+) -> None:
+    stand_in.face(0.1, 0.2, 0.3, 0.4, sure=99.9)
+    stand_in.face(0.6, 0.2, 0.2, 0.3, sure=92.0)
+
+    assert find_faces(JPEG) == (
+        FaceBox(x=0.1, y=0.2, width=0.3, height=0.4),
+        FaceBox(x=0.6, y=0.2, width=0.2, height=0.3),
+    )
+    [asked] = stand_in.asked("DetectFaces")
+    assert asked["Image"]["Bytes"] == JPEG
+
+
+def test_a_face_that_may_be_none_is_not_told(
+    stand_in: RekognitionStandIn, find_faces: FindFaces
+) -> None:
+    stand_in.face(0.1, 0.2, 0.3, 0.4, sure=89.9)
+
+    assert find_faces(JPEG) == ()
+
+
+def test_a_face_that_leaves_the_picture_ends_with_it(
+    stand_in: RekognitionStandIn, find_faces: FindFaces
+) -> None:
+    stand_in.face(-0.1, 0.8, 0.3, 0.4, sure=99.0)
+
+    assert find_faces(JPEG) == (FaceBox(x=0.0, y=0.8, width=0.2, height=0.2),)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        AwsError("ThrottlingException"),
+        AwsError("ProvisionedThroughputExceededException"),
+        AwsError("InternalServerError", 500),
+        AwsError("AccessDeniedException"),
+        AwsError("InvalidImageFormatException"),
+        AwsError("ImageTooLargeException"),
+        AwsError("NobodyKnowsThis"),
+        Raw(504, b""),
+        Raw(200, b"{}"),
+        Gone("late"),
+        Gone("closed"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_who_cannot_look_says_so(
+    stand_in: RekognitionStandIn, find_faces: FindFaces, fault: Any
+) -> None:
+    stand_in.faults.append(fault)
+
+    with pytest.raises(FaceCheckUnavailable):
+        find_faces(JPEG)
+
+    assert len(stand_in.requests) == 1, "never asked twice"
+
+
+def test_a_picture_over_the_limit_is_not_sent(
+    stand_in: RekognitionStandIn, find_faces: FindFaces, moderation: RekognitionModeration
+) -> None:
+    picture = JPEG.ljust(BYTES_LIMIT + 1, b"0")
+
+    with pytest.raises(FaceCheckUnavailable):
+        find_faces(picture)
+    with pytest.raises(PermanentProviderError) as caught:
+        moderation.check_image(picture)
+
+    assert caught.value.error_code == "BAD_SOURCE"
+    assert stand_in.requests == []
+
+
+# Moderation
+
+
+@pytest.mark.parametrize(
+    ("path", "category"),
+    [
+        (("Explicit", "Explicit Nudity", "Exposed Buttocks or Anus"), "sexual"),
+        (("Explicit", "Sex Toys"), "sexual"),
+        (("Non-Explicit Nudity of Intimate parts and Kissing", "Obstructed Intimate Parts",
+          "Obstructed Female Nipple"), "sexual"),
+        (("Violence", "Graphic Violence", "Blood & Gore"), "gore"),
+        (("Violence", "Graphic Violence", "Self-Harm"), "self-harm"),
+        (("Visually Disturbing", "Death and Emaciation", "Corpses"), "gore"),
+        (("Hate Symbols", "Nazi Party"), "hate"),
+        (("Explicit Nudity", "Nudity"), "sexual"),
+        (("Violence", "Self Injury"), "self-harm"),
+        (("Violence", "Graphic Violence Or Gore"), "gore"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_what_must_not_be_shown_is_refused_by_its_category(
+    stand_in: RekognitionStandIn,
+    moderation: RekognitionModeration,
+    path: tuple[str, ...],
+    category: str,
+) -> None:
+    stand_in.label("Alcohol")
+    stand_in.label(*path)
+
+    with pytest.raises(ModerationRefused) as caught:
+        moderation.check_image(JPEG)
+
+    assert caught.value.facts == {"category": category}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("Non-Explicit Nudity of Intimate parts and Kissing", "Kissing on the Lips"),
+        ("Non-Explicit Nudity of Intimate parts and Kissing", "Non-Explicit Nudity", "Bare Back"),
+        ("Swimwear or Underwear", "Female Swimwear or Underwear"),
+        ("Violence", "Weapons"),
+        ("Drugs & Tobacco", "Drugs & Tobacco Paraphernalia & Use", "Smoking"),
+        ("Alcohol", "Alcohol Use", "Drinking"),
+        ("Rude Gestures", "Middle Finger"),
+    ],
+    ids=lambda value: value[-1],
+)
+def test_what_stories_are_made_of_passes(
+    stand_in: RekognitionStandIn, moderation: RekognitionModeration, path: tuple[str, ...]
+) -> None:
+    stand_in.label(*path)
+
+    moderation.check_image(JPEG)
+
+
+def test_a_guess_refuses_nothing(
+    stand_in: RekognitionStandIn, moderation: RekognitionModeration
+) -> None:
+    stand_in.label("Explicit", "Explicit Nudity", sure=79.0)
+
+    moderation.check_image(JPEG)
+
+    assert stand_in.asked("DetectModerationLabels")[0]["MinConfidence"] == 80.0
+
+
+def test_a_picture_in_our_bucket_is_looked_at_there(
+    stand_in: RekognitionStandIn, moderation: RekognitionModeration
+) -> None:
+    stand_in.objects.add("bucket/outputs/a b/1.png")
+
+    moderation.check_image("s3://bucket/outputs/a b/1.png")
+
+    [asked] = stand_in.asked("DetectModerationLabels")
+    assert asked["Image"] == {"S3Object": {"Bucket": "bucket", "Name": "outputs/a b/1.png"}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (AwsError("ThrottlingException"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (AwsError("InternalServerError", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (Raw(200, b"{}"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
+        (AwsError("AccessDeniedException"), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+        (AwsError("InvalidImageFormatException"), PermanentProviderError, "BAD_SOURCE"),
+        (AwsError("InvalidS3ObjectException"), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_picture_that_nobody_looked_at_is_not_passed(
+    stand_in: RekognitionStandIn,
+    moderation: RekognitionModeration,
+    fault: Any,
+    error: type[Exception],
+    code: str,
+) -> None:
+    stand_in.faults.append(fault)
+
+    with pytest.raises(ProviderError) as caught:
+        moderation.check_image(JPEG)
+
+    assert (type(caught.value), caught.value.error_code) == (error, code)
