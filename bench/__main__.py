@@ -17,7 +17,7 @@ for folder in (ROOT / "layers" / "core" / "python", ROOT):
 
 from bench.table import Row, render, save  # noqa: E402  (the path comes first)
 
-SECTIONS = ("confirm", "throughput", "init", "film", "growth", "fairness", "crash")
+SECTIONS = ("confirm", "throughput", "init", "film", "studio", "growth", "fairness", "crash")
 # The crash section tries every point at which a process can die, growth stores 100 000 jobs, and
 # fairness a thousand pictures, which takes minutes.
 DEFAULT = ("confirm", "throughput", "init", "film")

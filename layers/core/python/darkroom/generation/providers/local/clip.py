@@ -18,11 +18,12 @@ from darkroom.generation.ports import (
     SourceFile,
 )
 from darkroom.generation.providers.local.effect import Stage
-from darkroom.generation.providers.local.effects import make_effect
+from darkroom.generation.providers.local.effects import NoEffect, make_effect
 from darkroom.generation.providers.local.grain import Grain, grain_sigma
 from darkroom.generation.providers.local.keyframe import effect_strength
 from darkroom.generation.providers.local.looks import read_look, read_sliders
 from darkroom.generation.providers.local.motion import Camera, View
+from darkroom.generation.providers.local.overlay import chroma_planes
 from darkroom.generation.providers.local.plate import open_plate
 from darkroom.generation.providers.local.raster import HEIGHT, WIDTH
 from darkroom.generation.providers.local.video import FPS, Mp4Writer, Yuv, probe, yuv_of
@@ -56,10 +57,15 @@ def make_clip(request: GenerationRequest) -> list[Artifact]:
     tempo = 1.0 + _EFFECT_SPEED_BY_PACE * sliders.pace
     path = request.workdir / f"{request.key}.mp4"
     with Mp4Writer(path, crf=_CRF) as writer:
+        scene = _Planes(plain) if isinstance(effect, NoEffect) else None
         for index in range(count):
             seconds = index / FPS
-            seen = _look_through(plain, camera.view(index / max(count - 1, 1), seconds))
-            frame = yuv_of(effect.draw(seen, seconds * tempo))
+            view = camera.view(index / max(count - 1, 1), seconds)
+            if scene is not None:
+                frame = scene.seen_through(view)
+            else:
+                seen = _look_through(plain, view)
+                frame = yuv_of(effect.draw(seen, seconds * tempo))
             writer.add(_with_grain(frame, grain, index))
     facts = probe(path)
     return [
@@ -90,11 +96,32 @@ def _seconds(params: Any) -> float:
 
 def _look_through(image: Image.Image, view: View) -> Image.Image:
     """The part of the picture the camera sees; the rectangle need not lie on whole pixels."""
-    left, top = view.left * WIDTH, view.top * HEIGHT
-    right = min(left + view.side * WIDTH, float(WIDTH))
-    bottom = min(top + view.side * HEIGHT, float(HEIGHT))
+    width, height = image.size
+    left, top = view.left * width, view.top * height
+    right = min(left + view.side * width, float(width))
+    bottom = min(top + view.side * height, float(height))
     box = (max(left, 0.0), max(top, 0.0), right, bottom)
-    return image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box=box)
+    return image.resize(image.size, Image.Resampling.BILINEAR, box=box)
+
+
+class _Planes:
+    """A picture on which nothing is drawn, in the planes that the encoder takes: the camera moves
+    over half as many samples, and no frame is converted."""
+
+    def __init__(self, image: Image.Image) -> None:
+        yuv = yuv_of(image)
+        self._planes = [
+            Image.fromarray(np.ascontiguousarray(plane), "L")
+            for plane in (yuv[:HEIGHT], *chroma_planes(yuv))
+        ]
+
+    def seen_through(self, view: View) -> Yuv:
+        frame = np.empty((HEIGHT * 3 // 2, WIDTH), dtype=np.uint8)
+        for target, plane in zip(
+            (frame[:HEIGHT], *chroma_planes(frame)), self._planes, strict=True
+        ):
+            target[:] = np.asarray(_look_through(plane, view))
+        return frame
 
 
 def _with_grain(frame: Yuv, grain: Grain, index: int) -> Yuv:

@@ -1,4 +1,4 @@
-"""One film: clips joined by transitions, with a hook, captions, an ending and quiet sound.
+"""One film: clips joined by transitions, with a hook, captions, an ending, a voice and music.
 
 Owns the assembly. Frames stream through, a dozen at most are held for a transition; the plan of
 time is ``timeline``'s and the setting of words ``text``'s.
@@ -24,7 +24,7 @@ from darkroom.generation.ports import (
 from darkroom.generation.providers.local.overlay import Overlay, chroma_planes
 from darkroom.generation.providers.local.photo import bad_source
 from darkroom.generation.providers.local.raster import HEIGHT
-from darkroom.generation.providers.local.sound import ambient
+from darkroom.generation.providers.local.sound import ambient, under_voice
 from darkroom.generation.providers.local.text import (
     CAPTION_STYLE,
     ENDING_STYLE,
@@ -49,11 +49,13 @@ from darkroom.generation.providers.local.video import (
     Yuv,
     probe,
     read_frames,
+    read_voice,
 )
 
 TRANSITIONS: Final = ("crossfade", "dip_to_black", "cut")
 MAX_CLIPS: Final = 20
 _CLIP_KEY: Final = re.compile(r"^clip_(\d+)$")
+_VOICE_KEY: Final = "speech"
 _CRF: Final = 23
 _END_DIM: Final = 0.42
 _STYLES: Final[dict[CueKind, TextStyle]] = {
@@ -70,10 +72,10 @@ _PLAIN_ACCENT: Final = (255, 255, 255)
 
 
 def make_film(request: GenerationRequest) -> list[Artifact]:
-    """The film of all clips.
+    """The film of all clips; a source ``speech`` is heard over the music, as far as the film goes.
 
     Raises:
-        PermanentProviderError: ``BAD_SOURCE``; no clips, or one that cannot be decoded.
+        PermanentProviderError: ``BAD_SOURCE``; no clips, or a source that cannot be decoded.
     """
     params = request.params
     clips = _clips_of(request.sources)
@@ -88,6 +90,8 @@ def make_film(request: GenerationRequest) -> list[Artifact]:
     genre = str(params.get("genre", ""))
     path = request.workdir / f"{request.key}.mp4"
     sound = ambient(genre, plan.length / FPS, request.seed, AUDIO_RATE_HZ)
+    for voice in _voices_of(request.sources):
+        sound = under_voice(sound, read_voice(voice, sound.shape[1]), AUDIO_RATE_HZ)
     words = _Words(plan.cues, _ACCENTS.get(genre, _PLAIN_ACCENT))
     with Mp4Writer(path, crf=_CRF, with_audio=True) as writer:
         sent = 0
@@ -121,6 +125,11 @@ def _clips_of(sources: tuple[SourceFile, ...]) -> list[SourceFile]:
     if not 1 <= len(numbered) <= MAX_CLIPS:
         raise PermanentProviderError(f"a film needs 1 to {MAX_CLIPS} clips", code="BAD_SOURCE")
     return [source for _, source in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def _voices_of(sources: tuple[SourceFile, ...]) -> list[SourceFile]:
+    """The voice-over, if there is one."""
+    return [source for source in sources if source.key == _VOICE_KEY][:1]
 
 
 def _captions(params: Any) -> list[str]:

@@ -14,6 +14,11 @@ import numpy.typing as npt
 _CHORD_SECONDS: Final = 2.8
 _PEAK: Final = 0.30
 _ROOM_SECONDS: Final = 1.4
+_DUCKED: Final = 0.32
+"""What is left of the music while somebody speaks: ten decibels less."""
+_VOICE_PEAK: Final = 0.80
+_DUCK_SECONDS: Final = 0.45
+_AUDIBLE: Final = 0.01
 
 Samples = npt.NDArray[np.float32]
 
@@ -64,6 +69,30 @@ def ambient(genre: str, seconds: float, seed: int, rate_hz: int) -> Samples:
     _fade(wet, rate_hz)
     peak = float(np.abs(wet).max())
     return (wet * np.float32(_PEAK / peak)).astype(np.float32) if peak > 0 else wet
+
+
+def under_voice(music: Samples, voice: Samples, rate_hz: int) -> Samples:
+    """Both together: the music steps back softly while the voice is heard. ``voice`` is one
+    channel, and no longer than the music."""
+    peak = float(np.abs(voice).max(initial=0.0))
+    if peak < _AUDIBLE:
+        return music
+    said = np.zeros(music.shape[1], dtype=np.float32)
+    said[: len(voice)] = voice * np.float32(_VOICE_PEAK / max(peak, _VOICE_PEAK))
+    half = round(_DUCK_SECONDS * rate_hz / 2)
+    # Heard anywhere near, averaged: a gain without steps, down before the first word.
+    near = _around((np.abs(said) > _AUDIBLE).astype(np.float64), half) > 0
+    share = _around(near.astype(np.float64), half).astype(np.float32)
+    return (music * (1 - (1 - np.float32(_DUCKED)) * share) + said).astype(np.float32)
+
+
+def _around(values: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float64]:
+    """The mean of each value and its neighbours, ``half`` on either side as far as there are."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
+    means: npt.NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
+    return means
 
 
 def _frequency_hz(note: int) -> float:

@@ -23,6 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
+from darkroom.generation.ports import SourceFile
 from darkroom.generation.providers.local.photo import bad_source
 from darkroom.generation.providers.local.raster import HEIGHT, WIDTH
 
@@ -168,6 +169,31 @@ def read_frames(path: Path, key: str) -> Iterator[Yuv]:
         raise bad_source(key) from error
     if given == 0:
         raise bad_source(key)
+
+
+def read_voice(source: SourceFile, most_samples: int) -> npt.NDArray[np.float32]:
+    """The sound of a file as one channel at ``AUDIO_RATE_HZ``, -1 … 1.
+
+    Raises:
+        PermanentProviderError: ``BAD_SOURCE``; no sound in it, or none that can be decoded.
+    """
+    resampler = av.AudioResampler("fltp", "mono", AUDIO_RATE_HZ)
+    parts: list[npt.NDArray[np.float32]] = []
+    try:
+        with av.open(str(source.path), metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise bad_source(source.key)
+            heard = 0
+            for frame in container.decode(audio=0):
+                new = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                parts += new
+                heard += sum(map(len, new))
+                if heard >= most_samples:
+                    break
+            parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
+    except (FFmpegError, OSError, ValueError) as error:
+        raise bad_source(source.key) from error
+    return np.concatenate([np.zeros(0, np.float32), *parts])[:most_samples]
 
 
 def _fit(frame: av.VideoFrame) -> Yuv:
