@@ -2,24 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from darkroom.kernel import catalogue
+from darkroom.kernel.errors import Forbidden, TooLarge
 
 FREE = "free"
+STORAGE_BYTES, CONCURRENT_UPLOADS = "storageBytes", "concurrentUploads"
+_MB, _GB = 1000**2, 1000**3
+
+
+class PlanLimit(Forbidden):
+    """The plan allows no more of this; carries ``name, limit, used, plan, upgradeTo``."""
+
+    code = "PLAN_LIMIT"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanLimits:
     concurrent_tasks: int
     """Tasks of the account that may be on their way or running at the same time."""
+    file_bytes: Mapping[str, int]
+    """By kind, how large one file may be."""
+    storage_bytes: int
+    """What all files may take together, with those that are still on their way."""
+    concurrent_uploads: int
+    """Files that may be on their way at the same time."""
 
 
 def plan_names() -> tuple[str, ...]:
+    """From the smallest to the largest."""
     return tuple(catalogue.read("plans.json"))
 
 
 def limits_of(plan: str) -> PlanLimits:
     """The plan's limits; a plan that is no longer sold counts as free."""
     plans = catalogue.read("plans.json")
-    return PlanLimits(concurrent_tasks=plans.get(plan, plans[FREE])["concurrentTasks"])
+    limits = plans.get(plan, plans[FREE])
+    return PlanLimits(
+        concurrent_tasks=limits["concurrentTasks"],
+        file_bytes={kind: size_mb * _MB for kind, size_mb in limits["fileMb"].items()},
+        storage_bytes=limits["storageGb"] * _GB,
+        concurrent_uploads=limits["concurrentUploads"],
+    )
+
+
+def larger_plan(plan: str, fits: Callable[[PlanLimits], bool]) -> str | None:
+    """The smallest plan above this one that fits; None if there is none."""
+    names = plan_names()
+    above = names[names.index(plan) + 1 :] if plan in names else names[1:]
+    return next((name for name in above if fits(limits_of(name))), None)
+
+
+def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
+    """Whether one file of this kind may be so large. ``at`` is where it stands in the request.
+
+    Raises:
+        TooLarge: over the limit of its kind; says which plan would take it.
+    """
+    limit_bytes = limits_of(plan).file_bytes[kind]
+    if size_bytes <= limit_bytes:
+        return
+    message = f"must be at most {limit_bytes}"
+    raise TooLarge(
+        f"{at}sizeBytes {message}",
+        fields=[{"path": f"{at}sizeBytes", "message": message}],
+        limit=limit_bytes,
+        plan=plan,
+        upgradeTo=larger_plan(plan, lambda limits: size_bytes <= limits.file_bytes[kind]),
+    )
+
+
+def storage_limit(plan: str, *, used_bytes: int, more_bytes: int) -> PlanLimit:
+    """So much more does not fit beside what is stored."""
+    return PlanLimit(
+        "no room is left",
+        name=STORAGE_BYTES,
+        limit=limits_of(plan).storage_bytes,
+        used=used_bytes,
+        plan=plan,
+        upgradeTo=larger_plan(plan, lambda limits: used_bytes + more_bytes <= limits.storage_bytes),
+    )
+
+
+def uploads_limit(plan: str, *, open_uploads: int, more: int) -> PlanLimit:
+    """So many more files may not be on their way at the same time."""
+    return PlanLimit(
+        "too many files are being uploaded",
+        name=CONCURRENT_UPLOADS,
+        limit=limits_of(plan).concurrent_uploads,
+        used=open_uploads,
+        plan=plan,
+        upgradeTo=larger_plan(
+            plan, lambda limits: open_uploads + more <= limits.concurrent_uploads
+        ),
+    )

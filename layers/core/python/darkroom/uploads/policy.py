@@ -9,11 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
-from darkroom.kernel.limits import (
-    MEDIA_LIMIT_BYTES,
-    PHOTO_LIMIT_BYTES,
-    SINGLE_PUT_LIMIT_BYTES,
-)
+from darkroom.kernel.limits import PHOTO_LIMIT_BYTES, UPLOAD_LIMIT_BYTES
 
 FILE_NAME_LIMIT_CHARS = 255
 IMAGE, VIDEO, AUDIO = "image", "video", "audio"
@@ -35,11 +31,11 @@ KIND_OF_TYPE = {
     "audio/x-m4a": AUDIO,
     "audio/aac": AUDIO,
 }
-# A file is sent with one PUT, so what is larger than a PUT is refused whatever its kind's limit.
+# Whatever the plan; what an account's plan allows of it, the plan says.
 SIZE_LIMIT_BYTES = {
     IMAGE: PHOTO_LIMIT_BYTES,
-    VIDEO: min(MEDIA_LIMIT_BYTES, SINGLE_PUT_LIMIT_BYTES),
-    AUDIO: min(MEDIA_LIMIT_BYTES, SINGLE_PUT_LIMIT_BYTES),
+    VIDEO: UPLOAD_LIMIT_BYTES,
+    AUDIO: UPLOAD_LIMIT_BYTES,
 }
 # Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
@@ -53,6 +49,8 @@ class NewFile:
     size_bytes: int
     mime_type: str
     kind: str
+    at: str = ""
+    """Where it stands in the request."""
 
 
 def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> NewFile:
@@ -74,7 +72,7 @@ def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> Ne
     limit_bytes = SIZE_LIMIT_BYTES[kind]
     if size_bytes > limit_bytes:
         raise _refusal(TooLarge, at + "sizeBytes", f"must be at most {limit_bytes}")
-    return NewFile(filename=name, size_bytes=size_bytes, mime_type=declared, kind=kind)
+    return NewFile(filename=name, size_bytes=size_bytes, mime_type=declared, kind=kind, at=at)
 
 
 def clean_name(filename: str, *, at: str = "") -> str:

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from darkroom.kernel.errors import DarkroomError, Unavailable
+from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable
+
+__all__ = [
+    "CheckUpload",
+    "CleanFile",
+    "CleanUpload",
+    "FaceBox",
+    "FaceCheckUnavailable",
+    "FindFaces",
+    "ProbeUpload",
+    "UploadRefused",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +27,8 @@ class CleanFile:
 
     name: str
     mime_type: str
-    path: Path
+    path: Path | None
+    """None for the upload itself, which is kept as it was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +44,8 @@ class CleanUpload:
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
-    faces: int | None = None
-    """None when nobody could tell."""
+    faces: tuple[FaceBox, ...] | None = None
+    """Of a picture; None when nobody could tell."""
     note: str | None = None
     """One of ``failures.UploadNote``."""
 
@@ -48,9 +61,18 @@ class CheckUpload(Protocol):
         """
 
 
-class CountFaces(Protocol):
-    def __call__(self, picture: bytes, /) -> int:
-        """How many faces an upright picture (JPEG) shows.
+class ProbeUpload(Protocol):
+    def __call__(self, url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
+        """What a file is that is too large to be fetched; ranges of it can be read at ``url``.
+
+        Raises:
+            UploadRefused: it will never be usable.
+        """
+
+
+class FindFaces(Protocol):
+    def __call__(self, picture: bytes, /) -> tuple[FaceBox, ...]:
+        """Every face that an upright picture (JPEG) shows, once.
 
         Raises:
             FaceCheckUnavailable: the detector does not answer; the picture may be fine.
@@ -61,9 +83,3 @@ class UploadRefused(DarkroomError):
     """The content cannot be used; carries one of ``failures.UploadFailure`` as its code."""
 
     code = "CORRUPT_FILE"
-
-
-class FaceCheckUnavailable(Unavailable):
-    """Nobody could count the faces now."""
-
-    code = "FACE_CHECK_UNAVAILABLE"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.usecases.count_upload import buried_writes
 from darkroom.usecases.racing import until_won
 
 
 def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
-    """Remove what has arrived, and then the asset.
+    """The asset is gone at once, and what it took is free; what has arrived follows.
 
-    In this order, a stop in between leaves an upload that can be aborted again. Content that
-    still comes after belongs to no asset, and the ingest worker deletes it.
+    One transaction decides against a complete at the same moment. The stream, or the sweeper,
+    removes the content then and aborts a multipart upload in the storage; what still comes after
+    belongs to no asset, and goes with its grave.
 
     Raises:
         NotFound; Conflict UPLOAD_CLOSED: it is no longer uploading.
     """
+    operation = app.ids.token()
     tried = False
 
     def attempt() -> None:
@@ -32,8 +34,7 @@ def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
             raise NotFound("no such upload")
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("the upload is finished", code="UPLOAD_CLOSED")
-        app.storage.delete(quarantine_key(lane_of(asset.kind), account_id, asset_id))
         tried = True
-        commit([assets_store.delete_write(asset)])
+        commit(buried_writes(asset, app.clock.now(), operation))
 
     until_won(app, attempt)

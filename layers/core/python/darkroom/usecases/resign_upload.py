@@ -9,14 +9,14 @@ from darkroom.assets.model import AssetStatus, extend_upload
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput
-from darkroom.usecases.create_upload import SINGLE_PART, UploadSession, open_session
+from darkroom.usecases.create_upload import UploadSession, open_session, parts_of
 from darkroom.usecases.racing import until_won
 
 
 def resign_upload(
     app: App, *, account_id: str, asset_id: str, part_numbers: Sequence[int]
 ) -> UploadSession:
-    """New links for the parts; the upload lives as long as they do.
+    """New links for the parts, each once, in order; the upload lives at least as long as they do.
 
     Raises:
         NotFound; Conflict UPLOAD_CLOSED: it no longer waits for content; InvalidInput.
@@ -27,13 +27,11 @@ def resign_upload(
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("nothing is uploaded here any more", code="UPLOAD_CLOSED")
-        if set(part_numbers) != {SINGLE_PART}:
-            raise InvalidInput(
-                "no such part",
-                fields=[{"path": "partNumbers", "message": "this upload has only part 1"}],
-            )
+        if max(part_numbers) > parts_of(asset):
+            message = f"this upload has parts 1 to {parts_of(asset)}"
+            raise InvalidInput("no such part", fields=[{"path": "partNumbers", "message": message}])
         extended = extend_upload(asset, app.clock.now())
         commit([assets_store.save_write(asset, extended, operation)])
-        return open_session(app, extended)
+        return open_session(app, extended, sorted(set(part_numbers)))
 
     return until_won(app, attempt)

@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap import App
 from darkroom.db import commit
-from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict
 from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
 from darkroom.uploads.failures import UploadFailure, message_of
+from darkroom.usecases.complete_upload import join_upload
+from darkroom.usecases.count_upload import counted_writes
+from darkroom.usecases.create_upload import key_of
 from darkroom.usecases.delete_asset import erase_finally
 from darkroom.usecases.project_asset import ask_for_check, project_asset
 
@@ -71,13 +73,25 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
         return "projected"
     if asset.status is AssetStatus.UPLOADING:
         # Should the check finish between these two steps, the save finds another version.
-        key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
-        if app.storage.find(key) is None:
+        if not _has_arrived(app, asset):
             return _fail(app, asset, UploadFailure.UPLOAD_EXPIRED, now)
         return _ask(app, asset, model.await_check(asset, now))
     if asset.checks >= CHECKS_LIMIT:
         return _fail(app, asset, UploadFailure.CORRUPT_FILE, now)
     return _ask(app, asset, model.ask_again(asset, now))
+
+
+def _has_arrived(app: App, asset: Asset) -> bool:
+    """Whether the file is there. One whose parts have all arrived, but whose client has died
+    before it could say so, is completed now; parts of any other go with the failed asset."""
+    try:
+        if join_upload(app, asset):
+            return True
+    except ConcurrentUpdate:
+        raise
+    except Conflict:
+        return False
+    return app.storage.find(key_of(asset)) is not None
 
 
 def _ask(app: App, asset: Asset, waiting: Asset) -> str:
@@ -95,4 +109,4 @@ def _fail(app: App, asset: Asset, failure: UploadFailure, now: datetime) -> str:
 
 
 def _save(app: App, before: Asset, after: Asset) -> None:
-    commit([assets_store.save_write(before, after, app.ids.token())])
+    commit(counted_writes(before, after, app.ids.token()))

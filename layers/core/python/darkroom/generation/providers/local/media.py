@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from darkroom.generation.providers.local.ranged_file import RangedFile
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import MEDIA_CHECK_SECONDS
 
@@ -66,7 +67,22 @@ def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
     """
     with source.open("rb") as file:
         container = sniff(file.read(_HEAD_BYTES))
-    found = _read_apart(source, workdir, container)
+    return _found(_read_apart(str(source), workdir, container), workdir)
+
+
+def probe(url: str, size_bytes: int, workdir: Path) -> CleanMedia:
+    """Looks at the beginning, the index, the end and a few places of a file that stays where it
+    is; only its thumbnail is in ``workdir`` after, and the file is kept with all it carries.
+
+    Raises:
+        MediaRejected: as above.
+    """
+    with RangedFile(url, size_bytes) as file:
+        container = sniff(file.read(_HEAD_BYTES))
+    return _found(_read_apart(url, workdir, container, size_bytes), workdir)
+
+
+def _found(found: dict[str, Any], workdir: Path) -> CleanMedia:
     if "rejected" in found:
         raise MediaRejected(found["detail"], code=found["rejected"])
     thumbnail = found.pop("thumbnail")
@@ -123,10 +139,14 @@ def _is_mp3_frame(head: bytes) -> bool:
     return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
 
 
-def _read_apart(source: Path, workdir: Path, container: str) -> dict[str, Any]:
+def _read_apart(
+    source: str, workdir: Path, container: str, size_bytes: int | None = None
+) -> dict[str, Any]:
     """What the reader in its own process says; a reader that dies has met a broken file."""
     command = [sys.executable, "-c", _BOOT, json.dumps(sys.path)]
-    command += [str(source), str(workdir), container]
+    command += [source, str(workdir), container]
+    if size_bytes is not None:
+        command.append(str(size_bytes))
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=MEDIA_CHECK_SECONDS, check=False

@@ -20,11 +20,12 @@ import av
 from av.error import FFmpegError
 from PIL import Image, ImageDraw
 
-from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, SINGLE_PUT_LIMIT_BYTES
+from darkroom.generation.providers.local.ranged_file import RangedFile, ReadTooMuch
+from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, REWRITE_LIMIT_BYTES
 
 MEMORY_LIMIT_BYTES: Final = 3 << 30
 """Of address space: threads and libraries reserve far more than they use."""
-CPU_LIMIT_SECONDS: Final = 40
+CPU_LIMIT_SECONDS: Final = 240
 MAX_PIXELS: Final = 8192 * 4320
 MAX_STREAMS: Final = 64
 MAX_SOUND_TRACKS: Final = 8
@@ -38,6 +39,9 @@ _THUMBNAIL_AT: Final = 0.1
 _MISSING_SHARE: Final = 0.1
 """More than this of the promised length missing: the file breaks off."""
 _MISSING_GRACE_MS: Final = 500
+_TAIL_MS: Final = 2000
+"""Of a file that is not read as a whole: where its end is looked for."""
+_TAIL_PACKETS: Final = 20_000
 
 _SOUND_CODECS: Final = frozenset({"aac", "mp3", "alac", "opus", "flac", "ac3", "eac3"})
 _VIDEO_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
@@ -86,12 +90,20 @@ class Rejected(Exception):
 
 
 def main(arguments: list[str]) -> None:
-    """``source workdir container``; prints what was found, or why it was rejected."""
+    """``source workdir container [size]``; prints what was found, or why it was rejected.
+
+    With its size, the source is an address, and is looked at instead of being read.
+    """
     _limit()
-    source, workdir, name = Path(arguments[0]), Path(arguments[1]), arguments[2]
+    source, workdir, name = arguments[0], Path(arguments[1]), arguments[2]
     av.logging.set_level(None)
     try:
-        answer = read_media(source, workdir, name)
+        if len(arguments) > 3:
+            answer = probe_media(RangedFile(source, int(arguments[3])), workdir, name)
+        else:
+            answer = read_media(Path(source), workdir, name)
+    except ReadTooMuch as error:
+        answer = {"rejected": "CORRUPT_FILE", "detail": str(error)}
     except Rejected as error:
         answer = {"rejected": error.code, "detail": error.detail}
     except (FFmpegError, ValueError, MemoryError) as error:
@@ -103,42 +115,93 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
     # Writing a file anew makes it little larger.
-    disk_bytes = 2 * SINGLE_PUT_LIMIT_BYTES
+    disk_bytes = REWRITE_LIMIT_BYTES + REWRITE_LIMIT_BYTES // 4
     resource.setrlimit(resource.RLIMIT_FSIZE, (disk_bytes, disk_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     """Everything about the file; its clean copy and thumbnail are in ``workdir`` after."""
+    name, promised_ms, first = _first_look(source, name)
+    container = CONTAINERS[name]
+    clean = workdir / f"media.{name}"
+    span_ms, note = _copy(source, clean, name, container)
+    if container.tells_length:
+        _expect_whole(promised_ms, span_ms)
+    return _described(clean, workdir, name, span_ms, first, note)
+
+
+def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
+    """What can be told of a file without reading it all: its tracks, that its first picture or
+    sound can be decoded, and that its end is there. Only a thumbnail is made."""
+    name, promised_ms, first = _first_look(source, name)
+    if promised_ms <= 0:
+        raise Rejected("CORRUPT_FILE", "it does not say how long it is")
+    if promised_ms > MEDIA_LIMIT_SECONDS * 1000:
+        raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
+    span_ms = promised_ms
+    if CONTAINERS[name].tells_length:
+        span_ms = _end_ms(source, name, promised_ms)
+        _expect_whole(promised_ms, span_ms)
+    return _described(source, workdir, name, span_ms, first, "METADATA_KEPT")
+
+
+def _first_look(source: Path | RangedFile, name: str) -> tuple[str, int, Any]:
+    """The container's name by its tracks, how long it says it is, and its first frame."""
     with _opened(source, name) as media:
         name, video, sounds = _tracks(media, name)
-        container = CONTAINERS[name]
         tracks = ([] if video is None else [video]) + sounds
         promised_ms = max(_promised_ms(track) for track in tracks)
+        if promised_ms == 0 and media.duration is not None:
+            promised_ms = media.duration // 1000
         first = _first_frame(media, video or sounds[0])
     if first is None:
         raise Rejected("CORRUPT_FILE", "nothing in it can be decoded")
-    clean = workdir / f"media.{name}"
-    span_ms, note = _copy(source, clean, name, container)
-    missing_ms = promised_ms - span_ms if container.tells_length else 0
-    if missing_ms > max(_MISSING_GRACE_MS, promised_ms * _MISSING_SHARE):
+    return name, promised_ms, first
+
+
+def _expect_whole(promised_ms: int, span_ms: int) -> None:
+    if promised_ms - span_ms > max(_MISSING_GRACE_MS, promised_ms * _MISSING_SHARE):
         raise Rejected("CORRUPT_FILE", f"{span_ms} ms of {promised_ms} ms are there")
+
+
+def _end_ms(source: RangedFile, name: str, promised_ms: int) -> int:
+    """When the last packet near the promised end is over; 0 if there is none."""
+    with _opened(source, name) as media:
+        _, video, sounds = _tracks(media, name)
+        tracks = ([] if video is None else [video]) + sounds
+        media.seek(max(0, promised_ms - _TAIL_MS) * 1000, backward=True)
+        ends = Fraction(0)
+        for number, packet in enumerate(media.demux(*tracks)):
+            if number >= _TAIL_PACKETS:
+                break
+            if packet.dts is not None:
+                at = packet.pts if packet.pts is not None else packet.dts
+                ends = max(ends, (at + (packet.duration or 0)) * packet.time_base)
+    return round(ends * 1000)
+
+
+def _described(
+    shown: Path | RangedFile, workdir: Path, name: str, span_ms: int, first: Any, note: str | None
+) -> dict[str, Any]:
+    """The answer, with a thumbnail of what is ``shown``, if it shows anything."""
     answer: dict[str, Any] = {
-        "kind": "audio" if video is None else "video",
-        "mime_type": container.mime_type,
-        "name": clean.name,
+        "kind": "audio",
+        "mime_type": CONTAINERS[name].mime_type,
+        "name": f"media.{name}",
         "duration_ms": span_ms,
         "width": None,
         "height": None,
         "thumbnail": None,
         "note": note,
     }
-    if video is not None:
+    if isinstance(first, av.VideoFrame):
+        answer["kind"] = "video"
         turned = first.rotation % 180 != 0
         size = (first.height, first.width) if turned else (first.width, first.height)
         answer["width"], answer["height"] = size
         answer["thumbnail"] = "thumbnail.jpg"
-        if not _draw_thumbnail(clean, name, span_ms, workdir / "thumbnail.jpg"):
+        if not _draw_thumbnail(shown, name, span_ms, workdir / "thumbnail.jpg"):
             answer["note"] = note or "NO_THUMBNAIL"
     return answer
 
@@ -147,9 +210,11 @@ def _promised_ms(track: Any) -> int:
     return 0 if track.duration is None else round(track.duration * track.time_base * 1000)
 
 
-def _opened(path: Path, name: str) -> Any:
+def _opened(source: Path | RangedFile, name: str) -> Any:
+    if isinstance(source, RangedFile):
+        source.seek(0)
     return av.open(
-        str(path),
+        str(source) if isinstance(source, Path) else source,
         format={"mov": "mp4", "m4a": "mp4", "webm": "matroska"}.get(name, name),
         metadata_errors="replace",
         container_options={
@@ -257,12 +322,14 @@ def _span_ms(packets: Any, targets: dict[int, Any], written: Any) -> int:
     return round((ends - max(begins, Fraction(0))) * 1000)
 
 
-def _draw_thumbnail(clean: Path, name: str, span_ms: int, target: Path) -> bool:
+def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: Path) -> bool:
     """False if no frame could be drawn: a placeholder stands there then."""
     picture = None
     for at in (_THUMBNAIL_AT, 0.0):
         try:
-            picture = _frame_at(clean, name, int(span_ms * at))
+            picture = _frame_at(shown, name, int(span_ms * at))
+        except ReadTooMuch:
+            raise
         except (FFmpegError, ValueError, OSError):
             continue
         if picture is not None:
@@ -275,8 +342,8 @@ def _draw_thumbnail(clean: Path, name: str, span_ms: int, target: Path) -> bool:
     return drawn
 
 
-def _frame_at(clean: Path, name: str, at_ms: int) -> Image.Image | None:
-    with _opened(clean, name) as media:
+def _frame_at(shown: Path | RangedFile, name: str, at_ms: int) -> Image.Image | None:
+    with _opened(shown, name) as media:
         stream = media.streams.video[0]
         if at_ms:
             media.seek(at_ms * 1000, backward=True)

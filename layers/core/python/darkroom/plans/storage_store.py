@@ -1,0 +1,100 @@
+"""How much an account stores, and how many of its files are on their way: one counter each.
+
+They are moved only in the transaction that changes the asset they count, by what that asset says
+it takes, so they equal the sum over the account's assets at every moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, update
+from darkroom.kernel.errors import DarkroomError
+from darkroom.plans import model
+from darkroom.plans.model import limits_of
+
+STORAGE = "storage"
+
+
+class StorageItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    counter = UnicodeAttribute(range_key=True)
+    used_bytes = NumberAttribute(null=True, attr_name="usedBytes")
+    open_uploads = NumberAttribute(null=True, attr_name="openUploads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    used_bytes: int = 0
+    open_uploads: int = 0
+
+
+def find_stored(account_id: str) -> Stored:
+    """What is counted now."""
+    try:
+        item = StorageItem.get(account_id, STORAGE, consistent_read=True)
+    except Model.DoesNotExist:
+        return Stored()
+    return Stored(used_bytes=int(item.used_bytes or 0), open_uploads=int(item.open_uploads or 0))
+
+
+def take_write(
+    account_id: str,
+    *,
+    plan: str,
+    used_bytes: int,
+    uploads: int,
+    room_bytes: int,
+    room_uploads: int,
+) -> Write:
+    """Count so much more, if the plan has room for so much; its refusal is PlanLimit.
+
+    The upload's own writes recognise a lost answer; a counter cannot tell who moved it.
+    """
+    limits = limits_of(plan)
+    most_bytes = limits.storage_bytes - room_bytes
+    most_uploads = limits.concurrent_uploads - room_uploads
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        there = stored or {}
+        open_uploads = int(there.get("openUploads", {}).get("N", 0))
+        if open_uploads > most_uploads:
+            return model.uploads_limit(plan, open_uploads=open_uploads, more=room_uploads)
+        stored_bytes = int(there.get("usedBytes", {}).get("N", 0))
+        return model.storage_limit(plan, used_bytes=stored_bytes, more_bytes=room_bytes)
+
+    item = StorageItem
+    # An account that has never uploaded has no counter; then only the new files must fit.
+    if most_bytes < 0 or most_uploads < 0:
+        fits: Any = item.counter.exists() & item.counter.does_not_exist()
+    else:
+        fits = (item.used_bytes.does_not_exist() | (item.used_bytes <= most_bytes)) & (
+            item.open_uploads.does_not_exist() | (item.open_uploads <= most_uploads)
+        )
+    return update(
+        StorageItem(account_id, STORAGE),
+        [item.used_bytes.add(used_bytes), item.open_uploads.add(uploads)],
+        condition=fits,
+        refused=refused,
+    )
+
+
+def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
+    """Count so much more or less, whatever the plan: it follows from what has happened."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        raise AssertionError("it has no condition")
+
+    return update(
+        StorageItem(account_id, STORAGE),
+        [StorageItem.used_bytes.add(used_bytes), StorageItem.open_uploads.add(uploads)],
+        refused=refused,
+    )

@@ -1,0 +1,64 @@
+"""Which assets a request with an Idempotency-Key has opened, so that its repeat meets them.
+
+The stored answer says so too, but it is written after the assets and may be lost with a crash;
+this is written with them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.limits import IDEMPOTENCY_TTL_SECONDS
+
+_SESSION = "session#"
+
+
+class SessionItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    counter = UnicodeAttribute(range_key=True)
+    """``session#<the request's operation>``, beside the account's counters."""
+    asset_ids = UnicodeAttribute(attr_name="assetIds")
+    """A JSON list, in the order of the request's files."""
+    expires_at = NumberAttribute(attr_name="expiresAt")
+
+
+def find_session(account_id: str, request: str, now: datetime) -> list[str] | None:
+    """Ids of the assets that the request has opened, None if it has not, or long ago."""
+    try:
+        item = SessionItem.get(account_id, _SESSION + request, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    return json.loads(item.asset_ids) if item.expires_at > to_epoch_seconds(now) else None
+
+
+def session_write(
+    account_id: str, request: str, asset_ids: Sequence[str], *, now: datetime, operation: str
+) -> Write:
+    """Remember the request's assets. ``operation`` is of this attempt alone: two attempts at the
+    same request have opened different assets."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the same request is being done")
+
+    item = SessionItem(
+        account_id,
+        _SESSION + request,
+        asset_ids=json.dumps(list(asset_ids)),
+        expires_at=to_epoch_seconds(now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)),
+        operation=operation,
+    )
+    # TTL deletes late.
+    free = SessionItem.counter.does_not_exist() | (SessionItem.expires_at <= to_epoch_seconds(now))
+    return put(item, condition=free, refused=refused)
