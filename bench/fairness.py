@@ -7,6 +7,7 @@ lanes: every ready task's message is sent at once, and the queue hands them out 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from unittest.mock import patch
 
 from bench import cloud
@@ -28,7 +29,7 @@ def run(say: Say, pictures: int = PICTURES) -> list[Row]:
     say(f"fairness: one job beside {pictures} pictures")
     ours = _waited(pictures, limits_of("free"))
     say("fairness: the same without lanes")
-    peer = _waited(pictures, PlanLimits(concurrent_tasks=PURCHASE_LIMIT_CREDITS))
+    peer = _waited(pictures, replace(limits_of("free"), concurrent_tasks=PURCHASE_LIMIT_CREDITS))
     return [
         Row(
             section=SECTION,

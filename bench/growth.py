@@ -1,6 +1,6 @@
 """Do lists, details, polls and confirms cost more when an account has more jobs?
 
-One account gets 10² … 10⁵ jobs; for each size the same requests are made, and the SDK calls and
+One account gets 10² … 10⁴ jobs; for each size the same requests are made, and the SDK calls and
 the bytes that the tables answered are counted. The slope is that of the logarithms: 0 means that
 the size does not matter, 1 that cost grows with it.
 """
@@ -22,7 +22,8 @@ from darkroom.jobs.items import side_key
 from tests.support.world import World
 
 SECTION = "growth"
-SIZES = (100, 1_000, 10_000, 100_000)
+# The emulator looks through all items for each query: at 10⁵ it answers after the client's timeout.
+SIZES = (100, 1_000, 10_000)
 ACCOUNT = "many"
 BATCH_LIMIT = 25
 WORD = "us"

@@ -33,6 +33,14 @@ def template_digest(code: Path, parameters: Mapping[str, str]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _quoted(value: str) -> str:
+    """As SAM reads it back: quotation marks in a bare value would end it."""
+    if '"' not in value and " " not in value:
+        return value
+    escaped = value.replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def deploy(
     places: Places, code: Path, endpoint_url: str, s3: Any, parameters: Mapping[str, str]
 ) -> None:
@@ -44,7 +52,7 @@ def deploy(
     # SAM would ask the package index for a newer version of itself.
     asked = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
     (places.home / "metadata.json").write_text(json.dumps(asked))
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    overrides = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
     command = [
         *(str(sam), "deploy"),
         *("--template-file", str(code / "template.yaml")),

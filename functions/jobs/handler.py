@@ -2,7 +2,15 @@
 
 from darkroom.api.app import create_app
 from darkroom.api.edge import http_handler
-from darkroom.api.routers import bulk, downloads, job_lists, job_stream, jobs, shares
+from darkroom.api.routers import (
+    bulk,
+    downloads,
+    generate_image,
+    job_lists,
+    job_stream,
+    jobs,
+    shares,
+)
 
 handler = http_handler(
     create_app(
@@ -12,6 +20,7 @@ handler = http_handler(
         job_stream.ticket_router,
         job_lists.router,
         shares.router,
+        generate_image.router,
         jobs.router,
     )
 )

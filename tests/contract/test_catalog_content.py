@@ -310,7 +310,7 @@ def test_every_choice_of_a_frontend_has_a_label_in_both_languages() -> None:
     recipes = read("recipes.json")
 
     assert {group: list(labels) for group, labels in recipes.items()} == {
-        "modes": ["quick", "story", "trailer", "portraits", "captions"],
+        "modes": ["quick", "story", "trailer", "portraits", "captions", "images"],
         "stages": list(STAGES),
         "genres": list(GENRES),
         "sliders": ["intensity", "humor", "drama", "warmth", "pace"],

@@ -76,6 +76,17 @@ def test_every_function_has_a_role_of_its_own(resources: dict[str, Any]) -> None
     assert len(set(roles)) == len(roles)
 
 
+# What these services act on has no name of its own, or is a model that the configuration names.
+WITHOUT_RESOURCES = (
+    "bedrock:",
+    "comprehend:",
+    "polly:",
+    "rekognition:",
+    "transcribe:",
+    "translate:",
+)
+
+
 def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]) -> None:
     granted = [
         (name, statement)
@@ -90,8 +101,11 @@ def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]
 
     assert granted
     for name, statement in granted:
-        for action in as_list(statement["Action"]):
+        actions = as_list(statement["Action"])
+        for action in actions:
             assert "*" not in action, f"{name}: {action}"
+        if all(action.startswith(WITHOUT_RESOURCES) for action in actions):
+            continue
         for resource in as_list(statement["Resource"]):
             assert resource != "*", name
             text = resource if isinstance(resource, str) else json.dumps(resource)

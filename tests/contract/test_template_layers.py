@@ -47,7 +47,7 @@ def test_a_layer_is_the_lock_s_export(layer: str, groups: list[str]) -> None:
     assert (ROOT / f"layers/{layer}/requirements.txt").read_text() == exported
 
 
-@pytest.mark.parametrize("layer", ["media", "vision"])
+@pytest.mark.parametrize("layer", ["media", "speech", "vision"])
 def test_a_heavy_layer_s_pins_are_the_lock_s(layer: str) -> None:
     heavy = pins(ROOT / f"layers/{layer}/requirements.txt")
     locked = locked_versions()
@@ -57,7 +57,7 @@ def test_a_heavy_layer_s_pins_are_the_lock_s(layer: str) -> None:
 
 
 def test_layers_hold_nothing_that_only_development_needs() -> None:
-    layers = ("deps", "media", "vision")
+    layers = ("deps", "media", "speech", "vision")
     shipped = {name for layer in layers for name in pins(ROOT / f"layers/{layer}/requirements.txt")}
 
     assert not {"pytest", "moto", "ministack", "aws-sam-cli", "mypy", "ruff"} & shipped

@@ -49,6 +49,7 @@ TABLES = (
     "events",
     "idempotency",
     "webhooks",
+    "usage",
 )
 QUEUES = ("studio", "speech", "generate", "ingest", "ingest_media", "archive")
 UPLOAD = {"filename": "us.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}

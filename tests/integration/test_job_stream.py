@@ -120,6 +120,7 @@ def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
     assert ids == sorted(set(ids))
 
 
+@pytest.mark.slow
 def test_who_was_away_is_told_what_was_missed_and_no_more(
     alice: Frontend, photo: str, made: dict[str, Any], listen: Callable[..., Listener]
 ) -> None:

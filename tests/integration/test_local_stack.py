@@ -474,6 +474,7 @@ def test_queues_still_work_when_the_emulator_has_to_move(stub_stack: LocalStack)
     )
 
 
+@pytest.mark.slow
 def test_a_changed_template_is_deployed_over_what_was_stored(stub_stack: LocalStack) -> None:
     key = {"accountId": {"S": "kept"}}
     wallets, pool = stub_stack.outputs["WalletsTable"], stub_stack.outputs["UserPoolId"]

@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 
 from darkroom.adapters.fetch import FetchLimits
 from darkroom.bootstrap import REPLICATE
-from darkroom.generation.ports import AnswerLost, Finished, GenerationRequest, ResultFile
+from darkroom.generation.ports import (
+    AnswerLost,
+    Charge,
+    Finished,
+    GenerationRequest,
+    ResultFile,
+)
 from darkroom.kernel.errors import Unauthorized
 
 SIGNATURE = {"webhook-signature": "of the paper cloud"}
@@ -81,6 +87,9 @@ class PaperCloud:
         self.seen: Callable[[PaperRun], None] = lambda run: None
         """Called whenever a run is asked for, before it answers."""
 
+    def model_of(self, kind: str) -> str:
+        return "black-forest-labs/flux-kontext-pro"
+
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
         self.refuse(request)
         self.requests.append(request)
@@ -103,7 +112,7 @@ class PaperCloud:
             raise run.ends
         url = f"https://files.example/{ref}.png"
         file = ResultFile(url=url, type="image", mime_type="image/png", suffix=".png")
-        return Finished(files=(file,), quantities={"image_count": 1})
+        return Finished(files=(file,), charges=(Charge(unit="image", quantity=1),))
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         if self.is_down:

@@ -716,6 +716,9 @@ def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
             album: sorted((output, entry["isRemoved"]) for output, entry in entries.items())
             for album, entries in books.entries.items()
         },
+        # Their ids tell when they were made, which a disturbance may change.
+        "made files": sum(names.count("ASSET_GENERATED") for names in books.events.values()),
+        "their copies": sum(key.startswith("clean/") and ".png" in key for key in books.files),
     }
 
 

@@ -601,6 +601,38 @@ def arrange_erase_from_album(scene: Scene) -> None:
     expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
 
 
+def pictures_for_the_files(scene: Scene) -> None:
+    """Two pictures from words, which become files; nothing has seen the job yet."""
+    look(scene)
+    create(scene, "images", {"prompt": "The sea", "count": 2})
+
+
+def arrange_into_files(scene: Scene) -> None:
+    pictures_for_the_files(scene)
+    stream_only(scene)
+    hand_over(scene.world, "img_01")
+
+
+def arrange_lost_way_into_files(scene: Scene) -> None:
+    """All is made, and nobody was told."""
+    pictures_for_the_files(scene)
+    stream_only(scene)
+    hand_over(scene.world, "img_01")
+    hand_over(scene.world, "img_02")
+    scene.world.take_changes()
+    scene.world.clock.move(minutes=11)
+
+
+def arrange_erase_before_files(scene: Scene) -> None:
+    """All is made, nobody was told, and the job was deleted."""
+    pictures_for_the_files(scene)
+    stream_only(scene)
+    hand_over(scene.world, "img_01")
+    hand_over(scene.world, "img_02")
+    scene.world.take_changes()
+    expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
+
+
 def arrange_change_of_plan(scene: Scene) -> None:
     look(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
@@ -711,6 +743,9 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("into an album", arrange_into_album, STREAMS, DONE, 2),
     _scenario("lost way into an album", arrange_lost_way_into_album, SCHEDULE, DONE, 2),
     _scenario("erase from an album", arrange_erase_from_album, STREAMS, DONE, 2),
+    _scenario("into the files", arrange_into_files, STREAMS, DONE, 3),
+    _scenario("lost way into the files", arrange_lost_way_into_files, SCHEDULE, DONE, 3),
+    _scenario("erase before the files", arrange_erase_before_files, STREAMS, DONE, 3),
     _scenario("picture", arrange_picture, MESSAGES, DONE, 2),
     _scenario("translation", arrange_translation, MESSAGES, DONE, 3),
 )

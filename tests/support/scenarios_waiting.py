@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
@@ -290,7 +291,7 @@ WAITING_SCENARIOS: tuple[Scenario, ...] = (
 @contextlib.contextmanager
 def resubmitting_sweeper() -> Iterator[None]:
     """A lost lease begins the next attempt, whatever the provider may be at work on."""
-    with patch.object(sweep_due, "ASYNC_PROVIDERS", frozenset()):
+    with patch.object(sweep_due, "LATER", frozenset()):
         yield
 
 
@@ -299,9 +300,9 @@ def resubmitting_worker() -> Iterator[None]:
     """An answer that was lost counts as a refusal."""
     from darkroom.usecases import run_task
 
-    def submit(app: object, task: object, provider: object, request: object) -> str:
+    def submit(app: object, asked: Any, provider: object, request: object) -> str:
         try:
-            return provider.submit(request, run_task.callback_url(app, task))  # type: ignore
+            return provider.submit(request, run_task.callback_url(app, asked.task))  # type: ignore
         except AnswerLost as error:
             raise TransientProviderError("again") from error
 

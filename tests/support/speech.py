@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 import wave
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,18 @@ def save_speech(text: str, path: Path) -> Path:
         file.setframerate(RATE_HZ)
         file.writeframes(say(text).tobytes())
     return path
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def share_heard(spoken: str, written: str) -> float:
+    """The share of the spoken words that were written, in their order (longest common run)."""
+    a, b = words_of(spoken), words_of(written)
+    row = [0] * (len(b) + 1)
+    for word in a:
+        before = row[:]
+        for place, other in enumerate(b, start=1):
+            row[place] = before[place - 1] + 1 if word == other else max(row[place - 1], row[place])
+    return row[-1] / len(a)

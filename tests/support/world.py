@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,6 +83,9 @@ class PaperStudio:
         self.requests: list[GenerationRequest] = []
         self.refuse: Callable[[GenerationRequest], None] = lambda request: None
 
+    def model_of(self, kind: str) -> str:
+        return "model"
+
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         self.requests.append(request)
         self.refuse(request)
@@ -105,6 +108,12 @@ def made_of(kind: str, params: Mapping[str, Any]) -> tuple[str, str, str]:
     return {
         "keyframe": ("image", "image/png", ".png"),
         "portrait": ("image", "image/png", ".png"),
+        "extract": ("audio", "audio/mp4", ".m4a"),
+        "merge": ("json", "application/json", ".json"),
+        "speech": ("audio", "audio/mp4", ".m4a"),
+        "script": ("json", "application/json", ".json"),
+        "align": ("json", "application/json", ".json"),
+        "picture": ("image", "image/png", ".png"),
         "clip": ("clip", "video/mp4", ".mp4"),
         "film": ("film", "video/mp4", ".mp4"),
         "transcribe": ("json", "application/json", ".json"),
@@ -173,8 +182,12 @@ class World:
         """Let the cloud make pictures from now on, and not the studio."""
         self.use_images_of(REPLICATE)
 
-    def use_images_of(self, provider: str) -> None:
-        self.settings = replace(self.settings, image_provider=provider)
+    def use_images_of(self, *providers: str) -> None:
+        self.use_routes({"image": providers})
+
+    def use_routes(self, routes: Mapping[str, Sequence[str]]) -> None:
+        """Let these do what they are named for from now on."""
+        self.settings = replace(self.settings, provider_routes=routes)
         self.app = replace(self.app, settings=self.settings)
         self.use_gateway(self.app.payments)
 
@@ -228,10 +241,10 @@ class World:
             stripe_api_base=None,
             checkout_return_url="https://app.example/credits",
             generate_queue_url=urls["generate"],
-            image_provider=LOCAL_STUDIO,
-            replicate_secret_arn="",
-            replicate_model="black-forest-labs/flux-kontext-pro",
-            replicate_api_base=None,
+            provider_config={},
+            provider_routes={},
+            provider_secret_prefix=f"{self._name}/providers/",
+            face_provider="local",
             callback_base_url="https://api.example",
             console_url="https://console.example",
             currency="USD",

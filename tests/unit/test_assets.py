@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ from darkroom.assets.model import Asset, AssetStatus, Finding, IllegalAssetTrans
 from darkroom.db import commit
 from darkroom.events.store import list_events
 from darkroom.usecases.project_asset import project_asset
+from tests.support.builders import a_photo
 from tests.support.world import World
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -70,7 +73,7 @@ def test_an_asset_is_stored_as_it_is(world: World) -> None:
     final = failed(model.ask_again(model.await_check(asset, NOW), NOW))
 
     commit([store.create_write(asset, "op1")])
-    commit([store.save_write(asset, final, "op2")])
+    commit([store.save_write(asset, final, "op2", counted=True)])
 
     stored = store.get_asset("alice", asset.asset_id)
     assert stored.version == 2
@@ -147,6 +150,7 @@ def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -
         "status": "uploading",
         "mimeType": "image/png",
         "sizeBytes": 100,
+        "isAiGenerated": False,
         "tags": [],
         "createdAt": "2026-01-05T09:00:00.000Z",
         "updatedAt": "2026-01-05T09:00:00.000Z",
@@ -199,3 +203,53 @@ def test_events_that_the_stream_lost_are_derived_by_the_sweeper(world: World) ->
     assert len(list_events(uploading().asset_id)) == 2
     settled = store.get_asset("alice", uploading().asset_id)
     assert settled.status is AssetStatus.UPLOADED and settled.next_check_at is None
+
+
+# Many at once
+
+
+def delete_many(world: World, asset_ids: Any, **options: Any) -> Any:
+    return world.call("POST", "/api/assets/bulk/delete", {"assetIds": asset_ids}, **options)
+
+
+def test_each_of_many_files_is_deleted_on_its_own(world: World) -> None:
+    kept, gone = a_photo(world), a_photo(world)
+    asset = store.get_asset("alice", kept)
+    in_use = replace(asset, references=1)
+    commit([store.save_write(asset, in_use, "arranged")])
+    bobs = a_photo(world, "bob")
+
+    answer = delete_many(world, [gone, kept, bobs, "ast_x"])
+
+    assert answer.status == 200
+    results = answer.body["results"]
+    assert [result["assetId"] for result in results] == [gone, kept, bobs, "ast_x"]
+    assert [(result["ok"], result.get("code")) for result in results] == [
+        (True, None),
+        (False, "ASSET_IN_USE"),
+        (False, "NOT_FOUND"),
+        (False, "NOT_FOUND"),
+    ]
+    assert all(result["error"] for result in results[1:])
+    assert store.find_asset("alice", gone) is None
+    assert store.find_asset("alice", kept) and store.find_asset("bob", bobs)
+
+
+def test_deleting_many_again_changes_nothing(world: World) -> None:
+    asset_id = a_photo(world)
+
+    first, second = delete_many(world, [asset_id, asset_id]), delete_many(world, [asset_id])
+    keyed = [delete_many(world, [asset_id], key="once") for _ in range(2)]
+
+    assert [result["ok"] for result in first.body["results"]] == [True, True]
+    assert second.body["results"] == [{"assetId": asset_id, "ok": True}]
+    assert keyed[0].body == keyed[1].body and keyed[1].headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize("asset_ids", [None, [], "ast_x", [5], ["ast_x"] * 101])
+def test_what_names_no_files_or_too_many_is_refused(world: World, asset_ids: Any) -> None:
+    assert delete_many(world, asset_ids).status == 400
+
+
+def test_nobody_deletes_many_without_a_token(world: World) -> None:
+    assert delete_many(world, ["ast_x"], user=None).status == 401

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
 import string
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from darkroom.generation.providers import fal_signatures
 from darkroom.generation.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.signing import is_seal, seal
@@ -97,11 +101,11 @@ def test_a_secret_that_is_none_signs_nothing(secret: str) -> None:
         key_of(secret)
 
 
-def mutations(count: int) -> Iterator[tuple[bytes, Headers]]:
+def mutations(call: tuple[bytes, Headers], count: int) -> Iterator[tuple[bytes, Headers]]:
     """Calls that differ from a good one in one place of the body or one of the headers."""
     rng = random.Random(20260105)
     for _ in range(count):
-        body, headers = BODY, signed()
+        body, headers = call
         place = rng.choice(["body", *headers])
         before = body.decode() if place == "body" else headers[place]
         after = mutated(before, rng)
@@ -131,7 +135,7 @@ def mutated(text: str, rng: random.Random) -> str:
 
 
 def accepted(count: int) -> list[tuple[bytes, Headers]]:
-    return [call for call in mutations(count) if passes(*call)]
+    return [call for call in mutations((BODY, signed()), count) if passes(*call)]
 
 
 @pytest.mark.parametrize("spelling", [" {}", "{} ", "{}  {}", "{}\n", "{},", "{}="])
@@ -149,6 +153,124 @@ def test_of_a_thousand_altered_calls_none_passes() -> None:
 @pytest.mark.slow
 def test_of_a_hundred_thousand_altered_calls_none_passes() -> None:
     assert accepted(100_000) == []
+
+
+# fal: ED25519
+
+KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fal").digest())
+USER, TIMESTAMP = "user|1", str(int(NOW.timestamp()))
+REQUEST = "123e4567-e89b-12d3-a456-426614174000"
+FAL_BODY = b'{"request_id":"123e4567-e89b-12d3-a456-426614174000","status":"OK"}'
+
+
+def fal_signed(body: bytes = FAL_BODY, key: Ed25519PrivateKey = KEY, **changes: str) -> Headers:
+    parts = {"request-id": REQUEST, "user-id": USER, "timestamp": TIMESTAMP} | changes
+    message = fal_signatures.message_of(*parts.values(), body)
+    headers = {f"x-fal-webhook-{name}": value for name, value in parts.items()}
+    return headers | {"x-fal-webhook-signature": key.sign(message).hex()}
+
+
+def jwk_of(key: Ed25519PrivateKey) -> dict[str, str]:
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return {"kty": "OKP", "crv": "Ed25519", "x": x}
+
+
+RING = fal_signatures.KeyRing(lambda: {"keys": [jwk_of(KEY)]})
+
+
+def fal_passes(
+    body: bytes, headers: Mapping[str, str], ring: fal_signatures.KeyRing = RING, *,
+    now: datetime = NOW,
+) -> bool:  # fmt: skip
+    try:
+        fal_signatures.verify(body, headers, ring, now=now)
+    except Unauthorized as error:
+        assert error.error_code == "BAD_SIGNATURE"
+        return False
+    return True
+
+
+def fal_accepted(count: int) -> list[tuple[bytes, Headers]]:
+    return [call for call in mutations((FAL_BODY, fal_signed()), count) if fal_passes(*call)]
+
+
+def test_what_fal_signs_is_four_lines_that_any_of_its_keys_may_have_signed() -> None:
+    """The message is spelt out here, as its documentation does."""
+    digest = hashlib.sha256(FAL_BODY).hexdigest()
+    signature = KEY.sign(f"{REQUEST}\n{USER}\n{TIMESTAMP}\n{digest}".encode()).hex()
+    headers = fal_signed() | {"x-fal-webhook-signature": signature}
+    other = Ed25519PrivateKey.generate()
+    both = fal_signatures.KeyRing(lambda: {"keys": [jwk_of(other), jwk_of(KEY)]})
+
+    assert fal_passes(FAL_BODY, headers)
+    assert fal_passes(FAL_BODY, headers, both)
+    assert not fal_passes(FAL_BODY, fal_signed(key=other))
+
+
+@pytest.mark.parametrize("name", ["request-id", "user-id", "timestamp", "signature"])
+def test_fal_s_headers_are_all_needed(name: str) -> None:
+    headers, name = fal_signed(), f"x-fal-webhook-{name}"
+
+    assert not fal_passes(FAL_BODY, {key: value for key, value in headers.items() if key != name})
+    assert not fal_passes(FAL_BODY, headers | {name: ""})
+
+
+def test_fal_s_time_is_five_minutes_either_way_and_not_a_second_more() -> None:
+    for seconds, is_good in ((0, True), (300, True), (301, False)):
+        for sign_of in (1, -1):
+            moment = NOW + timedelta(seconds=sign_of * seconds)
+            assert fal_passes(FAL_BODY, fal_signed(), now=moment) is is_good
+
+
+def test_one_line_never_passes_for_two() -> None:
+    """The same bytes are signed, but parted elsewhere."""
+    joined = fal_signed(**{"request-id": f"{REQUEST}\n{USER}", "user-id": "x"})
+    parted = joined | {"x-fal-webhook-request-id": REQUEST, "x-fal-webhook-user-id": f"{USER}\nx"}
+
+    assert not fal_passes(FAL_BODY, joined)
+    assert not fal_passes(FAL_BODY, parted)
+
+
+@pytest.mark.parametrize("spelling", ["upper", " {}", "{} ", "{}\n", "0x{}", "{}00", "half"])
+def test_fal_s_signature_has_one_spelling(spelling: str) -> None:
+    headers = fal_signed()
+    good = headers["x-fal-webhook-signature"]
+    other = {"upper": good.upper(), "half": good[:64]}.get(spelling, spelling.replace("{}", good))
+
+    assert not fal_passes(FAL_BODY, headers | {"x-fal-webhook-signature": other})
+
+
+def test_a_signature_that_is_another_number_for_the_same_point_is_none() -> None:
+    """s + L is s to careless verifiers (RFC 8032, 5.1.7)."""
+    headers = fal_signed()
+    raw = bytes.fromhex(headers["x-fal-webhook-signature"])
+    order = 2**252 + 27742317777372353535851937790883648493
+    s = int.from_bytes(raw[32:], "little") + order
+    forged = (raw[:32] + s.to_bytes(32, "little")).hex()
+
+    assert not fal_passes(FAL_BODY, headers | {"x-fal-webhook-signature": forged})
+
+
+@pytest.mark.parametrize(
+    "jwks",
+    [{}, {"keys": None}, {"keys": [7]}, {"keys": [{}]}, {"keys": [jwk_of(KEY) | {"kty": "RSA"}]},
+     {"keys": [jwk_of(KEY) | {"crv": "X25519"}]}, {"keys": [jwk_of(KEY) | {"x": 7}]},
+     {"keys": [jwk_of(KEY) | {"x": ""}]}, {"keys": [jwk_of(KEY) | {"x": "not base 64!"}]},
+     {"keys": [jwk_of(KEY) | {"x": "AAAA"}]}, {"keys": [{}] * 20 + [jwk_of(KEY)]},
+     {"keys": [jwk_of(KEY) | {"x": base64.urlsafe_b64encode(bytes(32)).decode()}]}],
+)  # fmt: skip
+def test_what_is_no_key_of_fal_s_lets_nothing_in(jwks: dict[str, object]) -> None:
+    assert not fal_passes(FAL_BODY, fal_signed(), fal_signatures.KeyRing(lambda: jwks))
+
+
+def test_of_a_thousand_altered_calls_of_fal_none_passes() -> None:
+    assert fal_accepted(1_000) == []
+
+
+@pytest.mark.slow
+def test_of_a_hundred_thousand_altered_calls_of_fal_none_passes() -> None:
+    assert fal_accepted(100_000) == []
 
 
 def test_a_seal_belongs_to_its_parts_in_their_order_and_to_its_purpose() -> None:

@@ -1,4 +1,4 @@
-"""The face count on pictures whose number of faces is known."""
+"""The faces found in pictures where it is known how many there are, and where."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from darkroom.generation.providers.local import faces
-from darkroom.generation.providers.local.faces import DetectorFailed, count_faces
+from darkroom.generation.providers.local.faces import find_faces
 from darkroom.uploads.ports import FaceCheckUnavailable
 from darkroom.workers.checks import check_picture, faces_in
-from tests.support.face_pictures import backdrop, group, jpeg_of, measure, portrait
+from tests.support.face_pictures import backdrop, group, head, jpeg_of, measure, portrait
+
+
+def count_faces(jpeg: bytes) -> int:
+    return len(find_faces(jpeg))
 
 
 def test_a_portrait_shows_one_face() -> None:
@@ -56,8 +60,8 @@ def test_odd_sizes_are_no_reason_to_fail(size: tuple[int, int]) -> None:
 def test_a_detector_that_cannot_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DetectorFailed):
-        count_faces(b"no jpeg")
+    with pytest.raises(FaceCheckUnavailable):
+        find_faces(b"no jpeg")
     monkeypatch.setattr(faces, "_MODELS", tmp_path)
     faces._full_range.cache_clear()
 
@@ -66,13 +70,34 @@ def test_a_detector_that_cannot_run_says_so(
 
     monkeypatch.undo()
     faces._full_range.cache_clear()
-    assert faces_in(jpeg_of(portrait())) == 1
+    assert len(faces_in(jpeg_of(portrait()))) == 1
 
 
-def test_the_check_of_a_picture_counts_its_faces(tmp_path: Path) -> None:
+def test_the_check_of_a_picture_finds_its_faces(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(jpeg_of(portrait()))
 
-    assert check_picture(tmp_path / "source", tmp_path).faces == 1
+    found = check_picture(tmp_path / "source", tmp_path).faces
+
+    assert found is not None and len(found) == 1
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("place", [(60, 40), (900, 500)])
+def test_a_face_is_found_where_it_is(place: tuple[int, int], turn: int) -> None:
+    one, size = head(random.Random(7), 150), (1280, 960)
+    picture = Image.new("RGB", size, (120, 140, 150))
+    picture.paste(one, place, one)
+    x, y = ((place[i] + one.size[i] / 2) / size[i] for i in (0, 1))
+    expected = {0: (x, y), 90: (y, 1 - x), 180: (1 - x, 1 - y), 270: (1 - y, x)}[turn]
+
+    [face] = find_faces(jpeg_of(picture.rotate(turn, expand=True)))
+
+    # A face is a little below the middle of its head, and fills about half of it.
+    shown = picture.rotate(turn, expand=True).size
+    middle = (face.x + face.width / 2, face.y + face.height / 2)
+    away = [abs(a - b) * side for a, b, side in zip(middle, expected, shown, strict=True)]
+    assert max(away) < 40
+    assert 110 < face.width * shown[0] < 220 and 110 < face.height * shown[1] < 220
 
 
 @pytest.mark.slow

@@ -30,8 +30,9 @@ from darkroom.uploads.ports import (
     CheckUpload,
     CleanFile,
     CleanUpload,
-    CountFaces,
+    FaceBox,
     FaceCheckUnavailable,
+    FindFaces,
     UploadRefused,
 )
 from darkroom.usecases.abort_upload import abort_upload
@@ -45,6 +46,7 @@ from tests.support.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PICTURE = b"a picture"
+A_FACE = FaceBox(x=0.4, y=0.2, width=0.1, height=0.15)
 PATHS = {"PYTHONPATH": str(EVENTS.parent / "layers/core/python")}
 
 
@@ -62,7 +64,7 @@ def paper_picture(workdir: Path, jpeg: bytes, *, kind: str = "image") -> CleanUp
         thumbnail=files[1],
         width=640,
         height=480,
-        faces=2,
+        faces=(A_FACE, A_FACE),
     )
 
 
@@ -636,7 +638,7 @@ def test_a_lost_event_of_a_video_is_asked_for_in_its_own_queue(
 # --- Faces ------------------------------------------------------------------------------------
 
 
-def unavailable(picture: bytes, /) -> int:
+def unavailable(picture: bytes, /) -> tuple[FaceBox, ...]:
     raise FaceCheckUnavailable("the detector is down")
 
 
@@ -651,7 +653,7 @@ def test_a_detector_that_does_not_answer_keeps_nobody_from_uploading(
 ) -> None:
     (tmp_path / "source").write_bytes(small_jpeg())
 
-    found = check_picture(tmp_path / "source", tmp_path, count=unavailable)
+    found = check_picture(tmp_path / "source", tmp_path, find=unavailable)
 
     assert found.faces is None and found.copy.path.exists()
 
@@ -672,11 +674,11 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
     upload = uncounted(world)
     seen: list[bytes] = []
 
-    def count(picture: bytes, /) -> int:
+    def find(picture: bytes, /) -> tuple[FaceBox, ...]:
         seen.append(picture)
-        return 1
+        return (A_FACE,)
 
-    unasked = handle_ingest_message(world.app, upload.event(), count=count)
+    unasked = handle_ingest_message(world.app, upload.event(), find=find)
     world.call(
         "POST",
         "/api/reference-photos",
@@ -684,11 +686,12 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
         user="al ice+1",
     )
     world.pump_stream()
-    outcomes = ingest_all(world, None, count=count)
-    again = handle_ingest_message(world.app, upload.event(), count=count)
+    outcomes = ingest_all(world, None, find=find)
+    again = handle_ingest_message(world.app, upload.event(), find=find)
 
     assert (unasked, outcomes, again) == ("ignored", ["counted"], "ignored")
     assert seen == [b"clean"] and upload.asset()["faces"] == 1
+    assert assets_store.get_asset("al ice+1", upload.asset_id).face_boxes == (A_FACE,)
 
 
 def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None:
@@ -699,21 +702,21 @@ def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None
     world.clock.move(seconds=FACES_CHECK_SECONDS)
     world.sweep()
 
-    assert ingest_all(world, None, count=unavailable) == ["uncounted"]
+    assert ingest_all(world, None, find=unavailable) == ["uncounted"]
     answer = world.call("POST", "/api/reference-photos", body, user="al ice+1")
     world.pump_stream()
     assert (answer.status, answer.body["code"]) == (503, "FACE_CHECK_UNAVAILABLE")
-    assert ingest_all(world, None, count=lambda picture: 1) == ["counted"]
+    assert ingest_all(world, None, find=lambda picture: (A_FACE,)) == ["counted"]
 
 
 def ingest_all(
-    world: World, check: CheckUpload | None, *, count: CountFaces = unavailable
+    world: World, check: CheckUpload | None, *, find: FindFaces = unavailable
 ) -> list[str]:
     """What came of every message in the queue of pictures."""
     sqs, url = world.client("sqs"), world.settings.ingest_queue_url
     outcomes = []
     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         record = {"body": message["Body"]}
-        outcomes.append(handle_ingest_message(world.app, record, check=check, count=count))
+        outcomes.append(handle_ingest_message(world.app, record, check=check, find=find))
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from darkroom.kernel.ids import derived_id
 from darkroom.kernel.limits import (
     CAPTION_TARGETS_LIMIT,
     MAX_OUTPUTS_PER_TASK,
+    MEDIA_LIMIT_SECONDS,
     TRANSACTION_ITEMS_LIMIT,
 )
 from darkroom.kernel.money import PricePart
@@ -322,13 +324,13 @@ def test_each_language_is_a_part_that_promises_its_files() -> None:
 # Plans
 
 
-def plan(*only: str, **options: Any) -> dict[str, TaskSpec]:
+def plan(*only: str, of: Material | None = None, **options: Any) -> dict[str, TaskSpec]:
     [stored] = CAPTIONS.split(CAPTIONS.validate(captions(**options)))
     blueprint = Blueprint(
         inputs=stored,
         template=None,
         language="en",
-        materials=(a_film(),),
+        materials=(of or a_film(),),
         only_keys=frozenset(only),
     )
     return {spec.key: spec for spec in CAPTIONS.plan(blueprint)}
@@ -391,6 +393,112 @@ def test_the_largest_job_fits_in_one_transaction_and_its_outputs_have_numbers() 
 
     assert tasks + 5 < TRANSACTION_ITEMS_LIMIT
     assert tasks * MAX_OUTPUTS_PER_TASK < 1024
+
+
+# Long recordings
+
+MINUTE, HOUR = 60_000, 3_600_000
+
+
+def a_recording(duration_ms: int, size_bytes: int = 1) -> Material:
+    return replace(a_film(duration_ms, "audio"), size_bytes=size_bytes)
+
+
+def parts_of(specs: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+    return [spec for spec in specs.values() if spec.kind == "extract"]
+
+
+@pytest.mark.parametrize(
+    ("recording", "diarization", "parts"),
+    [
+        (a_recording(30 * MINUTE), False, 0),
+        (a_recording(30 * MINUTE + 1), False, 2),
+        (a_recording(12 * HOUR), False, 25),
+        (a_recording(30 * MINUTE + 1), True, 0),
+        (a_recording(4 * HOUR), True, 0),
+        (a_recording(4 * HOUR + 1), True, 2),
+        (a_recording(12 * HOUR), True, 4),
+        # A file that is too large for a listener is not, as sound alone.
+        (a_recording(MINUTE, 2_000_000_000), False, 0),
+        (a_recording(MINUTE, 2_000_000_001), False, 1),
+    ],
+)
+def test_what_is_too_much_for_a_listener_is_heard_in_parts(
+    recording: Material, diarization: bool, parts: int
+) -> None:
+    specs = plan(of=recording, diarization=diarization)
+
+    assert len(parts_of(specs)) == parts
+    assert specs["transcribe"].kind == ("merge" if parts else "transcribe")
+
+
+def test_a_part_is_cut_heard_and_joined_under_the_old_key() -> None:
+    specs = plan(of=a_recording(40 * MINUTE), **translated("ko", sourceLang="en"))
+
+    assert {key: (spec.kind, spec.needs, spec.materials) for key, spec in specs.items()} == {
+        "media_01": ("extract", (), (FILES[0],)),
+        "media_02": ("extract", (), (FILES[0],)),
+        "transcribe_01": ("transcribe", ("media_01",), ()),
+        "transcribe_02": ("transcribe", ("media_02",), ()),
+        "transcribe": ("merge", ("transcribe_01", "transcribe_02"), ()),
+        "translate_ko": ("translate", ("transcribe",), ()),
+        "srt_en": ("captions", ("transcribe",), ()),
+        "srt_ko": ("captions", ("translate_ko",), ()),
+    }
+    half = 20 * MINUTE
+    assert specs["media_01"].params == {"fromMs": 0, "toMs": half, "windowMs": 10_000}
+    assert specs["media_02"].params == {"fromMs": half, "windowMs": 10_000}
+    assert specs["transcribe_02"].params == {"sourceLang": "en", "diarization": False}
+    offsets = {"transcribe_01": 0, "transcribe_02": half - 10_000}
+    assert specs["transcribe"].params == {"offsetsMs": offsets}
+
+
+@pytest.mark.parametrize("diarization", [False, True])
+def test_parts_follow_on_each_other_and_none_is_too_long(diarization: bool) -> None:
+    most_ms = 4 * HOUR if diarization else 30 * MINUTE
+    for duration_ms in (most_ms + 1, most_ms + MINUTE, 5 * HOUR - 7, 12 * HOUR):
+        specs = plan(of=a_recording(duration_ms), diarization=diarization)
+        spans = [spec.params for spec in parts_of(specs)]
+
+        if not spans:
+            continue
+        assert [span["fromMs"] for span in spans[1:]] == [span["toMs"] for span in spans[:-1]]
+        assert (spans[0]["fromMs"], spans[-1].get("toMs")) == (0, None)
+        for span in spans:
+            length_ms = span.get("toMs", duration_ms) - span["fromMs"]
+            assert length_ms + 2 * span["windowMs"] <= most_ms
+
+
+def test_the_longest_recording_with_the_most_files_still_fits_in_one_transaction() -> None:
+    most = translated(*TARGETS[:CAPTION_TARGETS_LIMIT], outputFormats=list(FORMATS))
+
+    specs = plan(of=a_recording(MEDIA_LIMIT_SECONDS * 1000), **most)
+
+    assert len(specs) + 5 < TRANSACTION_ITEMS_LIMIT
+    assert len(specs) * MAX_OUTPUTS_PER_TASK < 1024
+    # Three quarters of an hour of speech take half of what an attempt may take.
+    assert specs["media_01"].params["toMs"] <= 45 * MINUTE
+
+
+def test_a_long_recording_promises_and_costs_as_any_other() -> None:
+    inputs = CAPTIONS.validate(captions(**translated("ko")))
+    price = CAPTIONS.price(inputs, costs(), [a_recording(12 * HOUR)])
+
+    assert [(part.credits, part.promised) for part in price] == [
+        (720, ("srt_auto",)),
+        (720, ("srt_ko",)),
+    ]
+    assert {key for part in price for key in part.promised} <= set(
+        plan(of=a_recording(12 * HOUR), **translated("ko"))
+    )
+
+
+def test_a_child_of_a_long_recording_makes_only_the_parts_it_lacks() -> None:
+    recording = a_recording(40 * MINUTE)
+
+    assert list(plan("transcribe_02", "transcribe", "srt_auto", of=recording)) == [
+        "transcribe_02", "transcribe", "srt_auto"
+    ]  # fmt: skip
 
 
 def test_captions_are_not_made_again_one_by_one() -> None:

@@ -470,7 +470,7 @@ def test_a_walk_is_fair_to_styles_roles_and_pairs(
 def test_every_style_has_labels_and_a_prompt_with_one_place_for_the_role() -> None:
     assert list(styles()) == STYLES
     for style in styles().values():
-        assert set(style) == {"label", "prompt"}
+        assert set(style) == {"label", "look", "prompt"}
         assert set(style["label"]) == {"en", "ko"}
         assert re.search("[가-힣]", style["label"]["ko"])
         assert style["prompt"].count("{role}") == 1

@@ -185,6 +185,35 @@ def test_a_translation_that_failed_is_refunded_alone(world: World, user: str) ->
     assert (made["srt_en"], made["srt_ko"]) == ("en", "ko")
 
 
+def test_a_long_recording_is_heard_in_parts_and_a_retry_hears_only_what_is_missing(
+    world: World, user: str
+) -> None:
+    buy(world, 100, user)
+    before = a_balance(world, user)[0]
+    file = a_recording(world, user, seconds=40 * 60)
+    refuse_key(world, "transcribe_02", PermanentProviderError("no", code="BAD_RESULT"))
+
+    [job_id] = jobs_of(create(world, user, "captions", captions(file, sourceLang="en")))
+    world.drain()
+
+    first = a_job(world, job_id, user)
+    heard = {"media_01", "media_02", "transcribe_01"}
+    assert (first["status"], first["receipt"]["used"]) == ("failed", 0)
+    assert {key for key, status in statuses(first).items() if status == "succeeded"} == heard
+    world.studio.refuse = lambda request: None
+    again = world.call("POST", f"/api/jobs/{job_id}/retry", {}, user=user, key="retry")
+    world.drain()
+
+    child = a_job(world, again.body["retryJobId"], user)
+    assert (child["status"], child["receipt"]["used"]) == ("succeeded", 40)
+    assert list(statuses(child)) == ["transcribe_02", "transcribe", "srt_en"]
+    joined = world.studio.requests[-2]
+    assert (joined.kind, {source.key for source in joined.sources}) == (
+        "merge", {"transcribe_01", "transcribe_02"}
+    )  # fmt: skip
+    assert a_balance(world, user) == (before - 40, 0)
+
+
 def test_a_draft_of_captions_can_be_corrected_until_it_is_queued(world: World, user: str) -> None:
     file = a_recording(world, user)
     options = {"sourceLang": "en", "translate": True, "targetLang": "ko"}

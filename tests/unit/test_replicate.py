@@ -13,16 +13,28 @@ import pytest
 from darkroom.generation.ports import (
     AnswerLost,
     AsyncProvider,
-    GenerationRequest,
+    Charge,
     ModerationRefused,
     PermanentProviderError,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import replicate as module
 from darkroom.generation.providers.replicate import Replicate
 from darkroom.kernel.errors import InvalidInput, Unauthorized
-from tests.support.replicate_stand_in import MODEL, WEBHOOK_SECRET, Fault, ReplicateStandIn
+from tests.support.replicate_stand_in import (
+    CLIP,
+    KLING,
+    MODEL,
+    WEBHOOK_SECRET,
+    Fault,
+    ReplicateStandIn,
+)
+from tests.support.vendor_requests import (
+    KEYFRAME,
+    a_clip_request,
+    a_picture_request,
+    a_request,
+)
 
 CALLBACK = "https://api.example/api/webhooks/replicate?job=j&key=kf_1&attempt=1&nonce=n"
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -36,27 +48,14 @@ def stand_in() -> Iterator[ReplicateStandIn]:
 
 @pytest.fixture
 def provider(stand_in: ReplicateStandIn) -> Replicate:
-    return Replicate(lambda: stand_in.secret_text, model=MODEL, api_base=stand_in.api_base)
+    return a_provider(stand_in)
 
 
-def a_request(tmp_path: Path, **changes: Any) -> GenerationRequest:
-    photos = []
-    for number in (1, 2):
-        path = tmp_path / f"photo_{number}.jpg"
-        path.write_bytes(f"photo {number}".encode())
-        photos.append(SourceFile(key=f"photo_{number}", mime_type="image/jpeg", path=path))
-    given: dict[str, Any] = {
-        "job_id": "job_1",
-        "key": "kf_1",
-        "kind": "keyframe",
-        "attempt": 1,
-        "seed": 2**32 - 1,
-        "language": "en",
-        "params": {"prompt": "In the rain.", "sceneNo": 2},
-        "sources": tuple(photos),
-        "workdir": tmp_path,
-    }
-    return GenerationRequest(**given | changes)
+def a_provider(stand_in: ReplicateStandIn, **changes: Any) -> Replicate:
+    return Replicate(lambda: stand_in.secret_text, api_base=stand_in.api_base, **changes)
+
+
+NOWHERE = SourceFile(key="photo_1", mime_type="image/jpeg", path=Path("/nowhere.jpg"))
 
 
 def submitted(provider: Replicate, tmp_path: Path) -> str:
@@ -99,7 +98,14 @@ def test_a_portrait_is_three_to_four(
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"kind": "clip"}, "UNSUPPORTED_KIND"), ({"sources": ()}, "BAD_SOURCE")],
+    [
+        ({"kind": "film"}, "UNSUPPORTED_KIND"),
+        ({"kind": "picture", "params": {"aspectRatio": "2:1"}}, "UNSUPPORTED_KIND"),
+        ({"kind": "clip", "params": {"durationSec": 13}}, "UNSUPPORTED_KIND"),
+        ({"kind": "clip", "sources": ()}, "BAD_SOURCE"),
+        ({"sources": ()}, "BAD_SOURCE"),
+        ({"sources": (NOWHERE,)}, "BAD_SOURCE"),
+    ],
 )
 def test_what_it_cannot_make_is_not_handed_over(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path, changes: Any, code: str
@@ -108,6 +114,79 @@ def test_what_it_cannot_make_is_not_handed_over(
         provider.submit(a_request(tmp_path, **changes), CALLBACK)
 
     assert caught.value.error_code == code
+    assert stand_in.requests == []
+
+
+def test_a_picture_from_words_alone_needs_no_photo(
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
+) -> None:
+    provider.submit(a_picture_request(tmp_path), CALLBACK)
+
+    [prediction] = stand_in.predictions.values()
+    asked = prediction["input"]
+    assert (prediction["model"], asked["aspect_ratio"]) == (MODEL, "16:9")
+    assert asked["prompt"] == "A lighthouse. Style: oil painting."
+    assert (stand_in.files, "input_image" in asked) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "seconds"), [(CLIP, "image", 3), (KLING, "start_image", 5)]
+)
+def test_a_clip_is_made_from_its_keyframe(
+    stand_in: ReplicateStandIn, tmp_path: Path, model: str, field: str, seconds: int
+) -> None:
+    provider = a_provider(stand_in, models={"clip": model})
+    request = a_clip_request(tmp_path)
+
+    ref = provider.submit(request, CALLBACK)
+
+    prediction = stand_in.predictions[ref]
+    asked = prediction["input"]
+    assert (prediction["model"], asked["duration"], request.meter.ref) == (model, seconds, ref)
+    assert list(stand_in.files.values()) == [KEYFRAME]
+    assert asked[field].rpartition("/")[2] in stand_in.files
+    for words in ("pushes in", "Rain falls", "Quick", "shadowy"):
+        assert words in asked["prompt"]
+
+
+def test_the_models_are_configuration_and_what_a_job_asks_for_is_not(
+    stand_in: ReplicateStandIn, tmp_path: Path
+) -> None:
+    provider = a_provider(stand_in, models={"clip": KLING, "image": ""})
+    params = {"prompt": "x", "modelId": "black-forest-labs/flux-kontext-max"}
+
+    ref = provider.submit(a_request(tmp_path, kind="portrait", params=params), CALLBACK)
+
+    assert stand_in.predictions[ref]["model"] == MODEL
+    models = [provider.model_of(kind) for kind in ("clip", "portrait", "picture", "speech")]
+    assert models == [KLING, MODEL, MODEL, ""]
+
+
+@pytest.mark.parametrize("model", ["somebody/else", MODEL])
+def test_of_a_model_that_nobody_knows_to_ask_nothing_is_asked(
+    stand_in: ReplicateStandIn, tmp_path: Path, model: str
+) -> None:
+    provider = a_provider(stand_in, models={"clip": model})
+
+    with pytest.raises(PermanentProviderError) as caught:
+        provider.submit(a_clip_request(tmp_path), CALLBACK)
+
+    assert caught.value.error_code == "PROVIDER_NOT_CONFIGURED"
+    assert stand_in.requests == []
+
+
+@pytest.mark.parametrize("secret", ["{}", '{"apiToken": ""}', '{"apiToken": "t\\n"}'])
+def test_without_a_token_it_is_not_configured(
+    stand_in: ReplicateStandIn, tmp_path: Path, secret: str
+) -> None:
+    provider = Replicate(lambda: secret, api_base=stand_in.api_base)
+
+    with pytest.raises(PermanentProviderError) as caught:
+        submitted(provider, tmp_path)
+
+    assert caught.value.error_code == "PROVIDER_NOT_CONFIGURED"
+    with pytest.raises(Unauthorized):
+        provider.read_callback(b"{}", {}, NOW)
     assert stand_in.requests == []
 
 
@@ -173,17 +252,13 @@ def test_throttling_says_how_long_to_wait(
 
 
 def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
-    stand_in: ReplicateStandIn,
-    provider: Replicate,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
+    hasty = a_provider(stand_in, timeout_seconds=0.2)
     stand_in.faults.append(Fault("lose_answer"))
 
     with pytest.raises(AnswerLost):
-        submitted(provider, tmp_path)
-    monkeypatch.undo()
+        submitted(hasty, tmp_path)
 
     assert provider.find(CALLBACK, long_ago()) in stand_in.predictions
 
@@ -191,7 +266,6 @@ def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
 def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
     provider = Replicate(
         lambda: '{"apiToken": "t", "webhookSecrets": []}',
-        model=MODEL,
         api_base="http://127.0.0.1:9",
     )
 
@@ -208,7 +282,7 @@ def test_an_upload_that_is_lost_has_started_no_run(
     def lose(*args: Any, **kwargs: Any) -> Any:
         raise httpx.ReadTimeout("lost")
 
-    monkeypatch.setattr(provider._client, "request", lose)
+    monkeypatch.setattr(provider._http._client, "request", lose)
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)
@@ -272,7 +346,36 @@ def test_a_run_that_succeeded_has_a_picture(
     assert result is not None
     [file] = result.files
     assert (file.type, file.mime_type) == ("image", "image/png")
-    assert result.quantities == {"predict_time": 3.27, "image_count": 1}
+    assert result.charges == (Charge(unit="image", quantity=1),)
+
+
+@pytest.mark.parametrize(("model", "seconds"), [(CLIP, 3), (KLING, 5)])
+def test_a_run_that_succeeded_has_a_clip_and_costs_its_seconds(
+    stand_in: ReplicateStandIn, tmp_path: Path, model: str, seconds: int
+) -> None:
+    provider = a_provider(stand_in, models={"clip": model})
+    ref = provider.submit(a_clip_request(tmp_path), CALLBACK)
+    stand_in.succeed(ref)
+
+    result = provider.poll(ref)
+
+    assert result is not None
+    [file] = result.files
+    assert (file.type, file.mime_type, file.suffix) == ("clip", "video/mp4", ".mp4")
+    assert result.charges == (Charge(unit="second", quantity=seconds),)
+
+
+@pytest.mark.parametrize("odd", [{"results": 7}, {"results": [7]}, {"results": [{}]}, {"next": 7}])
+def test_of_a_list_that_is_none_nothing_is_concluded(
+    stand_in: ReplicateStandIn, provider: Replicate, monkeypatch: pytest.MonkeyPatch, odd: Any
+) -> None:
+    monkeypatch.setattr(stand_in, "_list", lambda path: (200, odd, {}))
+
+    if "results" not in odd:
+        assert provider.find(CALLBACK, long_ago()) is None
+        return
+    with pytest.raises(AnswerLost):
+        provider.find(CALLBACK, long_ago())
 
 
 @pytest.mark.parametrize(

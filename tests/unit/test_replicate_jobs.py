@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +16,9 @@ from darkroom.generation.providers.replicate import Replicate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
 from tests.support.builders import a_balance, a_job, confirm
 from tests.support.laws import check_laws
+from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
-from tests.support.replicate_stand_in import MODEL, Fault, ReplicateStandIn
+from tests.support.replicate_stand_in import CLIP, MODEL, Fault, ReplicateStandIn
 from tests.support.world import Answer, World
 
 FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
@@ -35,7 +35,6 @@ def world(stand_in: ReplicateStandIn) -> Iterator[World]:
     with moto_world() as world:
         provider = Replicate(
             lambda: stand_in.secret_text,
-            model=MODEL,
             api_base=stand_in.api_base,
             result_hosts=frozenset({"127.0.0.1"}),
         )
@@ -81,6 +80,54 @@ def test_a_signed_call_brings_the_picture_home(world: World, stand_in: Replicate
     assert (picture["mimeType"], picture["width"], picture["height"]) == ("image/png", 64, 114)
     stored = world.app.storage.read(f"outputs/alice/{job_id}/kf_1-1.png", limit_bytes=10_000)
     assert stored == stand_in.results[f"/out/{ref}.png"][2]
+
+
+def test_a_clip_is_made_from_the_picture_that_was_made_before(
+    world: World, stand_in: ReplicateStandIn, tmp_path: Path
+) -> None:
+    world.use_routes({"image": [REPLICATE], "clip": [REPLICATE]})
+    film = write_media(tmp_path / "a.mp4", "mp4", video="libx264", size=(72, 128)).read_bytes()
+    job_id, picture = a_job_there(world, stand_in)
+    stand_in.succeed(picture)
+    call_back(world, stand_in, picture)
+    world.drain()
+    clip = list(stand_in.predictions)[-1]
+    stand_in.succeed(clip, content=film)
+
+    call_back(world, stand_in, clip)
+    world.drain()
+
+    assert a_job(world, job_id)["status"] == "succeeded"
+    models = [stand_in.predictions[ref]["model"] for ref in (picture, clip)]
+    assert models == [MODEL, CLIP]
+    sent = stand_in.predictions[clip]["input"]["image"].rpartition("/")[2]
+    assert stand_in.files[sent] == stand_in.results[f"/out/{picture}.png"][2], "the keyframe"
+    stored = world.app.storage.read(f"outputs/alice/{job_id}/clip_1-1.mp4", limit_bytes=10**6)
+    assert stored == film
+    assert check_laws(world, at_rest=False) == []
+
+
+def test_a_clip_that_expired_is_made_again_from_the_same_picture(
+    world: World, stand_in: ReplicateStandIn
+) -> None:
+    world.use_routes({"image": [REPLICATE], "clip": [REPLICATE]})
+    job_id, picture = a_job_there(world, stand_in)
+    stand_in.succeed(picture)
+    call_back(world, stand_in, picture)
+    world.drain()
+    first = list(stand_in.predictions)[-1]
+    stand_in.succeed(first)
+    stand_in.forget_result(first)
+
+    call_back(world, stand_in, first)
+    world.drain()
+    second = list(stand_in.predictions)[-1]
+    stand_in.succeed(second)
+    call_back(world, stand_in, second)
+    world.drain()
+
+    assert len({picture, first, second}) == len(stand_in.predictions) == 3
+    assert a_job(world, job_id)["status"] == "succeeded"
 
 
 def test_without_any_call_the_result_is_fetched(world: World, stand_in: ReplicateStandIn) -> None:
@@ -187,40 +234,3 @@ def test_a_canceled_job_stops_its_prediction(world: World, stand_in: ReplicateSt
 
     assert a_job(world, job_id)["status"] == "canceled"
     assert stand_in.predictions[ref]["status"] == "canceled"
-
-
-@pytest.mark.skipif("REPLICATE_API_TOKEN" not in os.environ, reason="needs REPLICATE_API_TOKEN")
-def test_live_one_picture_is_made() -> None:
-    """Costs a few cents. Nobody can call us back here, so it is looked at until it is done."""
-    import json
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
-    from darkroom.adapters.fetch import FetchLimits
-    from darkroom.generation.pictures import read_png_size
-    from darkroom.generation.ports import GenerationRequest, SourceFile
-
-    secret = {"apiToken": os.environ["REPLICATE_API_TOKEN"], "webhookSecrets": []}
-    model = os.environ.get("REPLICATE_MODEL", MODEL)
-    provider = Replicate(lambda: json.dumps(secret), model=model)
-    with TemporaryDirectory() as folder:
-        photo = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
-        source = SourceFile(key="photo_1", mime_type="image/jpeg", path=photo)
-        request = GenerationRequest(
-            job_id="job_live", key="kf_1", kind="keyframe", attempt=1, seed=7, language="en",
-            params={"prompt": "The person in the photo under an umbrella. No text."},
-            sources=(source,), workdir=Path(folder),
-        )  # fmt: skip
-        ref = provider.submit(request, "https://example.com/api/webhooks/replicate?nonce=live")
-        ends_at, result = time.monotonic() + 300, None
-        while result is None and time.monotonic() < ends_at:
-            time.sleep(2)
-            result = provider.poll(ref)
-        assert result is not None
-        limits = FetchLimits(
-            hosts=provider.result_hosts, mime_types={"image/png"}, size_bytes=50_000_000, seconds=60
-        )
-        path = Path(folder) / "out.png"
-        Fetcher().fetch(result.files[0].url, path, limits)
-        width, height = read_png_size(path)
-        assert height > width > 500

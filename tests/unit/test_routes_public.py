@@ -75,7 +75,9 @@ def test_templates_are_listed_by_what_is_asked_for(world: World) -> None:
 def test_recipes_name_every_choice_in_both_languages(world: World) -> None:
     recipes = world.call("GET", "/api/recipes", user=None).body
 
-    assert recipes["recipes"] == ["captions", "portraits", "quick", "story", "trailer"]
+    assert recipes["recipes"] == [
+        "captions", "images", "portraits", "quick", "story", "trailer",
+    ]  # fmt: skip
     assert set(recipes["stages"]) == {"spark", "together", "apart"}
     assert set(recipes["genres"]) == {"romance", "comedy", "noir"}
     assert set(recipes["sliders"]) == {"intensity", "humor", "drama", "warmth", "pace"}

@@ -45,6 +45,10 @@ def captions(**options: Any) -> Inputs:
     return {"assetIds": ASSETS[:1], "options": options}
 
 
+def images(**changes: Any) -> Inputs:
+    return {"prompt": "The sea", "count": 1, **changes}
+
+
 def rewritten(**changes: Any) -> Inputs:
     rewrite = {"rawText": "Again.", "distanceMode": "close", "desiredEnding": "open"}
     return story(rewriteEnabled=True, rewrite=rewrite | changes)
@@ -65,6 +69,7 @@ def test_every_recipe_is_listed_and_has_a_label(answer: dict[str, Any]) -> None:
         ("endings", "story", lambda code: rewritten(desiredEnding=code)),
         ("portraitModes", "portraits", lambda code: portraits(mode=code)),
         ("styles", "portraits", lambda code: portraits(styles=[code])),
+        ("styles", "images", lambda code: images(style=code)),
         ("roles", "portraits", lambda code: portraits(roles=[code])),
         ("formats", "captions", lambda code: captions(outputFormats=[code])),
         ("languages", "captions", lambda code: captions(sourceLang=code)),
@@ -79,6 +84,12 @@ def test_every_choice_has_labels_and_is_accepted(
         assert all(label.values())
         assert is_accepted(recipe, inputs(code)), code
     assert not is_accepted(recipe, inputs("No such choice"))
+
+
+def test_every_aspect_ratio_is_accepted(answer: dict[str, Any]) -> None:
+    assert answer["aspectRatios"] == ["1:1", "3:4", "4:3", "9:16", "16:9"]
+    assert all(is_accepted("images", images(aspectRatio=ratio)) for ratio in answer["aspectRatios"])
+    assert not is_accepted("images", images(aspectRatio="2:1"))
 
 
 def test_languages_say_where_they_can_be_used(answer: dict[str, Any]) -> None:
@@ -101,6 +112,8 @@ def test_languages_say_where_they_can_be_used(answer: dict[str, Any]) -> None:
             lambda count: portraits(referencePhotoIds=PHOTOS[:count]),
         ),
         ("totalImages", "portraits", lambda count: portraits(totalImages=count)),
+        ("imagesPerJob", "images", lambda count: images(count=count)),
+        ("promptCharacters", "images", lambda count: images(prompt="x" * count)),
         ("filesPerRequest", "captions", lambda count: {"assetIds": ASSETS[:count]}),
         ("rewriteCharacters", "story", lambda count: rewritten(rawText="x" * count)),
     ],

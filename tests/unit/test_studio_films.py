@@ -20,6 +20,8 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
+from darkroom.generation.providers.local.clip import _look_through, _Planes
+from darkroom.generation.providers.local.motion import View
 from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.providers.local.video import FPS, Mp4Writer, read_frames, yuv_of
 
@@ -96,6 +98,61 @@ def test_a_clip_is_what_its_artifact_says(story: Story) -> None:
     assert story.clip.duration_ms == 1250
 
 
+def sound_of(path: Path) -> np.ndarray:
+    resampler = av.AudioResampler("fltp", "stereo", 16_000)
+    with av.open(str(path)) as container:
+        return np.concatenate(
+            [
+                f.to_ndarray()[0]
+                for frame in container.decode(audio=0)
+                for f in resampler.resample(frame)
+            ]
+        )
+
+
+def level(wave: np.ndarray) -> float:
+    return float(np.sqrt((wave.astype(np.float64) ** 2).mean()))
+
+
+def test_a_voice_is_heard_over_the_music_which_steps_back(story: Story, tmp_path: Path) -> None:
+    speech = request("speech", "speech", tmp_path, [], text="One umbrella. Two strangers.")
+    voice = LocalStudio().generate(speech)[0]
+    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+
+    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+
+    assert film.duration_ms == story.film.duration_ms
+    spoken, alone = sound_of(film.path), sound_of(story.film.path)
+    ends = (voice.duration_ms or 0) * 16
+    assert level(spoken[:ends]) > 2 * level(alone[:ends])
+    # Long after the voice the music is as loud as ever.
+    after = slice(ends + 16_000, len(alone))
+    assert level(spoken[after]) == pytest.approx(level(alone[after]), rel=0.05)
+    assert np.abs(spoken).max() <= 1.0
+
+
+def test_a_voice_longer_than_the_film_ends_with_it(story: Story, tmp_path: Path) -> None:
+    speech = request("speech", "speech", tmp_path, [], text="One umbrella. " * 20)
+    voice = LocalStudio().generate(speech)[0]
+    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+
+    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+
+    assert (voice.duration_ms or 0) > (film.duration_ms or 0)
+    assert film.duration_ms == story.film.duration_ms
+
+
+def test_a_voice_that_cannot_be_heard_is_a_bad_source(story: Story, tmp_path: Path) -> None:
+    broken = tmp_path / "speech.m4a"
+    broken.write_bytes(b"no sound")
+    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=broken)]
+
+    with pytest.raises(PermanentProviderError) as refused:
+        LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))
+
+    assert refused.value.error_code == "BAD_SOURCE"
+
+
 @pytest.mark.parametrize("kind", ["clip", "film"])
 def test_an_mp4_begins_with_its_index_and_tells_no_time(story: Story, kind: str) -> None:
     content = getattr(story, kind).path.read_bytes()
@@ -130,6 +187,8 @@ def test_the_same_clip_has_the_same_bytes_in_another_process(story: Story, tmp_p
     program = f"""
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
+from darkroom.generation.providers.local.clip import _look_through, _Planes
+from darkroom.generation.providers.local.motion import View
 from darkroom.generation.providers.local.studio import LocalStudio
 look = {{"grade": "cold_blue", "framing": "medium", "effect": "rain", "motion": "push_in"}}
 LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip", attempt=1,
@@ -146,6 +205,21 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip"
     )
 
     assert (tmp_path / "clip_1.mp4").read_bytes() == story.clips[0].path.read_bytes()
+
+
+def test_a_camera_over_planes_sees_what_one_over_the_picture_sees(story: Story) -> None:
+    picture = Image.open(story.keyframe.path).convert("RGB")
+    planes = _Planes(picture)
+
+    for view in (
+        View(left=0.0, top=0.0, side=1.0),
+        View(left=0.1234, top=0.0321, side=0.871),
+        View(left=0.125, top=0.125, side=0.875),
+    ):
+        expected = yuv_of(_look_through(picture, view)).astype(np.float32)
+        off = np.abs(planes.seen_through(view) - expected)
+        assert off[:1280].mean() < 1
+        assert off[1280:].mean() < 1
 
 
 def test_a_keyframe_of_another_provider_also_moves(tmp_path: Path) -> None:

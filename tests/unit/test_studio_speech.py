@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from darkroom.generation.ports import (
 from darkroom.generation.providers.local.audio import RATE_HZ, Sound
 from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.providers.local.utterances import find_utterances
-from tests.support.speech import say
+from tests.support.speech import say, share_heard
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 SENTENCES = (
@@ -95,21 +94,6 @@ def ask(tmp_path: Path) -> Ask:
 
 def heard(artifact: Artifact) -> Transcript:
     return read_transcript(artifact.path.read_bytes())
-
-
-def words_of(text: str) -> list[str]:
-    return re.findall(r"[a-z']+", text.lower())
-
-
-def share_heard(spoken: str, written: str) -> float:
-    """The share of the spoken words that were written, in their order (longest common run)."""
-    a, b = words_of(spoken), words_of(written)
-    row = [0] * (len(b) + 1)
-    for word in a:
-        before = row[:]
-        for place, other in enumerate(b, start=1):
-            row[place] = before[place - 1] + 1 if word == other else max(row[place - 1], row[place])
-    return row[-1] / len(a)
 
 
 def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Path) -> None:

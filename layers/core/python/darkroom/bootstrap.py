@@ -21,7 +21,6 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.credits import store as credits_store
 from darkroom.events import store as events_store
-from darkroom.generation.providers.replicate import Replicate
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.clock import Clock, SystemClock
@@ -30,30 +29,21 @@ from darkroom.kernel.settings import Settings
 from darkroom.payments import store as payments_store
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
+from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
+from darkroom.providers import store as providers_store
+from darkroom.providers.routes import CLOUD
+from darkroom.providers.routes import LOCAL_SPEECH as LOCAL_SPEECH
+from darkroom.providers.routes import LOCAL_STUDIO as LOCAL_STUDIO
+from darkroom.providers.routes import REPLICATE as REPLICATE
+from darkroom.roster import cloud_providers, face_finder_of, moderator_of
 from darkroom.templates import store as templates_store
+from darkroom.uploads import session_store
 from darkroom.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
-    from darkroom.generation.ports import AsyncProvider, Provider
-
-LOCAL_STUDIO = "local-studio"
-LOCAL_SPEECH = "local-speech"
-REPLICATE = "replicate"
-ASYNC_PROVIDERS = frozenset({REPLICATE})
-_IMAGE_KINDS = frozenset({"keyframe", "portrait"})
-_PROVIDER_OF_KIND = {
-    "transcribe": LOCAL_SPEECH,
-    "translate": LOCAL_SPEECH,
-    "captions": LOCAL_SPEECH,
-}
-
-
-def provider_of(settings: Settings, kind: str) -> str:
-    """Who does tasks of this kind."""
-    if kind in _IMAGE_KINDS:
-        return settings.image_provider
-    return _PROVIDER_OF_KIND.get(kind, LOCAL_STUDIO)
+    from darkroom.generation.ports import AsyncProvider, ImageModerator, Provider
+    from darkroom.uploads.ports import FindFaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +66,10 @@ class App:
     payments: PaymentGateway | None
     """Who takes real money; None with the test gateway."""
     providers: Mapping[str, Provider | AsyncProvider]
+    moderator: ImageModerator | None
+    """Looks at pictures that cloud providers made; None where nobody does."""
+    face_finder: FindFaces | None
+    """The service that finds faces in uploaded pictures; None where the built-in models do."""
     fetcher: Fetcher
     """Fetches what providers made."""
 
@@ -100,7 +94,7 @@ def build_app(
         queues={
             LOCAL_STUDIO: Queue(clients, settings.studio_queue_url),
             LOCAL_SPEECH: Queue(clients, settings.speech_queue_url),
-            REPLICATE: Queue(clients, settings.generate_queue_url),
+            **dict.fromkeys(CLOUD, Queue(clients, settings.generate_queue_url)),
         },
         ingest_queues={
             IMAGE_LANE: Queue(clients, settings.ingest_queue_url),
@@ -110,23 +104,11 @@ def build_app(
         signing_secret=Secret(clients, settings.signing_secret_arn),
         tokens=TokenVerifier(settings.jwt_issuer, clock=clock, endpoint_url=settings.endpoint_url),
         payments=_payment_gateway(settings, clients),
-        providers={**_cloud_providers(settings, clients), **(providers or {})},
+        providers={**cloud_providers(settings, clients), **(providers or {})},
+        moderator=moderator_of(settings, clients),
+        face_finder=face_finder_of(settings, clients),
         fetcher=Fetcher(allow_loopback=settings.test_hooks),
     )
-
-
-def _cloud_providers(settings: Settings, clients: Clients) -> dict[str, AsyncProvider]:
-    """Those that are configured; whether a function may read their secrets is the template's."""
-    if not settings.replicate_secret_arn:
-        return {}
-    secret = Secret(clients, settings.replicate_secret_arn)
-    api_base = settings.replicate_api_base
-    stand_in = {"result_hosts": frozenset({"127.0.0.1"})} if api_base else {}
-    return {
-        REPLICATE: Replicate(
-            lambda: secret.text, model=settings.replicate_model, api_base=api_base, **stand_in
-        )
-    }
 
 
 def _payment_gateway(settings: Settings, clients: Clients) -> PaymentGateway | None:
@@ -176,6 +158,9 @@ def bind_tables(settings: Settings) -> None:
         "albums": albums_store.ITEM_CLASSES,
         "templates": (templates_store.AssignmentItem,),
         "accounts": (plans_store.AccountItem,),
+        "usage": (storage_store.StorageItem, session_store.SessionItem),
+        "providers": providers_store.ITEM_CLASSES,
+        "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
         "webhooks": (webhooks_store.ReceivedItem,),

@@ -10,39 +10,66 @@ from darkroom.kernel.settings import Settings
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 20
 SDK_ATTEMPTS_LIMIT = 3
+PROVIDER_TIMEOUT_SECONDS = 120
 
 
 class Clients:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._of_providers: dict[str, Any] = {}
 
-    def _open(self, service: str, **config: Any) -> Any:
+    def _open(
+        self, service: str, *, endpoint_url: str | None, region: str | None = None, **config: Any
+    ) -> Any:
         import boto3
         from botocore.config import Config
 
         client: Any = boto3.client  # its stubs name every service; this is any of them
+        usual: dict[str, Any] = {
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": READ_TIMEOUT_SECONDS,
+            "retries": {"total_max_attempts": SDK_ATTEMPTS_LIMIT, "mode": "standard"},
+        }
         return client(
             service,
-            region_name=self._settings.region,
-            endpoint_url=self._settings.endpoint_url,
-            config=Config(
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                retries={"total_max_attempts": SDK_ATTEMPTS_LIMIT, "mode": "standard"},
-                **config,
-            ),
+            region_name=region or self._settings.region,
+            endpoint_url=endpoint_url,
+            config=Config(**(usual | config)),
         )
+
+    def _own(self, service: str, **config: Any) -> Any:
+        """A client of one of our own resources, which may be an emulator's."""
+        return self._open(service, endpoint_url=self._settings.endpoint_url, **config)
+
+    def of_provider(
+        self, service: str, *, endpoint_url: str | None = None, region: str | None = None
+    ) -> Any:
+        """A client of an AWS service that makes something: asked once, and given time.
+
+        An emulator of our own resources has none of them, so it is never asked.
+        """
+        client = self._of_providers.get(service)
+        if client is None:
+            client = self._open(
+                service,
+                endpoint_url=endpoint_url,
+                region=region,
+                read_timeout=PROVIDER_TIMEOUT_SECONDS,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+            )
+            self._of_providers[service] = client
+        return client
 
     @cached_property
     def s3(self) -> Any:
         # An emulator serves buckets by path only; AWS signs for the regional host.
         style = "path" if self._settings.endpoint_url else "virtual"
-        return self._open("s3", signature_version="s3v4", s3={"addressing_style": style})
+        return self._own("s3", signature_version="s3v4", s3={"addressing_style": style})
 
     @cached_property
     def sqs(self) -> Any:
-        return self._open("sqs")
+        return self._own("sqs")
 
     @cached_property
     def secrets(self) -> Any:
-        return self._open("secretsmanager")
+        return self._own("secretsmanager")

@@ -9,7 +9,8 @@ Keys are always made by the server:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,22 @@ from urllib.parse import quote
 
 from darkroom.adapters.clients import Clients
 from darkroom.kernel.errors import NotFound
-from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, UPLOAD_URL_SECONDS
+from darkroom.kernel.limits import (
+    COPIES_AT_ONCE,
+    COPY_PART_BYTES,
+    DOWNLOAD_URL_SECONDS,
+    PARTS_LIMIT,
+    SOURCE_URL_SECONDS,
+    UPLOAD_URL_SECONDS,
+)
 
 IMAGE_LANE, MEDIA_LANE = "image", "media"
 LANES = (IMAGE_LANE, MEDIA_LANE)
 _CHUNK_BYTES = 1 << 20
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+_PAGE_OF_PARTS = 1000
+_OVER = "NoSuchUpload"
+_CHANGED = {"InvalidPart", "InvalidPartOrder"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,19 @@ class ObjectFacts:
     size_bytes: int
     etag: str
     mime_type: str
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part of a multipart upload, as it has arrived."""
+
+    part_number: int
+    size_bytes: int
+    etag: str
+
+
+class PartsChanged(Exception):
+    """A part was sent once more while the parts were being joined."""
 
 
 class Storage:
@@ -118,6 +142,168 @@ class Storage:
                 self._clients.s3.delete_objects(
                     Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
                 )
+
+    def copy(self, key: str, to_key: str) -> None:
+        """Copy a stored file of at most 5 GB within the bucket.
+
+        Raises:
+            NotFound: it is not there any more.
+        """
+        from botocore.exceptions import ClientError
+
+        source = {"Bucket": self._bucket, "Key": key}
+        try:
+            self._clients.s3.copy_object(Bucket=self._bucket, Key=to_key, CopySource=source)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                raise NotFound(f"no object {key}") from error
+            raise
+
+    def uri(self, key: str) -> str:
+        """How services that read our bucket call a stored file."""
+        return f"s3://{self._bucket}/{key}"
+
+    def source_url(self, key: str) -> str:
+        """A link under which a provider fetches what it is to work on."""
+        return self._clients.s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": key},
+            ExpiresIn=SOURCE_URL_SECONDS,
+        )
+
+    def begin_parts(self, key: str, *, mime_type: str) -> str:
+        """Begin a multipart upload; returns its id. One that nobody ends, the bucket's lifecycle
+        rule ends."""
+        begun = self._clients.s3.create_multipart_upload(
+            Bucket=self._bucket, Key=key, ContentType=mime_type
+        )
+        return begun["UploadId"]
+
+    def list_parts(self, key: str, upload_id: str) -> list[StoredPart] | None:
+        """Every part that has arrived, in order; None if the upload is over, either way."""
+        parts: list[StoredPart] = []
+        after = 0
+        for _ in range(PARTS_LIMIT // _PAGE_OF_PARTS + 1):
+            page = self._parts_after(key, upload_id, after)
+            if page is None:
+                return None
+            for part in page.get("Parts", []):
+                etag = part["ETag"].strip('"')
+                parts.append(StoredPart(part["PartNumber"], part["Size"], etag))
+            if not page.get("IsTruncated"):
+                break
+            after = page["NextPartNumberMarker"]
+        return parts
+
+    def _parts_after(self, key: str, upload_id: str, after: int) -> Any:
+        return self._unless_over(
+            lambda: self._clients.s3.list_parts(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                MaxParts=_PAGE_OF_PARTS,
+                PartNumberMarker=after,
+            )
+        )
+
+    def join_parts(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> bool:
+        """Make one object of the parts; False if the upload was over before. Safe to repeat.
+
+        Raises:
+            PartsChanged: what has arrived is not what was listed.
+        """
+        from botocore.exceptions import ClientError
+
+        listed = [{"PartNumber": part.part_number, "ETag": part.etag} for part in parts]
+        try:
+            joined = self._unless_over(
+                lambda: self._clients.s3.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": listed},
+                )
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CHANGED:
+                raise PartsChanged from error
+            raise
+        return joined is not None
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Throw away what has arrived; safe to repeat, and after the end without effect.
+
+        A part that is on its way at this moment may still land; whoever must be sure repeats it.
+        """
+        self._unless_over(
+            lambda: self._clients.s3.abort_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload_id
+            )
+        )
+
+    def copy_large(self, source: str, target: str, *, facts: ObjectFacts, mime_type: str) -> None:
+        """Copy an object of any size within the storage, if it still is the one with these facts.
+
+        One copy takes 5 GB at most, so it is made in parts, several at once. Stopped in the
+        middle, it leaves parts behind that the bucket's lifecycle rule removes.
+
+        Raises:
+            NotFound: it is gone, or is another one.
+        """
+        from botocore.exceptions import ClientError
+
+        upload_id = self.begin_parts(target, mime_type=mime_type)
+        starts = range(0, facts.size_bytes, COPY_PART_BYTES)
+
+        def copy_part(start: int) -> StoredPart:
+            last = min(start + COPY_PART_BYTES, facts.size_bytes) - 1
+            number = start // COPY_PART_BYTES + 1
+            copied = self._clients.s3.upload_part_copy(
+                Bucket=self._bucket,
+                Key=target,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": self._bucket, "Key": source},
+                CopySourceIfMatch=facts.etag,
+                CopySourceRange=f"bytes={start}-{last}",
+            )
+            return StoredPart(number, last + 1 - start, copied["CopyPartResult"]["ETag"].strip('"'))
+
+        try:
+            with ThreadPoolExecutor(COPIES_AT_ONCE) as copies:
+                parts = list(copies.map(copy_part, starts))
+        except ClientError as error:
+            self.abort_parts(target, upload_id)
+            if error.response["Error"]["Code"] in {*_MISSING, "PreconditionFailed", "412"}:
+                raise NotFound(f"no object {source} like that") from error
+            raise
+        self.join_parts(target, upload_id, parts)
+
+    @staticmethod
+    def _unless_over(ask: Any) -> Any:
+        """The answer, or None if there is no such multipart upload any more."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return ask()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {_OVER, "404"}:
+                return None
+            raise
+
+    def part_url(self, key: str, upload_id: str, part_number: int, *, size_bytes: int) -> str:
+        """A link to PUT exactly this part of this length."""
+        return self._clients.s3.generate_presigned_url(
+            "upload_part",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "UploadId": upload_id,
+                "PartNumber": part_number,
+                "ContentLength": size_bytes,
+            },
+            ExpiresIn=UPLOAD_URL_SECONDS,
+        )
 
     def upload_url(self, key: str, *, mime_type: str, size_bytes: int) -> str:
         """A link to PUT exactly this key, type and length."""

@@ -32,7 +32,8 @@ STATUS_OF: dict[type[errors.DarkroomError], int] = {
 }
 RETRY_AFTER_SECONDS = 1
 _SHOWN_FACTS = {
-    "assetId", "balance", "category", "faces", "fields", "needed", "shortfall", "suggestions"
+    "assetId", "balance", "category", "faces", "fields", "limit", "missingParts", "name", "needed",
+    "plan", "shortfall", "suggestions", "upgradeTo", "used"
 }  # fmt: skip
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 logger = Logger()

@@ -8,6 +8,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A payment was taken back. Please settle the open credits first.",
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
+    "PLAN_LIMIT": (
+        "Your plan allows no more of this. Please choose a larger plan, or make room.",
+        "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",
+    ),
     "PAYMENT_UNAVAILABLE": (
         "The payment service does not answer. Please try again in a moment.",
         "결제 서비스가 응답하지 않습니다. 잠시 후 다시 시도해 주세요.",

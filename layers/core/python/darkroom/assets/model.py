@@ -3,15 +3,19 @@ the pictures of one person that portraits are made from. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from darkroom.kernel.faces import FaceBox, largest
 from darkroom.kernel.limits import (
+    CHECKED_BYTES_PER_SECOND,
     CHECKING_LIMIT_SECONDS,
     FACES_CHECK_SECONDS,
+    MULTIPART_LIMIT_SECONDS,
+    MULTIPART_SECONDS,
     PROJECTION_CHECK_SECONDS,
     UPLOAD_URL_SECONDS,
 )
@@ -51,6 +55,12 @@ class Asset:
     created_at: datetime
     updated_at: datetime
     version: int = 1
+    upload_id: str | None = None
+    """The storage's name of the multipart upload by which it comes; None for a single PUT."""
+    part_size_bytes: int | None = None
+    counted_bytes: int = 0
+    """What the account's counters hold for it: they are moved with it, and only by these."""
+    counted_uploads: int = 0
     mime_type: str | None = None
     """What the content turned out to be."""
     size_bytes: int | None = None
@@ -60,6 +70,8 @@ class Asset:
     duration_ms: int | None = None
     faces: int | None = None
     """How many faces a picture shows; None while nobody could tell."""
+    face_boxes: tuple[FaceBox, ...] = ()
+    """Where the largest of them are. Pictures that came in before boxes were kept have none."""
     faces_asked: int = 0
     """How often somebody has asked for the count after ingest could not tell."""
     tags: tuple[str, ...] = ()
@@ -72,6 +84,10 @@ class Asset:
     note: str | None = None
     """What is less than perfect with a usable file: one of ``uploads.failures.UploadNote``."""
     thumbnail_key: str | None = None
+    made_from: str | None = None
+    """The output of a job that it was made of; None for what was uploaded."""
+    generation_prompt: str | None = None
+    """What that job was asked for."""
     checked_etag: str | None = None
     """ETag of the content that was checked: an asset is validated once per content."""
     error_code: str | None = None
@@ -87,6 +103,10 @@ class Asset:
     def is_final(self) -> bool:
         return self.status in FINAL_ASSET
 
+    @property
+    def is_ai_generated(self) -> bool:
+        return self.made_from is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -100,7 +120,7 @@ class Finding:
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
-    faces: int | None = None
+    faces: tuple[FaceBox, ...] | None = None
     thumbnail_key: str | None = None
     note: str | None = None
 
@@ -118,6 +138,8 @@ class ReferencePhoto:
     clean_key: str
     mime_type: str
     """Of the clean copy."""
+    face: FaceBox | None = None
+    """Where the person's face is; None where that was not kept."""
     version: int = 1
 
 
@@ -130,9 +152,15 @@ def begin_upload(
     mime_type: str,
     size_bytes: int,
     now: datetime,
+    upload_id: str | None = None,
+    part_size_bytes: int | None = None,
 ) -> Asset:
-    """A file that is about to be sent; given up when its link has run out."""
-    expires_at = now + timedelta(seconds=UPLOAD_URL_SECONDS)
+    """A file that is about to be sent; given up when its link has run out.
+
+    One in parts waits longer: what has arrived of it is not lost while its sender sleeps.
+    """
+    seconds = UPLOAD_URL_SECONDS if upload_id is None else MULTIPART_SECONDS
+    expires_at = now + timedelta(seconds=seconds)
     return Asset(
         account_id=account_id,
         asset_id=asset_id,
@@ -143,14 +171,67 @@ def begin_upload(
         declared_size_bytes=size_bytes,
         created_at=now,
         updated_at=now,
+        upload_id=upload_id,
+        part_size_bytes=part_size_bytes,
+        counted_bytes=size_bytes,
+        counted_uploads=1,
         expires_at=expires_at,
         next_check_at=expires_at,
     )
 
 
+def made_picture(
+    *,
+    account_id: str,
+    asset_id: str,
+    made_from: str,
+    prompt: str,
+    filename: str,
+    mime_type: str,
+    size_bytes: int,
+    width: int | None,
+    height: int | None,
+    clean_key: str,
+    at: datetime,
+) -> Asset:
+    """A picture that a job made, as a file that nobody has to check.
+
+    It is shown small as it is: whoever makes it has no use for a thumbnail.
+    """
+    return Asset(
+        account_id=account_id,
+        asset_id=asset_id,
+        filename=filename,
+        kind="image",
+        status=AssetStatus.UPLOADED,
+        declared_mime_type=mime_type,
+        declared_size_bytes=size_bytes,
+        created_at=at,
+        updated_at=at,
+        mime_type=mime_type,
+        size_bytes=size_bytes,
+        counted_bytes=size_bytes,
+        width=width,
+        height=height,
+        clean_key=clean_key,
+        clean_mime_type=mime_type,
+        thumbnail_key=clean_key,
+        made_from=made_from,
+        generation_prompt=prompt,
+        finished_at=at,
+        next_check_at=at + timedelta(seconds=PROJECTION_CHECK_SECONDS),
+    )
+
+
 def extend_upload(asset: Asset, now: datetime) -> Asset:
-    """New links were handed out: the upload lives as long as they do."""
+    """New links were handed out: the upload lives at least as long as they do.
+
+    In parts it lives longer, but not for ever: the bucket's lifecycle rule ends what is left.
+    """
     expires_at = now + timedelta(seconds=UPLOAD_URL_SECONDS)
+    if asset.upload_id is not None:
+        latest = asset.created_at + timedelta(seconds=MULTIPART_LIMIT_SECONDS)
+        expires_at = min(now + timedelta(seconds=MULTIPART_SECONDS), latest)
     return replace(asset, expires_at=expires_at, next_check_at=expires_at, updated_at=now)
 
 
@@ -160,13 +241,18 @@ def await_check(asset: Asset, now: datetime) -> Asset:
         asset,
         status=_moved(asset, AssetStatus.CHECKING),
         updated_at=now,
-        next_check_at=now + timedelta(seconds=CHECKING_LIMIT_SECONDS),
+        next_check_at=now + timedelta(seconds=_check_seconds(asset)),
     )
+
+
+def _check_seconds(asset: Asset) -> int:
+    """How long a check may take; a large file is copied meanwhile."""
+    return CHECKING_LIMIT_SECONDS + asset.declared_size_bytes // CHECKED_BYTES_PER_SECOND
 
 
 def ask_again(asset: Asset, now: datetime) -> Asset:
     """The check is late and is asked for once more."""
-    later = now + timedelta(seconds=CHECKING_LIMIT_SECONDS)
+    later = now + timedelta(seconds=_check_seconds(asset))
     return replace(asset, checks=asset.checks + 1, next_check_at=later)
 
 
@@ -175,10 +261,11 @@ def accept(asset: Asset, finding: Finding, now: datetime) -> Asset:
         _finished(asset, AssetStatus.UPLOADED, now),
         mime_type=finding.mime_type,
         size_bytes=finding.size_bytes,
+        counted_bytes=finding.size_bytes,
         width=finding.width,
         height=finding.height,
         duration_ms=finding.duration_ms,
-        faces=finding.faces,
+        **_faces(finding.faces),
         clean_key=finding.clean_key,
         clean_mime_type=finding.clean_mime_type,
         note=finding.note,
@@ -192,6 +279,7 @@ def refuse(
 ) -> Asset:
     return replace(
         _finished(asset, AssetStatus.FAILED, now),
+        counted_bytes=0,
         error_code=code,
         error_message=message,
         checked_etag=etag,
@@ -220,8 +308,14 @@ def ask_for_faces(asset: Asset, now: datetime) -> Asset:
     return replace(asset, faces_asked=asset.faces_asked + 1, next_check_at=later)
 
 
-def count_faces(asset: Asset, faces: int) -> Asset:
-    return replace(asset, faces=faces)
+def count_faces(asset: Asset, faces: Sequence[FaceBox]) -> Asset:
+    return replace(asset, **_faces(faces))
+
+
+def _faces(found: Sequence[FaceBox] | None) -> dict[str, Any]:
+    if found is None:
+        return {"faces": None, "face_boxes": ()}
+    return {"faces": len(found), "face_boxes": largest(found)}
 
 
 def wants_faces(asset: Asset) -> bool:
@@ -236,6 +330,7 @@ def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:
         updated_at=now,
         finished_at=now,
         expires_at=None,
+        counted_uploads=0,
         # Should the stream lose this change, the sweeper derives what follows from it.
         next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
     )

@@ -13,6 +13,7 @@ from pynamodb.models import Model
 from darkroom.assets.model import ReferencePhoto
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
@@ -41,6 +42,8 @@ class ReferencePhotoItem(BaseItem):
     created_at = UnicodeAttribute(attr_name="createdAt")
     clean_key = UnicodeAttribute(attr_name="cleanKey")
     mime_type = UnicodeAttribute(attr_name="mimeType")
+    face_box = UnicodeAttribute(null=True, attr_name="faceBox")
+    """JSON: a list of one ``{x, y, width, height}``."""
     version = NumberAttribute()
     active_key = UnicodeAttribute(null=True, attr_name="activeKey")
     """``<role>#<createdAt>#<id>`` while active: lists by role, newest last."""
@@ -128,6 +131,7 @@ def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:
         created_at=from_iso(item.created_at),
         clean_key=item.clean_key,
         mime_type=item.mime_type,
+        face=next(iter(faces.boxes_from_text(item.face_box)), None),
         version=int(item.version),
     )
 
@@ -143,6 +147,7 @@ def _to_item(photo: ReferencePhoto, operation: str) -> ReferencePhotoItem:
         created_at=to_iso(photo.created_at),
         clean_key=photo.clean_key,
         mime_type=photo.mime_type,
+        face_box=faces.boxes_to_text(() if photo.face is None else (photo.face,)),
         version=photo.version,
         active_key=active_key if photo.is_active else None,
         operation=operation,

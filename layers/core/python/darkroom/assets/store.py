@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,10 @@ from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
-from darkroom.db.writes import RawItem, Write, delete, put
+from darkroom.db.writes import RawItem, Write, check, delete, put, update
+from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 
@@ -35,12 +37,18 @@ class AssetItem(DueItem):
     created_at = UnicodeAttribute(attr_name="createdAt")
     updated_at = UnicodeAttribute(attr_name="updatedAt")
     version = NumberAttribute()
+    upload_id = UnicodeAttribute(null=True, attr_name="uploadId")
+    part_size_bytes = NumberAttribute(null=True, attr_name="partSizeBytes")
+    counted_bytes = NumberAttribute(null=True, attr_name="countedBytes")
+    counted_uploads = NumberAttribute(null=True, attr_name="countedUploads")
     mime_type = UnicodeAttribute(null=True, attr_name="mimeType")
     size_bytes = NumberAttribute(null=True, attr_name="sizeBytes")
     width = NumberAttribute(null=True)
     height = NumberAttribute(null=True)
     duration_ms = NumberAttribute(null=True, attr_name="durationMs")
     faces = NumberAttribute(null=True)
+    face_boxes = UnicodeAttribute(null=True, attr_name="faceBoxes")
+    """JSON: a list of ``{x, y, width, height}``."""
     faces_asked = NumberAttribute(null=True, attr_name="facesAsked")
     tags: Any = ListAttribute(of=UnicodeAttribute, null=True)
     folder = UnicodeAttribute(null=True)
@@ -49,6 +57,8 @@ class AssetItem(DueItem):
     clean_mime_type = UnicodeAttribute(null=True, attr_name="cleanMimeType")
     note = UnicodeAttribute(null=True)
     thumbnail_key = UnicodeAttribute(null=True, attr_name="thumbnailKey")
+    made_from = UnicodeAttribute(null=True, attr_name="madeFrom")
+    generation_prompt = UnicodeAttribute(null=True, attr_name="generationPrompt")
     checked_etag = UnicodeAttribute(null=True, attr_name="checkedEtag")
     error_code = UnicodeAttribute(null=True, attr_name="errorCode")
     error_message = UnicodeAttribute(null=True, attr_name="errorMessage")
@@ -68,7 +78,19 @@ class GraveItem(DueItem):
     grave_id = UnicodeAttribute(range_key=True, attr_name="assetId")
     """``grave#<asset id>``"""
     deleted_at = UnicodeAttribute(attr_name="deletedAt")
+    upload_id = UnicodeAttribute(null=True, attr_name="uploadId")
+    """Of a multipart upload that may still be open."""
+    made_from = UnicodeAttribute(null=True, attr_name="madeFrom")
+    """The output that the asset was made of: such a grave stays, or it would be made again."""
     due = due_index()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grave:
+    account_id: str
+    asset_id: str
+    upload_id: str | None
+    made_from: str | None = None
 
 
 def get_asset(account_id: str, asset_id: str) -> Asset:
@@ -122,12 +144,21 @@ def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     return {item.asset_id: to_asset(item) for item in items}
 
 
-def has_grave(account_id: str, asset_id: str) -> bool:
+def find_grave(account_id: str, asset_id: str) -> Grave | None:
     try:
-        GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
+        item = GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
     except Model.DoesNotExist:
-        return False
-    return True
+        return None
+    return to_grave(item)
+
+
+def to_grave(item: GraveItem) -> Grave:
+    return Grave(
+        account_id=item.account_id,
+        asset_id=item.grave_id.removeprefix(GRAVE),
+        upload_id=item.upload_id,
+        made_from=item.made_from,
+    )
 
 
 def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
@@ -145,8 +176,13 @@ def create_write(asset: Asset, operation: str) -> Write:
     return put(item, condition=AssetItem.asset_id.does_not_exist(), refused=refused)
 
 
-def save_write(before: Asset, after: Asset, operation: str) -> Write:
-    """The asset as it will be, if it still is as it was read."""
+def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = False) -> Write:
+    """The asset as it will be, if it still is as it was read.
+
+    Only when the same transaction moves the account's counters (``counted``), may it take more
+    or less of them.
+    """
+    assert counted or _counted(before) == _counted(after), "the counters have to move along"
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the asset has moved on")
@@ -174,10 +210,39 @@ def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
         asset.account_id,
         GRAVE + asset.asset_id,
         deleted_at=to_iso(now),
+        upload_id=asset.upload_id,
+        made_from=asset.made_from,
         **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
         operation=operation,
     )
     return [delete_write(asset), put(grave, refused=refused)]
+
+
+def no_grave_write(account_id: str, asset_id: str) -> Write:
+    """The asset was never deleted; changes nothing."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the asset was deleted")
+
+    return check(
+        GraveItem(account_id, GRAVE + asset_id),
+        condition=GraveItem.grave_id.does_not_exist(),
+        refused=refused,
+    )
+
+
+def rest_write(account_id: str, asset_id: str) -> Write:
+    """The grave stays, and nobody need look at it again."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the grave has moved on")
+
+    return update(
+        GraveItem(account_id, GRAVE + asset_id),
+        [GraveItem.due_shard.remove(), GraveItem.next_check_at.remove()],
+        condition=GraveItem.deleted_at.exists(),
+        refused=refused,
+    )
 
 
 def forget_grave_write(account_id: str, asset_id: str) -> Write:
@@ -199,12 +264,17 @@ def to_asset(item: AssetItem) -> Asset:
         created_at=from_iso(item.created_at),
         updated_at=from_iso(item.updated_at),
         version=int(item.version),
+        upload_id=item.upload_id,
+        part_size_bytes=_int(item.part_size_bytes),
+        counted_bytes=int(item.counted_bytes or 0),
+        counted_uploads=int(item.counted_uploads or 0),
         mime_type=item.mime_type,
         size_bytes=_int(item.size_bytes),
         width=_int(item.width),
         height=_int(item.height),
         duration_ms=_int(item.duration_ms),
         faces=_int(item.faces),
+        face_boxes=faces.boxes_from_text(item.face_boxes),
         faces_asked=int(item.faces_asked or 0),
         tags=tuple(item.tags or ()),
         folder=item.folder,
@@ -213,6 +283,8 @@ def to_asset(item: AssetItem) -> Asset:
         clean_mime_type=item.clean_mime_type,
         note=item.note,
         thumbnail_key=item.thumbnail_key,
+        made_from=item.made_from,
+        generation_prompt=item.generation_prompt,
         checked_etag=item.checked_etag,
         error_code=item.error_code,
         error_message=item.error_message,
@@ -235,12 +307,17 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         created_at=to_iso(asset.created_at),
         updated_at=to_iso(asset.updated_at),
         version=asset.version,
+        upload_id=asset.upload_id,
+        part_size_bytes=asset.part_size_bytes,
+        counted_bytes=asset.counted_bytes or None,
+        counted_uploads=asset.counted_uploads or None,
         mime_type=asset.mime_type,
         size_bytes=asset.size_bytes,
         width=asset.width,
         height=asset.height,
         duration_ms=asset.duration_ms,
         faces=asset.faces,
+        face_boxes=faces.boxes_to_text(asset.face_boxes),
         faces_asked=asset.faces_asked or None,
         tags=list(asset.tags) or None,
         folder=asset.folder,
@@ -249,6 +326,8 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         clean_mime_type=asset.clean_mime_type,
         note=asset.note,
         thumbnail_key=asset.thumbnail_key,
+        made_from=asset.made_from,
+        generation_prompt=asset.generation_prompt,
         checked_etag=asset.checked_etag,
         error_code=asset.error_code,
         error_message=asset.error_message,
@@ -258,6 +337,10 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         **due_fields(asset.next_check_at),
         operation=operation,
     )
+
+
+def _counted(asset: Asset) -> tuple[int, int]:
+    return asset.counted_bytes, asset.counted_uploads
 
 
 def _int(number: float | None) -> int | None:

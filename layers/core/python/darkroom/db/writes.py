@@ -55,7 +55,7 @@ def update(
     actions: Sequence[Action],
     *,
     refused: Refusal,
-    condition: Condition,
+    condition: Condition | None = None,
     operation: str | None = None,
 ) -> Write:
     """Change some attributes of the item with this key, also stamping the ``operation``."""
@@ -73,3 +73,8 @@ def update(
 
 def delete(item: BaseItem, *, refused: Refusal, condition: Condition | None = None) -> Write:
     return Write(kind="delete", item=item, refused=refused, condition=condition)
+
+
+def check(item: BaseItem, *, refused: Refusal, condition: Condition) -> Write:
+    """Change nothing, but only let the others happen if this is true."""
+    return Write(kind="check", item=item, refused=refused, condition=condition)

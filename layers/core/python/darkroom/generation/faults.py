@@ -20,6 +20,9 @@ class FaultyProvider:
         self.name = f"fault-{fault}"
         self._fault = fault
 
+    def model_of(self, kind: str) -> str:
+        return ""
+
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if self._fault == "transient":
             raise TransientProviderError("a planted passing fault")

@@ -157,9 +157,18 @@ def _looked_at(run: ProviderRun, moment: datetime) -> dict[str, Any]:
 
 
 def retry(
-    family: JobFamily, key: str, failure: Failure, delay_seconds: float, now: datetime
+    family: JobFamily,
+    key: str,
+    failure: Failure,
+    delay_seconds: float,
+    now: datetime,
+    *,
+    provider: str | None = None,
 ) -> JobFamily:
-    """A task failed for now: ready again after the delay, or failed if its attempts are used up."""
+    """A task failed for now: ready again after the delay, or failed if its attempts are used up.
+
+    ``provider`` is who is asked next; without it the same one.
+    """
     task = _require(family, key)
     if family.job.status is JobStatus.CANCELING:
         return _advance(_with_task(family, _stopped(task, now)), now)
@@ -175,9 +184,19 @@ def retry(
         not_before=not_before,
         run=None,
         is_sent=False,
+        provider=provider or task.provider,
         next_check_at=(not_before or now) + timedelta(seconds=DISPATCH_CHECK_SECONDS),
     )
     return _touched(_with_task(family, again), now)
+
+
+def reroute(family: JobFamily, key: str, provider: str, now: datetime) -> JobFamily:
+    """A ready task is to be done by another provider than was planned."""
+    task = _require(family, key)
+    if task.status is not TaskStatus.READY:
+        return family
+    moved = replace(task, provider=provider, is_sent=False)
+    return _touched(_with_task(family, moved), now)
 
 
 def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:

@@ -408,6 +408,7 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
                 "seed": task.seed,
                 "language": task.language,
                 "provider": task.provider,
+                **({"providers": list(task.providers)} if task.providers else {}),
                 "fault": task.fault,
                 "turn": task.turn,
             }
@@ -437,6 +438,7 @@ def task_from_item(item: TaskItem) -> Task:
         seed=plan["seed"],
         language=plan["language"],
         provider=plan["provider"],
+        providers=tuple(plan.get("providers", ())),
         fault=plan.get("fault"),
         turn=plan.get("turn", ""),
         is_sent=item.lane_key == IN_FLIGHT,

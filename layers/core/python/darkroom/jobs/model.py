@@ -78,6 +78,9 @@ class Task:
     seed: int = 0
     language: str = "en"
     provider: str = ""
+    """Who is asked to do it now."""
+    providers: tuple[str, ...] = ()
+    """Who may be asked, in this order, where there is more than one."""
     fault: str | None = None
     turn: str = ""
     """Its job's place in the account's line: the smaller, the sooner."""

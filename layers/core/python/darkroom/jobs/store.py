@@ -444,6 +444,12 @@ def find_deleted(job_id: str) -> Job | None:
     return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
 
 
+def list_tasks_of_deleted(job_id: str) -> list[Task]:
+    """The tasks of a deleted job that are not erased yet."""
+    raw_items = (raw for raw in _query_collection(job_id) if raw["sk"]["S"].startswith(TASK_PREFIX))
+    return [task_from_item(TaskItem.from_raw_data(raw)) for raw in raw_items]
+
+
 def erase_writes(job_id: str) -> list[Write]:
     """Remove everything of the collection but the job's own item."""
 

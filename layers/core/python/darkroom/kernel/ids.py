@@ -11,6 +11,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 
 from darkroom.kernel.clock import Clock
 
@@ -55,6 +56,15 @@ def derived_id(prefix: str, *cause: str) -> str:
     """The id of what ``cause`` creates: the same for the same cause, whenever it is asked."""
     digest = hashlib.sha256("\x1f".join(cause).encode()).digest()
     number = int.from_bytes(digest[:16], "big") & ((1 << _ULID_BITS) - 1)
+    return f"{prefix}_{_encode(number & ~_OUTPUT_MASK)}"
+
+
+def derived_id_at(prefix: str, at: datetime, *cause: str) -> str:
+    """The id of what ``cause`` created at this moment: as fixed as the moment itself, and sorted
+    by it among the random ids of its kind."""
+    millis = int(at.timestamp() * 1000)
+    digest = hashlib.sha256("\x1f".join(cause).encode()).digest()
+    number = millis << 80 | int.from_bytes(digest[:10], "big")
     return f"{prefix}_{_encode(number & ~_OUTPUT_MASK)}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,14 @@ class Settings:
     """Another address of Stripe's API, for tests; None is Stripe's own."""
     checkout_return_url: str
     generate_queue_url: str
-    image_provider: str
-    """Who makes keyframes and portraits: ``local-studio`` or ``replicate``."""
-    replicate_secret_arn: str
-    replicate_model: str
-    replicate_api_base: str | None
-    """Another address of Replicate's API, for tests; None is Replicate's own."""
+    provider_config: Mapping[str, Mapping[str, Any]]
+    """The cloud providers to use, by name; see ``roster``."""
+    provider_routes: Mapping[str, Sequence[str]]
+    """Who does what, in which order; see ``providers.routes``. Else what is built in does it."""
+    provider_secret_prefix: str
+    """Begins the names of their secrets, which end with the provider's."""
+    face_provider: str
+    """Who finds faces in pictures that come in: ``local`` or ``rekognition``."""
     callback_base_url: str
     """Where providers reach this API."""
     console_url: str
@@ -71,10 +75,10 @@ class Settings:
             stripe_api_base=env.get("STRIPE_API_BASE") or None,
             checkout_return_url=env.get("CHECKOUT_RETURN_URL", ""),
             generate_queue_url=env.get("QUEUE_GENERATE_URL", ""),
-            image_provider=env.get("IMAGE_PROVIDER") or "local-studio",
-            replicate_secret_arn=env.get("REPLICATE_SECRET_ARN", ""),
-            replicate_model=env.get("REPLICATE_MODEL", ""),
-            replicate_api_base=env.get("REPLICATE_API_BASE") or None,
+            provider_config=json.loads(env.get("PROVIDER_CONFIG") or "{}"),
+            provider_routes=json.loads(env.get("PROVIDER_ROUTES") or "{}"),
+            provider_secret_prefix=env.get("PROVIDER_SECRET_PREFIX", ""),
+            face_provider=env.get("FACE_PROVIDER") or "local",
             callback_base_url=env.get("CALLBACK_BASE_URL", ""),
             console_url=env.get("CONSOLE_URL", ""),
             currency=env.get("CURRENCY", "USD"),

@@ -8,11 +8,12 @@ from __future__ import annotations
 from darkroom.kernel.errors import InvalidInput
 from darkroom.recipes.base import Recipe
 from darkroom.recipes.captions import CAPTIONS
+from darkroom.recipes.images import IMAGES
 from darkroom.recipes.portraits import PORTRAITS
 from darkroom.recipes.scenes import QUICK, STORY, TRAILER
 
 REGISTRY: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (QUICK, STORY, TRAILER, PORTRAITS, CAPTIONS)
+    recipe.name: recipe for recipe in (QUICK, STORY, TRAILER, PORTRAITS, CAPTIONS, IMAGES)
 }
 
 

@@ -7,11 +7,13 @@ Confirming, queueing, claiming, retrying, settling, regenerating and cancelling 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.faces import FaceBox, to_json
 from darkroom.kernel.money import PricePart
 from darkroom.recipes.fields import merge_patch
 
@@ -30,12 +32,15 @@ class Material:
     storage_key: str
     mime_type: str
     duration_ms: int | None = None
+    size_bytes: int | None = None
     role: str | None = None
     """Of a reference photo."""
     is_active: bool = True
     """A reference photo that was withdrawn is not."""
     name: str = ""
     """The file's name, for people."""
+    face: FaceBox | None = None
+    """The largest face of a picture, where that is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +162,50 @@ class Recipe(ABC):
             Conflict: NOT_REGENERABLE.
         """
         raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
+
+
+def source_keys(materials: Sequence[Material]) -> dict[str, str]:
+    """Material id → the name under which tasks get it: ``photo_1`` …, ``media_1`` …, in their
+    order."""
+    keys: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for material in materials:
+        name = "photo" if material.kind == "image" else "media"
+        counts[name] += 1
+        keys[material.id] = f"{name}_{counts[name]}"
+    return keys
+
+
+def faces_of(blueprint: Blueprint, material_ids: Sequence[str]) -> dict[str, Any]:
+    """The parameter ``faces`` of a task that works on these pictures: where the face is in each,
+    as far as that is known; empty where it is not."""
+    keys = source_keys(blueprint.materials)
+    faces = {
+        keys[material.id]: to_json(material.face)
+        for material in blueprint.materials
+        if material.id in material_ids and material.face is not None
+    }
+    return {"faces": faces} if faces else {}
+
+
+def image_keys(count: int) -> list[str]:
+    """The keys of the tasks of a job that makes so many pictures."""
+    return [f"img_{number:02}" for number in range(1, count + 1)]
+
+
+def image_again(recipe: str, keys: Sequence[str], target: Target) -> Regeneration:
+    """The target ``image`` of a job whose pictures have these keys.
+
+    Raises:
+        InvalidInput: INVALID_TARGET.
+    """
+    if target.name != "image":
+        raise InvalidInput(f"{recipe} has no target {target.name}", code="INVALID_TARGET")
+    if target.clip_no is not None:
+        raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
+    if target.key is None or target.key not in keys:
+        raise InvalidInput("key must name an image of the job", code="INVALID_TARGET")
+    return Regeneration(keys=(target.key,), promised=(target.key,))
 
 
 def require_kind(materials: Sequence[Material], kinds: frozenset[str], path: str) -> None:

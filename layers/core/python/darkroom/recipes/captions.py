@@ -7,13 +7,22 @@ names many files and becomes one job for each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
-from darkroom.kernel.limits import CAPTION_FILES_LIMIT, CAPTION_TARGETS_LIMIT
+from darkroom.kernel.limits import (
+    CAPTION_CUT_SECONDS,
+    CAPTION_FILES_LIMIT,
+    CAPTION_PART_BYTES,
+    CAPTION_PART_SECONDS,
+    CAPTION_PART_WITH_SPEAKERS_SECONDS,
+    CAPTION_TARGETS_LIMIT,
+    CAPTION_TASKS_LIMIT,
+)
 from darkroom.kernel.money import PricePart
 from darkroom.recipes.base import Blueprint, Material, Recipe, TaskSpec, require_kind
 from darkroom.recipes.choices import DISTINCT, one_of
@@ -144,7 +153,11 @@ class Captions(Recipe):
 
     def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
         wanted = blueprint.only_keys
-        return [spec for spec in _specs(blueprint.inputs) if not wanted or spec.key in wanted]
+        [material] = blueprint.materials
+        specs = _specs(blueprint.inputs)
+        if _is_long(blueprint.inputs["options"], material):
+            specs = [*_heard_in_parts(specs[0], material, beside=len(specs)), *specs[1:]]
+        return [spec for spec in specs if not wanted or spec.key in wanted]
 
 
 def started_minutes(material: Material) -> int:
@@ -229,6 +242,47 @@ def _specs(inputs: Mapping[str, Any]) -> list[TaskSpec]:
     for language in _targets(options):
         specs += _written(options, language, needs=f"translate_{language}")
     return specs
+
+
+def _is_long(options: Mapping[str, Any], material: Material) -> bool:
+    """Whether it is more than whoever listens takes at once."""
+    duration_ms, size_bytes = material.duration_ms or 0, material.size_bytes or 0
+    return duration_ms > _part_ms(options["diarization"]) or size_bytes > CAPTION_PART_BYTES
+
+
+def _part_ms(diarization: bool) -> int:
+    """How long what is heard at once may be. Who speaks is told by a service only, which takes
+    hours, and would not know a speaker of one part in the next."""
+    return 1000 * (CAPTION_PART_WITH_SPEAKERS_SECONDS if diarization else CAPTION_PART_SECONDS)
+
+
+def _heard_in_parts(whole: TaskSpec, material: Material, *, beside: int) -> list[TaskSpec]:
+    """Tasks that cut the sound into parts, hear each, and join what was heard under the key of
+    the one task they stand for. ``beside`` how many others; a job has only so many."""
+    assert material.duration_ms is not None
+    window_ms = CAPTION_CUT_SECONDS * 1000
+    room_ms = _part_ms(whole.params["diarization"]) - 2 * window_ms
+    count = min(-(-material.duration_ms // room_ms), (CAPTION_TASKS_LIMIT - beside) // 2)
+    starts = [material.duration_ms * number // count for number in range(count)]
+    parts, heard, offsets = [], [], {}
+    for number, (start_ms, end_ms) in enumerate(
+        zip(starts, [*starts[1:], None], strict=True), start=1
+    ):
+        until = {} if end_ms is None else {"toMs": end_ms}
+        part = TaskSpec(
+            key=f"media_{number:02}",
+            kind="extract",
+            params={"fromMs": start_ms, "windowMs": window_ms, **until},
+            materials=whole.materials,
+        )
+        listener = replace(whole, key=f"{TRANSCRIBE}_{number:02}", needs=(part.key,), materials=())
+        parts.append(part)
+        heard.append(listener)
+        offsets[listener.key] = max(0, start_ms - window_ms)
+    joined = TaskSpec(
+        key=whole.key, kind="merge", needs=tuple(offsets), params={"offsetsMs": offsets}
+    )
+    return [*parts, *heard, joined]
 
 
 def _written(options: Mapping[str, Any], language: str, *, needs: str) -> list[TaskSpec]:

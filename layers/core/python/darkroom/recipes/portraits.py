@@ -18,7 +18,17 @@ from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import PORTRAITS_PER_JOB_LIMIT, REFERENCE_PHOTOS_PER_JOB_LIMIT
 from darkroom.kernel.money import PricePart
 from darkroom.recipes import rewrite as rewriting
-from darkroom.recipes.base import Blueprint, Material, Recipe, Regeneration, Target, TaskSpec
+from darkroom.recipes.base import (
+    Blueprint,
+    Material,
+    Recipe,
+    Regeneration,
+    Target,
+    TaskSpec,
+    faces_of,
+    image_again,
+    image_keys,
+)
 from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import (
     Faults,
@@ -125,7 +135,7 @@ class Portraits(Recipe):
         pairs = walk(inputs["styles"], _roles(inputs, photos), inputs["totalImages"])
         wanted = blueprint.only_keys
         return [
-            _picture(inputs, key, style, role, photos[role])
+            _picture(blueprint, key, style, role, photos[role])
             for key, (style, role) in zip(_keys(inputs), pairs, strict=True)
             if not wanted or key in wanted
         ]
@@ -133,13 +143,7 @@ class Portraits(Recipe):
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        if target.name != "image":
-            raise InvalidInput(f"{self.name} has no target {target.name}", code="INVALID_TARGET")
-        if target.clip_no is not None:
-            raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
-        if target.key is None or target.key not in _keys(inputs):
-            raise InvalidInput("key must name an image of the job", code="INVALID_TARGET")
-        return Regeneration(keys=(target.key,), promised=(target.key,))
+        return image_again(self.name, _keys(inputs), target)
 
 
 def walk(styles: Sequence[str], roles: Sequence[str], count: int) -> list[tuple[str, str]]:
@@ -171,7 +175,7 @@ def _require_one_of_each(parsed: PortraitInputs) -> None:
 
 
 def _keys(inputs: Mapping[str, Any]) -> list[str]:
-    return [f"img_{number:02}" for number in range(1, inputs["totalImages"] + 1)]
+    return image_keys(inputs["totalImages"])
 
 
 def _photo_by_role(photos: Sequence[Material]) -> dict[str, str]:
@@ -188,12 +192,14 @@ def _roles(inputs: Mapping[str, Any], photos: Mapping[str, str]) -> list[str]:
     return inputs.get("roles") or list(photos)
 
 
-def _picture(inputs: Mapping[str, Any], key: str, style: str, role: str, photo_id: str) -> TaskSpec:
+def _picture(blueprint: Blueprint, key: str, style: str, role: str, photo_id: str) -> TaskSpec:
+    inputs = blueprint.inputs
     params = {
         "style": style,
         "role": role,
         "prompt": _prompt(style, role),
         "aspectRatio": ASPECT_RATIO,
+        **faces_of(blueprint, (photo_id,)),
     }
     if "modelId" in inputs:
         params["modelId"] = inputs["modelId"]

@@ -42,8 +42,9 @@ _MOODS = {
 _FRAMINGS = {"close": "close", "medium": "medium", "far": "wide"}
 
 
-def sanitize(raw_text: str) -> str:
-    """Normalised text without control characters, markup and contact data.
+def sanitize(raw_text: str, *, path: str = "rewrite.rawText") -> str:
+    """Normalised text without control characters, markup and contact data; ``path`` is where it
+    stands in the inputs.
 
     Raises:
         InvalidInput: CONTENT_REJECTED with its ``category``; or nothing is left of the text.
@@ -56,16 +57,14 @@ def sanitize(raw_text: str) -> str:
     _check_content(text)
     text = _SPACE.sub(" ", _masked(text)).strip()
     if not text:
-        raise _refused("has no text in it")
+        raise _refused(path, "has no text in it")
     if len(text) > REWRITE_LIMIT_CHARS:
-        raise _refused(f"should have at most {REWRITE_LIMIT_CHARS} characters")
+        raise _refused(path, f"should have at most {REWRITE_LIMIT_CHARS} characters")
     return text
 
 
-def _refused(message: str) -> InvalidInput:
-    return InvalidInput(
-        "not a text we can use", fields=[{"path": "rewrite.rawText", "message": message}]
-    )
+def _refused(path: str, message: str) -> InvalidInput:
+    return InvalidInput("not a text we can use", fields=[{"path": path, "message": message}])
 
 
 def _masked(text: str) -> str:

@@ -22,6 +22,7 @@ from darkroom.recipes.base import (
     Regeneration,
     Target,
     TaskSpec,
+    faces_of,
     require_kind,
 )
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
@@ -212,8 +213,9 @@ class SceneRecipe(Recipe):
         rewrite = self._rewrite_of(blueprint, number)
         if rewrite is not None:
             prompt = f"{prompt} {rewriting.prompt_of(rewrite)}"
-        params = self._common(blueprint, number) | {"prompt": prompt}
         photos = self.material_ids(blueprint.inputs)
+        params = self._common(blueprint, number) | {"prompt": prompt}
+        params |= faces_of(blueprint, photos)
         return TaskSpec(key=f"kf_{number}", kind="keyframe", params=params, materials=photos)
 
     def _clip(self, blueprint: Blueprint, number: int) -> TaskSpec:

@@ -17,7 +17,9 @@ from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS
 from darkroom.plans.model import limits_of
 from darkroom.plans.store import find_plan
+from darkroom.usecases.ask_provider import well_provider
 from darkroom.usecases.dispatch_task import dispatch_task
+from darkroom.usecases.finish_task import reroute_task
 
 
 def admit_tasks(app: App, task: Task) -> int:
@@ -45,7 +47,15 @@ def admit_tasks(app: App, task: Task) -> int:
 
 
 def send_task(app: App, task: Task) -> None:
-    """Send a ready task's message, then note it: unnoted, it is sent once more at worst."""
+    """Send a ready task's message, then note it: unnoted, it is sent once more at worst.
+
+    If its provider is left alone for now, it is given to the next one instead, and the news of
+    that sends it.
+    """
+    provider = well_provider(app, task)
+    if provider != task.provider:
+        reroute_task(app, task, provider)
+        return
     dispatch_task(app, task)
     check_at = app.clock.now() + timedelta(seconds=DISPATCH_CHECK_SECONDS)
     if task.not_before is not None:

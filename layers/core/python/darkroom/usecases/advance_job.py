@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from darkroom.bootstrap import App
 from darkroom.credits import model
@@ -16,8 +16,10 @@ from darkroom.usecases.racing import until_won
 Step = Callable[[JobFamily], JobFamily | None]
 
 
-def advance(app: App, job_id: str, step: Step) -> JobFamily | None:
+def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) -> JobFamily | None:
     """Apply a pure step to a job and commit what changed; the last step settles the hold.
+
+    What is ``beside`` it is written with it, or not at all.
 
     The step returns None when there is nothing (any more) to do. Returns the family as it now
     is, or None when there is no such job.
@@ -35,7 +37,7 @@ def advance(app: App, job_id: str, step: Step) -> JobFamily | None:
         writes = jobs_store.family_writes(before, after, operation)
         if after.job.is_final and not before.job.is_final:
             writes += _settlement(app, after.job, operation)
-        commit(writes)
+        commit([*writes, *beside])
         return after
 
     return until_won(app, attempt)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
 from darkroom.bootstrap import App
-from darkroom.generation.pictures import read_png_size
+from darkroom.generation.media_size import read_size
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,
@@ -30,12 +31,16 @@ from darkroom.kernel.limits import (
     MAX_OUTPUTS_PER_TASK,
     RESULT_FETCH_SECONDS,
     RESULT_LIMIT_BYTES,
+    WAITING_LIMIT_SECONDS,
 )
+from darkroom.usecases.ask_provider import Asked, note, remember_made
 from darkroom.usecases.call_address import callback_url
 from darkroom.usecases.claim_task import claim_look
 from darkroom.usecases.finish_task import complete_task, look_later
-from darkroom.usecases.run_task import AttemptCrashed, fail_for, store_all
+from darkroom.usecases.run_task import AttemptCrashed, fail_for, model_of, store_all
 
+# Of a whole file of these types it can be told how large it is.
+_MEASURED = frozenset({"image/png", "image/jpeg", "image/webp", "video/mp4"})
 _TOLD = ("style", "role", "language")
 
 
@@ -57,7 +62,7 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, look: int) ->
         task = replace(task, run=replace(task.run, ref=ref))
         return _collect(app, task, provider)
     except (TransientProviderError, PermanentProviderError) as error:
-        return fail_for(app, task, error)
+        return fail_for(app, _asked(app, task), error)
     except AnswerLost:
         return _wait_on(app, task)
     except Exception as error:
@@ -97,8 +102,23 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
     with tempfile.TemporaryDirectory(prefix="task-") as folder:
         artifacts = _fetch_all(app, task, provider, result, Path(folder))
         outputs = store_all(app, task, artifacts)
-    complete_task(app, task, outputs)
+    asked = _asked(app, task)
+    notes = note(app, asked, "succeeded", charges=result.charges, ref=_ref_of(task))
+    complete_task(app, task, outputs, beside=notes)
+    remember_made(app, asked, outputs)
     return "succeeded"
+
+
+def _asked(app: App, task: Task) -> Asked:
+    """The attempt as its provider was asked; when exactly is in what is noted of it already."""
+    began = app.clock.now()
+    if task.run is not None:
+        began = task.run.until - timedelta(seconds=WAITING_LIMIT_SECONDS)
+    return Asked(task, model_of(app, task), began)
+
+
+def _ref_of(task: Task) -> str | None:
+    return task.run.ref if task.run is not None else None
 
 
 def _wait_on(app: App, task: Task) -> str:
@@ -109,7 +129,8 @@ def _wait_on(app: App, task: Task) -> str:
         return "waiting"
     if run.ref is not None:
         _cancel(app, task, run)
-    return fail_for(app, task, TransientProviderError("It took too long.", code="PROVIDER_TIMEOUT"))
+    error = TransientProviderError("It took too long.", code="PROVIDER_TIMEOUT")
+    return fail_for(app, _asked(app, task), error)
 
 
 def _cancel(app: App, task: Task, run: ProviderRun) -> None:
@@ -132,7 +153,7 @@ def _fetch_all(
 def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path: Path) -> Artifact:
     limits = FetchLimits(
         hosts=provider.result_hosts,
-        mime_types=frozenset({file.mime_type}),
+        mime_types=frozenset(file.fetched_mime_types or (file.mime_type,)),
         size_bytes=RESULT_LIMIT_BYTES,
         seconds=RESULT_FETCH_SECONDS,
     )
@@ -144,12 +165,17 @@ def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path
         raise PermanentProviderError("The result was not usable.", code="BAD_RESULT") from error
     except FetchFailed as error:
         raise AnswerLost(error.detail) from error
-    width, height = read_png_size(path) if file.mime_type == "image/png" else (None, None)
+    if file.convert is not None:
+        path = file.convert(path)
+    size = read_size(path, file.mime_type)
+    if file.mime_type in _MEASURED and size.width is None:
+        raise TransientProviderError("what was made is not what it should be", code="BAD_RESULT")
     return Artifact(
         type=file.type,
         mime_type=file.mime_type,
         path=path,
-        width=width,
-        height=height,
+        width=size.width,
+        height=size.height,
+        duration_ms=size.duration_ms,
         extra={name: task.params[name] for name in _TOLD if name in task.params},
     )

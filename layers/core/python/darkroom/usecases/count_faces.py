@@ -8,11 +8,11 @@ from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import CLEAN_IMAGE_LIMIT_BYTES
-from darkroom.uploads.ports import CountFaces, FaceCheckUnavailable
+from darkroom.uploads.ports import FaceCheckUnavailable, FindFaces
 from darkroom.usecases.racing import until_won
 
 
-def count_faces(app: App, count: CountFaces, *, account_id: str, asset_id: str) -> str:
+def count_faces(app: App, find: FindFaces, *, account_id: str, asset_id: str) -> str:
     """Count if somebody asked and nobody has counted yet; repeating changes nothing.
 
     Returns what happened: ``idle``, ``counted``, or ``uncounted`` (the detector did not answer;
@@ -22,7 +22,7 @@ def count_faces(app: App, count: CountFaces, *, account_id: str, asset_id: str) 
     if asset is None or not model.wants_faces(asset) or asset.clean_key is None:
         return "idle"
     try:
-        faces = count(app.storage.read(asset.clean_key, limit_bytes=CLEAN_IMAGE_LIMIT_BYTES))
+        faces = find(app.storage.read(asset.clean_key, limit_bytes=CLEAN_IMAGE_LIMIT_BYTES))
     except (FaceCheckUnavailable, NotFound):
         return "uncounted"
     operation = app.ids.token()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from darkroom.adapters.storage import LANES, clean_prefix, quarantine_key
+from darkroom.adapters.storage import LANES, MEDIA_LANE, clean_prefix, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap import App
 from darkroom.db import commit, commit_one
 from darkroom.kernel.errors import Conflict
+from darkroom.usecases.count_upload import buried_writes
 from darkroom.usecases.index_asset import index_asset
 from darkroom.usecases.racing import until_won
 
@@ -24,28 +25,36 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
 
     def attempt() -> None:
         asset = assets_store.find_asset(account_id, asset_id)
-        if asset is None and assets_store.has_grave(account_id, asset_id):
+        if asset is None and assets_store.find_grave(account_id, asset_id) is not None:
             return
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.references:
             raise Conflict("a reference photo is made of it", code="ASSET_IN_USE")
-        commit(assets_store.bury_writes(asset, app.clock.now(), operation))
+        commit(buried_writes(asset, app.clock.now(), operation))
 
     until_won(app, attempt)
 
 
-def erase_asset(app: App, account_id: str, asset_id: str) -> None:
+def erase_asset(app: App, account_id: str, asset_id: str, *, upload_id: str | None = None) -> None:
     """Remove every file and place of a deleted asset; safe to repeat.
 
     A check that is under way finds no asset at its end and removes what it has written itself.
     """
     for lane in LANES:
+        if upload_id is not None and lane == MEDIA_LANE:
+            app.storage.abort_parts(quarantine_key(lane, account_id, asset_id), upload_id)
         app.storage.delete(quarantine_key(lane, account_id, asset_id))
     app.storage.delete_all(clean_prefix(account_id, asset_id))
     index_asset(account_id, asset_id)
 
 
 def erase_finally(app: App, account_id: str, asset_id: str) -> None:
-    """Erase once more, and forget that there was anything."""
-    erase_asset(app, account_id, asset_id)
-    commit_one(assets_store.forget_grave_write(account_id, asset_id))
+    """Erase once more, and forget that there was anything that could come again."""
+    grave = assets_store.find_grave(account_id, asset_id)
+    upload_id = None if grave is None else grave.upload_id
+    erase_asset(app, account_id, asset_id, upload_id=upload_id)
+    if grave is not None and grave.made_from is not None:
+        # Its job may tell of it again, however late.
+        commit_one(assets_store.rest_write(account_id, asset_id))
+    else:
+        commit_one(assets_store.forget_grave_write(account_id, asset_id))

@@ -11,6 +11,7 @@ from darkroom.jobs import list_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
+from darkroom.usecases.keep_pictures import keep_pictures
 from darkroom.usecases.project_job import project_job
 from darkroom.usecases.remove_from_album import forget_job_in_albums
 
@@ -30,6 +31,8 @@ def erase_job(app: App, job_id: str) -> bool:
     if job is not None and not is_last and job.status is not JobStatus.DRAFT:
         # What happened has happened: its facts outlive it, also if their record was lost.
         project_job(app, job)
+    # What it made for the account's files is the account's, if nobody has told of it yet.
+    keep_pictures(app, jobs_store.list_tasks_of_deleted(job_id))
     forget_job_in_albums(app, grave.account_id, job_id)
     app.storage.delete_all(outputs_prefix(grave.account_id, job_id))
     for write in jobs_store.erase_writes(job_id):

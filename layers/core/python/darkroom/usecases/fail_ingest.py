@@ -7,6 +7,7 @@ from darkroom.assets.model import refuse
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.uploads.failures import UploadFailure, message_of
+from darkroom.usecases.count_upload import counted_writes
 from darkroom.usecases.racing import until_won
 
 
@@ -23,7 +24,7 @@ def fail_ingest(app: App, *, account_id: str, asset_id: str) -> bool:
         if asset is None or asset.is_final:
             return False
         failed = refuse(asset, code=failure.value, message=message_of(failure), now=app.clock.now())
-        commit([assets_store.save_write(asset, failed, operation)])
+        commit(counted_writes(asset, failed, operation))
         return True
 
     return until_won(app, attempt)

@@ -58,6 +58,7 @@ def _material(material_id: str, item: Any) -> Material:
             mime_type=photo.mime_type,
             role=photo.role,
             is_active=photo.is_active,
+            face=photo.face,
         )
     asset = assets_store.to_asset(item)
     _require_usable(asset)
@@ -69,7 +70,9 @@ def _material(material_id: str, item: Any) -> Material:
         storage_key=known,
         mime_type=asset.clean_mime_type or CLEAN_IMAGE_TYPE,
         duration_ms=asset.duration_ms,
+        size_bytes=asset.size_bytes,
         name=asset.filename,
+        face=next(iter(asset.face_boxes), None),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darkroom.bootstrap import App
+from darkroom.db import Write
 from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, JobFamily, Output, Task
 from darkroom.jobs.states import TaskStatus
@@ -12,8 +13,13 @@ from darkroom.kernel.limits import TASK_BACKOFF_BASE_SECONDS, TASK_BACKOFF_LIMIT
 from darkroom.usecases.advance_job import advance
 
 
-def complete_task(app: App, task: Task, outputs: Sequence[Output]) -> JobFamily | None:
-    """The attempt delivered. Does nothing when its lease was lost to another attempt."""
+def complete_task(
+    app: App, task: Task, outputs: Sequence[Output], *, beside: Sequence[Write] = ()
+) -> JobFamily | None:
+    """The attempt delivered. Does nothing when its lease was lost to another attempt.
+
+    Here and below, ``beside`` is what is noted of the attempt in the same transaction.
+    """
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -21,10 +27,12 @@ def complete_task(app: App, task: Task, outputs: Sequence[Output]) -> JobFamily 
             return None
         return engine.succeed(family, task.key, outputs, now)
 
-    return advance(app, task.job_id, step)
+    return advance(app, task.job_id, step, beside=beside)
 
 
-def await_provider(app: App, task: Task, ref: str | None) -> JobFamily | None:
+def await_provider(
+    app: App, task: Task, ref: str | None, *, beside: Sequence[Write] = ()
+) -> JobFamily | None:
     """The attempt is its provider's affair now, or may be. Does nothing when the provider has
     called back before, which said the same."""
     now = app.clock.now()
@@ -34,7 +42,7 @@ def await_provider(app: App, task: Task, ref: str | None) -> JobFamily | None:
             return None
         return engine.wait(family, task.key, ref, now)
 
-    return advance(app, task.job_id, step)
+    return advance(app, task.job_id, step, beside=beside)
 
 
 def look_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
@@ -50,9 +58,19 @@ def look_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
 
 
 def fail_task(
-    app: App, task: Task, failure: Failure, *, transient: bool, at_least_seconds: float = 0
+    app: App,
+    task: Task,
+    failure: Failure,
+    *,
+    transient: bool,
+    at_least_seconds: float = 0,
+    provider: str | None = None,
+    beside: Sequence[Write] = (),
 ) -> JobFamily | None:
-    """The attempt failed: another one follows if that may help and attempts are left."""
+    """The attempt failed: another one follows if that may help and attempts are left.
+
+    ``provider`` is who makes that one; without it the same.
+    """
     now = app.clock.now()
     delay_seconds = max(at_least_seconds, backoff_seconds(app, task.attempts))
 
@@ -60,8 +78,25 @@ def fail_task(
         if not _holds(family, task):
             return None
         if transient:
-            return engine.retry(family, task.key, failure, delay_seconds, now)
+            return engine.retry(family, task.key, failure, delay_seconds, now, provider=provider)
         return engine.fail(family, task.key, failure, now)
+
+    return advance(app, task.job_id, step, beside=beside)
+
+
+def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
+    """A ready task is given to another provider. Does nothing once somebody has begun it."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        current = family.task(task.key)
+        if current is None or (current.status, current.attempts, current.provider) != (
+            task.status,
+            task.attempts,
+            task.provider,
+        ):
+            return None
+        return engine.reroute(family, task.key, provider, now)
 
     return advance(app, task.job_id, step)
 

@@ -6,6 +6,7 @@ it lasts. Whatever comes, one verdict is saved, once; the rest is thrown away.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ from darkroom.assets.model import Asset, Finding
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import NotFound, Unavailable
+from darkroom.kernel.limits import REWRITE_LIMIT_BYTES
 from darkroom.uploads.failures import UploadFailure, failure_of, message_of
-from darkroom.uploads.ports import CheckUpload, CleanUpload, UploadRefused
+from darkroom.uploads.ports import CheckUpload, CleanUpload, ProbeUpload, UploadRefused
+from darkroom.usecases.count_upload import counted_writes
 from darkroom.usecases.racing import until_won
 
 READS_LIMIT = 3
@@ -53,10 +56,25 @@ class _Checked:
     verdict: Verdict
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Checks:
+    check: CheckUpload
+    probe: ProbeUpload | None
+
+
 def ingest_upload(
-    app: App, check: CheckUpload, *, lane: str, account_id: str, asset_id: str
+    app: App,
+    check: CheckUpload,
+    *,
+    lane: str,
+    account_id: str,
+    asset_id: str,
+    probe: ProbeUpload | None = None,
 ) -> str:
     """Check the asset's content, unless that has been done.
+
+    What is too large to be fetched and written anew is looked at where it lies (``probe``), and
+    its copy is made within the storage.
 
     Returns what happened, for the log: ``uploaded``, ``failed``, ``ignored`` (it was final
     before), ``unknown`` (no such asset; the content is deleted), ``stray`` (the asset is of
@@ -66,12 +84,12 @@ def ingest_upload(
         Unavailable: the content was replaced again and again; nothing has changed.
     """
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
-        checked = _check(app, check, lane, account_id, asset_id, Path(folder))
+        checks = _Checks(check=check, probe=probe)
+        checked = _check(app, checks, lane, account_id, asset_id, Path(folder))
         if isinstance(checked, str):
             outcome = checked
         else:
-            if not isinstance(checked.verdict, UploadFailure):
-                _keep(app, account_id, asset_id, checked.verdict)
+            _keep(app, lane, account_id, asset_id, checked)
             outcome = _conclude(app, account_id, asset_id, checked)
     if outcome == UNKNOWN:
         # An aborted upload: a check that was under way may have left its copies.
@@ -83,7 +101,7 @@ def ingest_upload(
 
 
 def _check(
-    app: App, check: CheckUpload, lane: str, account_id: str, asset_id: str, folder: Path
+    app: App, checks: _Checks, lane: str, account_id: str, asset_id: str, folder: Path
 ) -> _Checked | str:
     """The verdict on content that is still there after it was reached, or why there is none.
 
@@ -104,14 +122,16 @@ def _check(
             return ABSENT
         workdir = folder / str(number)
         workdir.mkdir()
-        verdict = _examine(app, check, asset, arrived, workdir)
+        verdict = _examine(app, checks, asset, arrived, workdir)
         if app.storage.find(key) == arrived:
             return _Checked(arrived=arrived, verdict=verdict)
+        # There is room for one file at a time.
+        shutil.rmtree(workdir)
     raise Unavailable("the content keeps changing")
 
 
 def _examine(
-    app: App, check: CheckUpload, asset: Asset, arrived: ObjectFacts, workdir: Path
+    app: App, checks: _Checks, asset: Asset, arrived: ObjectFacts, workdir: Path
 ) -> Verdict:
     if arrived.size_bytes == 0:
         return UploadFailure.CORRUPT_FILE
@@ -123,8 +143,13 @@ def _examine(
     key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
     source = workdir / "source"
     try:
-        app.storage.download(key, source, limit_bytes=asset.declared_size_bytes)
-        found = check(source, workdir)
+        if arrived.size_bytes <= REWRITE_LIMIT_BYTES:
+            app.storage.download(key, source, limit_bytes=asset.declared_size_bytes)
+            found = checks.check(source, workdir)
+        elif checks.probe is not None:
+            found = checks.probe(app.storage.source_url(key), arrived.size_bytes, workdir)
+        else:
+            return UploadFailure.FILE_TOO_LARGE
     except NotFound:
         # Gone since the last line: the look that follows sees it, and starts over.
         return UploadFailure.UPLOAD_INCOMPLETE
@@ -133,12 +158,27 @@ def _examine(
     return found if found.kind == asset.kind else UploadFailure.TYPE_MISMATCH
 
 
-def _keep(app: App, account_id: str, asset_id: str, found: CleanUpload) -> None:
-    """Before the verdict is saved: an asset that is ``uploaded`` has its files."""
+def _keep(app: App, lane: str, account_id: str, asset_id: str, checked: _Checked) -> None:
+    """Before the verdict is saved: an asset that is ``uploaded`` has its files.
+
+    Raises:
+        Unavailable: what was checked is gone meanwhile; the next check says why.
+    """
+    found = checked.verdict
+    if isinstance(found, UploadFailure):
+        return
     for file in (found.copy, found.thumbnail):
-        if file is not None:
-            key = clean_key(account_id, asset_id, file.name)
+        if file is None:
+            continue
+        key = clean_key(account_id, asset_id, file.name)
+        if file.path is not None:
             app.storage.upload(key, file.path, mime_type=file.mime_type)
+            continue
+        source = quarantine_key(lane, account_id, asset_id)
+        try:
+            app.storage.copy_large(source, key, facts=checked.arrived, mime_type=file.mime_type)
+        except NotFound as error:
+            raise Unavailable("what was checked is gone") from error
 
 
 def _conclude(app: App, account_id: str, asset_id: str, checked: _Checked) -> str:
@@ -151,7 +191,7 @@ def _conclude(app: App, account_id: str, asset_id: str, checked: _Checked) -> st
         if asset.is_final:
             return IGNORED
         after = _concluded(app, asset, checked)
-        commit([assets_store.save_write(asset, after, operation)])
+        commit(counted_writes(asset, after, operation))
         return after.status.value
 
     return until_won(app, attempt)

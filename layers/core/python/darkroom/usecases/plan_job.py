@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from darkroom.bootstrap import App, provider_of
+from darkroom.bootstrap import App
+from darkroom.generation.ports import capability_of
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Source, Task
@@ -15,8 +15,11 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.limits import PRIORITY_LIMIT
+from darkroom.plans.model import FREE
+from darkroom.plans.store import find_plan
+from darkroom.providers.routes import depends_on_plan, order_of
 from darkroom.recipes import get_recipe
-from darkroom.recipes.base import Blueprint, Material, TaskSpec
+from darkroom.recipes.base import Blueprint, Material, TaskSpec, source_keys
 from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.find_materials import find_materials
@@ -70,14 +73,26 @@ def _tasks(app: App, job: Job) -> list[Task]:
     blueprint = blueprint_of(job)
     specs = get_recipe(job.recipe).plan(blueprint)
     sources = _sources(blueprint.materials)
+    order = _order_of(app, job)
     return [
-        _task(job, number, spec, sources, provider_of(app.settings, spec.kind))
+        _task(job, number, spec, sources, order(spec.kind))
         for number, spec in enumerate(specs, start=1)
     ]
 
 
+def _order_of(app: App, job: Job) -> Callable[[str], tuple[str, ...]]:
+    """Kind of a task → who may be asked to do it, in this order."""
+    routes = app.settings.provider_routes
+    plan = find_plan(job.account_id) if depends_on_plan(routes) else FREE
+
+    def order(kind: str) -> tuple[str, ...]:
+        return order_of(routes, capability=capability_of(kind), recipe=job.recipe, plan=plan)
+
+    return order
+
+
 def _task(
-    job: Job, number: int, spec: TaskSpec, sources: Mapping[str, Source], provider: str
+    job: Job, number: int, spec: TaskSpec, sources: Mapping[str, Source], order: tuple[str, ...]
 ) -> Task:
     return Task(
         job_id=job.job_id,
@@ -91,7 +106,8 @@ def _task(
         params=spec.params,
         seed=task_seed(job, spec.key),
         language=job.language,
-        provider=provider,
+        provider=order[0],
+        providers=order if len(order) > 1 else (),
         fault=job.inputs.get("testFaults", {}).get(spec.key),
         turn=f"{PRIORITY_LIMIT - job.priority}{to_iso(job.queued_at or job.created_at)}",
     )
@@ -104,18 +120,16 @@ def task_seed(job: Job, key: str) -> int:
 
 
 def _sources(materials: Sequence[Material]) -> dict[str, Source]:
-    """Material id → the file as tasks get it: ``photo_1`` …, ``media_1`` …, in their order."""
-    sources: dict[str, Source] = {}
-    counts: Counter[str] = Counter()
-    for material in materials:
-        name = "photo" if material.kind == "image" else "media"
-        counts[name] += 1
-        sources[material.id] = Source(
-            key=f"{name}_{counts[name]}",
+    """Material id → the file as tasks get it."""
+    keys = source_keys(materials)
+    return {
+        material.id: Source(
+            key=keys[material.id],
             storage_key=material.storage_key,
             mime_type=material.mime_type,
         )
-    return sources
+        for material in materials
+    }
 
 
 def _inherited(job: Job) -> tuple[Output, ...]:

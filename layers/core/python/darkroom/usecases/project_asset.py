@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from darkroom.adapters.storage import lane_of
+from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets.facets import entries_of
 from darkroom.assets.model import Asset, AssetStatus, wants_faces
 from darkroom.bootstrap import App
@@ -33,6 +33,10 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
     asked_before = before is not None and before.faces_asked >= asset.faces_asked
     if wants_faces(asset) and not asked_before:
         ask_for_check(app, asset)
+    if asset.status is AssetStatus.FAILED and asset.upload_id is not None:
+        key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
+        if before is None or not before.is_final:
+            app.storage.abort_parts(key, asset.upload_id)
     if before is None or entries_of(before) != entries_of(asset):
         index_asset(asset.account_id, asset.asset_id)
     known = {event.event_id for event in asset_events(before)} if before else set()
@@ -46,6 +50,10 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
 
 def asset_events(asset: Asset) -> Iterator[Event]:
     """Every event that this asset's state implies, oldest first."""
+    if asset.is_ai_generated:
+        made = {"kind": asset.kind, "mimeType": asset.mime_type, "sizeBytes": asset.size_bytes}
+        yield _event(asset, "ASSET_GENERATED", asset.created_at, made | {"of": asset.made_from})
+        return
     declared = {
         "kind": asset.kind,
         "mimeType": asset.declared_mime_type,

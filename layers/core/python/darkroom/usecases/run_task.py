@@ -10,10 +10,12 @@ import mimetypes
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from darkroom.adapters.storage import output_key
 from darkroom.bootstrap import App
+from darkroom.db import commit_one
 from darkroom.generation.faults import injected
 from darkroom.generation.ports import (
     AnswerLost,
@@ -30,6 +32,16 @@ from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
+from darkroom.providers.routes import BUILT_IN
+from darkroom.providers.store import WAITING
+from darkroom.usecases.ask_provider import (
+    Asked,
+    find_made,
+    next_provider,
+    note,
+    note_health,
+    remember_made,
+)
 from darkroom.usecases.call_address import callback_url
 from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.finish_task import await_provider, complete_task, fail_task
@@ -52,6 +64,18 @@ class HandedOver:
     """The run's id at the provider; None when it may or may not have taken the request."""
 
 
+MADE_NOW, CACHED = "succeeded", "cached"
+
+
+@dataclass(frozen=True)
+class Made:
+    """The attempt's files are in our storage."""
+
+    outputs: list[Output]
+    outcome: str
+    """``MADE_NOW``, or ``CACHED`` when they were made before."""
+
+
 CRASHED = Failure(code="INTERNAL", message="Something went wrong while making it.")
 # Not refused for what it asks: the same request can be made when somebody has mended this.
 MENDABLE = frozenset({"PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "BAD_RESULT"})
@@ -69,52 +93,100 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
     task = claim_task(app, job_id=job_id, key=key, attempt=attempt)
     if task is None:
         return "idle"
+    asked = Asked(task, model_of(app, task), app.clock.now())
     with tempfile.TemporaryDirectory(prefix="task-") as folder, lease_renewed(app, task):
         try:
-            made = _make(app, task, Path(folder))
+            made = _make(app, asked, Path(folder))
         except (TransientProviderError, PermanentProviderError) as error:
-            return fail_for(app, task, error)
+            kind = fail_for(app, asked, error)
+            note_health(app, task, error)
+            return kind
         except Hung:
             return "hung"
         except Exception as error:
             # The border of the attempt: whatever it was, the user must not wait for the lease.
-            fail_task(app, task, CRASHED, transient=True)
+            notes = note(app, asked, "failed", error_code=CRASHED.code)
+            fail_task(app, task, CRASHED, transient=True, beside=notes)
             raise AttemptCrashed(f"{job_id} {key}") from error
     if isinstance(made, HandedOver):
         # No border around this: an attempt that may have been taken is never begun again because
         # of us. If it cannot be noted, the callback or the lease's end brings it here.
         await_provider(app, task, made.ref)
+        # Beside it and not with it: a call may have told of the run before, or of its end.
+        for write in note(app, asked, WAITING, ref=made.ref):
+            commit_one(write)
+        if made.ref is not None:
+            note_health(app, task, None)
         return "waiting"
-    complete_task(app, task, made)
+    complete_task(app, task, made.outputs, beside=note(app, asked, made.outcome))
+    # Advice to others, only when nothing can be lost by it any more.
+    if made.outcome == MADE_NOW:
+        remember_made(app, asked, made.outputs)
+        note_health(app, task, None)
     return "succeeded"
 
 
-def _make(app: App, task: Task, workdir: Path) -> list[Output] | HandedOver:
+def model_of(app: App, task: Task) -> str:
+    """The model that the task's provider uses for it; empty when it has none."""
+    provider = app.providers.get(task.provider)
+    return provider.model_of(task.kind) if provider is not None else ""
+
+
+def _make(app: App, asked: Asked, workdir: Path) -> Made | HandedOver:
+    task = asked.task
     provider = _provider(app, task)
-    request = _request(app, task, workdir)
     if task.fault == "hang" and app.settings.test_hooks:
         raise Hung
+    known = _copy_made(app, asked)
+    if known:
+        return Made(known, CACHED)
+    request = _request(app, asked, workdir)
     if isinstance(provider, AsyncProvider):
-        return HandedOver(_submit(app, task, provider, request))
-    return store_all(app, task, provider.generate(request))
+        return HandedOver(_submit(app, asked, provider, request))
+    try:
+        artifacts = provider.generate(request)
+    except AnswerLost as error:
+        # It may have been made, and charged; but nobody can fetch it any more.
+        raise TransientProviderError(error.detail, code=error.error_code) from error
+    return Made(store_all(app, task, artifacts), MADE_NOW)
 
 
-def fail_for(app: App, task: Task, error: TransientProviderError | PermanentProviderError) -> str:
+def fail_for(
+    app: App,
+    asked: Asked,
+    error: TransientProviderError | PermanentProviderError,
+    *,
+    ref: str | None = None,
+) -> str:
     """Record that the attempt has failed for this reason; returns which kind of reason it is."""
+    task = asked.task
     failure = Failure(code=error.error_code, message=error.detail or "It could not be made.")
-    if isinstance(error, TransientProviderError):
-        wait_seconds = error.retry_after_seconds
-        fail_task(app, task, failure, transient=True, at_least_seconds=wait_seconds)
+    notes = note(app, asked, "failed", error_code=error.error_code, ref=ref)
+    other = next_provider(task, error)
+    if isinstance(error, TransientProviderError) or other is not None:
+        wait_seconds = 0.0
+        if isinstance(error, TransientProviderError) and other is None:
+            wait_seconds = error.retry_after_seconds
+        fail_task(
+            app,
+            task,
+            failure,
+            transient=True,
+            at_least_seconds=wait_seconds,
+            provider=other,
+            beside=notes,
+        )
         return "transient"
     refused = error.error_code not in MENDABLE
-    fail_task(app, task, replace(failure, refused=refused), transient=False)
+    fail_task(app, task, replace(failure, refused=refused), transient=False, beside=notes)
     return "permanent"
 
 
 def _submit(
-    app: App, task: Task, provider: AsyncProvider, request: GenerationRequest
+    app: App, asked: Asked, provider: AsyncProvider, request: GenerationRequest
 ) -> str | None:
     """The run's id at the provider; None when nobody knows whether there is one."""
+    task = asked.task
     address = callback_url(app, task)
     try:
         return provider.submit(request, address)
@@ -124,11 +196,12 @@ def _submit(
         raise
     except Exception as error:
         # A bug, at a moment that nobody knows: the request may have been taken.
-        await_provider(app, task, None)
+        await_provider(app, task, None, beside=note(app, asked, WAITING))
         raise AttemptCrashed(f"{task.job_id} {task.key}") from error
 
 
-def _request(app: App, task: Task, workdir: Path) -> GenerationRequest:
+def _request(app: App, asked: Asked, workdir: Path) -> GenerationRequest:
+    task = asked.task
     return GenerationRequest(
         job_id=task.job_id,
         key=task.key,
@@ -139,12 +212,39 @@ def _request(app: App, task: Task, workdir: Path) -> GenerationRequest:
         params=task.params,
         sources=_fetch_sources(app, task, workdir),
         workdir=workdir,
+        meter=asked.meter,
     )
 
 
 def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Output]:
-    """Copy what was made into our bucket, in the order given."""
-    return [_store(app, task, artifact, place) for place, artifact in enumerate(artifacts, start=1)]
+    """Copy what was made into our bucket, in the order given.
+
+    Raises:
+        ModerationRefused: a picture that is not to be shown, where somebody is asked.
+    """
+    outputs = [
+        _store(app, task, artifact, place) for place, artifact in enumerate(artifacts, start=1)
+    ]
+    if app.moderator is not None and task.provider not in BUILT_IN:
+        for output in outputs:
+            if output.mime_type.startswith("image/"):
+                app.moderator.check_image(app.storage.uri(output.storage_key))
+    return outputs
+
+
+def _copy_made(app: App, asked: Asked) -> list[Output]:
+    """What an equal request made before, copied to be this attempt's; empty when there is none."""
+    outputs = []
+    for place, file in enumerate(find_made(app, asked), start=1):
+        suffix = PurePosixPath(file["storage_key"]).suffix
+        storage_key = _storage_key(asked.task, suffix, place)
+        try:
+            app.storage.copy(file["storage_key"], storage_key)
+        except NotFound:
+            return []
+        facts = {name: value for name, value in file.items() if name != "storage_key"}
+        outputs.append(_output(asked.task, place, storage_key, **facts))
+    return outputs
 
 
 def _provider(app: App, task: Task) -> Provider | AsyncProvider:
@@ -155,6 +255,7 @@ def _provider(app: App, task: Task) -> Provider | AsyncProvider:
 
 
 def _fetch_sources(app: App, task: Task, workdir: Path) -> tuple[SourceFile, ...]:
+    is_local = task.provider in BUILT_IN
     files = []
     for source in task.sources:
         suffix = mimetypes.guess_extension(source.mime_type) or ""
@@ -163,22 +264,28 @@ def _fetch_sources(app: App, task: Task, workdir: Path) -> tuple[SourceFile, ...
             app.storage.download(source.storage_key, path)
         except NotFound as error:
             raise PermanentProviderError("a file is gone", code="SOURCE_MISSING") from error
-        files.append(SourceFile(key=source.key, mime_type=source.mime_type, path=path))
+        files.append(
+            SourceFile(
+                key=source.key,
+                mime_type=source.mime_type,
+                path=path,
+                url="" if is_local else app.storage.source_url(source.storage_key),
+                storage_uri=app.storage.uri(source.storage_key),
+            )
+        )
     return tuple(files)
 
 
 def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
     """Copy one artifact into our bucket under a name that belongs to this attempt."""
-    suffix = artifact.path.suffix if place == 1 else f"-{place}{artifact.path.suffix}"
-    storage_key = output_key(task.account_id, task.job_id, task.key, task.attempts, suffix)
+    storage_key = _storage_key(task, artifact.path.suffix, place)
     app.storage.upload(storage_key, artifact.path, mime_type=artifact.mime_type)
-    number = (task.number - 1) * MAX_OUTPUTS_PER_TASK + place
-    return Output(
-        output_id=output_id(task.job_id, number),
-        key=task.key,
+    return _output(
+        task,
+        place,
+        storage_key,
         type=artifact.type,
         mime_type=artifact.mime_type,
-        storage_key=storage_key,
         size_bytes=artifact.path.stat().st_size,
         width=artifact.width,
         height=artifact.height,
@@ -186,4 +293,16 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         style=artifact.extra.get("style"),
         role=artifact.extra.get("role"),
         language=artifact.extra.get("language"),
+    )
+
+
+def _storage_key(task: Task, suffix: str, place: int) -> str:
+    numbered = suffix if place == 1 else f"-{place}{suffix}"
+    return output_key(task.account_id, task.job_id, task.key, task.attempts, numbered)
+
+
+def _output(task: Task, place: int, storage_key: str, **facts: Any) -> Output:
+    number = (task.number - 1) * MAX_OUTPUTS_PER_TASK + place
+    return Output(
+        output_id=output_id(task.job_id, number), key=task.key, storage_key=storage_key, **facts
     )

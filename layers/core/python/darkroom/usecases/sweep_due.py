@@ -7,11 +7,12 @@ twice, or stopping it in the middle, is harmless.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from darkroom.bootstrap import ASYNC_PROVIDERS, App
+from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
@@ -29,14 +30,18 @@ from darkroom.kernel.limits import (
     SWEEP_PAGE_LIMIT,
     WAITING_GRACE_SECONDS,
 )
+from darkroom.providers.routes import LATER
 from darkroom.usecases.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.advance_job import advance
+from darkroom.usecases.ask_provider import Asked, note
 from darkroom.usecases.dispatch_task import dispatch_look
 from darkroom.usecases.erase_job import erase_job
 from darkroom.usecases.join_album import join_album
+from darkroom.usecases.keep_pictures import keep_pictures
 from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_job import project_job
 from darkroom.usecases.project_share import settle_share
+from darkroom.usecases.run_task import model_of
 
 LEASE_LOST = Failure(code="LEASE_EXPIRED", message="The attempt did not finish in time.")
 RUN_LOST = Failure(code="PROVIDER_TIMEOUT", message="It took too long.")
@@ -85,6 +90,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
     if job.is_final or job.status is JobStatus.DRAFT:
         project_job(app, job)
         join_album(app, family.tasks)
+        keep_pictures(app, family.tasks)
         _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
         return "projected"
     queued_at = job.queued_at or job.created_at
@@ -113,7 +119,9 @@ def _handle_task(app: App, task: Task) -> str:
     if task.status is TaskStatus.WAITING:
         return _handle_waiting(app, task)
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
-        advance(app, task.job_id, lambda family: _lose_lease(family, task, now))
+        asked = Asked(task, model_of(app, task), now)
+        step = functools.partial(_lose_lease, seen=task, now=now)
+        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
         return "lease_lost"
     return "unchanged"
 
@@ -142,7 +150,9 @@ def _handle_waiting(app: App, task: Task) -> str:
     if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
         return "unchanged"
     if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
-        advance(app, task.job_id, lambda family: _lose_run(family, task, now))
+        asked = Asked(task, model_of(app, task), now)
+        step = functools.partial(_lose_run, seen=task, now=now)
+        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
         return "run_lost"
     dispatch_look(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
@@ -156,7 +166,7 @@ def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | Non
         return None
     if current.lease_until is not None and current.lease_until > now:
         return None  # It was renewed a moment ago.
-    if seen.provider in ASYNC_PROVIDERS:
+    if seen.provider in LATER:
         # Its worker may have died after the provider had taken the request: a run that may be
         # under way is waited for, not begun again.
         return engine.wait(family, seen.key, None, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap import App
@@ -13,11 +12,15 @@ from darkroom.jobs import listing
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.clock import to_iso
 from darkroom.uploads.failures import failure_of, message_of
+from darkroom.uploads.parts import part_length
+from darkroom.usecases.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
 
 _SUFFIXES_OF = {
     "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
     "video/mp4": (".mp4", ".m4v"),
     "video/quicktime": (".mov",),
     "video/webm": (".webm",),
@@ -62,8 +65,10 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
         "height": asset.height,
         "durationMs": asset.duration_ms,
         "faces": asset.faces,
-        "thumbnailUrl": _link(app, asset, asset.thumbnail_key, _JPEG),
+        "thumbnailUrl": _link(app, asset, asset.thumbnail_key, _thumbnail_type(asset)),
         "downloadUrl": _link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
+        "isAiGenerated": asset.is_ai_generated,
+        "generationPrompt": asset.generation_prompt,
         "tags": list(asset.tags),
         "folder": asset.folder,
         "note": asset.note,
@@ -82,23 +87,48 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
         NotFound: missing, or another account's.
     """
     asset = store.get_asset(account_id, asset_id)
-    arrived = None
-    if not asset.is_final:
-        arrived = app.storage.find(quarantine_key(lane_of(asset.kind), account_id, asset_id))
-        if arrived is None:
-            # The check may have emptied the quarantine since; its verdict was saved before.
-            asset = store.get_asset(account_id, asset_id)
-    parts = []
-    if arrived is not None:
-        parts = [{"partNumber": 1, "sizeBytes": arrived.size_bytes, "etag": arrived.etag}]
-    elif asset.status is AssetStatus.UPLOADED:
-        parts = [{"partNumber": 1, "sizeBytes": asset.size_bytes, "etag": asset.checked_etag}]
+    parts = _sent_parts(app, asset)
+    if not asset.is_final and not parts:
+        # The check may have emptied the quarantine since; its verdict was saved before.
+        asset = store.get_asset(account_id, asset_id)
+    if asset.status is AssetStatus.UPLOADED:
+        parts = _whole(asset, asset.checked_etag or "")
     return {
         "assetId": asset.asset_id,
         "status": asset.status.value,
-        "partSize": asset.declared_size_bytes,
+        "partSize": asset.part_size_bytes or asset.declared_size_bytes,
         "parts": parts,
     }
+
+
+def _sent_parts(app: App, asset: Asset) -> list[dict[str, Any]]:
+    """What lies in quarantine: parts, or the file that they have become."""
+    if asset.is_final:
+        return []
+    key = key_of(asset)
+    if asset.upload_id is not None:
+        parts = app.storage.list_parts(key, asset.upload_id)
+        if parts is not None:
+            return [_part(part.part_number, part.size_bytes, part.etag) for part in parts]
+    arrived = app.storage.find(key)
+    if arrived is None:
+        return []
+    if arrived.size_bytes != asset.declared_size_bytes:
+        return [_part(1, arrived.size_bytes, arrived.etag)]
+    return _whole(asset, arrived.etag)
+
+
+def _whole(asset: Asset, etag: str) -> list[dict[str, Any]]:
+    size_bytes = asset.declared_size_bytes
+    part_size_bytes = asset.part_size_bytes or size_bytes
+    return [
+        _part(number, part_length(size_bytes, part_size_bytes, number), etag)
+        for number in range(1, parts_of(asset) + 1)
+    ]
+
+
+def _part(number: int, size_bytes: int, etag: str) -> dict[str, Any]:
+    return {"partNumber": number, "sizeBytes": size_bytes, "etag": etag}
 
 
 def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
@@ -108,6 +138,12 @@ def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None
     # The clean copy may be of another type than what was sent.
     file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
     return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)
+
+
+def _thumbnail_type(asset: Asset) -> str:
+    """What a job made is its own thumbnail; all others are JPEG."""
+    is_itself = asset.thumbnail_key == asset.clean_key
+    return (asset.clean_mime_type if is_itself else None) or _JPEG
 
 
 def _latest_job(asset: Asset) -> dict[str, str] | None:

@@ -6,38 +6,57 @@ Each loads its wheels with the first file it sees, so a worker needs only those 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from darkroom.kernel.limits import PHOTO_LIMIT_BYTES
 from darkroom.uploads.ports import (
     CleanFile,
     CleanUpload,
-    CountFaces,
+    FaceBox,
     FaceCheckUnavailable,
+    FindFaces,
     UploadRefused,
 )
 from darkroom.workers.edge import logger
 
+if TYPE_CHECKING:
+    from darkroom.generation.providers.local.media import CleanMedia
+
 JPEG = "image/jpeg"
+SENT_SIDE_PX = 1920
+"""Faces that matter to a picture are seen in this one, and it is under any service's limit."""
 
 
-def faces_in(picture: bytes, /) -> int:
-    """The faces in a picture, counted on this machine.
+def faces_in(picture: bytes, /) -> tuple[FaceBox, ...]:
+    """The faces in a picture, found on this machine.
 
     Raises:
         FaceCheckUnavailable: the detector cannot be loaded, or does not run.
     """
     try:
-        from darkroom.generation.providers.local.faces import DetectorFailed, count_faces
+        from darkroom.generation.providers.local.faces import find_faces
     except (ImportError, OSError) as error:
         raise FaceCheckUnavailable("the detector cannot be loaded") from error
-    try:
-        return count_faces(picture)
-    except DetectorFailed as error:
-        raise FaceCheckUnavailable(error.detail) from error
+    return find_faces(picture)
 
 
-def check_picture(source: Path, workdir: Path, /, *, count: CountFaces = faces_in) -> CleanUpload:
-    """A picture, upright and bare; faces that cannot be counted keep nobody from using it."""
+def in_small(find: FindFaces) -> FindFaces:
+    """A service that takes pictures up to a size, given none that is larger."""
+
+    def found(picture: bytes, /) -> tuple[FaceBox, ...]:
+        from darkroom.generation.providers.local.images import shrink
+
+        try:
+            small = shrink(picture, SENT_SIDE_PX)
+        except OSError as error:
+            raise FaceCheckUnavailable("the picture cannot be read") from error
+        return find(small)
+
+    return found
+
+
+def check_picture(source: Path, workdir: Path, /, *, find: FindFaces = faces_in) -> CleanUpload:
+    """A picture, upright and bare; faces that cannot be found keep nobody from using it."""
     from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
 
     content = source.read_bytes()
@@ -47,7 +66,7 @@ def check_picture(source: Path, workdir: Path, /, *, count: CountFaces = faces_i
     except ImageRejected as error:
         raise UploadRefused(error.detail, code=error.error_code) from error
     try:
-        faces = count(picture.jpeg_bytes)
+        faces = find(picture.jpeg_bytes)
     except FaceCheckUnavailable as error:
         logger.warning("faces_not_counted", reason=error.detail)
         faces = None
@@ -70,13 +89,28 @@ def check_media(source: Path, workdir: Path, /) -> CleanUpload:
         media = inspect_and_rewrite(source, workdir)
     except MediaRejected as error:
         raise UploadRefused(error.detail, code=error.error_code) from error
+    return _of_media(media, media.path)
+
+
+def probe_media(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
+    """A video or a sound that is looked at where it lies, and kept as it was sent."""
+    from darkroom.generation.providers.local.media import MediaRejected, probe
+
+    try:
+        media = probe(url, size_bytes, workdir)
+    except MediaRejected as error:
+        raise UploadRefused(error.detail, code=error.error_code) from error
+    return _of_media(media, None)
+
+
+def _of_media(media: CleanMedia, path: Path | None) -> CleanUpload:
     thumbnail = None
     if media.thumbnail is not None:
         thumbnail = CleanFile(name="thumbnail.jpg", mime_type=JPEG, path=media.thumbnail)
     return CleanUpload(
         kind=media.kind,
         mime_type=media.mime_type,
-        copy=CleanFile(name=media.path.name, mime_type=media.mime_type, path=media.path),
+        copy=CleanFile(name=media.path.name, mime_type=media.mime_type, path=path),
         thumbnail=thumbnail,
         width=media.width,
         height=media.height,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_plus
@@ -16,10 +17,10 @@ from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
-from darkroom.uploads.ports import CheckUpload, CountFaces
+from darkroom.uploads.ports import CheckUpload, FindFaces
 from darkroom.usecases.count_faces import count_faces
 from darkroom.usecases.ingest_upload import IGNORED, ingest_upload
-from darkroom.workers.checks import check_media, check_picture, faces_in
+from darkroom.workers.checks import check_media, check_picture, faces_in, in_small, probe_media
 from darkroom.workers.edge import logger, metrics, read_message
 
 QUARANTINE = "quarantine/"
@@ -44,7 +45,7 @@ def handle_ingest_message(
     record: Mapping[str, Any],
     *,
     check: CheckUpload | None = None,
-    count: CountFaces = faces_in,
+    find: FindFaces | None = None,
 ) -> str:
     """Check what the message tells of; returns what came of it.
 
@@ -56,7 +57,7 @@ def handle_ingest_message(
         if isinstance(subject, str):
             outcomes.append(_discard(app, subject))
         else:
-            outcomes.append(_ingest(app, subject, check, count))
+            outcomes.append(_ingest(app, subject, check, find))
     return " ".join(outcomes) or "nothing"
 
 
@@ -73,15 +74,17 @@ def assets_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _ingest(app: App, subject: Subject, check: CheckUpload | None, count: CountFaces) -> str:
+def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFaces | None) -> str:
     logger.append_keys(account_id=subject.account_id, asset_id=subject.asset_id)
     owner = {"account_id": subject.account_id, "asset_id": subject.asset_id}
     started = perf_counter()
-    standard = check_picture if subject.lane == IMAGE_LANE else check_media
-    outcome = ingest_upload(app, check or standard, lane=subject.lane, **owner)
+    finder = find or (in_small(app.face_finder) if app.face_finder else faces_in)
+    pictures = partial(check_picture, find=finder)
+    standard: CheckUpload = pictures if subject.lane == IMAGE_LANE else check_media
+    outcome = ingest_upload(app, check or standard, lane=subject.lane, probe=probe_media, **owner)
     if outcome == IGNORED and subject.lane == IMAGE_LANE:
         # Checked before: then the message may be somebody's question for its faces.
-        counted = count_faces(app, count, **owner)
+        counted = count_faces(app, finder, **owner)
         outcome = IGNORED if counted == "idle" else counted
     took = round((perf_counter() - started) * 1000)
     metrics.add_metric(name="IngestMilliseconds", unit=MetricUnit.Milliseconds, value=took)

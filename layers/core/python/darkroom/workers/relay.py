@@ -28,6 +28,7 @@ from darkroom.usecases.dispatch_task import dispatch_look, dispatch_stop
 from darkroom.usecases.erase_job import erase_job
 from darkroom.usecases.index_job import index_again, index_file, is_called_otherwise
 from darkroom.usecases.join_album import join_album
+from darkroom.usecases.keep_pictures import keep_pictures
 from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_asset import project_asset
 from darkroom.usecases.project_job import project_job
@@ -50,8 +51,8 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
     if "ofAssetId" in new:
         return "reference_photo"
     if "assetId" in new and "deletedAt" in new:
-        account_id, grave = new["accountId"]["S"], new["assetId"]["S"]
-        erase_asset(app, account_id, grave.removeprefix(assets_store.GRAVE))
+        grave = assets_store.to_grave(_item(assets_store.GraveItem, new))
+        erase_asset(app, grave.account_id, grave.asset_id, upload_id=grave.upload_id)
         return "erased"
     if "assetId" in new:
         _handle_asset(app, _asset(new), _asset(old) if old else None)
@@ -106,8 +107,8 @@ def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
     before = jobs_items.task_from_item(_item(TaskItem, old)) if old else None
     # A task that became ready may go, and one that finished or waits for its next attempt makes
     # room; that a message was sent, or that one was claimed, changes nothing for the others.
-    turn = (task.status, task.attempts)
-    is_new = before is None or (before.status, before.attempts) != turn
+    turn = (task.status, task.attempts, task.provider)
+    is_new = before is None or (before.status, before.attempts, before.provider) != turn
     if is_new and (task.is_final or task.status is TaskStatus.READY):
         admit_tasks(app, task)
     if is_new or before is None or before.run != task.run:
@@ -119,6 +120,7 @@ def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
         begin_job(app, task.job_id)
     if is_new:
         join_album(app, [task])
+        keep_pictures(app, [task])
     return "task"
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi import Request as HttpRequest
+from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
+from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.routers.bulk import answer_each
 from darkroom.api.schemas import Answer, Request
 from darkroom.assets import store
 from darkroom.kernel.limits import (
+    BULK_LIMIT,
     FOLDER_LIMIT_CHARS,
     PAGE_DEFAULT,
     PAGE_LIMIT,
@@ -59,6 +64,8 @@ class AssetAnswer(Answer):
     height: int | None = None
     duration_ms: int | None = None
     faces: int | None = None
+    is_ai_generated: bool
+    generation_prompt: str | None = None
     thumbnail_url: str | None = None
     download_url: str | None = None
     tags: list[str]
@@ -74,6 +81,23 @@ class AssetAnswer(Answer):
 class AssetPage(Answer):
     items: list[AssetAnswer]
     next_cursor: str | None
+
+
+class AssetIdsRequest(Request):
+    asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+
+
+class BulkAssetResult(Answer):
+    """What became of one of the files; ``code`` and ``error`` say why not."""
+
+    asset_id: str
+    ok: bool
+    code: str | None = None
+    error: str | None = None
+
+
+class BulkAssetsAnswer(Answer):
+    results: list[BulkAssetResult]
 
 
 class DescribeRequest(Request):
@@ -156,3 +180,24 @@ async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller
     """Delete a file; 409 ``ASSET_IN_USE`` while an active reference photo is made of it."""
     delete_asset(app, account_id=caller.account_id, asset_id=asset_id)
     return Response(status_code=204)
+
+
+@router.post(
+    "/api/assets/bulk/delete",
+    responses=responses(BulkAssetsAnswer, 200, 400, 401, 422),
+    response_model=None,
+)
+async def remove_assets(
+    body: AssetIdsRequest, request: HttpRequest, app: CurrentApp, caller: CurrentCaller
+) -> JSONResponse:
+    """Delete up to 100 files; each is answered on its own, as deleting it alone would be."""
+    call, raw = await read_command(request, app, caller, key_required=False)
+
+    def one(asset_id: str) -> dict[str, Any]:
+        delete_asset(app, account_id=call.account_id, asset_id=asset_id)
+        return {}
+
+    def action() -> dict[str, Any]:
+        return answer_each(call, body.asset_ids, one, name="assetId")
+
+    return answer_once(app, call, raw, status=200, action=action)

@@ -117,15 +117,19 @@ def _answer_all(
 
 
 def answer_each(
-    call: Command, job_ids: Sequence[str], one: Callable[[str], dict[str, Any]]
+    call: Command,
+    ids: Sequence[str],
+    one: Callable[[str], dict[str, Any]],
+    *,
+    name: str = "jobId",
 ) -> dict[str, Any]:
-    """One result for each id, in their order; a refusal is one of them."""
-    return {"results": [_answer(call, job_id, one) for job_id in job_ids]}
+    """One result for each id, in their order and under this name; a refusal is one of them."""
+    return {"results": [{name: each, **_answer(call, each, one)} for each in ids]}
 
 
-def _answer(call: Command, job_id: str, one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+def _answer(call: Command, each: str, one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return {"jobId": job_id, "ok": True, **one(job_id)}
+        return {"ok": True, **one(each)}
     except DarkroomError as error:
         sentence = message_for(error.error_code, call.language)
-        return {"jobId": job_id, "ok": False, "code": error.error_code, "error": sentence}
+        return {"ok": False, "code": error.error_code, "error": sentence}

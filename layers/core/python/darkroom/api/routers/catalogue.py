@@ -10,7 +10,7 @@ from darkroom.api.auth import CurrentApp
 from darkroom.api.docs import responses
 from darkroom.api.schemas import HealthAnswer
 from darkroom.kernel import catalogue, limits
-from darkroom.recipes import REGISTRY, captions, portraits, scenes
+from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
 router = APIRouter(tags=["catalogue"])
@@ -19,6 +19,8 @@ _LIMITS = {
     "photosPerJob": limits.PHOTOS_PER_JOB_LIMIT,
     "referencePhotosPerJob": limits.REFERENCE_PHOTOS_PER_JOB_LIMIT,
     "totalImages": limits.PORTRAITS_PER_JOB_LIMIT,
+    "imagesPerJob": limits.IMAGES_PER_JOB_LIMIT,
+    "promptCharacters": limits.PROMPT_LIMIT_CHARS,
     "filesPerRequest": limits.CAPTION_FILES_LIMIT,
     "targetLanguages": limits.CAPTION_TARGETS_LIMIT,
     "rewriteCharacters": limits.REWRITE_LIMIT_CHARS,
@@ -41,6 +43,7 @@ async def get_recipes() -> dict[str, Any]:
         "recipes": sorted(REGISTRY),
         **catalogue.read("recipes.json"),
         "styles": {code: style["label"] for code, style in portraits.styles().items()},
+        "aspectRatios": list(images.ASPECT_RATIOS),
         "languages": captions.source_languages(),
         "sourceLanguages": list(captions.source_languages()),
         "targetLanguages": list(captions.target_languages()),

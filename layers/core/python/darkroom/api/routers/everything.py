@@ -12,6 +12,7 @@ from darkroom.api.routers import (
     credits,
     docs,
     downloads,
+    generate_image,
     hooks,
     job_lists,
     job_stream,
@@ -37,6 +38,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         job_stream.ticket_router,
         job_lists.router,
         shares.router,
+        generate_image.router,
         jobs.router,
     ),
     "api": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -56,9 +57,14 @@ async def post_jobs(
             queued=queued,
             quote_id=body.quote_id,
         )
-        return {"jobs": [_created(job, lacking) for job, lacking in made]}
+        return created_jobs(made)
 
     return answer_once(app, call, raw, status=201, action=action)
+
+
+def created_jobs(made: Sequence[tuple[Job, PaymentRequired | None]]) -> dict[str, Any]:
+    """The answer to a request that made these; with each what it lacked, if it did."""
+    return {"jobs": [_created(job, lacking) for job, lacking in made]}
 
 
 def _created(job: Job, lacking: PaymentRequired | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from darkroom.api.routers.assets import AssetAnswer, AssetId
 from darkroom.api.schemas import Answer, Identifier, Request
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
-from darkroom.kernel.limits import UPLOAD_FILES_LIMIT
+from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES_LIMIT
 from darkroom.uploads import policy
 from darkroom.usecases.abort_upload import abort_upload
 from darkroom.usecases.complete_upload import complete_upload
@@ -26,8 +26,6 @@ from darkroom.views import assets as views
 
 router = APIRouter(tags=["uploads"])
 
-PARTS_LIMIT = 10_000
-SIGNED_PARTS_LIMIT = 100
 PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 """May be a path, of which the last part is kept: at most 255 characters."""
@@ -62,7 +60,8 @@ class UploadUrl(Answer):
 
 
 class SessionAnswer(Answer):
-    """PUT the file to each URL, with these headers, before ``expiresAt``."""
+    """PUT each part of ``partSize`` bytes, the last with what is left, to its URL, with these
+    headers, before ``expiresAt``. Links of further parts come from ``/urls``."""
 
     asset_id: str
     storage_key: str
@@ -90,7 +89,7 @@ class PartEtag(Request):
 
 
 class CompleteRequest(Request):
-    """``etags`` matters for many parts only: one PUT is whole or absent."""
+    """``etags`` are compared with what has arrived; one PUT is whole or absent."""
 
     asset_id: Identifier
     etags: Annotated[list[PartEtag], Field(max_length=PARTS_LIMIT)] | None = None
@@ -101,6 +100,8 @@ class CompleteAnswer(Answer):
 
 
 class ArrivedPart(Answer):
+    """Once the parts have become one file, ``etag`` is the file's."""
+
     part_number: int
     size_bytes: int
     etag: str
@@ -125,12 +126,16 @@ class SignPartsAnswer(Answer):
 @router.post(
     "/api/uploads/session",
     status_code=201,
-    responses=responses(OpenUploadAnswer, 201, 400, 401, 409, 413, 415, 422),
+    responses=responses(OpenUploadAnswer, 201, 400, 401, 403, 409, 413, 415, 422),
 )
 async def open_upload(
     body: OpenUploadRequest, request: HttpRequest, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Get permission to put one file, or many, straight into storage."""
+    """Get permission to put one file, or many, straight into storage.
+
+    A file over 100 MB is sent in parts, in any order and several at once. A hundred links come
+    with the session, for all its files together, and at least one for each.
+    """
     call, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
@@ -145,8 +150,12 @@ async def open_upload(
 
 @router.post("/api/uploads/complete", responses=responses(CompleteAnswer, 200, 400, 401, 404, 409))
 async def complete(body: CompleteRequest, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
-    """Say that the file was sent. Repeating is harmless; the storage event may be faster."""
-    asset = complete_upload(app, account_id=caller.account_id, asset_id=body.asset_id)
+    """Say that the file was sent. Repeating is harmless; the storage event may be faster.
+
+    409 ``UPLOAD_INCOMPLETE`` names the ``missingParts``.
+    """
+    etags = {part.part_number: part.etag for part in body.etags or []}
+    asset = complete_upload(app, account_id=caller.account_id, asset_id=body.asset_id, etags=etags)
     return JSONResponse({"asset": views.asset_detail(app, asset, language=caller.language)})
 
 

@@ -1,11 +1,13 @@
-"""Replicate: pictures by a model of the FLUX family, made from the user's photo.
+"""Replicate: pictures by a model of the FLUX family, clips by one that animates a picture.
 
 Sources: https://replicate.com/docs/reference/http (calls, answers, ``Cancel-After``),
 https://replicate.com/docs/topics/predictions/lifecycle (statuses, deadlines),
 https://replicate.com/docs/topics/predictions/rate-limits (429),
 https://replicate.com/docs/topics/webhooks (events, signature, files go after an hour),
 https://replicate.com/docs/reference/error-codes,
-https://replicate.com/black-forest-labs/flux-kontext-pro (inputs).
+https://replicate.com/black-forest-labs/flux-kontext-pro (inputs; without a picture, from words),
+https://replicate.com/bytedance/seedance-1-pro-fast and
+https://replicate.com/kwaivgi/kling-v2.5-turbo-pro (inputs).
 
 Creating a prediction has no idempotency key. So of an answer that did not come, or came from a
 gateway in between, nothing is concluded: the run is found again by its callback or in the list.
@@ -16,15 +18,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from darkroom.generation import standard_webhooks
+from darkroom.generation.briefs import Brief, brief_of, unsupported
 from darkroom.generation.ports import (
     AnswerLost,
+    Charge,
     Finished,
     GenerationRequest,
     ModerationRefused,
@@ -33,29 +36,43 @@ from darkroom.generation.ports import (
     ResultFile,
     SourceFile,
     TransientProviderError,
+    capability_of,
+)
+from darkroom.generation.providers.http import (
+    RETRY_AFTER_LIMIT_SECONDS,
+    TIMEOUT_SECONDS,
+    UPLOAD_TIMEOUT_SECONDS,
+    VendorHttp,
+    not_taken,
+    object_of,
+    retry_after_seconds,
+    text_of,
 )
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import WAITING_LIMIT_SECONDS
 
-API_BASE = "https://api.replicate.com"
-RESULT_HOSTS = frozenset({"replicate.delivery", "*.replicate.delivery"})
-TIMEOUT_SECONDS = 20.0
-UPLOAD_TIMEOUT_SECONDS = 60.0
-PAGES_LIMIT = 3
-DETAILS_LIMIT = 20
-RETRY_AFTER_LIMIT_SECONDS = 600
-CLOCK_SKEW = timedelta(minutes=5)
-_UNDER_WAY = frozenset({"starting", "processing"})
-_STOPPED = frozenset({"canceled", "aborted"})
-_ASPECT_OF_KIND = {"keyframe": "9:16", "portrait": "3:4"}
-_PHOTO = re.compile(r"photo_(\d+)")
-_REF = re.compile(r"[a-z0-9]{8,64}")
-_RESET = re.compile(r"resets in ~?(\d+)s")
+API_BASE: Final = "https://api.replicate.com"
+RESULT_HOSTS: Final = frozenset({"replicate.delivery", "*.replicate.delivery"})
+DEFAULT_MODELS: Final = {
+    "image": "black-forest-labs/flux-kontext-pro",
+    "clip": "bytedance/seedance-1-pro-fast",
+}
+CLIP_RESOLUTION: Final = "720p"
+PAGES_LIMIT: Final = 3
+DETAILS_LIMIT: Final = 20
+CLOCK_SKEW: Final = timedelta(minutes=5)
+_UNDER_WAY: Final = frozenset({"starting", "processing"})
+_STOPPED: Final = frozenset({"canceled", "aborted"})
+_TOKEN: Final = re.compile(r"[!-~]{1,512}", re.ASCII)
+_REF: Final = re.compile(r"[a-z0-9]{8,64}")
+_RESET: Final = re.compile(r"resets in ~?(\d+)s")
 # The vendor's errors are sentences; models of the family word a refusal in these ways.
-_REFUSAL = re.compile(r"nsfw|sensitive|\bE005\b|safety|moderat|content policy", re.IGNORECASE)
+_REFUSAL: Final = re.compile(
+    r"nsfw|sensitive|\bE005\b|safety|moderat|content policy", re.IGNORECASE
+)
 # Out of memory and inputs that do not fit are the same the next time.
-_HOPELESS = re.compile(r"\bE1001\b|input validation|invalid input", re.IGNORECASE)
+_HOPELESS: Final = re.compile(r"\bE1001\b|input validation|invalid input", re.IGNORECASE)
 
 Json = Mapping[str, Any]
 
@@ -64,7 +81,9 @@ class Replicate:
     """The vendor behind its HTTP API.
 
     ``read_secret`` gives ``{"apiToken": "r8_…", "webhookSecrets": ["whsec_…", …]}``: two while
-    one is being replaced. ``api_base`` and ``result_hosts`` are the vendor's own but in tests.
+    one is being replaced. ``models`` by capability (``image``, ``clip``) replace the usual ones.
+    ``api_base`` and ``result_hosts`` are the vendor's own but in tests. A job's own ``modelId`` is
+    not looked at: it would let anybody choose what a picture costs us.
     """
 
     name = "replicate"
@@ -73,67 +92,55 @@ class Replicate:
         self,
         read_secret: Callable[[], str],
         *,
-        model: str,
+        models: Mapping[str, str] = DEFAULT_MODELS,
         api_base: str | None = None,
         result_hosts: frozenset[str] = RESULT_HOSTS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._read_secret = read_secret
-        self._model = model
-        self._api_base = api_base or API_BASE
+        self._models = DEFAULT_MODELS | {name: model for name, model in models.items() if model}
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or API_BASE,
+            headers_of=_headers_of,
+            timeout_seconds=timeout_seconds,
+        )
         self.result_hosts = result_hosts
 
-    @cached_property
-    def _secret(self) -> Json:
-        return json.loads(self._read_secret())
-
-    @cached_property
-    def _client(self) -> Any:
-        import httpx
-
-        return httpx.Client(
-            base_url=self._api_base,
-            headers={"Authorization": f"Bearer {self._secret['apiToken']}"},
-            timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,
-            trust_env=False,
-        )
+    def model_of(self, kind: str) -> str:
+        return self._models.get(capability_of(kind), "")
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
-        aspect_ratio = _ASPECT_OF_KIND.get(request.kind)
-        if aspect_ratio is None:
-            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
-        source = _photo_of(request)
-        # Uploading twice costs nothing, so only what follows it is done at most once.
-        with _not_taken():
-            photo_url = self._upload(source)
+        brief, model = brief_of(request), self.model_of(request.kind)
+        family = _family_of(model, request.kind)
+        inputs = family.inputs_of(brief)
+        if brief.source is not None:
+            # Uploading twice costs nothing, so only what follows it is done at most once.
+            with not_taken():
+                inputs[family.source_field] = self._upload(brief.source)
         body = {
-            "input": {
-                "prompt": str(request.params.get("prompt", "")),
-                "input_image": photo_url,
-                "aspect_ratio": aspect_ratio,
-                "seed": request.seed % 2**31,
-                "output_format": "png",
-            },
+            "input": inputs | {"seed": request.seed % 2**31},
             "webhook": callback_url,
             "webhook_events_filter": ["completed"],
         }
-        answer = self._call(
+        answer = self._http.call(
             "POST",
-            f"/v1/models/{self._model}/predictions",
+            f"/v1/models/{model}/predictions",
             json=body,
             headers={"Cancel-After": f"{WAITING_LIMIT_SECONDS}s"},
         )
         if answer.status_code not in (200, 201, 202):
             raise _refused(answer)
-        return _ref_of(_object(answer))
+        ref = _ref_of(object_of(answer))
+        request.meter.ref = ref
+        return ref
 
     def poll(self, ref: str) -> Finished | None:
-        answer = self._call("GET", f"/v1/predictions/{_checked(ref)}")
+        answer = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
         if answer.status_code == 404:
             raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
         if answer.status_code != 200:
             raise AnswerLost(f"answered {answer.status_code}")
-        return _result_of(_object(answer))
+        return _result_of(object_of(answer))
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         details = 0
@@ -148,12 +155,13 @@ class Replicate:
         return None
 
     def cancel(self, ref: str) -> None:
-        answer = self._call("POST", f"/v1/predictions/{_checked(ref)}/cancel")
+        answer = self._http.call("POST", f"/v1/predictions/{_checked(ref)}/cancel")
         if answer.status_code >= 500 or answer.status_code == 429:
             raise AnswerLost(f"answered {answer.status_code}")
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        standard_webhooks.verify(body, headers, self._secret["webhookSecrets"], now=now)
+        secrets = self._http.secret.get("webhookSecrets", ())
+        standard_webhooks.verify(body, headers, secrets, now=now)
         try:
             told = json.loads(body)
         except ValueError as error:
@@ -164,7 +172,7 @@ class Replicate:
 
     def _upload(self, source: SourceFile) -> str:
         with source.path.open("rb") as file:
-            answer = self._call(
+            answer = self._http.call(
                 "POST",
                 "/v1/files",
                 files={"content": (source.path.name, file, source.mime_type)},
@@ -172,72 +180,102 @@ class Replicate:
             )
         if answer.status_code not in (200, 201):
             raise _refused(answer)
-        url = _object(answer).get("urls", {}).get("get")
+        urls = object_of(answer).get("urls")
+        url = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(url, str):
             raise AnswerLost("the file has no address")
         return url
 
     def _read(self, ref: str) -> Json:
-        answer = self._call("GET", f"/v1/predictions/{_checked(ref)}")
-        return _object(answer) if answer.status_code == 200 else {}
+        answer = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
+        return object_of(answer) if answer.status_code == 200 else {}
 
     def _list(self, since: datetime) -> Iterator[Json]:
-        """Predictions of our model begun after ``since``, newest first; a few pages of them."""
-        path: str | None = "/v1/predictions"
+        """Predictions of our models begun after ``since``, newest first; a few pages of them."""
+        path = "/v1/predictions"
+        models = frozenset(self._models.values())
         for _ in range(PAGES_LIMIT):
-            answer = self._call("GET", path)
+            answer = self._http.call("GET", path)
             if answer.status_code != 200:
                 raise AnswerLost(f"answered {answer.status_code}")
-            page = _object(answer)
-            for entry in page.get("results", ()):
-                if from_iso(entry["created_at"]) < since:
+            page = object_of(answer)
+            for entry in _entries_of(page):
+                if _began(entry) < since:
                     return
-                if entry.get("model", self._model) == self._model:
+                if entry.get("model") is None or entry["model"] in models:
                     yield entry
-            path = _next_path(page.get("next"))
-            if path is None:
+            following = _next_path(page.get("next"))
+            if following is None:
                 return
-
-    def _call(self, method: str, path: str | None, **options: Any) -> Any:
-        """One request, never repeated here.
-
-        Raises:
-            TransientProviderError: it never reached the vendor.
-            AnswerLost: it may have.
-        """
-        import httpx
-
-        try:
-            return self._client.request(method, path, **options)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            if method == "GET":
-                raise AnswerLost("not reached") from error
-            raise TransientProviderError("not reached") from error
-        except httpx.HTTPError as error:
-            raise AnswerLost(type(error).__name__) from error
+            path = following
 
 
-@contextmanager
-def _not_taken() -> Iterator[None]:
-    """Whatever is lost within has started no run."""
-    try:
-        yield
-    except AnswerLost as error:
-        raise TransientProviderError(error.detail) from error
+def _headers_of(secret: Json) -> Json:
+    token = secret.get("apiToken")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise _not_configured("the secret has no apiToken")
+    return {"Authorization": f"Bearer {token}"}
 
 
-def _photo_of(request: GenerationRequest) -> SourceFile:
-    """Scene n uses photo ((n - 1) mod count) + 1, as the built-in studio does."""
-    numbered = [(_PHOTO.fullmatch(source.key), source) for source in request.sources]
-    photos = sorted((int(match[1]), source) for match, source in numbered if match)
-    if not photos:
-        raise PermanentProviderError("a picture needs a photo", code="BAD_SOURCE")
-    scene_no = int(request.params.get("sceneNo", 1))
-    return photos[(scene_no - 1) % len(photos)][1]
+# What each family of models is asked for. Another one would refuse it, as if it were the user's
+# fault.
+
+
+def _kontext(brief: Brief) -> dict[str, Any]:
+    return {
+        "prompt": brief.prompt,
+        "aspect_ratio": brief.aspect_ratio,
+        "output_format": "png",
+    }
+
+
+def _seedance(brief: Brief) -> dict[str, Any]:
+    """2 … 12 s; the shape follows the picture."""
+    if brief.seconds > 12:
+        raise unsupported(f"no clips of {brief.seconds} s")
+    duration = max(2, round(brief.seconds))
+    return {"prompt": brief.prompt, "duration": duration, "resolution": CLIP_RESOLUTION}
+
+
+def _kling(brief: Brief) -> dict[str, Any]:
+    """5 or 10 s, so rather longer than asked for; the shape follows the picture."""
+    if brief.seconds > 10:
+        raise unsupported(f"no clips of {brief.seconds} s")
+    return {"prompt": brief.prompt, "duration": 5 if brief.seconds <= 5 else 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """Models that are asked in the same way."""
+
+    makes: str
+    source_field: str
+    inputs_of: Callable[[Brief], dict[str, Any]]
+
+
+_FAMILIES: Final = {
+    "black-forest-labs/flux-kontext-": _Family(
+        makes="image", source_field="input_image", inputs_of=_kontext
+    ),
+    "bytedance/seedance-1": _Family(makes="clip", source_field="image", inputs_of=_seedance),
+    "kwaivgi/kling-v2": _Family(makes="clip", source_field="start_image", inputs_of=_kling),
+}
+"""By how the models' names begin."""
+
+
+def _family_of(model: str, kind: str) -> _Family:
+    for begin, family in _FAMILIES.items():
+        if model.startswith(begin) and family.makes == capability_of(kind):
+            return family
+    raise _not_configured(f"nobody here knows how to ask {model!r} for a {kind}")
+
+
+def _not_configured(detail: str) -> PermanentProviderError:
+    return PermanentProviderError(detail, code="PROVIDER_NOT_CONFIGURED")
 
 
 def _result_of(prediction: Json) -> Finished | None:
-    status, error = prediction.get("status"), str(prediction.get("error") or "")
+    status, error = str(prediction.get("status")), str(prediction.get("error") or "")
     if status in _UNDER_WAY:
         return None
     if status == "succeeded":
@@ -247,41 +285,46 @@ def _result_of(prediction: Json) -> Finished | None:
     if status != "failed":
         raise AnswerLost("of an unknown status")
     if _REFUSAL.search(error):
-        raise ModerationRefused("The picture was refused.")
+        raise ModerationRefused("The content was refused.")
     if _HOPELESS.search(error):
         raise PermanentProviderError("The model cannot make this.")
     raise TransientProviderError("The model failed.", code="PROVIDER_FAILED")
 
 
 def _finished(prediction: Json) -> Finished:
+    """The models that we use charge for what they put out, and for nothing that failed."""
     output = prediction.get("output")
     told = output if isinstance(output, list) else [output]
     urls = [url for url in told if isinstance(url, str)]
     if prediction.get("data_removed") or not urls:
         raise TransientProviderError("the result is gone", code="RESULT_EXPIRED")
-    metrics = prediction.get("metrics") or {}
-    return Finished(
-        files=(ResultFile(url=urls[0], type="image", mime_type="image/png", suffix=".png"),),
-        quantities={
-            name: float(value) for name, value in metrics.items() if isinstance(value, int | float)
-        },
-    )
+    seconds = _seconds_of(prediction)
+    if seconds is None:
+        file = ResultFile(url=urls[0], type="image", mime_type="image/png", suffix=".png")
+        return Finished(files=(file,), charges=(Charge(unit="image", quantity=1),))
+    file = ResultFile(url=urls[0], type="clip", mime_type="video/mp4", suffix=".mp4")
+    return Finished(files=(file,), charges=(Charge(unit="second", quantity=seconds),))
+
+
+def _seconds_of(prediction: Json) -> float | None:
+    """What was asked for tells what it is: only clips have a duration."""
+    inputs = prediction.get("input")
+    seconds = inputs.get("duration") if isinstance(inputs, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
 
 
 def _refused(answer: Any) -> ProviderError:
     """What an answer to a request that would make something means."""
-    status, text = answer.status_code, answer.text[:1000]
+    status, text = answer.status_code, text_of(answer)
     if status in (429, 500, 503):
         return TransientProviderError(
-            f"answered {status}", retry_after_seconds=_retry_after_seconds(answer, text)
+            f"answered {status}", retry_after_seconds=_wait_seconds(answer, text)
         )
     if status == 402:
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in (401, 403, 404):
         # Our token or model is wrong: nothing that the user asked for.
-        return PermanentProviderError(
-            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
-        )
+        return _not_configured("The provider is not available.")
     if 400 <= status < 500:
         if _REFUSAL.search(text):
             return ModerationRefused("The request was refused.")
@@ -290,21 +333,25 @@ def _refused(answer: Any) -> ProviderError:
     return AnswerLost(f"answered {status}")
 
 
-def _retry_after_seconds(answer: Any, text: str) -> float:
-    told = answer.headers.get("retry-after", "")
+def _wait_seconds(answer: Any, text: str) -> float:
+    """What the header says, or the sentence of the answer."""
     found = _RESET.search(text)
-    seconds = int(told) if told.isdigit() else int(found[1]) if found else 0
-    return min(RETRY_AFTER_LIMIT_SECONDS, seconds)
+    told = min(RETRY_AFTER_LIMIT_SECONDS, int(found[1])) if found else 0
+    return retry_after_seconds(answer) or float(told)
 
 
-def _object(answer: Any) -> Json:
-    try:
-        found = answer.json()
-    except ValueError as error:
-        raise AnswerLost("not JSON") from error
-    if not isinstance(found, dict):
-        raise AnswerLost("not an object")
+def _entries_of(page: Json) -> list[Json]:
+    found = page.get("results", [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise AnswerLost("a list of something else")
     return found
+
+
+def _began(entry: Json) -> datetime:
+    try:
+        return from_iso(str(entry.get("created_at")))
+    except ValueError as error:
+        raise AnswerLost("a prediction without its time") from error
 
 
 def _ref_of(prediction: Json) -> str:

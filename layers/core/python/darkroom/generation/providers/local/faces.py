@@ -1,8 +1,8 @@
-"""Counts the faces in a picture, on this machine.
+"""Finds the faces in a picture, on this machine.
 
-Owns two small networks and how their answers become a number. A full-range model proposes faces
+Owns two small networks and how their answers become boxes. A full-range model proposes faces
 anywhere in the picture, in the whole and in overlapping parts of it; a short-range model then
-looks at each proposal from near, and only what both call a face is counted. Tells nobody who a
+looks at each proposal from near, and only what both call a face is one. Tells nobody who a
 face belongs to, and keeps nothing.
 
 Models: BlazeFace, short range and full range, of MediaPipe (Apache License 2.0; see ``models/``);
@@ -21,7 +21,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageOps
 
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable, box_between
 
 _MODELS: Final = Path(__file__).parent / "models"
 WORK_SIDE_PX: Final = 1280
@@ -46,12 +46,6 @@ DARK_LUMA: Final = 60
 Region = tuple[float, float, float, float]
 
 
-class DetectorFailed(DarkroomError):
-    """The detector did not run; the picture may be fine."""
-
-    code = "FACE_CHECK_UNAVAILABLE"
-
-
 @dataclass(frozen=True)
 class _Model:
     interpreter: Any
@@ -63,26 +57,28 @@ class _Model:
     score_index: int
 
 
-def count_faces(jpeg: bytes) -> int:
-    """The number of faces in a picture, which should be upright but need not be.
+def find_faces(content: bytes) -> tuple[FaceBox, ...]:
+    """The faces in a picture, which should be upright but need not be.
 
     Raises:
-        DetectorFailed: the models cannot be loaded or run, or the picture cannot be decoded.
+        FaceCheckUnavailable: the models cannot be loaded or run, or the picture cannot be decoded.
     """
     try:
-        picture = _opened(jpeg)
-        upright = find_faces(picture)
+        picture = _opened(content)
+        upright = _look(picture)
         if _surest(upright) >= SURE_SCORE:
-            return len(upright)
-        turned = [find_faces(picture.rotate(turn, expand=True)) for turn in TURNS]
-        best = max(turned, key=_surest)
+            return _boxes(upright, picture.size)
+        seen = {turn: _look(picture.rotate(turn, expand=True)) for turn in TURNS}
+        turn, best = max(seen.items(), key=lambda found: _surest(found[1]))
         # A picture without faces is looked at four times: what is found turned must be certain.
-        return len(best if _surest(best) >= SURE_SCORE else upright)
+        if _surest(best) < SURE_SCORE:
+            return _boxes(upright, picture.size)
+        return _boxes(_turned_back(best, turn, picture.size), picture.size)
     except (OSError, RuntimeError, ValueError) as error:
-        raise DetectorFailed(repr(error)[:200]) from error
+        raise FaceCheckUnavailable(repr(error)[:200]) from error
 
 
-def find_faces(picture: Image.Image) -> np.ndarray:
+def _look(picture: Image.Image) -> np.ndarray:
     """Rows (left, top, right, bottom, score) in pixels, one per face the right way up."""
     found = _faces_in(picture)
     if not len(found) and np.asarray(picture.convert("L")).mean() < DARK_LUMA:
@@ -90,12 +86,29 @@ def find_faces(picture: Image.Image) -> np.ndarray:
     return found
 
 
+def _turned_back(faces: np.ndarray, turn: int, size: tuple[int, int]) -> np.ndarray:
+    """Rows found in a picture that was turned by so many degrees, in pixels of the one before."""
+    width, height = size
+    left, top, right, bottom, score = faces.T
+    corners = {
+        90: (width - bottom, left, width - top, right),
+        180: (width - right, height - bottom, width - left, height - top),
+        270: (top, height - right, bottom, height - left),
+    }[turn]
+    return np.stack([*corners, score], axis=1)
+
+
+def _boxes(faces: np.ndarray, size: tuple[int, int]) -> tuple[FaceBox, ...]:
+    shares = faces[:, :4] / np.tile(size, 2)
+    return tuple(box_between(*(float(edge) for edge in row)) for row in shares)
+
+
 def _surest(faces: np.ndarray) -> float:
     return float(faces[:, 4].max()) if len(faces) else 0.0
 
 
-def _opened(jpeg: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+def _opened(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
         picture.draft("RGB", (WORK_SIDE_PX, WORK_SIDE_PX))
         picture.load()
         opened = picture.convert("RGB")

@@ -102,6 +102,15 @@ def inspect_and_clean(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CleanImag
     )
 
 
+def shrink(picture: bytes, side_px: int) -> bytes:
+    """A checked picture as a JPEG with at most this long a side, for who takes no larger one."""
+    with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG", "WEBP")) as opened:
+        opened.draft("RGB", (side_px, side_px))
+        small = opened.convert("RGB")
+    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return _jpeg(small, _JPEG_QUALITY)
+
+
 def _sniff(data: bytes) -> tuple[str, str]:
     """Pillow's format name and the MIME type, by the first bytes."""
     if data.startswith(b"\xff\xd8\xff"):

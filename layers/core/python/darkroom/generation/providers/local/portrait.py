@@ -39,12 +39,12 @@ from darkroom.generation.providers.local.raster import (
     to_image,
 )
 
-_PHOTO_KEY: Final = "photo_1"
+_PHOTO: Final = "photo_"
 _ASPECT: Final = WIDTH / HEIGHT
 
 
 def make_portrait(request: GenerationRequest) -> list[Artifact]:
-    """The portrait of the person in ``photo_1``; the style is ``params["style"]``.
+    """The portrait of the person in the first photo; the style is ``params["style"]``.
 
     Raises:
         PermanentProviderError: ``BAD_SOURCE`` (no photo, or one that cannot be decoded) or
@@ -55,14 +55,15 @@ def make_portrait(request: GenerationRequest) -> list[Artifact]:
     style = STYLES.get(name)
     if style is None:
         raise PermanentProviderError(f"no style {name}", code="UNSUPPORTED_KIND", style=name)
-    source = next((s for s in request.sources if s.key == _PHOTO_KEY), None)
+    # A job's photos are numbered through: the second person's only one is ``photo_2``.
+    source = next((s for s in request.sources if s.key.startswith(_PHOTO)), None)
     if source is None:
         raise PermanentProviderError("a portrait needs a photo", code="BAD_SOURCE")
     photo = open_picture(source.path, source.key)
     # Another role or wish must show, also where the seed is the same.
     salt = zlib.crc32("\0".join((name, role, str(params.get("prompt", "")))).encode())
     rng = np.random.default_rng([request.seed, salt])
-    focus = find_focus(photo, _face_hint(params))
+    focus = find_focus(photo, _face_hint(params, source.key))
     sitter = frame_sitter(photo, focus, _choose_shot(style, rng))
     pixels = _paint(sitter, style, rng)
     picture = to_image(apply_finish(style.finish, pixels, rng), rng)
@@ -81,10 +82,10 @@ def make_portrait(request: GenerationRequest) -> list[Artifact]:
     ]
 
 
-def _face_hint(params: Mapping[str, Any]) -> Any:
-    """The face box found at ingest, if the recipe passed it: ``params["faces"]["photo_1"]``."""
+def _face_hint(params: Mapping[str, Any], key: str) -> Any:
+    """The face box found at ingest, if the recipe passed it: ``params["faces"][key]``."""
     faces = params.get("faces")
-    return faces.get(_PHOTO_KEY) if isinstance(faces, Mapping) else None
+    return faces.get(key) if isinstance(faces, Mapping) else None
 
 
 def _choose_shot(style: PortraitStyle, rng: np.random.Generator) -> Shot:

@@ -21,9 +21,15 @@ MAKERS: Final[dict[str, tuple[str, str]]] = {
     "clip": ("clip", "make_clip"),
     "film": ("film", "make_film"),
     "portrait": ("portrait", "make_portrait"),
+    "picture": ("picture", "make_picture"),
     "transcribe": ("transcribe", "make_transcript"),
     "translate": ("translate", "refuse_translation"),
     "captions": ("captions", "make_captions"),
+    "script": ("script", "make_script"),
+    "speech": ("speech", "make_speech"),
+    "align": ("align", "make_alignment"),
+    "extract": ("extract", "make_extract"),
+    "merge": ("merge", "make_merged_transcript"),
 }
 """Kind → module beside this one, and its function."""
 _HERE: Final = __name__.rpartition(".")[0]
@@ -33,6 +39,9 @@ class LocalStudio:
     """Implements ``darkroom.generation.ports.Provider``; holds no state."""
 
     name = "local-studio"
+
+    def model_of(self, kind: str) -> str:
+        return ""
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         """Makes the request's file in its ``workdir``; the same request gives the same bytes.

@@ -1,0 +1,76 @@
+"""Which provider does a task, and which one if that cannot: configuration over what is built in.
+
+Pure. A route is named by a capability, and may be narrowed to a recipe (``portraits/image``), a
+plan (``professional:image``) or both (``professional:portraits/image``); the narrowest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+LOCAL_STUDIO = "local-studio"
+LOCAL_SPEECH = "local-speech"
+BUILT_IN = frozenset({LOCAL_STUDIO, LOCAL_SPEECH})
+"""They cost nothing and are never away, so nothing is noted of them."""
+
+REPLICATE = "replicate"
+FAL = "fal"
+CREATOMATE = "creatomate"
+TRANSCRIBE = "transcribe"
+BEDROCK = "bedrock"
+POLLY = "polly"
+ELEVENLABS = "elevenlabs"
+TRANSLATE = "translate"
+ANTHROPIC = "anthropic"
+LATER = frozenset({REPLICATE, FAL, CREATOMATE, TRANSCRIBE})
+"""They take a request now and deliver later."""
+CLOUD = LATER | {BEDROCK, POLLY, ELEVENLABS, TRANSLATE, ANTHROPIC}
+
+_BUILT_IN_OF: dict[str, str] = {
+    capability: LOCAL_SPEECH
+    for capability in (
+        "transcribe", "translate", "captions", "speech", "script", "align", "extract", "merge",
+    )
+}  # fmt: skip
+
+Routes = Mapping[str, Sequence[str]]
+
+
+def order_of(routes: Routes, *, capability: str, recipe: str, plan: str) -> tuple[str, ...]:
+    """The providers to ask, the first one first; the built-in one where nothing is configured."""
+    names = (
+        f"{plan}:{recipe}/{capability}",
+        f"{recipe}/{capability}",
+        f"{plan}:{capability}",
+        capability,
+    )
+    for name in names:
+        if routes.get(name):
+            return tuple(routes[name])
+    return (_BUILT_IN_OF.get(capability, LOCAL_STUDIO),)
+
+
+def depends_on_plan(routes: Routes) -> bool:
+    return any(":" in name for name in routes)
+
+
+def check_routes(routes: Routes, configured: frozenset[str]) -> None:
+    """Every route leads to somebody who is there.
+
+    Raises:
+        ValueError: naming the route and the provider.
+    """
+    for name, order in routes.items():
+        for provider in order:
+            if provider not in configured | BUILT_IN:
+                raise ValueError(f"route {name!r} names {provider!r}, which is not configured")
+
+
+def next_in(order: Sequence[str], current: str, *, wraps: bool) -> str | None:
+    """Who is asked after ``current``; None at the end, unless the order begins anew."""
+    if current not in order or len(order) < 2:
+        return None
+    place = order.index(current) + 1
+    if place == len(order) and not wraps:
+        return None
+    return order[place % len(order)]

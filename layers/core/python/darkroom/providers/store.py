@@ -1,0 +1,192 @@
+"""What is kept of providers: how they are, what they made before, and what every call cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.limits import COST_TTL_DAYS, HEALTH_TTL_SECONDS
+from darkroom.providers.health import WELL, Health
+from darkroom.providers.prices import Bill
+
+WAITING = "waiting"
+_HEALTH, _CACHE = "health#", "cache#"
+
+
+class ProviderItem(BaseItem):
+    """A provider's health, or something that was made before."""
+
+    class Meta:
+        table_name = "unbound"
+
+    pk = UnicodeAttribute(hash_key=True)
+    expires_at = NumberAttribute(attr_name="expiresAt")
+    failures = NumberAttribute(null=True)
+    openings = NumberAttribute(null=True)
+    open_until = UnicodeAttribute(null=True, attr_name="openUntil")
+    files = UnicodeAttribute(null=True)
+    """JSON: what is known of each stored file."""
+
+
+class CostItem(BaseItem):
+    """One attempt of one task at one provider."""
+
+    class Meta:
+        table_name = "unbound"
+
+    job_id = UnicodeAttribute(hash_key=True, attr_name="jobId")
+    call = UnicodeAttribute(range_key=True)
+    """``<task key>#<attempt>``."""
+    account_id = UnicodeAttribute(attr_name="accountId")
+    task_key = UnicodeAttribute(attr_name="taskKey")
+    kind = UnicodeAttribute()
+    attempt = NumberAttribute()
+    provider = UnicodeAttribute()
+    model = UnicodeAttribute(null=True)
+    outcome = UnicodeAttribute()
+    error_code = UnicodeAttribute(null=True, attr_name="errorCode")
+    lines = UnicodeAttribute(null=True)
+    """JSON: [[unit, quantity, unit cost or null], …]."""
+    cost_nanos = NumberAttribute(null=True, attr_name="costNanos")
+    currency = UnicodeAttribute(null=True)
+    latency_ms = NumberAttribute(null=True, attr_name="latencyMs")
+    provider_ref = UnicodeAttribute(null=True, attr_name="providerRef")
+    at = UnicodeAttribute()
+    expires_at = NumberAttribute(attr_name="expiresAt")
+
+
+ITEM_CLASSES: tuple[type[BaseItem], ...] = (ProviderItem,)
+COST_CLASSES: tuple[type[BaseItem], ...] = (CostItem,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What is known of one attempt at a provider when it is handed over, or ends."""
+
+    job_id: str
+    account_id: str
+    task_key: str
+    kind: str
+    attempt: int
+    provider: str
+    model: str
+    outcome: str
+    """``waiting`` (for a provider that delivers later), ``succeeded``, ``failed``, ``lost``
+    (nobody knows) or ``cached``."""
+    at: datetime
+    error_code: str | None = None
+    bill: Bill | None = None
+    """None when nothing (more) is known of it."""
+    latency_ms: int | None = None
+    ref: str | None = None
+
+
+def cost_write(call: Call) -> Write:
+    """Note the call; what an earlier note of the same attempt knew and this one does not, stays."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("unconditional, so never refused")
+
+    actions: list[Action] = [
+        CostItem.account_id.set(call.account_id),
+        CostItem.task_key.set(call.task_key),
+        CostItem.kind.set(call.kind),
+        CostItem.attempt.set(call.attempt),
+        CostItem.provider.set(call.provider),
+        # A run may have come to its end before it is noted that it began.
+        *(
+            [
+                CostItem.outcome.set(CostItem.outcome | WAITING),
+                CostItem.at.set(CostItem.at | to_iso(call.at)),
+            ]
+            if call.outcome == WAITING
+            else [CostItem.outcome.set(call.outcome), CostItem.at.set(to_iso(call.at))]
+        ),
+        CostItem.expires_at.set(to_epoch_seconds(call.at + timedelta(days=COST_TTL_DAYS))),
+    ]
+    if call.model:
+        actions.append(CostItem.model.set(call.model))
+    if call.error_code is not None:
+        actions.append(CostItem.error_code.set(call.error_code))
+    if call.latency_ms is not None and call.outcome != WAITING:
+        actions.append(CostItem.latency_ms.set(call.latency_ms))
+    if call.ref is not None:
+        actions.append(CostItem.provider_ref.set(call.ref))
+    if call.bill is not None:
+        lines = [[line.unit, line.quantity, line.unit_cost] for line in call.bill.lines]
+        actions += [
+            CostItem.lines.set(json.dumps(lines, separators=(",", ":"))),
+            CostItem.cost_nanos.set(call.bill.nanos),
+            CostItem.currency.set(call.bill.currency),
+        ]
+    key = CostItem(call.job_id, f"{call.task_key}#{call.attempt}")
+    return update(key, actions, refused=refused)
+
+
+def list_costs(job_id: str) -> list[CostItem]:
+    """Every call that was made for a job, by task and attempt."""
+    return list(CostItem.query(job_id))
+
+
+def find_health(provider: str) -> Health:
+    """How the provider has been; well when nothing is noted, or it is long ago."""
+    try:
+        item = ProviderItem.get(_HEALTH + provider)
+    except Model.DoesNotExist:
+        return WELL
+    return Health(
+        failures=int(item.failures or 0),
+        openings=int(item.openings or 0),
+        open_until=from_iso(item.open_until) if item.open_until else None,
+    )
+
+
+def health_write(provider: str, seen: Health, health: Health, now: datetime) -> Write:
+    """Note how it is, unless somebody noted something meanwhile, which counts as much."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("somebody was faster")
+
+    item = ProviderItem(
+        _HEALTH + provider,
+        expires_at=to_epoch_seconds(now + timedelta(seconds=HEALTH_TTL_SECONDS)),
+        failures=health.failures,
+        openings=health.openings,
+        open_until=to_iso(health.open_until) if health.open_until else None,
+    )
+    condition = ProviderItem.failures == seen.failures
+    if seen.is_well:
+        condition = ProviderItem.pk.does_not_exist() | condition
+    return put(item, condition=condition, refused=refused)
+
+
+def find_cached(key: str, now: datetime) -> Sequence[Mapping[str, Any]] | None:
+    """The files of an equal request that was made before; None when there was none lately."""
+    try:
+        item = ProviderItem.get(_CACHE + key)
+    except Model.DoesNotExist:
+        return None
+    if int(item.expires_at) <= to_epoch_seconds(now):
+        return None
+    files: list[dict[str, Any]] = json.loads(item.files or "[]")
+    return files or None
+
+
+def cache_write(key: str, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("unconditional, so never refused")
+
+    text = json.dumps([dict(file) for file in files], separators=(",", ":"))
+    item = ProviderItem(_CACHE + key, expires_at=to_epoch_seconds(until), files=text)
+    return put(item, refused=refused)

@@ -1,0 +1,101 @@
+"""The recipe ``images``: a text → as many pictures of it as asked for, from words alone.
+
+Owns what may be asked for and what each picture is told. Each has a price of its own, so that
+what was not made is refunded picture by picture. Outputs become files of the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PROMPT_LIMIT_CHARS
+from darkroom.kernel.money import PricePart
+from darkroom.recipes import rewrite as rewriting
+from darkroom.recipes.base import (
+    Blueprint,
+    Material,
+    Recipe,
+    Regeneration,
+    Target,
+    TaskSpec,
+    image_again,
+    image_keys,
+)
+from darkroom.recipes.fields import Faults, Inputs, Seed, check_faults, dump, parse
+from darkroom.recipes.portraits import ModelId, Style, styles
+
+PICTURE = "picture"
+AspectRatio = Literal["1:1", "3:4", "4:3", "9:16", "16:9"]
+ASPECT_RATIOS: tuple[str, ...] = get_args(AspectRatio)
+DEFAULT_ASPECT_RATIO: AspectRatio = "1:1"
+
+
+class ImageInputs(Inputs):
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT_CHARS)]
+    count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)]
+    style: Style | None = None
+    aspect_ratio: AspectRatio = DEFAULT_ASPECT_RATIO
+    model_id: ModelId | None = None
+    seed: Seed | None = None
+    test_faults: Faults | None = None
+
+
+class Images(Recipe):
+    """Pictures of what a text says."""
+
+    name = "images"
+    changeable = frozenset({"modelId", "prompt", "seed", "style"})
+
+    def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        stored = dump(parse(ImageInputs, inputs))
+        # As with a rewrite, only the cleaned text is stored; cleaning it again changes nothing.
+        stored["prompt"] = rewriting.sanitize(stored["prompt"], path="prompt")
+        check_faults(stored, image_keys(stored["count"]))
+        return stored
+
+    def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        return ()
+
+    def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
+        return None
+
+    def price(
+        self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
+    ) -> tuple[PricePart, ...]:
+        return tuple(
+            PricePart(name=key, credits=costs["image"], promised=(key,))
+            for key in image_keys(inputs["count"])
+        )
+
+    def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
+        params, wanted = _params(blueprint.inputs), blueprint.only_keys
+        return [
+            TaskSpec(key=key, kind=PICTURE, params=params)
+            for key in image_keys(blueprint.inputs["count"])
+            if not wanted or key in wanted
+        ]
+
+    def regenerate(
+        self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
+    ) -> Regeneration:
+        return image_again(self.name, image_keys(inputs["count"]), target)
+
+
+def _params(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """``wish`` is what the user said; ``prompt`` says beside it what the style means, for those
+    who know a style only by words. ``becomes`` says that what is made is a file of the account."""
+    wish = inputs["prompt"]
+    params = {"wish": wish, "prompt": wish, "aspectRatio": inputs["aspectRatio"]}
+    params["becomes"] = "asset"
+    if "style" in inputs:
+        style = inputs["style"]
+        params |= {"style": style, "prompt": f"{wish} {styles()[style]['look']}"}
+    if "modelId" in inputs:
+        params["modelId"] = inputs["modelId"]
+    return params
+
+
+IMAGES = Images()

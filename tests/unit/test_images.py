@@ -1,0 +1,466 @@
+"""Pictures from words alone: a job like any other, whose outputs become files of the account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from darkroom.adapters.storage import Storage
+from darkroom.assets import store as assets_store
+from darkroom.db import commit
+from darkroom.generation.ports import PermanentProviderError
+from darkroom.jobs import store as jobs_store
+from darkroom.kernel.errors import NotFound, Unavailable
+from darkroom.kernel.ids import derived_id_at
+from darkroom.kernel.limits import (
+    ERASE_AGAIN_SECONDS,
+    PROJECTION_CHECK_SECONDS,
+    UPLOAD_URL_SECONDS,
+)
+from darkroom.plans.storage_store import find_stored
+from darkroom.recipes import get_recipe
+from darkroom.recipes.base import Blueprint
+from darkroom.usecases.keep_pictures import keep_pictures
+from tests.support.builders import a_balance, a_job
+from tests.support.world import Answer, World
+
+ROUTE = "/api/assets/generate-image"
+WISH = "A lighthouse by the sea at dusk"
+
+
+def order(world: World, *, key: str | None = "order", user: str = "alice", **body: Any) -> Answer:
+    sent = {"prompt": WISH, "count": 2, **body}
+    return world.call("POST", ROUTE, sent, user=user, key=key)
+
+
+def job_of(answer: Answer) -> str:
+    job_id: str = answer.body["jobs"][0]["jobId"]
+    return job_id
+
+
+def files(world: World, user: str = "alice") -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = world.call("GET", "/api/assets", user=user).body["items"]
+    # Links are signed anew each second.
+    for item in items:
+        for link in ("thumbnailUrl", "downloadUrl"):
+            if link in item:
+                item[link] = item[link].partition("?")[0]
+    return items
+
+
+def made(world: World, **body: Any) -> str:
+    job_id = job_of(order(world, **body))
+    world.drain()
+    return job_id
+
+
+def made_unheard(world: World, **body: Any) -> str:
+    """A job that has ended, and of whose one or two pictures the stream told nobody."""
+    job_id = job_of(order(world, **body))
+    for _ in range(3):
+        world.pump_stream()
+    world.pump_tasks()
+    world.pump_tasks()
+    world.take_changes()  # lost
+    assert a_job(world, job_id)["status"] == "succeeded" and files(world) == []
+    return job_id
+
+
+# The request
+
+
+def test_it_is_answered_like_a_queued_job_and_each_picture_is_paid_for(world: World) -> None:
+    answer = order(world, style="VINTAGE", aspectRatio="16:9", seed=7)
+
+    assert answer.status == 201
+    [job] = answer.body["jobs"]
+    assert (job["recipe"], job["status"], job["creditsReserved"]) == ("images", "queued", 2)
+    assert job["inputs"] == {
+        "prompt": WISH, "count": 2, "style": "VINTAGE", "aspectRatio": "16:9", "seed": 7
+    }  # fmt: skip
+    assert [part["name"] for part in job["receipt"]["parts"]] == ["img_01", "img_02"]
+    assert a_balance(world) == (3, 2)
+
+
+def test_the_same_key_makes_the_same_job_once(world: World) -> None:
+    first, second = order(world), order(world)
+    other = order(world, count=1)
+
+    assert second.body == first.body and second.headers["idempotent-replayed"] == "true"
+    assert (other.status, other.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    assert a_balance(world) == (3, 2)
+
+
+def test_a_key_is_required_and_nobody_is_unknown(world: World) -> None:
+    without_key, without_token = order(world, key=None), order(world, user=None)  # type: ignore[arg-type]
+
+    assert (without_key.status, without_token.status) == (400, 401)
+
+
+def test_one_credit_short_makes_nothing(world: World) -> None:
+    answer = order(world, count=6)
+
+    assert (answer.status, answer.body["shortfall"]) == (402, 1)
+    assert world.call("GET", "/api/jobs").body["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "x" * 2001}, "prompt"),
+        ({"prompt": "<b></b>"}, "prompt"),
+        ({"prompt": 5}, "prompt"),
+        ({"count": 0}, "count"),
+        ({"count": 21}, "count"),
+        ({"count": "2"}, "count"),
+        ({"count": True}, "count"),
+        ({"style": "CUBIST"}, "style"),
+        ({"aspectRatio": "2:1"}, "aspectRatio"),
+        ({"seed": -1}, "seed"),
+        ({"width": 512}, "width"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_by_both_routes(
+    world: World, body: dict[str, Any], path: str
+) -> None:
+    inputs = {"prompt": WISH, "count": 2, **body}
+    general = {"recipe": "images", "inputs": inputs, "status": "queued"}
+
+    for answer in (order(world, **body), world.call("POST", "/api/jobs", general, key="general")):
+        assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+        assert path in [field["path"] for field in answer.body["fields"]]
+
+
+def test_prompt_and_count_are_needed(world: World) -> None:
+    assert world.call("POST", ROUTE, {"prompt": WISH}, key="a").status == 400
+    assert world.call("POST", ROUTE, {"count": 1}, key="b").status == 400
+
+
+def test_refused_content_is_refused_before_any_credit_is_taken(world: World) -> None:
+    answer = order(world, prompt="a severed head")
+
+    assert (answer.status, answer.body["code"]) == (400, "CONTENT_REJECTED")
+    assert answer.body["category"] == "gore"
+    assert a_balance(world) == (5, 0)
+
+
+def test_contact_data_never_reaches_a_provider_or_the_file(world: World) -> None:
+    made(world, prompt="The sea. <b>Mail me@example.com</b> or 010-1234-5678", count=1)
+
+    [request], [file] = world.requests, files(world)
+    assert request.params["wish"] == file["generationPrompt"] == "The sea. Mail *** or ***"
+    assert "example" not in str(request.params)
+
+
+def test_drafts_and_quotes_of_pictures_are_like_any_others(world: World) -> None:
+    inputs = {"prompt": WISH, "count": 3}
+    draft = {"recipe": "images", "inputs": inputs, "status": "draft"}
+
+    quote = world.call("POST", "/api/jobs/quote", {"recipe": "images", "inputs": inputs})
+    job_id = world.call("POST", "/api/jobs", draft).body["jobs"][0]["jobId"]
+    patched = world.call("PATCH", f"/api/jobs/{job_id}", {"count": 1})
+    confirmed = world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, key="c")
+    world.drain()
+
+    assert (quote.status, quote.body["credits"]) == (200, 3)
+    assert patched.body["inputs"]["prompt"] == WISH
+    assert (confirmed.status, confirmed.body["creditsReserved"]) == (202, 1)
+    assert a_job(world, job_id)["status"] == "succeeded" and len(files(world)) == 1
+
+
+# The plan
+
+
+def test_each_picture_is_told_the_wish_and_what_the_style_means() -> None:
+    images = get_recipe("images")
+    plain = images.validate({"prompt": WISH, "count": 2})
+    styled = images.validate({"prompt": WISH, "count": 1, "style": "CINEMATIC"})
+
+    specs = images.plan(Blueprint(inputs=plain, template=None, language="en"))
+    [other] = images.plan(Blueprint(inputs=styled, template=None, language="en"))
+
+    assert [(spec.key, spec.kind, spec.needs) for spec in specs] == [
+        ("img_01", "picture", ()),
+        ("img_02", "picture", ()),
+    ]
+    assert specs[0].params == {
+        "wish": WISH, "prompt": WISH, "aspectRatio": "1:1", "becomes": "asset"
+    }  # fmt: skip
+    assert (other.params["wish"], other.params["style"]) == (WISH, "CINEMATIC")
+    assert other.params["prompt"].startswith(f"{WISH} Like a still from a film")
+
+
+def test_what_was_not_made_is_refunded_and_can_be_retried_in_other_words(world: World) -> None:
+    def refuse(request: Any) -> None:
+        if request.key == "img_02" and "lighthouse" in request.params["wish"]:
+            raise PermanentProviderError("no")
+
+    world.studio.refuse = refuse
+    job_id = made(world)
+
+    assert a_job(world, job_id)["status"] == "partial" and a_balance(world) == (4, 0)
+    assert len(files(world)) == 1
+    world.clock.move(seconds=1)
+    options = {"keepOptions": True, "options": {"prompt": "A quiet harbour"}}
+    retried = world.call("POST", f"/api/jobs/{job_id}/retry", options, key="retry")
+    world.drain()
+    assert retried.status == 202
+    assert [file["generationPrompt"] for file in files(world)] == ["A quiet harbour", WISH]
+
+
+def test_one_picture_can_be_made_again(world: World) -> None:
+    job_id = made(world)
+
+    again = {"target": "image", "key": "img_02"}
+    answer = world.call("POST", f"/api/jobs/{job_id}/regenerate", again, key="again")
+    wrong = [
+        world.call("POST", f"/api/jobs/{job_id}/regenerate", body, key=f"wrong {number}").body
+        for number, body in enumerate(
+            [{"target": "image", "key": "img_03"}, {"target": "story_clip", "clipNo": 1}]
+        )
+    ]
+    world.drain()
+
+    assert answer.status == 202 and len(files(world)) == 3
+    assert [body["code"] for body in wrong] == ["INVALID_TARGET"] * 2
+
+
+# The files
+
+
+def test_every_picture_becomes_a_file_as_it_is_made(world: World) -> None:
+    job_id = job_of(order(world, count=3))
+    for _ in range(3):
+        world.pump_stream()
+    world.pump_tasks()
+    world.pump_stream()
+    early = len(files(world))
+    world.drain()
+
+    outputs, found = a_job(world, job_id)["outputs"], files(world)
+
+    assert 0 < early < 3 and len(found) == len(outputs) == 3
+    first = found[-1]
+    assert first["filename"] == f"{WISH} 01.png"
+    assert (first["status"], first["kind"], first["mimeType"]) == ("uploaded", "image", "image/png")
+    assert (first["isAiGenerated"], first["generationPrompt"]) == (True, WISH)
+    assert first["sizeBytes"] == outputs[0]["sizeBytes"]
+    assert first["thumbnailUrl"] and first["downloadUrl"]
+    assert [file["assetId"] for file in found] == sorted(
+        (file["assetId"] for file in found), reverse=True
+    )
+    keys = {assets_store.get_asset("alice", file["assetId"]).clean_key for file in found}
+    assert len(keys) == 3
+    assert all(world.app.storage.find(str(key)) is not None for key in keys)
+
+
+def test_the_file_can_be_worked_on_and_found(world: World) -> None:
+    made(world, count=1)
+    [file] = files(world)
+    asset_id = file["assetId"]
+
+    found = world.call("GET", "/api/assets?search=lighthouse").body["items"]
+    body = {"mode": "quick", "stage": "spark", "genre": "romance", "photoAssetIds": [asset_id]}
+    clip = world.call("POST", "/api/jobs/confirm", body, key="clip")
+    world.drain()
+
+    assert [each["assetId"] for each in found] == [asset_id]
+    assert clip.status == 202 and a_job(world, clip.body["jobId"])["status"] == "succeeded"
+
+
+def test_what_was_uploaded_is_not_called_generated(world: World) -> None:
+    body = {"filename": "me.jpg", "sizeBytes": 3, "mimeType": "image/jpeg"}
+    world.call("POST", "/api/uploads/session", body)
+
+    [file] = files(world)
+
+    assert file["isAiGenerated"] is False and "generationPrompt" not in file
+
+
+def test_pictures_count_as_stored_until_they_are_deleted(world: World) -> None:
+    made(world)
+    found = files(world)
+
+    stored = find_stored("alice")
+    world.call("DELETE", f"/api/assets/{found[0]['assetId']}")
+
+    assert stored.used_bytes == sum(file["sizeBytes"] for file in found)
+    assert find_stored("alice").used_bytes == found[1]["sizeBytes"]
+
+
+def test_pictures_whose_news_was_lost_come_with_the_sweeper(world: World) -> None:
+    made_unheard(world)
+
+    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+
+    assert len(files(world)) == 2
+    assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in files(world))
+
+
+def test_telling_of_a_picture_twice_makes_one_file(world: World) -> None:
+    job_id = made(world)
+    before, family = files(world), jobs_store.find_family(job_id)
+    assert family is not None
+
+    again = keep_pictures(world.app, family.tasks)
+
+    assert again == 0 and files(world) == before
+    assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in before)
+
+
+def test_the_file_outlives_its_job(world: World) -> None:
+    job_id = made(world)
+    before = [file["assetId"] for file in files(world)]
+
+    world.call("DELETE", f"/api/jobs/{job_id}")
+    world.drain()
+    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+
+    assert [file["assetId"] for file in files(world)] == before
+    for asset_id in before:
+        asset = assets_store.get_asset("alice", asset_id)
+        assert world.app.storage.find(str(asset.clean_key)) is not None
+
+
+def test_a_job_deleted_before_anybody_heard_of_its_pictures_leaves_them(world: World) -> None:
+    job_id = made_unheard(world)
+
+    world.call("DELETE", f"/api/jobs/{job_id}")
+    world.drain()
+
+    assert len(files(world)) == 2
+
+
+@pytest.mark.parametrize("seconds", [0, UPLOAD_URL_SECONDS, 30 * 24 * 3600])
+def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
+    job_id = made(world, count=1)
+    [file] = files(world)
+    asset = assets_store.get_asset("alice", file["assetId"])
+    world.call("DELETE", f"/api/assets/{asset.asset_id}")
+    world.drain()
+    world.outlive(seconds=seconds)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+
+    again = keep_pictures(world.app, family.tasks)
+    world.drain()
+
+    assert again == 0 and files(world) == []
+    assert world.app.storage.find(str(asset.clean_key)) is None
+    assert find_stored("alice").used_bytes == 0
+    assert world.call("DELETE", f"/api/assets/{asset.asset_id}").status == 204
+
+
+def test_a_copy_that_comes_after_its_file_was_deleted_is_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = made(world, count=1)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+    asset = assets_store.get_asset("alice", files(world)[0]["assetId"])
+    world.call("DELETE", f"/api/assets/{asset.asset_id}")
+    world.drain()
+    # Whoever projects looked before the deletion.
+    monkeypatch.setattr(assets_store, "find_grave", lambda account_id, asset_id: None)
+
+    again = keep_pictures(world.app, family.tasks)
+
+    assert again == 0 and files(world) == []
+    assert world.app.storage.find(str(asset.clean_key)) is None
+
+
+@pytest.mark.parametrize("point", ["copy", "commit"])
+def test_stopped_at_any_point_the_next_projection_goes_on(
+    world: World, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = made_unheard(world, count=1)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+
+    def stop(*arguments: Any, **options: Any) -> Any:
+        raise Unavailable("stopped")
+
+    target: Any = Storage if point == "copy" else "darkroom.usecases.keep_pictures"
+    with monkeypatch.context() as patch:
+        if point == "copy":
+            patch.setattr(target, "copy", stop)
+        else:
+            patch.setattr(f"{target}.commit", stop)
+        with pytest.raises(Unavailable):
+            keep_pictures(world.app, family.tasks)
+    assert files(world) == []
+
+    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+
+    assert len(files(world)) == 1 and find_stored("alice").used_bytes > 0
+
+
+def test_two_projections_at_once_make_one_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = made_unheard(world, count=1)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+    copy, counts = Storage.copy, []
+
+    def meet(storage: Storage, key: str, to_key: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Storage, "copy", copy)
+            counts.append(keep_pictures(world.app, family.tasks))
+        copy(storage, key, to_key)
+
+    monkeypatch.setattr(Storage, "copy", meet)
+
+    counts.append(keep_pictures(world.app, family.tasks))
+
+    assert counts == [1, 0] and len(files(world)) == 1
+    assert find_stored("alice").used_bytes == files(world)[0]["sizeBytes"]
+
+
+def test_a_picture_whose_output_is_gone_is_no_file(world: World) -> None:
+    job_id = made_unheard(world, count=1)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+    world.app.storage.delete(family.outputs[0].storage_key)
+
+    assert keep_pictures(world.app, family.tasks) == 0
+    with pytest.raises(NotFound):
+        world.app.storage.copy(family.outputs[0].storage_key, "clean/x")
+
+
+def test_portraits_stay_outputs(world: World) -> None:
+    job_id = made(world, count=1)
+    family = jobs_store.find_family(job_id)
+    assert family is not None
+    [task] = family.tasks
+    portrait = replace(task, params={"style": "CLASSIC", "role": "self"}, job_id="job_other")
+
+    assert keep_pictures(world.app, [portrait]) == 0
+
+
+def test_a_made_picture_can_become_a_reference_photo_once_its_faces_are_known(
+    world: World,
+) -> None:
+    made(world, count=1)
+    asset = assets_store.get_asset("alice", files(world)[0]["assetId"])
+    body = {"assetId": asset.asset_id, "role": "self"}
+
+    unknown = world.call("POST", "/api/reference-photos", body)
+    current = assets_store.get_asset("alice", asset.asset_id)
+    commit([assets_store.save_write(current, replace(current, faces=1), "arranged")])
+    known = world.call("POST", "/api/reference-photos", body)
+
+    assert (unknown.status, known.status) == (503, 201)
+
+
+def test_ids_of_made_files_sort_by_when_they_were_made(world: World) -> None:
+    now = world.clock.now()
+    first = derived_id_at("ast", now, "b")
+    world.clock.move(seconds=1)
+    second = derived_id_at("ast", world.clock.now(), "a")
+
+    assert first == derived_id_at("ast", now, "b") != derived_id_at("ast", now, "c")
+    assert first < second
