@@ -260,6 +260,16 @@ def test_times_of_a_part_become_times_of_the_whole(make: Make, tmp_path: Path) -
     assert whole == a_transcript(said("one", 100), said("two", 5500), ms=7000)
 
 
+def test_without_every_part_s_length_the_whole_s_is_unknown(make: Make, tmp_path: Path) -> None:
+    whole = join(
+        make, tmp_path,
+        (0, a_transcript(said("one", 100), ms=5000)),
+        (4000, a_transcript(said("two", 1500), ms=0)),
+    )  # fmt: skip
+
+    assert whole == a_transcript(said("one", 100), said("two", 5500), ms=0)
+
+
 def test_speakers_of_different_parts_are_different_people(make: Make, tmp_path: Path) -> None:
     parts = [(0, a_transcript(said("a", 1, "spk_0"))), (500, a_transcript(said("b", 900, "spk_0")))]
 

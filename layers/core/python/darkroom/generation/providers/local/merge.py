@@ -44,7 +44,7 @@ def make_merged_transcript(request: GenerationRequest) -> list[Artifact]:
             type="json",
             mime_type="application/json",
             path=path,
-            duration_ms=whole.duration_ms,
+            duration_ms=whole.duration_ms or None,
             extra={"language": whole.language},
         )
     ]
@@ -64,9 +64,19 @@ def merged(parts: Sequence[tuple[int, Transcript]]) -> Transcript:
     return Transcript(
         # The first of those of which most was said.
         language=max(spoken, key=lambda language: spoken[language]),
-        duration_ms=max(offset_ms + part.duration_ms for offset_ms, part in parts),
+        duration_ms=_length_ms(parts),
         segments=tuple(sorted(segments, key=lambda s: (s.start_ms, s.end_ms))),
     )
+
+
+def _length_ms(parts: Sequence[tuple[int, Transcript]]) -> int:
+    """Of all parts together; 0 (unknown) unless every part's length is known.
+
+    Who hears for us may not tell how long a file is, and captions are cut at what is told.
+    """
+    if not all(part.duration_ms for _, part in parts):
+        return 0
+    return max(offset_ms + part.duration_ms for offset_ms, part in parts)
 
 
 def _shifted(segment: Segment, offset_ms: int, mark: str) -> Segment:
