@@ -217,7 +217,7 @@ def _actions(params: Params) -> list[Params]:
 
 
 def size_bytes(item: Params) -> int:
-    """What an item of strings, numbers and booleans weighs by DynamoDB's published rule:
+    """What an item of strings (and sets of them), numbers and booleans weighs by DynamoDB's rule:
     UTF-8 bytes of names and values, a number one byte and one per two digits."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
@@ -226,6 +226,8 @@ def _value_bytes(value: Params) -> int:
     ((kind, content),) = value.items()
     if kind == "S":
         return len(content.encode())
+    if kind == "SS":
+        return sum(len(text.encode()) for text in content)
     if kind == "N":
         digits = str(content).lstrip("-").replace(".", "").strip("0")
         return 1 + (len(digits) + 1) // 2
