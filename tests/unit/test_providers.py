@@ -89,11 +89,10 @@ def test_a_route_to_nobody_is_an_error_that_names_it() -> None:
 def test_the_next_in_order() -> None:
     order = (REPLICATE, FAL, LOCAL_STUDIO)
 
-    assert next_in(order, REPLICATE, wraps=False) == FAL
-    assert next_in(order, LOCAL_STUDIO, wraps=False) is None
-    assert next_in(order, LOCAL_STUDIO, wraps=True) == REPLICATE
-    assert next_in((), LOCAL_STUDIO, wraps=True) is None
-    assert next_in(order, "gone", wraps=False) is None
+    assert next_in(order, REPLICATE) == FAL
+    assert next_in(order, LOCAL_STUDIO) is None
+    assert next_in((), LOCAL_STUDIO) is None
+    assert next_in(order, "gone") is None
 
 
 def test_who_delivers_later_is_who_says_so() -> None:

@@ -66,11 +66,9 @@ def check_routes(routes: Routes, configured: frozenset[str]) -> None:
                 raise ValueError(f"route {name!r} names {provider!r}, which is not configured")
 
 
-def next_in(order: Sequence[str], current: str, *, wraps: bool) -> str | None:
-    """Who is asked after ``current``; None at the end, unless the order begins anew."""
-    if current not in order or len(order) < 2:
+def next_in(order: Sequence[str], current: str) -> str | None:
+    """Who is asked after ``current``; None at the end."""
+    if current not in order:
         return None
     place = order.index(current) + 1
-    if place == len(order) and not wraps:
-        return None
-    return order[place % len(order)]
+    return order[place] if place < len(order) else None

@@ -116,9 +116,9 @@ def next_provider(task: Task, error: ProviderError) -> str | None:
     last attempt: so a hiccup changes nothing, and an outage does not end the task.
     """
     if error.error_code in FAILS_OVER:
-        return next_in(task.providers, task.provider, wraps=False)
+        return next_in(task.providers, task.provider)
     if isinstance(error, TransientProviderError) and task.attempts >= TASK_ATTEMPTS_LIMIT - 1:
-        return next_in(task.providers, task.provider, wraps=False)
+        return next_in(task.providers, task.provider)
     return None
 
 

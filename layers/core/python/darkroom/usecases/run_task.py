@@ -151,17 +151,11 @@ def _make(app: App, asked: Asked, workdir: Path) -> Made | HandedOver:
     return Made(store_all(app, task, artifacts), MADE_NOW)
 
 
-def fail_for(
-    app: App,
-    asked: Asked,
-    error: TransientProviderError | PermanentProviderError,
-    *,
-    ref: str | None = None,
-) -> str:
+def fail_for(app: App, asked: Asked, error: TransientProviderError | PermanentProviderError) -> str:
     """Record that the attempt has failed for this reason; returns which kind of reason it is."""
     task = asked.task
     failure = Failure(code=error.error_code, message=error.detail or "It could not be made.")
-    notes = note(app, asked, "failed", error_code=error.error_code, ref=ref)
+    notes = note(app, asked, "failed", error_code=error.error_code)
     other = next_provider(task, error)
     if isinstance(error, TransientProviderError) or other is not None:
         wait_seconds = 0.0
