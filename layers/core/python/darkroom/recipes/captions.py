@@ -29,6 +29,8 @@ from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
 
 AUTO = "auto"
+# What telephones record; Amazon Transcribe does not take it, its sound alone it does.
+_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime"})
 TRANSCRIBE = "transcribe"
 MINUTE_MS = 60_000
 _LANGUAGES = "languages.json"
@@ -155,7 +157,7 @@ class Captions(Recipe):
         wanted = blueprint.only_keys
         [material] = blueprint.materials
         specs = _specs(blueprint.inputs)
-        if _is_long(blueprint.inputs["options"], material):
+        if _is_too_much(blueprint.inputs["options"], material):
             specs = [*_heard_in_parts(specs[0], material, beside=len(specs)), *specs[1:]]
         return [spec for spec in specs if not wanted or spec.key in wanted]
 
@@ -244,10 +246,14 @@ def _specs(inputs: Mapping[str, Any]) -> list[TaskSpec]:
     return specs
 
 
-def _is_long(options: Mapping[str, Any], material: Material) -> bool:
-    """Whether it is more than whoever listens takes at once."""
+def _is_too_much(options: Mapping[str, Any], material: Material) -> bool:
+    """Whether it is more than whoever listens takes at once, or in a wrapping nobody takes."""
     duration_ms, size_bytes = material.duration_ms or 0, material.size_bytes or 0
-    return duration_ms > _part_ms(options["diarization"]) or size_bytes > CAPTION_PART_BYTES
+    return (
+        duration_ms > _part_ms(options["diarization"])
+        or size_bytes > CAPTION_PART_BYTES
+        or material.mime_type in _NOT_HEARD_AS_IT_IS
+    )
 
 
 def _part_ms(diarization: bool) -> int:
