@@ -16,14 +16,13 @@ import base64
 import itertools
 import json
 import re
-import threading
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from darkroom.generation.providers.fal_signatures import message_of
 from tests.support.cloud import a_png
+from tests.support.http_stand_in import LoopbackServer
 from tests.support.media_files import a_clip
 
 Json = dict[str, Any]
@@ -69,10 +69,11 @@ class Run:
     error_type: str | None = None
 
 
-class FalStandIn:
+class FalStandIn(LoopbackServer):
     """The server, what it knows, and the controls of a test."""
 
     def __init__(self) -> None:
+        super().__init__(_handler_of(self))
         self.runs: dict[str, Run] = {}
         self.files: dict[str, tuple[str, bytes]] = {}
         """Path → type and content of what can be downloaded."""
@@ -85,24 +86,6 @@ class FalStandIn:
         """Called when a run was taken, before the answer leaves."""
         self.signing_key = Ed25519PrivateKey.generate()
         self._numbers = itertools.count(1)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name="fal", daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def api_base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def secret_text(self) -> str:

@@ -52,14 +52,11 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class HttpStandIn:
-    """The server and the controls of a test."""
+class LoopbackServer:
+    """A server on a free port of this machine, from ``with`` until its end."""
 
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.faults: list[Fault] = []
-        self.lost_seconds = 1.0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name=type(self).__name__, daemon=True
@@ -77,6 +74,16 @@ class HttpStandIn:
     @property
     def api_base(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+
+class HttpStandIn(LoopbackServer):
+    """The server and the controls of a test."""
+
+    def __init__(self) -> None:
+        super().__init__(_handler_of(self))
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
+        self.lost_seconds = 1.0
 
     def answer(self, request: Request) -> Answer:
         """What the vendor answers, having done it."""

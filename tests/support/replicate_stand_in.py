@@ -16,19 +16,19 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from darkroom.generation.standard_webhooks import sign
 from tests.support.cloud import a_png
+from tests.support.http_stand_in import LoopbackServer
 from tests.support.media_files import a_clip
 
 Json = dict[str, Any]
@@ -53,10 +53,11 @@ class Fault:
     headers: Mapping[str, str] | None = None
 
 
-class ReplicateStandIn:
+class ReplicateStandIn(LoopbackServer):
     """The server, what it knows, and the controls of a test."""
 
     def __init__(self) -> None:
+        super().__init__(_handler_of(self))
         self.predictions: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
         """What was uploaded."""
@@ -69,24 +70,6 @@ class ReplicateStandIn:
         self.is_down = False
         self.lost_seconds = 1.0
         self._numbers = itertools.count(1)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name="replicate", daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def api_base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def secret_text(self) -> str:

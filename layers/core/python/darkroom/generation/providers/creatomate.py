@@ -16,7 +16,6 @@ only the id is taken, and the render is read again under our own key.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -45,6 +44,7 @@ from darkroom.generation.providers.http import (
     VendorHttp,
     object_of,
     retry_after_seconds,
+    told_by,
 )
 from darkroom.kernel.errors import InvalidInput
 
@@ -129,13 +129,10 @@ class Creatomate:
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         """The render that a call is about. It bears no signature, so nothing else is taken of it;
         the address it comes to is sealed, and known to nobody but the vendor."""
-        try:
-            told = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise InvalidInput("not JSON") from error
-        if not isinstance(told, dict) or not _is_ref(told.get("id")):
+        ref = told_by(body).get("id")
+        if not _is_ref(ref):
             raise InvalidInput("not a render")
-        return str(told["id"])
+        return str(ref)
 
 
 def _film_of(request: GenerationRequest, model: str) -> Json:

@@ -51,6 +51,7 @@ from darkroom.generation.providers.http import (
     object_of,
     retry_after_seconds,
     text_of,
+    told_by,
 )
 from darkroom.kernel.errors import InvalidInput, Unavailable
 from darkroom.kernel.limits import WAITING_LIMIT_SECONDS
@@ -193,11 +194,7 @@ class Fal:
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         """Raises ``Unavailable`` when the vendor's keys cannot be had; it calls again later."""
         fal_signatures.verify(body, headers, self._ring, now=now)
-        try:
-            told = json.loads(body)
-        except ValueError as error:
-            raise InvalidInput("not JSON") from error
-        request_id = told.get("request_id") if isinstance(told, dict) else None
+        request_id = told_by(body).get("request_id")
         if not _is_request_id(request_id):
             raise InvalidInput("not about a request")
         return str(request_id)

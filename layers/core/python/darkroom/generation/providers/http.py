@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from darkroom.generation.ports import AnswerLost, PermanentProviderError, TransientProviderError
+from darkroom.kernel.errors import InvalidInput
 
 TIMEOUT_SECONDS = 20.0
 UPLOAD_TIMEOUT_SECONDS = 60.0
@@ -113,6 +114,21 @@ def object_of(answer: Any) -> Json:
     if not isinstance(found, dict):
         raise AnswerLost("not an object")
     return found
+
+
+def told_by(body: bytes) -> Json:
+    """The JSON object that a vendor's call carries.
+
+    Raises:
+        InvalidInput: it carries none.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("not JSON") from error
+    if not isinstance(told, dict):
+        raise InvalidInput("not an object")
+    return told
 
 
 def text_of(answer: Any) -> str:

@@ -15,7 +15,6 @@ gateway in between, nothing is concluded: the run is found again by its callback
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from darkroom.generation.providers.http import (
     object_of,
     retry_after_seconds,
     text_of,
+    told_by,
 )
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput
@@ -162,13 +162,10 @@ class Replicate:
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         secrets = self._http.secret.get("webhookSecrets", ())
         standard_webhooks.verify(body, headers, secrets, now=now)
-        try:
-            told = json.loads(body)
-        except ValueError as error:
-            raise InvalidInput("not JSON") from error
-        if not isinstance(told, dict) or not _is_ref(told.get("id")):
+        ref = told_by(body).get("id")
+        if not isinstance(ref, str) or not _is_ref(ref):
             raise InvalidInput("not a prediction")
-        return told["id"]
+        return ref
 
     def _upload(self, source: SourceFile) -> str:
         with source.path.open("rb") as file:
