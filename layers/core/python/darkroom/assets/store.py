@@ -11,7 +11,7 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
@@ -161,11 +161,9 @@ def to_grave(item: GraveItem) -> Grave:
     )
 
 
-def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (account id, asset id or ``grave#…``) of what is to be looked at by ``until``."""
-    return [
-        (item.account_id, item.asset_id) for item in query_due(AssetItem.due, until, limit=limit)
-    ]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Items (account id, asset id or ``grave#…``) that are to be looked at by ``until``."""
+    return list_due_items(AssetItem.due, until, limit=limit)
 
 
 def create_write(asset: Asset, operation: str) -> Write:

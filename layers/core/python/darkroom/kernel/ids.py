@@ -92,5 +92,14 @@ def id_from_bytes(prefix: str, raw: bytes) -> str:
     return f"{prefix}_{_encode(int.from_bytes(raw, 'big'))}"
 
 
-def is_id(text: str, prefix: str) -> bool:
-    return text.startswith(f"{prefix}_") and _ID_PATTERN.fullmatch(text) is not None
+def is_id(text: object, prefix: str) -> bool:
+    """Whether this is an id of this kind: the one check of ids that come from outside.
+
+    Also a store checks it before it uses an id as a key, since DynamoDB refuses keys that are
+    empty, too long, or no Unicode.
+    """
+    return (
+        isinstance(text, str)
+        and text.startswith(f"{prefix}_")
+        and _ID_PATTERN.fullmatch(text) is not None
+    )

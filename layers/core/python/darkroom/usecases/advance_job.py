@@ -11,6 +11,7 @@ from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.usecases.end_unreadable import must_end, write_off
 from darkroom.usecases.racing import until_won
 
 Step = Callable[[JobFamily], JobFamily | None]
@@ -19,7 +20,8 @@ Step = Callable[[JobFamily], JobFamily | None]
 def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) -> JobFamily | None:
     """Apply a pure step to a job and commit what changed; the last step settles the hold.
 
-    What is ``beside`` it is written with it, or not at all.
+    What is ``beside`` it is written with it, or not at all. A job of which something stored is
+    damaged is ended instead.
 
     The step returns None when there is nothing (any more) to do. Returns the family as it now
     is, or None when there is no such job.
@@ -31,6 +33,8 @@ def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) 
 
     def attempt() -> JobFamily | None:
         before = jobs_store.find_family(job_id)
+        if before is not None and must_end(before):
+            return write_off(app, before, operation)
         after = None if before is None else step(before)
         if before is None or after is None or after == before:
             return before

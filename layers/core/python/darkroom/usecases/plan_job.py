@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from aws_lambda_powertools import Logger
+
 from darkroom.bootstrap import App
 from darkroom.generation.ports import capability_of
 from darkroom.jobs import engine
@@ -24,6 +26,8 @@ from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.find_materials import find_materials
 
+logger = Logger()
+UNPLANNABLE = Failure(code="ITEM_UNREADABLE", message="What was asked for cannot be read.")
 SOURCE_MISSING = Failure(code="SOURCE_MISSING", message="A file it needs is gone.", refused=True)
 
 
@@ -44,6 +48,11 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             return engine.abandon(family, failure, now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Inputs that no recipe would have accepted: something stored was damaged, and trying
+            # again would find the same.
+            logger.exception("unplannable_job", job_id=job_id)
+            return engine.abandon(family, UNPLANNABLE, now)
         return engine.plan(job, tasks, inherited, now)
 
     return advance(app, job_id, step)
