@@ -158,6 +158,8 @@ def list_due(until: datetime, *, limit: int) -> list[Due]:
 
 
 def has_grave(account_id: str, album_id: str) -> bool:
+    if not is_id(album_id, ALBUM_PREFIX):
+        return False
     try:
         GraveItem.get(account_id, grave_key(album_id), consistent_read=True)
     except Model.DoesNotExist:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from darkroom.api import errors
+from darkroom.api.responses import JsonAnswer
 from darkroom.bootstrap import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
@@ -22,6 +23,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        default_response_class=JsonAnswer,
     )
     api.state.darkroom = app
     for router in routers:

@@ -139,12 +139,15 @@ def list_assets(
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     """Those of the assets that exist, by id."""
-    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(asset_ids)]
+    known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
+    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
     return {item.asset_id: to_asset(item) for item in items}
 
 
 def find_grave(account_id: str, asset_id: str) -> Grave | None:
+    if not is_id(asset_id, ASSET_PREFIX):
+        return None
     try:
         item = GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
     except Model.DoesNotExist:

@@ -17,6 +17,7 @@ from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import DUE_PAGE_LIMIT
 
 EXPIRY_SHARD = "s0"
@@ -85,6 +86,8 @@ class LedgerItem(BaseItem):
 
 
 def find_wallet(account_id: str) -> Wallet | None:
+    if not is_key_text(account_id):
+        return None
     try:
         return to_wallet(WalletItem.get(account_id, consistent_read=True))
     except Model.DoesNotExist:

@@ -32,6 +32,8 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import CHANGES_PER_MILLISECOND, DUE_SHARDS, INLINE_INPUTS_LIMIT_BYTES
 
+JOB_PREFIX = "job"
+"""Of ids."""
 JOB_KEY = "job"
 INPUTS_KEY = "inputs"
 TASK_PREFIX = "task#"

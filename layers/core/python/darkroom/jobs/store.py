@@ -20,6 +20,7 @@ from darkroom.jobs.items import (
     INHERITED_PREFIX,
     INPUTS_KEY,
     JOB_KEY,
+    JOB_PREFIX,
     TASK_PREFIX,
     CollectionItem,
     InheritedItem,
@@ -55,6 +56,7 @@ from darkroom.kernel.errors import (
     NotFound,
     Unprocessable,
 )
+from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import EVIDENCE_LIMIT_CHARS
 
 T = TypeVar("T")
@@ -62,12 +64,13 @@ T = TypeVar("T")
 
 def find_family(job_id: str) -> JobFamily | None:
     """The whole collection, consistently; None when there is no such job."""
-    items = _query_collection(job_id)
-    return family_from_raw(items)
+    return family_from_raw(_query_collection(job_id)) if is_id(job_id, JOB_PREFIX) else None
 
 
 def find_job(job_id: str) -> Job | None:
     """The job without its tasks; None when there is none or it was deleted."""
+    if not is_id(job_id, JOB_PREFIX):
+        return None
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:

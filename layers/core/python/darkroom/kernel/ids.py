@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from darkroom.kernel.clock import Clock
+from darkroom.kernel.limits import KEY_LIMIT_CHARS
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_BITS = 128
@@ -90,6 +91,11 @@ def id_to_bytes(name: str) -> bytes:
 
 def id_from_bytes(prefix: str, raw: bytes) -> str:
     return f"{prefix}_{_encode(int.from_bytes(raw, 'big'))}"
+
+
+def is_key_text(text: str) -> bool:
+    """Whether a name that others gave (an account's, an event's) can be the key of an item."""
+    return 1 <= len(text) <= KEY_LIMIT_CHARS and text.isprintable()
 
 
 def is_id(text: object, prefix: str) -> bool:
