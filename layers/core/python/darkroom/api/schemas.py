@@ -348,6 +348,9 @@ class ReceiptAnswer(Answer):
     refunded: int
     parts: list[ReceiptPart]
     reason: str | None = None
+    note: str | None = None
+    """Of a job that succeeded: ``NO_SPEECH``, its recording holds no words, so its captions are
+    empty."""
 
 
 class ProgressAnswer(Answer):

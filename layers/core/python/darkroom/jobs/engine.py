@@ -380,11 +380,24 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
     return replace(
         job,
         status=check_job(job.status, status),
-        receipt=Receipt(used=used, refunded=job.reserved - used, parts=parts, reason=because),
+        receipt=Receipt(
+            used=used,
+            refunded=job.reserved - used,
+            parts=parts,
+            reason=because,
+            note=_note(family) if status is JobStatus.SUCCEEDED else None,
+        ),
         finished_at=now,
         updated_at=now,
         next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
     )
+
+
+def _note(family: JobFamily) -> str | None:
+    """What the makers of all promised outputs had to say of them; None unless they agree."""
+    promised = [output for output in family.outputs if output.key in family.job.promised]
+    notes = {output.note for output in promised}
+    return notes.pop() if len(notes) == 1 else None
 
 
 def _touched(family: JobFamily, now: datetime) -> JobFamily:

@@ -27,6 +27,8 @@ class Output:
     style: str | None = None
     role: str | None = None
     language: str | None = None
+    note: str | None = None
+    """What its maker has to say of it, as a code."""
     inherited_from: str | None = None
 
 

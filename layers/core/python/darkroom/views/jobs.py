@@ -98,6 +98,8 @@ def job_receipt(job: Job) -> dict[str, Any]:
     }
     if job.receipt is not None and job.receipt.reason is not None:
         receipt["reason"] = job.receipt.reason
+    if job.receipt is not None and job.receipt.note is not None:
+        receipt["note"] = job.receipt.note
     return receipt
 
 
