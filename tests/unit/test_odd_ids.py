@@ -122,7 +122,11 @@ BODIES: list[tuple[str, str, Any]] = [
         ("POST", f"/api/jobs/{KNOWN_FORM}/regenerate", {"target": "image", "key": odd}),
         ("POST", "/api/outputs/out_1/select", {"jobId": odd}),
         ("POST", "/api/uploads/complete", {"assetId": odd}),
-        ("POST", "/api/uploads/session", {"filename": odd, "sizeBytes": 3, "mimeType": "image/jpeg"}),
+        (
+            "POST",
+            "/api/uploads/session",
+            {"filename": odd, "sizeBytes": 3, "mimeType": "image/jpeg"},
+        ),
         ("POST", "/api/albums", {"name": odd}),
         ("POST", "/api/reference-photos", {"assetId": odd, "role": odd}),
         ("POST", "/api/credits/purchase", {"pack": odd}),

@@ -75,7 +75,8 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
     """The readable part of a job; what is not readable is reported."""
     read = read_job(item, inputs)
     # Large inputs are read apart from their job; that a job was erased in between is no damage.
-    is_apart = item.inputs is None and inputs is None
+    inline: str | None = item.inputs
+    is_apart = inline is None and inputs is None
     report_unreadable(item.pk, item.sk, read.unreadable - ({"inputs"} if is_apart else set()))
     return read.value
 
@@ -90,8 +91,8 @@ def task_from_item(item: TaskItem) -> Task:
 def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
     found = Attributes(item)
     updated_at = found.get("updatedAt", lambda: from_iso(item.updated_at), LONG_AGO)
-    target, clip_no, only_keys = found.get("regen", lambda: _regen(item.regen), (None, None, ()))
-    price = found.get("price", lambda: _price(item.price), ())
+    target, clip_no, only_keys = found.get("regen", lambda: _regen(item.regen), _regen(None))
+    price = found.get("price", lambda: _price(item.price), lump_price(0))
     receipt = found.get("receipt", lambda: _receipt(item.receipt), None)
     if receipt is not None and len(receipt.parts) != len(price):
         found.unreadable.add("price")
@@ -135,7 +136,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
 
 def read_task(item: TaskItem) -> Read[Task]:
     found = Attributes(item)
-    outputs = found.get("outputs", lambda: [_output(o) for o in _list(item.outputs)], [])
+    outputs = found.get("outputs", lambda: _outputs(item.outputs), _outputs(None))
     if None in outputs:
         found.unreadable.add("outputs")
     task = Task(
@@ -305,6 +306,10 @@ def _run(item: TaskItem) -> ProviderRun | None:
 
 def _failure(text: str | None) -> Failure | None:
     return None if text is None else checked(Failure(**_object(text)))
+
+
+def _outputs(text: str | None) -> list[Output | None]:
+    return [_output(shape) for shape in _list(text)]
 
 
 def _output(shape: Any) -> Output | None:

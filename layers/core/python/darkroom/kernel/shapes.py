@@ -21,9 +21,10 @@ def checked(value: T) -> T:
     Raises:
         TypeError: a field holds something else.
     """
-    for name, declared in _hints(type(value)).items():
+    kind: Any = type(value)
+    for name, declared in _hints(kind).items():
         if not fits(getattr(value, name), declared):
-            raise TypeError(f"{type(value).__name__}.{name} is no {declared}")
+            raise TypeError(f"{kind.__name__}.{name} is no {declared}")
     return value
 
 
@@ -56,6 +57,6 @@ def _all_fit(values: tuple[Any, ...], arguments: tuple[Any, ...]) -> bool:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    return {field.name: hints[field.name] for field in fields(kind)}
