@@ -271,7 +271,11 @@ class AdjustAnswer(Answer):
 
 
 class PatchAccountRequest(Request):
-    plan: Identifier
+    """``frozen: true`` needs a ``reason``; from then on nothing can be spent."""
+
+    plan: Identifier | None = None
+    frozen: bool | None = None
+    reason: Annotated[str, StringConstraints(max_length=REASON_LIMIT_CHARS)] | None = None
 
 
 class AccountAnswer(Answer):
@@ -281,6 +285,8 @@ class AccountAnswer(Answer):
     held: int
     debt: int
     version: int
+    frozen: bool
+    frozen_reason: str | None
 
 
 class RedriveRequest(Request):

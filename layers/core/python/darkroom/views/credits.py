@@ -44,6 +44,8 @@ def get_account(account_id: str) -> dict[str, Any]:
         "held": wallet.held,
         "debt": wallet.debt,
         "version": wallet.version,
+        "frozen": wallet.frozen is not None,
+        "frozenReason": wallet.frozen,
     }
 
 

@@ -35,6 +35,7 @@ from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
+from darkroom.usecases.freeze_account import freeze_account, unfreeze_account
 from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
@@ -148,10 +149,15 @@ async def patch_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Put an account on another plan."""
+    """Put an account on another plan, freeze its spending, or let it spend again."""
     caller.require_admin()
     views.get_account(accountId)
-    change_plan(app, account_id=accountId, plan=body.plan)
+    if body.plan is not None:
+        change_plan(app, account_id=accountId, plan=body.plan)
+    if body.frozen:
+        freeze_account(app, account_id=accountId, reason=body.reason or "")
+    elif body.frozen is not None:
+        unfreeze_account(app, account_id=accountId)
     return views.get_account(accountId)
 
 
