@@ -111,11 +111,12 @@ def task_and_back(task: Task) -> Task:
     return read.value
 
 
-def output_and_back(output: Output) -> Output | None:
-    item = through(jobs_items.inherited_to_item(JOB_ID, output, OPERATION))
+def output_and_back(output: Output) -> Output:
+    item = through(jobs_items.inherited_to_item(JOB_ID, [output], OPERATION))
     read = reading.read_inherited(item)
     assert read.unreadable == frozenset()
-    return read.value
+    [found] = read.value
+    return found
 
 
 def share_and_back(share: Share) -> Share:

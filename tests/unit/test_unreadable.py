@@ -84,7 +84,7 @@ def raw_items(family: JobFamily) -> list[RawItem]:
         for item in (
             jobs_items.job_to_item(family.job, operation),
             *(jobs_items.task_to_item(task, operation) for task in family.tasks),
-            *(jobs_items.inherited_to_item(job_id, o, operation) for o in family.inherited),
+            *(jobs_items.inherited_to_item(job_id, [o], operation) for o in family.inherited),
         )
     ]
 

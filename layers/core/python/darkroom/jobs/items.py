@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -210,6 +211,7 @@ class InheritedItem(CollectionItem):
         table_name = "unbound"
 
     output = UnicodeAttribute()
+    """JSON of an output, or of a list of outputs."""
 
 
 class ListEntryItem(CollectionItem):
@@ -376,11 +378,13 @@ def inputs_to_item(job: Job, operation: str) -> InputsItem:
     return InputsItem(job.job_id, INPUTS_KEY, inputs=_dump(job.inputs), operation=operation)
 
 
-def inherited_to_item(job_id: str, output: Output, operation: str) -> InheritedItem:
+def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
+    """The item of one inherited output, or of several, under the key of the first."""
+    shapes = [_slim(output) for output in outputs]
     return InheritedItem(
         job_id,
-        INHERITED_PREFIX + output.key + "#" + output.output_id,
-        output=_dump(_slim(output)),
+        INHERITED_PREFIX + outputs[0].key + "#" + outputs[0].output_id,
+        output=_dump(shapes[0] if len(shapes) == 1 else shapes),
         operation=operation,
     )
 

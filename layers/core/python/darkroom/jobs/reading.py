@@ -161,12 +161,18 @@ def read_task(item: TaskItem) -> Read[Task]:
     return Read(task, frozenset(found.unreadable))
 
 
-def read_inherited(item: InheritedItem) -> Read[Output | None]:
+def read_inherited(item: InheritedItem) -> Read[list[Output]]:
+    """The outputs of an item, which holds one or several."""
     found = Attributes(item)
-    output = found.get("output", lambda: _output(json.loads(item.output)), None)
-    if output is None:
+    outputs = found.get("output", lambda: _inherited(item.output), _outputs(None))
+    if None in outputs:
         found.unreadable.add("output")
-    return Read(output, frozenset(found.unreadable))
+    return Read([output for output in outputs if output is not None], frozenset(found.unreadable))
+
+
+def _inherited(text: str | None) -> list[Output | None]:
+    stored = json.loads(_text(text))
+    return [_output(shape) for shape in (stored if isinstance(stored, list) else [stored])]
 
 
 @dataclass(frozen=True, kw_only=True)

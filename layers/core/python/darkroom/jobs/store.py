@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
@@ -57,7 +59,7 @@ from darkroom.kernel.errors import (
     Unprocessable,
 )
 from darkroom.kernel.ids import is_id
-from darkroom.kernel.limits import EVIDENCE_LIMIT_CHARS
+from darkroom.kernel.limits import CHILDREN_LIMIT, EVIDENCE_LIMIT_CHARS, FAMILY_WRITES_LIMIT
 
 T = TypeVar("T")
 
@@ -211,8 +213,9 @@ def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
         elif sort_key.startswith(TASK_PREFIX):
             tasks.append(_noted(damage, sort_key, read_task(TaskItem.from_raw_data(raw))))
         elif sort_key.startswith(INHERITED_PREFIX):
-            output = _noted(damage, sort_key, read_inherited(InheritedItem.from_raw_data(raw)))
-            inherited += [output] if output is not None else []
+            read = read_inherited(InheritedItem.from_raw_data(raw))
+            inherited.extend(read.value)
+            _noted(damage, sort_key, read)
     if job_item is None or is_deleted(job_item):
         return None
     job = _noted(damage, JOB_KEY, read_job(job_item, inputs))
@@ -303,9 +306,10 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
             damage = damaged.get(TASK_PREFIX + task.key)
             writes.append(_task_write(old, task, damage, operation, moved_on))
     if not before.inherited:
+        room = max(1, FAMILY_WRITES_LIMIT - len(writes))
         writes.extend(
-            put(inherited_to_item(after.job.job_id, output, operation), refused=moved_on)
-            for output in after.inherited
+            put(inherited_to_item(after.job.job_id, outputs, operation), refused=moved_on)
+            for outputs in _grouped(after.inherited, room)
         )
     return writes
 
@@ -339,6 +343,13 @@ def _task_write(
         (TaskItem.status == before.status.value) & (TaskItem.attempts == before.attempts) & held
     )
     return put(item, condition=condition, refused=moved_on)
+
+
+def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[Output]]:
+    """One output to an item, or several where there would be too many items."""
+    size_of_group = max(1, -(-len(outputs) // groups_limit))
+    for start in range(0, len(outputs), size_of_group):
+        yield outputs[start : start + size_of_group]
 
 
 def settled_check_write(job: Job, operation: str) -> Write:
@@ -413,12 +424,16 @@ def adopt_write(parent: Job, child_id: str) -> Write:
     """The parent knows its child, so that it is not deleted under it."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
+        if stored is not None and "deletedAt" not in stored:
+            return Conflict("too many were made from it", code="TOO_MANY_CHILDREN")
         return NotFound("no such job")
 
+    # The children are in the parent's own item, which has to stay small.
+    has_room = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
     return update(
         JobItem(parent.job_id, JOB_KEY),
         [JobItem.children.add({child_id})],
-        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist(),
+        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_room,
         refused=refused,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from darkroom.bootstrap import App
-from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
@@ -13,6 +12,8 @@ from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.usecases.end_unreadable import must_end, write_off
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.report_unknown_hold import report_unknown_hold
+from darkroom.usecases.settle_hold import settle_writes
 
 Step = Callable[[JobFamily], JobFamily | None]
 
@@ -59,10 +60,12 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
         return []
     assert job.receipt is not None
     wallet = credits_store.find_wallet(job.account_id)
-    if wallet is None:
-        raise RuntimeError(f"{job.job_id} holds credits of a wallet that does not exist")
-    if wallet.held < hold.credits and _has_moved_on(job):
-        # Somebody ended the job between our reads of it and of the wallet.
-        raise ConcurrentUpdate("the job has moved on")
-    change = model.settle(wallet, hold, job.receipt.used, job.job_id, app.clock.now())
-    return credits_store.change_writes(change, before=wallet, operation=operation)
+    if wallet is None or wallet.held < hold.credits:
+        if _has_moved_on(job):
+            # Another caller ended the job between our reads of it and of the wallet.
+            raise ConcurrentUpdate("the job has moved on")
+        # The wallet was damaged or restored from a backup. The job ends all the same, without
+        # moving credits that nobody can account for; the auditor names the breach.
+        report_unknown_hold(job.account_id, job.job_id)
+        return []
+    return settle_writes(app, wallet, hold, job.receipt.used, job.job_id, operation)

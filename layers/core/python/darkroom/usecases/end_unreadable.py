@@ -7,15 +7,14 @@ causes: it happens once. A job that has ended stays as it is; what of it can be 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from darkroom.bootstrap import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, PURCHASE_PRIORITY, Entry, Grant, Hold, Wallet
-from darkroom.db import Write, commit
+from darkroom.db import commit
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
@@ -24,6 +23,8 @@ from darkroom.jobs.reading import lump_price
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import GRACE_SECONDS
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.report_unknown_hold import report_unknown_hold
+from darkroom.usecases.settle_hold import settle_writes
 
 UNREADABLE = Failure(
     code="ITEM_UNREADABLE", message="A stored record of this job was damaged, so it was ended."
@@ -97,9 +98,14 @@ def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
     if taken.has_ended:
         after = replace(after, job=_as_settled(after.job, taken))
     writes = jobs_store.family_writes(family, after, operation)
-    if hold.credits and not taken.has_ended:
-        writes += _refund(wallet, hold, job, now, operation)
+    must_refund = hold.credits > 0 and not taken.has_ended
+    is_held = wallet is not None and wallet.held >= hold.credits
+    if must_refund and wallet is not None and is_held:
+        writes += settle_writes(app, wallet, hold, 0, job.job_id, operation)
     commit(writes)
+    if must_refund and not is_held:
+        # As at any end of a job whose hold its wallet does not know: no credits are moved.
+        report_unknown_hold(job.account_id, job.job_id)
     return after
 
 
@@ -142,15 +148,6 @@ def _as_settled(job: Job, taken: _Taken) -> Job:
     return replace(job, status=status, price=price, receipt=receipt)
 
 
-def _refund(
-    wallet: Wallet | None, hold: Hold, job: Job, now: datetime, operation: str
-) -> Sequence[Write]:
-    if wallet is None:
-        raise RuntimeError(f"{job.job_id} holds credits of a wallet that does not exist")
-    change = model.settle(wallet, hold, 0, job.job_id, now)
-    return credits_store.change_writes(change, before=wallet, operation=operation)
-
-
 def _holds_its_price(job: Job) -> bool:
     try:
         return credits_store.hold_from_json(job.hold).credits == job.reserved
@@ -188,5 +185,5 @@ def _origin(entry: Entry, grant_id: str) -> Grant:
         until = entry.created_at + timedelta(seconds=GRACE_SECONDS)
         return replace(grant, source="refund", expires_at=until)
     if source.type is model.EntryType.ADJUST:
-        return replace(grant, source="adjust", expires_at=getattr(source, "expires_at", None))
+        return replace(grant, source="adjust", expires_at=source.expires_at)
     return grant
