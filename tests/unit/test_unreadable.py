@@ -249,7 +249,10 @@ def test_the_record_of_the_damage_is_enough_to_end_the_job(
     assert audit_accounts(world.app, user).breaches == ()
 
 
-@pytest.mark.parametrize("held", ["[{}]", "[]", "{", None])
+FLOATS = '[{"i":"bonus#signup","s":"bonus","r":3.0,"p":10,"c":"2026-01-05T09:00:00.000Z"}]'
+
+
+@pytest.mark.parametrize("held", ["[{}]", "[]", "{", FLOATS, None])
 def test_a_hold_that_cannot_be_read_is_known_from_the_ledger(
     world: World, books: dict[str, list[RawItem]], held: str | None
 ) -> None:

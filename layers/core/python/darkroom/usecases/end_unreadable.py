@@ -22,6 +22,7 @@ from darkroom.jobs.model import Failure, Job, JobFamily, Receipt
 from darkroom.jobs.reading import lump_price
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import GRACE_SECONDS
+from darkroom.kernel.shapes import checked
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.report_unknown_hold import report_unknown_hold
 from darkroom.usecases.settle_hold import settle_writes
@@ -150,7 +151,8 @@ def _as_settled(job: Job, taken: _Taken) -> Job:
 
 def _holds_its_price(job: Job) -> bool:
     try:
-        return credits_store.hold_from_json(job.hold).credits == job.reserved
+        slices = [checked(piece) for piece in credits_store.hold_from_json(job.hold).slices]
+        return sum(piece.remaining for piece in slices) == job.reserved
     except (ValueError, TypeError, LookupError, AttributeError):
         return False
 
