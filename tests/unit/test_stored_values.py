@@ -283,3 +283,11 @@ def test_a_task_keeps_the_empty_parts_of_its_failure_and_sources() -> None:
     )
 
     assert task_and_back(task) == task
+
+
+def test_an_empty_file_whose_size_the_version_before_left_out_has_no_bytes() -> None:
+    whole = Output(output_id="o", key="k", type="srt", mime_type="m", storage_key="s", size_bytes=0)
+    item = jobs_items.inherited_to_item(JOB_ID, [whole], OPERATION)
+    item.output = item.output.replace('"size_bytes":0', '"width":null')
+
+    assert reading.read_inherited(item).value == [whole]

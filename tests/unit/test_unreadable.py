@@ -16,6 +16,7 @@ from darkroom.kernel.limits import JOB_LIMIT_SECONDS
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.end_unreadable import UNREADABLE
 from darkroom.views.jobs import job_summary
+from darkroom.workers.stream import handle_stream
 from tests.support.builders import (
     REWRITE,
     a_balance,
@@ -353,3 +354,22 @@ def test_a_job_whose_inputs_are_lost_cannot_be_made_again(
 
     assert (answer.status, answer.body["code"]) == (409, "JOB_UNREADABLE")
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
+
+
+def test_a_job_whose_owner_is_lost_waits_for_an_operator_and_holds_nobody_up(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    job_id = world.app.ids.new("job")
+    [job] = [item for item in books["jobs"] if item["sk"]["S"] == "job"]
+    lost = {**job, "pk": {"S": job_id}, "nextCheckAt": {"N": "1"}}
+    del lost["accountId"], lost["planned"]
+    store(world, "jobs", [lost])
+    records = stream_records(world)
+    for number, record in enumerate(records):
+        record["dynamodb"]["SequenceNumber"] = str(number)
+
+    passed = handle_stream(world.app, {"Records": records})
+    done = world.sweep()
+
+    assert passed == {"batchItemFailures": []}
+    assert done["error"] == 1

@@ -34,7 +34,7 @@ _STATE = frozenset({"status", "version"})
 """Without these of its item nobody can say, or change, what state a job is in."""
 
 
-class OwnerUnknown(Exception):
+class OwnerUnknown(LookupError):
     """Nothing that is left of a job says whose it is: an operator has to look."""
 
 

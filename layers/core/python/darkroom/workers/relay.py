@@ -7,7 +7,7 @@ repairs what never came.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -38,6 +38,7 @@ from darkroom.usecases.project_purchase import project_purchase
 from darkroom.usecases.project_share import project_share
 from darkroom.workers.edge import metrics
 
+T = TypeVar("T")
 RawImage = Mapping[str, Mapping[str, Any]]
 
 
@@ -67,12 +68,13 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
         job = _job(new)
         if job.unreadable:
             return _handle_unreadable(app, new)
-        return _handle_job(app, job.value, _job(old).value if old else None)
+        return _handle_job(app, job.value, _readable(_job(old)) if old else None)
     if sort_key.startswith(jobs_items.TASK_PREFIX):
         task = read_task(_item(TaskItem, new))
         if task.unreadable:
             return _handle_unreadable(app, new)
-        return _handle_task(app, task.value, read_task(_item(TaskItem, old)).value if old else None)
+        before = _readable(read_task(_item(TaskItem, old))) if old else None
+        return _handle_task(app, task.value, before)
     if sort_key.startswith(jobs_items.SHARE_PREFIX):
         share = share_store.read_share(_item(ShareItem, new))
         if not share.unreadable:
@@ -141,6 +143,11 @@ def _handle_task(app: App, task: Task, before: Task | None) -> str:
 def _job(image: RawImage) -> Read[Job]:
     item = _item(JobItem, image)
     return read_job(item, jobs_store.find_inputs(item.pk) if item.inputs is None else None)
+
+
+def _readable(before: Read[T]) -> T | None:
+    """What a damaged item was before counts as unknown: everything is derived again."""
+    return None if before.unreadable else before.value
 
 
 def _asset(image: RawImage) -> assets_store.Asset:
