@@ -9,6 +9,7 @@ import pytest
 
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.ids import derived_id
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     JOB_LIMIT_SECONDS,
@@ -283,7 +284,7 @@ def test_one_item_that_cannot_be_handled_does_not_stop_the_others(world: World) 
     due = int((world.clock.now() - timedelta(hours=1)).timestamp())
     for shard in jobs_items.due_shards():
         broken = {
-            "pk": {"S": f"job_broken_{shard}"},
+            "pk": {"S": derived_id("job", "broken", shard)},
             "sk": {"S": "job"},
             "dueShard": {"S": shard},
             "nextCheckAt": {"N": str(due)},
