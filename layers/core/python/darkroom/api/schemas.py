@@ -464,9 +464,18 @@ class PackAnswer(Answer):
     prices: list[dict[str, str]]
 
 
+class PriceNote(Answer):
+    """A rule by which jobs are charged, as a sentence for users in English and Korean."""
+
+    code: str
+    en: str
+    ko: str
+
+
 class PricingAnswer(Answer):
     packs: list[PackAnswer]
     costs: dict[str, int]
+    notes: list[PriceNote]
 
 
 class SweepAnswer(Answer):

@@ -80,6 +80,7 @@ class Captions(Recipe):
     """Speech to text, in its own language and in others."""
 
     name = "captions"
+    cost_names = ("captionsPerMinute", "translationPerMinute")
     changeable = frozenset({"options"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

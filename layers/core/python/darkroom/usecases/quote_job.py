@@ -28,6 +28,8 @@ class Quote:
     """What was promised for a job: the parts of its price, and the template."""
 
     parts: tuple[tuple[str, int], ...]
+    costs: Mapping[str, int]
+    """The costs that the parts were made from."""
     template_id: str | None
 
 
@@ -97,23 +99,26 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
         raise Conflict("the quote is too old", code="QUOTE_EXPIRED")
     parts = signed["prices"][claim.number]
     return Quote(
-        parts=tuple((name, price) for name, price in parts), template_id=signed["template"]
+        parts=tuple((name, price) for name, price in parts),
+        # Quotes of the version before do not have them.
+        costs=signed.get("costs", {}),
+        template_id=signed["template"],
     )
 
 
-def charged_as_quoted(job: Job, quoted: Sequence[tuple[str, int]]) -> Job:
+def charged_as_quoted(job: Job, quote: Quote) -> Job:
     """The job at the price that was promised, whatever prices are now.
 
     Raises:
         Conflict: QUOTE_EXPIRED; the recipe has other parts than when the quote was made.
     """
-    if [part.name for part in job.price] != [name for name, _ in quoted]:
+    if [part.name for part in job.price] != [name for name, _ in quote.parts]:
         raise Conflict("the recipe has changed since", code="QUOTE_EXPIRED")
     price = tuple(
         PricePart(name=part.name, credits=credits, promised=part.promised)
-        for part, (_, credits) in zip(job.price, quoted, strict=True)
+        for part, (_, credits) in zip(job.price, quote.parts, strict=True)
     )
-    return replace(job, price=price)
+    return replace(job, price=price, costs=quote.costs)
 
 
 def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]) -> Offer:
@@ -124,6 +129,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
     signed = {
         "of": _subject(account_id, priced[0].recipe, inputs),
         "prices": [[[part.name, part.credits] for part in job.price] for job in priced],
+        "costs": dict(priced[0].costs),
         "template": priced[0].template_id,
         "until": to_epoch_seconds(expires_at),
     }
