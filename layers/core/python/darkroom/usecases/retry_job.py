@@ -156,7 +156,8 @@ def _whole_price(
 ) -> tuple[PricePart, ...]:
     """The price of the whole with the job's options, at the costs that were pinned."""
     recipe = get_recipe(job.recipe)
-    costs = {**pricing.costs_of(recipe.cost_names), **job.costs}
+    unknown = [name for name in recipe.cost_names if name not in job.costs]
+    costs = {**job.costs, **pricing.costs_of(unknown)}
     whole = recipe.price(job.inputs, costs, materials)
     if job.costs:
         return whole
