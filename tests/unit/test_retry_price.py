@@ -543,7 +543,16 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
 """Those that move the job on come last."""
 
 
-@pytest.mark.parametrize("state", STATES)
+MUCH_LIKE_OTHERS = {"missing", "running", "failed"}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(state, marks=pytest.mark.slow if state in MUCH_LIKE_OTHERS else ())
+        for state in STATES
+    ],
+)
 def test_every_route_of_a_job_answers_in_every_state(state: str, world: World, user: str) -> None:
     job_id = STATES[state](world, user)
 
