@@ -343,10 +343,10 @@ def next_job(
     asked = with_options(parent.job, options)
     recipe, blueprint = get_recipe(asked.recipe), blueprint_of(asked, minutes)
     made = frozenset(output.key for output in parent.outputs)
-    books.void(recipe.void_keys(parent.job.inputs, asked.inputs, made))
     attempt = next_attempt(parent, asked, blueprint)
     if not attempt.keys:
         return None
+    books.void(recipe.void_keys(parent.job.inputs, asked.inputs, made))
     if pricing.REGENERATE not in books.whole:
         for part in recipe.price(asked.inputs, pinned, blueprint.materials):
             books.whole[part.name] = part.credits
