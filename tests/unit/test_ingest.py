@@ -582,20 +582,27 @@ def test_a_sound_has_a_length_and_no_thumbnail(world: World, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("mime_type", "audio", "video"),
-    [("video/mp4", "aac", None), ("audio/mp4", "aac", "libx264")],
+    ("mime_type", "audio", "video", "kind"),
+    [("video/mp4", "aac", None, "audio"), ("audio/mp4", "aac", "libx264", "video")],
 )
-def test_a_sound_is_no_video_and_a_video_no_sound(
-    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None
+def test_the_content_decides_between_sound_and_video(
+    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None, kind: str
 ) -> None:
     upload = send_media(
         world, write_media(tmp_path / "f", "mp4", video=video, audio=audio), mime_type
     )
 
     handle_ingest_message(world.app, upload.event())
+    world.pump_stream()
 
-    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "TYPE_MISMATCH")
-    assert upload.stored("media.mp4") is None and upload.stored("media.m4a") is None
+    asset = upload.asset()
+    assert (asset["status"], asset["kind"]) == ("uploaded", kind)
+    assert asset["mimeType"] == f"{kind}/mp4"
+    listed = {
+        name: world.call("GET", f"/api/assets?kind={name}", user="al ice+1").body["items"]
+        for name in ("audio", "video")
+    }
+    assert {name for name, items in listed.items() if items} == {kind}
 
 
 def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:
