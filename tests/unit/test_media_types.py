@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.generation.providers.local.media_reader import CONTAINERS
+from darkroom.adapters.storage import MEDIA_LANE
+from darkroom.generation.providers.local.media_tracks import CONTAINERS
 from darkroom.kernel.media_types import MEDIA_TYPES, suffixes_of, type_of
+from darkroom.usecases.ingest_upload import CLEAN_NAMES
 
 DECLARED = {
     "image/jpeg": "image/jpeg",
@@ -83,3 +85,7 @@ def test_what_the_check_finds_is_in_the_table() -> None:
     found = {container.mime_type for container in CONTAINERS.values()} | {"image/jpeg"}
 
     assert all(suffixes_of(mime_type) for mime_type in found)
+
+
+def test_an_aborted_check_leaves_no_file_that_is_not_known() -> None:
+    assert {f"media.{name}" for name in CONTAINERS} <= set(CLEAN_NAMES[MEDIA_LANE])

@@ -40,9 +40,11 @@ CLEAN_NAMES = {
         "media.mp4",
         "media.mov",
         "media.webm",
+        "media.weba",
         "media.mp3",
         "media.wav",
         "media.m4a",
+        "media.aac",
         "thumbnail.jpg",
     ),
 }
