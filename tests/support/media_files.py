@@ -134,6 +134,19 @@ def write_tracks(
     return path
 
 
+def moved(source: Path, target: Path, *, seconds: int) -> Path:
+    """A WebM file whose times begin so much later."""
+    with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as late:
+        streams = [late.add_stream_from_template(s, opaque=True) for s in media.streams]
+        for packet in media.demux():
+            if packet.size and packet.pts is not None and packet.dts is not None:
+                packet.pts += seconds * 1000
+                packet.dts += seconds * 1000
+                packet.stream = streams[packet.stream.index]
+                late.mux(packet)
+    return target
+
+
 def _tone(media: Any, stream: Any, track: Track, seconds: int, tone_hz: int) -> None:
     context, rate_hz = stream.codec_context, track.rate_hz
     resampler = av.AudioResampler(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from PIL import Image
 
 from darkroom.generation.providers.local import media_reader
 from darkroom.generation.providers.local.media import sniff
-from tests.support.media_files import Track, write_tracks
+from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
+from tests.support.media_files import Track, moved, write_tracks
 
 HDR = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
 H264 = Track(codec="libx264")
@@ -206,6 +208,26 @@ def test_a_video_is_as_large_as_it_is_shown(
     with Image.open(tmp_path / found["thumbnail"]) as thumbnail:
         assert thumbnail.size == shown
     assert properties(tmp_path / found["name"]) == properties(source)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "libsvtav1"])
+def test_a_webm_of_wide_pixels_keeps_their_shape(tmp_path: Path, codec: str) -> None:
+    source = write_tracks(
+        tmp_path / "source",
+        "webm",
+        pictures=[Track(codec=codec, metadata={"title": PLACEHOLDER})],
+        sounds=[Track(codec="libopus")],
+    )
+    write_shown_size(source, 128, 64)
+    with av.open(str(source)) as media:
+        assert media.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+    found = read(source)
+
+    assert (found["width"], found["height"], found["note"]) == (128, 64, None)
+    clean = tmp_path / found["name"]
+    assert properties(clean) == properties(source)
+    assert PLACEHOLDER.encode() not in clean.read_bytes()
 
 
 def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
@@ -426,18 +448,7 @@ def late(tmp_path: Path) -> Path:
         tmp_path / "early", "webm",
         pictures=[Track(codec="libvpx")], sounds=[Track(codec="libopus")], seconds=6,
     )  # fmt: skip
-    with (
-        av.open(str(early)) as media,
-        av.open(str(tmp_path / "source"), "w", format="webm") as moved,
-    ):
-        targets = [moved.add_stream_from_template(s, opaque=True) for s in media.streams]
-        for packet in media.demux():
-            if packet.size:
-                packet.pts += 3_600_000
-                packet.dts += 3_600_000
-                packet.stream = targets[packet.stream.index]
-                moved.mux(packet)
-    return tmp_path / "source"
+    return moved(early, tmp_path / "source", seconds=3600)
 
 
 def test_a_recording_that_begins_at_one_hour_begins_at_zero_in_its_copy(late: Path) -> None:

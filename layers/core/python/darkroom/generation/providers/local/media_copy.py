@@ -29,10 +29,13 @@ from darkroom.generation.providers.local.media_tracks import (
     choose_tracks,
     opened,
 )
+from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
 
 LATE_START_SECONDS: Final = 1
 """A file whose first moment is later begins at zero in its copy."""
+SHOWN_LIMIT_PX: Final = 16_384
+"""A side that pixels of an odd shape would make longer than this is not believed."""
 _PREROLL_PACKETS: Final = 8
 """Of a sound, how many packets before its beginning are kept: decoders start a little earlier."""
 _LANGUAGE: Final = re.compile(r"[a-z]{3}")
@@ -66,14 +69,37 @@ def rewrite(
                 track.index: _target(written, tracks, track, container, keeps_tags)
                 for track in tracks.all
             }
+            shown = _shape_to_add(tracks, container)
+            if shown is not None:
+                targets[tracks.video.index].stream.metadata["title"] = PLACEHOLDER
             written.start_encoding()
-            return _pass_on(media, tracks, targets, written)
+            span_ms = _pass_on(media, tracks, targets, written)
+    if shown is not None:
+        write_shown_size(clean, *shown)
+    return span_ms
+
+
+def square_pixels(width: int, height: int, ratio: Fraction | None) -> tuple[int, int]:
+    """The size with the shape of its pixels applied: the shorter side is drawn longer."""
+    if not ratio or ratio <= 0:
+        return width, height
+    shown = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+    return (width, height) if max(shown) > SHOWN_LIMIT_PX else shown
 
 
 def starts_late(media: Any) -> Fraction:
     """By how much the times of a file are moved so that it begins at zero."""
     begins = Fraction(media.start_time or 0, 1_000_000)
     return begins if begins >= LATE_START_SECONDS else Fraction(0)
+
+
+def _shape_to_add(tracks: Tracks, container: Container) -> tuple[int, int] | None:
+    """The size at which a video is shown, where the muxer leaves it out."""
+    if container.muxer != "webm" or tracks.video is None:
+        return None
+    context = tracks.video.codec_context
+    shown = square_pixels(context.width, context.height, tracks.video.sample_aspect_ratio)
+    return None if shown == (context.width, context.height) else shown
 
 
 class Length:

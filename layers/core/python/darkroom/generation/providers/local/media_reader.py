@@ -23,7 +23,12 @@ from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 from PIL import Image, ImageDraw
 
-from darkroom.generation.providers.local.media_copy import blank, rewrite, starts_late
+from darkroom.generation.providers.local.media_copy import (
+    blank,
+    rewrite,
+    square_pixels,
+    starts_late,
+)
 from darkroom.generation.providers.local.media_tracks import (
     CONTAINERS,
     COPIED_AS,
@@ -39,8 +44,6 @@ from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, REWRITE_LIMIT_BYTES
 MEMORY_LIMIT_BYTES: Final = 1_600_000_000
 """Of address space: what goes wrong for want of it ends in a code. The function has more."""
 CPU_LIMIT_SECONDS: Final = 240
-SHOWN_LIMIT_PX: Final = 16_384
-"""A side that pixels of an odd shape would make longer than this is not believed."""
 THUMBNAIL_SIDE_PX: Final = 480
 _THUMBNAIL_QUALITY: Final = 82
 _THUMBNAIL_AT: Final = 0.1
@@ -59,7 +62,7 @@ class Look:
     name: str
     """The container, as its tracks have it."""
     promised_ms: int
-    """How long it says it is."""
+    """How long it says it is; 0 if it does not."""
     begins_ms: int
     """Its first moment, if that is late."""
     first: Any
@@ -122,7 +125,7 @@ def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     clean = workdir / f"media.{COPIED_AS.get(look.name, look.name)}"
     span_ms = _copy(source, clean, look)
     if CONTAINERS[look.name].tells_length:
-        _expect_whole(look.promised_ms - look.begins_ms, span_ms)
+        _expect_whole(look.promised_ms, span_ms)
     return _described(clean, workdir, look, clean.suffix[1:], span_ms, look.note)
 
 
@@ -133,13 +136,13 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
     promised_ms = look.promised_ms
     if promised_ms <= 0:
         raise Rejected("CORRUPT_FILE", "it does not say how long it is")
-    if promised_ms - look.begins_ms > MEDIA_LIMIT_SECONDS * 1000:
+    if promised_ms > MEDIA_LIMIT_SECONDS * 1000:
         raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
     span_ms = promised_ms
     if CONTAINERS[look.name].tells_length:
-        span_ms = _end_ms(source, look.name, promised_ms)
+        ends_ms = _end_ms(source, look.name, look.begins_ms + promised_ms)
+        span_ms = ends_ms - look.begins_ms
         _expect_whole(promised_ms, span_ms)
-    span_ms -= look.begins_ms
     # Nothing of it is left out, and nothing is taken off it.
     return _described(source, workdir, look, look.name, span_ms, "METADATA_KEPT")
 
@@ -152,9 +155,6 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
     """
     with opened(source, name) as media:
         tracks = choose_tracks(media, name)
-        promised_ms = max(_promised_ms(track) for track in tracks.all)
-        if promised_ms == 0 and media.duration is not None:
-            promised_ms = media.duration // 1000
         begins_ms = round(starts_late(media) * 1000)
         first = first_frame(media, tracks.first)
         if first is None:
@@ -168,9 +168,8 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
         )
         return Look(
             name=tracks.container,
-            promised_ms=promised_ms,
-            # Some say how long they last, others when they end.
-            begins_ms=begins_ms if promised_ms > begins_ms else 0,
+            promised_ms=_promised_ms(media, tracks, begins_ms),
+            begins_ms=begins_ms,
             first=first,
             size=None if tracks.video is None else _shown_size(tracks, first),
             unreadable=unreadable,
@@ -179,17 +178,8 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
 
 
 def _shown_size(tracks: Tracks, frame: Any) -> tuple[int, int]:
-    width, height = _square_pixels(frame, tracks.video.sample_aspect_ratio)
+    width, height = square_pixels(frame.width, frame.height, tracks.video.sample_aspect_ratio)
     return (height, width) if frame.rotation % 180 else (width, height)
-
-
-def _square_pixels(frame: Any, ratio: Fraction | None) -> tuple[int, int]:
-    """The size with the shape of its pixels applied: the shorter side is drawn longer."""
-    width, height = frame.width, frame.height
-    if not ratio or ratio <= 0:
-        return width, height
-    shown = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
-    return (width, height) if max(shown) > SHOWN_LIMIT_PX else shown
 
 
 def _expect_whole(promised_ms: int, span_ms: int) -> None:
@@ -260,8 +250,15 @@ def _described(
     return answer
 
 
-def _promised_ms(track: Any) -> int:
-    return 0 if track.duration is None else round(track.duration * track.time_base * 1000)
+def _promised_ms(media: Any, tracks: Tracks, begins_ms: int) -> int:
+    """How long the longest track says it lasts, or else the file. Some writers of WebM files say
+    when they end instead."""
+    lengths = (track.duration * track.time_base for track in tracks.all if track.duration)
+    promised_ms = round(max(lengths, default=Fraction(0)) * 1000)
+    if promised_ms == 0 and media.duration is not None:
+        promised_ms = media.duration // 1000
+        return promised_ms - begins_ms if promised_ms > begins_ms else promised_ms
+    return promised_ms
 
 
 def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: Path) -> bool:
@@ -292,7 +289,7 @@ def _frame_at(shown: Path | RangedFile, name: str, at_ms: int) -> Image.Image | 
         frame = first_frame(media, video)
         if frame is None:
             return None
-        width, height = _square_pixels(frame, video.sample_aspect_ratio)
+        width, height = square_pixels(frame.width, frame.height, video.sample_aspect_ratio)
         scale = min(1.0, THUMBNAIL_SIDE_PX / max(width, height))
         # Scaled before it is a picture: one of 8K takes 106 MB, and some more for every step.
         picture = frame.to_image(

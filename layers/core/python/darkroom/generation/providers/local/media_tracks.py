@@ -113,7 +113,8 @@ class Tracks:
 
     container: str
     """One of ``CONTAINERS``, as its tracks have it."""
-    video: Any | None
+    video: Any
+    """None of a sound."""
     sounds: tuple[Any, ...]
     leaves_out: bool
     """Whether a picture, sound or subtitle track stays behind."""
