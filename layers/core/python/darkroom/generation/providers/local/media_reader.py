@@ -70,7 +70,6 @@ class Look:
     size: tuple[int, int] | None
     """How large a video is shown: upright, with square pixels."""
     unreadable: frozenset[int]
-    """Places of the sounds that would have to be converted, and cannot be decoded."""
     leaves_out: bool
 
     @property
@@ -159,13 +158,7 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
         first = first_frame(media, tracks.first)
         if first is None:
             raise Rejected("CORRUPT_FILE", "nothing in it can be decoded")
-        unreadable = frozenset(
-            track.index
-            for track in tracks.sounds
-            if track is not tracks.first
-            and tracks.is_converted(track)
-            and first_frame(media, track) is None
-        )
+        unreadable = _unreadable(media, tracks) if isinstance(source, Path) else frozenset()
         return Look(
             name=tracks.container,
             promised_ms=_promised_ms(media, tracks, begins_ms),
@@ -175,6 +168,12 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
             unreadable=unreadable,
             leaves_out=tracks.leaves_out or bool(unreadable),
         )
+
+
+def _unreadable(media: Any, tracks: Tracks) -> frozenset[int]:
+    """Places of the sounds that would have to be converted, and cannot be decoded."""
+    others = [t for t in tracks.sounds if t is not tracks.first and tracks.is_converted(t)]
+    return frozenset(track.index for track in others if first_frame(media, track) is None)
 
 
 def _shown_size(tracks: Tracks, frame: Any) -> tuple[int, int]:
