@@ -1,6 +1,6 @@
 """The clean copy of a video or sound: the tracks that are kept, written into a new file.
 
-Owns what a track keeps beside its content (its codec's tag, the shape of its pixels, its turn, its
+Owns what a track keeps beside its content (its codec's tag, its pixel aspect, its rotation, its
 language and whether it is the default), the times of its packets, and the conversion of sounds
 that the container cannot hold. No other metadata is passed on, and no date is written, so that the
 same content gives the same bytes.
@@ -73,7 +73,7 @@ def rewrite(
             if shown is not None:
                 targets[tracks.video.index].stream.metadata["title"] = PLACEHOLDER
             written.start_encoding()
-            span_ms = _pass_on(media, tracks, targets, written)
+            span_ms = _mux_all(media, tracks, targets, written)
     if shown is not None:
         write_shown_size(clean, *shown)
     return span_ms
@@ -87,8 +87,8 @@ def square_pixels(width: int, height: int, ratio: Fraction | None) -> tuple[int,
     return (width, height) if max(shown) > SHOWN_LIMIT_PX else shown
 
 
-def starts_late(media: Any) -> Fraction:
-    """By how much the times of a file are moved so that it begins at zero."""
+def late_start(media: Any) -> Fraction:
+    """By how many seconds the timestamps of a file are moved so that it begins at zero."""
     begins = Fraction(media.start_time or 0, 1_000_000)
     return begins if begins >= LATE_START_SECONDS else Fraction(0)
 
@@ -154,7 +154,7 @@ def blank(source: Path, clean: Path, name: str, unreadable: frozenset[int]) -> i
 class _Copied:
     """A track whose packets are passed on as they are."""
 
-    def __init__(self, written: Any, track: Any, tag: str | None) -> None:
+    def __init__(self, written: Any, track: Any, container: Container, tag: str | None) -> None:
         self.stream = written.add_stream_from_template(track, opaque=True)
         if tag is not None:
             self.stream.codec_context.codec_tag = tag
@@ -162,7 +162,8 @@ class _Copied:
             ratio = track.sample_aspect_ratio
             if ratio:
                 self.stream.codec_context.sample_aspect_ratio = ratio
-        self._is_mp3 = track.codec_context.codec.canonical_name == "mp3"
+        # In other containers, a packet may be several frames, or a part of one.
+        self._is_mp3 = container.muxer == "mp3"
 
     def packets(self, packet: Any) -> Iterable[Any]:
         if packet.size == 0 or (self._is_mp3 and not _is_mp3_frame(packet)):
@@ -222,19 +223,19 @@ class _Trim:
         self._is_video = kind == "video"
         self._held: deque[Any] = deque(maxlen=None if self._is_video else _PREROLL_PACKETS)
 
-    def wanted(self, packet: Any) -> list[Any]:
+    def release(self, packet: Any) -> list[Any]:
         if packet.is_discard:
             if self._is_video and packet.is_keyframe:
                 self._held.clear()
             self._held.append(packet)
             return []
-        wanted = [*self._held, packet]
+        released = [*self._held, packet]
         self._held.clear()
-        return wanted
+        return released
 
 
-class _Times:
-    """The times of one track as a muxer takes them: decoded in order, shown no earlier.
+class _Timestamps:
+    """The timestamps of one track as a muxer takes them: decoded in order, shown no earlier.
 
     Trimmed and joined clips repeat times or show a frame before it is decoded; then the packet is
     moved by as little as the container can tell.
@@ -243,7 +244,7 @@ class _Times:
     def __init__(self) -> None:
         self._last: int | None = None
 
-    def mend(self, packet: Any) -> None:
+    def repair(self, packet: Any) -> None:
         at = packet.dts if packet.dts is not None else packet.pts
         if self._last is not None and (at is None or at <= self._last):
             at = self._last + 1
@@ -262,7 +263,7 @@ def _target(
         target = _Converted(written, track, container.encoder)
     else:
         tag = track.codec_context.codec_tag if keeps_tags and container.has_tags else None
-        target = _Copied(written, track, tag)
+        target = _Copied(written, track, container, tag)
     language = track.metadata.get("language", "")
     target.stream.metadata.clear()
     if _LANGUAGE.fullmatch(language):
@@ -271,11 +272,11 @@ def _target(
     return target
 
 
-def _pass_on(
+def _mux_all(
     media: Any, tracks: Tracks, targets: dict[int, _Copied | _Converted], written: Any
 ) -> int:
-    late, length = starts_late(media), Length()
-    times = {track.index: _Times() for track in tracks.all}
+    late, length = late_start(media), Length()
+    timestamps = {track.index: _Timestamps() for track in tracks.all}
     trims = {track.index: _Trim(track.type) for track in tracks.all}
 
     def mux(index: int, packets: Iterable[Any]) -> None:
@@ -283,24 +284,24 @@ def _pass_on(
         for packet in packets:
             packet.stream = stream
             packet.rescale_ts(av.AVRational(stream.time_base))
-            times[index].mend(packet)
+            timestamps[index].repair(packet)
             written.mux(packet)
 
     for packet in media.demux(*tracks.all):
         if packet.size == 0:
             continue
         if late:
-            _move(packet, late)
+            _shift(packet, late)
         length.add(packet)
         index = packet.stream.index
-        for wanted in trims[index].wanted(packet):
-            mux(index, targets[index].packets(wanted))
+        for released in trims[index].release(packet):
+            mux(index, targets[index].packets(released))
     for index, target in targets.items():
         mux(index, target.rest())
     return length.milliseconds()
 
 
-def _move(packet: Any, late: Fraction) -> None:
+def _shift(packet: Any, late: Fraction) -> None:
     ticks = round(late / packet.time_base)
     if packet.pts is not None:
         packet.pts -= ticks
@@ -309,5 +310,5 @@ def _move(packet: Any, late: Fraction) -> None:
 
 
 def _is_mp3_frame(packet: Any) -> bool:
-    """A packet of anything else is a tag, or what lies between frames."""
+    """Any other packet of an MP3 file is a tag, or what lies between frames."""
     return frame_bytes(bytes(memoryview(packet)[:_MP3_HEADER_BYTES])) == packet.size

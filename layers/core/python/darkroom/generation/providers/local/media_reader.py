@@ -25,9 +25,9 @@ from PIL import Image, ImageDraw
 
 from darkroom.generation.providers.local.media_copy import (
     blank,
+    late_start,
     rewrite,
     square_pixels,
-    starts_late,
 )
 from darkroom.generation.providers.local.media_tracks import (
     CONTAINERS,
@@ -56,8 +56,8 @@ _TAIL_PACKETS: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What a first look at a file tells."""
+class Inspection:
+    """What a file is, before it is copied."""
 
     name: str
     """The container, as its tracks have it."""
@@ -120,33 +120,33 @@ def _limit() -> None:
 
 def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     """Everything about the file; its clean copy and thumbnail are in ``workdir`` after."""
-    look = _first_look(source, name)
-    clean = workdir / f"media.{COPIED_AS.get(look.name, look.name)}"
-    span_ms = _copy(source, clean, look)
-    if CONTAINERS[look.name].tells_length:
-        _expect_whole(look.promised_ms, span_ms)
-    return _described(clean, workdir, look, clean.suffix[1:], span_ms, look.note)
+    found = _inspect(source, name)
+    clean = workdir / f"media.{COPIED_AS.get(found.name, found.name)}"
+    span_ms = _copy(source, clean, found)
+    if CONTAINERS[found.name].tells_length:
+        _expect_whole(found.promised_ms, span_ms)
+    return _described(clean, workdir, found, clean.suffix[1:], span_ms, found.note)
 
 
 def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
     """What can be told of a file without reading it all: its tracks, that its first picture or
     sound can be decoded, and that its end is there. Only a thumbnail is made."""
-    look = _first_look(source, name)
-    promised_ms = look.promised_ms
+    found = _inspect(source, name)
+    promised_ms = found.promised_ms
     if promised_ms <= 0:
         raise Rejected("CORRUPT_FILE", "it does not say how long it is")
     if promised_ms > MEDIA_LIMIT_SECONDS * 1000:
         raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
     span_ms = promised_ms
-    if CONTAINERS[look.name].tells_length:
-        ends_ms = _end_ms(source, look.name, look.begins_ms + promised_ms)
-        span_ms = ends_ms - look.begins_ms
+    if CONTAINERS[found.name].tells_length:
+        ends_ms = _end_ms(source, found.name, found.begins_ms + promised_ms)
+        span_ms = ends_ms - found.begins_ms
         _expect_whole(promised_ms, span_ms)
     # Nothing of it is left out, and nothing is taken off it.
-    return _described(source, workdir, look, look.name, span_ms, "METADATA_KEPT")
+    return _described(source, workdir, found, found.name, span_ms, "METADATA_KEPT")
 
 
-def _first_look(source: Path | RangedFile, name: str) -> Look:
+def _inspect(source: Path | RangedFile, name: str) -> Inspection:
     """What is in the file, and its first frame.
 
     Raises:
@@ -154,12 +154,12 @@ def _first_look(source: Path | RangedFile, name: str) -> Look:
     """
     with opened(source, name) as media:
         tracks = choose_tracks(media, name)
-        begins_ms = round(starts_late(media) * 1000)
+        begins_ms = round(late_start(media) * 1000)
         first = first_frame(media, tracks.first)
         if first is None:
             raise Rejected("CORRUPT_FILE", "nothing in it can be decoded")
         unreadable = _unreadable(media, tracks) if isinstance(source, Path) else frozenset()
-        return Look(
+        return Inspection(
             name=tracks.container,
             promised_ms=_promised_ms(media, tracks, begins_ms),
             begins_ms=begins_ms,
@@ -201,37 +201,37 @@ def _end_ms(source: RangedFile, name: str, promised_ms: int) -> int:
     return round(ends * 1000)
 
 
-def _copy(source: Path, clean: Path, look: Look) -> int:
+def _copy(source: Path, clean: Path, found: Inspection) -> int:
     """Write the tracks into a new file; returns the length that is really there.
 
     A tag that the new container does not know is left to it; of what no muxer takes, though it
     can be read, the structure and the samples are kept where they are.
     """
     refusal: Exception | None = None
-    for keeps_tags in (True, False):
+    for keeps_tags in (True, False) if CONTAINERS[found.name].has_tags else (False,):
         try:
-            return rewrite(source, clean, look.name, look.unreadable, keeps_tags=keeps_tags)
+            return rewrite(source, clean, found.name, found.unreadable, keeps_tags=keeps_tags)
         except (FFmpegError, ValueError) as error:
             if _is_ours(error):
                 raise
             refusal = error
-    if look.name not in ("mp4", "mov", "m4a"):
+    if found.name not in ("mp4", "mov", "m4a"):
         raise Rejected("CORRUPT_FILE", f"it cannot be written: {refusal!r}"[:300])
-    return blank(source, clean, look.name, look.unreadable)
+    return blank(source, clean, found.name, found.unreadable)
 
 
 def _described(
     shown: Path | RangedFile,
     workdir: Path,
-    look: Look,
+    found: Inspection,
     clean_name: str,
     span_ms: int,
     note: str | None,
 ) -> dict[str, Any]:
-    """The answer, with a thumbnail of what is ``shown``, if it shows anything."""
-    answer: dict[str, Any] = {
+    """The response, with a thumbnail of what is ``shown``, if it shows anything."""
+    response: dict[str, Any] = {
         "kind": "audio",
-        "mime_type": CONTAINERS[look.name].mime_type,
+        "mime_type": CONTAINERS[found.name].mime_type,
         "clean_mime_type": CONTAINERS[clean_name].mime_type,
         "name": f"media.{clean_name}",
         "duration_ms": span_ms,
@@ -240,13 +240,13 @@ def _described(
         "thumbnail": None,
         "note": note,
     }
-    if look.size is not None:
-        answer["kind"] = "video"
-        answer["width"], answer["height"] = look.size
-        answer["thumbnail"] = "thumbnail.jpg"
-        if not _draw_thumbnail(shown, look.name, span_ms, workdir / "thumbnail.jpg"):
-            answer["note"] = note or "NO_THUMBNAIL"
-    return answer
+    if found.size is not None:
+        response["kind"] = "video"
+        response["width"], response["height"] = found.size
+        response["thumbnail"] = "thumbnail.jpg"
+        if not _draw_thumbnail(shown, found.name, span_ms, workdir / "thumbnail.jpg"):
+            response["note"] = note or "NO_THUMBNAIL"
+    return response
 
 
 def _promised_ms(media: Any, tracks: Tracks, begins_ms: int) -> int:

@@ -1,8 +1,8 @@
-"""The shape of a video's pixels, written into a WebM file that was just made.
+"""The pixel aspect of a video, written into a WebM file that was just made.
 
-The muxer cannot be told of it. So it writes a name into the picture track, as long as
-``PLACEHOLDER``, and here the name makes room for the size at which the video is shown: nothing
-else moves.
+The muxer has no setting for it that PyAV reaches. So it writes ``PLACEHOLDER`` as the name of the
+video track, and here the name is replaced by the size at which the video is shown: nothing else
+moves.
 
 Source: RFC 8794 (EBML), RFC 9559 (Matroska), 5.1.4.1.28.
 """
@@ -34,7 +34,7 @@ class _Element:
 
 
 def write_shown_size(path: Path, width: int, height: int) -> None:
-    """Let the picture track that is named ``PLACEHOLDER`` be shown at this size.
+    """Show the video track that is named ``PLACEHOLDER`` at this size.
 
     Raises:
         NoRoom: there is none.
