@@ -82,6 +82,7 @@ class Track:
     layout: str = "stereo"
     rate_hz: int = RATE_HZ
     rotation: int = 0
+    is_mirrored: bool = False
     pix_fmt: str = "yuv420p"
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
@@ -111,8 +112,8 @@ def write_tracks(
                 stream.codec_context.layout = track.layout
             else:
                 stream.width, stream.height, stream.pix_fmt = *size, track.pix_fmt
-                if track.rotation:
-                    stream.set_display_rotation(track.rotation)
+                if track.rotation or track.is_mirrored:
+                    stream.set_display_rotation(track.rotation, hflip=track.is_mirrored)
             for name, value in track.settings.items():
                 setattr(stream.codec_context, name, value)
             if track.tag is not None:

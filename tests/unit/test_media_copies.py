@@ -20,10 +20,16 @@ from darkroom.generation.providers.local.media import sniff
 from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
 
+# Of these, every byte tells something; others hold more than what they tell.
+PLAIN_FACTS = {"DISPLAYMATRIX", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"}
 HDR = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
 H264 = Track(codec="libx264")
 AAC = Track(codec="aac")
 HEVC_OPTIONS = {"x265-params": "log-level=none:pools=1:frame-threads=1", "preset": "ultrafast"}
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
 
 
 def hevc(tag: str, **settings: Any) -> Track:
@@ -42,6 +48,7 @@ def shaped(codec: str, numerator: int, denominator: int) -> Track:
 KINDS: dict[str, tuple[str, list[Track], list[Track]]] = {
     "mp4": ("mp4", [H264], [AAC]),
     "mp4, held upright": ("mp4", [Track(codec="libx264", rotation=90)], [AAC]),
+    "mp4, mirrored": ("mp4", [Track(codec="libx264", is_mirrored=True)], []),
     "mp4, wide pixels": ("mp4", [shaped("libx264", 4, 3)], []),
     "mp4, high pixels": ("mp4", [shaped("libx264", 8, 9)], []),
     "mp4, iphone's hevc": ("mp4", [hevc("hvc1")], [AAC]),
@@ -173,7 +180,10 @@ def _frame(frame: Any) -> dict[str, Any]:
     return {
         "rotation": frame.rotation,
         "interlaced": frame.interlaced_frame,
-        "side data": sorted(data.type.name for data in frame.side_data),
+        "side data": {
+            data.type.name: bytes(data) if data.type.name in PLAIN_FACTS else None
+            for data in frame.side_data
+        },
     }
 
 
@@ -185,6 +195,51 @@ def test_a_clean_copy_has_every_property_of_every_track(tmp_path: Path, name: st
 
     assert found["note"] is None
     assert properties(tmp_path / found["name"]) == properties(source)
+
+
+def with_boxes(source: Path, codec: bytes, boxes: bytes) -> Path:
+    """More boxes in the description of the first track; the index stands behind the samples."""
+    content = source.read_bytes()
+    at = content.index(codec) - 4
+    (size,) = struct.unpack(">I", content[at : at + 4])
+    changed = bytearray(content[: at + size] + boxes + content[at + size :])
+    for holder in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", codec):
+        place = content.index(holder) - 4
+        (held,) = struct.unpack(">I", content[place : place + 4])
+        changed[place : place + 4] = struct.pack(">I", held + len(boxes))
+    source.write_bytes(changed)
+    return source
+
+
+AROUND = box(b"st3d", bytes(4) + b"\1") + box(
+    b"sv3d",
+    box(b"svhd", bytes(4) + b"\0")
+    + box(b"proj", box(b"prhd", bytes(16)) + box(b"equi", bytes(20))),
+)
+LIGHT = box(
+    b"mdcv",
+    struct.pack(">8H2I", 13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 1),
+) + box(b"clli", struct.pack(">HH", 1000, 400))
+DOLBY_VISION = box(b"dvvC", b"\1\0" + struct.pack(">HB", 8 << 9 | 3 << 3 | 5, 4 << 4) + bytes(19))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str) -> None:
+    source = with_boxes(
+        write_tracks(tmp_path / "source", container, pictures=[hevc("hvc1", **HDR)]),
+        b"hvc1",
+        AROUND + LIGHT + DOLBY_VISION,
+    )
+
+    clean = clean_of(source)
+
+    assert properties(clean) == properties(source)
+    told = properties(clean)[0]["frame"]["side data"]
+    assert {"SPHERICAL", "STEREO3D", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(
+        told
+    )
+    # The muxer writes it into MP4 only; in a MOV file such a video is one of HLG.
+    assert (DOLBY_VISION in clean.read_bytes()) == (container == "mp4")
 
 
 def with_pixels(source: Path, width: int, height: int) -> Path:
@@ -484,10 +539,6 @@ SECRET = f"{PLACE}{MAKER}{DATE}".encode()
 XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 MP4_MUXERS = ("mp4", "mov", "ipod")
 MP4_TIMES = [b"mvhd", b"tkhd", b"mdhd"]
-
-
-def box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(body)) + kind + body
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
