@@ -15,7 +15,7 @@ import pytest
 from av import AVRational
 from PIL import Image
 
-from darkroom.generation.providers.local import media_reader
+from darkroom.generation.providers.local import dolby_vision, media_reader
 from darkroom.generation.providers.local.media import sniff
 from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
@@ -226,7 +226,7 @@ DOLBY_VISION = box(b"dvvC", b"\1\0" + struct.pack(">HB", 8 << 9 | 3 << 3 | 5, 4 
 @pytest.mark.parametrize("container", ["mp4", "mov"])
 def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str) -> None:
     source = with_boxes(
-        write_tracks(tmp_path / "source", container, pictures=[hevc("hvc1", **HDR)]),
+        write_tracks(tmp_path / "source", container, pictures=[hevc("hvc1", **HDR)], sounds=[AAC]),
         b"hvc1",
         AROUND + LIGHT + DOLBY_VISION,
     )
@@ -238,8 +238,8 @@ def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str
     assert {"SPHERICAL", "STEREO3D", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(
         told
     )
-    # The muxer writes it into MP4 only; in a MOV file such a video is one of HLG.
-    assert (DOLBY_VISION in clean.read_bytes()) == (container == "mp4")
+    assert DOLBY_VISION in clean.read_bytes()
+    assert dolby_vision.PLACEHOLDER.encode() not in clean.read_bytes()
 
 
 def with_pixels(source: Path, width: int, height: int) -> Path:
@@ -643,11 +643,11 @@ MP4_KINDS = [name for name in KINDS if KINDS[name][0] in MP4_MUXERS]
 @pytest.fixture
 def no_muxer(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with the rare file that can be read and not be written."""
-
-    def failing(*args: object, **settings: object) -> int:
-        raise ValueError("the muxer refuses")
-
     monkeypatch.setattr(media_reader, "rewrite", failing)
+
+
+def failing(*args: object, **settings: object) -> int:
+    raise ValueError("the muxer refuses")
 
 
 @pytest.mark.parametrize("name", MP4_KINDS)
@@ -679,6 +679,22 @@ def test_a_track_of_measurements_is_gone_from_a_file_that_no_muxer_takes(
     assert found["note"] == "TRACKS_LEFT_OUT"
     assert all(packet in clean for packet in kept)
     assert left and [packet for packet in left if packet in clean and packet not in kept] == []
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_what_stands_behind_the_last_box_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    source = made(tmp_path, "mov, iphone's hevc")
+    whole = properties(source)
+    source.write_bytes(source.read_bytes() + SECRET)
+    if refuses:
+        monkeypatch.setattr(media_reader, "rewrite", failing)
+
+    clean = clean_of(source)
+
+    assert properties(clean) == whole
+    assert secrets_in(clean) == []
 
 
 def test_other_kinds_that_no_muxer_takes_are_refused(tmp_path: Path, no_muxer: None) -> None:

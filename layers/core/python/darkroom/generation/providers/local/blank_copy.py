@@ -62,7 +62,8 @@ def write_blank_copy(
     with source.open("rb") as read, target.open("wb") as write:
         size_bytes = os.fstat(read.fileno()).st_size
         write.truncate(size_bytes)
-        _Walk(read, write, tracks).copy(0, size_bytes)
+        walk = _Walk(read, write, tracks)
+        walk.copy(boxes_in(read, 0, size_bytes, ends_early=True))
         for at, length in samples:
             if at + length > size_bytes:
                 raise NoCopy("a sample behind the end")
@@ -75,9 +76,8 @@ class _Walk:
         self._boxes = 0
         self._handler = b""
 
-    def copy(self, start: int, end: int) -> None:
-        """The boxes between two places of the file."""
-        for box in boxes_in(self._read, start, end):
+    def copy(self, boxes: Iterable[Box]) -> None:
+        for box in boxes:
             self._boxes += 1
             if self._boxes > _BOXES_LIMIT:
                 raise NoCopy("too many boxes")
@@ -88,7 +88,7 @@ class _Walk:
             self._empty(box, b"free")
         elif box.kind in _CONTAINERS:
             self._empty(box, box.kind)
-            self.copy(box.body, box.end)
+            self.copy(boxes_in(self._read, box.body, box.end))
         elif box.kind == b"mdat":
             self._empty(box, box.kind)
         elif box.kind in _KEPT:
@@ -130,8 +130,9 @@ class _Walk:
         self._write.write(content)
 
 
-def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
-    """The boxes that fill the file between two places.
+def boxes_in(file: BinaryIO, start: int, end: int, *, ends_early: bool = False) -> Iterator[Box]:
+    """The boxes that fill the file between two places; ``ends_early`` allows for something else
+    behind them, as some devices leave it at the end of a file.
 
     Raises:
         NoCopy: they do not.
@@ -145,6 +146,8 @@ def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
         elif length == 0:
             length = end - start
         if length < body - start or start + length > end:
+            if ends_early:
+                return
             raise NoCopy(f"a box of {length} bytes")
         yield Box(kind, start, body, start + length)
         start += length

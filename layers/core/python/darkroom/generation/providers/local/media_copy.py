@@ -19,6 +19,7 @@ import av
 from av.error import FFmpegError
 
 from darkroom.generation.mp3 import frame_bytes
+from darkroom.generation.providers.local import dolby_vision, webm_shape
 from darkroom.generation.providers.local.blank_copy import write_blank_copy
 from darkroom.generation.providers.local.media_tracks import (
     CONTAINERS,
@@ -29,7 +30,6 @@ from darkroom.generation.providers.local.media_tracks import (
     choose_tracks,
     opened,
 )
-from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
 
 LATE_START_SECONDS: Final = 1
@@ -70,12 +70,17 @@ def rewrite(
                 for track in tracks.all
             }
             shown = _shape_to_add(tracks, container)
+            vision = _dolby_vision(source, tracks, container)
             if shown is not None:
-                targets[tracks.video.index].stream.metadata["title"] = PLACEHOLDER
+                targets[tracks.video.index].stream.metadata["title"] = webm_shape.PLACEHOLDER
+            if vision is not None:
+                targets[tracks.video.index].stream.metadata["title"] = dolby_vision.PLACEHOLDER
             written.start_encoding()
             span_ms = _mux_all(media, tracks, targets, written)
     if shown is not None:
-        write_shown_size(clean, *shown)
+        webm_shape.write_shown_size(clean, *shown)
+    if vision is not None:
+        dolby_vision.write_dolby_vision(clean, vision)
     return span_ms
 
 
@@ -100,6 +105,13 @@ def _shape_to_add(tracks: Tracks, container: Container) -> tuple[int, int] | Non
     context = tracks.video.codec_context
     shown = square_pixels(context.width, context.height, tracks.video.sample_aspect_ratio)
     return None if shown == (context.width, context.height) else shown
+
+
+def _dolby_vision(source: Path, tracks: Tracks, container: Container) -> bytes | None:
+    """A video's box of Dolby Vision, where the muxer leaves it out."""
+    if container.muxer != "mov" or tracks.video is None:
+        return None
+    return dolby_vision.find_dolby_vision(source, tracks.video.id)
 
 
 class Length:
