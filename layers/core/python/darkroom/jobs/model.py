@@ -71,6 +71,8 @@ class Task:
     kind: str
     number: int
     """Position in the plan, from 1; names the output."""
+    owner_tag: str | None = None
+    """Its job's."""
     status: TaskStatus
     needs: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -104,6 +106,11 @@ class Task:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_TASK
+
+    @property
+    def owner(self) -> str:
+        """The second part of its outputs' object keys."""
+        return self.owner_tag or self.account_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +146,8 @@ class Job:
     updated_at: datetime
     version: int = 1
     language: str = "en"
+    owner_tag: str | None = None
+    """What stands for the account in the keys of its files; None where they name the account."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None
@@ -174,6 +183,11 @@ class Job:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_JOB
+
+    @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
 
     @property
     def reserved(self) -> int:

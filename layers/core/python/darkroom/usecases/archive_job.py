@@ -57,7 +57,7 @@ def archive_of(family: JobFamily) -> Archive:
     named = [f"{output.output_id}={output.storage_key}" for output in family.outputs]
     digest = hashlib.sha256("\x1f".join((FORMAT, *named)).encode()).hexdigest()[:32]
     archive = Archive(
-        key=f"{outputs_prefix(job.account_id, job.job_id)}archive-{digest}.zip",
+        key=f"{outputs_prefix(job.owner, job.job_id)}archive-{digest}.zip",
         file_name=f"{job.recipe}-{job.job_id}.zip",
         dated=job.finished_at or job.updated_at,
         outputs=family.outputs,

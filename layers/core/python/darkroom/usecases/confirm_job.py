@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
@@ -78,6 +79,8 @@ def confirm_draft(
             recipe=recipe.name,
             inputs=_revised(draft, recipe, changes),
             language=call.language,
+            # A draft has no files yet; one of the version before gets keys like everything new.
+            owner_tag=owner_tag(app.signing_secret.value, call.account_id),
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
@@ -39,6 +40,7 @@ def blank_job(
         created_at=now,
         updated_at=now,
         language=call.language,
+        owner_tag=owner_tag(app.signing_secret.value, call.account_id),
         device_id=device_id,
         created_by=call.operation,
     )

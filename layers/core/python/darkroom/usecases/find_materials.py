@@ -63,7 +63,7 @@ def _material(material_id: str, item: Any) -> Material:
     asset = assets_store.to_asset(item)
     _require_usable(asset)
     # Assets of the version before may not say where their clean copy is: all were pictures.
-    known = asset.clean_key or clean_key(asset.account_id, asset.asset_id, CLEAN_IMAGE)
+    known = asset.clean_key or clean_key(asset.owner, asset.asset_id, CLEAN_IMAGE)
     return Material(
         id=material_id,
         kind=asset.kind,

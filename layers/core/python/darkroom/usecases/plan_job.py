@@ -97,6 +97,7 @@ def _task(
     return Task(
         job_id=job.job_id,
         account_id=job.account_id,
+        owner_tag=job.owner_tag,
         key=spec.key,
         kind=spec.kind,
         number=number,

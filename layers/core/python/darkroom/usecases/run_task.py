@@ -292,7 +292,7 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
 
 def _storage_key(task: Task, suffix: str, place: int) -> str:
     numbered = suffix if place == 1 else f"-{place}{suffix}"
-    return output_key(task.account_id, task.job_id, task.key, task.attempts, numbered)
+    return output_key(task.owner, task.job_id, task.key, task.attempts, numbered)
 
 
 def _output(task: Task, place: int, storage_key: str, **facts: Any) -> Output:
