@@ -17,6 +17,7 @@ from darkroom.api.messages import preferred_language
 from darkroom.bootstrap import App, app_from_env
 from darkroom.kernel.errors import Forbidden, InvalidInput, Unauthorized
 from darkroom.kernel.limits import IDEMPOTENCY_KEY_LIMIT_CHARS
+from darkroom.kernel.problems import problem
 
 ADMIN_GROUP = "admin"
 
@@ -110,7 +111,7 @@ def _idempotency_key(request: Request) -> str | None:
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_LIMIT_CHARS or not key.isprintable():
         raise InvalidInput(
             "bad key",
-            fields=[{"path": "Idempotency-Key", "message": "must be 1 to 255 characters"}],
+            fields=[problem("Idempotency-Key", "BAD_FORMAT")],
         )
     return key
 

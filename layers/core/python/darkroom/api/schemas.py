@@ -36,7 +36,10 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class FieldProblem(Answer):
+    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+
     path: str
+    code: str
     message: str
 
 
@@ -62,10 +65,12 @@ class PaymentRequiredAnswer(ErrorAnswer):
 
 
 class ConfirmRequest(Request):
-    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override."""
+    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override.
+    ``recipe`` is another name of ``mode``."""
 
     draft_job_id: Identifier | None = None
     mode: str | None = None
+    recipe: str | None = None
     stage: str | None = None
     genre: str | None = None
     sliders: dict[str, Any] | None = None

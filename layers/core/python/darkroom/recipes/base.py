@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.faces import FaceBox, to_json
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes.fields import merge_patch
 
 
@@ -216,9 +217,7 @@ def require_kind(materials: Sequence[Material], kinds: frozenset[str], path: str
     """
     wrong = [number for number, material in enumerate(materials) if material.kind not in kinds]
     if wrong:
-        allowed = " or ".join(sorted(kinds))
         fields = [
-            {"path": f"{path}.{number}", "message": f"must be a file of kind {allowed}"}
-            for number in wrong
+            problem(f"{path}.{number}", "WRONG_KIND", kinds=sorted(kinds)) for number in wrong
         ]
         raise InvalidInput("a file of the wrong kind", fields=fields)

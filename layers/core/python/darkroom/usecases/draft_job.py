@@ -15,6 +15,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
 from darkroom.usecases.racing import until_won
@@ -49,9 +50,7 @@ def blank_job(
 def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
     """The test hook is an unknown field unless hooks are on."""
     if "testFaults" in inputs and not app.settings.test_hooks:
-        raise InvalidInput(
-            "unknown field", fields=[{"path": "testFaults", "message": "is not a known field"}]
-        )
+        raise InvalidInput("unknown field", fields=[problem("testFaults", "UNKNOWN_FIELD")])
 
 
 def blank_jobs(

@@ -28,6 +28,8 @@ class Facts:
     files: tuple[Any, ...]
     assigned: str | None
     """The template variant that the account or its device was given before."""
+    is_assigned: bool
+    """Whether the account itself has one for this combination."""
 
 
 def read_facts(job: Job) -> Facts:
@@ -59,6 +61,7 @@ def read_facts(job: Job) -> Facts:
         exists=existing is not None,
         files=tuple(files),
         assigned=next((item.template_id for item in assignments if item), None),
+        is_assigned=bool(assignments and assignments[0]),
     )
 
 

@@ -18,7 +18,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
-from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.templates.store import assign_write, device_subject
 from darkroom.usecases.index_job import index_again
 
 
@@ -89,16 +89,17 @@ def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
 
 
 def _assignments(job: Job) -> list[Write]:
-    """The first variant of a combination is remembered for the account and its device."""
-    pinned = job.template_id is not None and job.combination is not None
-    if not pinned or job.parent_job_id is not None or job.queued_at is None:
+    """A device also keeps the first variant of a combination, for an account that comes later.
+
+    The account's own is written with the job.
+    """
+    if job.template_id is None or job.combination is None or not job.device_id:
         return []
-    assert job.template_id is not None and job.combination is not None
-    subjects = [account_subject(job.account_id)]
-    if job.device_id:
-        subjects.append(device_subject(job.device_id))
-    at = to_iso(job.queued_at)
-    return [assign_write(subject, job.combination, job.template_id, at) for subject in subjects]
+    if job.parent_job_id is not None or job.queued_at is None:
+        return []
+    subject, at = device_subject(job.device_id), to_iso(job.queued_at)
+    operation = f"device#{job.job_id}"
+    return [assign_write(subject, job.combination, job.template_id, at, operation=operation)]
 
 
 def _once(write: Write) -> bool:

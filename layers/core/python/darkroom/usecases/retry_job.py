@@ -13,6 +13,7 @@ from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import TaskSpec
 from darkroom.usecases.confirm_job import confirm_new
@@ -77,7 +78,7 @@ def _revised(job: Job, options: Mapping[str, Any]) -> Job:
     patch = recipe.patch_of(options)
     fixed = sorted(set(patch) - recipe.changeable)
     if fixed:
-        fields = [{"path": f"options.{name}", "message": "cannot be changed"} for name in fixed]
+        fields = [problem(f"options.{name}", "FIXED") for name in fixed]
         raise InvalidInput("a retry keeps the rest", fields=fields)
     return replace(job, inputs=recipe.patch(job.inputs, patch))
 

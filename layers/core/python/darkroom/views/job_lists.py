@@ -20,6 +20,7 @@ COLUMNS = (
     "jobId", "recipe", "status", "created", "started", "finished", "durationSeconds",
     "creditsReserved", "creditsUsed", "creditsRefunded", "progress", "fileNames", "errorCode",
 )  # fmt: skip
+BYTE_ORDER_MARK = "\ufeff"
 _RUNS = frozenset("=+-@\t\r\n")
 _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 
@@ -35,7 +36,9 @@ def list_jobs(
 def to_csv(account_id: str, page: Page) -> str:
     """The jobs of a page as a spreadsheet reads them: a header, and a row for each."""
     files = find_files(account_id, page.jobs)
-    text = io.StringIO()
+    text = io.StringIO(newline="")
+    # Without the mark spreadsheets take UTF-8 for an older encoding.
+    text.write(BYTE_ORDER_MARK)
     rows = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(COLUMNS)
     for job in page.jobs:

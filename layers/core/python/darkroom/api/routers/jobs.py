@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.places import inputs_below
 from darkroom.api.schemas import (
     CancelAnswer,
     CreateJobsRequest,
@@ -47,16 +48,17 @@ async def post_jobs(
     call, raw = await read_command(request, app, caller, key_required=queued)
 
     def action() -> dict[str, Any]:
-        made = create_jobs(
-            app,
-            call,
-            recipe_name=body.recipe,
-            inputs=body.inputs,
-            device_id=body.device_id or "",
-            priority=body.priority,
-            queued=queued,
-            quote_id=body.quote_id,
-        )
+        with inputs_below("inputs", body):
+            made = create_jobs(
+                app,
+                call,
+                recipe_name=body.recipe,
+                inputs=body.inputs,
+                device_id=body.device_id or "",
+                priority=body.priority,
+                queued=queued,
+                quote_id=body.quote_id,
+            )
         return created_jobs(made)
 
     return answer_once(app, call, raw, status=201, action=action)
@@ -87,7 +89,7 @@ async def get_job(
     family = views.get_family(caller.account_id, jobId)
     tag = views.etag(app, family)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in _tags(request, "if-none-match"):
+    if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
     return JSONResponse(views.job_detail(app, family), headers=headers)
 
@@ -115,15 +117,16 @@ async def patch_job(
     def is_current(draft: Job) -> bool:
         return not wanted or "*" in wanted or views.etag(app, JobFamily(job=draft)) in wanted
 
-    draft = patch_draft(
-        app,
-        call,
-        job_id=jobId,
-        patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
-        device_id=body.device_id,
-        priority=body.priority,
-        is_current=is_current,
-    )
+    with inputs_below("inputs", body):
+        draft = patch_draft(
+            app,
+            call,
+            job_id=jobId,
+            patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
+            device_id=body.device_id,
+            priority=body.priority,
+            is_current=is_current,
+        )
     tag = views.etag(app, JobFamily(job=draft))
     return JSONResponse(views.job_summary(draft), headers={"ETag": tag})
 
