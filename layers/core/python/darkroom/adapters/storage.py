@@ -327,9 +327,12 @@ class Storage:
             ExpiresIn=UPLOAD_URL_SECONDS,
         )
 
-    def download_url(self, key: str, *, file_name: str, mime_type: str) -> str:
-        """A short-lived link that saves under ``file_name``."""
-        disposition = f"attachment; filename*=UTF-8''{quote(file_name)}"
+    def download_url(
+        self, key: str, *, file_name: str, mime_type: str, inline: bool = False
+    ) -> str:
+        """A short-lived link that saves under ``file_name``, or shows it (``inline``)."""
+        shown = "inline" if inline else "attachment"
+        disposition = f"{shown}; filename*=UTF-8''{quote(file_name)}"
         return self._clients.s3.generate_presigned_url(
             "get_object",
             Params={

@@ -327,13 +327,15 @@ class ReceiptPart(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after."""
+    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after.
+    ``message`` says the ``reason`` in the caller's language."""
 
     reserved: int
     used: int
     refunded: int
     parts: list[ReceiptPart]
     reason: str | None = None
+    message: str | None = None
 
 
 class ProgressAnswer(Answer):

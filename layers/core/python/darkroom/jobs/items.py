@@ -152,6 +152,7 @@ class JobItem(CollectionItem):
     """JSON; absent when the inputs are large and live in an item of their own."""
     language = UnicodeAttribute(attr_name="lang")
     owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
+    source_name = UnicodeAttribute(null=True, attr_name="sourceName")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
@@ -300,6 +301,7 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         inputs=inputs if len(inputs.encode()) <= INLINE_INPUTS_LIMIT_BYTES else None,
         language=job.language,
         owner_tag=job.owner_tag,
+        source_name=job.source_name,
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
@@ -342,6 +344,7 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         version=int(item.version),
         language=item.language,
         owner_tag=item.owner_tag,
+        source_name=item.source_name,
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,

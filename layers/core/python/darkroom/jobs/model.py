@@ -41,10 +41,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a task or a job did not deliver: a code for developers, a sentence for users."""
+    """Why a task or a job did not deliver; ``jobs.failures`` has the sentence for its code."""
 
     code: str
-    message: str
+    message: str = ""
+    """Of the version before, which kept what the provider said. It is not shown."""
     refused: bool = False
     """Refused for what it is asked to make: only other inputs can help."""
 
@@ -148,6 +149,9 @@ class Job:
     language: str = "en"
     owner_tag: str | None = None
     """What stands for the account in the keys of its files; None where they name the account."""
+    source_name: str | None = None
+    """What its files are called after, where the recipe says so: the name of the file they are
+    made from, as it was when the job was queued."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None

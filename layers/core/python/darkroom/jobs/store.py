@@ -482,7 +482,7 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
-        JobItem.selected_output,
+        JobItem.selected_output, JobItem.source_name,
     )  # fmt: skip
     if check_at is None:
         watch: list[Action] = [

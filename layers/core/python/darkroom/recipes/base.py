@@ -92,6 +92,8 @@ class Recipe(ABC):
     name: str
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change, because what was already made stays true."""
+    is_named_after_source: ClassVar[bool] = False
+    """Whether its files are called after the one file that they are made from."""
 
     @abstractmethod
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

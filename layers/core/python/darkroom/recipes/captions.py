@@ -82,6 +82,7 @@ class Captions(Recipe):
 
     name = "captions"
     changeable = frozenset({"options"})
+    is_named_after_source = True
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         parsed = parse(CaptionInputs, inputs)

@@ -12,6 +12,7 @@ from darkroom.credits.model import Wallet
 from darkroom.db import snapshot
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs.model import Job
+from darkroom.jobs.naming import source_name_of
 from darkroom.recipes import get_recipe
 from darkroom.templates import choice
 from darkroom.templates import store as templates_store
@@ -75,7 +76,11 @@ def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
     recipe = get_recipe(job.recipe)
     materials = to_materials(recipe.material_ids(job.inputs), facts.files)
     recipe.check(job.inputs, materials)
-    priced = replace(job, price=recipe.price(job.inputs, pricing.costs(), materials))
+    priced = replace(
+        job,
+        price=recipe.price(job.inputs, pricing.costs(), materials),
+        source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,
+    )
     return _pin_template(priced, facts.assigned or template_id)
 
 

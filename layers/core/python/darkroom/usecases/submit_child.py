@@ -75,6 +75,7 @@ def blank_child(
         created_at=now,
         updated_at=now,
         language=parent.language,
+        source_name=parent.source_name,
         owner_tag=owner_tag(app.signing_secret.value, parent.account_id),
         device_id=parent.device_id,
         template_id=parent.template_id,

@@ -26,11 +26,11 @@ _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 
 
 def list_jobs(
-    account_id: str, filters: Filters, *, limit: int, after: Position | None
+    account_id: str, filters: Filters, *, limit: int, after: Position | None, language: str
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """A page of jobs without their tasks, outputs and timelines, and where to go on."""
     page = listing.read_page(account_id, filters, limit=limit, after=after)
-    return [job_summary(job) for job in page.jobs], page.position
+    return [job_summary(job, language=language) for job in page.jobs], page.position
 
 
 def to_csv(account_id: str, page: Page) -> str:

@@ -134,6 +134,7 @@ async def list_jobs(
         wanted.filters,
         limit=limit,
         after=read_cursor(app, cursor, **bound),
+        language=caller.language,
     )
     return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
 
@@ -190,7 +191,11 @@ async def list_generations(
     """The history of tasks, also of those that failed, newest first."""
     bound = {"account_id": caller.account_id, "route": "generations"}
     shape, position = generations.list_generations(
-        app, caller.account_id, limit=limit, after=read_cursor(app, cursor, **bound)
+        app,
+        caller.account_id,
+        limit=limit,
+        after=read_cursor(app, cursor, **bound),
+        language=caller.language,
     )
     return {**shape, "nextCursor": make_cursor(app, position, **bound)}
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
 from darkroom.api.places import inputs_below
@@ -21,6 +21,7 @@ from darkroom.api.schemas import (
     PatchJobRequest,
 )
 from darkroom.jobs.model import Job, JobFamily
+from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import PaymentRequired
 from darkroom.usecases.cancel_job import cancel_job
 from darkroom.usecases.confirm_job import create_jobs
@@ -59,18 +60,20 @@ async def post_jobs(
                 queued=queued,
                 quote_id=body.quote_id,
             )
-        return created_jobs(made)
+        return created_jobs(made, language=call.language)
 
     return answer_once(app, call, raw, status=201, action=action)
 
 
-def created_jobs(made: Sequence[tuple[Job, PaymentRequired | None]]) -> dict[str, Any]:
+def created_jobs(
+    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
+) -> dict[str, Any]:
     """The answer to a request that made these; with each what it lacked, if it did."""
-    return {"jobs": [_created(job, lacking) for job, lacking in made]}
+    return {"jobs": [_created(job, lacking, language) for job, lacking in made]}
 
 
-def _created(job: Job, lacking: PaymentRequired | None) -> dict[str, Any]:
-    summary = views.job_summary(job)
+def _created(job: Job, lacking: PaymentRequired | None, language: str) -> dict[str, Any]:
+    summary = views.job_summary(job, language=language)
     return summary if lacking is None else summary | {"code": lacking.error_code}
 
 
@@ -87,11 +90,11 @@ async def get_job(
 ) -> Response:
     """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``."""
     family = views.get_family(caller.account_id, jobId)
-    tag = views.etag(app, family)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    tag = views.etag(app, family, language=_spoken(family, caller))
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
     if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(views.job_detail(app, family), headers=headers)
+    return JSONResponse(views.job_detail(app, family, language=caller.language), headers=headers)
 
 
 @router.patch(
@@ -128,7 +131,7 @@ async def patch_job(
             is_current=is_current,
         )
     tag = views.etag(app, JobFamily(job=draft))
-    return JSONResponse(views.job_summary(draft), headers={"ETag": tag})
+    return JSONResponse(views.job_summary(draft, language=caller.language), headers={"ETag": tag})
 
 
 @router.post(
@@ -144,7 +147,7 @@ async def cancel(
 
     def action() -> dict[str, Any]:
         outcome, job = cancel_job(app, account_id=call.account_id, job_id=jobId)
-        return {"outcome": outcome, "receipt": views.job_receipt(job)}
+        return {"outcome": outcome, "receipt": views.job_receipt(job, language=call.language)}
 
     return answer_once(app, call, raw, status=200, action=action)
 
@@ -160,6 +163,11 @@ async def delete(
     """Delete a draft or a finished job with its files; ``cascade`` also what was made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
+
+
+def _spoken(family: JobFamily, caller: Caller) -> str:
+    """The language of the answer's sentences; a draft has none, and one tag for both verbs."""
+    return "" if family.job.status is JobStatus.DRAFT else caller.language
 
 
 def _tags(request: Request, header: str) -> list[str]:
