@@ -133,6 +133,11 @@ class Recipe(ABC):
     def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The assets and reference photos that must be usable before the job can be queued."""
 
+    material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    """Of which kinds those may be."""
+    material_field: ClassVar[str]
+    """The input that names them; empty where a recipe takes none."""
+
     @abstractmethod
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
         """Whether the job can be made of these materials.

@@ -83,6 +83,8 @@ class Captions(Recipe):
     name = "captions"
     changeable = frozenset({"options"})
     is_named_after_source = True
+    material_kinds = frozenset({"video", "audio"})
+    material_field = "assetIds"
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         parsed = parse(CaptionInputs, inputs)
@@ -127,7 +129,7 @@ class Captions(Recipe):
 
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
         _require_one_file(inputs)
-        require_kind(materials, frozenset({"video", "audio"}), "assetIds")
+        require_kind(materials, self.material_kinds, self.material_field)
         problems = [
             problem(f"assetIds.{place}", "NO_DURATION")
             for place, material in enumerate(materials)

@@ -81,6 +81,7 @@ class Portraits(Recipe):
 
     name = "portraits"
     changeable = frozenset({"modelId", "seed"})
+    material_field = "referencePhotoIds"
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         parsed = parse(PortraitInputs, inputs)

@@ -76,6 +76,7 @@ class SceneRecipe(Recipe):
     """A film in scenes: each has a keyframe and a clip; several scenes are cut to a film."""
 
     changeable = frozenset({"rewrite", "seed", "sliders"})
+    material_field = "photoAssetIds"
 
     def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
         self.name = name
@@ -117,7 +118,7 @@ class SceneRecipe(Recipe):
         return tuple(inputs["photoAssetIds"])
 
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
-        require_kind(materials, frozenset({"image"}), "photoAssetIds")
+        require_kind(materials, self.material_kinds, self.material_field)
 
     def template_combination(self, inputs: Mapping[str, Any]) -> tuple[str, str, str]:
         return (self.name, inputs["stage"], inputs["genre"])

@@ -18,8 +18,14 @@ from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
 from darkroom.templates.store import account_subject, assign_write
-from darkroom.usecases.draft_job import blank_job, blank_jobs, check_hooks, keep_draft
-from darkroom.usecases.find_materials import find_materials
+from darkroom.usecases.draft_job import (
+    blank_job,
+    blank_jobs,
+    check_hooks,
+    find_made,
+    keep_draft,
+)
+from darkroom.usecases.find_materials import check_drafted, find_materials
 from darkroom.usecases.offer_job import Facts, offer, read_facts
 from darkroom.usecases.open_account import open_account
 from darkroom.usecases.quote_job import Claim, charged_as_quoted, redeem
@@ -128,6 +134,9 @@ def create_jobs(
         priority=priority,
     )
     if not queued:
+        if find_made(blanks[0], call) is None:
+            recipe = get_recipe(recipe_name)
+            check_drafted(call.account_id, recipe, recipe.validate(inputs))
         return [(keep_draft(app, blank, call), None) for blank in blanks]
     claims: list[Claim | None] = [None] * len(blanks)
     if quote_id is not None:

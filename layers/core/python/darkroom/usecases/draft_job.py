@@ -18,6 +18,7 @@ from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
+from darkroom.usecases.find_materials import check_drafted
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
 
@@ -76,14 +77,20 @@ def blank_jobs(
     return jobs
 
 
+def find_made(draft: Job, call: Command) -> Job | None:
+    """The job, if this very request has made it before."""
+    made = None if call.key is None else jobs_store.find_job(draft.job_id)
+    return made if made is not None and made.created_by == call.operation else None
+
+
 def keep_draft(app: App, draft: Job, call: Command) -> Job:
     """Store a draft, or find it stored by this very request; it holds no credits.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
-    made = None if call.key is None else jobs_store.find_job(draft.job_id)
-    if made is not None and made.created_by == call.operation:
+    made = find_made(draft, call)
+    if made is not None:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
     commit(jobs_store.create_writes(draft, call.operation))
@@ -122,7 +129,8 @@ def patch_draft(
     """Change a draft's inputs by a merge patch (RFC 7396); ``is_current`` is the If-Match.
 
     Raises:
-        NotFound; Conflict JOB_NOT_DRAFT; PreconditionFailed; InvalidInput; Unavailable.
+        NotFound (also a file); Conflict JOB_NOT_DRAFT; PreconditionFailed; InvalidInput;
+        Unavailable.
     """
 
     def attempt() -> Job:
@@ -132,9 +140,11 @@ def patch_draft(
         recipe = get_recipe(draft.recipe)
         changes = patch(recipe)
         check_hooks(app, changes)
+        inputs = recipe.patch(draft.inputs, changes)
+        check_drafted(call.account_id, recipe, inputs)
         changed = replace(
             draft,
-            inputs=recipe.patch(draft.inputs, changes),
+            inputs=inputs,
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
             updated_at=app.clock.now(),

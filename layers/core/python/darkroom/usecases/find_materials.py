@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.adapters.storage import clean_key
+from darkroom.albums import store as albums_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.assets.reference_store import (
@@ -15,7 +16,7 @@ from darkroom.assets.reference_store import (
 )
 from darkroom.db import snapshot
 from darkroom.kernel.errors import Conflict, NotFound
-from darkroom.recipes.base import Material
+from darkroom.recipes.base import Material, Recipe, require_kind
 
 CLEAN_IMAGE, CLEAN_IMAGE_TYPE = "image.jpg", "image/jpeg"
 Key = tuple[Any, str, str | None]
@@ -39,6 +40,31 @@ def to_materials(ids: Sequence[str], items: Sequence[Any]) -> tuple[Material, ..
 def find_materials(account_id: str, ids: Sequence[str]) -> tuple[Material, ...]:
     """Read them; raises what ``to_materials`` raises."""
     return to_materials(ids, snapshot(material_keys(account_id, ids))) if ids else ()
+
+
+def check_drafted(account_id: str, recipe: Recipe, inputs: Mapping[str, Any]) -> None:
+    """A draft may wait for files to be checked, but not for files that it can never be made of.
+
+    Raises:
+        NotFound: a file or the album is missing or another account's; InvalidInput: a file is of
+        the wrong kind.
+    """
+    if "albumId" in inputs:
+        albums_store.get_album(account_id, inputs["albumId"])
+    ids = recipe.material_ids(inputs)
+    items = snapshot(material_keys(account_id, ids)) if ids else []
+    if not all(items):
+        raise NotFound("no such file")
+    declared = [
+        Material(
+            id=material_id,
+            kind="image" if isinstance(item, ReferencePhotoItem) else item.kind,
+            storage_key="",
+            mime_type="",
+        )
+        for material_id, item in zip(ids, items, strict=True)
+    ]
+    require_kind(declared, recipe.material_kinds, recipe.material_field)
 
 
 def _item_class(material_id: str) -> Any:
