@@ -92,6 +92,10 @@ class Recipe(ABC):
     name: str
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change, because what was already made stays true."""
+    material_field: ClassVar[str] = ""
+    """The input that names its materials, and ``material_kinds`` of which kinds they may be: a
+    draft that breaks this is refused. Empty: ``check`` alone decides, when the job is queued."""
+    material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
     is_named_after_source: ClassVar[bool] = False
     """Whether its files are called after the one file that they are made from."""
 
@@ -132,11 +136,6 @@ class Recipe(ABC):
     @abstractmethod
     def material_ids(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The assets and reference photos that must be usable before the job can be queued."""
-
-    material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
-    """Of which kinds those may be."""
-    material_field: ClassVar[str]
-    """The input that names them; empty where a recipe takes none."""
 
     @abstractmethod
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:

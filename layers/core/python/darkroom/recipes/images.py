@@ -47,7 +47,6 @@ class Images(Recipe):
     """Pictures of what a text says."""
 
     name = "images"
-    material_field = ""
     changeable = frozenset({"modelId", "prompt", "seed", "style"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

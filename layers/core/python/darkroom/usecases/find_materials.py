@@ -64,7 +64,8 @@ def check_drafted(account_id: str, recipe: Recipe, inputs: Mapping[str, Any]) ->
         )
         for material_id, item in zip(ids, items, strict=True)
     ]
-    require_kind(declared, recipe.material_kinds, recipe.material_field)
+    if recipe.material_field:
+        require_kind(declared, recipe.material_kinds, recipe.material_field)
 
 
 def _item_class(material_id: str) -> Any:
