@@ -65,6 +65,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "TOO_LARGE": ("This must be at most {limit}.", "{limit} 이하여야 합니다."),
     "TOO_LONG": ("Use at most {limit} characters.", "최대 {limit}자까지 쓸 수 있습니다."),
     "TOO_MANY": ("Give at most {limit}.", "최대 {limit}개까지 지정할 수 있습니다."),
+    "TOO_MUCH": ("This is more than there is.", "남아 있는 것보다 많습니다."),
     "TOO_SHORT": ("Use at least {limit} characters.", "{limit}자 이상이어야 합니다."),
     "TOO_SMALL": ("This must be at least {limit}.", "{limit} 이상이어야 합니다."),
     "UNKNOWN_FIELD": ("There is no such field.", "없는 항목입니다."),
