@@ -23,10 +23,10 @@ class Inputs(BaseModel):
 
 
 def broken(code: str, *paths: str, **params: Any) -> PydanticCustomError:
-    """For a validator to raise: a rule of ours with its code. One over several fields names them
-    by their ``paths``, because pydantic tells of no place there."""
+    """For a validator to raise: a rule of ours with its code. A rule over several fields gives
+    their ``paths``, because pydantic knows no place for it."""
     context = {**params, **({"paths": paths} if paths else {})}
-    return PydanticCustomError(code, "breaks a rule", context)  # type: ignore[arg-type]
+    return PydanticCustomError(code, "breaks a rule", context)
 
 
 def _is_asset_id(value: str) -> str:
