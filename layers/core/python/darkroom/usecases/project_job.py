@@ -18,7 +18,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
-from darkroom.templates.store import assign_write, device_subject
+from darkroom.templates.store import account_subject, assign_write, device_subject
 from darkroom.usecases.index_job import index_again
 
 
@@ -91,15 +91,22 @@ def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
 def _assignments(job: Job) -> list[Write]:
     """A device also keeps the first variant of a combination, for an account that comes later.
 
-    The account's own is written with the job.
+    The account's own is written with the job; the version before, whose jobs have no owner's
+    tag, left it to be done here.
     """
-    if job.template_id is None or job.combination is None or not job.device_id:
+    template_id, combination = job.template_id, job.combination
+    if template_id is None or combination is None or job.queued_at is None:
         return []
-    if job.parent_job_id is not None or job.queued_at is None:
+    if job.parent_job_id is not None:
         return []
-    subject, at = device_subject(job.device_id), to_iso(job.queued_at)
-    operation = f"device#{job.job_id}"
-    return [assign_write(subject, job.combination, job.template_id, at, operation=operation)]
+    subjects = [device_subject(job.device_id)] if job.device_id else []
+    if job.owner_tag is None:
+        subjects.append(account_subject(job.account_id))
+    at, operation = to_iso(job.queued_at), f"projected#{job.job_id}"
+    return [
+        assign_write(subject, combination, template_id, at, operation=operation)
+        for subject in subjects
+    ]
 
 
 def _once(write: Write) -> bool:
