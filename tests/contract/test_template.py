@@ -23,15 +23,20 @@ from local.template import expand, folder_of, parse
 PATH = ROOT / "template.yaml"
 MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
 HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction"}
+PUBLIC_READS = {
+    "/api/health",
+    "/api/jobs/stream",  # The function verifies a ticket or a token itself.
+    "/api/pricing",
+    "/api/recipes",
+    "/api/shares/{token}",
+    "/api/templates",
+    "/docs",
+    "/openapi.json",
+    "/s/{token}",
+    "/s/{token}/{number}",
+}
 PUBLIC_ROUTES = {
-    "GET /api/health",
-    "GET /api/jobs/stream",  # The function verifies a ticket or a token itself.
-    "GET /api/pricing",
-    "GET /api/recipes",
-    "GET /api/shares/{token}",
-    "GET /api/templates",
-    "GET /docs",
-    "GET /openapi.json",
+    *(f"{method} {path}" for method in ("GET", "HEAD") for path in PUBLIC_READS),
     "POST /api/webhooks/stripe",
     "POST /api/webhooks/{provider}",
 }
@@ -234,6 +239,27 @@ def test_only_the_public_routes_can_be_called_without_a_token(resources: dict[st
     }
 
     assert public == PUBLIC_ROUTES
+
+
+def test_head_is_routed_wherever_get_is(resources: dict[str, Any]) -> None:
+    for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+        assert ("get" in methods) == ("head" in methods), path
+
+
+def test_the_gateways_permissions_fit_into_a_functions_policy(source: dict[str, Any]) -> None:
+    """SAM adds a statement of up to 450 bytes for each route; Lambda takes 20 KB in all."""
+    for name, resource in source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert len(resource["Properties"].get("Events", {})) * 450 < 20_480, name
+
+
+def test_links_that_people_share_need_a_lasting_address_in_prod(source: dict[str, Any]) -> None:
+    rule = source["Rules"]["SharedLinksLast"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    assert rule["Assertions"][0]["Assert"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ConsoleUrl"}, ""]}]
+    }
 
 
 def test_there_is_no_catch_all_route(resources: dict[str, Any]) -> None:

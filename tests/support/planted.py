@@ -404,7 +404,7 @@ def erase_before_the_deletion() -> Iterator[None]:
     real = delete_job._delete
 
     def delete(app: App, job: Job) -> None:
-        app.storage.delete_all(outputs_prefix(job.account_id, job.job_id))
+        app.storage.delete_all(outputs_prefix(job.owner, job.job_id))
         real(app, job)
 
     with patch.object(delete_job, "_delete", delete):

@@ -18,6 +18,7 @@ from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.plans.store import plan_write
 from darkroom.uploads.policy import clean_name
 from darkroom.usecases.fail_ingest import fail_ingest
+from tests.support.builders import owner_of
 from tests.support.world import World
 
 PHOTO = {"filename": "us two.jpg", "sizeBytes": 11, "mimeType": "image/jpeg"}
@@ -64,7 +65,7 @@ def test_a_session_names_an_asset_and_where_to_put_it(world: World) -> None:
     session = open_upload(world)
 
     assert session["assetId"].startswith("ast_")
-    assert session["storageKey"] == f"quarantine/image/alice/{session['assetId']}"
+    assert session["storageKey"] == f"quarantine/image/{owner_of(world)}/{session['assetId']}"
     assert session["headers"] == {"Content-Type": "image/jpeg"}
     assert session["partSize"] == 11
     assert session["expiresAt"] == "2026-01-05T10:00:00.000Z"

@@ -19,12 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from darkroom.api import errors
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import BODY_DEPTH_LIMIT, INTEGER_LIMIT_DIGITS
+from darkroom.kernel.problems import problem
 
 PATH_PART_LIMIT_CHARS = 64
 # Signed by their senders, who may add what they like: the hooks read the raw bytes.
 _FOREIGN_PREFIX = "/api/webhooks/"
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
-_TOO_DEEP = "is nested too deeply"
+_TOO_DEEP = "TOO_DEEP"
 
 
 class StrictJson:
@@ -65,15 +66,14 @@ def read_json(raw: bytes) -> Any:
         value = json.loads(
             raw,
             object_pairs_hook=_object,
-            parse_constant=lambda name: _Flaw(f"{name} is not JSON"),
+            parse_constant=lambda name: _NO_NUMBER,
             parse_float=_float,
             parse_int=_integer,
         )
     except RecursionError as error:
         raise _refused((), _TOO_DEEP) from error
     except ValueError as error:
-        fields = [{"path": "", "message": "JSON decode error"}]
-        raise NotJson("not JSON", fields=fields) from error
+        raise NotJson("not JSON", fields=[problem("body", "INVALID_JSON")]) from error
     _check(value)
     return value
 
@@ -81,8 +81,8 @@ def read_json(raw: bytes) -> Any:
 class _Flaw:
     """Stands for a number that JSON does not have, until its place is known."""
 
-    def __init__(self, message: str) -> None:
-        self.message = message
+
+_NO_NUMBER = _Flaw()
 
 
 class _Repeating(dict[str, Any]):
@@ -103,12 +103,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _float(text: str) -> float | _Flaw:
     value = float(text)
-    return value if math.isfinite(value) else _Flaw("is too large a number")
+    return value if math.isfinite(value) else _NO_NUMBER
 
 
 def _integer(text: str) -> int | _Flaw:
     # Longer ones Python refuses to read; no field of the API has more than ten digits.
-    return int(text) if len(text) <= INTEGER_LIMIT_DIGITS else _Flaw("is too large a number")
+    return int(text) if len(text) <= INTEGER_LIMIT_DIGITS else _NO_NUMBER
 
 
 def _check(value: Any) -> None:
@@ -119,12 +119,12 @@ def _check(value: Any) -> None:
         if len(path) > BODY_DEPTH_LIMIT:
             raise _refused(path, _TOO_DEEP)
         if isinstance(held, _Flaw):
-            raise _refused(path, held.message)
+            raise _refused(path, "NOT_A_NUMBER")
         if isinstance(held, str):
             _check_text(path, held)
         elif isinstance(held, dict):
             if isinstance(held, _Repeating):
-                raise _refused((*path, held.repeated), "is there twice")
+                raise _refused((*path, held.repeated), "DUPLICATE", value=held.repeated)
             for name, inner in held.items():
                 _check_text((*path, name), name)
                 waiting.append(((*path, name), inner))
@@ -136,14 +136,19 @@ def _check_text(path: tuple[str, ...], text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise _refused(path, "has half of a character") from error
+        raise _refused(path, "BAD_TEXT") from error
 
 
-def _refused(path: tuple[str, ...], message: str) -> InvalidInput:
+def _refused(path: tuple[str, ...], code: str, **params: str) -> InvalidInput:
     parts = [part[:PATH_PART_LIMIT_CHARS] for part in path[: BODY_DEPTH_LIMIT + 1]]
     # The path itself must be text that can be sent.
-    shown = ".".join(parts).encode("utf-8", "backslashreplace").decode("utf-8")
-    return InvalidInput("an ambiguous body", fields=[{"path": shown, "message": message}])
+    shown = _sendable(".".join(parts)) or "body"
+    params = {name: _sendable(value[:PATH_PART_LIMIT_CHARS]) for name, value in params.items()}
+    return InvalidInput("an ambiguous body", fields=[problem(shown, code, **params)])
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_checked(scope: Scope) -> bool:

@@ -36,7 +36,10 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class FieldProblem(Answer):
+    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+
     path: str
+    code: str
     message: str
 
 
@@ -62,10 +65,12 @@ class PaymentRequiredAnswer(ErrorAnswer):
 
 
 class ConfirmRequest(Request):
-    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override."""
+    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override.
+    ``recipe`` is another name of ``mode``."""
 
     draft_job_id: Identifier | None = None
     mode: str | None = None
+    recipe: str | None = None
     stage: str | None = None
     genre: str | None = None
     sliders: dict[str, Any] | None = None
@@ -340,13 +345,15 @@ class ReceiptPart(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after."""
+    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after.
+    ``message`` says the ``reason`` in the caller's language."""
 
     reserved: int
     used: int
     refunded: int
     parts: list[ReceiptPart]
     reason: str | None = None
+    message: str | None = None
 
 
 class ProgressAnswer(Answer):

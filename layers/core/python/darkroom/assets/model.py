@@ -58,6 +58,8 @@ class Asset:
     upload_id: str | None = None
     """The storage's name of the multipart upload by which it comes; None for a single PUT."""
     part_size_bytes: int | None = None
+    owner_tag: str | None = None
+    """What stands for the account in its object keys; None where they name the account itself."""
     counted_bytes: int = 0
     """What the account's counters hold for it: they are moved with it, and only by these."""
     counted_uploads: int = 0
@@ -102,6 +104,11 @@ class Asset:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_ASSET
+
+    @property
+    def owner(self) -> str:
+        """The second part of its object keys."""
+        return self.owner_tag or self.account_id
 
     @property
     def is_ai_generated(self) -> bool:
@@ -153,6 +160,7 @@ def begin_upload(
     mime_type: str,
     size_bytes: int,
     now: datetime,
+    owner_tag: str | None = None,
     upload_id: str | None = None,
     part_size_bytes: int | None = None,
 ) -> Asset:
@@ -174,6 +182,7 @@ def begin_upload(
         updated_at=now,
         upload_id=upload_id,
         part_size_bytes=part_size_bytes,
+        owner_tag=owner_tag,
         counted_bytes=size_bytes,
         counted_uploads=1,
         expires_at=expires_at,
@@ -193,6 +202,7 @@ def made_picture(
     width: int | None,
     height: int | None,
     clean_key: str,
+    owner_tag: str | None,
     at: datetime,
 ) -> Asset:
     """A picture that a job made, as a file that nobody has to check.
@@ -211,6 +221,7 @@ def made_picture(
         updated_at=at,
         mime_type=mime_type,
         size_bytes=size_bytes,
+        owner_tag=owner_tag,
         counted_bytes=size_bytes,
         width=width,
         height=height,

@@ -26,6 +26,7 @@ from typing import Any
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.money import PricePart, SpentPart
+from darkroom.kernel.problems import problem
 
 SUGGESTIONS_LIMIT = 2
 REGENERATE = "regenerate"
@@ -128,7 +129,8 @@ def get_pack(name: str) -> Pack:
         if pack.name == name:
             return pack
     raise InvalidInput(
-        "unknown pack", fields=[{"path": "pack", "message": f"no pack is called {name!r}"}]
+        "unknown pack",
+        fields=[problem("pack", "NOT_ALLOWED", allowed=[pack.name for pack in packs()])],
     )
 
 
@@ -141,7 +143,7 @@ def price_of(pack: Pack, currency: str) -> Decimal:
     if currency not in pack.prices:
         raise InvalidInput(
             "not sold in this currency",
-            fields=[{"path": "currency", "message": f"must be one of {', '.join(pack.prices)}"}],
+            fields=[problem("currency", "NOT_ALLOWED", allowed=tuple(pack.prices))],
         )
     return pack.prices[currency]
 

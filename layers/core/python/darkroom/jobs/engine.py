@@ -35,7 +35,7 @@ from darkroom.kernel.limits import (
 )
 
 CANCELED = "CANCELED"
-SKIPPED = Failure(code="DEPENDENCY_FAILED", message="Something this needs could not be made.")
+SKIPPED = Failure(code="DEPENDENCY_FAILED")
 
 
 def plan(job: Job, tasks: Sequence[Task], inherited: Sequence[Output], now: datetime) -> JobFamily:

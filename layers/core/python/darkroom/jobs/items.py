@@ -151,6 +151,8 @@ class JobItem(CollectionItem):
     inputs = UnicodeAttribute(null=True)
     """JSON; absent when the inputs are large and live in an item of their own."""
     language = UnicodeAttribute(attr_name="lang")
+    owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
+    source_name = UnicodeAttribute(null=True, attr_name="sourceName")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
@@ -303,6 +305,8 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         version=job.version,
         inputs=inputs if len(inputs.encode()) <= INLINE_INPUTS_LIMIT_BYTES else None,
         language=job.language,
+        owner_tag=job.owner_tag,
+        source_name=job.source_name,
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
@@ -346,6 +350,8 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         updated_at=from_iso(item.updated_at),
         version=int(item.version),
         language=item.language,
+        owner_tag=item.owner_tag,
+        source_name=item.source_name,
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
@@ -407,6 +413,7 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
         plan=_dump(
             {
                 "accountId": task.account_id,
+                **({"ownerTag": task.owner_tag} if task.owner_tag else {}),
                 "kind": task.kind,
                 "number": task.number,
                 "needs": list(task.needs),
@@ -434,6 +441,7 @@ def task_from_item(item: TaskItem) -> Task:
     return Task(
         job_id=item.pk,
         account_id=plan["accountId"],
+        owner_tag=plan.get("ownerTag"),
         key=item.sk.removeprefix(TASK_PREFIX),
         kind=plan["kind"],
         number=plan["number"],

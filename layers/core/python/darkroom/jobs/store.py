@@ -436,6 +436,12 @@ class Grave:
     job_id: str
     account_id: str
     deleted_at: datetime
+    owner_tag: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
 
 
 def find_grave(job_id: str) -> Grave | None:
@@ -446,7 +452,12 @@ def find_grave(job_id: str) -> Grave | None:
         return None
     if not is_deleted(item):
         return None
-    return Grave(job_id=job_id, account_id=item.account_id, deleted_at=from_iso(item.deleted_at))
+    return Grave(
+        job_id=job_id,
+        account_id=item.account_id,
+        deleted_at=from_iso(item.deleted_at),
+        owner_tag=item.owner_tag,
+    )
 
 
 def find_deleted(job_id: str) -> Job | None:
@@ -487,7 +498,7 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
-        JobItem.selected_output,
+        JobItem.selected_output, JobItem.source_name,
     )  # fmt: skip
     if check_at is None:
         watch: list[Action] = [

@@ -24,7 +24,7 @@ from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.find_materials import find_materials
 
-SOURCE_MISSING = Failure(code="SOURCE_MISSING", message="A file it needs is gone.", refused=True)
+SOURCE_MISSING = Failure(code="SOURCE_MISSING", refused=True)
 
 
 def plan_job(app: App, job_id: str) -> JobFamily | None:
@@ -40,8 +40,7 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             tasks = _tasks(app, job)
         except InvalidInput as error:
             # The catalogue no longer has what the job was priced for: end it and refund.
-            failure = Failure(code=error.error_code, message="The template is not available.")
-            return engine.abandon(family, failure, now)
+            return engine.abandon(family, Failure(code=error.error_code), now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
         return engine.plan(job, tasks, inherited, now)
@@ -97,6 +96,7 @@ def _task(
     return Task(
         job_id=job.job_id,
         account_id=job.account_id,
+        owner_tag=job.owner_tag,
         key=spec.key,
         kind=spec.kind,
         number=number,

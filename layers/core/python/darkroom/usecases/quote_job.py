@@ -14,6 +14,7 @@ from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.limits import QUOTE_SECONDS
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.kernel.signing import BadSignature, sign, verify
 from darkroom.recipes import get_recipe
 from darkroom.usecases.draft_job import blank_job, find_draft
@@ -99,7 +100,7 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
     try:
         signed = verify(app.signing_secret.value, _PURPOSE, claim.quote_id)
     except BadSignature as error:
-        fields = [{"path": "quoteId", "message": "is not a quote"}]
+        fields = [problem("quoteId", "NOT_A_QUOTE")]
         raise InvalidInput("bad quote", fields=fields) from error
     if signed["of"] != _subject(job.account_id, job.recipe, claim.inputs):
         raise Conflict("quoted for something else", code="QUOTE_MISMATCH")

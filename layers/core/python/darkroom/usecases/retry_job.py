@@ -16,6 +16,7 @@ from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart, RetryChain, SpentPart
+from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
 from darkroom.usecases.confirm_job import confirm_new
@@ -81,7 +82,7 @@ def with_options(job: Job, options: Mapping[str, Any]) -> Job:
     patch = recipe.patch_of(options)
     fixed = sorted(set(patch) - recipe.changeable)
     if fixed:
-        fields = [{"path": f"options.{name}", "message": "cannot be changed"} for name in fixed]
+        fields = [problem(f"options.{name}", "FIXED") for name in fixed]
         raise InvalidInput("a retry keeps the rest", fields=fields)
     return replace(job, inputs=recipe.patch(job.inputs, patch))
 

@@ -25,6 +25,7 @@ from darkroom.kernel.limits import (
     TAG_LIMIT_CHARS,
     TAGS_LIMIT,
 )
+from darkroom.recipes.fields import broken
 from darkroom.usecases.delete_asset import delete_asset
 from darkroom.usecases.describe_asset import describe_asset
 from darkroom.views import assets as views
@@ -110,10 +111,10 @@ class DescribeRequest(Request):
     @model_validator(mode="after")
     def _names_something(self) -> DescribeRequest:
         if not self.model_fields_set:
-            raise ValueError("send at least one field")
+            raise broken("NOTHING_TO_CHANGE", "filename", "tags", "folder")
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
         if nulls - {"folder"}:
-            raise ValueError(f"{', '.join(sorted(nulls - {'folder'}))} must not be null")
+            raise broken("NOT_NULL", *sorted(nulls - {"folder"}))
         return self
 
 
