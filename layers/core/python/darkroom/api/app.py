@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
 from darkroom.api.bodies import StrictJson
+from darkroom.api.responses import JsonAnswer
 from darkroom.bootstrap import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
@@ -25,6 +26,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        default_response_class=JsonAnswer,
     )
     api.state.darkroom = app
     for router in routers:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from darkroom.api.messages import message_for, preferred_language
+from darkroom.api.responses import JsonAnswer
 from darkroom.db import is_outage
 from darkroom.kernel import errors
 from darkroom.kernel.problems import problems_of, shown
@@ -66,7 +67,7 @@ def answer(
         "requestId": request_id(request),
     }
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse(body, status_code=status, headers=headers)
+    return JsonAnswer(body, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:

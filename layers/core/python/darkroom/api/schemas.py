@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from darkroom.kernel.limits import (
@@ -14,14 +15,28 @@ from darkroom.kernel.limits import (
     PURCHASE_LIMIT_CREDITS,
     REASON_LIMIT_CHARS,
 )
+from darkroom.kernel.words import is_unicode
 
 
 class Request(BaseModel):
-    """A body: unknown fields and values of another JSON type are refused."""
+    """A body: unknown fields, values of another JSON type and text that is no Unicode are
+    refused."""
+
+    answers_each: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose values are answered one by one, whatever they hold."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_no_unicode(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            checked = {name: body[name] for name in body if name not in cls.answers_each}
+            if not is_unicode(json.dumps(checked, ensure_ascii=False, default=str)):
+                raise ValueError("must be Unicode text without lone surrogates")
+        return body
 
 
 class Answer(BaseModel):
@@ -128,6 +143,8 @@ class RerunAnswer(ConfirmAnswer):
 
 
 class JobIdsRequest(Request):
+    answers_each = frozenset({"jobIds"})
+
     job_ids: JobIds
 
 
@@ -295,6 +312,8 @@ class AccountAnswer(Answer):
 
 
 class RedriveRequest(Request):
+    answers_each = frozenset({"ids"})
+
     ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 
@@ -354,6 +373,9 @@ class ReceiptAnswer(Answer):
     parts: list[ReceiptPart]
     reason: str | None = None
     message: str | None = None
+    note: str | None = None
+    """Of a job that succeeded: ``NO_SPEECH``, its recording holds no words, so its captions are
+    empty."""
 
 
 class ProgressAnswer(Answer):

@@ -11,7 +11,7 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
@@ -147,12 +147,15 @@ def list_assets(
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     """Those of the assets that exist, by id."""
-    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(asset_ids)]
+    known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
+    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
     return {item.asset_id: to_asset(item) for item in items}
 
 
 def find_grave(account_id: str, asset_id: str) -> Grave | None:
+    if not is_id(asset_id, ASSET_PREFIX):
+        return None
     try:
         item = GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
     except Model.DoesNotExist:
@@ -170,11 +173,9 @@ def to_grave(item: GraveItem) -> Grave:
     )
 
 
-def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (account id, asset id or ``grave#…``) of what is to be looked at by ``until``."""
-    return [
-        (item.account_id, item.asset_id) for item in query_due(AssetItem.due, until, limit=limit)
-    ]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Items (account id, asset id or ``grave#…``) that are to be looked at by ``until``."""
+    return list_due_items(AssetItem.due, until, limit=limit)
 
 
 def create_write(asset: Asset, operation: str) -> Write:

@@ -40,6 +40,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Something went wrong on our side. Please try again.",
         "문제가 발생했습니다. 다시 시도해 주세요.",
     ),
+    "ITEM_UNREADABLE": (
+        "A record of this job was damaged, so the job was ended. All of its credits came back.",
+        "작업 기록이 손상되어 작업을 종료했습니다. 크레딧은 모두 돌려 드렸습니다.",
+    ),
     "JOB_TIMEOUT": _TOO_LATE,
     "LEASE_EXPIRED": _TOO_LATE,
     "NO_AUDIO": ("This file has no sound.", "소리가 없는 파일입니다."),

@@ -27,6 +27,8 @@ class Output:
     style: str | None = None
     role: str | None = None
     language: str | None = None
+    note: str | None = None
+    """What its maker has to say of it, as a code."""
     inherited_from: str | None = None
 
 
@@ -123,6 +125,8 @@ class Receipt:
     parts: tuple[int, ...]
     """Credits used of each part of the price, in its order; they add up to ``used``."""
     reason: str | None = None
+    note: str | None = None
+    """What is worth saying of a job that succeeded, as a code: ``NO_SPEECH``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,12 +211,25 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """An item of a job's collection that is damaged."""
+
+    sort_key: str
+    attributes: frozenset[str]
+    """Stored names of what could not be read."""
+    evidence: str = ""
+    """JSON of what is stored under these names, as much of it as is worth keeping."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobFamily:
     """A job with everything in its collection: the unit that the engine works on."""
 
     job: Job
     tasks: tuple[Task, ...] = ()
     inherited: tuple[Output, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    """Its damaged items. What could be read of them is in the fields above."""
 
     def task(self, key: str) -> Task | None:
         return next((task for task in self.tasks if task.key == key), None)

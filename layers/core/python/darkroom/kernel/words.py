@@ -32,3 +32,12 @@ def has_words(wanted: Iterable[str], known: Iterable[str]) -> bool:
 
 def _is_in_word(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 has bytes for it: half of a surrogate pair, which JSON can spell, has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -37,7 +37,7 @@ UNAVAILABLE, QUOTA = "PROVIDER_UNAVAILABLE", "PROVIDER_QUOTA"
 FAILS_OVER = frozenset({"PROVIDER_NOT_CONFIGURED", QUOTA, "UNSUPPORTED_KIND"})
 MADE = frozenset(
     {"storage_key", "type", "mime_type", "size_bytes", "width", "height", "duration_ms", "style",
-     "role", "language"}
+     "role", "language", "note"}
 )  # fmt: skip
 """What is remembered of an output: all but whose it is."""
 

@@ -33,6 +33,8 @@ def keep_pictures(app: App, tasks: Sequence[Task]) -> int:
         _keep(app, _asset_of(task, output), output)
         for task in tasks
         if task.status is TaskStatus.SUCCEEDED and task.params.get("becomes") == "asset"
+        # Of a damaged task what it was asked for, or when it ended, may be lost.
+        if isinstance(task.params.get("wish"), str) and task.finished_at is not None
         for output in task.outputs
         if output.mime_type in _SUFFIXES
     )

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from aws_lambda_powertools import Logger
+
 from darkroom.bootstrap import App
 from darkroom.generation.ports import capability_of
 from darkroom.jobs import engine
@@ -24,6 +26,8 @@ from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.find_materials import find_materials
 
+logger = Logger()
+UNPLANNABLE = Failure(code="ITEM_UNREADABLE")
 SOURCE_MISSING = Failure(code="SOURCE_MISSING", refused=True)
 
 
@@ -43,6 +47,11 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             return engine.abandon(family, Failure(code=error.error_code), now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Inputs that no recipe would have accepted: something stored was damaged, and trying
+            # again would find the same.
+            logger.exception("unplannable_job", job_id=job_id)
+            return engine.abandon(family, UNPLANNABLE, now)
         return engine.plan(job, tasks, inherited, now)
 
     return advance(app, job_id, step)

@@ -292,6 +292,7 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         style=artifact.extra.get("style"),
         role=artifact.extra.get("role"),
         language=artifact.extra.get("language"),
+        note=artifact.extra.get("note"),
     )
 
 

@@ -104,6 +104,8 @@ def job_receipt(job: Job, *, language: str) -> dict[str, Any]:
     if job.receipt is not None and job.receipt.reason is not None:
         receipt["reason"] = job.receipt.reason
         receipt["message"] = failure_sentence(job.receipt.reason, language)
+    if job.receipt is not None and job.receipt.note is not None:
+        receipt["note"] = job.receipt.note
     return receipt
 
 

@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.routers.bulk import answer_each
 from darkroom.api.schemas import Answer, Request
 from darkroom.assets import store
+from darkroom.assets.store import ASSET_PREFIX
+from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import (
     BULK_LIMIT,
     FOLDER_LIMIT_CHARS,
@@ -85,6 +87,8 @@ class AssetPage(Answer):
 
 
 class AssetIdsRequest(Request):
+    answers_each = frozenset({"assetIds"})
+
     asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 
@@ -199,6 +203,12 @@ async def remove_assets(
         return {}
 
     def action() -> dict[str, Any]:
-        return answer_each(call, body.asset_ids, one, name="assetId")
+        return answer_each(
+            body.asset_ids,
+            one,
+            name="assetId",
+            knows=lambda each: is_id(each, ASSET_PREFIX),
+            language=call.language,
+        )
 
     return answer_once(app, call, raw, status=200, action=action)
