@@ -9,16 +9,14 @@ import pytest
 
 from local.emulator import Emulator, free_port
 from local.settings import ROOT, Places
-from tests.support.crash import Finding, Scenario, run_scenario
-from tests.support.planted import Planted
-from tests.support.scenarios_waiting import WAITING_PLANTED, WAITING_SCENARIOS
+from tests.support.crash import Scenario, run_scenario
+from tests.support.scenarios_waiting import WAITING_SCENARIOS
 from tests.support.world import World
 
 # Minutes; the same rules are held to by unit tests that run always.
 pytestmark = pytest.mark.slow
 
 ALWAYS = {"hand over", "call", "look"}
-BY_NAME = {scenario.name: scenario for scenario in WAITING_SCENARIOS}
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +42,3 @@ def test_every_crash_point_ends_as_if_undisturbed(world: World, scenario: Scenar
 
     assert [str(finding) for finding in report.findings] == []
     assert report.points.total() > 0
-
-
-@pytest.mark.parametrize("planted", WAITING_PLANTED, ids=lambda planted: planted.name)
-def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
-    def gives_it_away(finding: Finding) -> bool:
-        return planted.sign in finding.breach
-
-    with planted.bug():
-        report = run_scenario(
-            world,
-            BY_NAME[planted.scenario],
-            actors=(planted.actor,),
-            faults=planted.faults,
-            until=gives_it_away,
-        )
-
-    assert any(map(gives_it_away, report.findings)), planted.name
