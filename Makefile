@@ -16,6 +16,8 @@ READY := $(VENV)/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
+# USER is the login name in most shells: only the one given to make names a user.
+NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests mostly wait for the local cloud, so they run side by side, a file to a process.
 JOBS ?= 2
 OPENAPI := docs/openapi.json
@@ -44,14 +46,14 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY) ## The whole story on this machine: upload, confirm, watch, regenerate, receipt
 	$(BIN)/python -m local.run_demo
 
-up: $(READY) ## Start the local cloud at http://127.0.0.1:8787 (PORT=…), reload code on change
-	$(BIN)/python -m local up --name $(NAME) --port $(PORT)
+up: $(READY) ## Start the local cloud at http://127.0.0.1:8787 (PORT=… PARAMS="Name=value …")
+	$(BIN)/python -m local up --name $(NAME) --port $(PORT) --params "$${PARAMS-}"
 
 down: $(READY) ## Stop it, keeping the data
 	$(BIN)/python -m local down --name $(NAME)
 
 token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
-	$(BIN)/python -m local token --name $(NAME) --user "$(USER)" $(if $(ROLE),--role $(ROLE))
+	$(BIN)/python -m local token --name $(NAME) --user "$(NAMED_USER)" $(if $(ROLE),--role $(ROLE))
 
 logs: $(READY) ## Follow what the functions log
 	$(BIN)/python -m local logs --name $(NAME)

@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from local.emulate import DENIED
+from local.errors import EmulatorFailed, PortInUse
 from local.settings import (
     ACCOUNT,
     EMULATOR_START_LIMIT_SECONDS,
@@ -21,14 +23,6 @@ from local.settings import (
 )
 
 POLL_SECONDS = 0.05
-
-
-class EmulatorFailed(Exception):
-    """The emulator did not start; its log says why."""
-
-
-class PortInUse(Exception):
-    """Something else already listens on the port that was asked for."""
 
 
 def free_port(wanted: int = 0) -> int:
@@ -97,6 +91,11 @@ class Emulator:
         if process.stdin:
             process.stdin.close()
         shutil.rmtree(self.places.tmp, ignore_errors=True)
+
+    def denials(self) -> list[str]:
+        """The calls since the start that the caller's role does not allow."""
+        lines = self.places.emulator_log.read_text(errors="replace").splitlines()
+        return [line for line in lines if line.startswith(DENIED)]
 
     def _environment(self) -> dict[str, str]:
         return {

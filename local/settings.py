@@ -34,6 +34,11 @@ class Places:
         return self.state / "stack.json"
 
     @property
+    def frontend(self) -> Path:
+        """What a frontend needs to talk to this local cloud."""
+        return self.state / "frontend.json"
+
+    @property
     def pid(self) -> Path:
         return self.state / "pid"
 

@@ -25,6 +25,7 @@ from botocore.session import Session as BotocoreSession
 
 from local import code, deploy, gateway, logs, users
 from local.emulator import Emulator, free_port, move_addresses, require_free
+from local.errors import AlreadyRunning, DoesNotStop, NotRunning
 from local.front import FrontServer
 from local.gaps import close_gaps
 from local.resolve import Resolver
@@ -43,14 +44,6 @@ from local.settings import (
 STOP_LIMIT_SECONDS = 60
 POLL_SECONDS = 0.1
 CLIENT_CONFIG = Config(max_pool_connections=32, retries={"mode": "standard"})
-
-
-class NotRunning(Exception):
-    """No local cloud runs on this state folder."""
-
-
-class AlreadyRunning(Exception):
-    """A local cloud runs on this state folder, and two would spoil it."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,9 @@ class Facts:
 class RunningStack:
     """What can be asked of a local cloud, whoever started it."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, places: Places) -> None:
         self.facts = facts
+        self.places = places
         self._client = cache(self._new_client)
 
     @staticmethod
@@ -91,8 +85,8 @@ class RunningStack:
         places = Places(state_dir.resolve())
         facts = Facts.read(places)
         if facts is None or not is_running(places):
-            raise NotRunning("The local cloud is not running: `make up` starts it.")
-        return RunningStack(facts)
+            raise NotRunning
+        return RunningStack(facts, places)
 
     @property
     def api_url(self) -> str:
@@ -102,6 +96,22 @@ class RunningStack:
     def endpoint_url(self) -> str:
         """Where the emulated AWS services answer."""
         return f"http://{HOST}:{self.facts.emulator_port}"
+
+    @property
+    def for_a_frontend(self) -> dict[str, str]:
+        """What a frontend's configuration needs; also in `frontend.json` of the state folder."""
+        return {
+            "apiUrl": self.api_url,
+            "region": REGION,
+            "userPoolId": self.outputs["UserPoolId"],
+            "userPoolClientId": self.outputs["UserPoolClientId"],
+            "cognitoEndpoint": self.endpoint_url,
+            "storageEndpoint": self.endpoint_url,
+        }
+
+    @property
+    def frontend_file(self) -> Path:
+        return self.places.frontend
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -143,6 +153,12 @@ class RunningStack:
             client_id=self.outputs["UserPoolClientId"],
             user=user,
             role=role,
+        )
+
+    def account_id(self, user: str) -> str:
+        """The account of a user who has had a token."""
+        return users.account_id(
+            self.client("cognito-idp"), pool_id=self.outputs["UserPoolId"], user=user
         )
 
     def logs(self, function: str) -> list[str]:
@@ -265,7 +281,8 @@ class LocalStack(RunningStack):
                 outputs=before.outputs if before else {},
                 functions=before.functions if before else {},
                 digest=before.digest if before else "",
-            )
+            ),
+            self.places,
         )
         self.parameters = {**PARAMETERS, **self.more_parameters(self)}
         digest = deploy.template_digest(self.source, self.parameters)
@@ -276,6 +293,7 @@ class LocalStack(RunningStack):
         self.front = FrontServer(self.port, self.emulator.port, self.facts.api_id)
         self.facts = Facts(**{**asdict(self.facts), "port": self.front.port})
         self.facts.write(self.places)
+        self.places.frontend.write_text(json.dumps(self.for_a_frontend, indent=1) + "\n")
         if self.reload:
             self.watcher = code.Watcher(self.source, self.client("lambda"), sources, self.report)
 
@@ -350,7 +368,7 @@ def stop_running(state_dir: Path) -> bool:
     deadline = time.monotonic() + STOP_LIMIT_SECONDS
     while is_running(places):
         if time.monotonic() > deadline:
-            raise TimeoutError("The local cloud does not stop; its log: " + str(places.daemon_log))
+            raise DoesNotStop("The local cloud does not stop; its log: " + str(places.daemon_log))
         time.sleep(POLL_SECONDS)
     return True
 

@@ -2,9 +2,9 @@
 
 import os
 
-from tests.support.stack import stack, stub_stack
+from tests.support.stack import denials, stack, stub_stack
 
-__all__ = ["stack", "stub_stack"]
+__all__ = ["denials", "stack", "stub_stack"]
 
 # Before anything imports an AWS library: no test may find real credentials or another profile.
 for name in [name for name in os.environ if name.startswith(("AWS_", "SAM_"))]:

@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local.emulator import PortInUse
+from local.errors import AlreadyRunning, NotRunning, PortInUse
 from local.gateway import routes_of
 from local.settings import DEPLOYMENT_BUCKET, ROOT
-from local.stack import AlreadyRunning, LocalStack, NotRunning, RunningStack
+from local.stack import LocalStack, RunningStack
 
 # Generous: a cold start takes a second alone, and many when the machine is busy.
 PATIENCE_SECONDS = 60
