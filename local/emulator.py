@@ -1,6 +1,7 @@
 """Starts and stops the emulator, and waits until it answers."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from local.settings import (
 )
 
 POLL_SECONDS = 0.05
+WORKER_FOLDER = Path(__file__).with_name("worker")
 
 
 def free_port(wanted: int = 0) -> int:
@@ -115,8 +117,12 @@ class Emulator:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.places.objects),
             # Functions run as children of the emulator. They read the core layer from where it
-            # is edited, and so need no new layer version for every change (see `local.code`).
-            "PYTHONPATH": str(self.code / "layers" / "core" / "python"),
+            # is edited, and so need no new layer version for every change (see `local.code`);
+            # and they say that they live (see `local.leases`).
+            "PYTHONPATH": os.pathsep.join(
+                [str(self.code / "layers" / "core" / "python"), str(WORKER_FOLDER)]
+            ),
+            "DARKROOM_WORKERS": str(self.places.workers),
         }
 
     def _wait_until_healthy(self) -> None:

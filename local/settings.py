@@ -67,11 +67,16 @@ class Places:
         return self.state / "tmp"
 
     @property
+    def workers(self) -> Path:
+        """A file for each process of the functions, locked while it runs."""
+        return self.tmp / "workers"
+
+    @property
     def home(self) -> Path:
         return self.state / "home"
 
     def create(self) -> None:
-        for folder in (self.saved, self.objects, self.tmp, self.home):
+        for folder in (self.saved, self.objects, self.workers, self.home):
             folder.mkdir(parents=True, exist_ok=True)
 
 

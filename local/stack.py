@@ -23,7 +23,7 @@ import boto3
 from botocore.config import Config
 from botocore.session import Session as BotocoreSession
 
-from local import code, deploy, gateway, logs, users
+from local import code, deploy, gateway, leases, logs, users
 from local.emulator import Emulator, free_port, move_addresses, require_free
 from local.errors import AlreadyRunning, DoesNotStop, NotRunning
 from local.front import FrontServer
@@ -220,6 +220,7 @@ class LocalStack(RunningStack):
         self.emulator: Emulator | None = None
         self.front: FrontServer | None = None
         self.watcher: code.Watcher | None = None
+        self.leases: leases.LeaseWatcher | None = None
 
     @cached_property
     def template(self) -> dict[str, Any]:
@@ -251,11 +252,13 @@ class LocalStack(RunningStack):
         """Stop what was started, keeping the state (unless it is temporary)."""
         if self.watcher:
             self.watcher.stop()
+        if self.leases:
+            self.leases.stop()
         if self.front:
             self.front.stop()
         if self.emulator:
             self.emulator.stop()
-        self.watcher = self.front = self.emulator = None
+        self.watcher = self.leases = self.front = self.emulator = None
         if self.lock:
             self.lock.close()
             self.lock = None
@@ -294,6 +297,7 @@ class LocalStack(RunningStack):
         self.facts = Facts(**{**asdict(self.facts), "port": self.front.port})
         self.facts.write(self.places)
         self.places.frontend.write_text(json.dumps(self.for_a_frontend, indent=1) + "\n")
+        self.leases = self._watch_leases()
         if self.reload:
             self.watcher = code.Watcher(self.source, self.client("lambda"), sources, self.report)
 
@@ -340,6 +344,15 @@ class LocalStack(RunningStack):
             self.template["Resources"]["Api"]["Properties"]["Body"]
         )
         return body
+
+    def _watch_leases(self) -> leases.LeaseWatcher:
+        return leases.LeaseWatcher(
+            self.places.workers,
+            self.client("dynamodb"),
+            jobs_table=self.outputs["JobsTable"],
+            sweep=lambda: self.client("lambda").invoke(FunctionName=self.functions["sweep"]),
+            report=self.report,
+        )
 
     def _function_folders(self) -> dict[str, Path]:
         return {

@@ -195,6 +195,8 @@ class TaskItem(CollectionItem):
     by_lane = Lane()
     attempts = NumberAttribute(default=0)
     claim = UnicodeAttribute(null=True)
+    worker = UnicodeAttribute(null=True)
+    """The log stream of the process that made the claim, for operators."""
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)
