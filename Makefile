@@ -26,7 +26,7 @@ EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-hea
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help bootstrap demo up down token logs audit test test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token stripe logs audit test test-long lint format unit openapi bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -55,6 +55,9 @@ down: $(READY) ## Stop it, keeping the data
 token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
 	$(BIN)/python -m local token --name $(NAME) --user "$(NAMED_USER)" $(if $(ROLE),--role $(ROLE))
 
+stripe: $(READY) ## Run a stand-in for Stripe that pays every checkout; prints what goes into .env
+	$(BIN)/python -m tests.support.try_stripe --name $(NAME)
+
 logs: $(READY) ## Follow what the functions log
 	$(BIN)/python -m local logs --name $(NAME)
 
@@ -64,8 +67,8 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 test: lint validate ## Lint, types, unit, contract and integration tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
-test-long: $(READY) ## The tests that build or load for minutes
-	$(BIN)/python -m pytest -m slow -s
+test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile
 
 unit: $(READY) ## Only the quick tests
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import boto3
 import pytest
 
-from local.emulator import Emulator, free_port
-from local.settings import ROOT, Places
+from local.emulator import Emulator
 from tests.support.crash import Scenario, run_scenario
 from tests.support.scenarios_waiting import WAITING_SCENARIOS
 from tests.support.world import World
@@ -20,15 +18,10 @@ ALWAYS = {"hand over", "call", "look"}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    emulator = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
-    emulator.start()
-    # Other tests may have left a default session with credentials of their own.
-    boto3.setup_default_session()
-    try:
-        yield World(endpoint_url=emulator.endpoint_url)
-    finally:
-        emulator.stop()
+def world(emulator: Emulator) -> Iterator[World]:
+    world = World(endpoint_url=emulator.endpoint_url)
+    yield world
+    world.close()
 
 
 def _marked(scenario: Scenario) -> object:
@@ -37,8 +30,12 @@ def _marked(scenario: Scenario) -> object:
 
 
 @pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in WAITING_SCENARIOS])
-def test_every_crash_point_ends_as_if_undisturbed(world: World, scenario: Scenario) -> None:
+def test_every_crash_point_ends_as_if_undisturbed(
+    world: World, scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
     report = run_scenario(world, scenario)
+
+    record_property("crash_points", report.points.total())
 
     assert [str(finding) for finding in report.findings] == []
     assert report.points.total() > 0

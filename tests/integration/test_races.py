@@ -94,7 +94,7 @@ BROKEN = Failure(code="BROKEN", message="It broke.")
 SEEDS = 2
 """Random orders of each race in every run, besides every overtaking."""
 PLANTED_SEEDS = 20
-SLOW_RUNS = 1300
+SLOW_RUNS = 600
 """Orders of each race in the long run: all of them where there are no more."""
 RESTORED = (*AT_ONCE_TABLES, "webhooks")
 KEYS = {
@@ -1181,25 +1181,14 @@ class Tally:
             steps = " ".join(run.order)
             self.failed.append(f"{race.name}, {name}: {'; '.join(problems)} ({steps})")
 
-    def __str__(self) -> str:
-        different = sum(len(orders) for orders in self.orders.values())
-        return (
-            f"interleavings: {self.runs.total()} ({different} different) of "
-            f"{len(self.runs)} races, {len(self.failed)} failed"
-        )
 
-
-@pytest.fixture(scope="module")
-def total(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Adds up what the tests did, and says it at the end."""
+@pytest.fixture
+def total(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
+    """Adds up what a test did, for the summary of the run."""
     tally = Tally()
     yield tally
-    plugins = request.config.pluginmanager
-    terminal, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
-    if terminal is not None and capture is not None:
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(str(tally))
+    record_property("interleavings", tally.runs.total())
+    record_property("different_orders", sum(len(orders) for orders in tally.orders.values()))
 
 
 def _race(race: Race, runs: Iterator[tuple[str, Run]], track: Track) -> Tally:

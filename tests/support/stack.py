@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.settings import PARAMETERS, ROOT
+from local.emulator import Emulator, free_port
+from local.settings import PARAMETERS, ROOT, Places
 from local.stack import LocalStack
 from local.template import expand, folder_of
 
@@ -55,6 +56,18 @@ def denials(stack: LocalStack) -> Iterator[Callable[[], list[str]]]:
     assert stack.emulator is not None
     emulator, before = stack.emulator, len(stack.emulator.denials())
     yield lambda: emulator.denials()[before:]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulator alone, without a deployed template: for worlds of tests, which make their own
+    tables. Several times faster than a backend inside this process."""
+    running = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture(scope="module")

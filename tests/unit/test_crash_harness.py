@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
-from local.emulator import Emulator, free_port
-from local.settings import ROOT, Places
+from local.emulator import Emulator
 from tests.support.crash import (
     Call,
     Client,
@@ -35,16 +33,10 @@ EVERY_BUG = (*PLANTED, *JOB_PLANTED, *WAITING_PLANTED)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """On a bare emulator: several times faster than a backend inside this process."""
-    emulator = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
-    emulator.start()
-    # Other tests may have left a default session with credentials of their own.
-    boto3.setup_default_session()
-    try:
-        yield World(endpoint_url=emulator.endpoint_url)
-    finally:
-        emulator.stop()
+def world(emulator: Emulator) -> Iterator[World]:
+    world = World(endpoint_url=emulator.endpoint_url)
+    yield world
+    world.close()
 
 
 @pytest.mark.parametrize("planted", [pytest.param(bug, id=bug.name) for bug in EVERY_BUG])
