@@ -56,7 +56,7 @@ token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
 	$(BIN)/python -m local token --name $(NAME) --user "$(NAMED_USER)" $(if $(ROLE),--role $(ROLE))
 
 stripe: $(READY) ## Run a stand-in for Stripe that pays every checkout; prints what goes into .env
-	$(BIN)/python -m tests.support.try_stripe --name $(NAME)
+	PYTHONPATH=layers/core/python $(BIN)/python -m tests.support.try_stripe --name $(NAME)
 
 logs: $(READY) ## Follow what the functions log
 	$(BIN)/python -m local logs --name $(NAME)

@@ -126,7 +126,7 @@ def up(arguments: argparse.Namespace) -> None:
     if is_running(places):
         if arguments.params:
             raise AlreadyRunning("It runs with other parameters: `make down` first.")
-        print_addresses(RunningStack.attach(places.state), "Already running", choices)
+        print_addresses(RunningStack.attach(places.state), "Already running", Choices())
         return
     require_free(arguments.port)
     places.create()
