@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from local.errors import LocalCloudError
 from local.settings import ROOT
 
 MIME_TYPES = {
@@ -347,7 +348,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cannot be sent: {', '.join(unknown)}", file=sys.stderr)
         return 2
     if asked.api is None:
-        url, token = _local_stack(ROOT / ".darkroom" / asked.name, asked.user)
+        try:
+            url, token = _local_stack(ROOT / ".darkroom" / asked.name, asked.user)
+        except LocalCloudError as error:
+            print(error, file=sys.stderr)
+            return 1
     elif asked.token:
         url, token = asked.api, lambda: asked.token
     else:

@@ -9,11 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from mangum import Mangum
-
 from darkroom.adapters.storage import clean_key, output_key, owner_tag
-from darkroom.api.app import create_app
-from darkroom.api.routers import everything
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
@@ -39,7 +35,7 @@ from darkroom.kernel.money import PricePart
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.keep_dead_letter import DEAD_LETTERS
 from darkroom.usecases.plan_job import plan_job
-from tests.support.world import START, Answer, World, made_of
+from tests.support.world import START, Answer, World, answer_http, made_of
 
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
@@ -179,8 +175,7 @@ def ask(
         "body": body if isinstance(body, str) or body is None else json.dumps(body),
         "isBase64Encoded": False,
     }
-    http = Mangum(create_app(*everything.ROUTERS, app=app), lifespan="off")
-    answer = http(event, None)  # type: ignore[arg-type]
+    answer = answer_http(app, event)
     return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
 
 

@@ -199,6 +199,8 @@ class TaskItem(CollectionItem):
     by_lane = Lane()
     attempts = NumberAttribute()
     claim = UnicodeAttribute(null=True)
+    worker = UnicodeAttribute(null=True)
+    """The log stream of the process that made the claim, for operators."""
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)

@@ -567,7 +567,14 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
 
 def claim_write(
-    job_id: str, key: str, attempt: int, *, claim: str, lease_until: datetime, now: datetime
+    job_id: str,
+    key: str,
+    attempt: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
+    now: datetime,
 ) -> Write:
     """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
 
@@ -580,6 +587,7 @@ def claim_write(
             TaskItem.status.set(TaskStatus.RUNNING.value),
             TaskItem.attempts.set(attempt),
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             TaskItem.lane_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
@@ -593,9 +601,16 @@ def claim_write(
 
 
 def look_write(
-    job_id: str, key: str, attempt: int, look: int, *, claim: str, lease_until: datetime,
+    job_id: str,
+    key: str,
+    attempt: int,
+    look: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
     now: datetime,
-) -> Write:  # fmt: skip
+) -> Write:
     """One worker takes look ``look`` at a waiting task, under a lease like an attempt's."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -606,6 +621,7 @@ def look_write(
         TaskItem(job_id, TASK_PREFIX + key),
         [
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],
