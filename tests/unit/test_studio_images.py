@@ -22,6 +22,9 @@ from darkroom.generation.providers.local.focus import find_focus
 from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
 from darkroom.generation.providers.local.photo import open_picture
 from darkroom.kernel.errors import DarkroomError
+from darkroom.uploads.failures import failure_of
+from darkroom.uploads.ports import UploadRefused
+from darkroom.workers.checks import check_picture
 
 PORTRAIT = (Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg").read_bytes()
 
@@ -440,6 +443,19 @@ def test_a_side_that_no_jpeg_has_is_too_large(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_sides_that_no_job_can_use_are_too_small(kind: str, size: tuple[int, int]) -> None:
     assert code_of(encoded(Image.new("RGB", size), kind)) == "IMAGE_TOO_SMALL"
+
+
+@pytest.mark.parametrize("size", [(4, 4), (66_000, 8)])
+def test_the_owner_is_told_what_is_wrong_with_the_size(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(encoded(Image.new("L", size), "PNG"))
+
+    with pytest.raises(UploadRefused) as refused:
+        check_picture(source, tmp_path)
+
+    assert failure_of(refused.value.error_code).value == refused.value.error_code
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 1200), (1200, 8), (65_500, 8), (8, 65_500)])
