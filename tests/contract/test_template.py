@@ -9,6 +9,14 @@ import pytest
 import yaml
 
 from darkroom.api.routers.everything import BY_FUNCTION
+from darkroom.generation.providers.local.media_reader import MEMORY_LIMIT_BYTES
+from darkroom.kernel.limits import (
+    CHECKED_BYTES_PER_SECOND,
+    CHECKING_LIMIT_SECONDS,
+    CHECKS_LIMIT,
+    MULTIPART_LIMIT_SECONDS,
+    UPLOAD_LIMIT_BYTES,
+)
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
@@ -32,6 +40,8 @@ MANAGED_BY_AWS = {
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
+DAY_SECONDS = 24 * 3600
+OWN_PROCESS_BYTES = 200 << 20  # Of a worker beside the reader that it starts.
 VISIBILITY_FACTOR = 6  # Advised by AWS for queues that feed functions.
 LONGEST_HTTP_SECONDS = 29  # API Gateway gives up after 30.
 
@@ -262,6 +272,30 @@ def test_the_bucket_is_private_and_encrypted(resources: dict[str, Any]) -> None:
 
 
 # --- Queues -----------------------------------------------------------------------------------
+
+
+def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[str, Any]) -> None:
+    """S3 dates an object that was sent in parts by the beginning of its upload."""
+    rules = resources["MediaBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = {rule["Id"]: rule for rule in rules}
+    asked_for_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
+    largest_seconds = CHECKING_LIMIT_SECONDS + UPLOAD_LIMIT_BYTES // CHECKED_BYTES_PER_SECOND
+    needed_seconds = (
+        MULTIPART_LIMIT_SECONDS + asked_for_seconds + (CHECKS_LIMIT + 1) * largest_seconds
+    )
+
+    aborted = days["AbortAbandonedUploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+
+    assert days["EmptyQuarantine"]["ExpirationInDays"] * DAY_SECONDS >= needed_seconds
+    assert aborted * DAY_SECONDS > MULTIPART_LIMIT_SECONDS
+
+
+def test_the_reader_of_media_gives_up_before_its_function_is_out_of_memory(
+    resources: dict[str, Any],
+) -> None:
+    function = resources["IngestMediaFunction"]["Properties"]
+
+    assert function["MemorySize"] << 20 >= MEMORY_LIMIT_BYTES + OWN_PROCESS_BYTES
 
 
 def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

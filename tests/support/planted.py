@@ -17,7 +17,7 @@ from unittest.mock import patch
 from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
 from darkroom.bootstrap import App
-from darkroom.credits import model
+from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Hold, Wallet
 from darkroom.credits.store import LedgerItem, WalletItem
@@ -42,7 +42,6 @@ from darkroom.usecases import (
     plan_job,
     project_job,
     quote_job,
-    retry_job,
     run_task,
     settle_purchase,
     submit_job,
@@ -364,14 +363,14 @@ PLANTED: tuple[Planted, ...] = (
 def retry_at_full_price() -> Iterator[None]:
     """What was made and paid for is paid for again."""
 
-    def full(price: Any, made: frozenset[str], keys: frozenset[str]) -> tuple[PricePart, ...]:
-        return tuple(
-            replace(part, promised=tuple(key for key in part.promised if key in keys - made))
-            for part in price
-            if keys & set(part.promised)
-        )
+    real = pricing.price_of_missing
 
-    with patch.object(retry_job, "price_of_missing", full):
+    def full(
+        whole: Any, spent: Any, standing: frozenset[str], keys: frozenset[str]
+    ) -> tuple[PricePart, ...]:
+        return real(whole, (), standing, keys)
+
+    with patch.object(pricing, "price_of_missing", full):
         yield
 
 

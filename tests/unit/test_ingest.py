@@ -41,7 +41,7 @@ from darkroom.usecases.sweep_uploads import sweep_uploads
 from darkroom.workers.checks import check_picture
 from darkroom.workers.edge import metrics
 from darkroom.workers.ingest import assets_of, handle_ingest_message
-from tests.support.media_files import write_media
+from tests.support.media_files import Track, write_media, write_tracks
 from tests.support.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -582,20 +582,69 @@ def test_a_sound_has_a_length_and_no_thumbnail(world: World, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("mime_type", "audio", "video"),
-    [("video/mp4", "aac", None), ("audio/mp4", "aac", "libx264")],
+    ("mime_type", "audio", "video", "kind"),
+    [("video/mp4", "aac", None, "audio"), ("audio/mp4", "aac", "libx264", "video")],
 )
-def test_a_sound_is_no_video_and_a_video_no_sound(
-    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None
+def test_the_content_decides_between_sound_and_video(
+    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None, kind: str
 ) -> None:
     upload = send_media(
         world, write_media(tmp_path / "f", "mp4", video=video, audio=audio), mime_type
     )
 
     handle_ingest_message(world.app, upload.event())
+    world.pump_stream()
 
-    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "TYPE_MISMATCH")
-    assert upload.stored("media.mp4") is None and upload.stored("media.m4a") is None
+    asset = upload.asset()
+    assert (asset["status"], asset["kind"]) == ("uploaded", kind)
+    assert asset["mimeType"] == f"{kind}/mp4"
+    listed = {
+        name: world.call("GET", f"/api/assets?kind={name}", user="al ice+1").body["items"]
+        for name in ("audio", "video")
+    }
+    assert {name for name, items in listed.items() if items} == {kind}
+
+
+def test_a_track_that_was_left_out_is_noted_on_the_asset(world: World, tmp_path: Path) -> None:
+    film = Track(codec="libx264")
+    path = write_tracks(tmp_path / "f", "mp4", pictures=[film, film], sounds=[Track(codec="aac")])
+    upload = send_media(world, path, "video/mp4")
+
+    handle_ingest_message(world.app, upload.event())
+
+    asset = upload.asset()
+    assert (asset["status"], asset["note"]) == ("uploaded", "TRACKS_LEFT_OUT")
+
+
+def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> None:
+    upload = send_media(world, write_media(tmp_path / "f", "adts", audio="aac"), "audio/aac")
+
+    handle_ingest_message(world.app, upload.event())
+
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    assert (answer["status"], answer["mimeType"]) == ("uploaded", "audio/aac")
+    link = parse_qs(urlsplit(answer["downloadUrl"]).query)
+    assert link["response-content-type"] == ["audio/mp4"]
+    assert link["response-content-disposition"][0].endswith(quote("우리.m4a"))
+
+
+def test_a_file_that_cannot_be_used_has_its_code_after_its_first_check(world: World) -> None:
+    broken = {
+        b"this is no film": "UNSUPPORTED_TYPE",
+        b"\xff\xd8\xff\xe0 a picture": "TYPE_MISMATCH",
+        b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\x08moov": "CORRUPT_FILE",
+        b"\0\0\0\x08free\xff\xff\xff\xffmdat": "CORRUPT_FILE",
+        b"ID3\4\0\0\0\0\x7f\x7f": "CORRUPT_FILE",
+    }
+    uploads = {begin(world, len(content), mime_type="video/mp4"): content for content in broken}
+    for upload, content in uploads.items():
+        upload.send(content)
+
+    outcomes = [handle_ingest_message(world.app, upload.event()) for upload in uploads]
+
+    assert outcomes == ["failed"] * len(broken)
+    codes = [upload.asset()["errorCode"] for upload in uploads]
+    assert codes == list(broken.values())
 
 
 def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:

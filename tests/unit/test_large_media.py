@@ -22,7 +22,7 @@ from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.usecases import ingest_upload as ingest_module
 from darkroom.usecases.ingest_upload import ingest_upload
 from darkroom.workers.checks import check_media, probe_media
-from tests.support.media_files import write_media
+from tests.support.media_files import moved, write_media
 from tests.support.world import World
 
 MIB = 1 << 20
@@ -157,6 +157,17 @@ def test_a_file_is_known_without_being_fetched(
         assert media.thumbnail is not None
         red = Image.open(media.thumbnail).getpixel((20, 40))
         assert isinstance(red, tuple) and red[0] > 200 and red[2] < 90
+
+
+def test_a_large_recording_that_begins_late_is_as_long_as_it_lasts(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    early = write_media(tmp_path / "early", "webm", video="libvpx", seconds=SECONDS)
+    late = moved(early, tmp_path / "late", seconds=3600)
+
+    media = probe(*shelf.put(late), tmp_path)
+
+    assert media.duration_ms == pytest.approx(SECONDS * 1000, abs=150)
 
 
 def test_most_of_a_large_file_is_never_read(

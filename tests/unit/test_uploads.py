@@ -81,6 +81,26 @@ def test_the_link_is_signed_for_key_type_and_length(world: World) -> None:
     assert {"content-length", "content-type", "host"} <= set(signed)
 
 
+def test_the_link_is_signed_for_the_type_as_the_client_declared_it(world: World) -> None:
+    declared = [
+        ("video/webm;codecs=vp9,opus", "recording.webm", "video/webm;codecs=vp9,opus"),
+        ("Audio/X-WAV", "a.wav", "Audio/X-WAV"),
+        (" image/pjpeg ", "a.jpg", "image/pjpeg"),
+        ("", "IMG_1.HEIC", "image/heic"),
+        ("application/octet-stream", "a.mov", "application/octet-stream"),
+    ]
+
+    sessions = [
+        open_upload(world, mimeType=mime_type, filename=filename)
+        for mime_type, filename, _ in declared
+    ]
+
+    for session, (_, _, signed) in zip(sessions, declared, strict=True):
+        assert session["headers"] == {"Content-Type": signed}
+        url = world.app.storage.upload_url(session["storageKey"], mime_type=signed, size_bytes=11)
+        assert session["uploadUrls"][0]["url"] == url
+
+
 def test_many_files_get_sessions_in_their_order(world: World) -> None:
     commit([plan_write("alice", "standard", "op")])
     files = [{**PHOTO, "filename": f"{number}.jpg"} for number in range(100)]
@@ -114,7 +134,9 @@ DECLARED = [
     ({"mimeType": "audio/mpeg", "sizeBytes": 100_000_001}, 201, None),
     ({"mimeType": "audio/x-m4a", "sizeBytes": 50_000_000_001}, 413, "FILE_TOO_LARGE"),
     ({"mimeType": "Audio/X-WAV"}, 201, None),
-    ({"mimeType": "audio/webm"}, 415, "UNSUPPORTED_TYPE"),
+    ({"mimeType": "audio/webm"}, 201, None),
+    ({"mimeType": "", "filename": "IMG_1.HEIC"}, 201, None),
+    ({"mimeType": "", "filename": "IMG_1"}, 415, "UNSUPPORTED_TYPE"),
     ({"mimeType": "video/x-matroska"}, 415, "UNSUPPORTED_TYPE"),
     ({"mimeType": "image/png"}, 201, None),
     ({"mimeType": "image/webp"}, 201, None),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from darkroom.api import errors
+from darkroom.api.bodies import StrictJson
 from darkroom.bootstrap import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
@@ -27,6 +28,8 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
     for router in routers:
         api.include_router(router)
     errors.install(api)
+    # The one added last is the first to see a request.
+    api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit)
     return api
 

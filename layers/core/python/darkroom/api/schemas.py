@@ -114,6 +114,7 @@ class QuoteAnswer(Answer):
     credits: int
     breakdown: list[QuotePart]
     balance: int
+    debt: int
     sufficient: bool
 
 
@@ -202,6 +203,13 @@ class AdjustRequest(Request):
     expires_at: str | None = None
 
 
+class ClearDebtRequest(Request):
+    """``amount`` of the open debt; without it all of it."""
+
+    amount: Annotated[int, Field(ge=1, le=ADJUST_LIMIT_CREDITS)] | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
+
+
 class CreateJobsRequest(Request):
     recipe: Identifier
     inputs: dict[str, Any]
@@ -248,8 +256,11 @@ class TransactionAnswer(Answer):
 
 
 class WalletAnswer(Answer):
+    """``debt`` is what a refunded payment left open; while it is, nothing can be spent."""
+
     balance: int
     held: int
+    debt: int
     grants: list[GrantAnswer]
     transactions: list[TransactionAnswer]
     next_cursor: str | None
@@ -263,10 +274,15 @@ class TransactionsAnswer(Answer):
 class AdjustAnswer(Answer):
     transaction: TransactionAnswer
     balance: int
+    debt: int
 
 
 class PatchAccountRequest(Request):
-    plan: Identifier
+    """``frozen: true`` needs a ``reason``; from then on nothing can be spent."""
+
+    plan: Identifier | None = None
+    frozen: bool | None = None
+    reason: Annotated[str, StringConstraints(max_length=REASON_LIMIT_CHARS)] | None = None
 
 
 class AccountAnswer(Answer):
@@ -276,6 +292,8 @@ class AccountAnswer(Answer):
     held: int
     debt: int
     version: int
+    frozen: bool
+    frozen_reason: str | None
 
 
 class RedriveRequest(Request):
@@ -471,9 +489,18 @@ class PackAnswer(Answer):
     prices: list[dict[str, str]]
 
 
+class PriceNote(Answer):
+    """A rule by which jobs are charged, as a sentence for users in English and Korean."""
+
+    code: str
+    en: str
+    ko: str
+
+
 class PricingAnswer(Answer):
     packs: list[PackAnswer]
     costs: dict[str, int]
+    notes: list[PriceNote]
 
 
 class SweepAnswer(Answer):

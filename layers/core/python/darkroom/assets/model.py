@@ -112,6 +112,7 @@ class Asset:
 class Finding:
     """What the check found in usable content."""
 
+    kind: str
     mime_type: str
     size_bytes: int
     clean_key: str
@@ -259,6 +260,7 @@ def ask_again(asset: Asset, now: datetime) -> Asset:
 def accept(asset: Asset, finding: Finding, now: datetime) -> Asset:
     return replace(
         _finished(asset, AssetStatus.UPLOADED, now),
+        kind=finding.kind,
         mime_type=finding.mime_type,
         size_bytes=finding.size_bytes,
         counted_bytes=finding.size_bytes,

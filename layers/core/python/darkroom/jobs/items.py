@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ from darkroom.jobs.model import (
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.limits import CHANGES_PER_MILLISECOND, DUE_SHARDS, INLINE_INPUTS_LIMIT_BYTES
-from darkroom.kernel.money import PricePart
+from darkroom.kernel.money import PricePart, RetryChain, SpentPart
 
 JOB_KEY = "job"
 INPUTS_KEY = "inputs"
@@ -155,6 +155,10 @@ class JobItem(CollectionItem):
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
     price = UnicodeAttribute(null=True)
+    costs = UnicodeAttribute(null=True)
+    """JSON object: cost name → credits. Jobs of the version before do not have it."""
+    chain = UnicodeAttribute(null=True)
+    """JSON of what a retry was priced by. Retries of the version before do not have it."""
     hold = UnicodeAttribute(null=True)
     parent_job_id = UnicodeAttribute(null=True, attr_name="parentJobId")
     regen = UnicodeAttribute(null=True)
@@ -214,6 +218,7 @@ class InheritedItem(CollectionItem):
         table_name = "unbound"
 
     output = UnicodeAttribute()
+    """JSON of an output, or of a list of outputs."""
 
 
 class ListEntryItem(CollectionItem):
@@ -301,7 +306,9 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
-        price=_dump([[p.name, p.credits, list(p.promised)] for p in job.price]),
+        price=_dump(_price_shape(job.price)),
+        costs=_dump(job.costs) if job.costs else None,
+        chain=_chain_text(job.chain),
         hold=job.hold,
         parent_job_id=job.parent_job_id,
         regen=regen,
@@ -342,10 +349,9 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
-        price=tuple(
-            PricePart(name=name, credits=credits, promised=tuple(promised))
-            for name, credits, promised in json.loads(item.price or "[]")
-        ),
+        price=_price(json.loads(item.price or "[]")),
+        costs=json.loads(item.costs or "{}"),
+        chain=_chain(item.chain),
         hold=item.hold,
         parent_job_id=item.parent_job_id,
         regen_target=target,
@@ -467,8 +473,9 @@ def inputs_to_item(job: Job, operation: str) -> InputsItem:
     return InputsItem(job.job_id, INPUTS_KEY, inputs=_dump(job.inputs), operation=operation)
 
 
-def output_from_item(item: InheritedItem) -> Output:
-    return _output(json.loads(item.output))
+def outputs_from_item(item: InheritedItem) -> list[Output]:
+    stored = json.loads(item.output)
+    return [_output(shape) for shape in (stored if isinstance(stored, list) else [stored])]
 
 
 def _output(shape: dict[str, Any]) -> Output:
@@ -477,13 +484,44 @@ def _output(shape: dict[str, Any]) -> Output:
     return Output(**shape)
 
 
-def inherited_to_item(job_id: str, output: Output, operation: str) -> InheritedItem:
+def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
+    """The item of one inherited output, or of several, under the key of the first."""
+    shapes = [_slim(output) for output in outputs]
     return InheritedItem(
         job_id,
-        INHERITED_PREFIX + output.key + "#" + output.output_id,
-        output=_dump(_slim(output)),
+        INHERITED_PREFIX + outputs[0].key + "#" + outputs[0].output_id,
+        output=_dump(shapes[0] if len(shapes) == 1 else shapes),
         operation=operation,
     )
+
+
+def _price_shape(price: Sequence[PricePart]) -> list[Any]:
+    return [[part.name, part.credits, list(part.promised)] for part in price]
+
+
+def _price(shape: Sequence[Any]) -> tuple[PricePart, ...]:
+    return tuple(
+        PricePart(name=name, credits=credits, promised=tuple(promised))
+        for name, credits, promised in shape
+    )
+
+
+def _chain_text(chain: RetryChain | None) -> str | None:
+    if chain is None:
+        return None
+    spent = [[part.name, part.credits, list(part.keys)] for part in chain.spent]
+    return _dump({"whole": _price_shape(chain.whole), "spent": spent})
+
+
+def _chain(text: str | None) -> RetryChain | None:
+    if text is None:
+        return None
+    shape = json.loads(text)
+    spent = tuple(
+        SpentPart(name=name, credits=credits, keys=tuple(keys))
+        for name, credits, keys in shape["spent"]
+    )
+    return RetryChain(whole=_price(shape["whole"]), spent=spent)
 
 
 def _receipt(text: str | None) -> Receipt | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from darkroom.jobs.states import FINAL_JOB, FINAL_TASK, JobStatus, TaskStatus
-from darkroom.kernel.money import PricePart, total_credits
+from darkroom.kernel.money import PricePart, RetryChain, total_credits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +144,10 @@ class Job:
     combination: str | None = None
     """``mode|stage|genre`` of the template, where the recipe has templates."""
     price: tuple[PricePart, ...] = ()
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """The catalogue's costs that the price was made with, by name. Its retries use them too."""
+    chain: RetryChain | None = None
+    """Of a retry: what its price was made from."""
     hold: str | None = None
     """The credits' own description of what is held (opaque here)."""
     parent_job_id: str | None = None

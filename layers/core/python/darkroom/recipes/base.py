@@ -89,6 +89,9 @@ class Recipe(ABC):
     """A kind of job. What most recipes have in common is here already."""
 
     name: str
+    cost_names: tuple[str, ...]
+    """The costs of the catalogue that ``price`` may read, with any inputs; it is given no others.
+    A job keeps them as they were, so that a retry with other options is priced alike."""
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change, because what was already made stays true."""
 

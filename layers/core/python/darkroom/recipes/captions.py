@@ -29,8 +29,8 @@ from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
 
 AUTO = "auto"
-# What telephones record; Amazon Transcribe does not take it, its sound alone it does.
-_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime"})
+# Amazon Transcribe does not take these; an M4A of their sound it does.
+_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime", "audio/aac"})
 TRANSCRIBE = "transcribe"
 MINUTE_MS = 60_000
 _LANGUAGES = "languages.json"
@@ -80,6 +80,7 @@ class Captions(Recipe):
     """Speech to text, in its own language and in others."""
 
     name = "captions"
+    cost_names = ("captionsPerMinute", "translationPerMinute")
     changeable = frozenset({"options"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

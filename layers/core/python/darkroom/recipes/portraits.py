@@ -78,6 +78,7 @@ class Portraits(Recipe):
     """Pictures of people, as many as asked for."""
 
     name = "portraits"
+    cost_names = ("portrait",)
     changeable = frozenset({"modelId", "seed"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class SceneRecipe(Recipe):
 
     def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
         self.name = name
+        self.cost_names = (name, "rewrite") if allows_rewrite else (name,)
         self.scenes = scenes
         self._target = target
         self._allows_rewrite = allows_rewrite

@@ -11,7 +11,10 @@ class UploadNote(StrEnum):
     NO_THUMBNAIL = "NO_THUMBNAIL"
     """No frame could be shown small; a placeholder stands there."""
     METADATA_KEPT = "METADATA_KEPT"
-    """It could not be written anew, so the clean copy is the file as it was sent."""
+    """It is too large to be written anew, so the clean copy is the file as it was sent, with the
+    places, dates and names that a camera may have put into it."""
+    TRACKS_LEFT_OUT = "TRACKS_LEFT_OUT"
+    """A picture, sound or subtitle track that cannot be used is not in the clean copy."""
 
 
 class UploadFailure(StrEnum):
@@ -28,9 +31,9 @@ class UploadFailure(StrEnum):
 _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.UNSUPPORTED_TYPE: (
         "We cannot read this kind of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
-        "MOV, WebM, MP3, WAV or M4A file.",
-        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A "
-        "파일을 올려 주세요.",
+        "MOV, WebM, MP3, WAV, M4A or AAC file.",
+        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A, "
+        "AAC 파일을 올려 주세요.",
     ),
     UploadFailure.TYPE_MISMATCH: (
         "The file is of another kind than its name says.",

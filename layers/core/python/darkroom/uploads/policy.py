@@ -10,33 +10,16 @@ from dataclasses import dataclass
 
 from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
 from darkroom.kernel.limits import PHOTO_LIMIT_BYTES, UPLOAD_LIMIT_BYTES
+from darkroom.kernel.media_types import AUDIO, IMAGE, MEDIA_TYPES, VIDEO, type_of
 
 FILE_NAME_LIMIT_CHARS = 255
-IMAGE, VIDEO, AUDIO = "image", "video", "audio"
-KIND_OF_TYPE = {
-    "image/jpeg": IMAGE,
-    "image/png": IMAGE,
-    "image/webp": IMAGE,
-    "image/heic": IMAGE,
-    "image/heif": IMAGE,
-    "image/avif": IMAGE,
-    "video/mp4": VIDEO,
-    "video/quicktime": VIDEO,
-    "video/webm": VIDEO,
-    "audio/mpeg": AUDIO,
-    "audio/wav": AUDIO,
-    "audio/x-wav": AUDIO,
-    # The names under which systems know an M4A file.
-    "audio/mp4": AUDIO,
-    "audio/x-m4a": AUDIO,
-    "audio/aac": AUDIO,
-}
 # Whatever the plan; what an account's plan allows of it, the plan says.
 SIZE_LIMIT_BYTES = {
     IMAGE: PHOTO_LIMIT_BYTES,
     VIDEO: UPLOAD_LIMIT_BYTES,
     AUDIO: UPLOAD_LIMIT_BYTES,
 }
+_TYPES = ", ".join(media_type.mime_type for media_type in MEDIA_TYPES)
 # Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
 
@@ -48,6 +31,7 @@ class NewFile:
     filename: str
     size_bytes: int
     mime_type: str
+    """As the client will send it: the link is signed for this spelling."""
     kind: str
     at: str = ""
     """Where it stands in the request."""
@@ -63,16 +47,17 @@ def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> Ne
     name = clean_name(filename, at=at)
     if size_bytes < 1:
         raise _refusal(InvalidInput, at + "sizeBytes", "must be at least 1")
-    declared = mime_type.strip().lower()
-    kind = KIND_OF_TYPE.get(declared)
-    if kind is None:
-        raise _refusal(
-            UnsupportedType, at + "mimeType", f"must be one of {', '.join(KIND_OF_TYPE)}"
-        )
+    declared = mime_type.strip()
+    found = type_of(declared, name)
+    if found is None:
+        raise _refusal(UnsupportedType, at + "mimeType", f"must be one of {_TYPES}")
+    kind = found.kind
     limit_bytes = SIZE_LIMIT_BYTES[kind]
     if size_bytes > limit_bytes:
         raise _refusal(TooLarge, at + "sizeBytes", f"must be at most {limit_bytes}")
-    return NewFile(filename=name, size_bytes=size_bytes, mime_type=declared, kind=kind, at=at)
+    # A client that knows the type sends it with the content exactly as it was declared here.
+    sent = found.mime_type if declared == "" else declared
+    return NewFile(filename=name, size_bytes=size_bytes, mime_type=sent, kind=kind, at=at)
 
 
 def clean_name(filename: str, *, at: str = "") -> str:

@@ -11,7 +11,9 @@ from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.usecases.expire_grants import expire_due_first, find_expired
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.report_unknown_hold import report_unknown_hold
 
 Step = Callable[[JobFamily], JobFamily | None]
 
@@ -55,10 +57,16 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
         return []
     assert job.receipt is not None
     wallet = credits_store.find_wallet(job.account_id)
-    if wallet is None:
-        raise RuntimeError(f"{job.job_id} holds credits of a wallet that does not exist")
-    if wallet.held < hold.credits and _has_moved_on(job):
-        # Somebody ended the job between our reads of it and of the wallet.
-        raise ConcurrentUpdate("the job has moved on")
-    change = model.settle(wallet, hold, job.receipt.used, job.job_id, app.clock.now())
+    if wallet is None or wallet.held < hold.credits:
+        if _has_moved_on(job):
+            # Another caller ended the job between our reads of it and of the wallet.
+            raise ConcurrentUpdate("the job has moved on")
+        # The wallet was damaged or restored from a backup. The job ends all the same, without
+        # moving credits that nobody can account for; the auditor names the breach.
+        report_unknown_hold(job.account_id, job.job_id)
+        return []
+    now = app.clock.now()
+    wallet = expire_due_first(app, wallet, now)
+    expired = find_expired(job.account_id, hold, wallet)
+    change = model.settle(wallet, hold, job.receipt.used, job.job_id, now, expired=expired)
     return credits_store.change_writes(change, before=wallet, operation=operation)

@@ -182,6 +182,6 @@ def _queue(
     quote = None if claim is None else redeem(app, claim, job)
     offered = offer(job, facts, template_id=quote.template_id if quote else None)
     if quote is not None:
-        offered = charged_as_quoted(offered, quote.parts)
+        offered = charged_as_quoted(offered, quote)
     wallet = facts.wallet or open_account(app, call.account_id)
     return submit(app, draft=draft, job=offered, wallet=wallet, operation=call.operation)

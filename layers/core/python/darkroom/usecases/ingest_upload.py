@@ -40,9 +40,11 @@ CLEAN_NAMES = {
         "media.mp4",
         "media.mov",
         "media.webm",
+        "media.weba",
         "media.mp3",
         "media.wav",
         "media.m4a",
+        "media.aac",
         "thumbnail.jpg",
     ),
 }
@@ -155,7 +157,9 @@ def _examine(
         return UploadFailure.UPLOAD_INCOMPLETE
     except UploadRefused as error:
         return failure_of(error.error_code)
-    return found if found.kind == asset.kind else UploadFailure.TYPE_MISMATCH
+    # One kind of container holds videos and sounds, and devices declare one for the other: what
+    # is in it decides. A picture has another worker, and other limits.
+    return found if lane_of(found.kind) == lane_of(asset.kind) else UploadFailure.TYPE_MISMATCH
 
 
 def _keep(app: App, lane: str, account_id: str, asset_id: str, checked: _Checked) -> None:
@@ -209,6 +213,7 @@ def _concluded(app: App, asset: Asset, checked: _Checked) -> Asset:
         )
     owner, thumbnail = (asset.account_id, asset.asset_id), verdict.thumbnail
     finding = Finding(
+        kind=verdict.kind,
         mime_type=verdict.mime_type,
         size_bytes=checked.arrived.size_bytes,
         clean_key=clean_key(*owner, verdict.copy.name),

@@ -63,7 +63,9 @@ def read_facts(job: Job) -> Facts:
 
 
 def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
-    """The job with its price and its template; ``template_id`` is one that was promised before.
+    """The job with its price, the costs behind it and its template.
+
+    ``template_id`` is one that was promised before.
 
     Raises:
         NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED), InvalidInput (NO_TEMPLATES, a file
@@ -72,7 +74,8 @@ def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
     recipe = get_recipe(job.recipe)
     materials = to_materials(recipe.material_ids(job.inputs), facts.files)
     recipe.check(job.inputs, materials)
-    priced = replace(job, price=recipe.price(job.inputs, pricing.costs(), materials))
+    costs = pricing.costs_of(recipe.cost_names)
+    priced = replace(job, price=recipe.price(job.inputs, costs, materials), costs=costs)
     return _pin_template(priced, facts.assigned or template_id)
 
 

@@ -133,14 +133,23 @@ def _sources(materials: Sequence[Material]) -> dict[str, Source]:
 
 
 def _inherited(job: Job) -> tuple[Output, ...]:
-    """The parent's outputs that the child does not make itself, whoever made them first."""
     if job.parent_job_id is None:
         return ()
     parent = jobs_store.find_family(job.parent_job_id)
-    if parent is None:
-        return ()
+    return () if parent is None else outputs_to_inherit(parent, job)
+
+
+def outputs_to_inherit(parent: JobFamily, job: Job) -> tuple[Output, ...]:
+    """The parent's outputs that the child does not make itself, whichever job made them first.
+
+    Outputs that other options made void are left behind: a later retry must not count them.
+    """
+    made = frozenset(output.key for output in parent.outputs)
+    void: frozenset[str] = frozenset()
+    if job.regen_target is None:
+        void = get_recipe(job.recipe).void_keys(parent.job.inputs, job.inputs, made)
     return tuple(
         replace(output, inherited_from=output.inherited_from or parent.job.job_id)
         for output in parent.outputs
-        if output.key not in job.only_keys
+        if output.key not in job.only_keys and output.key not in void
     )

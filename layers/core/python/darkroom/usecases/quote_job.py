@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from darkroom.bootstrap import App
+from darkroom.credits import model
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import Conflict, InvalidInput
@@ -28,6 +29,8 @@ class Quote:
     """What was promised for a job: the parts of its price, and the template."""
 
     parts: tuple[tuple[str, int], ...]
+    costs: Mapping[str, int]
+    """The costs that the parts were made from."""
     template_id: str | None
 
 
@@ -38,10 +41,17 @@ class Offer:
     jobs: tuple[Job, ...]
     """Priced; one for each that the inputs make."""
     balance: int
+    """Credits that can be spent now."""
+    debt: int
 
     @property
     def credits(self) -> int:
         return sum(job.reserved for job in self.jobs)
+
+    @property
+    def is_sufficient(self) -> bool:
+        """Whether the account could confirm it now; a free job needs no credits."""
+        return not self.credits or (not self.debt and self.credits <= self.balance)
 
 
 def quote_inputs(
@@ -97,33 +107,38 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
         raise Conflict("the quote is too old", code="QUOTE_EXPIRED")
     parts = signed["prices"][claim.number]
     return Quote(
-        parts=tuple((name, price) for name, price in parts), template_id=signed["template"]
+        parts=tuple((name, price) for name, price in parts),
+        # Quotes of the version before do not have them.
+        costs=signed.get("costs", {}),
+        template_id=signed["template"],
     )
 
 
-def charged_as_quoted(job: Job, quoted: Sequence[tuple[str, int]]) -> Job:
+def charged_as_quoted(job: Job, quote: Quote) -> Job:
     """The job at the price that was promised, whatever prices are now.
 
     Raises:
         Conflict: QUOTE_EXPIRED; the recipe has other parts than when the quote was made.
     """
-    if [part.name for part in job.price] != [name for name, _ in quoted]:
+    if [part.name for part in job.price] != [name for name, _ in quote.parts]:
         raise Conflict("the recipe has changed since", code="QUOTE_EXPIRED")
     price = tuple(
         PricePart(name=part.name, credits=credits, promised=part.promised)
-        for part, (_, credits) in zip(job.price, quoted, strict=True)
+        for part, (_, credits) in zip(job.price, quote.parts, strict=True)
     )
-    return replace(job, price=price)
+    return replace(job, price=price, costs=quote.costs)
 
 
 def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]) -> Offer:
     facts = [read_facts(job) for job in jobs]
     priced = tuple(offer(job, seen) for job, seen in zip(jobs, facts, strict=True))
     wallet = facts[0].wallet or open_account(app, account_id)
+    wallet = model.spendable(wallet, app.clock.now())
     expires_at = app.clock.now() + timedelta(seconds=QUOTE_SECONDS)
     signed = {
         "of": _subject(account_id, priced[0].recipe, inputs),
         "prices": [[[part.name, part.credits] for part in job.price] for job in priced],
+        "costs": dict(priced[0].costs),
         "template": priced[0].template_id,
         "until": to_epoch_seconds(expires_at),
     }
@@ -132,6 +147,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
         expires_at=expires_at,
         jobs=priced,
         balance=wallet.balance,
+        debt=wallet.debt,
     )
 
 

@@ -20,6 +20,7 @@ from darkroom.payments import store as payments_store
 from darkroom.payments.ports import PaymentState
 from darkroom.payments.reconcile import Reversal, matches, reversals_of
 from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 
@@ -54,7 +55,7 @@ def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reco
             return None
         before, creation = found
         now = app.clock.now()
-        wallet = ensure_wallet(app, state.account_id)
+        wallet = expire_due_first(app, ensure_wallet(app, state.account_id), now)
         after, change = derive(before, state, wallet, now)
         if after == before:
             return Reconciled(purchase=before, state=state)

@@ -11,7 +11,7 @@ from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.ids import derived_id
-from darkroom.uploads.policy import IMAGE
+from darkroom.kernel.media_types import IMAGE
 from darkroom.uploads.ports import FaceCheckUnavailable
 from darkroom.usecases.racing import until_won
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.bootstrap import App
-from darkroom.credits import pricing, store
+from darkroom.credits import model, pricing, store
 from darkroom.credits.model import Entry, Wallet
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
@@ -16,11 +16,12 @@ from darkroom.usecases.open_account import ensure_wallet
 
 def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any], int | None]:
     """Balance, hold, grants and the newest transactions; and the version to go on before."""
-    wallet = ensure_wallet(app, account_id)
+    wallet = model.spendable(ensure_wallet(app, account_id), app.clock.now())
     entries, position = store.list_entries(account_id, limit=limit)
     shape = {
         "balance": wallet.balance,
         "held": wallet.held,
+        "debt": wallet.debt,
         "grants": _grants(wallet),
         "transactions": [transaction(entry) for entry in entries],
     }
@@ -43,6 +44,8 @@ def get_account(account_id: str) -> dict[str, Any]:
         "held": wallet.held,
         "debt": wallet.debt,
         "version": wallet.version,
+        "frozen": wallet.frozen is not None,
+        "frozenReason": wallet.frozen,
     }
 
 
@@ -71,7 +74,8 @@ def list_purchases(account_id: str) -> list[dict[str, Any]]:
 
 
 def get_pricing(currency: str) -> dict[str, Any]:
-    """Packs with their price in ``currency`` and in all others, and what things cost."""
+    """Packs with their price in ``currency`` and in all others, what things cost, and the rules
+    by which jobs are charged, in words."""
     return {
         "packs": [
             {
@@ -87,6 +91,7 @@ def get_pricing(currency: str) -> dict[str, Any]:
             for pack in pricing.packs()
         ],
         "costs": dict(pricing.costs()),
+        "notes": [dict(note) for note in pricing.notes()],
     }
 
 

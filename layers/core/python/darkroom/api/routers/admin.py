@@ -20,6 +20,7 @@ from darkroom.api.schemas import (
     AdjustAnswer,
     AdjustRequest,
     AuditAnswer,
+    ClearDebtRequest,
     DeadLetterPage,
     PatchAccountRequest,
     RedriveAnswer,
@@ -31,9 +32,10 @@ from darkroom.bootstrap import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
 from darkroom.kernel.errors import DarkroomError, InvalidInput, NotFound
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
-from darkroom.usecases.adjust_credits import adjust_credits
+from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
+from darkroom.usecases.freeze_account import freeze_account, unfreeze_account
 from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
@@ -147,10 +149,15 @@ async def patch_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Put an account on another plan."""
+    """Put an account on another plan, freeze its spending, or let it spend again."""
     caller.require_admin()
     views.get_account(accountId)
-    change_plan(app, account_id=accountId, plan=body.plan)
+    if body.plan is not None:
+        change_plan(app, account_id=accountId, plan=body.plan)
+    if body.frozen:
+        freeze_account(app, account_id=accountId, reason=body.reason or "")
+    elif body.frozen is not None:
+        unfreeze_account(app, account_id=accountId)
     return views.get_account(accountId)
 
 
@@ -180,9 +187,41 @@ async def adjust(
             reason=body.reason,
             expires_at=expires_at,
         )
-        return {"transaction": views.transaction(done.entry), "balance": done.balance}
+        return _adjusted(done)
 
     return answer_once(app, call, raw, status=201, action=action)
+
+
+@router.post(
+    "/api/admin/accounts/{accountId}/debt",
+    status_code=201,
+    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+)
+async def forgive_debt(
+    accountId: str,
+    body: ClearDebtRequest,
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> JSONResponse:
+    """Clear an account's debt, or a part of it, with a reason. An Idempotency-Key is required."""
+    caller.require_admin()
+    call, raw = await read_command(request, app, caller, key_required=True)
+
+    def action() -> dict[str, Any]:
+        return _adjusted(
+            clear_debt(app, call, account_id=accountId, amount=body.amount, reason=body.reason)
+        )
+
+    return answer_once(app, call, raw, status=201, action=action)
+
+
+def _adjusted(done: Adjusted) -> dict[str, Any]:
+    return {
+        "transaction": views.transaction(done.entry),
+        "balance": done.balance,
+        "debt": done.debt,
+    }
 
 
 def _at(app: App, now: str | None) -> App:

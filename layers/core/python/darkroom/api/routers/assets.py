@@ -51,7 +51,7 @@ class AssetAnswer(Answer):
     """``downloadUrl`` is the clean copy; both links live 15 minutes.
 
     ``faces`` is missing while nobody has counted them. ``note`` says what is less than perfect
-    with a usable file: ``NO_THUMBNAIL`` or ``METADATA_KEPT``.
+    with a usable file: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
     """
 
     asset_id: str

@@ -136,7 +136,10 @@ async def patch_job(
 async def cancel(
     jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat."""
+    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat.
+
+    Each part of the price of which something was made costs at least 1 credit.
+    """
     call, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:

@@ -60,7 +60,10 @@ async def retry(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Make what is missing of a failed, partial or canceled job, as a child priced for it."""
+    """Make what is missing of a failed, partial or canceled job, as a child job.
+
+    It costs the rest: the whole price at the costs of the first run, less what was used.
+    """
     call, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 

@@ -30,7 +30,9 @@ PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 """May be a path, of which the last part is kept: at most 255 characters."""
 SizeBytes = Annotated[int, Field(ge=1)]
-MimeType = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+MimeType = Annotated[str, StringConstraints(max_length=255)]
+"""As the client will send it with the content. Empty where it does not know: the ending of the
+name decides then, and ``headers`` says what to send."""
 Role = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 """What the file is meant as. A hint that is not kept: reference photos are registered later."""
 
