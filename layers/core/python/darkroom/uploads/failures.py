@@ -22,6 +22,7 @@ class UploadFailure(StrEnum):
     TYPE_MISMATCH = "TYPE_MISMATCH"
     FILE_TOO_LARGE = "FILE_TOO_LARGE"
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
     CORRUPT_FILE = "CORRUPT_FILE"
     UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
     UPLOAD_INCOMPLETE = "UPLOAD_INCOMPLETE"
@@ -45,6 +46,10 @@ _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.IMAGE_TOO_LARGE: (
         "It has too many pixels. Please upload a smaller one.",
         "해상도가 너무 높습니다. 더 작은 파일을 올려 주세요.",
+    ),
+    UploadFailure.IMAGE_TOO_SMALL: (
+        "Its sides have too few pixels. Please upload a larger one.",
+        "해상도가 너무 낮습니다. 더 큰 파일을 올려 주세요.",
     ),
     UploadFailure.CORRUPT_FILE: (
         "The file is damaged. Please upload it again.",

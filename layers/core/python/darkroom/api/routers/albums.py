@@ -14,7 +14,7 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Identifier, Request
+from darkroom.api.schemas import Answer, Composed, Identifier, Request
 from darkroom.kernel.limits import (
     ALBUM_POSITION_LIMIT,
     PAGE_DEFAULT,
@@ -38,8 +38,8 @@ AlbumId = Annotated[str, Path(alias="albumId")]
 OutputId = Annotated[str, Path(alias="outputId")]
 # No control characters: names and labels are shown on one line.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Name = Annotated[str, _Line, Field(max_length=100)]
-Label = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Name = Annotated[str, Composed, _Line, Field(max_length=100)]
+Label = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
 
 
 class CreateAlbumRequest(Request):

@@ -14,7 +14,7 @@ from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Request
+from darkroom.api.schemas import Answer, Composed, Request
 from darkroom.assets import store
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.kernel.ids import is_id
@@ -38,8 +38,8 @@ _ROUTE = "assets"
 AssetId = Annotated[str, Path(alias="assetId")]
 # No control characters: labels are shown on one line, and lists are kept by them.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Tag = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS)]
-Folder = Annotated[str, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
+Tag = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Folder = Annotated[str, Composed, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
 Status = Literal["uploading", "checking", "uploaded", "failed"]
 Kind = Literal["image", "video", "audio"]
 Sort = Literal["newest", "oldest", "name", "duration"]
