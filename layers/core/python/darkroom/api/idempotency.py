@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import Caller
+from darkroom.api.bodies import read_json
 from darkroom.api.responses import JsonAnswer
 from darkroom.bootstrap import App
 from darkroom.db import commit_one
@@ -31,12 +32,12 @@ async def read_command(
     """The request as a command, and its body as a JSON value.
 
     Raises:
-        InvalidInput: IDEMPOTENCY_KEY_REQUIRED.
+        InvalidInput: IDEMPOTENCY_KEY_REQUIRED; or the body is not JSON.
     """
     if key_required and caller.idempotency_key is None:
         raise InvalidInput("a key is required", code="IDEMPOTENCY_KEY_REQUIRED")
     raw = await request.body()
-    body = json.loads(raw) if raw else {}
+    body = read_json(raw) if raw else {}
     call = command(
         app.ids,
         account_id=caller.account_id,

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from darkroom.kernel.limits import (
@@ -43,6 +51,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
 
+def _composed(text: Any) -> Any:
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
+
+
+Composed = BeforeValidator(_composed)
+"""Before any limit: of a name or label, the form is limited that is stored."""
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -51,7 +65,10 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class FieldProblem(Answer):
+    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+
     path: str
+    code: str
     message: str
 
 
@@ -77,10 +94,12 @@ class PaymentRequiredAnswer(ErrorAnswer):
 
 
 class ConfirmRequest(Request):
-    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override."""
+    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override.
+    ``recipe`` is another name of ``mode``."""
 
     draft_job_id: Identifier | None = None
     mode: str | None = None
+    recipe: str | None = None
     stage: str | None = None
     genre: str | None = None
     sliders: dict[str, Any] | None = None
@@ -359,13 +378,15 @@ class ReceiptPart(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after."""
+    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after.
+    ``message`` says the ``reason`` in the caller's language."""
 
     reserved: int
     used: int
     refunded: int
     parts: list[ReceiptPart]
     reason: str | None = None
+    message: str | None = None
     note: str | None = None
     """Of a job that succeeded: ``NO_SPEECH``, its recording holds no words, so its captions are
     empty."""
@@ -504,9 +525,18 @@ class PackAnswer(Answer):
     prices: list[dict[str, str]]
 
 
+class PriceNote(Answer):
+    """A rule by which jobs are charged, as a sentence for users in English and Korean."""
+
+    code: str
+    en: str
+    ko: str
+
+
 class PricingAnswer(Answer):
     packs: list[PackAnswer]
     costs: dict[str, int]
+    notes: list[PriceNote]
 
 
 class SweepAnswer(Answer):

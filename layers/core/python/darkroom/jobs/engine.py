@@ -35,7 +35,7 @@ from darkroom.kernel.limits import (
 )
 
 CANCELED = "CANCELED"
-SKIPPED = Failure(code="DEPENDENCY_FAILED", message="Something this needs could not be made.")
+SKIPPED = Failure(code="DEPENDENCY_FAILED")
 
 
 def plan(job: Job, tasks: Sequence[Task], inherited: Sequence[Output], now: datetime) -> JobFamily:
@@ -372,7 +372,8 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
         status = JobStatus.PARTIAL
     else:
         status = JobStatus.FAILED
-    parts = tuple(part.used(made) for part in job.price)
+    is_canceled = status is JobStatus.CANCELED
+    parts = tuple(part.used(made, is_canceled=is_canceled) for part in job.price)
     used = sum(parts)
     failures = [task.failure.code for task in family.tasks if task.failure and task.is_final]
     because = None if status is JobStatus.SUCCEEDED else reason or next(iter(failures), None)

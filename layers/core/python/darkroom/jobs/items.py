@@ -32,6 +32,7 @@ from darkroom.jobs.model import Job, Output, Progress, Receipt, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import CHANGES_PER_MILLISECOND, DUE_SHARDS, INLINE_INPUTS_LIMIT_BYTES
+from darkroom.kernel.money import PricePart, RetryChain
 
 JOB_PREFIX = "job"
 """Of ids."""
@@ -148,10 +149,16 @@ class JobItem(CollectionItem):
     inputs = UnicodeAttribute(null=True)
     """JSON; absent when the inputs are large and live in an item of their own."""
     language = UnicodeAttribute(attr_name="lang")
+    owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
+    source_name = UnicodeAttribute(null=True, attr_name="sourceName")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
     price = UnicodeAttribute(null=True)
+    costs = UnicodeAttribute(null=True)
+    """JSON object: cost name → credits. Jobs of the version before do not have it."""
+    chain = UnicodeAttribute(null=True)
+    """JSON of what a retry was priced by. Retries of the version before do not have it."""
     hold = UnicodeAttribute(null=True)
     parent_job_id = UnicodeAttribute(null=True, attr_name="parentJobId")
     regen = UnicodeAttribute(null=True)
@@ -192,6 +199,8 @@ class TaskItem(CollectionItem):
     by_lane = Lane()
     attempts = NumberAttribute()
     claim = UnicodeAttribute(null=True)
+    worker = UnicodeAttribute(null=True)
+    """The log stream of the process that made the claim, for operators."""
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)
@@ -296,10 +305,14 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         version=job.version,
         inputs=inputs if len(inputs.encode()) <= INLINE_INPUTS_LIMIT_BYTES else None,
         language=job.language,
+        owner_tag=job.owner_tag,
+        source_name=job.source_name,
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
-        price=_dump([[p.name, p.credits, list(p.promised)] for p in job.price]),
+        price=_dump(_price_shape(job.price)),
+        costs=_dump(job.costs) if job.costs else None,
+        chain=_chain_text(job.chain),
         hold=job.hold,
         parent_job_id=job.parent_job_id,
         regen=regen,
@@ -352,6 +365,7 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
         plan=_dump(
             {
                 "accountId": task.account_id,
+                **({"ownerTag": task.owner_tag} if task.owner_tag else {}),
                 "kind": task.kind,
                 "number": task.number,
                 "needs": list(task.needs),
@@ -387,6 +401,17 @@ def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) ->
         output=_dump(shapes[0] if len(shapes) == 1 else shapes),
         operation=operation,
     )
+
+
+def _price_shape(price: Sequence[PricePart]) -> list[Any]:
+    return [[part.name, part.credits, list(part.promised)] for part in price]
+
+
+def _chain_text(chain: RetryChain | None) -> str | None:
+    if chain is None:
+        return None
+    spent = [[part.name, part.credits, list(part.keys)] for part in chain.spent]
+    return _dump({"whole": _price_shape(chain.whole), "spent": spent})
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

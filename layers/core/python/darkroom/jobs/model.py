@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from darkroom.jobs.states import FINAL_JOB, FINAL_TASK, JobStatus, TaskStatus
-from darkroom.kernel.money import PricePart, total_credits
+from darkroom.kernel.money import PricePart, RetryChain, total_credits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a task or a job did not deliver: a code for developers, a sentence for users."""
+    """Why a task or a job did not deliver; ``jobs.failures`` has the sentence for its code."""
 
     code: str
-    message: str
+    message: str = ""
+    """Of the version before, which kept what the provider said. It is not shown."""
     refused: bool = False
     """Refused for what it is asked to make: only other inputs can help."""
 
@@ -73,6 +74,8 @@ class Task:
     kind: str
     number: int
     """Position in the plan, from 1; names the output."""
+    owner_tag: str | None = None
+    """Its job's."""
     status: TaskStatus
     needs: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -106,6 +109,11 @@ class Task:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_TASK
+
+    @property
+    def owner(self) -> str:
+        """The second part of its outputs' object keys."""
+        return self.owner_tag or self.account_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +151,20 @@ class Job:
     updated_at: datetime
     version: int = 1
     language: str = "en"
+    owner_tag: str | None = None
+    """What stands for the account in the keys of its files; None where they name the account."""
+    source_name: str | None = None
+    """What its files are called after, where the recipe says so: the name of the file they are
+    made from, as it was when the job was queued."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None
     """``mode|stage|genre`` of the template, where the recipe has templates."""
     price: tuple[PricePart, ...] = ()
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """The catalogue's costs that the price was made with, by name. Its retries use them too."""
+    chain: RetryChain | None = None
+    """Of a retry: what its price was made from."""
     hold: str | None = None
     """The credits' own description of what is held (opaque here)."""
     parent_job_id: str | None = None
@@ -178,6 +195,11 @@ class Job:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_JOB
+
+    @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
 
     @property
     def reserved(self) -> int:

@@ -8,7 +8,7 @@ damaged item is reported; ``usecases.end_unreadable`` ends the jobs that cannot 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -39,7 +39,7 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
-from darkroom.kernel.money import PricePart
+from darkroom.kernel.money import PricePart, RetryChain, SpentPart
 from darkroom.kernel.shapes import checked, fits
 
 T = TypeVar("T")
@@ -108,10 +108,14 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         updated_at=updated_at,
         version=found.get("version", lambda: _whole(item.version), 0),
         language=found.get("lang", lambda: _text(item.language), "en"),
+        owner_tag=item.owner_tag,
+        source_name=item.source_name,
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
         price=price,
+        costs=found.get("costs", lambda: _costs(item.costs), {}),
+        chain=found.get("chain", lambda: _chain(item.chain), None),
         hold=item.hold,
         parent_job_id=item.parent_job_id,
         regen_target=target,
@@ -242,13 +246,35 @@ def _regen(text: str | None) -> tuple[str | None, int | None, tuple[str, ...]]:
 
 
 def _price(text: str | None) -> tuple[PricePart, ...]:
+    return _parts(_list(text))
+
+
+def _parts(shapes: Sequence[Any]) -> tuple[PricePart, ...]:
     parts = tuple(
         checked(PricePart(name=name, credits=credits, promised=tuple(promised)))
-        for name, credits, promised in _list(text)
+        for name, credits, promised in shapes
     )
     if any(part.credits < 0 for part in parts):
         raise ValueError("a price below zero")
     return parts
+
+
+def _costs(text: str | None) -> dict[str, int]:
+    costs = {} if text is None else _object(text)
+    if not fits(costs, Mapping[str, int]):
+        raise TypeError("no costs")
+    return costs
+
+
+def _chain(text: str | None) -> RetryChain | None:
+    if text is None:
+        return None
+    shape = _object(text)
+    spent = tuple(
+        checked(SpentPart(name=name, credits=credits, keys=tuple(keys)))
+        for name, credits, keys in shape["spent"]
+    )
+    return RetryChain(whole=_parts(shape["whole"]), spent=spent)
 
 
 def _receipt(text: str | None) -> Receipt | None:
@@ -280,6 +306,7 @@ def _plan(text: str | None) -> dict[str, Any]:
     plan = _object(text)
     fields = {
         "account_id": plan["accountId"],
+        "owner_tag": plan.get("ownerTag"),
         "kind": plan["kind"],
         "number": plan["number"],
         "needs": tuple(plan["needs"]),

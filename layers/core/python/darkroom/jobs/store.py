@@ -487,6 +487,12 @@ class Grave:
     job_id: str
     account_id: str
     deleted_at: datetime
+    owner_tag: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
 
 
 def find_grave(job_id: str) -> Grave | None:
@@ -497,7 +503,12 @@ def find_grave(job_id: str) -> Grave | None:
         return None
     if not is_deleted(item):
         return None
-    return Grave(job_id=job_id, account_id=item.account_id, deleted_at=read_deleted_at(item))
+    return Grave(
+        job_id=job_id,
+        account_id=item.account_id,
+        deleted_at=read_deleted_at(item),
+        owner_tag=item.owner_tag,
+    )
 
 
 def find_deleted(job_id: str) -> Job | None:
@@ -538,7 +549,7 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
-        JobItem.selected_output, JobItem.damaged,
+        JobItem.selected_output, JobItem.source_name, JobItem.damaged,
     )  # fmt: skip
     if check_at is None:
         watch: list[Action] = [
@@ -556,7 +567,14 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
 
 def claim_write(
-    job_id: str, key: str, attempt: int, *, claim: str, lease_until: datetime, now: datetime
+    job_id: str,
+    key: str,
+    attempt: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
+    now: datetime,
 ) -> Write:
     """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
 
@@ -569,6 +587,7 @@ def claim_write(
             TaskItem.status.set(TaskStatus.RUNNING.value),
             TaskItem.attempts.set(attempt),
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             TaskItem.lane_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
@@ -582,9 +601,16 @@ def claim_write(
 
 
 def look_write(
-    job_id: str, key: str, attempt: int, look: int, *, claim: str, lease_until: datetime,
+    job_id: str,
+    key: str,
+    attempt: int,
+    look: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
     now: datetime,
-) -> Write:  # fmt: skip
+) -> Write:
     """One worker takes look ``look`` at a waiting task, under a lease like an attempt's."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -595,6 +621,7 @@ def look_write(
         TaskItem(job_id, TASK_PREFIX + key),
         [
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],

@@ -25,6 +25,7 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
         key,
         attempt,
         claim=app.ids.token(),
+        worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
         now=now,
     )
@@ -40,6 +41,7 @@ def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> T
         attempt,
         look,
         claim=app.ids.token(),
+        worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
         now=now,
     )

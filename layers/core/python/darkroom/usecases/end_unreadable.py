@@ -27,9 +27,7 @@ from darkroom.usecases.racing import until_won
 from darkroom.usecases.report_unknown_hold import report_unknown_hold
 from darkroom.usecases.settle_hold import settle_writes
 
-UNREADABLE = Failure(
-    code="ITEM_UNREADABLE", message="A stored record of this job was damaged, so it was ended."
-)
+UNREADABLE = Failure(code="ITEM_UNREADABLE")
 _STATE = frozenset({"status", "version"})
 """Without these of its item nobody can say, or change, what state a job is in."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
@@ -87,6 +88,8 @@ def blank_child(
         created_at=now,
         updated_at=now,
         language=parent.language,
+        source_name=parent.source_name,
+        owner_tag=owner_tag(app.signing_secret.value, parent.account_id),
         device_id=parent.device_id,
         template_id=parent.template_id,
         combination=parent.combination,

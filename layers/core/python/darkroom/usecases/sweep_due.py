@@ -44,10 +44,10 @@ from darkroom.usecases.project_share import settle_share
 from darkroom.usecases.run_task import model_of
 from darkroom.usecases.sweep_items import OnError, sweep_items
 
-LEASE_LOST = Failure(code="LEASE_EXPIRED", message="The attempt did not finish in time.")
-RUN_LOST = Failure(code="PROVIDER_TIMEOUT", message="It took too long.")
-JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT", message="The job took too long and was ended.")
-QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT", message="The job waited too long to start.")
+LEASE_LOST = Failure(code="LEASE_EXPIRED")
+RUN_LOST = Failure(code="PROVIDER_TIMEOUT")
+JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT")
+QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT")
 
 
 def sweep_jobs(app: App, on_error: OnError) -> Counter[str]:

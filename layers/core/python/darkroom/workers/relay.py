@@ -55,7 +55,9 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
         return "reference_photo"
     if "assetId" in new and "deletedAt" in new:
         grave = assets_store.to_grave(_item(assets_store.GraveItem, new))
-        erase_asset(app, grave.account_id, grave.asset_id, upload_id=grave.upload_id)
+        erase_asset(
+            app, grave.account_id, grave.asset_id, owner=grave.owner, upload_id=grave.upload_id
+        )
         return "erased"
     if "assetId" in new:
         _handle_asset(app, _asset(new), _asset(old) if old else None)

@@ -33,6 +33,7 @@ from darkroom.kernel.clock import ShiftedClock, from_iso
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.problems import problem
 from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
@@ -234,6 +235,4 @@ def _moment(text: str, path: str) -> datetime:
     try:
         return from_iso(text)
     except ValueError as error:
-        raise InvalidInput(
-            "not a time", fields=[{"path": path, "message": "must be an ISO 8601 time"}]
-        ) from error
+        raise InvalidInput("not a time", fields=[problem(path, "BAD_TIME")]) from error

@@ -14,7 +14,7 @@ from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Request
+from darkroom.api.schemas import Answer, Composed, Request
 from darkroom.assets import store
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.kernel.ids import is_id
@@ -27,6 +27,7 @@ from darkroom.kernel.limits import (
     TAG_LIMIT_CHARS,
     TAGS_LIMIT,
 )
+from darkroom.recipes.fields import broken
 from darkroom.usecases.delete_asset import delete_asset
 from darkroom.usecases.describe_asset import describe_asset
 from darkroom.views import assets as views
@@ -37,8 +38,8 @@ _ROUTE = "assets"
 AssetId = Annotated[str, Path(alias="assetId")]
 # No control characters: labels are shown on one line, and lists are kept by them.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Tag = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS)]
-Folder = Annotated[str, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
+Tag = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Folder = Annotated[str, Composed, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
 Status = Literal["uploading", "checking", "uploaded", "failed"]
 Kind = Literal["image", "video", "audio"]
 Sort = Literal["newest", "oldest", "name", "duration"]
@@ -53,7 +54,7 @@ class AssetAnswer(Answer):
     """``downloadUrl`` is the clean copy; both links live 15 minutes.
 
     ``faces`` is missing while nobody has counted them. ``note`` says what is less than perfect
-    with a usable file: ``NO_THUMBNAIL`` or ``METADATA_KEPT``.
+    with a usable file: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
     """
 
     asset_id: str
@@ -114,10 +115,10 @@ class DescribeRequest(Request):
     @model_validator(mode="after")
     def _names_something(self) -> DescribeRequest:
         if not self.model_fields_set:
-            raise ValueError("send at least one field")
+            raise broken("NOTHING_TO_CHANGE", "filename", "tags", "folder")
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
         if nulls - {"folder"}:
-            raise ValueError(f"{', '.join(sorted(nulls - {'folder'}))} must not be null")
+            raise broken("NOT_NULL", *sorted(nulls - {"folder"}))
         return self
 
 
