@@ -220,10 +220,10 @@ def _laid_on_paper(layered: Image.Image) -> Image.Image:
     alpha = layered.getchannel("A")
     plain = Image.new("RGB", layered.size, _WHITE)
     plain.paste(layered, mask=alpha)
-    drawn = sum(alpha.histogram()[_OPAQUE_FROM:])
+    shares = alpha.histogram()
+    clear, drawn = sum(shares[:_OPAQUE_FROM]), sum(shares[_OPAQUE_FROM:])
     seen = sum(plain.convert("L").histogram()[:_SEEN_BELOW])
-    is_cut_out = alpha.getextrema()[0] < _OPAQUE_FROM
-    if is_cut_out and drawn and seen < drawn * _SEEN_SHARE:
+    if clear and drawn and seen < drawn * _SEEN_SHARE:
         plain.paste(_GREY, (0, 0, *plain.size))
         plain.paste(layered, mask=alpha)
     return plain

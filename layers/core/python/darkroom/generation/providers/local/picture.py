@@ -17,7 +17,13 @@ from darkroom.generation.providers.local.canvas import texture
 from darkroom.generation.providers.local.grade import Grade, add_glow, develop
 from darkroom.generation.providers.local.grain import Grain
 from darkroom.generation.providers.local.portable import cos, exp
-from darkroom.generation.providers.local.raster import FloatImage, grid, smoothstep, to_image
+from darkroom.generation.providers.local.raster import (
+    FloatImage,
+    grid,
+    screen,
+    smoothstep,
+    to_image,
+)
 from darkroom.generation.providers.local.scenery import Scene, read_scene
 from darkroom.generation.providers.local.scenery_land import paint_far, paint_near
 from darkroom.generation.providers.local.scenery_sky import paint_sky
@@ -145,7 +151,7 @@ def _aged(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
     side = x if rng.random() < 0.5 else 1.0 - x
     leak = exp(-side / 0.10) * (0.5 + 0.5 * cos((y - rng.random()) * 3.0)) * 0.22
     warm = np.array((1.0, 0.55, 0.22), dtype=np.float32)
-    pixels = 1.0 - (1.0 - np.clip(pixels, 0, 1)) * (1.0 - leak[..., None] * warm)
+    pixels = screen(np.clip(pixels, 0, 1), leak[..., None] * warm)
     short = min(width, height)
     inset = 0.035 * short
     dx = np.maximum(np.abs((x - 0.5) * width) - (width / 2 - inset - 10), 0)

@@ -67,7 +67,8 @@ def arctan2(y: Floats, x: Floats) -> Float32s:
     """The angle of each point (x, y) in radians, -pi … pi."""
     y, x = np.asarray(y, dtype=np.float32), np.asarray(x, dtype=np.float32)
     wide, tall = np.abs(x), np.abs(y)
-    ratio = np.minimum(wide, tall) / np.maximum(np.maximum(wide, tall), np.float32(_SMALLEST))
+    longest = np.maximum(np.maximum(wide, tall), np.float32(_SMALLEST))
+    ratio = (np.minimum(wide, tall) / longest).astype(np.float32, copy=False)
     angle = ratio * _polynomial(_ARC, ratio * ratio)
     angle = np.where(tall > wide, np.float32(math.pi / 2) - angle, angle)
     angle = np.where(x < 0, np.float32(math.pi) - angle, angle)
