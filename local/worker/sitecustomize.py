@@ -8,7 +8,8 @@ its name; anywhere but in a function it does nothing.
 import fcntl
 import os
 
-_folder = os.environ.get("DARKROOM_WORKERS")
+# Taken out of the environment: processes that the function starts would wait for its lock.
+_folder = os.environ.pop("DARKROOM_WORKERS", None)
 _stream = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
 if _folder and _stream:
     _held = open(os.path.join(_folder, _stream), "w")  # noqa: SIM115

@@ -56,6 +56,22 @@ def test_a_process_lives_until_it_is_killed(
     assert living(tmp_path) == set()
 
 
+def test_what_a_function_starts_itself_does_not_wait_for_its_lock(tmp_path: Path) -> None:
+    """Media files are opened in a child process of the function."""
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass'], check=True)"
+
+    subprocess.run(
+        [sys.executable, "-c", nested],
+        env={
+            "PYTHONPATH": str(WORKER_FOLDER),
+            "DARKROOM_WORKERS": str(tmp_path),
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream-1",
+        },
+        timeout=60,
+        check=True,
+    )
+
+
 @pytest.fixture
 def watcher(world: World, tmp_path: Path) -> Iterator[LeaseWatcher]:
     watcher = LeaseWatcher(
