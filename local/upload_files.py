@@ -32,13 +32,18 @@ MIME_TYPES = {
     ".png": "image/png",
     ".webp": "image/webp",
     ".heic": "image/heic",
+    ".heif": "image/heic",
     ".avif": "image/avif",
     ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".3gp": "video/3gpp",
     ".mov": "video/quicktime",
     ".webm": "video/webm",
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
     ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".weba": "audio/webm",
 }
 FILES_A_SESSION = 100
 PARTS_A_PAGE = 100

@@ -234,7 +234,7 @@ def made(task: Task) -> Output:
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
-        storage_key=output_key(USER, task.job_id, task.key, task.attempts, ".mp4"),
+        storage_key=output_key(task.owner, task.job_id, task.key, task.attempts, ".mp4"),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.adapters.storage import clean_key, output_key
+from darkroom.adapters.storage import clean_key, output_key, owner_tag
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
@@ -214,6 +214,11 @@ def an_asset(
     return asset_id
 
 
+def owner_of(world: World, user: str = "alice") -> str:
+    """What stands for the account in the keys of its new files."""
+    return owner_tag(world.app.signing_secret.value, user)
+
+
 def a_photo(world: World, user: str = "alice") -> str:
     """A checked photo with its clean copy; returns its id."""
     asset_id = an_asset(world, user)
@@ -296,7 +301,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
 
 def _made(task: Task) -> Output:
     type_, mime_type, suffix = made_of(task.kind, task.params)
-    key = output_key(task.account_id, task.job_id, task.key, 1, suffix)
+    key = output_key(task.owner, task.job_id, task.key, 1, suffix)
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),

@@ -24,7 +24,7 @@ from unittest.mock import patch
 from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
 from darkroom.bootstrap import App
-from darkroom.credits import model
+from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Hold, Wallet
 from darkroom.credits.store import LedgerItem, WalletItem
@@ -49,7 +49,6 @@ from darkroom.usecases import (
     plan_job,
     project_job,
     quote_job,
-    retry_job,
     run_task,
     settle_purchase,
     submit_job,
@@ -447,18 +446,16 @@ PLANTED: tuple[Planted, ...] = (
 
 def retry_at_full_price(plant: Plant) -> None:
     """What was made and paid for is paid for again."""
-    real = retry_job.price_of_missing
+    real = pricing.price_of_missing
 
-    def full(price: Any, made: frozenset[str], keys: frozenset[str]) -> tuple[PricePart, ...]:
-        whole = tuple(
-            replace(part, promised=tuple(key for key in part.promised if key in keys - made))
-            for part in price
-            if keys & set(part.promised)
-        )
-        plant.acts(whole != real(price, made, keys))
-        return whole
+    def full(
+        whole: Any, spent: Any, standing: frozenset[str], keys: frozenset[str]
+    ) -> tuple[PricePart, ...]:
+        priced = real(whole, (), standing, keys)
+        plant.acts(priced != real(whole, spent, standing, keys))
+        return priced
 
-    plant.replace(retry_job, "price_of_missing", full)
+    plant.replace(pricing, "price_of_missing", full)
 
 
 def parents_remember_the_dead(plant: Plant) -> None:
@@ -485,7 +482,7 @@ def erase_before_the_deletion(plant: Plant) -> None:
 
     def delete(app: App, job: Job) -> None:
         plant.acts()
-        app.storage.delete_all(outputs_prefix(job.account_id, job.job_id))
+        app.storage.delete_all(outputs_prefix(job.owner, job.job_id))
         real(app, job)
 
     plant.replace(delete_job, "_delete", delete)

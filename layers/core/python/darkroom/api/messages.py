@@ -86,6 +86,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The same request is still running.",
         "같은 요청을 처리하고 있습니다.",
     ),
+    "JOB_UNREADABLE": (
+        "What this job was made from is damaged, so nothing can be made from it. Please start a "
+        "new one.",
+        "이 작업의 데이터가 손상되어 이어서 만들 수 없어요. 새 작업을 시작해 주세요.",
+    ),
     "INTERNAL": (
         "Something went wrong on our side. Please try again.",
         "문제가 발생했습니다. 다시 시도해 주세요.",

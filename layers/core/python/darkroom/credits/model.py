@@ -26,6 +26,7 @@ from darkroom.kernel.limits import (
     MERGED_ORIGINS_LIMIT,
     SIGNUP_BONUS_CREDITS,
 )
+from darkroom.kernel.problems import problem
 
 PURCHASE_PRIORITY = 50
 BONUS_PRIORITY = 10
@@ -299,7 +300,7 @@ def adjust(
     if -amount > wallet.balance:
         raise InvalidInput(
             "more than the balance",
-            fields=[{"path": "amount", "message": "takes more than the balance"}],
+            fields=[problem("amount", "TOO_MUCH")],
         )
     kept, _ = _take(wallet.grants, -amount)
     after = replace(wallet, grants=kept)
@@ -318,7 +319,7 @@ def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Ch
     if amount > wallet.debt:
         raise InvalidInput(
             "more than the debt",
-            fields=[{"path": "amount", "message": "is more than the open debt"}],
+            fields=[problem("amount", "TOO_MUCH")],
         )
     return _record(Change(wallet, ()), wallet, EntryType.ADJUST, 0, 0, reason, now, debt=-amount)
 

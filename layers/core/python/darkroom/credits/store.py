@@ -14,10 +14,13 @@ from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
 from darkroom.db import snapshot
+from darkroom.db.due import Due
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
+from darkroom.kernel.ids import is_key_text
+from darkroom.kernel.limits import DUE_PAGE_LIMIT
 
 EXPIRY_SHARD = "s0"
 
@@ -90,6 +93,8 @@ class LedgerItem(BaseItem):
 
 
 def find_wallet(account_id: str) -> Wallet | None:
+    if not is_key_text(account_id):
+        return None
     try:
         return to_wallet(WalletItem.get(account_id, consistent_read=True))
     except Model.DoesNotExist:
@@ -250,16 +255,15 @@ def _next_expiry(wallet: Wallet) -> int | None:
     return to_epoch_seconds(min(moments)) if moments else None
 
 
-def list_expiring(until: datetime, *, limit: int) -> list[str]:
-    """Accounts with a grant that is due by ``until``, the longest overdue first."""
-    return [
-        item.account_id
-        for item in WalletItem.expiring.query(
-            EXPIRY_SHARD,
-            range_key_condition=WalletItem.next_expiry_at <= to_epoch_seconds(until),
-            limit=limit,
-        )
-    ]
+def list_expiring(until: datetime, *, limit: int) -> list[Due]:
+    """Wallets with a grant that is due by ``until``, the longest overdue first."""
+    found = WalletItem.expiring.query(
+        EXPIRY_SHARD,
+        range_key_condition=WalletItem.next_expiry_at <= to_epoch_seconds(until),
+        limit=limit,
+        page_size=min(limit, DUE_PAGE_LIMIT),
+    )
+    return [Due(item=item) for item in found]
 
 
 def list_accounts(*, after: str | None, limit: int) -> list[str]:

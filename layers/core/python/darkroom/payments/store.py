@@ -10,7 +10,7 @@ from enum import StrEnum
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
@@ -97,12 +97,9 @@ def all_purchases(account_id: str) -> list[Purchase]:
     return [to_purchase(item) for item in PurchaseItem.query(account_id, consistent_read=True)]
 
 
-def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (account id, purchase id) of what should have been looked at by ``until``."""
-    return [
-        (item.account_id, item.purchase_id)
-        for item in query_due(PurchaseItem.due, until, limit=limit)
-    ]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Items (account id, purchase id) that should have been looked at by ``until``."""
+    return list_due_items(PurchaseItem.due, until, limit=limit)
 
 
 def create_write(purchase: Purchase, operation: str) -> Write:

@@ -6,6 +6,7 @@ from darkroom.bootstrap import App
 from darkroom.credits import store
 from darkroom.db import commit
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.problems import problem
 
 
 def freeze_account(app: App, *, account_id: str, reason: str) -> None:
@@ -16,7 +17,7 @@ def freeze_account(app: App, *, account_id: str, reason: str) -> None:
         NotFound: no such account. InvalidInput: no reason.
     """
     if not reason.strip():
-        raise InvalidInput("no reason", fields=[{"path": "reason", "message": "must say why"}])
+        raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
     commit([store.freeze_write(account_id, reason, app.ids.token())])
 
 

@@ -8,7 +8,6 @@ is no longer pending: until then the sweeper looks again, should no other event 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,12 +17,13 @@ from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
 from darkroom.kernel.limits import (
     RECEIVED_BACKOFF_LIMIT_SECONDS,
     RECEIVED_CHECK_SECONDS,
-    SWEEP_PAGE_LIMIT,
+    SWEEP_ITEMS_LIMIT,
 )
 from darkroom.payments.ports import PaymentGateway
 from darkroom.payments.reconcile import is_misplaced
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.reconcile_payment import reconcile_payment
+from darkroom.usecases.sweep_items import OnError, sweep_items
 from darkroom.webhooks import store
 from darkroom.webhooks.store import Received
 
@@ -67,27 +67,27 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
     return Taken(outcome="handled", misplaced=_handle(app, gateway, received).misplaced)
 
 
-def sweep_payment_events(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
-    """Handle events that are past their time; a failing one waits longer each time."""
-    done: Counter[str] = Counter()
-    if app.payments is None:
-        return done
-    for event_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
+def sweep_payment_events(app: App, on_error: OnError) -> Counter[str]:
+    """Handle events that are past their time; one whose payment is undecided waits longer each
+    time."""
+    gateway, misplaced = app.payments, 0
+    if gateway is None:
+        return Counter()
+
+    def handle(event_id: str) -> str:
+        nonlocal misplaced
         event = store.find_received(event_id)
         if event is None or event.is_handled:
-            continue
-        try:
-            handled = _handle(app, app.payments, event)
-            if handled.misplaced is not None:
-                done["misplaced"] += 1
-            if handled.is_waiting:
-                _put_off(app, event)
-            done["waiting" if handled.is_waiting else "handled"] += 1
-        except Exception as error:
+            return "unchanged"
+        handled = _handle(app, gateway, event)
+        if handled.misplaced is not None:
+            misplaced += 1
+        if handled.is_waiting:
             _put_off(app, event)
-            on_error(event_id, error)
-            done["error"] += 1
-    return done
+        return "waiting" if handled.is_waiting else "handled"
+
+    found = store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+    return sweep_items(app, found, handle, on_error) + Counter(misplaced=misplaced)
 
 
 def _gateway(app: App) -> PaymentGateway:

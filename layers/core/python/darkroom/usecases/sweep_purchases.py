@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.kernel.limits import SWEEP_PAGE_LIMIT
+from darkroom.kernel.limits import SWEEP_ITEMS_LIMIT
 from darkroom.payments import store
 from darkroom.usecases.project_purchase import project_purchase
+from darkroom.usecases.sweep_items import OnError, sweep_items
 
 
-def sweep_purchases(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
+def sweep_purchases(app: App, on_error: OnError) -> Counter[str]:
     """Project purchases that are due again, and let them go."""
-    done: Counter[str] = Counter()
-    for account_id, purchase_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
-        try:
-            done[_project(app, account_id, purchase_id)] += 1
-        except Exception as error:
-            on_error(purchase_id, error)
-            done["error"] += 1
-    return done
+    found = store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+    return sweep_items(app, found, functools.partial(_project, app), on_error)
 
 
 def _project(app: App, account_id: str, purchase_id: str) -> str:

@@ -74,7 +74,8 @@ def list_purchases(account_id: str) -> list[dict[str, Any]]:
 
 
 def get_pricing(currency: str) -> dict[str, Any]:
-    """Packs with their price in ``currency`` and in all others, and what things cost."""
+    """Packs with their price in ``currency`` and in all others, what things cost, and the rules
+    by which jobs are charged, in words."""
     return {
         "packs": [
             {
@@ -90,6 +91,7 @@ def get_pricing(currency: str) -> dict[str, Any]:
             for pack in pricing.packs()
         ],
         "costs": dict(pricing.costs()),
+        "notes": [dict(note) for note in pricing.notes()],
     }
 
 

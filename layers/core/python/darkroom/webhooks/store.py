@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
@@ -54,9 +54,9 @@ def find_received(event_id: str) -> Received | None:
         return None
 
 
-def list_due(until: datetime, *, limit: int) -> list[str]:
-    """Ids of events whose next try is due by ``until``, oldest first."""
-    return [item.event_id for item in query_due(ReceivedItem.due, until, limit=limit)]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Events (by id) whose next try is due by ``until``, oldest first."""
+    return list_due_items(ReceivedItem.due, until, limit=limit)
 
 
 def receive_write(event: Received) -> Write:

@@ -20,6 +20,7 @@ from darkroom.api.routers import (
     library,
     purchase,
     regenerate,
+    share_page,
     shares,
     uploads,
 )
@@ -38,6 +39,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         job_stream.ticket_router,
         job_lists.router,
         shares.router,
+        share_page.router,
         generate_image.router,
         jobs.router,
     ),
@@ -68,5 +70,7 @@ PUBLIC_PATHS = frozenset(
         "/api/webhooks/{provider}",
         "/docs",
         "/openapi.json",
+        "/s/{token}",
+        "/s/{token}/{number}",
     }
 )
