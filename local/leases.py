@@ -68,15 +68,18 @@ class LeaseWatcher:
             if not looks_left:
                 continue
             try:
-                if self.free(alive, datetime.now(UTC)):
+                if self.free(datetime.now(UTC)):
                     self.sweep()
             except Exception as error:  # The watcher outlives any trouble of one look.
                 if not self.stopping.is_set():
                     self.report(f"Could not free leases: {error}")
 
-    def free(self, alive: set[str], now: datetime) -> int:
+    def free(self, now: datetime) -> int:
         """Make due what is held by processes that do not live any more; returns how much."""
-        lost = [item for item in self._leased() if item["worker"]["S"] not in alive]
+        leased = list(self._leased())
+        # In this order: a process that began after the look would seem to be gone.
+        alive = living(self.folder)
+        lost = [item for item in leased if item["worker"]["S"] not in alive]
         freed = sum(self._end_lease(item, now) for item in lost)
         if freed:
             self.report(f"Freed {freed} tasks of processes that have ended")

@@ -39,6 +39,13 @@ def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack)
     assert spoiled.stdout.endswith("1 accounts, 1 entries, 3 breaches\n")
 
 
+def test_the_audit_of_an_account_that_does_not_exist_says_so_and_fails(stack: LocalStack) -> None:
+    done = audit(stack, "nobody-here")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no account nobody-here" in done.stderr
+
+
 def _add_to_balance(client: Any, table: str, key: Any, credits: int) -> None:
     client.update_item(
         TableName=table,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,22 @@ def test_a_process_lives_until_it_is_killed(
     assert living(tmp_path) == set()
 
 
+def test_what_a_function_starts_itself_does_not_wait_for_its_lock(tmp_path: Path) -> None:
+    """Media files are opened in a child process of the function."""
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass'], check=True)"
+
+    subprocess.run(
+        [sys.executable, "-c", nested],
+        env={
+            "PYTHONPATH": str(WORKER_FOLDER),
+            "DARKROOM_WORKERS": str(tmp_path),
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream-1",
+        },
+        timeout=60,
+        check=True,
+    )
+
+
 @pytest.fixture
 def watcher(world: World, tmp_path: Path) -> Iterator[LeaseWatcher]:
     watcher = LeaseWatcher(
@@ -89,7 +107,9 @@ def test_the_tasks_of_an_ended_process_are_swept_at_once(
 ) -> None:
     lost, kept = (a_claimed_task(world, log_stream=name) for name in ("ended", "alive"))
 
-    freed = watcher.free({"alive"}, world.clock.now())
+    with (watcher.folder / "alive").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        freed = watcher.free(world.clock.now())
     done = world.sweep()
 
     assert (freed, done["lease_lost"]) == (1, 1)
@@ -99,7 +119,7 @@ def test_the_tasks_of_an_ended_process_are_swept_at_once(
 def test_what_nobody_is_known_to_hold_keeps_its_lease(world: World, watcher: LeaseWatcher) -> None:
     task = a_claimed_task(world, log_stream="")
 
-    freed = watcher.free(set(), world.clock.now())
+    freed = watcher.free(world.clock.now())
 
     assert freed == 0
     assert status_of(task) == "running"
@@ -108,7 +128,7 @@ def test_what_nobody_is_known_to_hold_keeps_its_lease(world: World, watcher: Lea
 def test_a_lease_is_freed_once(world: World, watcher: LeaseWatcher) -> None:
     a_claimed_task(world, log_stream="ended")
 
-    freed = [watcher.free(set(), world.clock.now()) for _ in range(2)]
+    freed = [watcher.free(world.clock.now()) for _ in range(2)]
 
     assert freed == [1, 0]
 
@@ -118,3 +138,24 @@ def test_a_function_knows_its_log_stream_from_lambda() -> None:
         "2026/11/30/[3]ab"
     )
     assert Settings.from_env({}).log_stream == ""
+
+
+def test_a_process_that_begins_during_the_look_is_not_taken_for_dead(
+    world: World, watcher: LeaseWatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim can be seen only after it lives, so who lives is asked last."""
+    real, held = watcher._leased, (watcher.folder / "new").open("w")
+
+    def meanwhile() -> Iterator[dict[str, Any]]:
+        found = list(real())
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield from found
+
+    task = a_claimed_task(world, log_stream="new")
+    monkeypatch.setattr(watcher, "_leased", meanwhile)
+
+    with held:
+        freed = watcher.free(world.clock.now())
+
+    assert freed == 0
+    assert status_of(task) == "running"
