@@ -17,7 +17,12 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.payments import store as payments_store
-from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentState
+from darkroom.payments.ports import (
+    Checkout,
+    MoneyBack,
+    PaymentEvent,
+    PaymentState,
+)
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.run_task import Hung

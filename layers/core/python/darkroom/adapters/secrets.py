@@ -1,4 +1,4 @@
-"""Secrets from AWS Secrets Manager, read once per process."""
+"""Secrets from AWS Secrets Manager, read once per process unless asked to."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class Secret:
 
     @cached_property
     def text(self) -> str:
+        return self.read()
+
+    def read(self) -> str:
+        """The secret as it is now."""
         return self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
 
     @property

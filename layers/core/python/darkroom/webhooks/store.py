@@ -114,6 +114,20 @@ def again_write(event: Received, later: datetime) -> Write:
     )
 
 
+def postpone_write(event_id: str, later: datetime) -> Write:
+    """Try the event again at ``later``; needs no readable record."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the event is not due any more")
+
+    return update(
+        ReceivedItem(event_id),
+        [ReceivedItem.next_check_at.set(to_epoch_seconds(later))],
+        condition=ReceivedItem.next_check_at.exists(),
+        refused=refused,
+    )
+
+
 def _to_received(item: ReceivedItem) -> Received:
     return Received(
         event_id=item.event_id,
