@@ -453,6 +453,28 @@ def test_a_decision_needs_a_key_and_a_purchase(shop: Shop, user: str) -> None:
     assert [unknown.status, elsewhere.status] == [404, 404]
 
 
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_two_payments_of_one_purchase_are_refunded_each_on_its_own(
+    which: str, shop: Shop, user: str
+) -> None:
+    own_id, second_payment = duplicate(shop, user)
+    [bought] = [p for p in shop.purchases(user) if p.duplicate_of is None]
+    shop.resolve(user, own_id, action="accept", credits=50)
+    both = shop.worth(user)
+    assert bought.payment_id is not None
+
+    shop.stripe.refund(bought.payment_id if which == "first" else second_payment)
+    shop.deliver_all()
+
+    assert both == (105, 0, 0, 100)
+    assert shop.worth(user) == (55, 0, 0, 50)
+    reversed_ = {p.purchase_id: p.reversed_credits for p in shop.purchases(user)}
+    assert reversed_ == {
+        bought.purchase_id: 50 * (which == "first"),
+        own_id: 50 * (which == "second"),
+    }
+
+
 # A promotion code of 100 %
 
 

@@ -19,8 +19,12 @@ class Reversal:
 
 
 def matches(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether what was paid is what our own record asked for."""
-    return (state.amount_minor, state.currency) == (purchase.amount_minor, purchase.currency)
+    """Whether what was paid is what our own record asked for, and was asked for once."""
+    is_asked = purchase.duplicate_of is None
+    return is_asked and (state.amount_minor, state.currency) == (
+        purchase.amount_minor,
+        purchase.currency,
+    )
 
 
 def is_of_another_payment(purchase: Purchase, state: PaymentState) -> bool:

@@ -98,7 +98,7 @@ def reconcile_purchase(
         if found is None:
             return None
         state = _read(app, gateway, found[0])
-        if state is None:
+        if state is None or state.purchase_id not in (purchase_id, found[0].duplicate_of):
             _bring_nothing(app, found)
             return None
         return _bring(app, found, state)
@@ -144,15 +144,21 @@ def _record_of(app: App, state: PaymentState) -> Found | None:
 
 
 def _own_record(named: Purchase, state: PaymentState, own_id: str, now: datetime) -> Purchase:
-    """The record of a payment that bought nothing; version 0 says that it is not stored."""
+    """The record of a payment that bought nothing; version 0 says that it is not stored.
+
+    Its credits are those of the purchase that it was made for; they come only if an operator
+    accepts it.
+    """
     return Purchase(
         purchase_id=own_id,
         account_id=named.account_id,
         gateway=named.gateway,
         status=PurchaseStatus.PENDING,
-        credits=0,
+        credits=named.credits,
         pack=None,
         created_at=now,
+        currency=named.currency,
+        amount_minor=named.amount_minor,
         payment_id=state.payment_id,
         duplicate_of=named.purchase_id,
         version=0,
