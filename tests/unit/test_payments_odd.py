@@ -135,6 +135,20 @@ def test_an_event_about_what_our_key_cannot_read_is_done(
     assert (again.status, again.body["outcome"]) == (200, "repeated")
 
 
+@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes"])
+def test_a_key_that_may_not_read_refunds_is_an_outage_and_no_good_payment(
+    path: str, shop: Shop, user: str
+) -> None:
+    shop.stripe.pay(shop.open(user))
+    [event] = shop.stripe.take_events()
+    shop.stripe.refuse(403, path=path)
+
+    refused, again = shop.deliver(event), shop.deliver(event)
+
+    assert (refused.status, refused.body["code"]) == (503, "PAYMENT_UNAVAILABLE")
+    assert (again.status, a_balance(shop.world, user)) == (200, (55, 0))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

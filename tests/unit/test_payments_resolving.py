@@ -108,6 +108,26 @@ def test_the_list_is_by_state_and_by_account_in_signed_pages(shop: Shop, user: s
     assert not set(pending) & set(chain(*pages("status=settled")))
 
 
+def test_a_purchase_that_cannot_be_read_does_not_hide_the_others(shop: Shop, user: str) -> None:
+    mismatch(shop, user)
+    broken = a_user()
+    mismatch(shop, broken)
+    table = shop.world.settings.tables["purchases"]
+    [item] = [i for i in shop.world.scan("purchases") if i["accountId"]["S"] == broken]
+    damaged = {**item, "credits": {"S": "many"}, "decisions": {"S": "["}}
+    shop.world.client("dynamodb").put_item(TableName=table, Item=damaged)
+
+    pages = [
+        shop.admin("GET", f"/api/admin/purchases?limit=100{query}")
+        for query in ("", f"&account={broken}")
+    ]
+    shop.world.client("dynamodb").put_item(TableName=table, Item=item)
+
+    assert [page.status for page in pages] == [200, 200]
+    assert user in {one["accountId"] for one in pages[0].body["items"]}
+    assert pages[1].body["items"] == []
+
+
 def test_a_cursor_is_of_its_own_list(shop: Shop, user: str) -> None:
     for key in ("a", "b"):
         shop.open(user, key=key)

@@ -7,6 +7,7 @@ up to three months more. Webhooks tell of it; polls find what a webhook did not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from darkroom.payments.store import Purchase, PurchaseStatus
@@ -21,8 +22,21 @@ LATE_POLL_DAYS = (160, 210)
 """And these, while credits are taken back: the dispute may still be won, the refund fail."""
 CHECKOUT_LIFE_HOURS = 25
 """A Checkout Session lives 24 hours: https://docs.stripe.com/api/checkout/sessions/create."""
+_WAITS = (PurchaseStatus.PENDING, PurchaseStatus.REFUNDING)
 PENDING_LIMIT_DAYS = 30
 """Longer than the slowest payment method takes; what the gateway cannot show by then is over."""
+
+
+def scheduled(purchase: Purchase, now: datetime) -> Purchase:
+    """The purchase with the moment of its next check."""
+    moment = next_check(purchase, now)
+    is_poll = moment is not None and purchase.status not in _WAITS
+    return replace(purchase, next_check_at=moment, is_poll=is_poll)
+
+
+def due_at(purchase: Purchase, moment: datetime) -> Purchase:
+    """The purchase with something left to do at ``moment``."""
+    return replace(purchase, next_check_at=moment, is_poll=False)
 
 
 def next_check(purchase: Purchase, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -44,7 +44,7 @@ PAID = frozenset(
 """States of a purchase that belongs to the one payment that was made for it."""
 POLL_SHARD = "poll"
 """Partition of the ``due`` index for purchases that are only polled in case a webhook was lost:
-however many there are, they never stand before one that waits for its money."""
+however many there are, they never stand before one with something left to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +96,8 @@ class Purchase:
     """0 while the record is not stored."""
     next_check_at: datetime | None = None
     """When the sweeper checks it again, should the stream or a webhook have been lost."""
+    is_poll: bool = False
+    """That check is only in case a webhook was lost; nothing is known to be open."""
 
     @property
     def reversed_credits(self) -> int:
@@ -167,16 +169,16 @@ def page_purchases(
     account_id: str, *, status: PurchaseStatus | None, limit: int, after: str | None
 ) -> tuple[list[Purchase], str | None]:
     """Purchases of an account in the order of their ids, and the id to go on after."""
-    start = None if after is None else _key(account_id, after)
-    items = PurchaseItem.query(
+    found = PurchaseItem.query(
         account_id,
         filter_condition=None if status is None else PurchaseItem.status == status.value,
         limit=limit,
-        last_evaluated_key=start,
+        last_evaluated_key=None if after is None else _key(account_id, after),
         consistent_read=True,
+        attributes_to_get=["accountId", "purchaseId"],
     )
-    purchases = [to_purchase(item) for item in items]
-    last = items.last_evaluated_key
+    purchases = list(_readable([(account_id, item.purchase_id) for item in found]))
+    last = found.last_evaluated_key
     return purchases, None if last is None else last["purchaseId"]["S"]
 
 
@@ -192,12 +194,20 @@ def page_by_status(
         status.value, limit=limit, page_size=limit, last_evaluated_key=after
     )
     keys = [(item.account_id, item.purchase_id) for item in found]
-    read = {
-        (item.account_id, item.purchase_id): item
-        for item in PurchaseItem.batch_get(keys, consistent_read=True)
-    }
-    items = [read[key] for key in keys if key in read and read[key].status == status.value]
-    return [to_purchase(item) for item in items], found.last_evaluated_key
+    purchases = [purchase for purchase in _readable(keys) if purchase.status is status]
+    return purchases, found.last_evaluated_key
+
+
+def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
+    """The purchases with these keys. One that cannot be read must not hide the others; the
+    auditor names it."""
+    for account_id, purchase_id in keys:
+        try:
+            found = find_purchase(account_id, purchase_id)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if found is not None:
+            yield found[0]
 
 
 def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[tuple[str, str]]:
@@ -265,6 +275,7 @@ def to_purchase(item: PurchaseItem) -> Purchase:
         attempt=int(item.attempt or 1),
         version=int(item.version),
         next_check_at=due_moment(item),
+        is_poll=item.due_shard == POLL_SHARD,
     )
 
 
@@ -292,15 +303,9 @@ def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> Pur
         attempt=None if purchase.attempt == 1 else purchase.attempt,
         version=purchase.version,
         creation=creation,
-        **due_fields(purchase.next_check_at, shard=_shard_of(purchase)),
+        **due_fields(purchase.next_check_at, shard=POLL_SHARD if purchase.is_poll else ONE_SHARD),
         operation=operation,
     )
-
-
-def _shard_of(purchase: Purchase) -> str:
-    """Test purchases are due for their projection, pending and refunding ones for their money."""
-    waits = purchase.status in (PurchaseStatus.PENDING, PurchaseStatus.REFUNDING)
-    return ONE_SHARD if waits or purchase.gateway == "test" else POLL_SHARD
 
 
 def _to_decision(shape: Mapping[str, Any]) -> Decision:

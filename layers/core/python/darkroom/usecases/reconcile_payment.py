@@ -29,7 +29,7 @@ from darkroom.kernel.limits import (
     REVERSALS_PER_COMMIT,
 )
 from darkroom.payments import store as payments_store
-from darkroom.payments.polling import is_given_up, next_check
+from darkroom.payments.polling import due_at, is_given_up, scheduled
 from darkroom.payments.ports import PaymentGateway, PaymentState, PaymentUnreadable
 from darkroom.payments.reconcile import (
     Reversal,
@@ -127,7 +127,7 @@ def _bring_nothing(app: App, found: Found) -> None:
     now = app.clock.now()
     is_over = before.status is PurchaseStatus.PENDING and is_given_up(before, now)
     after = replace(before, status=PurchaseStatus.FAILED) if is_over else before
-    after = replace(after, next_check_at=next_check(after, now))
+    after = scheduled(after, now)
     commit([payments_store.save_write(before, after, app.ids.token(), creation=creation)])
 
 
@@ -190,11 +190,11 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
 def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: datetime) -> Purchase:
     """With the moment of its next check: soon while steps are left, else as its age demands."""
     if after != before and after.status is PurchaseStatus.SETTLED and _steps(after, state):
-        return replace(after, next_check_at=now + timedelta(seconds=RECEIVED_CHECK_SECONDS))
+        return due_at(after, now + timedelta(seconds=RECEIVED_CHECK_SECONDS))
     due = before.next_check_at
     waits = after.status in (PurchaseStatus.PENDING, PurchaseStatus.REFUNDING)
     if after != before or (due is not None and due <= now) or (due is None and waits):
-        return replace(after, next_check_at=next_check(after, now))
+        return scheduled(after, now)
     return after
 
 

@@ -15,6 +15,7 @@ from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, DarkroomError, InvalidInput, NotFound
 from darkroom.kernel.limits import DECISIONS_LIMIT
 from darkroom.payments import store
+from darkroom.payments.polling import due_at
 from darkroom.payments.store import Decision, Purchase, PurchaseStatus
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
@@ -98,9 +99,8 @@ def _decided(purchase: Purchase, decision: Decision) -> Purchase:
     is_open = purchase.status is PurchaseStatus.MISMATCHED
     if not is_open or len(purchase.decisions) >= DECISIONS_LIMIT:
         raise Conflict("there is nothing to decide", code="NOT_RESOLVABLE")
-    decided = replace(
-        purchase, decisions=(*purchase.decisions, decision), next_check_at=decision.at
-    )
+    decided = replace(purchase, decisions=(*purchase.decisions, decision))
+    decided = due_at(decided, decision.at)
     if decision.credits is not None:
         return replace(decided, status=PurchaseStatus.SETTLED, credits=decision.credits)
     if not purchase.payment_id or not purchase.paid_minor:

@@ -12,7 +12,7 @@ from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.payments import store as payments_store
-from darkroom.payments.polling import next_check
+from darkroom.payments.polling import scheduled
 from darkroom.payments.ports import AttemptSpent, Checkout, PaymentGateway
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.count_attempt import count_attempt
@@ -79,7 +79,7 @@ def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
         checkout_url=checkout.url,
         status=PurchaseStatus.PENDING if is_over else purchase.status,
     )
-    return replace(opened, next_check_at=next_check(opened, now))
+    return scheduled(opened, now)
 
 
 def _wanted(
@@ -115,8 +115,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The record as it stands: made now, or by an earlier try at the prices of that time."""
-    purchase = replace(wanted, gateway=gateway)
-    purchase = replace(purchase, next_check_at=next_check(purchase, purchase.created_at))
+    purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
     with suppress(Unprocessable):
         commit([payments_store.create_write(purchase, call.operation)])
     stored, creation = _get(call, purchase.purchase_id)

@@ -159,12 +159,13 @@ class StripeGateway:
         self, *, session_id: str | None, payment_id: str | None
     ) -> PaymentState | None:
         session: Mapping[str, Any] = {}
-        if session_id is not None:
-            session = self._read(lambda api: api.checkout.sessions.retrieve(session_id).to_dict())
-            payment_id = session.get("payment_intent")
         payment: Mapping[str, Any] = {}
+        read = self._find
+        if session_id is not None:
+            session = read(lambda api: api.checkout.sessions.retrieve(session_id).to_dict())
+            payment_id, read = session.get("payment_intent"), self._read
         if payment_id is not None:
-            payment = self._read(lambda api: api.payment_intents.retrieve(payment_id).to_dict())
+            payment = read(lambda api: api.payment_intents.retrieve(payment_id).to_dict())
         names = payment.get("metadata") or session.get("metadata") or {}
         if "purchaseId" not in names or "accountId" not in names:
             return None
@@ -214,7 +215,8 @@ class StripeGateway:
             )
         )
 
-    def _read(self, call: Callable[[Any], Any]) -> Any:
+    def _find(self, call: Callable[[Any], Any]) -> Any:
+        """The object that an event or a record names, if our key may know of it."""
         import stripe
 
         try:
@@ -224,6 +226,16 @@ class StripeGateway:
             if error.http_status in (403, 404) or error.code == "resource_missing":
                 raise PaymentUnreadable(f"Stripe answered {error.http_status}") from error
             raise
+
+    def _read(self, call: Callable[[Any], Any]) -> Any:
+        """What belongs to an object that was found: a restricted key may lack the permission for
+        it, which must not pass for a payment without refunds."""
+        import stripe
+
+        try:
+            return self._send(call)
+        except stripe.PermissionError as error:
+            raise GatewayUnavailable("our key may not read this") from error
 
     def _write(self, call: Callable[[Any], Any]) -> Any:
         import stripe
