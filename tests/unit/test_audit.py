@@ -112,10 +112,10 @@ def write_rich_books(world: World) -> None:
     begin_job(world.app, running)
     pay(world, "lost", 40, fresh=True)
     adjust(world, -a_balance(world)[0] + 8, "taken")
-    pay(world, "lost", 40, 400)
-    buy(world, 6, key="pays a debt")
     adjust(world, 4, "sorry")
     adjust(world, 2, "very sorry", hours=48)
+    pay(world, "lost", 40, 400)
+    buy(world, 6, key="pays a debt")
     a_balance(world, "bob")
     buy(world, 7, "bob")
 

@@ -247,6 +247,44 @@ def test_a_write_of_somebody_else_is_not_taken_for_our_own() -> None:
     assert value_of("theirs-2") is None
 
 
+def test_one_item_of_ours_does_not_prove_that_the_transaction_happened() -> None:
+    """Another transaction of the same request wrote it: the ledger entry is not there."""
+    commit([create("contrived-wallet", operation="request"), create("contrived-x")])
+
+    with pytest.raises(Refused) as refusal:
+        commit(
+            [
+                create("contrived-wallet", operation="request"),
+                create("contrived-entry", operation="request"),
+            ]
+        )
+
+    assert refusal.value.error_code == "put contrived-wallet"
+    assert value_of("contrived-entry") is None
+
+
+def test_what_has_moved_on_since_does_not_hide_that_the_transaction_happened() -> None:
+    commit([create("moved-wallet"), create("moved-other")])
+    writes = [change("moved-wallet", operation="mine"), create("moved-entry", operation="mine")]
+    commit(writes)
+    commit([change("moved-wallet", seen="u", to="v", operation="theirs"), create("moved-x")])
+
+    commit(writes)
+
+    assert (value_of("moved-wallet"), value_of("moved-entry")) == ("v", "t")
+
+
+def test_changes_alone_have_happened_only_if_all_that_refuse_are_ours() -> None:
+    commit([create("pair-1"), create("pair-2")])
+    writes = [change("pair-1", operation="mine"), change("pair-2", operation="mine")]
+    commit(writes)
+    commit(writes)
+    commit_one(change("pair-2", seen="u", to="v", operation="theirs"))
+
+    with pytest.raises(Refused):
+        commit(writes)
+
+
 # What passes by itself
 
 

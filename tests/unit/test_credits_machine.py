@@ -34,7 +34,7 @@ from darkroom.credits.model import (
     Wallet,
 )
 from darkroom.credits.store import hold_from_json, hold_to_json
-from darkroom.kernel.errors import InvalidInput, PaymentRequired
+from darkroom.kernel.errors import ConcurrentUpdate, InvalidInput, PaymentRequired
 from darkroom.kernel.limits import GRACE_SECONDS, LIVE_GRANTS_LIMIT, SIGNUP_BONUS_CREDITS
 from tests.support.world import START
 
@@ -95,13 +95,18 @@ class PlainWallet:
     def receive(self, kind: Kind, credits: int, now: datetime) -> None:
         self.expire(now)
         self.came_in += credits
-        self.has[kind] += credits
+        self.gain([(kind, credits)])
 
-    def buy(self, credits: int, now: datetime, *, kind: Kind = BOUGHT) -> None:
-        self.receive(kind, credits, now)
-        paid = min(self.debt, credits)
-        self.debt -= paid
-        self.has[kind] -= paid
+    def gain(self, gained: Iterable[tuple[Kind, int]]) -> None:
+        """Credits come, or come back: a debt is paid from them first, bought ones before others."""
+        for kind, credits in sorted(gained, key=lambda gain: (not gain[0].is_bought, gain[0])):
+            paid = min(self.debt, credits)
+            self.debt -= paid
+            self.has[kind] += credits - paid
+
+    def clear_debt(self, credits: int) -> None:
+        self.debt -= credits
+        self.came_in += credits
 
     def take(self, credits: int, now: datetime) -> list[tuple[Kind, int]]:
         self.expire(now)
@@ -124,13 +129,15 @@ class PlainWallet:
         hold = self.holds.pop(job)
         self.spent += used
         unused = sum(credits for _, credits in hold) - used
+        back = []
         for kind, credits in reversed(hold):
             part = min(unused, credits)
             unused -= part
             if part and is_due(kind, now):
                 grace = now + timedelta(seconds=GRACE_SECONDS)
                 kind = Kind(kind.priority, grace.timestamp(), False)
-            self.has[kind] += part
+            back.append((kind, part))
+        self.gain(back)
 
     def reverse(self, credits: int, now: datetime, *, own: Kind, own_left: int) -> None:
         """``own_left`` of the purchase itself is taken first, then what else was bought."""
@@ -232,6 +239,15 @@ class History:
             )
         self.wallet = change.wallet
 
+    def current(self) -> Wallet:
+        """The wallet, after what is due has expired: a bounded number in each change."""
+        for _ in range(LIVE_GRANTS_LIMIT):
+            if not any(grant.is_due(self.now) for grant in self.wallet.grants):
+                break
+            self.apply("expire", model.expire_due(self.wallet, self.now))
+        self.plain.expire(self.now)
+        return self.wallet
+
     # Operations
 
     def buy(self) -> None:
@@ -259,9 +275,9 @@ class History:
         reason = Reason(f"purchase#{name}", "purchase", name, "Credits purchased")
         self.apply(
             f"buy {credits} {expires_at}",
-            model.add_purchase(self.wallet, grant, reason, self.now),
+            model.add_purchase(self.current(), grant, reason, self.now),
         )
-        self.plain.buy(credits, self.now, kind=kind)
+        self.plain.receive(kind, credits, self.now)
         self.bought[name] = Bought(credits, kind)
 
     def reserve(self) -> None:
@@ -271,7 +287,7 @@ class History:
         job = self.name("job")
         credits = self.rng.randint(1, min(spendable, self.rng.choice([3, 12, spendable])))
 
-        change, hold = model.reserve(self.wallet, credits, job, self.now)
+        change, hold = model.reserve(self.current(), credits, job, self.now)
 
         assert hold.credits == credits
         self.apply(f"reserve {credits} for {job}", change)
@@ -285,11 +301,22 @@ class History:
         credits = max(1, self.plain.spendable(self.now) + more)
 
         with pytest.raises(PaymentRequired) as refusal:
-            model.reserve(self.wallet, credits, self.name("job"), self.now)
+            model.reserve(self.current(), credits, self.name("job"), self.now)
 
         code = "CREDITS_DEBT" if self.plain.debt else "CREDITS_INSUFFICIENT"
         short = self.plain.debt + max(0, credits - self.plain.spendable(self.now))
         assert (refusal.value.error_code, refusal.value.facts["shortfall"]) == (code, short)
+
+    def forget_to_expire(self) -> None:
+        """What is due must be gone first; until then no operation goes on."""
+        if not any(grant.is_due(self.now) for grant in self.wallet.grants):
+            return
+        refused = False
+        try:
+            model.reserve(self.wallet, 1, self.name("job"), self.now)
+        except ConcurrentUpdate:
+            refused = True
+        assert refused, "something was reserved while grants were due"
 
     def settle(self) -> None:
         if not self.holds:
@@ -298,7 +325,8 @@ class History:
         hold = self.holds.pop(job)
         used = self.rng.choice([0, hold.credits, self.rng.randint(0, hold.credits)])
 
-        self.apply(f"settle {used} of {job}", model.settle(self.wallet, hold, used, job, self.now))
+        change = model.settle(self.current(), hold, used, job, self.now)
+        self.apply(f"settle {used} of {job}", change)
 
         self.plain.settle(job, used, self.now)
         self.jobs[job] = replace(
@@ -314,9 +342,7 @@ class History:
             self.now += timedelta(hours=self.rng.randint(1, 30))
 
     def expire(self) -> None:
-        self.apply("expire", model.expire_due(self.wallet, self.now))
-        self.plain.expire(self.now)
-        assert not any(grant.is_due(self.now) for grant in self.wallet.grants)
+        assert not any(grant.is_due(self.now) for grant in self.current().grants)
 
     def give(self) -> None:
         expires_at = self.expiry() if self.rng.random() < 0.6 else None
@@ -339,10 +365,19 @@ class History:
     def _adjust(self, amount: int, expires_at: datetime | None) -> None:
         name = self.name("adj")
         reason = Reason(f"adjust#{name}", "adjustment", name, "By hand")
-        change = model.adjust(self.wallet, amount, reason, self.now, expires_at=expires_at)
+        change = model.adjust(self.current(), amount, reason, self.now, expires_at=expires_at)
         self.apply(f"adjust {amount} {expires_at}", change)
         expires = NEVER if expires_at is None else expires_at.timestamp()
         self.plain.adjust(amount, self.now, kind=Kind(BONUS_PRIORITY, expires, False))
+
+    def clear_debt(self) -> None:
+        if not self.plain.debt:
+            return
+        credits = self.rng.randint(1, self.plain.debt)
+        reason = Reason(f"adjust#{self.name('adj')}", "adjustment", "op", "Forgiven")
+        change = model.clear_debt(self.current(), credits, reason, self.now)
+        self.apply(f"clear {credits} of the debt", change)
+        self.plain.clear_debt(credits)
 
     def reverse(self) -> None:
         names = sorted(name for name, bought in self.bought.items() if bought.left)
@@ -352,11 +387,13 @@ class History:
         bought = self.bought[name]
         credits = self.rng.choice([bought.left, self.rng.randint(1, bought.left)])
         cause = f"reversal#{self.name('re')}"
-        own = [g for g in self.wallet.grants if g.grant_id == name or name in g.merged]
+        wallet = self.current()
+        bought_here = [grant for grant in wallet.grants if grant.source == "purchase"]
+        own = [g for g in bought_here if g.grant_id == name or name in g.merged]
         own_left = sum(grant.remaining for grant in own if not grant.is_due(self.now))
         reason = Reason(cause, "purchase", name, "Payment refunded")
 
-        change = model.reverse(self.wallet, name, credits, reason, self.now)
+        change = model.reverse(wallet, name, credits, reason, self.now)
 
         self.apply(f"reverse {credits} of {name}", change)
         self.plain.reverse(credits, self.now, own=bought.kind, own_left=own_left)
@@ -382,7 +419,7 @@ class History:
 
         self.apply(
             f"restore {credits} of {name}",
-            model.restore(self.wallet, name, credits, reason, self.now),
+            model.restore(self.current(), name, credits, reason, self.now),
         )
 
         self.plain.restore(credits, self.now)
@@ -398,8 +435,7 @@ class History:
         assert kinds_of(wallet.grants) == +plain.has
         assert all(grant.remaining > 0 for grant in wallet.grants)
         assert len({grant.grant_id for grant in wallet.grants}) == len(wallet.grants)
-        lasting = sum(grant.expires_at is None for grant in wallet.grants)
-        assert lasting <= LIVE_GRANTS_LIMIT
+        assert len(wallet.grants) <= LIVE_GRANTS_LIMIT
         gone = plain.spent + plain.expired + plain.reversed + plain.taken_by_hand
         assert plain.came_in == wallet.balance + wallet.held + gone - wallet.debt
 
@@ -447,6 +483,7 @@ _WEIGHED: dict[Callable[[History], None], float] = {
     History.buy_often: 0.3,
     History.reserve: 7,
     History.reserve_what_cannot_be: 1,
+    History.forget_to_expire: 1,
     History.settle: 6,
     History.let_time_pass: 4,
     History.expire: 1,
@@ -454,6 +491,7 @@ _WEIGHED: dict[Callable[[History], None], float] = {
     History.give_often: 0.2,
     History.take: 1,
     History.take_too_much: 0.5,
+    History.clear_debt: 0.5,
     History.reverse: 2,
     History.restore: 1,
 }
@@ -525,8 +563,8 @@ def _instead(name: str, bug: Any) -> Plant:
     return lambda: patch.object(model, name, bug)
 
 
-_real_settle, _real_take, _real_take_back = model.settle, model._take, model._take_back
-_real_record, _real_merged, _real_last = model._record, model._merged, model._last_credits
+_real_settle, _real_take, _real_reverse = model.settle, model._take, model.reverse
+_real_record, _real_grace, _real_last = model._record, model._with_grace, model._last_credits
 
 
 def _settle_for_nothing(wallet: Wallet, hold: Hold, used: int, *rest: Any) -> Change:
@@ -538,8 +576,8 @@ def _first_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
     return _real_last(turned, unused)
 
 
-def _drop_instead_of_merging(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
-    return grants[:LIVE_GRANTS_LIMIT]
+def _drop_instead_of_merging(grants: Iterable[Grant]) -> tuple[tuple[Grant, ...], tuple[()]]:
+    return tuple(grants)[:LIVE_GRANTS_LIMIT], ()
 
 
 def _take_the_oldest(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant, ...], Hold]:
@@ -547,8 +585,11 @@ def _take_the_oldest(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant,
     return _real_take(by_age, amount)
 
 
-def _no_debt(*args: Any, debt: int) -> Change:
-    return _real_take_back(*args, debt=0)
+def _no_debt(wallet: Wallet, *args: Any) -> Change:
+    done = _real_reverse(wallet, *args)
+    [entry] = done.entries
+    entry = replace(entry, debt_change=0, debt_after=wallet.debt)
+    return Change(replace(done.wallet, debt=wallet.debt), (entry,))
 
 
 def _same_version(change: Change, wallet: Wallet, *args: Any, **kwargs: Any) -> Change:
@@ -559,28 +600,25 @@ def _same_version(change: Change, wallet: Wallet, *args: Any, **kwargs: Any) -> 
     return Change(done.wallet, (*done.entries[:-1], last))
 
 
-def _give_back_what_is_due(
-    grants: Sequence[Grant], slices: Iterable[Grant], *_: Any
-) -> tuple[Grant, ...]:
-    live = {grant.grant_id: grant for grant in grants}
-    for piece in slices:
-        known = live.get(piece.grant_id)
-        more = known.remaining if known else 0
-        live[piece.grant_id] = replace(piece, remaining=piece.remaining + more)
-    return _real_merged(tuple(live.values()))
+def _one_grace_for_many_is_lost(*args: Any) -> list[Grant]:
+    back = _real_grace(*args)
+    return [replace(g, remaining=1) if g.source == "refund" and g.merged else g for g in back]
 
 
 PLANTED: dict[str, Plant] = {
     "everything held is spent": _instead("settle", _settle_for_nothing),
     "the first credits come back": _instead("_last_credits", _first_credits),
     "nothing expires": _instead("expire_due", lambda wallet, now: Change(wallet, ())),
+    "what is due can be spent": _instead("_require_current", lambda wallet, now: None),
     "merging loses grants": _instead("_merged", _drop_instead_of_merging),
     "spending by age only": _instead("_take", _take_the_oldest),
-    "a reversal makes no debt": _instead("_take_back", _no_debt),
+    "a reversal makes no debt": _instead("reverse", _no_debt),
+    "what comes in pays no debt": _instead("_pay_debt", lambda change, *_: change),
     "a reversal takes gifts as well": _instead("_is_purchased", lambda grant: True),
     "any purchase is reversed first": _instead("_own_first", lambda g, _: g.spending_order()),
     "two entries with one version": _instead("_record", _same_version),
-    "no grace for what is due": _instead("_give_back", _give_back_what_is_due),
+    "no grace for what is due": _instead("_with_grace", lambda slices, *_: list(slices)),
+    "a grace for many is lost": _instead("_with_grace", _one_grace_for_many_is_lost),
     "a grace of a minute": _instead("GRACE_SECONDS", 60),
     "a grant is due too late": lambda: patch.object(
         Grant, "is_due", lambda self, now: self.expires_at is not None and self.expires_at < now

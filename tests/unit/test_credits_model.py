@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,20 +13,34 @@ from darkroom.credits.model import (
     BONUS_PRIORITY,
     Change,
     EntryType,
+    Grant,
     Hold,
+    Merge,
+    Reason,
     Wallet,
+    adjust,
+    clear_debt,
     expire_due,
     open_wallet,
     reserve,
+    restore,
+    reverse,
     settle,
+    spendable,
 )
-from darkroom.kernel.errors import InvalidInput, PaymentRequired
-from darkroom.kernel.limits import LIVE_GRANTS_LIMIT
+from darkroom.credits.store import grant_to_dict, hold_to_json
+from darkroom.kernel.errors import ConcurrentUpdate, InvalidInput, PaymentRequired
+from darkroom.kernel.limits import (
+    EXPIRIES_PER_TRANSACTION_LIMIT,
+    LIVE_GRANTS_LIMIT,
+    MERGED_ORIGINS_LIMIT,
+)
 from tests.support.builders import a_grant, a_wallet, credited
 from tests.support.world import START
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(milliseconds=1)
 
 
 def remaining(wallet: Wallet) -> dict[str, int]:
@@ -198,40 +214,142 @@ def test_a_grant_expires_at_its_moment_and_not_before() -> None:
     assert due.wallet.grants == ()
 
 
+def test_no_operation_goes_on_while_grants_are_due() -> None:
+    wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
+    reserved, hold = reserve(wallet, 1, "first", START)
+    now = START + HOUR
+    reason = Reason("x", "x", "x", "x")
+
+    for operation in (
+        lambda: credited(wallet, a_grant("new", 1), now),
+        lambda: reserve(wallet, 2, "job", now),
+        lambda: settle(reserved.wallet, hold, 1, "first", now),
+        lambda: reverse(wallet, "there", 1, reason, now),
+        lambda: restore(wallet, "there", 1, reason, now),
+        lambda: adjust(wallet, -1, reason, now, expires_at=None),
+        lambda: adjust(wallet, 1, reason, now, expires_at=None),
+    ):
+        with pytest.raises(ConcurrentUpdate):
+            operation()
+
+
 def test_expired_credits_cannot_be_reserved() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 1))
+    current = expire_due(wallet, START + HOUR).wallet
 
     with pytest.raises(PaymentRequired) as refusal:
-        reserve(wallet, 2, "job", START + HOUR)
+        reserve(current, 2, "job", START + HOUR)
 
     assert refusal.value.facts["balance"] == 1
 
 
-def test_due_grants_expire_inside_every_operation() -> None:
-    wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
-    reserved, hold = reserve(wallet, 1, "first", START)
-    now = START + HOUR
+def test_what_can_be_spent_leaves_out_what_is_due() -> None:
+    wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 1))
 
-    bought = credited(wallet, a_grant("new", 1), now)
-    spent, _ = reserve(wallet, 2, "job", now)
-    settled = settle(reserved.wallet, hold, 1, "first", now)
+    seen = spendable(wallet, START + HOUR)
 
-    for change in (bought, spent, settled):
-        assert change.entries[0].cause == "expire#gone"
-        assert "gone" not in remaining(change.wallet)
+    assert (seen.balance, remaining(seen)) == (1, {"there": 1})
+
+
+def test_only_so_many_grants_expire_in_one_change() -> None:
+    gifts = [a_grant(f"g{n:02}", 1, expires_in=HOUR + n * MOMENT) for n in range(40)]
+    wallet = a_wallet(*gifts)
+
+    first = expire_due(wallet, START + DAY)
+    second = expire_due(first.wallet, START + DAY)
+
+    assert len(first.entries) == EXPIRIES_PER_TRANSACTION_LIMIT
+    assert len(second.entries) == 40 - EXPIRIES_PER_TRANSACTION_LIMIT
+    assert second.wallet.grants == ()
+
+
+def test_an_expiry_that_meets_its_own_cause_takes_the_next_number() -> None:
+    wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
+
+    change = expire_due(wallet, START + HOUR, happened={"expire#g", "expire#g#2"})
+
+    assert told(change) == [("expire#g#3", -5, 0, 0, 0, 2)]
 
 
 def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
     reserved, hold = reserve(wallet, 3, "job", START)
     now = START + 2 * HOUR
+    current = expire_due(reserved.wallet, now).wallet
 
-    change = settle(reserved.wallet, hold, 1, "job", now)
+    change = settle(current, hold, 1, "job", now)
 
     [grant] = change.wallet.grants
     assert (grant.remaining, grant.source, grant.expires_at) == (2, "refund", now + DAY)
-    assert [entry.cause for entry in change.entries] == ["expire#g", "settle#job", "refund#job"]
+    assert [entry.cause for entry in change.entries] == ["settle#job", "refund#job"]
     assert change.wallet.balance == 2
+
+
+def test_what_expired_on_the_ledger_comes_back_with_grace_by_a_clock_behind() -> None:
+    wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
+    reserved, hold = reserve(wallet, 3, "job", START)
+    current = expire_due(reserved.wallet, START + HOUR).wallet
+    behind = START + HOUR - 5 * MOMENT
+
+    change = settle(current, hold, 0, "job", behind, expired={"g"})
+
+    [grant] = change.wallet.grants
+    assert grant.grant_id != "g"
+    assert (grant.remaining, grant.expires_at) == (3, behind + DAY)
+
+
+def test_all_that_expired_while_held_comes_back_as_one_grant() -> None:
+    gifts = [a_grant(f"g{n:02}", 2, expires_in=HOUR + n * MOMENT) for n in range(LIVE_GRANTS_LIMIT)]
+    wallet = a_wallet(*gifts)
+    reserved, hold = reserve(wallet, wallet.balance, "job", START)
+
+    change = settle(reserved.wallet, hold, 1, "job", START + DAY)
+
+    [grant] = change.wallet.grants
+    assert grant.remaining == 2 * LIVE_GRANTS_LIMIT - 1
+    assert len(change.entries) == 2
+
+
+# Debts
+
+
+def in_debt(debt: int, *grants: Grant) -> Wallet:
+    return replace(a_wallet(*grants), debt=debt)
+
+
+def test_credits_that_return_pay_an_open_debt_first_the_purchased_ones_before_others() -> None:
+    wallet = a_wallet(a_grant("gift", 3, source="adjust", priority=10), a_grant("pur", 5))
+    reserved, hold = reserve(wallet, 8, "job", START)
+
+    change = settle(replace(reserved.wallet, debt=4), hold, 0, "job", START)
+
+    assert told(change) == [
+        ("refund#job", 8, -8, 8, 0, 4),
+        ("debt#refund#job", -4, 0, 4, 0, 5),
+    ]
+    assert (change.wallet.debt, remaining(change.wallet)) == (0, {"gift": 3, "pur": 1})
+
+
+@pytest.mark.parametrize(("debt", "left", "balance"), [(3, 0, 4), (7, 0, 0), (9, 2, 0)])
+def test_a_gift_pays_an_open_debt_first(debt: int, left: int, balance: int) -> None:
+    reason = Reason("adjust#1", "adjustment", "op", "A gift")
+
+    change = adjust(in_debt(debt), 7, reason, START, expires_at=None)
+
+    assert [entry.cause for entry in change.entries] == ["adjust#1", "debt#adjust#1"]
+    assert (change.wallet.debt, change.wallet.balance) == (left, balance)
+
+
+def test_an_operator_clears_a_debt_without_touching_the_balance() -> None:
+    reason = Reason("adjust#1", "adjustment", "op", "Goodwill")
+
+    change = clear_debt(in_debt(5, a_grant(credits=2)), 3, reason, START)
+
+    [entry] = change.entries
+    assert (entry.type, entry.amount, entry.debt_change) == (EntryType.ADJUST, 0, -3)
+    assert (change.wallet.debt, change.wallet.balance) == (2, 2)
+    with pytest.raises(InvalidInput):
+        clear_debt(change.wallet, 3, reason, START)
 
 
 def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
@@ -298,15 +416,58 @@ def test_the_smallest_grants_of_a_kind_are_merged() -> None:
     assert {merged.grant_id, *merged.merged} == {"pur_49", "pur_50"}
 
 
-def test_grants_with_an_expiry_or_of_another_kind_are_never_merged() -> None:
-    expiring = [a_grant(f"exp_{n:02}", 1, expires_in=DAY) for n in range(LIVE_GRANTS_LIMIT - 2)]
+def test_grants_of_another_kind_are_never_merged() -> None:
+    gifts = [a_grant(f"adj_{n:02}", 1, source="adjust") for n in range(LIVE_GRANTS_LIMIT - 2)]
     bonus = a_grant("bonus", 1, source="bonus", priority=BONUS_PRIORITY)
 
-    wallet = a_wallet(*expiring, bonus, a_grant("pur_1", 1), a_grant("pur_2", 1))
+    wallet = a_wallet(*gifts, bonus, a_grant("pur_1", 1), a_grant("pur_2", 1))
 
-    assert [grant.grant_id for grant in wallet.grants if grant.merged] == ["pur_1"]
+    assert len(wallet.grants) == LIVE_GRANTS_LIMIT
     assert remaining(wallet)["bonus"] == 1
-    assert sum(1 for grant in wallet.grants if grant.expires_at) == len(expiring)
+    assert {grant.source for grant in wallet.grants if grant.merged} == {"adjust"}
+
+
+def test_expiring_grants_of_one_kind_and_moment_are_one_grant() -> None:
+    wallet = a_wallet(*(a_grant(f"g{n:03}", 1, expires_in=HOUR) for n in range(110)))
+
+    [grant] = wallet.grants
+    assert (grant.grant_id, grant.remaining) == ("g000", 110)
+    assert sum(grant.merged.values()) == MERGED_ORIGINS_LIMIT
+
+
+@pytest.mark.parametrize("count", [1, 50, 51, 99, 100, 101, 1000])
+def test_a_wallet_never_has_more_than_fifty_grants(count: int) -> None:
+    """Also when each expires at a moment of its own: the closest are merged, the later stays."""
+    wallet = Wallet(account_id="alice")
+    for number in range(count):
+        grant = a_grant(f"g{number:04}", 1, expires_in=HOUR + number * MOMENT)
+        wallet = credited(wallet, grant).wallet
+
+    assert len(wallet.grants) == min(count, LIVE_GRANTS_LIMIT)
+    assert wallet.balance == sum(grant.remaining for grant in wallet.grants) == count
+    assert max(g.expires_at for g in wallet.grants if g.expires_at) == (
+        START + HOUR + (count - 1) * MOMENT
+    )
+
+
+def test_an_entry_says_which_grants_were_merged_with_it() -> None:
+    wallet = a_wallet(*(a_grant(f"pur_{n:02}", n + 1) for n in range(LIVE_GRANTS_LIMIT)))
+
+    change = credited(wallet, a_grant("new", 100))
+
+    [entry] = change.entries
+    assert entry.merges == (Merge("pur_01", "pur_00", 2),)
+    assert entry.moves == {"new": 100, "pur_00": 2, "pur_01": -2}
+
+
+def test_a_wallet_of_a_thousand_purchases_stays_small() -> None:
+    wallet = a_wallet(*(a_grant(f"pur_{n:026}", 1) for n in range(1000)))
+    _, hold = reserve(wallet, wallet.balance, "job", START)
+
+    stored = json.dumps([grant_to_dict(grant) for grant in wallet.grants])
+
+    assert len(stored) < 100_000
+    assert len(hold_to_json(hold)) < 100_000
 
 
 def test_a_merged_grant_that_was_held_whole_still_knows_what_it_was_made_of() -> None:

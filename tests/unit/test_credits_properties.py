@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from darkroom.credits import model
 from darkroom.credits.model import Change, Entry, EntryType, Hold, Wallet
 from darkroom.kernel.errors import PaymentRequired
-from darkroom.kernel.limits import LIVE_GRANTS_LIMIT
+from darkroom.kernel.limits import EXPIRIES_PER_TRANSACTION_LIMIT, LIVE_GRANTS_LIMIT
 from tests.support.builders import a_grant, credited
 from tests.support.world import START
 
@@ -79,14 +79,15 @@ class Ledger(RuleBasedStateMachine):
             self.name(), amount, priority=priority, created_at=self.now, expires_in=left
         )
 
-        self.apply(credited(self.wallet, grant, self.now))
+        self.apply(credited(self.current(), grant, self.now))
 
         self.came_in += amount
 
     @rule(count=st.integers(min_value=10, max_value=40))
     def buy_often(self, count: int) -> None:
         for _ in range(count):
-            self.apply(credited(self.wallet, a_grant(self.name(), 1, created_at=self.now)))
+            grant = a_grant(self.name(), 1, created_at=self.now)
+            self.apply(credited(self.current(), grant, self.now))
             self.came_in += 1
 
     @rule(target=holds, share=st.integers(min_value=1, max_value=100))
@@ -96,7 +97,7 @@ class Ledger(RuleBasedStateMachine):
             return "", Hold()
         job, amount = self.name(), max(1, spendable * share // 100)
 
-        change, hold = model.reserve(self.wallet, amount, job, self.now)
+        change, hold = model.reserve(self.current(), amount, job, self.now)
         self.apply(change)
 
         assert hold.credits == amount
@@ -105,7 +106,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(more=amounts)
     def reserve_too_much(self, more: int) -> None:
-        before, spendable = self.wallet, self.spendable()
+        before, spendable = self.current(), self.spendable()
 
         with pytest.raises(PaymentRequired) as refusal:
             model.reserve(self.wallet, spendable + more, self.name(), self.now)
@@ -120,7 +121,7 @@ class Ledger(RuleBasedStateMachine):
             return
         used = hold.credits * share // 100
 
-        self.apply(model.settle(self.wallet, hold, used, job, self.now))
+        self.apply(model.settle(self.current(), hold, used, job, self.now))
 
         self.spent += used
         self.settled[job] = (self.open.pop(job), used)
@@ -131,9 +132,15 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        self.apply(model.expire_due(self.wallet, self.now))
+        assert not model.due_grants(self.current(), self.now)
 
-        assert not any(grant.is_due(self.now) for grant in self.wallet.grants)
+    def current(self) -> Wallet:
+        """The wallet, after what is due has expired: a bounded number in each change."""
+        while model.due_grants(self.wallet, self.now):
+            change = model.expire_due(self.wallet, self.now)
+            assert len(change.entries) <= EXPIRIES_PER_TRANSACTION_LIMIT
+            self.apply(change)
+        return self.wallet
 
     def spendable(self) -> int:
         return sum(g.remaining for g in self.wallet.grants if not g.is_due(self.now))
@@ -170,9 +177,8 @@ class Ledger(RuleBasedStateMachine):
         assert self.came_in == here + self.spent + self.expired
 
     @invariant()
-    def grants_that_can_be_merged_stay_within_the_limit(self) -> None:
-        lasting = [grant for grant in self.wallet.grants if grant.expires_at is None]
-        assert len(lasting) <= LIVE_GRANTS_LIMIT
+    def grants_stay_within_the_limit(self) -> None:
+        assert len(self.wallet.grants) <= LIVE_GRANTS_LIMIT
 
     def teardown(self) -> None:
         """L5 once more, from the side of the history: used + returned = reserved."""

@@ -116,8 +116,8 @@ def test_grants_expire_one_by_one_as_their_times_come(world: World, user: str) -
 
 def test_several_due_grants_of_a_wallet_are_an_entry_each(world: World, user: str) -> None:
     for number in range(4):
-        give(world, user, 1, key=str(number), hours=1)
-    world.clock.move(hours=1)
+        give(world, user, 1, key=str(number), hours=1, milliseconds=number)
+    world.clock.move(hours=2)
 
     assert sweep(world) == {"expired": 4}
     assert [entry.amount for entry in expiries(user)] == [-1] * 4

@@ -17,6 +17,7 @@ from darkroom.workers import sweep as sweep_worker
 from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state
 from tests.support.stripe_stand_in import Shop, open_shop
+from tests.support.world import Answer
 
 STORY = 2
 PRICE = 1599
@@ -450,6 +451,78 @@ def test_the_next_purchase_pays_the_debt_first(shop: Shop, user: str) -> None:
     assert confirm(shop.world, user, key="free").status == 202
 
 
+@pytest.mark.parametrize("refund_at", [0, 1, 2], ids=["first", "between", "last"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_refund_and_cancellations_in_any_order_leave_one_wallet(
+    refund_at: int, turned: bool, shop: Shop, user: str
+) -> None:
+    """Two trailers hold the bonus and half of the purchase; the payment is refunded in full."""
+    payment_id = shop.buy(user, "Starter")
+    jobs = [
+        confirm(shop.world, user, mode="trailer", key=key).body["jobId"] for key in ("one", "two")
+    ]
+    for step, job_id in enumerate([*(reversed(jobs) if turned else jobs), None]):
+        if step == refund_at:
+            shop.stripe.refund(payment_id)
+            shop.deliver_all()
+        if job_id is not None:
+            shop.world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+
+    assert shop.worth(user)[:3] == (5, 0, 0)
+    assert confirm(shop.world, user, key="free").status == 202
+
+
+def test_credits_and_quote_report_an_open_debt_and_an_operator_clears_it(
+    shop: Shop, user: str
+) -> None:
+    payment_id = shop.buy(user, "Starter")
+    use_up(shop, user, 12)
+    shop.stripe.refund(payment_id)
+    shop.deliver_all()
+    inputs = {"prompt": "a red boat", "count": 1}
+
+    def quote() -> tuple[int, bool]:
+        body = {"recipe": "images", "inputs": inputs}
+        answer = shop.world.call("POST", "/api/jobs/quote", body, user=user)
+        return answer.body["debt"], answer.body["sufficient"]
+
+    def clear(body: dict[str, Any], key: str) -> Answer:
+        path = f"/api/admin/accounts/{user}/debt"
+        return shop.world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
+
+    owed = shop.world.call("GET", "/api/credits", user=user).body["debt"], quote()
+    part = clear({"amount": 3, "reason": "Goodwill"}, "part")
+    again = clear({"amount": 3, "reason": "Goodwill"}, "part")
+    too_much = clear({"amount": 5, "reason": "Goodwill"}, "more")
+    rest = clear({"reason": "Goodwill"}, "rest")
+    nothing = clear({"reason": "Goodwill"}, "none")
+    adjust(shop, user, 1)
+
+    assert owed == (7, (7, False))
+    assert (part.status, part.body["debt"], part.body["balance"]) == (201, 4, 0)
+    assert again.body == part.body
+    assert (too_much.status, too_much.body["fields"][0]["path"]) == (400, "amount")
+    assert (rest.status, rest.body["debt"]) == (201, 0)
+    assert (nothing.status, nothing.body["code"]) == (409, "NO_DEBT")
+    assert quote() == (0, True)
+    assert shop.world.call("POST", f"/api/admin/accounts/{user}/debt", {"reason": "x"}, user=user,
+                           key="no").status == 403  # fmt: skip
+
+
+def test_a_gift_pays_the_debt_first(shop: Shop, user: str) -> None:
+    payment_id = shop.buy(user, "Starter")
+    use_up(shop, user, 15)
+    shop.stripe.refund(payment_id)
+    shop.deliver_all()
+
+    adjust(shop, user, 4)
+    still = shop.worth(user)
+    adjust(shop, user, 8)
+
+    assert still[:3] == (0, 0, 6)
+    assert shop.worth(user)[:3] == (2, 0, 0)
+
+
 def test_a_won_dispute_forgives_the_debt_it_made(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user, "Value")
     use_up(shop, user, 25)
@@ -494,9 +567,8 @@ def test_a_reversal_does_not_touch_what_a_running_job_holds(
 
     assert held == (0, 5, 5, 0)
     balance, still_held, debt, _ = shop.worth(user)
-    assert (still_held, debt) == (0, 5)
-    # What a job gives back returns to its grant; the debt is for the next purchase to pay.
-    assert (balance == 0) is succeeds
+    # Two of the six promised outputs were made for one credit; the other four pay the debt.
+    assert (balance, still_held, debt) == (0, 0, 5 if succeeds else 1)
     assert confirm(shop.world, user, key="blocked").body["code"] == "CREDITS_DEBT"
 
 

@@ -66,6 +66,7 @@ def test_an_account_seen_for_the_first_time_has_the_bonus(world: World, user: st
     assert answer.body == {
         "balance": 5,
         "held": 0,
+        "debt": 0,
         "grants": [{"grantId": "bonus#signup", "source": "bonus", "remaining": 5}],
         "nextCursor": None,
     }

@@ -8,6 +8,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A payment was taken back. Please settle the open credits first.",
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
+    "TOO_MANY_CHILDREN": (
+        "Too many versions were made from this job. Please delete some, or run it again.",
+        "이 작업에서 만든 버전이 너무 많습니다. 일부를 삭제하거나 새로 실행해 주세요.",
+    ),
+    "NO_DEBT": (
+        "This account owes nothing.",
+        "이 계정에는 갚을 크레딧이 없습니다.",
+    ),
     "PLAN_LIMIT": (
         "Your plan allows no more of this. Please choose a larger plan, or make room.",
         "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",

@@ -107,6 +107,7 @@ class QuoteAnswer(Answer):
     credits: int
     breakdown: list[QuotePart]
     balance: int
+    debt: int
     sufficient: bool
 
 
@@ -195,6 +196,13 @@ class AdjustRequest(Request):
     expires_at: str | None = None
 
 
+class ClearDebtRequest(Request):
+    """``amount`` of the open debt; without it all of it."""
+
+    amount: Annotated[int, Field(ge=1, le=ADJUST_LIMIT_CREDITS)] | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
+
+
 class CreateJobsRequest(Request):
     recipe: Identifier
     inputs: dict[str, Any]
@@ -241,8 +249,11 @@ class TransactionAnswer(Answer):
 
 
 class WalletAnswer(Answer):
+    """``debt`` is what a refunded payment left open; while it is, nothing can be spent."""
+
     balance: int
     held: int
+    debt: int
     grants: list[GrantAnswer]
     transactions: list[TransactionAnswer]
     next_cursor: str | None
@@ -256,6 +267,7 @@ class TransactionsAnswer(Answer):
 class AdjustAnswer(Answer):
     transaction: TransactionAnswer
     balance: int
+    debt: int
 
 
 class PatchAccountRequest(Request):

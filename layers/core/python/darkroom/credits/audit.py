@@ -7,6 +7,7 @@ specification.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ _SIGNS: dict[EntryType, tuple[str, str]] = {
     EntryType.SETTLE: ("0", "-"),
     EntryType.EXPIRE: ("-", "0"),
     EntryType.REVERSAL: ("±", "0"),
-    EntryType.ADJUST: ("+-", "0"),
+    EntryType.ADJUST: ("±", "0"),
 }
 _CAUSES: dict[EntryType, tuple[str, ...]] = {
     EntryType.PURCHASE: ("purchase#",),
@@ -193,10 +194,16 @@ def _causes(books: Books, entries: Sequence[Entry]) -> Iterator[Breach]:
             yield _breach(books, "L4", f"is no cause of {entry.type}", entry)
         elif entry.type in _NAMED and entry.cause.partition("#")[2] != entry.reference_id:
             yield _breach(books, "L4", f"refers to {entry.reference_id}", entry)
-        elif entry.debt_change and entry.type is not EntryType.REVERSAL:
+        elif entry.debt_change and not _may_change_debt(entry):
             yield _breach(books, "L4", f"no {entry.type} changes a debt", entry)
         elif not _means_what_it_says(books, by_cause, entry):
             yield _breach(books, "L4", "is not what its cause says", entry)
+
+
+def _may_change_debt(entry: Entry) -> bool:
+    """A reversal makes or ends a debt; an operator clears one without touching the balance."""
+    cleared = entry.type is EntryType.ADJUST and entry.amount == 0 and entry.debt_change < 0
+    return entry.type is EntryType.REVERSAL or cleared
 
 
 def _means_what_it_says(books: Books, by_cause: Mapping[str, Entry], entry: Entry) -> bool:
@@ -205,11 +212,15 @@ def _means_what_it_says(books: Books, by_cause: Mapping[str, Entry], entry: Entr
         return (entry.cause, entry.reference_id) == ("bonus#signup", books.account_id)
     if entry.type is EntryType.EXPIRE:
         grant_id = entry.reference_id
-        return entry.cause == f"expire#{grant_id}" and entry.moves == {grant_id: entry.amount}
+        cause = re.sub(r"#\d+$", "", entry.cause)
+        named = f"expire#{grant_id}" in (entry.cause, cause)
+        return named and entry.moves == {grant_id: entry.amount}
     if entry.cause.startswith("debt#"):
-        pays = f"purchase#{entry.reference_id}" in by_cause
-        named = entry.cause == f"debt#{entry.reference_id}"
-        return pays and named and entry.amount == entry.debt_change < 0
+        income = entry.cause.removeprefix("debt#")
+        pays = income in by_cause or f"purchase#{income}" in by_cause
+        return pays and entry.amount == entry.debt_change < 0
+    if entry.type is EntryType.ADJUST:
+        return bool(entry.amount) != bool(entry.debt_change)
     return True
 
 
@@ -306,6 +317,7 @@ def _conservation(books: Books, wallet: Wallet, entries: Sequence[Entry]) -> Ite
     """L7: credits in = balance + held + spent + expired + reversed - debt + taken by hand."""
     came = sum(entry.amount for entry in entries if entry.type in _INCOME)
     came += sum(e.amount for e in entries if e.type is EntryType.ADJUST and e.amount > 0)
+    came -= sum(e.debt_change for e in entries if e.type is EntryType.ADJUST)
     by_hand = -sum(e.amount for e in entries if e.type is EntryType.ADJUST and e.amount < 0)
     spent = -sum(e.held_change for e in entries if e.type is EntryType.SETTLE)
     expired = -sum(e.amount for e in entries if e.type is EntryType.EXPIRE)

@@ -1,20 +1,31 @@
 """The arithmetic of wallets: pure, without clock, store or network.
 
 Every operation takes a wallet and returns a ``Change``: the wallet after it and the ledger
-entries that explain the difference, one version number each. Grants that are due expire inside
-every operation, so expired credits are never spendable. Laws L1-L7 of the credits
+entries that explain the difference, one version number each. Laws L1-L7 of the credits
 specification hold for every change that this module returns.
+
+No change grows with the data. A wallet has at most ``LIVE_GRANTS_LIMIT`` grants. Due grants
+expire in changes of their own (``expire_due``), a bounded number at a time; every other operation
+refuses a wallet that has due grants, so expired credits are never spendable. Any other operation
+writes at most three entries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import count, pairwise
 
-from darkroom.kernel.errors import InvalidInput, PaymentRequired
-from darkroom.kernel.limits import GRACE_SECONDS, LIVE_GRANTS_LIMIT, SIGNUP_BONUS_CREDITS
+from darkroom.kernel.errors import ConcurrentUpdate, InvalidInput, PaymentRequired
+from darkroom.kernel.limits import (
+    EXPIRIES_PER_TRANSACTION_LIMIT,
+    GRACE_SECONDS,
+    LIVE_GRANTS_LIMIT,
+    MERGED_ORIGINS_LIMIT,
+    SIGNUP_BONUS_CREDITS,
+)
 
 PURCHASE_PRIORITY = 50
 BONUS_PRIORITY = 10
@@ -43,7 +54,11 @@ class Grant:
     created_at: datetime
     expires_at: datetime | None = None
     merged: Mapping[str, int] = field(default_factory=dict)
-    """Grants folded into this one: id → credits they brought, so a reversal finds its purchase."""
+    """Grants merged into this one: id → credits they brought, so a reversal finds its purchase.
+
+    The ``MERGED_ORIGINS_LIMIT`` largest are kept. A reversal of any other purchase takes from
+    the other purchased credits, which changes neither the balance nor the debt.
+    """
 
     def spending_order(self) -> tuple[int, float, float, str]:
         expiry = self.expires_at.timestamp() if self.expires_at else float("inf")
@@ -62,6 +77,15 @@ class Wallet:
     grants: tuple[Grant, ...] = ()
     debt: int = 0
     """Credits that a reversal could not take back; blocks holds until a purchase pays them."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One grant became part of another: ``credits`` moved from the first to the second."""
+
+    from_id: str
+    into_id: str
+    credits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +108,10 @@ class Entry:
     """Grant id → change of what remains of it; adds up to ``amount``."""
     debt_change: int = 0
     debt_after: int = 0
+    merges: tuple[Merge, ...] = ()
+    """Grants that were merged with it, in this order; ``moves`` contains them."""
+    expires_at: datetime | None = None
+    """When the grant that it brought expires, if it does."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +161,15 @@ def open_wallet(account_id: str, now: datetime) -> Change:
     return add_grant(Wallet(account_id=account_id), grant, EntryType.BONUS, reason, now)
 
 
+def spendable(wallet: Wallet, now: datetime) -> Wallet:
+    """The wallet as its owner may use it now: without the grants that are due.
+
+    For views and quotes. The ledger shows the expiry as soon as it is written.
+    """
+    live = tuple(grant for grant in wallet.grants if not grant.is_due(now))
+    return replace(wallet, grants=live, balance=sum(grant.remaining for grant in live))
+
+
 def add_grant(
     wallet: Wallet, grant: Grant, entry_type: EntryType, reason: Reason, now: datetime
 ) -> Change:
@@ -140,12 +177,23 @@ def add_grant(
 
     Raises:
         InvalidInput: the grant holds no credits.
+        ConcurrentUpdate: grants are due.
     """
     _require_positive(grant.remaining)
-    change = expire_due(wallet, now)
-    grants = _merged((*change.wallet.grants, grant))
-    after = replace(change.wallet, grants=grants)
-    return _record(change, after, entry_type, grant.remaining, 0, reason, now)
+    _require_current(wallet, now)
+    grants, merges = _merged((*wallet.grants, grant))
+    after = replace(wallet, grants=grants)
+    return _record(
+        Change(wallet, ()),
+        after,
+        entry_type,
+        grant.remaining,
+        0,
+        reason,
+        now,
+        merges=merges,
+        expires_at=grant.expires_at,
+    )
 
 
 def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) -> Change:
@@ -153,15 +201,10 @@ def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) ->
 
     Raises:
         InvalidInput: the grant holds no credits.
+        ConcurrentUpdate: grants are due.
     """
     change = add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
-    paid = min(change.wallet.debt, grant.remaining)
-    if not paid:
-        return change
-    payment = Reason(
-        f"debt#{reason.reference_id}", reason.reference_type, reason.reference_id, "Debt paid"
-    )
-    return _take_back(change, grant.grant_id, paid, EntryType.REVERSAL, payment, now, debt=-paid)
+    return _pay_debt(change, f"debt#{reason.reference_id}", reason, now)
 
 
 def reverse(
@@ -172,13 +215,22 @@ def reverse(
 
     Raises:
         InvalidInput: the amount is not a positive integer.
+        ConcurrentUpdate: grants are due.
     """
     _require_positive(credits)
-    change = expire_due(wallet, now)
-    purchased = sum(grant.remaining for grant in change.wallet.grants if _is_purchased(grant))
+    _require_current(wallet, now)
+    purchased = sum(grant.remaining for grant in wallet.grants if _is_purchased(grant))
     taken = min(credits, purchased)
-    return _take_back(
-        change, purchase_id, taken, EntryType.REVERSAL, reason, now, debt=credits - taken
+    kept = _take_back(wallet.grants, taken, purchase_id)
+    return _record(
+        Change(wallet, ()),
+        replace(wallet, grants=kept),
+        EntryType.REVERSAL,
+        -taken,
+        0,
+        reason,
+        now,
+        debt=credits - taken,
     )
 
 
@@ -189,23 +241,32 @@ def restore(
 
     Raises:
         InvalidInput: the amount is not a positive integer.
+        ConcurrentUpdate: grants are due.
     """
     _require_positive(credits)
-    change = expire_due(wallet, now)
-    forgiven = min(credits, change.wallet.debt)
-    back = Grant(
-        grant_id=purchase_id,
-        source="purchase",
-        remaining=credits - forgiven,
-        priority=PURCHASE_PRIORITY,
-        created_at=now,
-    )
-    grants = _give_back(change.wallet.grants, (back,), reason.reference_id, now)
-    if not back.remaining:
-        grants = change.wallet.grants
-    after = replace(change.wallet, grants=grants)
+    _require_current(wallet, now)
+    forgiven = min(credits, wallet.debt)
+    grants = wallet.grants
+    merges: tuple[Merge, ...] = ()
+    if credits > forgiven:
+        back = Grant(
+            grant_id=purchase_id,
+            source="purchase",
+            remaining=credits - forgiven,
+            priority=PURCHASE_PRIORITY,
+            created_at=now,
+        )
+        grants, merges = _merged(_returned(wallet.grants, (back,)))
     return _record(
-        change, after, EntryType.REVERSAL, back.remaining, 0, reason, now, debt=-forgiven
+        Change(wallet, ()),
+        replace(wallet, grants=grants),
+        EntryType.REVERSAL,
+        credits - forgiven,
+        0,
+        reason,
+        now,
+        debt=-forgiven,
+        merges=merges,
     )
 
 
@@ -214,12 +275,13 @@ def adjust(
 ) -> Change:
     """An operator gives or takes credits; never below zero, and never from a hold.
 
+    An open debt is paid from a gift first.
+
     Raises:
         InvalidInput: the amount is zero or no integer, or more than the balance is taken.
+        ConcurrentUpdate: grants are due.
     """
-    if isinstance(amount, bool) or not isinstance(amount, int) or amount == 0:
-        raise InvalidInput("an adjustment is an integer other than zero")
-    change = expire_due(wallet, now)
+    _require_adjustment(amount)
     if amount > 0:
         grant = Grant(
             grant_id=reason.cause,
@@ -229,16 +291,34 @@ def adjust(
             created_at=now,
             expires_at=expires_at,
         )
-        grants = _merged((*change.wallet.grants, grant))
-    elif -amount > change.wallet.balance:
+        change = add_grant(wallet, grant, EntryType.ADJUST, reason, now)
+        return _pay_debt(change, f"debt#{reason.cause}", reason, now)
+    _require_current(wallet, now)
+    if -amount > wallet.balance:
         raise InvalidInput(
             "more than the balance",
             fields=[{"path": "amount", "message": "takes more than the balance"}],
         )
-    else:
-        grants, _ = _take(change.wallet.grants, -amount)
-    after = replace(change.wallet, grants=grants)
-    return _record(change, after, EntryType.ADJUST, amount, 0, reason, now)
+    kept, _ = _take(wallet.grants, -amount)
+    after = replace(wallet, grants=kept)
+    return _record(Change(wallet, ()), after, EntryType.ADJUST, amount, 0, reason, now)
+
+
+def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Change:
+    """An operator forgives a debt, or a part of it: credits that the account need not pay.
+
+    Raises:
+        InvalidInput: not a positive integer, or more than the debt.
+        ConcurrentUpdate: grants are due.
+    """
+    _require_positive(amount)
+    _require_current(wallet, now)
+    if amount > wallet.debt:
+        raise InvalidInput(
+            "more than the debt",
+            fields=[{"path": "amount", "message": "is more than the open debt"}],
+        )
+    return _record(Change(wallet, ()), wallet, EntryType.ADJUST, 0, 0, reason, now, debt=-amount)
 
 
 def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Change, Hold]:
@@ -248,67 +328,104 @@ def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Ch
         InvalidInput: the amount is not a positive integer.
         PaymentRequired: the balance does not cover it, or (CREDITS_DEBT) a debt is open;
             ``needed``, ``balance`` and ``shortfall`` are its facts.
+        ConcurrentUpdate: grants are due.
     """
     _require_positive(amount)
-    change = expire_due(wallet, now)
-    if change.wallet.debt:
+    _require_current(wallet, now)
+    if wallet.debt:
         raise PaymentRequired(
             "a debt is open",
             code="CREDITS_DEBT",
             needed=amount,
-            balance=change.wallet.balance,
-            shortfall=change.wallet.debt + max(0, amount - change.wallet.balance),
+            balance=wallet.balance,
+            shortfall=wallet.debt + max(0, amount - wallet.balance),
         )
-    if change.wallet.balance < amount:
+    if wallet.balance < amount:
         raise PaymentRequired(
             "the balance does not cover the price",
             needed=amount,
-            balance=change.wallet.balance,
-            shortfall=amount - change.wallet.balance,
+            balance=wallet.balance,
+            shortfall=amount - wallet.balance,
         )
-    kept, hold = _take(change.wallet.grants, amount)
+    kept, hold = _take(wallet.grants, amount)
     reason = Reason(f"deduct#{job_id}", "job", job_id, "Reserved for a job")
-    after = replace(change.wallet, grants=kept)
-    return _record(change, after, EntryType.DEDUCT, -amount, amount, reason, now), hold
+    after = replace(wallet, grants=kept)
+    change = _record(Change(wallet, ()), after, EntryType.DEDUCT, -amount, amount, reason, now)
+    return change, hold
 
 
-def settle(wallet: Wallet, hold: Hold, used: int, job_id: str, now: datetime) -> Change:
+def settle(
+    wallet: Wallet,
+    hold: Hold,
+    used: int,
+    job_id: str,
+    now: datetime,
+    *,
+    expired: Collection[str] = (),
+) -> Change:
     """End a hold: ``used`` credits are spent, the rest goes back where it came from.
 
-    Credits whose grant expired while they were held come back with 24 hours of grace.
+    Credits whose grant expired while they were held come back as one new grant with 24 hours of
+    grace. ``expired`` names grants that have expired on the ledger: by this machine's clock they
+    may not be due yet, but a grant expires once. An open debt is paid from what comes back.
 
     Raises:
         ValueError: ``used`` is outside the hold, or the wallet does not hold that much; both
             mean a broken law, never bad input.
+        ConcurrentUpdate: grants are due.
     """
     reserved = hold.credits
     if not 0 <= used <= reserved or wallet.held < reserved:
         raise ValueError(f"cannot settle {used} of {reserved} with {wallet.held} held")
-    change = expire_due(wallet, now)
+    _require_current(wallet, now)
+    change = Change(wallet, ())
     if used:
         reason = Reason(f"settle#{job_id}", "job", job_id, "Used by a job")
-        change = _record(change, change.wallet, EntryType.SETTLE, 0, -used, reason, now)
+        change = _record(change, wallet, EntryType.SETTLE, 0, -used, reason, now)
     unused = reserved - used
     if unused:
-        slices = _last_credits(hold, unused)
-        grants = _give_back(change.wallet.grants, slices, job_id, now)
+        slices = _with_grace(_last_credits(hold, unused), expired, job_id, now)
+        grants, merges = _merged(_returned(change.wallet.grants, slices))
         reason = Reason(f"refund#{job_id}", "job", job_id, "Unused credits returned")
         after = replace(change.wallet, grants=grants)
-        change = _record(change, after, EntryType.REFUND, unused, -unused, reason, now)
+        change = _record(
+            change, after, EntryType.REFUND, unused, -unused, reason, now, merges=merges
+        )
+        change = _pay_debt(change, f"debt#{reason.cause}", reason, now)
     return change
 
 
-def expire_due(wallet: Wallet, now: datetime) -> Change:
-    """Take out grants that are past their time, one entry for each."""
+def due_grants(wallet: Wallet, now: datetime) -> list[Grant]:
+    """The grants whose time has come, in spending order."""
+    due = (grant for grant in wallet.grants if grant.is_due(now))
+    return sorted(due, key=Grant.spending_order)
+
+
+def expire_due(
+    wallet: Wallet,
+    now: datetime,
+    *,
+    limit: int = EXPIRIES_PER_TRANSACTION_LIMIT,
+    happened: Collection[str] = (),
+) -> Change:
+    """Take out up to ``limit`` grants that are past their time, one entry for each.
+
+    ``happened`` are causes of expiry that the ledger has already. A grant that stands in the
+    wallet although its expiry is on the ledger expires under the next number of that cause.
+    """
     change = Change(wallet, ())
-    for grant in sorted(wallet.grants, key=Grant.spending_order):
-        if not grant.is_due(now):
-            continue
+    for grant in due_grants(wallet, now)[:limit]:
         kept = tuple(other for other in change.wallet.grants if other.grant_id != grant.grant_id)
-        reason = Reason(f"expire#{grant.grant_id}", "grant", grant.grant_id, "Credits expired")
+        cause = next(cause for cause in expiry_causes(grant.grant_id) if cause not in happened)
+        reason = Reason(cause, "grant", grant.grant_id, "Credits expired")
         after = replace(change.wallet, grants=kept)
         change = _record(change, after, EntryType.EXPIRE, -grant.remaining, 0, reason, now)
     return change
+
+
+def expiry_causes(grant_id: str) -> Iterable[str]:
+    """``expire#<grant>``, then ``expire#<grant>#2`` and so on."""
+    return (f"expire#{grant_id}" + (f"#{n}" if n > 1 else "") for n in count(1))
 
 
 def _record(
@@ -321,6 +438,8 @@ def _record(
     now: datetime,
     *,
     debt: int = 0,
+    merges: tuple[Merge, ...] = (),
+    expires_at: datetime | None = None,
 ) -> Change:
     """Apply amounts to the wallet and append the entry that explains them."""
     after = replace(
@@ -346,6 +465,8 @@ def _record(
         moves=_moves(change.wallet.grants, wallet.grants),
         debt_change=debt,
         debt_after=after.debt,
+        merges=merges,
+        expires_at=expires_at,
     )
     return Change(after, (*change.entries, entry))
 
@@ -362,29 +483,56 @@ def _is_purchased(grant: Grant) -> bool:
     return grant.source == "purchase"
 
 
-def _take_back(
-    change: Change,
-    purchase_id: str,
+def _take_back(grants: Sequence[Grant], credits: int, purchase_id: str) -> tuple[Grant, ...]:
+    """What is left when ``credits`` are taken out of purchased grants, the named purchase's own
+    first; the caller knows that they suffice."""
+    bought = [grant for grant in grants if _is_purchased(grant)]
+    others = [grant for grant in grants if not _is_purchased(grant)]
+    left = _reduced(bought, credits, order=lambda grant: _own_first(grant, purchase_id))
+    return tuple(sorted((*left, *others), key=Grant.spending_order))
+
+
+def _pay_debt(change: Change, cause: str, income: Reason, now: datetime) -> Change:
+    """The change, with an open debt paid from the credits that its last entry brought,
+    purchased ones before others."""
+    came = change.entries[-1]
+    paid = min(change.wallet.debt, came.amount)
+    if not paid:
+        return change
+
+    def order(grant: Grant) -> tuple[object, ...]:
+        return (not _is_purchased(grant), grant.spending_order())
+
+    fresh = [grant for grant in change.wallet.grants if came.moves.get(grant.grant_id, 0) > 0]
+    others = [grant for grant in change.wallet.grants if grant not in fresh]
+    left = _reduced(fresh, paid, order=order, most=came.moves)
+    kept = tuple(sorted((*left, *others), key=Grant.spending_order))
+    reason = Reason(cause, income.reference_type, income.reference_id, "Debt paid")
+    after = replace(change.wallet, grants=kept)
+    return _record(change, after, EntryType.REVERSAL, -paid, 0, reason, now, debt=-paid)
+
+
+def _reduced(
+    grants: Sequence[Grant],
     credits: int,
-    entry_type: EntryType,
-    reason: Reason,
-    now: datetime,
     *,
-    debt: int,
-) -> Change:
-    """Take ``credits`` out of purchased grants, the named purchase's own first."""
+    order: Callable[[Grant], tuple[object, ...]],
+    most: Mapping[str, int] | None = None,
+) -> list[Grant]:
+    """The grants without ``credits``, taken in this order and at ``most`` so many from each; a
+    grant that is empty goes. The caller knows that they suffice."""
     missing = credits
     kept: list[Grant] = []
-    for grant in sorted(change.wallet.grants, key=lambda g: _own_first(g, purchase_id)):
-        taken = min(missing, grant.remaining) if _is_purchased(grant) else 0
+    for grant in sorted(grants, key=order):
+        available = grant.remaining if most is None else min(grant.remaining, most[grant.grant_id])
+        taken = min(missing, available)
         missing -= taken
         if grant.remaining > taken:
             kept.append(replace(grant, remaining=grant.remaining - taken))
-    after = replace(change.wallet, grants=tuple(sorted(kept, key=Grant.spending_order)))
-    return _record(change, after, entry_type, -credits, 0, reason, now, debt=debt)
+    return kept
 
 
-def _own_first(grant: Grant, purchase_id: str) -> tuple[bool, tuple[int, float, float, str]]:
+def _own_first(grant: Grant, purchase_id: str) -> tuple[object, ...]:
     """Order for a reversal; a purchase that was merged is found in what it became part of."""
     own = grant.grant_id == purchase_id or purchase_id in grant.merged
     return (not own, grant.spending_order())
@@ -393,6 +541,17 @@ def _own_first(grant: Grant, purchase_id: str) -> tuple[bool, tuple[int, float, 
 def _require_positive(amount: int) -> None:
     if isinstance(amount, bool) or not isinstance(amount, int) or amount <= 0:
         raise InvalidInput("an amount of credits is a positive integer")
+
+
+def _require_adjustment(amount: int) -> None:
+    if isinstance(amount, bool) or not isinstance(amount, int) or amount == 0:
+        raise InvalidInput("an adjustment is an integer other than zero")
+
+
+def _require_current(wallet: Wallet, now: datetime) -> None:
+    """Due grants have expired: the caller expires them first and tries again."""
+    if any(grant.is_due(now) for grant in wallet.grants):
+        raise ConcurrentUpdate("grants are due")
 
 
 def _take(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant, ...], Hold]:
@@ -423,30 +582,55 @@ def _last_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
     return tuple(returned)
 
 
-def _give_back(
-    grants: Sequence[Grant], slices: Iterable[Grant], job_id: str, now: datetime
-) -> tuple[Grant, ...]:
+def _with_grace(
+    slices: Sequence[Grant], expired: Collection[str], job_id: str, now: datetime
+) -> list[Grant]:
+    """The slices as they come back: those whose grant has expired as one new grant for each
+    priority, named after the first of them and the job, because a grant expires once."""
+    back: list[Grant] = []
+    graces: dict[int, Grant] = {}
+    for piece in sorted(slices, key=Grant.spending_order):
+        if not (piece.is_due(now) or piece.grant_id in expired):
+            back.append(piece)
+            continue
+        origin = {piece.grant_id: piece.remaining}
+        grace = graces.get(piece.priority)
+        if grace is None:
+            grace = replace(
+                piece,
+                grant_id=f"{piece.grant_id}~{job_id}",
+                source="refund",
+                remaining=0,
+                created_at=now,
+                expires_at=now + timedelta(seconds=GRACE_SECONDS),
+                merged={},
+            )
+        graces[piece.priority] = replace(
+            grace,
+            remaining=grace.remaining + piece.remaining,
+            merged=_largest(_together(grace.merged, piece.merged, origin)),
+        )
+    return [*back, *graces.values()]
+
+
+def _returned(grants: Sequence[Grant], slices: Iterable[Grant]) -> tuple[Grant, ...]:
+    """The grants with slices put back: into their grant, or as the grant they were cut from."""
     live = {grant.grant_id: grant for grant in grants}
     for piece in slices:
         grant = live.get(piece.grant_id)
-        if grant is not None:
+        if grant is None:
+            live[piece.grant_id] = piece
+        else:
             live[piece.grant_id] = replace(
                 grant,
                 remaining=grant.remaining + piece.remaining,
-                merged={**piece.merged, **grant.merged},
+                merged=_largest({**piece.merged, **grant.merged}),
             )
-        elif piece.is_due(now):
-            # A grace is a new grant, named after the job that gives back: a grant expires once.
-            renewed = f"{piece.grant_id}~{job_id}"
-            grace = now + timedelta(seconds=GRACE_SECONDS)
-            live[renewed] = replace(piece, grant_id=renewed, source="refund", expires_at=grace)
-        else:
-            live[piece.grant_id] = piece
-    return _merged(tuple(live.values()))
+    return tuple(live.values())
 
 
 def _together(*origins: Mapping[str, int]) -> dict[str, int]:
-    """What grants were made of, added up: a grant may be folded, held, returned, folded again."""
+    """What grants were made of, added up: a grant may be merged, held, returned, merged again."""
     total: dict[str, int] = {}
     for origin in origins:
         for grant_id, credits in origin.items():
@@ -454,25 +638,71 @@ def _together(*origins: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
-def _merged(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
-    """Fold the smallest same-kind grants without expiry until the wallet's limit is kept."""
-    ordered = sorted(grants, key=Grant.spending_order)
-    while len(ordered) > LIVE_GRANTS_LIMIT:
-        kinds: dict[tuple[str, int], list[Grant]] = {}
-        for grant in ordered:
-            if grant.expires_at is None:
-                kinds.setdefault((grant.source, grant.priority), []).append(grant)
-        candidates = [group for group in kinds.values() if len(group) > 1]
-        if not candidates:
+def _largest(origins: Mapping[str, int]) -> dict[str, int]:
+    """A wallet is one item of bounded size, so it remembers the largest origins only."""
+    if len(origins) <= MERGED_ORIGINS_LIMIT:
+        return dict(origins)
+    ranked = sorted(origins.items(), key=lambda origin: (-origin[1], origin[0]))
+    return dict(ranked[:MERGED_ORIGINS_LIMIT])
+
+
+def _merged(grants: Iterable[Grant]) -> tuple[tuple[Grant, ...], tuple[Merge, ...]]:
+    """The grants within the wallet's limit, in spending order, and what was merged for that.
+
+    Grants of one kind that expire at one moment are merged at once. While there are too many,
+    the two smallest of one kind without expiry are merged, or else the two of one kind that
+    expire closest to each other; the later expiry stays.
+    """
+    live = {grant.grant_id: grant for grant in grants}
+    merges: list[Merge] = []
+
+    def merge(gone: Grant, kept: Grant) -> Grant:
+        origins = _together(kept.merged, gone.merged, {gone.grant_id: gone.remaining})
+        total = replace(kept, remaining=kept.remaining + gone.remaining, merged=_largest(origins))
+        del live[gone.grant_id]
+        live[kept.grant_id] = total
+        merges.append(Merge(gone.grant_id, kept.grant_id, gone.remaining))
+        return total
+
+    alike: dict[tuple[str, int, datetime], Grant] = {}
+    for grant in sorted(live.values(), key=Grant.spending_order):
+        if grant.expires_at is None:
+            continue
+        kind = (grant.source, grant.priority, grant.expires_at)
+        alike[kind] = merge(grant, alike[kind]) if kind in alike else grant
+    while len(live) > LIVE_GRANTS_LIMIT:
+        pair = _smallest_pair(live.values()) or _closest_pair(live.values())
+        if pair is None:
             break
-        group = max(candidates, key=len)
-        small, other = sorted(group, key=lambda grant: (grant.remaining, grant.grant_id))[:2]
-        older, newer = sorted((small, other), key=Grant.spending_order)
-        folded = replace(
-            older,
-            remaining=older.remaining + newer.remaining,
-            merged=_together(older.merged, newer.merged, {newer.grant_id: newer.remaining}),
-        )
-        ordered = [g for g in ordered if g.grant_id not in (older.grant_id, newer.grant_id)]
-        ordered = sorted((*ordered, folded), key=Grant.spending_order)
-    return tuple(ordered)
+        merge(*pair)
+    return tuple(sorted(live.values(), key=Grant.spending_order)), tuple(merges)
+
+
+def _smallest_pair(grants: Iterable[Grant]) -> tuple[Grant, Grant] | None:
+    """Of the largest kind without expiry: its two smallest grants, the newer first."""
+    kinds: dict[tuple[str, int], list[Grant]] = {}
+    for grant in sorted(grants, key=Grant.spending_order):
+        if grant.expires_at is None:
+            kinds.setdefault((grant.source, grant.priority), []).append(grant)
+    group = max(kinds.values(), key=len, default=[])
+    if len(group) < 2:
+        return None
+    pair = sorted(group, key=lambda grant: (grant.remaining, grant.grant_id))[:2]
+    older, newer = sorted(pair, key=Grant.spending_order)
+    return newer, older
+
+
+def _closest_pair(grants: Iterable[Grant]) -> tuple[Grant, Grant] | None:
+    """Two expiring grants of one kind whose expiries are closest, the earlier first."""
+    expiring = [grant for grant in grants if grant.expires_at is not None]
+    kinds: dict[tuple[str, int], list[Grant]] = {}
+    for grant in sorted(expiring, key=Grant.spending_order):
+        kinds.setdefault((grant.source, grant.priority), []).append(grant)
+    pairs = [pair for group in kinds.values() for pair in pairwise(group)]
+    return min(pairs, key=_gap_seconds, default=None)
+
+
+def _gap_seconds(pair: tuple[Grant, Grant]) -> float:
+    earlier, later = pair
+    assert earlier.expires_at is not None and later.expires_at is not None
+    return (later.expires_at - earlier.expires_at).total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Wallet
+from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
+from darkroom.db import snapshot
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
@@ -77,6 +78,9 @@ class LedgerItem(BaseItem):
     created_at = UnicodeAttribute(attr_name="createdAt")
     moves = UnicodeAttribute(null=True)
     """JSON: grant id → change."""
+    merges = UnicodeAttribute(null=True)
+    """JSON: [from, into, credits] of each merge."""
+    expires_at = UnicodeAttribute(null=True, attr_name="expiresAt")
     debt_change = NumberAttribute(null=True, attr_name="debtChange")
     debt_after = NumberAttribute(null=True, attr_name="debtAfter")
     by_version = ByVersion()
@@ -94,6 +98,15 @@ def find_entry(account_id: str, cause: str) -> Entry | None:
         return _to_entry(LedgerItem.get(account_id, cause, consistent_read=True))
     except Model.DoesNotExist:
         return None
+
+
+def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
+    """Those of the causes that the ledger has, in one consistent read."""
+    wanted = sorted(causes)
+    if not wanted:
+        return set()
+    found = snapshot([(LedgerItem, account_id, cause) for cause in wanted])
+    return {cause for cause, item in zip(wanted, found, strict=True) if item is not None}
 
 
 def list_entries(
@@ -159,6 +172,8 @@ def _entry_write(entry: Entry, operation: str) -> Write:
         description=entry.description,
         created_at=to_iso(entry.created_at),
         moves=json.dumps(dict(entry.moves), separators=(",", ":")) if entry.moves else None,
+        merges=_merges_to_json(entry.merges),
+        expires_at=to_iso(entry.expires_at) if entry.expires_at is not None else None,
         debt_change=entry.debt_change or None,
         debt_after=entry.debt_after or None,
         operation=operation,
@@ -166,8 +181,8 @@ def _entry_write(entry: Entry, operation: str) -> Write:
 
     def refused(stored: RawItem | None) -> DarkroomError:
         if entry.type is EntryType.EXPIRE:
-            # Grants expire inside whatever comes first; that it was somebody else's change
-            # only means that ours was computed from an older wallet.
+            # Any change of a wallet expires its due grants first. That another one did it means
+            # only that ours was computed from an older wallet.
             return ConcurrentUpdate("the grant expired meanwhile")
         return Conflict(f"{entry.cause} has already happened", code="ALREADY_HAPPENED")
 
@@ -253,9 +268,18 @@ def _to_entry(item: LedgerItem) -> Entry:
         description=item.description,
         created_at=from_iso(item.created_at),
         moves=json.loads(item.moves or "{}"),
+        merges=tuple(Merge(*merge) for merge in json.loads(item.merges or "[]")),
+        expires_at=None if item.expires_at is None else from_iso(item.expires_at),
         debt_change=_whole(item.debt_change or 0),
         debt_after=_whole(item.debt_after or 0),
     )
+
+
+def _merges_to_json(merges: tuple[Merge, ...]) -> str | None:
+    if not merges:
+        return None
+    rows = [[merge.from_id, merge.into_id, merge.credits] for merge in merges]
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def _whole(number: float) -> int:

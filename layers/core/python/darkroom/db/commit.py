@@ -2,7 +2,7 @@
 
 It retries what is nobody's fault (conflicts between transactions, throttling) with bounded full
 jitter, never a refused condition, and translates a refused condition into the error its write
-carries. A condition refused by our own earlier write (its answer was lost) is success.
+carries. A transaction that had already happened (its response was lost) is success.
 """
 
 from __future__ import annotations
@@ -255,11 +255,28 @@ def _verdict(
     """None when the transaction had already happened; else the first refusal in call order."""
     if not refusals:
         raise error
-    if any(write.is_ours(stored) for write, stored in refusals):
+    if _has_happened(writes, refusals):
         return None
     order = {id(write): place for place, write in enumerate(writes)}
     write, stored = min(refusals, key=lambda refusal: order[id(refusal[0])])
     return write.refused(stored)
+
+
+def _has_happened(
+    writes: Sequence[Write], refusals: Sequence[tuple[Write, RawItem | None]]
+) -> bool:
+    """Whether this very transaction was committed before.
+
+    One item with our stamp proves nothing: another transaction of the same request may have
+    written it. What a transaction creates stays, so all of its creations must be there and be
+    ours; other items may have moved on since. A transaction that creates nothing has happened
+    only if everything that refused it is ours; otherwise the caller reads again and decides.
+    """
+    ours = {id(write) for write, stored in refusals if write.is_ours(stored)}
+    creations = [write for write in writes if write.is_creation]
+    if creations:
+        return all(id(write) in ours for write in creations)
+    return all(id(write) in ours for write, _ in refusals)
 
 
 def _stored_item(error: ClientError) -> RawItem | None:

@@ -37,6 +37,16 @@ class Write:
         keys = list(self.item._get_keys().values())
         return keys[0], keys[1] if len(keys) > 1 else None
 
+    @property
+    def is_creation(self) -> bool:
+        """Whether it can only succeed while there is no such item."""
+        condition = self.condition
+        return (
+            self.kind == "put"
+            and condition is not None
+            and condition.operator == "attribute_not_exists"
+        )
+
     def is_ours(self, stored: RawItem | None) -> bool:
         if self.operation is None or not stored:
             return False

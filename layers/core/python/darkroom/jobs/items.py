@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -214,6 +214,7 @@ class InheritedItem(CollectionItem):
         table_name = "unbound"
 
     output = UnicodeAttribute()
+    """JSON of an output, or of a list of outputs."""
 
 
 class ListEntryItem(CollectionItem):
@@ -467,8 +468,9 @@ def inputs_to_item(job: Job, operation: str) -> InputsItem:
     return InputsItem(job.job_id, INPUTS_KEY, inputs=_dump(job.inputs), operation=operation)
 
 
-def output_from_item(item: InheritedItem) -> Output:
-    return _output(json.loads(item.output))
+def outputs_from_item(item: InheritedItem) -> list[Output]:
+    stored = json.loads(item.output)
+    return [_output(shape) for shape in (stored if isinstance(stored, list) else [stored])]
 
 
 def _output(shape: dict[str, Any]) -> Output:
@@ -477,11 +479,13 @@ def _output(shape: dict[str, Any]) -> Output:
     return Output(**shape)
 
 
-def inherited_to_item(job_id: str, output: Output, operation: str) -> InheritedItem:
+def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
+    """The item of one inherited output, or of several, under the key of the first."""
+    shapes = [_slim(output) for output in outputs]
     return InheritedItem(
         job_id,
-        INHERITED_PREFIX + output.key + "#" + output.output_id,
-        output=_dump(_slim(output)),
+        INHERITED_PREFIX + outputs[0].key + "#" + outputs[0].output_id,
+        output=_dump(shapes[0] if len(shapes) == 1 else shapes),
         operation=operation,
     )
 

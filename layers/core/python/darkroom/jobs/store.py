@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
@@ -29,7 +32,7 @@ from darkroom.jobs.items import (
     job_from_items,
     job_to_item,
     lane_key,
-    output_from_item,
+    outputs_from_item,
     progress_of,
     task_from_item,
     task_to_item,
@@ -44,6 +47,7 @@ from darkroom.kernel.errors import (
     NotFound,
     Unprocessable,
 )
+from darkroom.kernel.limits import CHILDREN_LIMIT, FAMILY_WRITES_LIMIT
 
 
 def find_family(job_id: str) -> JobFamily | None:
@@ -216,7 +220,7 @@ def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
         elif sort_key.startswith(TASK_PREFIX):
             tasks.append(task_from_item(TaskItem.from_raw_data(raw)))
         elif sort_key.startswith(INHERITED_PREFIX):
-            inherited.append(output_from_item(InheritedItem.from_raw_data(raw)))
+            inherited.extend(outputs_from_item(InheritedItem.from_raw_data(raw)))
     if job_item is None or is_deleted(job_item):
         return None
     tasks.sort(key=lambda task: task.number)
@@ -286,11 +290,19 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
             )
         writes.append(put(task_to_item(task, operation), condition=condition, refused=moved_on))
     if not before.inherited:
+        room = max(1, FAMILY_WRITES_LIMIT - len(writes))
         writes.extend(
-            put(inherited_to_item(after.job.job_id, output, operation), refused=moved_on)
-            for output in after.inherited
+            put(inherited_to_item(after.job.job_id, outputs, operation), refused=moved_on)
+            for outputs in _grouped(after.inherited, room)
         )
     return writes
+
+
+def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[Output]]:
+    """One output to an item, or several where there would be too many items."""
+    size_of_group = max(1, -(-len(outputs) // groups_limit))
+    for start in range(0, len(outputs), size_of_group):
+        yield outputs[start : start + size_of_group]
 
 
 def settled_check_write(job: Job, operation: str) -> Write:
@@ -361,12 +373,16 @@ def adopt_write(parent: Job, child_id: str) -> Write:
     """The parent knows its child, so that it is not deleted under it."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
+        if stored is not None and "deletedAt" not in stored:
+            return Conflict("too many were made from it", code="TOO_MANY_CHILDREN")
         return NotFound("no such job")
 
+    # The children are in the parent's own item, which has to stay small.
+    has_room = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
     return update(
         JobItem(parent.job_id, JOB_KEY),
         [JobItem.children.add({child_id})],
-        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist(),
+        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_room,
         refused=refused,
     )
 

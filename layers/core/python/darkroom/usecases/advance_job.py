@@ -11,6 +11,7 @@ from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.usecases.expire_grants import expire_due_first, find_expired
 from darkroom.usecases.racing import until_won
 
 Step = Callable[[JobFamily], JobFamily | None]
@@ -60,5 +61,8 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
     if wallet.held < hold.credits and _has_moved_on(job):
         # Somebody ended the job between our reads of it and of the wallet.
         raise ConcurrentUpdate("the job has moved on")
-    change = model.settle(wallet, hold, job.receipt.used, job.job_id, app.clock.now())
+    now = app.clock.now()
+    wallet = expire_due_first(app, wallet, now)
+    expired = find_expired(job.account_id, hold, wallet)
+    change = model.settle(wallet, hold, job.receipt.used, job.job_id, now, expired=expired)
     return credits_store.change_writes(change, before=wallet, operation=operation)

@@ -85,7 +85,8 @@ def keep_draft(app: App, draft: Job, call: Command) -> Job:
     if made is not None and made.created_by == call.operation:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
-    commit(jobs_store.create_writes(draft, call.operation))
+    # A stamp of its own: that the draft is there does not say that the request has queued it.
+    commit(jobs_store.create_writes(draft, call.of("draft").operation))
     return draft
 
 

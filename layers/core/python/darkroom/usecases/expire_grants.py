@@ -1,14 +1,20 @@
-"""Expiry: grants that are past their time leave their wallets, one transaction a wallet."""
+"""Expiry: grants that are past their time leave their wallets, a bounded number at a time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from darkroom.bootstrap import App
 from darkroom.credits import model, store
+from darkroom.credits.model import Grant, Hold, Wallet
 from darkroom.db import commit
-from darkroom.kernel.limits import SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
+from darkroom.kernel.limits import (
+    EXPIRIES_PER_TRANSACTION_LIMIT,
+    SWEEP_ITEMS_LIMIT,
+    SWEEP_PAGE_LIMIT,
+)
 from darkroom.usecases.racing import until_won
 
 
@@ -42,9 +48,54 @@ def expire_grants(app: App, account_id: str) -> int:
         wallet = store.find_wallet(account_id)
         if wallet is None:
             return 0
-        change = model.expire_due(wallet, app.clock.now())
-        if change.entries:
-            commit(store.change_writes(change, before=wallet, operation=app.ids.token()))
-        return len(change.entries)
+        after = expire_due_first(app, wallet, app.clock.now())
+        return after.version - wallet.version
 
     return until_won(app, attempt)
+
+
+def expire_due_first(app: App, wallet: Wallet, now: datetime) -> Wallet:
+    """The wallet without due grants. Every use case calls this before it changes a wallet.
+
+    They expire in transactions of their own, a bounded number in each, so that no other
+    transaction grows with them; nearly always there are none, and this costs nothing. Stopping
+    in between is harmless: each transaction is whole, and the next change goes on.
+
+    Raises:
+        ConcurrentUpdate: the wallet has moved on; read it again.
+    """
+    while due := model.due_grants(wallet, now)[:EXPIRIES_PER_TRANSACTION_LIMIT]:
+        happened = _expired_before(wallet.account_id, due)
+        change = model.expire_due(wallet, now, happened=happened)
+        commit(store.change_writes(change, before=wallet, operation=app.ids.token()))
+        wallet = change.wallet
+    return wallet
+
+
+def find_expired(account_id: str, hold: Hold, wallet: Wallet) -> set[str]:
+    """Grants that a hold was cut from and that have expired on the ledger.
+
+    Another machine's clock may have expired them a moment before they are due by ours.
+    """
+    live = {grant.grant_id for grant in wallet.grants}
+    ids = {
+        piece.grant_id
+        for piece in hold.slices
+        if piece.expires_at is not None and piece.grant_id not in live
+    }
+    if not ids:
+        return set()
+    happened = store.find_happened(account_id, [f"expire#{grant_id}" for grant_id in ids])
+    return {cause.removeprefix("expire#") for cause in happened}
+
+
+def _expired_before(account_id: str, due: Sequence[Grant]) -> set[str]:
+    """Causes of expiry that the ledger has although their grants are still in the wallet."""
+    known: set[str] = set()
+    series = [iter(model.expiry_causes(grant.grant_id)) for grant in due]
+    while series:
+        causes = {next(causes): causes for causes in series}
+        happened = store.find_happened(account_id, causes)
+        known |= happened
+        series = [causes[cause] for cause in sorted(happened)]
+    return known

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from darkroom.bootstrap import App
+from darkroom.credits import model
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import Conflict, InvalidInput
@@ -38,10 +39,17 @@ class Offer:
     jobs: tuple[Job, ...]
     """Priced; one for each that the inputs make."""
     balance: int
+    """Credits that can be spent now."""
+    debt: int
 
     @property
     def credits(self) -> int:
         return sum(job.reserved for job in self.jobs)
+
+    @property
+    def is_sufficient(self) -> bool:
+        """Whether the account could confirm it now; a free job needs no credits."""
+        return not self.credits or (not self.debt and self.credits <= self.balance)
 
 
 def quote_inputs(
@@ -120,6 +128,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
     facts = [read_facts(job) for job in jobs]
     priced = tuple(offer(job, seen) for job, seen in zip(jobs, facts, strict=True))
     wallet = facts[0].wallet or open_account(app, account_id)
+    wallet = model.spendable(wallet, app.clock.now())
     expires_at = app.clock.now() + timedelta(seconds=QUOTE_SECONDS)
     signed = {
         "of": _subject(account_id, priced[0].recipe, inputs),
@@ -132,6 +141,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
         expires_at=expires_at,
         jobs=priced,
         balance=wallet.balance,
+        debt=wallet.debt,
     )
 
 

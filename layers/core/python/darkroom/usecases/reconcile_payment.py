@@ -39,6 +39,7 @@ from darkroom.payments.reconcile import (
     reversals_of,
 )
 from darkroom.payments.store import PAID, Purchase, PurchaseStatus
+from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 
@@ -173,6 +174,7 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
     wallet = ensure_wallet(app, before.account_id)
     for _ in range(RECONCILE_COMMITS_LIMIT):
         now = app.clock.now()
+        wallet = expire_due_first(app, wallet, now)
         after, change = derive(before, state, wallet, now)
         after = _scheduled(before, after, state, now)
         if after == before:

@@ -17,6 +17,7 @@ from darkroom.kernel.limits import DECISIONS_LIMIT
 from darkroom.payments import store
 from darkroom.payments.polling import due_at
 from darkroom.payments.store import Decision, Purchase, PurchaseStatus
+from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.reconcile_payment import credit
@@ -68,7 +69,7 @@ def resolve_purchase(
         after = _decided(before, decision)
         writes = [store.save_write(before, after, command.operation, creation=creation)]
         if action == ACCEPT:
-            wallet = ensure_wallet(app, account_id)
+            wallet = expire_due_first(app, ensure_wallet(app, account_id), now)
             change = credit(after, wallet, now)
             writes += credits_store.change_writes(
                 change, before=wallet, operation=command.operation

@@ -14,6 +14,7 @@ from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
@@ -40,8 +41,8 @@ def purchase_with_test_gateway(
     purchase_id = call.id_for(app.ids, "pur")
 
     def attempt() -> Settled:
-        wallet = ensure_wallet(app, call.account_id)
         now = app.clock.now()
+        wallet = expire_due_first(app, ensure_wallet(app, call.account_id), now)
         purchase = Purchase(
             purchase_id=purchase_id,
             account_id=call.account_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from darkroom.bootstrap import App
 from darkroom.credits import model, pricing
@@ -21,6 +21,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, check_job
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired, Unprocessable
 from darkroom.kernel.limits import PLAN_CHECK_SECONDS
+from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
 
@@ -63,9 +64,10 @@ def submit(
         operation=operation,
     )
     money: list[Write] = []
-    balance = wallet.balance
+    balance = model.spendable(wallet, now).balance
     if queued.reserved:
-        change, hold = _reserve(app, wallet, queued)
+        wallet = expire_due_first(app, wallet, now)
+        change, hold = _reserve(wallet, queued, now)
         queued = replace(queued, hold=credits_store.hold_to_json(hold))
         money = credits_store.change_writes(change, before=wallet, operation=operation)
         balance = change.wallet.balance
@@ -97,9 +99,9 @@ def replay(job_id: str, call: Command) -> Submission:
     return Submission(job=job, balance=job.balance_then or 0)
 
 
-def _reserve(app: App, wallet: Wallet, job: Job) -> tuple[model.Change, model.Hold]:
+def _reserve(wallet: Wallet, job: Job, now: datetime) -> tuple[model.Change, model.Hold]:
     try:
-        return model.reserve(wallet, job.reserved, job.job_id, app.clock.now())
+        return model.reserve(wallet, job.reserved, job.job_id, now)
     except PaymentRequired as error:
         shortfall = error.facts["shortfall"]
         error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())

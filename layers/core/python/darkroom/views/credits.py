@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.bootstrap import App
-from darkroom.credits import pricing, store
+from darkroom.credits import model, pricing, store
 from darkroom.credits.model import Entry, Wallet
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
@@ -15,11 +15,12 @@ from darkroom.usecases.open_account import ensure_wallet
 
 def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any], int | None]:
     """Balance, hold, grants and the newest transactions; and the version to go on before."""
-    wallet = ensure_wallet(app, account_id)
+    wallet = model.spendable(ensure_wallet(app, account_id), app.clock.now())
     entries, position = store.list_entries(account_id, limit=limit)
     shape = {
         "balance": wallet.balance,
         "held": wallet.held,
+        "debt": wallet.debt,
         "grants": _grants(wallet),
         "transactions": [transaction(entry) for entry in entries],
     }

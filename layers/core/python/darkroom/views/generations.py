@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from darkroom.bootstrap import App
+from darkroom.credits import model
 from darkroom.jobs import listing
 from darkroom.jobs.items import list_key
 from darkroom.jobs.list_store import list_tasks
@@ -61,7 +62,8 @@ def _begun(job: Job) -> Sequence[Task]:
 
 
 def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"items": items, "remainingCredits": ensure_wallet(app, account_id).balance}
+    wallet = model.spendable(ensure_wallet(app, account_id), app.clock.now())
+    return {"items": items, "remainingCredits": wallet.balance}
 
 
 def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from darkroom.api.schemas import (
     AdjustAnswer,
     AdjustRequest,
     AuditAnswer,
+    ClearDebtRequest,
     DeadLetterPage,
     PatchAccountRequest,
     RedriveAnswer,
@@ -31,7 +32,7 @@ from darkroom.bootstrap import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
 from darkroom.kernel.errors import DarkroomError, InvalidInput, NotFound
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
-from darkroom.usecases.adjust_credits import adjust_credits
+from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
 from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
@@ -180,9 +181,41 @@ async def adjust(
             reason=body.reason,
             expires_at=expires_at,
         )
-        return {"transaction": views.transaction(done.entry), "balance": done.balance}
+        return _adjusted(done)
 
     return answer_once(app, call, raw, status=201, action=action)
+
+
+@router.post(
+    "/api/admin/accounts/{accountId}/debt",
+    status_code=201,
+    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+)
+async def forgive_debt(
+    accountId: str,
+    body: ClearDebtRequest,
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> JSONResponse:
+    """Clear an account's debt, or a part of it, with a reason. An Idempotency-Key is required."""
+    caller.require_admin()
+    call, raw = await read_command(request, app, caller, key_required=True)
+
+    def action() -> dict[str, Any]:
+        return _adjusted(
+            clear_debt(app, call, account_id=accountId, amount=body.amount, reason=body.reason)
+        )
+
+    return answer_once(app, call, raw, status=201, action=action)
+
+
+def _adjusted(done: Adjusted) -> dict[str, Any]:
+    return {
+        "transaction": views.transaction(done.entry),
+        "balance": done.balance,
+        "debt": done.debt,
+    }
 
 
 def _at(app: App, now: str | None) -> App:

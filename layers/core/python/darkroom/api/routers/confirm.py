@@ -56,7 +56,8 @@ async def quote(
             for part in job.price
         ],
         "balance": offered.balance,
-        "sufficient": offered.balance >= offered.credits,
+        "debt": offered.debt,
+        "sufficient": offered.is_sufficient,
     }
 
 
