@@ -719,7 +719,9 @@ def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
         }
         for job_id, job in books.jobs.items()
     }
-    purchases = sorted((item["purchaseId"], item["credits"]) for item in books.purchases)
+    purchases = sorted(
+        (item["purchaseId"], item["credits"], item["status"]) for item in books.purchases
+    )
     return {
         "answers": list(answers),
         "wallets": wallets,
@@ -772,6 +774,7 @@ def fingerprint(stage: Stage, scene: Scene) -> str:
         "files": sorted(stored.files),
         "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
         "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
+        "gateway": vars(scene.facts["gateway"]) if "gateway" in scene.facts else None,
         "said": [scene.answers, scene.troubles],
     }
     names: dict[str, str] = {}
@@ -869,6 +872,8 @@ class _Run:
         if ends != self.scenario.ends:
             wrong.append(f"ends as {ends}, must be {self.scenario.ends}")
         outcome = outcome_of(books, scene.answers)
+        if "gateway" in scene.facts:
+            outcome["money back"] = scene.facts["gateway"].refunded_minor()
         if self.clean is None:
             self.clean, self.clean_runs = outcome, _runs(scene.world)
         return wrong + list(differences(self.clean, outcome))

@@ -28,6 +28,10 @@ class PaperGateway:
         self.refunds.clear()
         self.opened.clear()
 
+    def refunded_minor(self) -> list[int]:
+        """What was refunded over the port."""
+        return sorted(refund.amount_minor for refund in self.refunds.values())
+
     def create_checkout(self, purchase: Purchase) -> Checkout:
         name = f"{purchase.purchase_id}_{purchase.attempt}"
         self.opened |= dict.fromkeys((f"cs_{name}", f"pi_{name}"), purchase)

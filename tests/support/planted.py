@@ -10,7 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -33,6 +33,7 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.money import PricePart
 from darkroom.payments import store as payments_store
+from darkroom.payments.store import Purchase
 from darkroom.usecases import (
     admit_tasks,
     advance_job,
@@ -42,6 +43,7 @@ from darkroom.usecases import (
     plan_job,
     project_job,
     quote_job,
+    resolve_purchase,
     retry_job,
     run_task,
     settle_purchase,
@@ -310,6 +312,17 @@ def events_with_random_ids() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def decisions_are_forgotten() -> Iterator[None]:
+    """What an operator decided is done by the request that decided it, or by nobody."""
+
+    def forget(purchase: Purchase, moment: datetime) -> Purchase:
+        return replace(purchase, next_check_at=None)
+
+    with patch.object(resolve_purchase, "due_at", forget):
+        yield
+
+
 AFTER, BEFORE, LOST = Fault.STOPPED_AFTER, Fault.STOPPED_BEFORE, Fault.LOST
 LOST_STREAM, LATE_STREAM = Stream(lost=True), Stream(late=True)
 
@@ -322,6 +335,10 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "wallet without version", wallet_without_version,
         "confirm against purchase", Client(), None, "L1",
+    ),
+    Planted(
+        "decisions are forgotten", decisions_are_forgotten,
+        "refund", Client(), Fault.UNREACHED, "money back",
     ),
     Planted("random ids, purchase", random_ids, "purchase", Client(), AFTER, "ends as"),
     Planted("random ids, regenerate", random_ids, "regenerate", Client(), AFTER, "ends as"),
