@@ -314,7 +314,7 @@ def events_with_random_ids() -> Iterator[None]:
 
 @contextlib.contextmanager
 def decisions_are_forgotten() -> Iterator[None]:
-    """What an operator decided is done by the request that decided it, or by nobody."""
+    """What an operator decided is done by the request that decided it, or never."""
 
     def forget(purchase: Purchase, moment: datetime) -> Purchase:
         return replace(purchase, next_check_at=None)

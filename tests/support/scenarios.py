@@ -329,7 +329,7 @@ def decide(scene: Scene, purchase_id: str, **decision: Any) -> None:
 
 
 def arrange_poll(scene: Scene) -> None:
-    """Nobody told of the payment or of its refund: the sweeper finds both."""
+    """No webhook came for the payment or its refund: the sweeper finds both."""
     arrange_payment(scene)
     made = a_purchase(scene)
     opened = replace(made, session_id="cs_1", next_check_at=scene.world.clock.now())
@@ -343,7 +343,7 @@ def arrange_poll(scene: Scene) -> None:
 def arrange_checkout(scene: Scene) -> None:
     """A purchase through the gateway: our record, its checkout, the checkout's address.
 
-    It is paid, and nobody tells us; the sweeper finds that.
+    It is paid, and no webhook comes; the sweeper finds that.
     """
     look(scene)
     scene.facts["gateway"] = PaperGateway(a_purchase(scene), scene.world.clock)

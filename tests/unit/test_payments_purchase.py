@@ -13,8 +13,7 @@ import pytest
 from darkroom.credits import pricing
 from darkroom.payments.gateways import stripe as gateway
 from darkroom.payments.gateways.stripe import StripeGateway
-from darkroom.payments.ports import Checkout
-from darkroom.payments.store import Purchase
+from darkroom.payments.ports import GatewayUnavailable
 from darkroom.usecases import start_purchase as use_case
 from darkroom.usecases.requests import command
 from darkroom.usecases.start_purchase import minor_units, start_purchase
@@ -249,31 +248,37 @@ def test_a_return_url_that_changed_does_not_spoil_the_users_key(shop: Shop, user
     assert session["success_url"].startswith("https://new.example/")
 
 
-def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(shop: Shop, user: str) -> None:
-    app, slow = shop.world.app, shop.world.app.payments
-    assert slow is not None
+@pytest.mark.parametrize("overtaken", ["before its record is read", "before it is saved"])
+def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(
+    overtaken: str, shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, payments = shop.world.app, shop.world.app.payments
+    assert payments is not None
     call = command(app.ids, account_id=user, route="r", language="en", key="k", body={})
+    moved = StripeGateway(
+        lambda: shop.stripe.secret_text,
+        api_base=shop.stripe.api_base,
+        return_url="https://new.example/credits",
+    )
+    step = "until_won" if overtaken.startswith("before its") else "commit"
+    real, faster = getattr(use_case, step), list[Any]()
 
     def buy(payments: Any) -> Any:
         return start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
 
-    class Overtaken:
-        """Another try of the same purchase, with another return URL, ends before this one."""
+    def slow(*given: Any) -> Any:
+        """The same request, sent again and with another return URL, ends before this one."""
+        if step == "until_won" or shop.sessions_of(shop.purchase(user).purchase_id):
+            monkeypatch.setattr(use_case, step, real)
+            faster.append(buy(moved))
+        return real(*given)
 
-        name = "stripe"
+    shop.stripe.refuse(429)
+    with pytest.raises(GatewayUnavailable):
+        buy(payments)
+    monkeypatch.setattr(use_case, step, slow)
 
-        def create_checkout(self, purchase: Purchase) -> Checkout:
-            checkout = slow.create_checkout(purchase)
-            other = StripeGateway(
-                lambda: shop.stripe.secret_text,
-                api_base=shop.stripe.api_base,
-                return_url="https://new.example/credits",
-            )
-            faster.append(buy(other))
-            return checkout
-
-    faster: list[Any] = []
-    late = buy(Overtaken())
+    late = buy(payments)
 
     assert len(shop.sessions_of(late.purchase.purchase_id)) == 2
     assert late.checkout_url == faster[0].checkout_url == shop.purchase(user).checkout_url

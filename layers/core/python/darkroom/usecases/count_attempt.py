@@ -13,7 +13,7 @@ from darkroom.payments.store import Purchase
 
 
 def count_attempt(app: App, spent: Purchase) -> None:
-    """Move the purchase on from the attempt that is spent, unless somebody else has.
+    """Move the purchase on from the attempt that is spent, unless another request has.
 
     Whether the failed request has done something is unknown. It does not matter: of several
     checkouts only the recorded one is handed out, and a refund is of what is left.

@@ -1,7 +1,7 @@
 """Check a purchase at its gateway, and make the refund that an operator decided on.
 
 The decision is in the record before anything is asked of the gateway, and the call follows from
-the record: whoever checks the purchase makes it, until the gateway shows the money as returned.
+the record: every check of the purchase makes it, until the gateway shows the money as returned.
 Asking twice refunds once: the refund is of what is left of the payment, and a repeat of the same
 attempt is known to the gateway by its key.
 """

@@ -41,7 +41,7 @@ def start_purchase(
     """Record what is to be bought and open its checkout; repeating it changes nothing.
 
     The record comes first, so that no payment can arrive that we know nothing of; a record
-    whose checkout was never opened costs nobody anything.
+    whose checkout was never opened costs nothing.
 
     Raises:
         InvalidInput: not a pack, or not sold in that currency.
@@ -64,7 +64,9 @@ def start_purchase(
             # Only one checkout is ever handed out: no customer can pay for the others.
             return Started(purchase=current, checkout_url=current.checkout_url)
         opened = _opened(current, checkout, app.clock.now())
-        commit([payments_store.save_write(current, opened, call.operation, creation=creation)])
+        # A repeat of this request has the same operation, but may have opened another checkout.
+        stamp = app.ids.token()
+        commit([payments_store.save_write(current, opened, stamp, creation=creation)])
         return Started(purchase=opened, checkout_url=checkout.url)
 
     return until_won(app, attempt)

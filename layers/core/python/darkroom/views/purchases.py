@@ -1,4 +1,4 @@
-"""What an account sees of its purchases, and what an operator sees of everybody's."""
+"""What an account sees of its purchases, and what an operator sees of all."""
 
 from __future__ import annotations
 

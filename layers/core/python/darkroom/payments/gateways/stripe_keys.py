@@ -76,5 +76,5 @@ def _parse(text: str) -> _Secret:
     api_key, secrets = shape["apiKey"], shape["webhookSecrets"]
     if not isinstance(api_key, str) or not isinstance(secrets, list):
         raise TypeError("a secret of Stripe has an apiKey and a list of webhookSecrets")
-    # An empty secret would be one that everybody knows.
+    # Anyone could sign with an empty secret.
     return _Secret(api_key, tuple(one for one in secrets if isinstance(one, str) and one.strip()))
