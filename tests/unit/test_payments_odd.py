@@ -12,6 +12,7 @@ import pytest
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import (
     GATEWAY_FAILURES_LIMIT,
+    GATEWAY_SWEEP_SECONDS,
     POLLS_PER_SWEEP,
     SECRET_RELOAD_SECONDS,
 )
@@ -429,6 +430,23 @@ def test_a_gateway_that_is_down_ends_the_sweep_early_and_loses_nothing(shop: Sho
     assert down == {"error": GATEWAY_FAILURES_LIMIT}
     assert (up, later) == ({"polled": 2}, {"polled": GATEWAY_FAILURES_LIMIT})
     assert {a_balance(shop.world, name) for name in users} == {(55, 0)}
+
+
+def test_a_gateway_that_is_slow_ends_the_sweep_in_time(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        shop.open(a_user())
+    shop.world.clock.move(seconds=FIRST_CHECK_SECONDS)
+    real = sweep_module._check
+
+    def slow(*given: Any) -> Any:
+        shop.world.clock.move(seconds=GATEWAY_SWEEP_SECONDS * 2 / 3)
+        return real(*given)
+
+    monkeypatch.setattr(sweep_module, "_check", slow)
+
+    assert shop.sweep() == {"polled": 2}
 
 
 def test_a_purchase_that_cannot_be_read_is_put_off_and_does_not_stop_the_others(

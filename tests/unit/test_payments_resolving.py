@@ -470,7 +470,9 @@ def test_a_decision_needs_a_key_and_a_purchase(shop: Shop, user: str) -> None:
     elsewhere = shop.resolve(a_user(), purchase_id, action="refund")
 
     assert (keyless.status, keyless.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
-    assert [unknown.status, elsewhere.status] == [404, 404]
+    endless = shop.resolve(user, "x" * 3000, action="refund")
+
+    assert [unknown.status, elsewhere.status, endless.status] == [404, 404, 400]
 
 
 @pytest.mark.parametrize("which", ["first", "second"])

@@ -19,6 +19,7 @@ from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
 from darkroom.kernel.limits import (
     GATEWAY_FAILURES_LIMIT,
+    GATEWAY_SWEEP_SECONDS,
     RECEIVED_BACKOFF_LIMIT_SECONDS,
     RECEIVED_CHECK_SECONDS,
     SWEEP_PAGE_LIMIT,
@@ -82,13 +83,16 @@ def sweep_payment_events(
 ) -> Counter[str]:
     """Handle events that are past their time; a failing one waits longer each time.
 
-    A gateway that answers nothing is left for the next run, so that the sweep ends in time.
+    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
+    in time.
     """
     done: Counter[str] = Counter()
     if app.payments is None:
         return done
-    failures = 0
+    failures, until = 0, app.clock.now() + timedelta(seconds=GATEWAY_SWEEP_SECONDS)
     for event_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
+        if failures >= GATEWAY_FAILURES_LIMIT or app.clock.now() > until:
+            break
         try:
             taken = _handle_due(app, app.payments, event_id)
             if taken is None:
@@ -101,8 +105,6 @@ def sweep_payment_events(
             on_error(event_id, error)
             done["error"] += 1
             failures += isinstance(error, GatewayUnavailable)
-            if failures >= GATEWAY_FAILURES_LIMIT:
-                break
     return done
 
 

@@ -17,7 +17,12 @@ from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.db.due import ONE_SHARD
 from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.kernel.limits import GATEWAY_FAILURES_LIMIT, POLLS_PER_SWEEP, SWEEP_PAGE_LIMIT
+from darkroom.kernel.limits import (
+    GATEWAY_FAILURES_LIMIT,
+    GATEWAY_SWEEP_SECONDS,
+    POLLS_PER_SWEEP,
+    SWEEP_PAGE_LIMIT,
+)
 from darkroom.payments import store
 from darkroom.payments.polling import LONGEST_CHECK_SECONDS, retry_at
 from darkroom.payments.ports import GatewayUnavailable
@@ -36,12 +41,15 @@ def sweep_purchases(
 ) -> Counter[str]:
     """Check purchases that are due, a bounded number; what fails is put off on its own.
 
-    A gateway that answers nothing is left for the next run, so that the sweep ends in time.
+    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
+    in time.
     """
     done: Counter[str] = Counter()
-    failures = 0
+    failures, until = 0, app.clock.now() + timedelta(seconds=GATEWAY_SWEEP_SECONDS)
     for shard, limit in _SHARDS.items():
         for account_id, purchase_id in store.list_due(app.clock.now(), limit=limit, shard=shard):
+            if failures >= GATEWAY_FAILURES_LIMIT or app.clock.now() > until:
+                return done
             try:
                 outcome, misplaced = _check(app, account_id, purchase_id)
                 done[outcome] += 1
@@ -52,8 +60,6 @@ def sweep_purchases(
                 on_error(purchase_id, error)
                 done["error"] += 1
                 failures += isinstance(error, GatewayUnavailable)
-                if failures >= GATEWAY_FAILURES_LIMIT:
-                    return done
     return done
 
 

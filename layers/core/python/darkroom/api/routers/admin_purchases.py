@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
@@ -53,7 +53,7 @@ async def list_purchases(
     responses=responses(AdminPurchase, 200, 400, 401, 403, 404, 409, 422),
 )
 async def resolve(
-    purchaseId: str,
+    purchase_id: Annotated[str, Path(alias="purchaseId", max_length=100)],
     body: ResolvePurchaseRequest,
     request: Request,
     app: CurrentApp,
@@ -69,7 +69,7 @@ async def resolve(
             app,
             command,
             account_id=body.account_id,
-            purchase_id=purchaseId,
+            purchase_id=purchase_id,
             action=body.action,
             credits=body.credits,
             reason=body.reason,
