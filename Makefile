@@ -16,6 +16,8 @@ READY := $(VENV)/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
+# USER is the login name in most shells: only the one given to make names a user.
+NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests mostly wait for the local cloud, so they run side by side, a file to a process.
 JOBS ?= 2
 OPENAPI := docs/openapi.json
@@ -24,7 +26,7 @@ EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-hea
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help bootstrap demo up down token logs audit test test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token stripe logs audit test test-long lint format unit openapi bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -44,14 +46,17 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY) ## The whole story on this machine: upload, confirm, watch, regenerate, receipt
 	$(BIN)/python -m local.run_demo
 
-up: $(READY) ## Start the local cloud at http://127.0.0.1:8787 (PORT=…), reload code on change
-	$(BIN)/python -m local up --name $(NAME) --port $(PORT)
+up: $(READY) ## Start the local cloud at http://127.0.0.1:8787 (PORT=… PARAMS="Name=value …")
+	$(BIN)/python -m local up --name $(NAME) --port $(PORT) --params "$${PARAMS-}"
 
 down: $(READY) ## Stop it, keeping the data
 	$(BIN)/python -m local down --name $(NAME)
 
 token: $(READY) ## Print a bearer token: make token USER=alice [ROLE=admin]
-	$(BIN)/python -m local token --name $(NAME) --user "$(USER)" $(if $(ROLE),--role $(ROLE))
+	$(BIN)/python -m local token --name $(NAME) --user "$(NAMED_USER)" $(if $(ROLE),--role $(ROLE))
+
+stripe: $(READY) ## Run a stand-in for Stripe that pays every checkout; prints what goes into .env
+	PYTHONPATH=layers/core/python $(BIN)/python -m tests.support.try_stripe --name $(NAME)
 
 logs: $(READY) ## Follow what the functions log
 	$(BIN)/python -m local logs --name $(NAME)
@@ -62,8 +67,8 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 test: lint validate ## Lint, types, unit, contract and integration tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
-test-long: $(READY) ## The tests that build or load for minutes
-	$(BIN)/python -m pytest -m slow -s
+test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile
 
 unit: $(READY) ## Only the quick tests
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"

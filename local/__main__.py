@@ -8,10 +8,15 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from local.deploy import DeployFailed
-from local.emulator import EmulatorFailed, PortInUse, tail
+from local.emulator import tail
+from local.errors import AlreadyRunning, BadParameter, EmulatorFailed, LocalCloudError
+from local.parameters import Choices, check, read_choices
 from local.settings import DEFAULT_PORT, ROOT, Places
+
+if TYPE_CHECKING:
+    from local.stack import RunningStack
 
 START_LIMIT_SECONDS = 300
 POLL_SECONDS = 0.1
@@ -20,23 +25,16 @@ POLL_SECONDS = 0.1
 def main() -> int:
     arguments = parse_arguments()
     # Imported after the arguments are understood: the AWS and SAM libraries take a second.
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from local import audit, stack
 
-    refusals = (
-        audit.AuditFailed,
-        stack.NotRunning,
-        stack.AlreadyRunning,
-        PortInUse,
-        EmulatorFailed,
-        DeployFailed,
-        TimeoutError,
-    )
     try:
         match arguments.command:
             case "up":
-                up(arguments.state, arguments.port)
+                up(arguments)
             case "serve":
-                serve(arguments.state, arguments.port)
+                serve(arguments)
             case "down":
                 stopped = stack.stop_running(arguments.state)
                 print("Stopped; the data is kept." if stopped else "Nothing was running.")
@@ -49,8 +47,12 @@ def main() -> int:
             case "audit":
                 running = stack.RunningStack.attach(arguments.state)
                 return 0 if audit.audit(running, arguments.account) else 1
-    except refusals as refusal:
+    except LocalCloudError as refusal:
         print(refusal, file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        # It stopped in the middle, or does not take what it was asked for (a name of a user).
+        print(f"The local cloud does not do this: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -69,9 +71,11 @@ def parse_arguments() -> argparse.Namespace:
     }.items():
         command = commands.add_parser(name, parents=[common], help=words)
         command.add_argument("--port", type=port, default=DEFAULT_PORT, help="0 or auto: any free")
+        command.add_argument("--params", default="", help="of the template: Name=value …")
+        command.add_argument("--env-file", type=Path, help="the same, a line each (default: .env)")
     commands.add_parser("down", parents=[common], help="stop, keeping the data")
     token = commands.add_parser("token", parents=[common], help="print a user's bearer token")
-    token.add_argument("--user", required=True)
+    token.add_argument("--user", type=user, required=True)
     token.add_argument("--role", choices=["admin"])
     commands.add_parser("logs", parents=[common], help="follow what the functions log")
     audit = commands.add_parser("audit", parents=[common], help="prove the books; 1 if wrong")
@@ -82,19 +86,49 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def port(text: str) -> int:
-    return 0 if text == "auto" else int(text)
+    number = 0 if text == "auto" else int(text)
+    if not 0 <= number < 2**16:
+        raise ValueError(text)
+    return number
 
 
-def up(state: Path, wanted_port: int) -> None:
+def user(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("name one: make token USER=alice")
+    return text
+
+
+def choices_of(arguments: argparse.Namespace) -> Choices:
+    """What the user has set of the template; refused here, before anything is started.
+
+    Raises:
+        BadParameter.
+    """
+    env_file: Path = arguments.env_file or ROOT / ".env"
+    if arguments.env_file and not env_file.is_file():
+        raise BadParameter(f"There is no file {env_file}.")
+    choices = read_choices(arguments.params, env_file if env_file.is_file() else None)
+    if choices != Choices():
+        # Imported at need: the SAM libraries take a second.
+        from local.template import parse
+
+        check(choices, parse(ROOT / "template.yaml"))
+    return choices
+
+
+def up(arguments: argparse.Namespace) -> None:
     """Start the daemon and return when the API answers."""
     from local.emulator import require_free
     from local.stack import RunningStack, is_running
 
-    places = Places(state.resolve())
+    choices = choices_of(arguments)
+    places = Places(arguments.state.resolve())
     if is_running(places):
-        print_addresses(RunningStack.attach(state), "Already running")
+        if arguments.params:
+            raise AlreadyRunning("It runs with other parameters: `make down` first.")
+        print_addresses(RunningStack.attach(places.state), "Already running", Choices())
         return
-    require_free(wanted_port)
+    require_free(arguments.port)
     places.create()
     started = time.monotonic()
     ready = places.state / "ready"
@@ -103,7 +137,9 @@ def up(state: Path, wanted_port: int) -> None:
         daemon = subprocess.Popen(
             [
                 *(sys.executable, "-m", "local", "serve"),
-                *("--state", str(places.state), "--port", str(wanted_port)),
+                *("--state", str(places.state), "--port", str(arguments.port)),
+                *("--params", arguments.params),
+                *(("--env-file", str(arguments.env_file)) if arguments.env_file else ()),
             ],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -117,7 +153,9 @@ def up(state: Path, wanted_port: int) -> None:
         daemon.terminate()
         raise
     seconds = time.monotonic() - started
-    print_addresses(RunningStack.attach(state), f"Ready after {seconds:.0f} seconds")
+    print_addresses(
+        RunningStack.attach(places.state), f"Ready after {seconds:.0f} seconds", choices
+    )
 
 
 def wait_until_ready(daemon: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
@@ -128,7 +166,7 @@ def wait_until_ready(daemon: subprocess.Popen[bytes], ready: Path, log: Path) ->
         if daemon.poll() is not None:
             raise EmulatorFailed(tail(log))
         if time.monotonic() > deadline:
-            raise TimeoutError("The local cloud did not come up.")
+            raise EmulatorFailed("The local cloud did not come up; its log: " + str(log))
         time.sleep(POLL_SECONDS)
 
 
@@ -140,9 +178,11 @@ def show_progress(log: Path, shown: int) -> int:
     return len(lines)
 
 
-def serve(state: Path, wanted_port: int) -> None:
-    """Run a local cloud until told to stop."""
+def serve(arguments: argparse.Namespace) -> None:
+    """Run a local cloud until SIGTERM or SIGINT."""
     from local.stack import LocalStack
+
+    choices = choices_of(arguments)
 
     stopping = threading.Event()
 
@@ -155,7 +195,11 @@ def serve(state: Path, wanted_port: int) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     stack = LocalStack(
-        state, port=wanted_port, reload=True, report=lambda message: print(message, flush=True)
+        arguments.state,
+        port=arguments.port,
+        reload=True,
+        report=lambda message: print(message, flush=True),
+        parameters=lambda running: choices.apply(running.client("secretsmanager")),
     )
     with stack:
         started = True
@@ -165,13 +209,15 @@ def serve(state: Path, wanted_port: int) -> None:
         ready.unlink(missing_ok=True)
 
 
-def print_addresses(stack: object, headline: str) -> None:
-    from local.stack import RunningStack
-
-    assert isinstance(stack, RunningStack)
+def print_addresses(stack: "RunningStack", headline: str, choices: Choices) -> None:
+    needed = stack.for_a_frontend
     print(f"{headline}: {stack.api_url}")
     print(f"  API description  {stack.api_url}/docs")
-    print(f"  emulated AWS     {stack.endpoint_url}")
+    print(f"  emulated AWS     {stack.endpoint_url} (Cognito, storage), {needed['region']}")
+    print(f"  user pool        {needed['userPoolId']}, client {needed['userPoolClientId']}")
+    print(f"  for a frontend   {stack.frontend_file}")
+    if choices.parameters:
+        print(f"  set by you       {', '.join(sorted(choices.parameters))}")
     print("  make token USER=alice · make logs · make down")
 
 

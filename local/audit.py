@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
+from local.errors import AuditFailed
 from local.stack import RunningStack
 
 AUDITOR = "auditor"
@@ -14,13 +16,11 @@ AUDITOR = "auditor"
 ANSWER_LIMIT_SECONDS = 40
 
 
-class AuditFailed(Exception):
-    """The API did not answer the question."""
-
-
 def audit(stack: RunningStack, account: str | None) -> bool:
     """Print the report on one account, or on all; returns whether the books are right."""
     report = ask(stack, account)
+    if account and not report["entriesChecked"] and not report["breaches"]:
+        require_account(stack, account)
     breaches = report["breaches"]
     for breach in breaches:
         print(line_of(breach))
@@ -37,16 +37,31 @@ def ask(stack: RunningStack, account: str | None) -> Mapping[str, Any]:
     Raises:
         AuditFailed: any answer but a report.
     """
-    answer = httpx.get(
-        f"{stack.api_url}/api/admin/audit",
-        params={"account": account} if account else {},
-        headers={"Authorization": f"Bearer {stack.token(AUDITOR, 'admin')}"},
-        timeout=ANSWER_LIMIT_SECONDS,
-    )
+    answer = _get(stack, "/api/admin/audit", {"account": account} if account else {})
     if answer.is_error:
         raise AuditFailed(f"The audit was answered {answer.status_code}: {answer.text}")
     report: Mapping[str, Any] = answer.json()
     return report
+
+
+def require_account(stack: RunningStack, account: str) -> None:
+    """Books without a single entry are right, but of an account that nobody has.
+
+    Raises:
+        AuditFailed: there is no such account.
+    """
+    if _get(stack, f"/api/admin/accounts/{quote(account, safe='')}", {}).status_code == 404:
+        raise AuditFailed(f"There is no account {account}: an account is the `sub` of its tokens.")
+
+
+def _get(stack: RunningStack, path: str, query: Mapping[str, str]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {stack.token(AUDITOR, 'admin')}"}
+    try:
+        return httpx.get(
+            stack.api_url + path, params=query, headers=headers, timeout=ANSWER_LIMIT_SECONDS
+        )
+    except httpx.HTTPError as error:
+        raise AuditFailed(f"The API does not answer: {error}") from error
 
 
 def line_of(breach: Mapping[str, Any]) -> str:

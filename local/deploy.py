@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local.emulator import tail
+from local.errors import DeployFailed
 from local.settings import (
     DEPLOY_LIMIT_SECONDS,
     DEPLOYMENT_BUCKET,
@@ -21,10 +22,6 @@ from local.settings import (
     Places,
     child_environment,
 )
-
-
-class DeployFailed(Exception):
-    """SAM could not deploy the template; the message ends with what it said."""
 
 
 def template_digest(code: Path, parameters: Mapping[str, str]) -> str:

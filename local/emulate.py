@@ -8,6 +8,10 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
+
+# Begins the lines that `Emulator.denials` reads.
+DENIED = "Denied:"
 
 
 def end_with_the_owner() -> None:
@@ -15,8 +19,26 @@ def end_with_the_owner() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def report_denials() -> None:
+    """Print every call that a role does not allow; a function may hide that it was refused."""
+    from ministack.core import iam_actions
+
+    real = iam_actions.access_denied_response
+
+    def denied(
+        service: str, action: str, principal_arn: str, *args: Any, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        resource = kwargs.get("resource_arn", "*")
+        print(f"{DENIED} {action} on {resource} by {principal_arn}", flush=True)
+        response: tuple[Any, ...] = real(service, action, principal_arn, *args, **kwargs)
+        return response
+
+    iam_actions.access_denied_response = denied
+
+
 def main() -> None:
     threading.Thread(target=end_with_the_owner, daemon=True).start()
+    report_denials()
     sys.argv = ["ministack"]
     # Imported here: importing it reads the environment and takes a second.
     from ministack.app import main as serve

@@ -1,6 +1,7 @@
 """Starts and stops the emulator, and waits until it answers."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from local.emulate import DENIED
+from local.errors import EmulatorFailed, PortInUse
 from local.settings import (
     ACCOUNT,
     EMULATOR_START_LIMIT_SECONDS,
@@ -21,14 +24,7 @@ from local.settings import (
 )
 
 POLL_SECONDS = 0.05
-
-
-class EmulatorFailed(Exception):
-    """The emulator did not start; its log says why."""
-
-
-class PortInUse(Exception):
-    """Something else already listens on the port that was asked for."""
+WORKER_FOLDER = Path(__file__).with_name("worker")
 
 
 def free_port(wanted: int = 0) -> int:
@@ -98,6 +94,11 @@ class Emulator:
             process.stdin.close()
         shutil.rmtree(self.places.tmp, ignore_errors=True)
 
+    def denials(self) -> list[str]:
+        """The calls since the start that the caller's role does not allow."""
+        lines = self.places.emulator_log.read_text(errors="replace").splitlines()
+        return [line for line in lines if line.startswith(DENIED)]
+
     def _environment(self) -> dict[str, str]:
         return {
             **child_environment(self.places, self.endpoint_url),
@@ -116,8 +117,12 @@ class Emulator:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.places.objects),
             # Functions run as children of the emulator. They read the core layer from where it
-            # is edited, and so need no new layer version for every change (see `local.code`).
-            "PYTHONPATH": str(self.code / "layers" / "core" / "python"),
+            # is edited, and so need no new layer version for every change (see `local.code`);
+            # and they say that they live (see `local.leases`).
+            "PYTHONPATH": os.pathsep.join(
+                [str(self.code / "layers" / "core" / "python"), str(WORKER_FOLDER)]
+            ),
+            "DARKROOM_WORKERS": str(self.places.workers),
         }
 
     def _wait_until_healthy(self) -> None:

@@ -101,8 +101,10 @@ class Forwarder(BaseHTTPRequestHandler):
             skip_accept_encoding=True,
         )
         for name, value in self.headers.items():
-            if name.lower() not in HOP_BY_HOP:
+            if name.lower() not in HOP_BY_HOP | {"x-forwarded-proto"}:
                 connection.putheader(name, value)
+        # As the real gateway says it: links that a function makes lead back here.
+        connection.putheader("X-Forwarded-Proto", "http")
         connection.endheaders(body or None)
 
     def pass_back(self, answer: http.client.HTTPResponse) -> None:

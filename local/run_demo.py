@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from local.errors import LocalCloudError
 from local.settings import ROOT
 from local.stack import LocalStack
 
@@ -190,4 +191,7 @@ def summarise(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except LocalCloudError as refusal:
+        sys.exit(str(refusal))

@@ -34,6 +34,11 @@ class Places:
         return self.state / "stack.json"
 
     @property
+    def frontend(self) -> Path:
+        """What a frontend needs to talk to this local cloud."""
+        return self.state / "frontend.json"
+
+    @property
     def pid(self) -> Path:
         return self.state / "pid"
 
@@ -62,11 +67,16 @@ class Places:
         return self.state / "tmp"
 
     @property
+    def workers(self) -> Path:
+        """A file for each process of the functions, locked while it runs."""
+        return self.tmp / "workers"
+
+    @property
     def home(self) -> Path:
         return self.state / "home"
 
     def create(self) -> None:
-        for folder in (self.saved, self.objects, self.tmp, self.home):
+        for folder in (self.saved, self.objects, self.workers, self.home):
             folder.mkdir(parents=True, exist_ok=True)
 
 

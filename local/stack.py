@@ -23,8 +23,9 @@ import boto3
 from botocore.config import Config
 from botocore.session import Session as BotocoreSession
 
-from local import code, deploy, gateway, logs, users
+from local import code, deploy, gateway, leases, logs, users
 from local.emulator import Emulator, free_port, move_addresses, require_free
+from local.errors import AlreadyRunning, DoesNotStop, NotRunning
 from local.front import FrontServer
 from local.gaps import close_gaps
 from local.resolve import Resolver
@@ -43,14 +44,6 @@ from local.settings import (
 STOP_LIMIT_SECONDS = 60
 POLL_SECONDS = 0.1
 CLIENT_CONFIG = Config(max_pool_connections=32, retries={"mode": "standard"})
-
-
-class NotRunning(Exception):
-    """No local cloud runs on this state folder."""
-
-
-class AlreadyRunning(Exception):
-    """A local cloud runs on this state folder, and two would spoil it."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,9 @@ class Facts:
 class RunningStack:
     """What can be asked of a local cloud, whoever started it."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, places: Places) -> None:
         self.facts = facts
+        self.places = places
         self._client = cache(self._new_client)
 
     @staticmethod
@@ -91,8 +85,8 @@ class RunningStack:
         places = Places(state_dir.resolve())
         facts = Facts.read(places)
         if facts is None or not is_running(places):
-            raise NotRunning("The local cloud is not running: `make up` starts it.")
-        return RunningStack(facts)
+            raise NotRunning
+        return RunningStack(facts, places)
 
     @property
     def api_url(self) -> str:
@@ -102,6 +96,22 @@ class RunningStack:
     def endpoint_url(self) -> str:
         """Where the emulated AWS services answer."""
         return f"http://{HOST}:{self.facts.emulator_port}"
+
+    @property
+    def for_a_frontend(self) -> dict[str, str]:
+        """What a frontend's configuration needs; also in `frontend.json` of the state folder."""
+        return {
+            "apiUrl": self.api_url,
+            "region": REGION,
+            "userPoolId": self.outputs["UserPoolId"],
+            "userPoolClientId": self.outputs["UserPoolClientId"],
+            "cognitoEndpoint": self.endpoint_url,
+            "storageEndpoint": self.endpoint_url,
+        }
+
+    @property
+    def frontend_file(self) -> Path:
+        return self.places.frontend
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -143,6 +153,12 @@ class RunningStack:
             client_id=self.outputs["UserPoolClientId"],
             user=user,
             role=role,
+        )
+
+    def account_id(self, user: str) -> str:
+        """The account of a user who has had a token."""
+        return users.account_id(
+            self.client("cognito-idp"), pool_id=self.outputs["UserPoolId"], user=user
         )
 
     def logs(self, function: str) -> list[str]:
@@ -204,6 +220,7 @@ class LocalStack(RunningStack):
         self.emulator: Emulator | None = None
         self.front: FrontServer | None = None
         self.watcher: code.Watcher | None = None
+        self.leases: leases.LeaseWatcher | None = None
 
     @cached_property
     def template(self) -> dict[str, Any]:
@@ -235,11 +252,13 @@ class LocalStack(RunningStack):
         """Stop what was started, keeping the state (unless it is temporary)."""
         if self.watcher:
             self.watcher.stop()
+        if self.leases:
+            self.leases.stop()
         if self.front:
             self.front.stop()
         if self.emulator:
             self.emulator.stop()
-        self.watcher = self.front = self.emulator = None
+        self.watcher = self.leases = self.front = self.emulator = None
         if self.lock:
             self.lock.close()
             self.lock = None
@@ -265,7 +284,8 @@ class LocalStack(RunningStack):
                 outputs=before.outputs if before else {},
                 functions=before.functions if before else {},
                 digest=before.digest if before else "",
-            )
+            ),
+            self.places,
         )
         self.parameters = {**PARAMETERS, **self.more_parameters(self)}
         digest = deploy.template_digest(self.source, self.parameters)
@@ -276,6 +296,8 @@ class LocalStack(RunningStack):
         self.front = FrontServer(self.port, self.emulator.port, self.facts.api_id)
         self.facts = Facts(**{**asdict(self.facts), "port": self.front.port})
         self.facts.write(self.places)
+        self.places.frontend.write_text(json.dumps(self.for_a_frontend, indent=1) + "\n")
+        self.leases = self._watch_leases()
         if self.reload:
             self.watcher = code.Watcher(self.source, self.client("lambda"), sources, self.report)
 
@@ -323,6 +345,15 @@ class LocalStack(RunningStack):
         )
         return body
 
+    def _watch_leases(self) -> leases.LeaseWatcher:
+        return leases.LeaseWatcher(
+            self.places.workers,
+            self.client("dynamodb"),
+            jobs_table=self.outputs["JobsTable"],
+            sweep=lambda: self.client("lambda").invoke(FunctionName=self.functions["sweep"]),
+            report=self.report,
+        )
+
     def _function_folders(self) -> dict[str, Path]:
         return {
             physical: self.source / "functions" / name for name, physical in self.functions.items()
@@ -350,7 +381,7 @@ def stop_running(state_dir: Path) -> bool:
     deadline = time.monotonic() + STOP_LIMIT_SECONDS
     while is_running(places):
         if time.monotonic() > deadline:
-            raise TimeoutError("The local cloud does not stop; its log: " + str(places.daemon_log))
+            raise DoesNotStop("The local cloud does not stop; its log: " + str(places.daemon_log))
         time.sleep(POLL_SECONDS)
     return True
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from local.errors import LocalCloudError
 from local.settings import ROOT
 
 MIME_TYPES = {
@@ -31,13 +32,18 @@ MIME_TYPES = {
     ".png": "image/png",
     ".webp": "image/webp",
     ".heic": "image/heic",
+    ".heif": "image/heic",
     ".avif": "image/avif",
     ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".3gp": "video/3gpp",
     ".mov": "video/quicktime",
     ".webm": "video/webm",
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
     ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".weba": "audio/webm",
 }
 FILES_A_SESSION = 100
 PARTS_A_PAGE = 100
@@ -342,7 +348,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cannot be sent: {', '.join(unknown)}", file=sys.stderr)
         return 2
     if asked.api is None:
-        url, token = _local_stack(ROOT / ".darkroom" / asked.name, asked.user)
+        try:
+            url, token = _local_stack(ROOT / ".darkroom" / asked.name, asked.user)
+        except LocalCloudError as error:
+            print(error, file=sys.stderr)
+            return 1
     elif asked.token:
         url, token = asked.api, lambda: asked.token
     else:

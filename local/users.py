@@ -25,6 +25,13 @@ def access_token(cognito: Any, *, pool_id: str, client_id: str, user: str, role:
     return token
 
 
+def account_id(cognito: Any, *, pool_id: str, user: str) -> str:
+    """The account of a user, which is the `sub` of their tokens."""
+    known = cognito.admin_get_user(UserPoolId=pool_id, Username=user)
+    found: str = next(item["Value"] for item in known["UserAttributes"] if item["Name"] == "sub")
+    return found
+
+
 def _set_role(cognito: Any, pool_id: str, user: str, role: str | None) -> None:
     groups = cognito.admin_list_groups_for_user(UserPoolId=pool_id, Username=user)["Groups"]
     current = {group["GroupName"] for group in groups}

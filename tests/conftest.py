@@ -1,10 +1,18 @@
 """What every test gets: an environment without the user's AWS settings, and the local cloud."""
 
+import functools
 import os
 
-from tests.support.stack import stack, stub_stack
+import botocore.session
+import pytest
 
-__all__ = ["stack", "stub_stack"]
+from tests.support.stack import denials, emulator, stack, stub_stack
+from tests.support.summary import Summary
+
+__all__ = ["denials", "emulator", "stack", "stub_stack"]
+
+# Every session would read botocore's descriptions of its services from disk anew.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # Before anything imports an AWS library: no test may find real credentials or another profile.
 for name in [name for name in os.environ if name.startswith(("AWS_", "SAM_"))]:
@@ -19,3 +27,7 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Summary())

@@ -9,6 +9,7 @@ from darkroom.api.routers import (
     job_lists,
     job_stream,
     jobs,
+    share_page,
     shares,
 )
 
@@ -20,6 +21,7 @@ handler = http_handler(
         job_stream.ticket_router,
         job_lists.router,
         shares.router,
+        share_page.router,
         generate_image.router,
         jobs.router,
     )

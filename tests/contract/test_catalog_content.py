@@ -303,6 +303,12 @@ def test_prices_are_whole_credits_for_everything_that_costs() -> None:
     assert all(type(credits) is int for credits in prices.values())
 
 
+def test_price_notes_are_said_in_both_languages() -> None:
+    for note in read("price_notes.json")["notes"]:
+        assert set(note) == {"code", *LANGUAGES}
+        assert_bilingual({language: note[language] for language in LANGUAGES})
+
+
 # Labels
 
 

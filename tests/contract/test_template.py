@@ -9,21 +9,34 @@ import pytest
 import yaml
 
 from darkroom.api.routers.everything import BY_FUNCTION
+from darkroom.generation.providers.local.media_reader import MEMORY_LIMIT_BYTES
+from darkroom.kernel.limits import (
+    CHECKED_BYTES_PER_SECOND,
+    CHECKING_LIMIT_SECONDS,
+    CHECKS_LIMIT,
+    MULTIPART_LIMIT_SECONDS,
+    UPLOAD_LIMIT_BYTES,
+)
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
 MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
 HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction"}
+PUBLIC_READS = {
+    "/api/health",
+    "/api/jobs/stream",  # The function verifies a ticket or a token itself.
+    "/api/pricing",
+    "/api/recipes",
+    "/api/shares/{token}",
+    "/api/templates",
+    "/docs",
+    "/openapi.json",
+    "/s/{token}",
+    "/s/{token}/{number}",
+}
 PUBLIC_ROUTES = {
-    "GET /api/health",
-    "GET /api/jobs/stream",  # The function verifies a ticket or a token itself.
-    "GET /api/pricing",
-    "GET /api/recipes",
-    "GET /api/shares/{token}",
-    "GET /api/templates",
-    "GET /docs",
-    "GET /openapi.json",
+    *(f"{method} {path}" for method in ("GET", "HEAD") for path in PUBLIC_READS),
     "POST /api/webhooks/stripe",
     "POST /api/webhooks/{provider}",
 }
@@ -32,6 +45,8 @@ MANAGED_BY_AWS = {
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
+DAY_SECONDS = 24 * 3600
+OWN_PROCESS_BYTES = 200 << 20  # Of a worker beside the reader that it starts.
 VISIBILITY_FACTOR = 6  # Advised by AWS for queues that feed functions.
 LONGEST_HTTP_SECONDS = 29  # API Gateway gives up after 30.
 
@@ -226,6 +241,27 @@ def test_only_the_public_routes_can_be_called_without_a_token(resources: dict[st
     assert public == PUBLIC_ROUTES
 
 
+def test_head_is_routed_wherever_get_is(resources: dict[str, Any]) -> None:
+    for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+        assert ("get" in methods) == ("head" in methods), path
+
+
+def test_the_gateways_permissions_fit_into_a_functions_policy(source: dict[str, Any]) -> None:
+    """SAM adds a statement of up to 450 bytes for each route; Lambda takes 20 KB in all."""
+    for name, resource in source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert len(resource["Properties"].get("Events", {})) * 450 < 20_480, name
+
+
+def test_links_that_people_share_need_a_lasting_address_in_prod(source: dict[str, Any]) -> None:
+    rule = source["Rules"]["SharedLinksLast"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    assert rule["Assertions"][0]["Assert"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ConsoleUrl"}, ""]}]
+    }
+
+
 def test_there_is_no_catch_all_route(resources: dict[str, Any]) -> None:
     for path in resources["Api"]["Properties"]["Body"]["paths"]:
         assert "$default" not in path
@@ -262,6 +298,30 @@ def test_the_bucket_is_private_and_encrypted(resources: dict[str, Any]) -> None:
 
 
 # --- Queues -----------------------------------------------------------------------------------
+
+
+def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[str, Any]) -> None:
+    """S3 dates an object that was sent in parts by the beginning of its upload."""
+    rules = resources["MediaBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = {rule["Id"]: rule for rule in rules}
+    asked_for_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
+    largest_seconds = CHECKING_LIMIT_SECONDS + UPLOAD_LIMIT_BYTES // CHECKED_BYTES_PER_SECOND
+    needed_seconds = (
+        MULTIPART_LIMIT_SECONDS + asked_for_seconds + (CHECKS_LIMIT + 1) * largest_seconds
+    )
+
+    aborted = days["AbortAbandonedUploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+
+    assert days["EmptyQuarantine"]["ExpirationInDays"] * DAY_SECONDS >= needed_seconds
+    assert aborted * DAY_SECONDS > MULTIPART_LIMIT_SECONDS
+
+
+def test_the_reader_of_media_gives_up_before_its_function_is_out_of_memory(
+    resources: dict[str, Any],
+) -> None:
+    function = resources["IngestMediaFunction"]["Properties"]
+
+    assert function["MemorySize"] << 20 >= MEMORY_LIMIT_BYTES + OWN_PROCESS_BYTES
 
 
 def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

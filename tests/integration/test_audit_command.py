@@ -25,7 +25,7 @@ def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack)
         f"{stack.api_url}/api/credits", headers={"Authorization": f"Bearer {token}"}, timeout=60
     ).raise_for_status()
     table, client = stack.outputs["WalletsTable"], stack.client("dynamodb")
-    account = _account_of(stack, "audited")
+    account = stack.account_id("audited")
     key = {"accountId": {"S": account}}
 
     sound = audit(stack, account)
@@ -37,12 +37,6 @@ def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack)
     assert spoiled.returncode == 1
     assert f"L1  {account}: balance is 6, its entries make 5" in spoiled.stdout.splitlines()
     assert spoiled.stdout.endswith("1 accounts, 1 entries, 3 breaches\n")
-
-
-def _account_of(stack: LocalStack, user: str) -> str:
-    pool = stack.outputs["UserPoolId"]
-    known = stack.client("cognito-idp").admin_get_user(UserPoolId=pool, Username=user)
-    return next(item["Value"] for item in known["UserAttributes"] if item["Name"] == "sub")
 
 
 def _add_to_balance(client: Any, table: str, key: Any, credits: int) -> None:

@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local.emulator import PortInUse
+from local.errors import AlreadyRunning, NotRunning, PortInUse
 from local.gateway import routes_of
 from local.settings import DEPLOYMENT_BUCKET, ROOT
-from local.stack import AlreadyRunning, LocalStack, NotRunning, RunningStack
+from local.stack import LocalStack, RunningStack
 
 # Generous: a cold start takes a second alone, and many when the machine is busy.
 PATIENCE_SECONDS = 60
@@ -511,6 +511,7 @@ def test_a_changed_template_is_deployed_over_what_was_stored(stub_stack: LocalSt
 def test_a_function_cannot_do_what_its_role_does_not_allow(stub_stack: LocalStack) -> None:
     handler = stub_stack.source / "functions/purchase/handler.py"
     original = handler.read_text()
+    table = stub_stack.outputs["AssetsTable"]
     handler.write_text(
         textwrap.dedent(
             """
@@ -544,6 +545,9 @@ def test_a_function_cannot_do_what_its_role_does_not_allow(stub_stack: LocalStac
     eventually(lambda: "WALLETS" in told(), "the changed function answers")
 
     assert told() == {"WALLETS": "allowed", "ASSETS": "AccessDeniedException"}
+    assert stub_stack.emulator is not None
+    denied = f"dynamodb:GetItem on arn:aws:dynamodb:us-east-1:000000000000:table/{table}"
+    assert any(denied in line for line in stub_stack.emulator.denials())
     handler.write_text(original)
 
 

@@ -6,7 +6,6 @@ that go with it: so one effect happens exactly once, whoever was faster. The law
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 from collections import Counter
@@ -15,7 +14,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -81,8 +79,11 @@ from tests.support.interleave import (
 from tests.support.laws import AT_ONCE_TABLES, State, check_books, read_books
 from tests.support.moto_world import moto_world
 from tests.support.planted import (
+    Bug,
+    Plant,
     hold_before_the_job,
     purchase_overwrites,
+    unconditional,
     wallet_without_version,
 )
 from tests.support.tables import table_definitions
@@ -93,7 +94,7 @@ BROKEN = Failure(code="BROKEN", message="It broke.")
 SEEDS = 2
 """Random orders of each race in every run, besides every overtaking."""
 PLANTED_SEEDS = 20
-SLOW_RUNS = 1300
+SLOW_RUNS = 600
 """Orders of each race in the long run: all of them where there are no more."""
 RESTORED = (*AT_ONCE_TABLES, "webhooks")
 KEYS = {
@@ -106,7 +107,6 @@ End = tuple[int, int, int]
 Ends = Mapping[tuple[str, ...], Sequence[End]]
 """What the callers were told → how it may have ended, if it is that."""
 Facts = dict[str, Any]
-Plant = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +234,7 @@ def made(task: Task) -> Output:
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
-        storage_key=output_key(USER, task.job_id, task.key, task.attempts, ".mp4"),
+        storage_key=output_key(task.owner, task.job_id, task.key, task.attempts, ".mp4"),
     )
 
 
@@ -1065,99 +1065,68 @@ MET_BEFORE = (
 # Planted bugs: what these races do not notice, they would not notice without
 
 
-@contextlib.contextmanager
-def claim_without_condition() -> Iterator[None]:
-    real = jobs_store.claim_write
-
-    def write(*args: Any, **kwargs: Any) -> Write:
-        return replace(real(*args, **kwargs), condition=None)
-
-    with patch.object(jobs_store, "claim_write", write):
-        yield
+def claim_without_condition(plant: Plant) -> None:
+    plant.replace(jobs_store, "claim_write", unconditional(plant, jobs_store.claim_write))
 
 
-@contextlib.contextmanager
-def job_without_version() -> Iterator[None]:
-    """Whoever writes the job and its tasks last wins."""
-    real = jobs_store.family_writes
-
-    def writes(*args: Any, **kwargs: Any) -> list[Write]:
-        return [replace(write, condition=None) for write in real(*args, **kwargs)]
-
-    with patch.object(jobs_store, "family_writes", writes):
-        yield
+def job_without_version(plant: Plant) -> None:
+    """The last writer of the job and its tasks wins."""
+    _replace_all(plant, "family_writes")
 
 
-@contextlib.contextmanager
-def draft_without_condition() -> Iterator[None]:
-    real = jobs_store.replace_draft_writes
+def draft_without_condition(plant: Plant) -> None:
+    _replace_all(plant, "replace_draft_writes")
+
+
+def _replace_all(plant: Plant, name: str) -> None:
+    real = getattr(jobs_store, name)
 
     def writes(*args: Any, **kwargs: Any) -> list[Write]:
-        return [replace(write, condition=None) for write in real(*args, **kwargs)]
+        whole = real(*args, **kwargs)
+        plant.acts(any(write.condition is not None for write in whole))
+        return [replace(write, condition=None) for write in whole]
 
-    with patch.object(jobs_store, "replace_draft_writes", writes):
-        yield
-
-
-@contextlib.contextmanager
-def purchase_without_version() -> Iterator[None]:
-    """A payment is settled by whoever reads it as pending, under a cause of their own."""
-    real_save, real_entry = payments_store.save_write, credits_store._entry_write
-
-    def save(*args: Any, **kwargs: Any) -> Write:
-        return replace(real_save(*args, **kwargs), condition=None)
-
-    def entry(*args: Any) -> Write:
-        return replace(real_entry(*args), condition=None)
-
-    with (
-        patch.object(payments_store, "save_write", save),
-        patch.object(credits_store, "_entry_write", entry),
-        patch.object(credits_store, "_wallet_write", _blind(credits_store._wallet_write)),
-    ):
-        yield
+    plant.replace(jobs_store, name, writes)
 
 
-def _blind(real: Callable[..., Write]) -> Callable[..., Write]:
-    return lambda *args: replace(real(*args), condition=None)
+def purchase_without_version(plant: Plant) -> None:
+    """A payment is settled by every reader that finds it pending, under a cause of its own."""
+    builders = (
+        (payments_store, "save_write"),
+        (credits_store, "_entry_write"),
+        (credits_store, "_wallet_write"),
+    )
+    for store, name in builders:
+        plant.replace(store, name, unconditional(plant, getattr(store, name)))
 
 
-@contextlib.contextmanager
-def delete_forgets_children() -> Iterator[None]:
-    """A job is deleted as it was read, whoever was made from it since."""
+def delete_forgets_children(plant: Plant) -> None:
+    """A job is deleted as it was read, whatever was made from it since."""
     real = jobs_store.delete_write
 
-    def write(*args: Any) -> Write:
-        return replace(real(*args), condition=jobs_store.JobItem.deleted_at.does_not_exist())
+    def write(*args: Any, **kwargs: Any) -> Write:
+        plant.acts()
+        once = jobs_store.JobItem.deleted_at.does_not_exist()
+        return replace(real(*args, **kwargs), condition=once)
 
-    with patch.object(jobs_store, "delete_write", write):
-        yield
+    plant.replace(jobs_store, "delete_write", write)
 
 
-@contextlib.contextmanager
-def adoption_of_the_dead() -> Iterator[None]:
+def adoption_of_the_dead(plant: Plant) -> None:
     """A child is made whether its parent still exists or not."""
-    real = jobs_store.adopt_write
-
-    def write(*args: Any) -> Write:
-        return replace(real(*args), condition=None)
-
-    with patch.object(jobs_store, "adopt_write", write):
-        yield
+    plant.replace(jobs_store, "adopt_write", unconditional(plant, jobs_store.adopt_write))
 
 
-@contextlib.contextmanager
-def pick_without_version() -> Iterator[None]:
-    """A pick is written beside the job's version, so whoever ends the job forgets it."""
+def pick_without_version(plant: Plant) -> None:
+    """A pick is written beside the job's version, so the end of the job overwrites it."""
     real = jobs_store.select_write
 
     def write(job: Job, output: str, operation: str) -> Write:
-        whole = real(job, output, operation)
+        plant.acts()
         pick = jobs_store.JobItem.selected_output.set(output)
-        return replace(whole, actions=(pick,), condition=None)
+        return replace(real(job, output, operation), actions=(pick,), condition=None)
 
-    with patch.object(jobs_store, "select_write", write):
-        yield
+    plant.replace(jobs_store, "select_write", write)
 
 
 PLANTED = (
@@ -1212,25 +1181,14 @@ class Tally:
             steps = " ".join(run.order)
             self.failed.append(f"{race.name}, {name}: {'; '.join(problems)} ({steps})")
 
-    def __str__(self) -> str:
-        different = sum(len(orders) for orders in self.orders.values())
-        return (
-            f"interleavings: {self.runs.total()} ({different} different) of "
-            f"{len(self.runs)} races, {len(self.failed)} failed"
-        )
 
-
-@pytest.fixture(scope="module")
-def total(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Adds up what the tests did, and says it at the end."""
+@pytest.fixture
+def total(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
+    """Adds up what a test did, for the summary of the run."""
     tally = Tally()
     yield tally
-    plugins = request.config.pluginmanager
-    terminal, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
-    if terminal is not None and capture is not None:
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(str(tally))
+    record_property("interleavings", tally.runs.total())
+    record_property("different_orders", sum(len(orders) for orders in tally.orders.values()))
 
 
 def _race(race: Race, runs: Iterator[tuple[str, Run]], track: Track) -> Tally:
@@ -1276,22 +1234,16 @@ def test_an_order_that_once_ended_badly_ends_well(
     assert tally.failed == []
 
 
-@pytest.mark.parametrize(
-    ("bug", "name"),
-    # Every third always, the others with the long tests.
-    [
-        pytest.param(*planted, marks=() if number % 3 == 0 else pytest.mark.slow)
-        for number, planted in enumerate(PLANTED)
-    ],
-)
-def test_a_planted_bug_comes_to_light_in_its_race(bug: Plant, name: str, world: World) -> None:
+@pytest.mark.parametrize(("bug", "name"), PLANTED)
+def test_a_planted_bug_comes_to_light_in_its_race(bug: Bug, name: str, world: World) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
 
-    with bug():
+    with Plant(bug) as plant:
         runs = ((seed, track.run(by_seed(seed))) for seed in range(PLANTED_SEEDS))
         found = any(track.problems(run) for _, run in runs)
 
+    plant.require_effect()
     assert found
 
 

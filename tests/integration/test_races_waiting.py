@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from darkroom.bootstrap import REPLICATE
@@ -27,8 +26,7 @@ from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.collect_task import collect_task
 from darkroom.usecases.hear_provider import hear_provider
 from darkroom.usecases.run_task import run_task
-from local.emulator import Emulator, free_port
-from local.settings import ROOT, Places
+from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
 from tests.support.cloud import SIGNATURE
 from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking, interleave
@@ -43,17 +41,11 @@ RANDOM_ORDERS = 2
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    emulator = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
-    emulator.start()
-    # Other tests may have left a default session with credentials of their own.
-    boto3.setup_default_session()
-    try:
-        world = World(endpoint_url=emulator.endpoint_url)
-        world.use_cloud()
-        yield world
-    finally:
-        emulator.stop()
+def world(emulator: Emulator) -> Iterator[World]:
+    world = World(endpoint_url=emulator.endpoint_url)
+    world.use_cloud()
+    yield world
+    world.close()
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from mangum import Mangum
-
-from darkroom.adapters.storage import clean_key, output_key
-from darkroom.api.app import create_app
-from darkroom.api.routers import everything
+from darkroom.adapters.storage import clean_key, output_key, owner_tag
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
@@ -39,7 +35,7 @@ from darkroom.kernel.money import PricePart
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.keep_dead_letter import DEAD_LETTERS
 from darkroom.usecases.plan_job import plan_job
-from tests.support.world import START, Answer, World, made_of
+from tests.support.world import START, Answer, World, answer_http, made_of
 
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
@@ -179,8 +175,7 @@ def ask(
         "body": body if isinstance(body, str) or body is None else json.dumps(body),
         "isBase64Encoded": False,
     }
-    http = Mangum(create_app(*everything.ROUTERS, app=app), lifespan="off")
-    answer = http(event, None)  # type: ignore[arg-type]
+    answer = answer_http(app, event)
     return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
 
 
@@ -217,6 +212,11 @@ def an_asset(
     )
     commit([assets_store.create_write(asset, "arranged")])
     return asset_id
+
+
+def owner_of(world: World, user: str = "alice") -> str:
+    """What stands for the account in the keys of its new files."""
+    return owner_tag(world.app.signing_secret.value, user)
 
 
 def a_photo(world: World, user: str = "alice") -> str:
@@ -301,7 +301,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
 
 def _made(task: Task) -> Output:
     type_, mime_type, suffix = made_of(task.kind, task.params)
-    key = output_key(task.account_id, task.job_id, task.key, 1, suffix)
+    key = output_key(task.owner, task.job_id, task.key, 1, suffix)
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),

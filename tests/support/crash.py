@@ -674,7 +674,7 @@ def run_out(scene: Scene) -> None:
     """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
     for _ in range(SWEEPS_LIMIT):
         settle(scene)
-        items = [item for name in SWEPT for item in scene.world.scan(name)]
+        items = [item for name in SWEPT for item in _at_rest(scene.world, name)]
         # Polls of paid purchases go on for months and find nothing that is not found before.
         items = [item for item in items if item.get("dueShard") != {"S": POLL_SHARD}]
         due = [float(item["nextCheckAt"]["N"]) for item in items if "nextCheckAt" in item]
@@ -684,6 +684,11 @@ def run_out(scene: Scene) -> None:
         scene.world.clock.move(seconds=max(1, ahead))
         sweep(scene)
     scene.trouble("the sweeper always finds something")
+
+
+def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
+    """A table's items right after ``settle``, which has just read the streamed ones."""
+    return list(world._seen[table].values()) if table in STREAMED else world.scan(table)
 
 
 # Outcomes

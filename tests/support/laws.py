@@ -487,8 +487,14 @@ def a_receipt_adds_up(books: Books) -> Iterator[Breach]:
 
 
 def _used_parts(job: JobRecord) -> list[int]:
-    """Per part of the price: its credits times the share of what it promised, rounded down."""
-    return [cost * len(job.made & set(keys)) // len(keys) for _, cost, keys in job.price]
+    """Per part of the price: its credits times the share of what it promised, rounded down; of a
+    canceled job at least one credit for a part of which something was made."""
+    used = []
+    for _, cost, keys in job.price:
+        made = len(job.made & set(keys))
+        least = 1 if job.status == "canceled" and made and cost else 0
+        used.append(max(least, cost * made // len(keys)))
+    return used
 
 
 def a_status_agrees_with_the_tasks(books: Books) -> Iterator[Breach]:

@@ -3,22 +3,18 @@ thread-safe."""
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from botocore.session import get_session
 from moto import mock_aws
 
 from tests.support.world import World
 
 _ONE_AT_A_TIME = threading.Lock()
 LOCK_SECONDS = 10
-# A session reads botocore's data from disk; every world has the same credentials, so one will do.
-_session = functools.cache(get_session)
 
 
 @contextmanager

@@ -1,23 +1,30 @@
-"""Planted bugs: each breaks one guard of the product while its context is open.
+"""Planted bugs: each breaks one guard of the product while it is in place.
 
 A harness that cannot fail proves nothing. Every bug here is one that a plausible change could
 bring, and ``PLANTED`` names the scenarios in which it must come to light.
+
+A planted bug that no longer fits the product proves nothing either: it must be reached, it must
+do something that the product would not do, and it must not fail by itself. ``Plant`` counts all
+three, and ``require_effect`` fails when one of them is missing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import secrets
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
 from darkroom.bootstrap import App
-from darkroom.credits import model
+from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Hold, Wallet
 from darkroom.credits.store import LedgerItem, WalletItem
@@ -44,7 +51,6 @@ from darkroom.usecases import (
     project_job,
     quote_job,
     resolve_purchase,
-    retry_job,
     run_task,
     settle_purchase,
     submit_job,
@@ -55,7 +61,97 @@ from darkroom.usecases.requests import Command
 from darkroom.workers import relay
 from tests.support.crash import Actor, Client, Fault, Message, Schedule, Stream
 
-Bug = Callable[[], contextlib.AbstractContextManager[None]]
+MISFIT = (TypeError, AttributeError, NameError, LookupError)
+"""What a bug raises that does not fit what it replaces, and never on purpose."""
+
+
+class PlantWithoutEffect(AssertionError):
+    """A planted bug is not a bug any more: the product has moved away from it."""
+
+
+class Plant:
+    """One bug in place: what it replaces, and what it did.
+
+    with Plant(bug) as plant:
+        ...
+    plant.require_effect()
+    """
+
+    def __init__(self, bug: Bug) -> None:
+        self._bug = bug
+        self._stack = contextlib.ExitStack()
+        self.calls = 0
+        """Of what the bug replaced."""
+        self.effects = 0
+        """How often it did something else than the product does."""
+        self.errors: list[Exception] = []
+        """Its own: it does not fit what it replaced."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._bug(self)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def replace(self, owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+        """Let ``owner.name`` be this one until the bug is removed."""
+        self._stack.enter_context(self.replaced(owner, name, replacement))
+
+    @contextlib.contextmanager
+    def replaced(self, owner: Any, name: str, replacement: Callable[..., Any]) -> Iterator[None]:
+        _require_fit(getattr(owner, name), replacement)
+
+        @functools.wraps(replacement)
+        def planted(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            try:
+                return replacement(*args, **kwargs)
+            except MISFIT as error:
+                if _raised_in(error, (__file__, inspect.getfile(replacement))):
+                    self.errors.append(error)
+                raise
+
+        with patch.object(owner, name, planted):
+            yield
+
+    def acts(self, differently: bool = True) -> None:
+        """Called by the bug where it does something else than the product, if it does."""
+        self.effects += differently
+
+    def require_effect(self) -> None:
+        """Fail unless the bug was reached, changed something and did not fail by itself."""
+        name = self._bug.__name__
+        if self.errors:
+            raise PlantWithoutEffect(f"{name} does not fit the product") from self.errors[0]
+        if not self.calls:
+            raise PlantWithoutEffect(f"{name} was never reached")
+        if not self.effects:
+            raise PlantWithoutEffect(f"{name} was reached and changed nothing")
+
+
+def _require_fit(real: Callable[..., Any], replacement: Callable[..., Any]) -> None:
+    """Refuse a replacement that cannot be called with everything that the real one takes."""
+    required = inspect.signature(real).parameters.values()
+    by_name = {p.name: None for p in required if p.kind is p.KEYWORD_ONLY}
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    by_place = [None for p in required if p.kind in positional]
+    try:
+        inspect.signature(replacement).bind(*by_place, **by_name)
+    except TypeError as error:
+        message = f"{replacement.__qualname__} cannot replace {real.__qualname__}: {error}"
+        raise PlantWithoutEffect(message) from error
+
+
+def _raised_in(error: Exception, files: Sequence[str]) -> bool:
+    return traceback.extract_tb(error.__traceback__)[-1].filename in files
+
+
+Bug = Callable[[Plant], None]
 
 
 @dataclass(frozen=True)
@@ -82,245 +178,232 @@ def _is_money(write: Write) -> bool:
     return isinstance(write.item, LedgerItem | WalletItem)
 
 
-def _commit_apart(writes: Sequence[Write], *, money_first: bool) -> None:
+def _commit_apart(plant: Plant, writes: Sequence[Write], *, money_first: bool) -> None:
     groups = [[write for write in writes if _is_money(write) is money_first]]
     groups.append([write for write in writes if _is_money(write) is not money_first])
+    plant.acts(all(groups))
     for group in groups:
         if group:
             commit(group)
 
 
-@contextlib.contextmanager
-def settlement_after_the_job() -> Iterator[None]:
+def settlement_after_the_job(plant: Plant) -> None:
     """The job's terminal write and its settlement are two transactions."""
-
-    def commit_both(writes: Sequence[Write]) -> None:
-        _commit_apart(writes, money_first=False)
-
-    with patch.object(advance_job, "commit", commit_both):
-        yield
+    commit_both = functools.partial(_commit_apart, plant, money_first=False)
+    plant.replace(advance_job, "commit", lambda writes: commit_both(writes))
 
 
-@contextlib.contextmanager
-def refund_before_the_job() -> Iterator[None]:
+def refund_before_the_job(plant: Plant) -> None:
     """Credits go back in a transaction of their own, before the job is ended."""
-
-    def commit_both(writes: Sequence[Write]) -> None:
-        _commit_apart(writes, money_first=True)
-
-    with patch.object(advance_job, "commit", commit_both):
-        yield
+    commit_both = functools.partial(_commit_apart, plant, money_first=True)
+    plant.replace(advance_job, "commit", lambda writes: commit_both(writes))
 
 
-@contextlib.contextmanager
-def hold_before_the_job() -> Iterator[None]:
+def hold_before_the_job(plant: Plant) -> None:
     """Confirm takes the credits first, and writes the job afterwards."""
-
-    def commit_both(writes: Sequence[Write]) -> None:
-        _commit_apart(writes, money_first=True)
-
-    with patch.object(submit_job, "commit", commit_both):
-        yield
+    commit_both = functools.partial(_commit_apart, plant, money_first=True)
+    plant.replace(submit_job, "commit", lambda writes: commit_both(writes))
 
 
-@contextlib.contextmanager
-def purchase_overwrites() -> Iterator[None]:
+def purchase_overwrites(plant: Plant) -> None:
     """Neither the purchase's record nor its entry is the first of its key."""
-    real_entry, real_record = credits_store._entry_write, payments_store.create_write
-
-    def entry(*args: Any) -> Write:
-        return replace(real_entry(*args), condition=None)
-
-    def record(*args: Any) -> Write:
-        return replace(real_record(*args), condition=None)
-
-    with (
-        patch.object(credits_store, "_entry_write", entry),
-        patch.object(payments_store, "create_write", record),
-        patch.object(settle_purchase, "_replay", lambda *args: None),
-    ):
-        yield
+    for store, name in ((credits_store, "_entry_write"), (payments_store, "create_write")):
+        plant.replace(store, name, unconditional(plant, getattr(store, name)))
+    plant.replace(settle_purchase, "_replay", lambda *args, **kwargs: None)
 
 
-@contextlib.contextmanager
-def wallet_without_version() -> Iterator[None]:
-    """Whoever writes the wallet last wins."""
+def unconditional(plant: Plant, real: Callable[..., Write]) -> Callable[..., Write]:
+    """A builder of a write, whose condition is left out."""
+
+    def write(*args: Any, **kwargs: Any) -> Write:
+        whole = real(*args, **kwargs)
+        plant.acts(whole.condition is not None)
+        return replace(whole, condition=None)
+
+    return write
+
+
+def wallet_without_version(plant: Plant) -> None:
+    """The last writer of the wallet wins."""
     real = credits_store._wallet_write
 
     def write(wallet: Wallet, before: Wallet | None, operation: str) -> Write:
         whole = real(wallet, None, operation)
+        plant.acts(before is not None)
         return whole if before is None else replace(whole, condition=None)
 
-    with patch.object(credits_store, "_wallet_write", write):
-        yield
+    plant.replace(credits_store, "_wallet_write", write)
 
 
-@contextlib.contextmanager
-def random_ids() -> Iterator[None]:
+def random_ids(plant: Plant) -> None:
     """What a request creates is not named after its Idempotency-Key."""
 
     def id_for(call: Command, ids: Ids, prefix: str, *discriminators: str) -> str:
+        plant.acts()
         return ids.new(prefix)
 
-    with patch.object(Command, "id_for", id_for):
-        yield
+    plant.replace(Command, "id_for", id_for)
 
 
-@contextlib.contextmanager
-def lost_messages_stay_lost() -> Iterator[None]:
-    """The message is sent after the commit, and the sweeper does not look after it."""
-    with (
-        patch.object(sweep_due, "send_task", lambda app, task: None),
-        patch.object(sweep_due, "admit_tasks", lambda app, task: 0),
-    ):
-        yield
+def lost_messages_stay_lost(plant: Plant) -> None:
+    """The message is sent after the commit, and the sweeper does not send it again."""
+
+    def send(app: App, task: Task) -> None:
+        plant.acts()
+
+    def admit(app: App, task: Task) -> int:
+        plant.acts()
+        return 0
+
+    plant.replace(sweep_due, "send_task", send)
+    plant.replace(sweep_due, "admit_tasks", admit)
 
 
-@contextlib.contextmanager
-def lost_plans_stay_lost() -> Iterator[None]:
+def lost_plans_stay_lost(plant: Plant) -> None:
     """Only the stream plans a job."""
-    with patch.object(sweep_due, "plan_job", lambda app, job_id: None):
-        yield
+
+    def plan(app: App, job_id: str) -> None:
+        plant.acts()
+
+    plant.replace(sweep_due, "plan_job", plan)
 
 
-@contextlib.contextmanager
-def claim_without_fence() -> Iterator[None]:
+def claim_without_fence(plant: Plant) -> None:
     """A claim asks for a ready task, but not for the attempt that its message is about."""
     real = jobs_store.claim_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
+        plant.acts()
         only_ready = TaskItem.status == TaskStatus.READY.value
         return replace(real(*args, **kwargs), condition=only_ready)
 
-    with patch.object(jobs_store, "claim_write", write):
-        yield
+    plant.replace(jobs_store, "claim_write", write)
 
 
-@contextlib.contextmanager
-def own_writes_unknown() -> Iterator[None]:
-    """A condition refused by our own earlier write counts as somebody else's."""
-    with patch.object(Write, "is_ours", lambda write, stored: False):
-        yield
+def own_writes_unknown(plant: Plant) -> None:
+    """A condition refused by our own earlier write counts as another caller's."""
+    real = Write.is_ours
+
+    def is_ours(write: Write, stored: Any) -> bool:
+        plant.acts(real(write, stored))
+        return False
+
+    plant.replace(Write, "is_ours", is_ours)
 
 
-@contextlib.contextmanager
-def stale_attempts_speak() -> Iterator[None]:
+def stale_attempts_speak(plant: Plant) -> None:
     """Whether an attempt still holds the task's lease is not asked."""
+    real = finish_task._holds
 
     def holds(family: JobFamily, task: Task) -> bool:
         current = family.task(task.key)
-        return current is not None and current.status is TaskStatus.RUNNING
+        is_running = current is not None and current.status is TaskStatus.RUNNING
+        plant.acts(is_running is not real(family, task))
+        return is_running
 
-    with patch.object(finish_task, "_holds", holds):
-        yield
+    plant.replace(finish_task, "_holds", holds)
 
 
-@contextlib.contextmanager
-def plan_again() -> Iterator[None]:
+def plan_again(plant: Plant) -> None:
     """A record that comes late plans a job that was planned long ago."""
 
     def plan(app: App, job_id: str) -> JobFamily | None:
         now = app.clock.now()
 
         def step(family: JobFamily) -> JobFamily | None:
+            plant.acts(family.job.planned)
             inherited = plan_job._inherited(family.job)
             tasks = plan_job._tasks(app, family.job)
             return engine.plan(family.job, tasks, inherited, now)
 
         return advance_job.advance(app, job_id, step)
 
-    with patch.object(relay, "plan_job", plan):
-        yield
+    plant.replace(relay, "plan_job", plan)
 
 
-@contextlib.contextmanager
-def answered_before_the_work() -> Iterator[None]:
+def answered_before_the_work(plant: Plant) -> None:
     """The request is marked as done when it begins."""
     real = idempotency_store.begin_write
 
-    def write(key: str, *args: Any) -> Write:
-        begun = real(key, *args)
+    def write(*args: Any, **kwargs: Any) -> Write:
+        begun = real(*args, **kwargs)
+        plant.acts()
         begun.item.status, begun.item.answer = 202, "{}"  # type: ignore[attr-defined]
         return begun
 
-    with patch.object(answers.store, "begin_write", write):
-        yield
+    plant.replace(answers.store, "begin_write", write)
 
 
-@contextlib.contextmanager
-def refund_of_everything() -> Iterator[None]:
+def refund_of_everything(plant: Plant) -> None:
     """A job that made a part gets back all that it reserved."""
     real = model.settle
 
-    def settle(wallet: Wallet, hold: Hold, used: int, *args: Any) -> Change:
-        return real(wallet, hold, used if used == hold.credits else 0, *args)
+    def settle(wallet: Wallet, hold: Hold, used: int, *args: Any, **kwargs: Any) -> Change:
+        charged = used if used == hold.credits else 0
+        plant.acts(charged != used)
+        return real(wallet, hold, charged, *args, **kwargs)
 
-    with patch.object(advance_job.model, "settle", settle):
-        yield
+    plant.replace(advance_job.model, "settle", settle)
 
 
-@contextlib.contextmanager
-def blind_resubmit() -> Iterator[None]:
+def blind_resubmit(plant: Plant) -> None:
     """A provider whose answer got lost is simply called again, for the same attempt."""
     real = run_task._make
 
-    def make(*args: Any) -> Any:
+    def make(*args: Any, **kwargs: Any) -> Any:
         try:
-            return real(*args)
+            return real(*args, **kwargs)
         except TransientProviderError:
-            return real(*args)
+            plant.acts()
+            return real(*args, **kwargs)
 
-    with patch.object(run_task, "_make", make):
-        yield
+    plant.replace(run_task, "_make", make)
 
 
-@contextlib.contextmanager
-def success_before_the_file() -> Iterator[None]:
+def success_before_the_file(plant: Plant) -> None:
     """The task succeeds first, and its file follows."""
     real_make, real_complete = run_task._make, run_task.complete_task
     waiting: list[Callable[[], None]] = []
 
-    def make(app: App, task: Task, workdir: Any) -> Any:
+    def make(app: App, *args: Any, **kwargs: Any) -> Any:
         def later(key: str, path: Any, *, mime_type: str) -> None:
             body = path.read_bytes()
             waiting.append(lambda: app.storage.write(key, body, mime_type=mime_type))
 
-        storage = patch.object(app.storage, "upload", later)
         waiting.clear()
-        with storage:
-            return real_make(app, task, workdir)
+        with plant.replaced(app.storage, "upload", later):
+            return real_make(app, *args, **kwargs)
 
-    def complete(*args: Any) -> Any:
-        done = real_complete(*args)
+    def complete(*args: Any, **kwargs: Any) -> Any:
+        done = real_complete(*args, **kwargs)
+        plant.acts(bool(waiting))
         for write in waiting:
             write()
         return done
 
-    with patch.object(run_task, "_make", make), patch.object(run_task, "complete_task", complete):
-        yield
+    plant.replace(run_task, "_make", make)
+    plant.replace(run_task, "complete_task", complete)
 
 
-@contextlib.contextmanager
-def events_with_random_ids() -> Iterator[None]:
+def events_with_random_ids(plant: Plant) -> None:
     """An event that is reported twice is written twice."""
 
     def write(event: Event, *, retention_days: int) -> Write:
+        plant.acts()
         named = replace(event, event_id=secrets.token_hex(8))
         return record_write(named, retention_days=retention_days)
 
-    with patch.object(project_job, "record_write", write):
-        yield
+    plant.replace(project_job, "record_write", write)
 
 
-@contextlib.contextmanager
-def decisions_are_forgotten() -> Iterator[None]:
+def decisions_are_forgotten(plant: Plant) -> None:
     """What an operator decided is done by the request that decided it, or never."""
 
     def forget(purchase: Purchase, moment: datetime) -> Purchase:
+        plant.acts()
         return replace(purchase, next_check_at=None)
 
-    with patch.object(resolve_purchase, "due_at", forget):
-        yield
+    plant.replace(resolve_purchase, "due_at", forget)
 
 
 AFTER, BEFORE, LOST = Fault.STOPPED_AFTER, Fault.STOPPED_BEFORE, Fault.LOST
@@ -377,127 +460,130 @@ PLANTED: tuple[Planted, ...] = (
 # Bugs in what is done with jobs besides confirming them
 
 
-@contextlib.contextmanager
-def retry_at_full_price() -> Iterator[None]:
+def retry_at_full_price(plant: Plant) -> None:
     """What was made and paid for is paid for again."""
+    real = pricing.price_of_missing
 
-    def full(price: Any, made: frozenset[str], keys: frozenset[str]) -> tuple[PricePart, ...]:
-        return tuple(
-            replace(part, promised=tuple(key for key in part.promised if key in keys - made))
-            for part in price
-            if keys & set(part.promised)
-        )
+    def full(
+        whole: Any, spent: Any, standing: frozenset[str], keys: frozenset[str]
+    ) -> tuple[PricePart, ...]:
+        priced = real(whole, (), standing, keys)
+        plant.acts(priced != real(whole, spent, standing, keys))
+        return priced
 
-    with patch.object(retry_job, "price_of_missing", full):
-        yield
+    plant.replace(pricing, "price_of_missing", full)
 
 
-@contextlib.contextmanager
-def parents_remember_the_dead() -> Iterator[None]:
+def parents_remember_the_dead(plant: Plant) -> None:
     """A child is deleted, and its parent's set forgotten."""
-    real = jobs_store.disown_write
-
-    def write(*args: Any) -> Write:
-        return replace(real(*args), kind="check", actions=())
-
-    with patch.object(jobs_store, "disown_write", write):
-        yield
+    plant.replace(jobs_store, "disown_write", _only_checked(plant, jobs_store.disown_write))
 
 
-@contextlib.contextmanager
-def parents_do_not_know() -> Iterator[None]:
-    """A child is made, and its parent not told."""
-    real = jobs_store.adopt_write
-
-    def write(*args: Any) -> Write:
-        return replace(real(*args), kind="check", actions=())
-
-    with patch.object(jobs_store, "adopt_write", write):
-        yield
+def parents_do_not_know(plant: Plant) -> None:
+    """A child is made, and its parent not changed."""
+    plant.replace(jobs_store, "adopt_write", _only_checked(plant, jobs_store.adopt_write))
 
 
-@contextlib.contextmanager
-def erase_before_the_deletion() -> Iterator[None]:
+def _only_checked(plant: Plant, real: Callable[..., Write]) -> Callable[..., Write]:
+    def write(*args: Any, **kwargs: Any) -> Write:
+        plant.acts()
+        return replace(real(*args, **kwargs), kind="check", actions=())
+
+    return write
+
+
+def erase_before_the_deletion(plant: Plant) -> None:
     """The files go first, and the job after them."""
     real = delete_job._delete
 
     def delete(app: App, job: Job) -> None:
-        app.storage.delete_all(outputs_prefix(job.account_id, job.job_id))
+        plant.acts()
+        app.storage.delete_all(outputs_prefix(job.owner, job.job_id))
         real(app, job)
 
-    with patch.object(delete_job, "_delete", delete):
-        yield
+    plant.replace(delete_job, "_delete", delete)
 
 
-@contextlib.contextmanager
-def erased_for_good() -> Iterator[None]:
-    """Nobody looks again for what a worker of that time may still have written."""
-    with patch.object(erase_job, "ERASE_AGAIN_SECONDS", 0):
-        yield
+def erased_for_good(plant: Plant) -> None:
+    """The sweeper does not come again for what a worker of that time may still have written."""
+    real = jobs_store.bury_write
+
+    def bury(grave: Any, *, check_at: Any) -> Write:
+        plant.acts(check_at is not None)
+        return real(grave, check_at=None)
+
+    plant.replace(erase_job.jobs_store, "bury_write", bury)
 
 
-@contextlib.contextmanager
-def facts_die_with_their_job() -> Iterator[None]:
+def facts_die_with_their_job(plant: Plant) -> None:
     """What happened before a deletion, and was not recorded yet, is not recorded any more."""
-    with patch.object(erase_job, "project_job", lambda app, job: 0):
-        yield
+
+    def project(app: App, job: Job, **_: Any) -> int:
+        plant.acts()
+        return 0
+
+    plant.replace(erase_job, "project_job", project)
 
 
-@contextlib.contextmanager
-def quotes_for_ever() -> Iterator[None]:
-    with patch.object(quote_job, "QUOTE_SECONDS", 10**6):
-        yield
+def quotes_for_ever(plant: Plant) -> None:
+    """How old a quote is, is not asked."""
+    real = quote_job.verify
+
+    def verify(*args: Any, **kwargs: Any) -> Any:
+        plant.acts()
+        return {**real(*args, **kwargs), "until": 10**12}
+
+    plant.replace(quote_job, "verify", verify)
 
 
-@contextlib.contextmanager
-def quotes_for_everybody() -> Iterator[None]:
+def quotes_for_everybody(plant: Plant) -> None:
     """Whose quote it is, is not asked."""
     real = quote_job._subject
 
     def subject(account_id: str, recipe_name: str, inputs: Any) -> str:
+        plant.acts()
         return real("", recipe_name, inputs)
 
-    with patch.object(quote_job, "_subject", subject):
-        yield
+    plant.replace(quote_job, "_subject", subject)
 
 
-@contextlib.contextmanager
-def canceled_tasks_go_on() -> Iterator[None]:
+def canceled_tasks_go_on(plant: Plant) -> None:
     """A running task of a job that is to be canceled fails for now, and is tried again."""
     real = engine.retry
 
-    def retry(family: JobFamily, *args: Any) -> JobFamily:
+    def retry(family: JobFamily, *args: Any, **kwargs: Any) -> JobFamily:
         asked = family.job.status
         if asked is not JobStatus.CANCELING:
-            return real(family, *args)
-        done = real(replace(family, job=replace(family.job, status=JobStatus.RUNNING)), *args)
+            return real(family, *args, **kwargs)
+        plant.acts()
+        running = replace(family, job=replace(family.job, status=JobStatus.RUNNING))
+        done = real(running, *args, **kwargs)
         return replace(done, job=replace(done.job, status=asked))
 
-    with patch.object(engine, "retry", retry):
-        yield
+    plant.replace(engine, "retry", retry)
 
 
-@contextlib.contextmanager
-def noted_before_sent() -> Iterator[None]:
+def noted_before_sent(plant: Plant) -> None:
     """A message is noted as sent, then sent; and what is noted is not doubted."""
 
     def send(app: App, task: Task) -> None:
+        plant.acts()
         later = app.clock.now() + timedelta(minutes=2)
         commit([jobs_store.sent_write(task, check_at=later, operation=app.ids.token())])
         dispatch_task(app, task)
 
-    with (
-        patch.object(admit_tasks, "send_task", send),
-        patch.object(sweep_due, "send_task", lambda app, task: None),
-    ):
-        yield
+    plant.replace(admit_tasks, "send_task", send)
+    plant.replace(sweep_due, "send_task", lambda app, task: None)
 
 
-@contextlib.contextmanager
-def one_operation_for_all() -> Iterator[None]:
+def one_operation_for_all(plant: Plant) -> None:
     """The parts of a request about many things are not told apart."""
-    with patch.object(Command, "of", lambda call, subject: call):
-        yield
+
+    def of(call: Command, subject: str) -> Command:
+        plant.acts()
+        return call
+
+    plant.replace(Command, "of", of)
 
 
 # fmt: off

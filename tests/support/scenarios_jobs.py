@@ -19,6 +19,7 @@ from darkroom.generation.ports import (
 from darkroom.kernel.signing import sign, verify
 from darkroom.recipes import get_recipe
 from darkroom.usecases import quote_job
+from tests.support.builders import owner_of
 from tests.support.crash import (
     Actor,
     Client,
@@ -457,7 +458,7 @@ def arrange_late_file(scene: Scene) -> None:
     """A worker that nobody waits for any more writes its file after everything was erased."""
     arrange_erase(scene)
     settle(scene)
-    late = output_key(USER, scene.facts["job"], "clip_1", 2, ".mp4")
+    late = output_key(owner_of(scene.world, USER), scene.facts["job"], "clip_1", 2, ".mp4")
     scene.world.app.storage.write(late, b"late", mime_type="video/mp4")
     scene.world.clock.move(minutes=16)
 

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
+from darkroom.bootstrap import LOCAL_STUDIO
 from darkroom.generation.ports import (
     AnswerLost,
     GenerationRequest,
     PermanentProviderError,
     TransientProviderError,
 )
+from darkroom.jobs.model import JobFamily, Task
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     LEASE_SECONDS,
@@ -25,7 +28,8 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.usecases import sweep_due
+from darkroom.providers.routes import LATER
+from darkroom.usecases import run_task, sweep_due
 from darkroom.usecases.hear_provider import hear_provider
 from tests.support.builders import a_reference_photo
 from tests.support.cloud import SIGNATURE, PaperRun
@@ -38,7 +42,7 @@ from tests.support.crash import (
     Scene,
     Schedule,
 )
-from tests.support.planted import Planted
+from tests.support.planted import Plant, Planted
 from tests.support.scenarios import (
     CLIENTS,
     MESSAGES,
@@ -288,33 +292,38 @@ WAITING_SCENARIOS: tuple[Scenario, ...] = (
 # Bugs that these scenarios must bring to light
 
 
-@contextlib.contextmanager
-def resubmitting_sweeper() -> Iterator[None]:
+def resubmitting_sweeper(plant: Plant) -> None:
     """A lost lease begins the next attempt, whatever the provider may be at work on."""
-    with patch.object(sweep_due, "LATER", frozenset()):
-        yield
+    real = sweep_due._lose_lease
+
+    def lose(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
+        plant.acts(seen.provider in LATER)
+        return real(family, replace(seen, provider=LOCAL_STUDIO), now)
+
+    plant.replace(sweep_due, "_lose_lease", lose)
 
 
-@contextlib.contextmanager
-def resubmitting_worker() -> Iterator[None]:
+def resubmitting_worker(plant: Plant) -> None:
     """An answer that was lost counts as a refusal."""
-    from darkroom.usecases import run_task
 
-    def submit(app: object, asked: Any, provider: object, request: object) -> str:
+    def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:
-            return provider.submit(request, run_task.callback_url(app, asked.task))  # type: ignore
+            return provider.submit(request, run_task.callback_url(app, asked.task))
         except AnswerLost as error:
+            plant.acts()
             raise TransientProviderError("again") from error
 
-    with patch.object(run_task, "_submit", submit):
-        yield
+    plant.replace(run_task, "_submit", submit)
 
 
-@contextlib.contextmanager
-def forgetful_sweeper() -> Iterator[None]:
-    """Nobody looks at what waits when the message of a look is lost."""
-    with patch.object(sweep_due, "_handle_waiting", lambda app, task: "unchanged"):
-        yield
+def forgetful_sweeper(plant: Plant) -> None:
+    """What waits is not polled when the message of a poll is lost."""
+
+    def handle(app: Any, task: Task) -> str:
+        plant.acts()
+        return "unchanged"
+
+    plant.replace(sweep_due, "_handle_waiting", handle)
 
 
 WAITING_PLANTED: tuple[Planted, ...] = (

@@ -78,7 +78,9 @@ class Fault:
 class StripeStandIn:
     """The server, what it knows, and the controls of a test."""
 
-    def __init__(self, *, api_key: str = API_KEY, webhook_secret: str = WEBHOOK_SECRET) -> None:
+    def __init__(
+        self, *, api_key: str = API_KEY, webhook_secret: str = WEBHOOK_SECRET, port: int = 0
+    ) -> None:
         self.api_key = api_key
         self.webhook_secret = webhook_secret
         self.sessions: dict[str, Json] = {}
@@ -101,7 +103,7 @@ class StripeStandIn:
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stripe", daemon=True

@@ -7,6 +7,7 @@ queues, and time moves only when a test moves it.
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import secrets
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from fastapi import FastAPI
 from mangum import Mangum
 
 from darkroom.adapters.queues import Queue
@@ -128,6 +130,26 @@ class Answer:
     body: Any
 
 
+@functools.cache
+def _every_route() -> tuple[FastAPI, Mangum]:
+    """All functions' routes together. Put together once: that takes longer than most tests."""
+    api = create_app(*everything.ROUTERS)
+    return api, Mangum(api, lifespan="off")
+
+
+def answer_http(app: App, event: dict[str, Any]) -> dict[str, Any]:
+    """One event of the gateway, answered by all functions' routes together."""
+    api, http = _every_route()
+    api.state.darkroom = app
+    return http(event, None)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _client(service: str, endpoint_url: str | None, region: str) -> Any:
+    """A client for all worlds of one backend: none of it depends on a world."""
+    return boto3.client(service, endpoint_url=endpoint_url, region_name=region)
+
+
 class World:
     """One private set of tables, queues and a bucket, and everything that works on them."""
 
@@ -145,7 +167,6 @@ class World:
         self.clock = clock or HandClock()
         self.studio = PaperStudio()
         self._name = f"w{secrets.token_hex(4)}"
-        self._clients: dict[str, Any] = {}
         self._endpoint_url, self._region = endpoint_url, region
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
         self._receives: dict[str, int] = {}
@@ -171,7 +192,6 @@ class World:
     def use_gateway(self, gateway: PaymentGateway | None) -> None:
         """Let this one take the money from now on; None is the test gateway."""
         self.app = replace(self.app, payments=gateway)
-        self._http = Mangum(create_app(*everything.ROUTERS, app=self.app), lifespan="off")
 
     @property
     def requests(self) -> list[GenerationRequest]:
@@ -192,11 +212,7 @@ class World:
         self.use_gateway(self.app.payments)
 
     def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = boto3.client(
-                service, endpoint_url=self._endpoint_url, region_name=self._region
-            )
-        return self._clients[service]
+        return _client(service, self._endpoint_url, self._region)
 
     def _create_resources(self) -> Settings:
         tables = {}
@@ -297,7 +313,7 @@ class World:
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
         """One event of the gateway, answered by all functions' routes together."""
-        return self._http(event, None)
+        return answer_http(self.app, event)
 
     def _event(
         self,

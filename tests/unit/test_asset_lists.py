@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from darkroom.assets import facets, list_store
 from darkroom.assets import store as assets_store
+from darkroom.assets.list_store import AssetEntryItem
 from darkroom.assets.model import AssetStatus
 from darkroom.db import commit
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, UPLOAD_URL_SECONDS
@@ -212,11 +215,11 @@ def test_an_index_that_was_stopped_halfway_is_completed(
     commit([assets_store.save_write(asset, renamed, "op")])
     remember, calls = list_store._remember, []
 
-    def stopping(*args: Any) -> None:
+    def stopping(*args: Any, **options: Any) -> None:
         calls.append(args)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        remember(*args)
+        remember(*args, **options)
 
     monkeypatch.setattr(list_store, "_remember", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -228,6 +231,85 @@ def test_an_index_that_was_stopped_halfway_is_completed(
     stored = {(i["list"]["S"], i["place"]["S"]) for i in world.scan("assetlists")}
     wanted = {(e.list, e.place) for e in facets.entries_of(renamed)}
     assert stored - wanted == {("alice\x1fknown", asset_id)} and wanted <= stored
+
+
+def test_an_index_that_was_stopped_before_its_first_entry_is_completed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset_id = an_asset(world)
+    AssetEntryItem("alice\x1fknown", asset_id).delete()
+    for entry in facets.entries_of(assets_store.get_asset("alice", asset_id)):
+        AssetEntryItem(entry.list, entry.place).delete()
+
+    def failing(*args: Any, **options: Any) -> Any:
+        raise RuntimeError("throttled")
+
+    monkeypatch.setattr(AssetEntryItem, "batch_write", failing)
+    with pytest.raises(RuntimeError):
+        index_asset("alice", asset_id)
+    monkeypatch.undo()
+
+    assert index_asset("alice", asset_id) > 0
+    assert found(world, "&kind=image") == [asset_id]
+    assert index_asset("alice", asset_id) == 0
+
+
+def test_a_record_of_entries_from_before_is_written_once_more(world: World) -> None:
+    asset_id = an_asset(world, "old.jpg")
+    known = AssetEntryItem.get("alice\x1fknown", asset_id)
+    known.is_written = None
+    known.save()
+    for entry in facets.entries_of(assets_store.get_asset("alice", asset_id)):
+        AssetEntryItem(entry.list, entry.place).delete()
+
+    index_asset("alice", asset_id)
+
+    assert found(world, "&search=old") == [asset_id]
+    assert index_asset("alice", asset_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("filename", "search"),
+    [
+        ("İSTANBUL.jpg", "istanbul"),
+        ("istanbul.jpg", "İSTANBUL"),
+        ("ISPARTA.jpg", "ısparta"),
+        ("Straße.jpg", "STRASSE"),
+        ("ＦＵＬＬ.jpg", "full"),
+        ("Ὀδυσσεύς.jpg", "ὈΔΥΣΣΕΎΣ"),
+        ("x" * 120 + ".jpg", "x" * 119),
+        ("ﷺ" * 50 + ".jpg", "ﷺ" * 50),
+    ],
+)
+def test_spelling_and_length_do_not_hide_a_file(world: World, filename: str, search: str) -> None:
+    asset_id = an_asset(world, filename)
+
+    assert found(world, f"&search={quote(search)}") == [asset_id]
+
+
+def test_a_tag_that_grows_when_it_is_folded_keeps_its_file_findable(world: World) -> None:
+    asset_id = an_asset(world, "a.jpg")
+    grown, sibling = "ﷺ" * 50, "ﷺ" * 49 + "x"
+
+    answer = patch(world, asset_id, tags=[grown, sibling])
+
+    assert answer.status == 200
+    for query in (f"&tag={quote(grown)}", f"&tag={quote(sibling)}", "&search=a", "&kind=image"):
+        assert found(world, query) == [asset_id]
+    assert found(world, f"&tag={quote('ﷺ' * 48)}") == []
+
+
+def test_labels_are_composed_before_they_are_limited(world: World) -> None:
+    asset_id = an_asset(world)
+    decomposed = unicodedata.normalize("NFD", "가" * 50)
+
+    answer = patch(world, asset_id, tags=[decomposed], folder=decomposed)
+
+    assert (answer.status, answer.body["tags"], answer.body["folder"]) == (
+        200,
+        ["가" * 50],
+        "가" * 50,
+    )
 
 
 @pytest.mark.parametrize(

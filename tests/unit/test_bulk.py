@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from darkroom.api.routers import bulk as bulk_router
 from tests.support.builders import (
     JOB_ID,
     a_balance,
@@ -183,3 +184,39 @@ def test_options_must_be_an_object(world: World, user: str) -> None:
     for partial in (None, [], "x", 1):
         answer = bulk(world, OPTIONS, [JOB_ID], user, optionsPartial=partial)
         assert answer.status == 400
+
+
+ODD_IDS = ["", "x" * 3000, "\ud800", "a\nb"]
+
+
+def test_odd_ids_are_results_of_their_own_and_nothing_around_them_is_lost(
+    world: World, user: str
+) -> None:
+    first, last = a_draft(world, user), a_draft(world, user)
+
+    answer = bulk(world, RUN, [first, *ODD_IDS, last], user)
+    again = bulk(world, RUN, [first, *ODD_IDS, last], user)
+
+    missing = (False, "NOT_FOUND")
+    assert results(answer) == [(True, None), *[missing] * len(ODD_IDS), (True, None)]
+    assert [result["jobId"] for result in answer.body["results"]] == [first, *ODD_IDS, last]
+    assert again.body == answer.body
+    assert a_balance(world, user) == (1, 4)
+
+
+def test_a_surprise_at_one_job_is_its_own_result(
+    world: World, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (a_draft(world, user, recipe="story") for _ in range(3))
+    confirm_one = bulk_router.confirm_draft
+
+    def surprised(*args: Any, draft_job_id: str, **more: Any) -> Any:
+        if draft_job_id == second:
+            raise ZeroDivisionError
+        return confirm_one(*args, draft_job_id=draft_job_id, **more)
+
+    monkeypatch.setattr(bulk_router, "confirm_draft", surprised)
+    answer = bulk(world, RUN, [first, second, third], user)
+
+    assert results(answer) == [(True, None), (False, "INTERNAL"), (True, None)]
+    assert a_job(world, second, user)["status"] == "draft"

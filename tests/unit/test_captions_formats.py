@@ -118,7 +118,7 @@ def test_nothing_said_is_a_file_that_can_be_read(format: str) -> None:
     elif format == "json":
         assert json.loads(text)["cues"] == []
     else:
-        assert text == "\n"
+        assert text == ""
 
 
 def test_markup_and_arrows_stay_text_in_vtt() -> None:

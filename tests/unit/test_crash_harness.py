@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import boto3
 import pytest
 
-from local.emulator import Emulator, free_port
-from local.settings import ROOT, Places
+from local.emulator import Emulator
 from tests.support.crash import (
     Call,
     Client,
@@ -22,44 +21,30 @@ from tests.support.crash import (
     differences,
     run_scenario,
 )
-from tests.support.planted import JOB_PLANTED, PLANTED, Planted
+from tests.support.planted import JOB_PLANTED, PLANTED, Plant, Planted, PlantWithoutEffect
 from tests.support.scenarios import SCENARIOS
 from tests.support.scenarios_jobs import JOB_SCENARIOS
+from tests.support.scenarios_waiting import WAITING_PLANTED, WAITING_SCENARIOS
 from tests.support.world import World
 
-BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *JOB_SCENARIOS)}
-EVERY_BUG = (*PLANTED, *JOB_PLANTED)
+EVERY_SCENARIO = (*SCENARIOS, *JOB_SCENARIOS, *WAITING_SCENARIOS)
+BY_NAME = {scenario.name: scenario for scenario in EVERY_SCENARIO}
+EVERY_BUG = (*PLANTED, *JOB_PLANTED, *WAITING_PLANTED)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """On a bare emulator: several times faster than a backend inside this process."""
-    emulator = Emulator(Places(tmp_path_factory.mktemp("emulator")), ROOT, free_port())
-    emulator.start()
-    # Other tests may have left a default session with credentials of their own.
-    boto3.setup_default_session()
-    try:
-        yield World(endpoint_url=emulator.endpoint_url)
-    finally:
-        emulator.stop()
+def world(emulator: Emulator) -> Iterator[World]:
+    world = World(endpoint_url=emulator.endpoint_url)
+    yield world
+    world.close()
 
 
-# Every third runs always, the others with the long tests.
-QUICK_BUGS = EVERY_BUG[::3]
-
-
-@pytest.mark.parametrize(
-    "planted",
-    [
-        pytest.param(bug, id=bug.name, marks=() if bug in QUICK_BUGS else pytest.mark.slow)
-        for bug in EVERY_BUG
-    ],
-)
+@pytest.mark.parametrize("planted", [pytest.param(bug, id=bug.name) for bug in EVERY_BUG])
 def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
     def gives_it_away(finding: Finding) -> bool:
         return planted.sign in finding.breach
 
-    with planted.bug():
+    with Plant(planted.bug) as plant:
         report = run_scenario(
             world,
             BY_NAME[planted.scenario],
@@ -68,6 +53,7 @@ def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
             until=gives_it_away,
         )
 
+    plant.require_effect()
     assert any(map(gives_it_away, report.findings)), planted.name
 
 
@@ -138,3 +124,73 @@ def test_a_provider_is_never_asked_again_by_the_harness_itself() -> None:
 
 def test_everything_planted_names_a_scenario() -> None:
     assert {planted.scenario for planted in EVERY_BUG} <= set(BY_NAME)
+
+
+class Product:
+    """What bugs are planted in here."""
+
+    def price(self, images: int, *, discount: int = 0) -> int:
+        return images - discount
+
+
+def test_a_bug_in_what_never_runs_is_reported() -> None:
+    def never_reached(plant: Plant) -> None:
+        plant.replace(Product, "price", lambda product, images, *, discount=0: 0)
+
+    with Plant(never_reached) as plant:
+        pass
+
+    with pytest.raises(PlantWithoutEffect, match="never reached"):
+        plant.require_effect()
+
+
+def test_a_bug_that_changes_nothing_is_reported() -> None:
+    def harmless(plant: Plant) -> None:
+        def price(product: Product, images: int, *, discount: int = 0) -> int:
+            plant.acts(discount > 0)
+            return images
+
+        plant.replace(Product, "price", price)
+
+    with Plant(harmless) as plant:
+        Product().price(3)
+
+    with pytest.raises(PlantWithoutEffect, match="changed nothing"):
+        plant.require_effect()
+
+
+def test_a_bug_is_refused_once_the_product_takes_more_than_it_does() -> None:
+    def outdated(plant: Plant) -> None:
+        plant.replace(Product, "price", lambda product, images: 0)
+
+    with pytest.raises(PlantWithoutEffect, match="discount"), Plant(outdated):
+        pass
+
+
+def test_a_bug_that_fails_by_itself_is_no_finding() -> None:
+    def broken(plant: Plant) -> None:
+        real = Product.price
+
+        def price(*args: Any, **kwargs: Any) -> int:
+            plant.acts()
+            return real(*args, **kwargs, currency="USD")  # type: ignore[call-arg]
+
+        plant.replace(Product, "price", price)
+
+    with Plant(broken) as plant, pytest.raises(TypeError):
+        Product().price(3)
+
+    with pytest.raises(PlantWithoutEffect, match="does not fit"):
+        plant.require_effect()
+
+
+def test_a_removed_bug_leaves_the_product_as_it_was() -> None:
+    before = Product.price
+
+    def free(plant: Plant) -> None:
+        plant.replace(Product, "price", lambda product, images, *, discount=0: 0)
+
+    with Plant(free):
+        assert Product().price(3) == 0
+
+    assert Product.price is before and Product().price(3) == 3

@@ -19,6 +19,7 @@ from tests.support.builders import (
     a_user,
     confirm,
     forget_answers,
+    owner_of,
     regenerate,
 )
 from tests.support.moto_world import moto_world
@@ -42,7 +43,7 @@ def delete(world: World, job_id: str, user: str | None, query: str = "") -> Answ
 
 def files_of(world: World, user: str, job_id: str) -> list[str]:
     found = world.client("s3").list_objects_v2(
-        Bucket=world.settings.media_bucket, Prefix=outputs_prefix(user, job_id)
+        Bucket=world.settings.media_bucket, Prefix=outputs_prefix(owner_of(world, user), job_id)
     )
     return [item["Key"] for item in found.get("Contents", [])]
 
@@ -113,7 +114,9 @@ def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None
     world.drain()
     delete(world, job_id, user)
     world.drain()
-    world.app.storage.write(outputs_prefix(user, job_id) + "late.mp4", b"x", mime_type="video/mp4")
+    world.app.storage.write(
+        outputs_prefix(owner_of(world, user), job_id) + "late.mp4", b"x", mime_type="video/mp4"
+    )
 
     world.outlive(seconds=ERASE_AGAIN_SECONDS)
 

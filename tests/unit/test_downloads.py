@@ -17,7 +17,16 @@ from darkroom.usecases import archive_job as archive_module
 from darkroom.usecases import offer_archive as offer_module
 from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
-from tests.support.builders import a_draft, a_job, a_message, a_story, confirm, finish, regenerate
+from tests.support.builders import (
+    a_draft,
+    a_job,
+    a_message,
+    a_story,
+    confirm,
+    finish,
+    owner_of,
+    regenerate,
+)
 from tests.support.world import Answer, World
 
 
@@ -139,7 +148,7 @@ def test_the_same_job_makes_the_same_bytes(world: World) -> None:
     job_id = a_made_story(world)
     first = fetch(ask(world, job_id).body["downloadUrl"])
     (name,) = stored(world)
-    world.app.storage.delete(f"outputs/alice/{job_id}/{name}")
+    world.app.storage.delete(f"outputs/{owner_of(world)}/{job_id}/{name}")
     world.clock.move(days=3)
 
     assert fetch(ask(world, job_id).body["downloadUrl"]) == first
@@ -166,7 +175,7 @@ def test_the_worker_and_the_request_make_the_same_bytes(world: World) -> None:
     job_id = a_made_story(world)
     inline = fetch(ask(world, job_id).body["downloadUrl"])
     (name,) = stored(world)
-    world.app.storage.delete(f"outputs/alice/{job_id}/{name}")
+    world.app.storage.delete(f"outputs/{owner_of(world)}/{job_id}/{name}")
 
     assert handle_archive_message(world.app, a_request(job_id)) == "made"
 
@@ -265,7 +274,7 @@ def test_an_archive_made_while_its_job_was_deleted_goes_too(
 
 
 def lose_a_file(world: World, job_id: str) -> None:
-    world.app.storage.delete(f"outputs/alice/{job_id}/clip_2-1.mp4")
+    world.app.storage.delete(f"outputs/{owner_of(world)}/{job_id}/clip_2-1.mp4")
 
 
 def test_with_a_file_missing_there_is_no_archive_that_only_looks_complete(world: World) -> None:
@@ -289,7 +298,9 @@ def test_who_waits_for_the_worker_is_told_that_it_failed_and_may_try_again(
     failed = ask(world, job_id)
 
     assert (failed.status, failed.body["code"]) == (409, "ARCHIVE_FAILED")
-    world.app.storage.write(f"outputs/alice/{job_id}/clip_2-1.mp4", b"back", mime_type="video/mp4")
+    world.app.storage.write(
+        f"outputs/{owner_of(world)}/{job_id}/clip_2-1.mp4", b"back", mime_type="video/mp4"
+    )
     assert ask(world, job_id).status == 202
     world.pump_archives()
     assert ask(world, job_id).status == 200

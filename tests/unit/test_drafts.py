@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 
+from darkroom.assets.model import AssetStatus
 from tests.support.builders import (
+    ASSET_ID,
     REWRITE,
     a_balance,
     a_draft,
     a_job,
+    a_photo,
     a_recording,
+    a_reference_photo,
     a_story,
     a_user,
+    an_asset,
     confirm,
     forget_answers,
+    scene_inputs,
 )
 from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
@@ -248,3 +254,87 @@ def test_several_that_were_quoted_together_are_charged_as_quoted(
 
     assert [job["creditsReserved"] for job in answer.body["jobs"]] == [1, 2]
     assert a_balance(world, user) == (2, 3)
+
+
+# Files that a draft can never be made of
+
+
+def drafted(world: World, user: str, recipe: str, inputs: dict[str, Any]) -> Answer:
+    body = {"recipe": recipe, "inputs": inputs, "status": "draft"}
+    return world.call("POST", "/api/jobs", body, user=user)
+
+
+def portraits_of(photo: str, **more: Any) -> dict[str, Any]:
+    chosen = {"mode": "single", "styles": ["CLASSIC"], "totalImages": 1}
+    return {**chosen, "referencePhotoIds": [photo], **more}
+
+
+def test_a_draft_of_a_file_that_is_not_the_callers_is_refused(world: World, user: str) -> None:
+    other = a_user()
+    theirs, album = a_photo(world, other), "/api/albums"
+    their_album = world.call("POST", album, {"name": "Us"}, user=other).body["albumId"]
+    mine = a_reference_photo(world, user)
+    wrong = [
+        ("story", scene_inputs(theirs)),
+        ("story", scene_inputs(ASSET_ID)),
+        ("story", scene_inputs(a_photo(world, user), theirs)),
+        ("captions", {"assetIds": [a_recording(world, other)]}),
+        ("captions", {"assetIds": [a_recording(world, user), ASSET_ID]}),
+        ("portraits", portraits_of(a_reference_photo(world, other))),
+        ("portraits", portraits_of(mine, albumId=their_album)),
+    ]
+
+    answers = [drafted(world, user, recipe, inputs) for recipe, inputs in wrong]
+
+    assert [(a.status, a.body["code"]) for a in answers] == [(404, "NOT_FOUND")] * len(wrong)
+    assert world.call("GET", "/api/jobs", user=user).body["items"] == []
+
+
+def test_a_draft_of_a_file_of_the_wrong_kind_is_refused_and_names_it(
+    world: World, user: str
+) -> None:
+    photo, talk = a_photo(world, user), a_recording(world, user)
+    wrong = [
+        ("story", scene_inputs(photo, talk), "inputs.photoAssetIds.1"),
+        ("captions", {"assetIds": [talk, photo]}, "inputs.assetIds.1"),
+    ]
+
+    for recipe, inputs, path in wrong:
+        answer = drafted(world, user, recipe, inputs)
+        assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+        assert [(f["path"], f["code"]) for f in answer.body["fields"]] == [(path, "WRONG_KIND")]
+
+
+def test_a_draft_may_wait_for_its_files_to_be_checked(world: World, user: str) -> None:
+    waiting = an_asset(world, user, status=AssetStatus.CHECKING)
+    unmeasured = an_asset(world, user, kind="video", status=AssetStatus.UPLOADING)
+
+    assert drafted(world, user, "story", scene_inputs(waiting)).status == 201
+    assert drafted(world, user, "captions", {"assetIds": [unmeasured]}).status == 201
+
+
+def test_a_patch_to_a_file_of_others_is_refused_and_changes_nothing(
+    world: World, user: str
+) -> None:
+    job_id = a_draft(world, user)
+    before = a_job(world, job_id, user)["inputs"]
+    talk, theirs = a_recording(world, user), a_photo(world, a_user())
+
+    foreign = patch(world, job_id, {"inputs": {"photoAssetIds": [theirs]}}, user)
+    of_sound = patch(world, job_id, {"photoAssetIds": [talk]}, user)
+
+    assert foreign.status == 404
+    assert (of_sound.status, of_sound.body["fields"][0]["path"]) == (400, "photoAssetIds.0")
+    assert a_job(world, job_id, user)["inputs"] == before
+
+
+def test_a_repeat_finds_its_draft_though_its_file_is_gone(world: World, user: str) -> None:
+    photo = a_photo(world, user)
+    body = {"recipe": "story", "inputs": scene_inputs(photo), "status": "draft"}
+    first = world.call("POST", "/api/jobs", body, user=user, key="k")
+    world.call("DELETE", f"/api/assets/{photo}", user=user)
+    forget_answers(world)
+
+    again = world.call("POST", "/api/jobs", body, user=user, key="k")
+
+    assert (again.status, again.body) == (201, first.body)

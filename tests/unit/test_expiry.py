@@ -11,6 +11,7 @@ from darkroom.credits import store
 from darkroom.credits.model import Entry
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases import expire_grants as use_case
+from darkroom.usecases import sweep_items
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.expire_grants import sweep_grants
 from tests.support.builders import a_balance, a_user, confirm, everything_of, finish
@@ -166,7 +167,7 @@ def test_credits_held_when_their_grant_expires_come_back_with_a_day_of_grace(
 def test_due_wallets_are_swept_in_pages(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_case, "SWEEP_PAGE_LIMIT", 2)
+    monkeypatch.setattr(store, "DUE_PAGE_LIMIT", 2)
     names = [a_user() for _ in range(5)]
     for name in names:
         give(world, name, 1, hours=1)
@@ -179,8 +180,7 @@ def test_due_wallets_are_swept_in_pages(
 def test_one_run_has_an_end_and_the_next_goes_on(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_case, "SWEEP_PAGE_LIMIT", 2)
-    monkeypatch.setattr(use_case, "SWEEP_ITEMS_LIMIT", 2)
+    monkeypatch.setattr(sweep_items, "SWEEP_ITEMS_LIMIT", 2)
     for name in [a_user() for _ in range(5)]:
         give(world, name, 1, hours=1)
     world.clock.move(hours=1)

@@ -22,7 +22,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.providers.routes import FAL, LOCAL_STUDIO, REPLICATE
 from darkroom.providers.store import list_costs
-from tests.support.builders import a_balance, a_job, a_picture, confirm, statuses
+from tests.support.builders import a_balance, a_job, a_picture, confirm, owner_of, statuses
 from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
@@ -106,7 +106,9 @@ def test_a_clip_is_made_from_the_picture_that_was_made_before(
     made = {output["key"]: output for output in job["outputs"]}
     assert (made["kf_1"]["mimeType"], made["kf_1"]["width"]) == ("image/png", 72)
     assert made["clip_1"]["mimeType"] == "video/mp4"
-    stored = world.app.storage.read(f"outputs/alice/{job_id}/clip_1-1.mp4", limit_bytes=10**6)
+    stored = world.app.storage.read(
+        f"outputs/{owner_of(world)}/{job_id}/clip_1-1.mp4", limit_bytes=10**6
+    )
     assert stored == film
     assert check_laws(world, at_rest=False) == []
 

@@ -50,6 +50,16 @@ def test_a_heic_held_upright_comes_out_upright_once() -> None:
     assert top[0] > 200 and bottom[2] > 200
 
 
+@pytest.mark.parametrize("major", [b"mif1", b"mif2", b"msf1", b"miaf", b"hevc", b"XXXX"])
+def test_a_heic_is_known_by_any_of_its_brands(major: bytes) -> None:
+    content = heic()
+    content = content[:8] + major + content[12:]
+
+    clean = inspect_and_clean(content)
+
+    assert (clean.source_mime_type, clean.width) == ("image/heic", 64)
+
+
 def test_a_heic_of_too_many_pixels_is_refused_undecoded() -> None:
     with pytest.raises(ImageRejected) as refused:
         inspect_and_clean(heic(), max_pixels=64 * 32 - 1)

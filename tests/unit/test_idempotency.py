@@ -320,8 +320,12 @@ def test_a_failure_that_says_repeat_may_be_repeated_at_once(
     assert send().status == 201
 
 
+class Died(BaseException):
+    """The process is gone: nothing after this line runs, no handler either."""
+
+
 def dies(*arguments: Any, **options: Any) -> None:
-    raise RuntimeError("the worker died")
+    raise Died
 
 
 def is_busy(*arguments: Any, **options: Any) -> None:
@@ -373,3 +377,19 @@ def test_a_key_that_cannot_be_one_is_refused_by_its_name(key: str, world: World,
 def test_the_longest_key_works(world: World, user: str) -> None:
     assert buy(world, 1, user, key="x" * 255).status == 201
     assert is_replay(buy(world, 1, user, key="x" * 255))
+
+
+def test_a_request_that_ends_in_a_failure_of_ours_leaves_its_key_usable(
+    world: World, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **more: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purchase_router, "purchase_with_test_gateway", broken)
+        failed = a_purchase(world, user)()
+    done = a_purchase(world, user)()
+
+    assert failed.status == 500
+    assert (done.status, is_replay(done)) == (201, False)
+    assert a_balance(world, user) == (55, 0)

@@ -41,7 +41,8 @@ from darkroom.usecases.sweep_uploads import sweep_uploads
 from darkroom.workers.checks import check_picture
 from darkroom.workers.edge import metrics
 from darkroom.workers.ingest import assets_of, handle_ingest_message
-from tests.support.media_files import write_media
+from tests.support.builders import owner_of
+from tests.support.media_files import Track, write_media, write_tracks
 from tests.support.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -108,20 +109,20 @@ class Upload:
         return {"body": json.dumps({"Records": [notice]}), "messageId": "m"}
 
     def asset(self) -> dict[str, Any]:
-        answer = self.world.call("GET", f"/api/assets/{self.asset_id}", user="al ice+1")
+        answer = self.world.call("GET", f"/api/assets/{self.asset_id}", user="alice+1")
         assert answer.status == 200
         return {name: value for name, value in answer.body.items() if not name.endswith("Url")}
 
     def complete(self) -> dict[str, Any]:
         body = {"assetId": self.asset_id}
-        return self.world.call("POST", "/api/uploads/complete", body, user="al ice+1").body
+        return self.world.call("POST", "/api/uploads/complete", body, user="alice+1").body
 
     @property
     def is_quarantined(self) -> bool:
         return self.world.app.storage.find(self.key) is not None
 
     def stored(self, name: str) -> bytes | None:
-        key = f"clean/al ice+1/{self.asset_id}/{name}"
+        key = f"clean/{owner_of(self.world, 'alice+1')}/{self.asset_id}/{name}"
         if self.world.app.storage.find(key) is None:
             return None
         return self.world.app.storage.read(key, limit_bytes=1 << 20)
@@ -136,7 +137,7 @@ def begin(
 ) -> Upload:
     body = {"filename": filename, "sizeBytes": size_bytes, "mimeType": mime_type}
     # An account id that storage events have to encode.
-    session = world.call("POST", "/api/uploads/session", body, user="al ice+1").body
+    session = world.call("POST", "/api/uploads/session", body, user="alice+1").body
     return Upload(world, session["assetId"], session["storageKey"])
 
 
@@ -164,7 +165,7 @@ def test_the_event_completes_what_the_client_never_does(world: World, check: Pap
     handle_ingest_message(world.app, upload.event(), check=check)
 
     assert upload.complete()["asset"]["status"] == "uploaded"
-    parts = world.call("GET", f"/api/uploads/{upload.asset_id}", user="al ice+1").body["parts"]
+    parts = world.call("GET", f"/api/uploads/{upload.asset_id}", user="alice+1").body["parts"]
     assert [(part["partNumber"], part["sizeBytes"]) for part in parts] == [(1, len(PICTURE))]
 
 
@@ -272,7 +273,7 @@ def test_a_failure_is_told_in_the_callers_language(world: World, check: PaperChe
     handle_ingest_message(world.app, upload.event(), check=check)
 
     path = f"/api/assets/{upload.asset_id}"
-    korean = world.call("GET", path, user="al ice+1", headers={"accept-language": "ko"})
+    korean = world.call("GET", path, user="alice+1", headers={"accept-language": "ko"})
 
     assert korean.body["errorCode"] == upload.asset()["errorCode"]
     assert korean.body["errorMessage"] != upload.asset()["errorMessage"]
@@ -283,7 +284,7 @@ def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: 
     upload.send()
 
     def aborting(source: Path, workdir: Path, /) -> CleanUpload:
-        abort_upload(world.app, account_id="al ice+1", asset_id=upload.asset_id)
+        abort_upload(world.app, account_id="alice+1", asset_id=upload.asset_id)
         upload.send()  # A second PUT that was under way.
         return check(source, workdir)
 
@@ -496,7 +497,7 @@ def test_a_dead_message_fails_its_asset_once(world: World) -> None:
 def test_the_event_after_a_failure_only_cleans_up(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
-    fail_ingest(world.app, account_id="al ice+1", asset_id=upload.asset_id)
+    fail_ingest(world.app, account_id="alice+1", asset_id=upload.asset_id)
 
     assert handle_ingest_message(world.app, upload.event(), check=check) == "ignored"
     assert upload.asset()["errorCode"] == "CORRUPT_FILE"
@@ -555,7 +556,7 @@ def test_a_video_becomes_usable_with_its_length_and_thumbnail(world: World, tmp_
 
     outcome = handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
     assert (outcome, answer["status"], answer["kind"]) == ("uploaded", "uploaded", "video")
     assert (answer["mimeType"], answer["width"], answer["height"]) == ("video/mp4", 160, 90)
     assert answer["durationMs"] == pytest.approx(2000, abs=60)
@@ -564,8 +565,8 @@ def test_a_video_becomes_usable_with_its_length_and_thumbnail(world: World, tmp_
     assert link["response-content-type"] == ["video/mp4"]
     assert link["response-content-disposition"][0].endswith(quote("우리.mp4"))
     assert upload.key.startswith("quarantine/media/") and not upload.is_quarantined
-    asset = assets_store.get_asset("al ice+1", upload.asset_id)
-    assert asset.clean_key == f"clean/al ice+1/{upload.asset_id}/media.mp4"
+    asset = assets_store.get_asset("alice+1", upload.asset_id)
+    assert asset.clean_key == f"clean/{owner_of(world, 'alice+1')}/{upload.asset_id}/media.mp4"
     assert asset.clean_mime_type == "video/mp4"
     assert upload.stored("media.mp4") and upload.stored("thumbnail.jpg")
 
@@ -576,26 +577,75 @@ def test_a_sound_has_a_length_and_no_thumbnail(world: World, tmp_path: Path) -> 
 
     handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
     assert (answer["status"], answer["kind"], answer["durationMs"]) == ("uploaded", "audio", 2000)
     assert answer["mimeType"] == "audio/wav" and "thumbnailUrl" not in answer
 
 
 @pytest.mark.parametrize(
-    ("mime_type", "audio", "video"),
-    [("video/mp4", "aac", None), ("audio/mp4", "aac", "libx264")],
+    ("mime_type", "audio", "video", "kind"),
+    [("video/mp4", "aac", None, "audio"), ("audio/mp4", "aac", "libx264", "video")],
 )
-def test_a_sound_is_no_video_and_a_video_no_sound(
-    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None
+def test_the_content_decides_between_sound_and_video(
+    world: World, tmp_path: Path, mime_type: str, audio: str, video: str | None, kind: str
 ) -> None:
     upload = send_media(
         world, write_media(tmp_path / "f", "mp4", video=video, audio=audio), mime_type
     )
 
     handle_ingest_message(world.app, upload.event())
+    world.pump_stream()
 
-    assert (upload.asset()["status"], upload.asset()["errorCode"]) == ("failed", "TYPE_MISMATCH")
-    assert upload.stored("media.mp4") is None and upload.stored("media.m4a") is None
+    asset = upload.asset()
+    assert (asset["status"], asset["kind"]) == ("uploaded", kind)
+    assert asset["mimeType"] == f"{kind}/mp4"
+    listed = {
+        name: world.call("GET", f"/api/assets?kind={name}", user="al ice+1").body["items"]
+        for name in ("audio", "video")
+    }
+    assert {name for name, items in listed.items() if items} == {kind}
+
+
+def test_a_track_that_was_left_out_is_noted_on_the_asset(world: World, tmp_path: Path) -> None:
+    film = Track(codec="libx264")
+    path = write_tracks(tmp_path / "f", "mp4", pictures=[film, film], sounds=[Track(codec="aac")])
+    upload = send_media(world, path, "video/mp4")
+
+    handle_ingest_message(world.app, upload.event())
+
+    asset = upload.asset()
+    assert (asset["status"], asset["note"]) == ("uploaded", "TRACKS_LEFT_OUT")
+
+
+def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> None:
+    upload = send_media(world, write_media(tmp_path / "f", "adts", audio="aac"), "audio/aac")
+
+    handle_ingest_message(world.app, upload.event())
+
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    assert (answer["status"], answer["mimeType"]) == ("uploaded", "audio/aac")
+    link = parse_qs(urlsplit(answer["downloadUrl"]).query)
+    assert link["response-content-type"] == ["audio/mp4"]
+    assert link["response-content-disposition"][0].endswith(quote("우리.m4a"))
+
+
+def test_a_file_that_cannot_be_used_has_its_code_after_its_first_check(world: World) -> None:
+    broken = {
+        b"this is no film": "UNSUPPORTED_TYPE",
+        b"\xff\xd8\xff\xe0 a picture": "TYPE_MISMATCH",
+        b"\0\0\0\x14ftypisom\0\0\0\0isom\0\0\0\x08moov": "CORRUPT_FILE",
+        b"\0\0\0\x08free\xff\xff\xff\xffmdat": "CORRUPT_FILE",
+        b"ID3\4\0\0\0\0\x7f\x7f": "CORRUPT_FILE",
+    }
+    uploads = {begin(world, len(content), mime_type="video/mp4"): content for content in broken}
+    for upload, content in uploads.items():
+        upload.send(content)
+
+    outcomes = [handle_ingest_message(world.app, upload.event()) for upload in uploads]
+
+    assert outcomes == ["failed"] * len(broken)
+    codes = [upload.asset()["errorCode"] for upload in uploads]
+    assert codes == list(broken.values())
 
 
 def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:
@@ -683,7 +733,7 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
         "POST",
         "/api/reference-photos",
         {"assetId": upload.asset_id, "role": "self"},
-        user="al ice+1",
+        user="alice+1",
     )
     world.pump_stream()
     outcomes = ingest_all(world, None, find=find)
@@ -691,19 +741,19 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
 
     assert (unasked, outcomes, again) == ("ignored", ["counted"], "ignored")
     assert seen == [b"clean"] and upload.asset()["faces"] == 1
-    assert assets_store.get_asset("al ice+1", upload.asset_id).face_boxes == (A_FACE,)
+    assert assets_store.get_asset("alice+1", upload.asset_id).face_boxes == (A_FACE,)
 
 
 def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None:
     upload = uncounted(world)
     body = {"assetId": upload.asset_id, "role": "self"}
-    world.call("POST", "/api/reference-photos", body, user="al ice+1")
+    world.call("POST", "/api/reference-photos", body, user="alice+1")
 
     world.clock.move(seconds=FACES_CHECK_SECONDS)
     world.sweep()
 
     assert ingest_all(world, None, find=unavailable) == ["uncounted"]
-    answer = world.call("POST", "/api/reference-photos", body, user="al ice+1")
+    answer = world.call("POST", "/api/reference-photos", body, user="alice+1")
     world.pump_stream()
     assert (answer.status, answer.body["code"]) == (503, "FACE_CHECK_UNAVAILABLE")
     assert ingest_all(world, None, find=lambda picture: (A_FACE,)) == ["counted"]

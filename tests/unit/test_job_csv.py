@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.views.job_lists import COLUMNS, safe_cell
+from darkroom.views.job_lists import BYTE_ORDER_MARK, COLUMNS, safe_cell
 from tests.support.builders import JOB_ID, a_draft, a_story, a_user, an_asset
 from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
@@ -36,7 +36,8 @@ def export(world: World, user: str | None, query: str = "") -> Answer:
 
 def rows_of(answer: Answer) -> list[dict[str, str]]:
     assert answer.status == 200, answer.body
-    return list(csv.DictReader(io.StringIO(answer.body, newline="")))
+    assert answer.body.startswith(BYTE_ORDER_MARK)
+    return list(csv.DictReader(io.StringIO(answer.body.removeprefix(BYTE_ORDER_MARK), newline="")))
 
 
 def test_it_is_a_file_with_a_header_and_a_row_for_each_job(world: World, user: str) -> None:
@@ -45,7 +46,7 @@ def test_it_is_a_file_with_a_header_and_a_row_for_each_job(world: World, user: s
 
     answer = export(world, user)
 
-    assert empty.body == ",".join(f'"{name}"' for name in COLUMNS) + "\r\n"
+    assert empty.body == BYTE_ORDER_MARK + ",".join(f'"{name}"' for name in COLUMNS) + "\r\n"
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="jobs-2026-01-05.csv"'
     assert "link" not in answer.headers

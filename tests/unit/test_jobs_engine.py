@@ -219,6 +219,44 @@ def test_parts_of_a_receipt_add_up() -> None:
     assert (receipt.used, receipt.refunded) == (2, 1)
 
 
+def test_each_part_of_a_canceled_job_of_which_something_was_made_costs_a_credit() -> None:
+    price = (
+        PricePart(name="base", credits=2, promised=(*CLIPS, "film")),
+        PricePart(name="rewrite", credits=1, promised=("clip_3",)),
+        PricePart(name="free", credits=0, promised=("clip_1",)),
+    )
+    family = engine.plan(a_queued_job(price=price), tasks_of_a_story(), (), START)
+
+    receipt = engine.cancel(delivered(family, "kf_1", "clip_1"), LATER).job.receipt
+
+    assert receipt is not None
+    assert receipt.parts == (1, 0, 0)
+    assert (receipt.used, receipt.refunded) == (1, 2)
+
+
+def test_what_a_canceled_job_still_delivers_counts() -> None:
+    job = a_queued_job(credits=2, promised=(*CLIPS, "film"))
+    family = engine.plan(job, tasks_of_a_story(), (), START)
+    family = running(delivered(family, "kf_1"), "clip_1")
+
+    stopping = engine.cancel(family, LATER)
+    ended = engine.succeed(stopping, "clip_1", [an_output("clip_1")], LATER)
+
+    assert stopping.job.receipt is None
+    assert ended.job.receipt is not None
+    assert (ended.job.receipt.used, ended.job.receipt.refunded) == (1, 1)
+
+
+def test_a_job_that_runs_out_of_time_costs_no_minimum() -> None:
+    job = a_queued_job(credits=2, promised=(*CLIPS, "film"))
+    family = engine.plan(job, tasks_of_a_story(), (), START)
+
+    receipt = engine.abandon(delivered(family, "kf_1", "clip_1"), LATE, LATER).job.receipt
+
+    assert receipt is not None
+    assert (receipt.used, receipt.refunded) == (0, 2)
+
+
 def test_progress_counts_what_ended_well_and_what_did_not() -> None:
     family = failed(delivered(a_planned_story(), "kf_1"), "kf_2")
 

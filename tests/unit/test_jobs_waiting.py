@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from darkroom.jobs import engine
-from darkroom.jobs.items import TaskItem, task_from_item, task_to_item
+from darkroom.jobs.items import TaskItem, task_to_item
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Task
+from darkroom.jobs.reading import task_from_item
 from darkroom.jobs.states import IllegalTransition, JobStatus, TaskStatus
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,

@@ -22,7 +22,8 @@ from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.usecases import ingest_upload as ingest_module
 from darkroom.usecases.ingest_upload import ingest_upload
 from darkroom.workers.checks import check_media, probe_media
-from tests.support.media_files import write_media
+from tests.support.builders import owner_of
+from tests.support.media_files import moved, write_media
 from tests.support.world import World
 
 MIB = 1 << 20
@@ -159,6 +160,17 @@ def test_a_file_is_known_without_being_fetched(
         assert isinstance(red, tuple) and red[0] > 200 and red[2] < 90
 
 
+def test_a_large_recording_that_begins_late_is_as_long_as_it_lasts(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    early = write_media(tmp_path / "early", "webm", video="libvpx", seconds=SECONDS)
+    late = moved(early, tmp_path / "late", seconds=3600)
+
+    media = probe(*shelf.put(late), tmp_path)
+
+    assert media.duration_ms == pytest.approx(SECONDS * 1000, abs=150)
+
+
 def test_most_of_a_large_file_is_never_read(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,7 +273,7 @@ def test_a_large_file_is_kept_as_it_was_sent(
     assert asset.clean_key is not None and asset.thumbnail_key is not None
     assert asset.counted_bytes == len(path.read_bytes())
     assert world.app.storage.read(asset.clean_key, limit_bytes=99 * MIB) == path.read_bytes()
-    assert world.app.storage.find(f"quarantine/media/alice/{asset_id}") is None
+    assert world.app.storage.find(f"quarantine/media/{owner_of(world)}/{asset_id}") is None
     listed = world.client("s3").list_multipart_uploads(Bucket=world.settings.media_bucket)
     assert listed.get("Uploads", []) == []
 
@@ -270,7 +282,7 @@ def test_content_that_was_replaced_before_it_was_copied_is_checked_again(
     world: World, everything_is_large: None
 ) -> None:
     asset_id = open_clip(world, b"a" * 2000)
-    key = f"quarantine/media/alice/{asset_id}"
+    key = f"quarantine/media/{owner_of(world)}/{asset_id}"
     looks = []
 
     def looked_at(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from PIL import Image
 
-from darkroom.generation.providers.local import media, media_reader
+from darkroom.generation.providers.local import media, media_copy, media_reader, media_tracks
 from darkroom.generation.providers.local.media import CleanMedia, MediaRejected, inspect_and_rewrite
+from darkroom.generation.providers.local.ranged_file import FetchBroken
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
 from tests.support.media_files import write_media
 
@@ -27,6 +30,19 @@ KINDS = [
     ("wav", None, "pcm_s16le", "audio", "audio/wav", "media.wav"),
     ("ipod", None, "aac", "audio", "audio/mp4", "media.m4a"),
 ]
+
+
+APART = media._read_apart
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start a process takes longer than to read a file; tests of the process start one."""
+
+    def read(source: str, workdir: Path, container: str) -> dict[str, Any]:
+        return media_reader.answer([source, str(workdir), container])
+
+    monkeypatch.setattr(media, "_read_apart", read)
 
 
 def checked(path: Path, folder: str = "checked") -> CleanMedia:
@@ -139,24 +155,6 @@ def test_a_failed_thumbnail_is_a_placeholder_and_a_note(
         assert thumbnail.size == (480, 270)
 
 
-def test_what_cannot_be_written_anew_is_kept_as_it_is(
-    film: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rewrite = media_reader._rewrite
-
-    def failing(source: Path, clean: Path | None, *rest: object) -> int:
-        if clean is not None:
-            raise ValueError("the muxer refuses")
-        return rewrite(source, clean, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(media_reader, "_rewrite", failing)
-    (film.parent / "w").mkdir()
-    found = media_reader.read_media(film, film.parent / "w", "mp4")
-
-    assert found["note"] == "METADATA_KEPT" and found["duration_ms"] > 1900
-    assert (film.parent / "w" / found["name"]).read_bytes() == film.read_bytes()
-
-
 def test_cover_art_makes_a_song_no_video(tmp_path: Path) -> None:
     song = write_media(tmp_path / "song", "mp3", audio="libmp3lame")
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "cover.png")
@@ -178,6 +176,109 @@ def test_cover_art_makes_a_song_no_video(tmp_path: Path) -> None:
 
     assert (found.kind, found.thumbnail) == ("audio", None)
     assert b"PNG" not in found.path.read_bytes()
+
+
+# What stands before the beginning
+
+
+def free_first(path: Path) -> Path:
+    """The brand and the space behind it change places; every offset stays right."""
+    content = path.read_bytes()
+    (size,) = struct.unpack(">I", content[:4])
+    assert content[size + 4 : size + 8] == b"free"
+    path.write_bytes(content[size : size + 8] + content[:size] + content[size + 8 :])
+    return path
+
+
+def without_brand(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"skip" + content[8:])
+    return path
+
+
+def media_first(path: Path) -> Path:
+    """Without a brand, the media stand at the beginning; chunks are found where they were."""
+    content = path.read_bytes()
+    at = content.index(b"mdat") - 4
+    (size,) = struct.unpack(">I", content[at : at + 4])
+    path.write_bytes(struct.pack(">I4s", at + size, b"mdat") + content[8:])
+    return path
+
+
+def padded(path: Path) -> Path:
+    path.write_bytes(bytes(512) + path.read_bytes())
+    return path
+
+
+def tagged_and_padded(path: Path) -> Path:
+    """A tag with a picture, as long as a tag may be before the sound, and zeros."""
+    picture = b"\xff" * 300_000
+    size = bytes(len(picture) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    path.write_bytes(b"ID3\x03\0\0" + size + picture + bytes(700) + path.read_bytes())
+    return path
+
+
+def with_64_bits(name: bytes) -> Callable[[Path], Path]:
+    """EBU Tech 3306: sizes of 64 bits stand in a chunk of their own."""
+
+    def changed(path: Path) -> Path:
+        content = path.read_bytes()
+        at = content.index(b"data")
+        sizes = struct.pack("<QQQI", len(content) + 28, len(content) - at - 8, 0, 0)
+        head = name + b"\xff" * 4 + b"WAVEds64" + struct.pack("<I", len(sizes)) + sizes
+        data = b"data" + b"\xff" * 4 + content[at + 8 :]
+        path.write_bytes(head + content[12:at] + data)
+        return path
+
+    return changed
+
+
+def as_it_is(path: Path) -> Path:
+    return path
+
+
+BEGINNINGS: dict[str, tuple[str, str | None, str, Callable[[Path], Path], str]] = {
+    "mp4 after free space": ("mp4", "libx264", "aac", free_first, "video/mp4"),
+    "mp4 without a brand": ("mp4", "libx264", "aac", without_brand, "video/quicktime"),
+    "mp4 that begins with its media": ("mp4", "libx264", "aac", media_first, "video/quicktime"),
+    "padded mp3": ("mp3", None, "libmp3lame", padded, "audio/mpeg"),
+    "tagged and padded mp3": ("mp3", None, "libmp3lame", tagged_and_padded, "audio/mpeg"),
+    "rf64": ("wav", None, "pcm_s16le", with_64_bits(b"RF64"), "audio/wav"),
+    "bw64": ("wav", None, "pcm_s16le", with_64_bits(b"BW64"), "audio/wav"),
+    "aac": ("adts", None, "aac", as_it_is, "audio/aac"),
+    "tagged aac": ("adts", None, "aac", tagged_and_padded, "audio/aac"),
+    "a voice recorder's webm": ("webm", None, "libopus", as_it_is, "audio/webm"),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_good_file_is_known_however_it_begins(tmp_path: Path, name: str) -> None:
+    container, video, audio, change, mime_type = BEGINNINGS[name]
+    path = change(write_media(tmp_path / "f", container, video=video, audio=audio))
+
+    found = checked(path)
+
+    assert (found.mime_type, found.note) == (mime_type, None)
+    assert found.duration_ms == pytest.approx(2000, abs=80)
+    with av.open(str(found.path)) as opened:
+        assert sum(1 for _ in opened.decode(audio=0)) > 10
+
+
+def test_aac_becomes_a_file_that_players_can_seek_in(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "f", "adts", audio="aac")
+
+    found = checked(path)
+
+    assert (found.mime_type, found.clean_mime_type) == ("audio/aac", "audio/mp4")
+    assert found.path.name == "media.m4a"
+
+
+def test_a_word_that_begins_like_an_element_is_no_markup(tmp_path: Path) -> None:
+    path = write_media(
+        tmp_path / "f", "mp3", audio="libmp3lame", metadata={"comment": "<HTML5 canvas> demo"}
+    )
+
+    assert checked(path).kind == "audio"
 
 
 def test_a_sound_in_a_video_s_container_is_a_sound(tmp_path: Path) -> None:
@@ -203,7 +304,7 @@ def test_a_file_that_lasts_for_ever_is_refused(
 ) -> None:
     assert MEDIA_LIMIT_SECONDS == 12 * 3600
     path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
-    monkeypatch.setattr(media_reader, "MEDIA_LIMIT_SECONDS", 1)
+    monkeypatch.setattr(media_copy, "MEDIA_LIMIT_SECONDS", 1)
 
     with pytest.raises(media_reader.Rejected) as refused:
         media_reader.read_media(path, tmp_path, "wav")
@@ -214,6 +315,7 @@ def test_a_file_that_lasts_for_ever_is_refused(
 def test_a_reader_that_dies_or_hangs_has_met_a_broken_file(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(media, "_read_apart", APART)
     monkeypatch.setattr(media, "_BOOT", "import os; os.abort()")
     assert refusal(film) == "CORRUPT_FILE"
 
@@ -223,9 +325,46 @@ def test_a_reader_that_dies_or_hangs_has_met_a_broken_file(
     assert refusal(film) == "CORRUPT_FILE"
 
 
+def test_a_file_that_surprises_its_reader_is_broken_at_once(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprised(*_: object) -> None:
+        raise KeyError("nobody has thought of this")
+
+    monkeypatch.setattr(media_reader, "read_media", surprised)
+
+    assert refusal(film) == "CORRUPT_FILE"
+
+
+@pytest.mark.parametrize(
+    "failure", [FetchBroken("the storage is down"), OSError(errno.ENOSPC, "no room")]
+)
+def test_a_machine_that_fails_is_no_verdict_on_the_file(
+    film: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def failing(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(media_reader, "read_media", failing)
+
+    with pytest.raises(type(failure)):
+        checked(film)
+
+
+def test_a_process_of_its_own_reads_a_file(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = checked(film)
+    monkeypatch.setattr(media, "_read_apart", APART)
+
+    apart = checked(film, "apart")
+
+    assert apart.path.read_bytes() == here.path.read_bytes()
+    assert (apart.width, apart.height, apart.note) == (here.width, here.height, here.note)
+
+
 def test_a_reader_that_cannot_begin_is_our_fault(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(media, "_read_apart", APART)
     monkeypatch.setattr(media, "_BOOT", "import nothing_of_that_name")
 
     with pytest.raises(RuntimeError):
@@ -360,7 +499,7 @@ def test_a_codec_that_browsers_do_not_play_is_refused(tmp_path: Path) -> None:
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media_reader, "MAX_PIXELS", 160 * 90 - 1)
+    monkeypatch.setattr(media_tracks, "MAX_PIXELS", 160 * 90 - 1)
 
     with pytest.raises(media_reader.Rejected) as refused:
         media_reader.read_media(film, film.parent, "mp4")

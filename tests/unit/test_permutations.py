@@ -26,7 +26,7 @@ from darkroom.workers.tasks import handle_task_message
 from tests.support.crash import READS, Scene, Stage, Wire, run_out, waiting_messages
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.planted import events_with_random_ids
+from tests.support.planted import Plant, events_with_random_ids
 from tests.support.scenarios import arrange_regenerate, confirm_story, expect, look, provide
 from tests.support.scenarios import refusing as refusing_task
 from tests.support.scenarios_jobs import (
@@ -260,8 +260,10 @@ def test_a_hundred_orders_end_the_same(
 def test_a_planted_bug_shows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     course = Course(stage, ARRANGEMENTS["portraits"])
 
-    with events_with_random_ids(), pytest.raises(AssertionError):
+    with Plant(events_with_random_ids) as plant, pytest.raises(AssertionError):
         _try(course, range(QUICK_SEEDS), monkeypatch)
+
+    plant.require_effect()
 
 
 def _note(came: list[int], number: int) -> bool:

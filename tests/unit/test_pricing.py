@@ -106,6 +106,27 @@ def test_a_receipt_never_charges_more_than_was_delivered(
     assert (used == credits) or delivered < len(promised)
 
 
+@pytest.mark.parametrize(
+    ("credits", "made", "used"),
+    [
+        (2, set(), 0),
+        (2, {"kf_1"}, 0),
+        (2, {"clip_1"}, 1),
+        (2, set(PROMISED[:3]), 1),
+        (2, set(PROMISED), 2),
+        (1, {"film"}, 1),
+        (0, {"film"}, 0),
+        (40, {"film"}, 10),
+    ],
+)
+def test_a_part_of_a_canceled_job_costs_a_credit_if_anything_of_it_was_made(
+    credits: int, made: set[str], used: int
+) -> None:
+    part = PricePart(name="base", credits=credits, promised=PROMISED)
+
+    assert part.used(made, is_canceled=True) == used
+
+
 def test_a_part_without_promises_is_used_as_a_whole() -> None:
     assert PricePart(name="fee", credits=3, promised=()).used(()) == 3
 

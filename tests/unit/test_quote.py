@@ -10,9 +10,11 @@ import pytest
 
 from darkroom.assets.model import AssetStatus
 from darkroom.credits import pricing
+from darkroom.jobs.store import find_job
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.limits import QUOTE_SECONDS
 from darkroom.templates import choice
+from darkroom.usecases import quote_job
 from tests.support.builders import (
     REWRITE,
     a_balance,
@@ -117,6 +119,38 @@ def test_what_was_quoted_is_charged_when_prices_rise(
     assert answer.status == 202
     assert (answer.body["creditsReserved"], answer.body["balance"]) == (2, 3)
     assert a_job(world, answer.body["jobId"], user)["receipt"]["parts"][0]["credits"] == 2
+
+
+def test_a_quote_of_the_version_before_is_charged_and_pins_no_costs(
+    world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = quote_job.sign
+
+    def sign(secret: bytes, purpose: str, signed: dict[str, Any]) -> str:
+        return real(secret, purpose, {k: v for k, v in signed.items() if k != "costs"})
+
+    monkeypatch.setattr(quote_job, "sign", sign)
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+
+    answer = confirm(world, user, inputs, quoted["quoteId"])
+
+    assert (answer.status, answer.body["creditsReserved"]) == (202, 2)
+    job = find_job(answer.body["jobId"])
+    assert job is not None
+    assert job.costs == {}
+
+
+def test_a_job_keeps_the_costs_it_was_charged_with(
+    world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quoted = quote(world, user, recipe="story", inputs=inputs).body
+    monkeypatch.setattr(pricing, "costs", lambda: {"story": 4, "rewrite": 7, "regenerate": 1})
+
+    as_quoted = confirm(world, user, inputs, quoted["quoteId"]).body["jobId"]
+
+    job = find_job(as_quoted)
+    assert job is not None
+    assert job.costs == {"story": 2, "rewrite": 1}
 
 
 def test_the_template_that_was_quoted_is_used_when_others_are_added(

@@ -421,8 +421,9 @@ def parts_of(specs: Mapping[str, TaskSpec]) -> list[TaskSpec]:
         # A file that is too large for a listener is not, as sound alone.
         (a_recording(MINUTE, 2_000_000_000), False, 0),
         (a_recording(MINUTE, 2_000_000_001), False, 1),
-        # Nor is what telephones record, in its own wrapping.
+        # Nor are what telephones record, and AAC without a container, as they are.
         (replace(a_film(MINUTE), mime_type="video/quicktime"), False, 1),
+        (replace(a_recording(MINUTE), mime_type="audio/aac"), False, 1),
     ],
 )
 def test_what_is_too_much_for_a_listener_is_heard_in_parts(

@@ -213,9 +213,10 @@ def test_the_refusal_says_which_photo_and_which_role() -> None:
     with pytest.raises(InvalidInput) as refusal:
         PORTRAITS.check(inputs, materials)
 
-    photo, role = (field["message"] for field in refusal.value.facts["fields"])
-    assert PHOTOS[1] in photo
-    assert "groom" in role
+    photo, role = refusal.value.facts["fields"]
+    assert (photo["path"], photo["code"]) == ("referencePhotoIds.1", "INACTIVE")
+    assert (role["path"], role["code"]) == ("roles.0", "PHOTO_NEEDED")
+    assert "groom" in role["message"]
 
 
 def test_a_role_that_may_not_be_drawn_is_refused_wherever_it_comes_from() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from darkroom.bootstrap import LOCAL_STUDIO
+import pytest
+
+from darkroom.bootstrap import LOCAL_STUDIO, App
+from darkroom.kernel.errors import Unavailable
 from darkroom.usecases.plan_job import plan_job
+from darkroom.workers import stream
 from darkroom.workers.relay import handle_record
 from darkroom.workers.stream import handle_stream
 from tests.support.builders import (
@@ -173,20 +178,44 @@ def test_what_was_removed_or_is_none_of_ours_is_passed_over(world: World) -> Non
     assert deliver(world, [removed, foreign]) == ["removed", "ignored"]
 
 
-def test_the_first_record_that_fails_is_named_and_the_rest_waits(world: World) -> None:
+def test_the_first_record_that_fails_is_named_and_the_rest_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     confirm(world, mode="quick")
     good = stream_records(world)
-    bad = {"dynamodb": {"NewImage": {"pk": {"S": "x"}, "sk": {"S": "job"}}}}
+    bad: dict[str, Any] = {"dynamodb": {"NewImage": {"pk": {"S": "x"}, "sk": {"S": "job"}}}}
     for number, record in enumerate([bad, *good]):
         record["dynamodb"]["SequenceNumber"] = str(number)
 
-    stuck = handle_stream(world.app, {"Records": [bad, *good]})
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "handle_record", _failing_for_now)
+        stuck = handle_stream(world.app, {"Records": [bad, *good]})
     before = world.scan("events")
     passed = handle_stream(world.app, {"Records": good})
 
     assert stuck == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert before == []
     assert passed == {"batchItemFailures": []}
+
+
+def _failing_for_now(app: App, record: Mapping[str, Any]) -> str:
+    raise Unavailable("the database is busy")
+
+
+def test_a_record_that_cannot_be_understood_does_not_hold_up_those_behind_it(
+    world: World,
+) -> None:
+    confirm(world, mode="quick")
+    good = stream_records(world)
+    asset = {"accountId": {"S": "bob"}, "assetId": {"S": "ast_1"}, "status": {"S": "odd"}}
+    bad: dict[str, Any] = {"dynamodb": {"NewImage": asset}}
+    for number, record in enumerate([bad, *good]):
+        record["dynamodb"]["SequenceNumber"] = str(number)
+
+    passed = handle_stream(world.app, {"Records": [bad, *good]})
+
+    assert passed == {"batchItemFailures": []}
+    assert world.scan("events") != []
 
 
 def test_a_retried_task_is_sent_with_its_delay(world: World) -> None:

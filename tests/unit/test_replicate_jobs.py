@@ -14,7 +14,7 @@ from darkroom.adapters.fetch import Fetcher
 from darkroom.bootstrap import REPLICATE
 from darkroom.generation.providers.replicate import Replicate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
-from tests.support.builders import a_balance, a_job, confirm
+from tests.support.builders import a_balance, a_job, confirm, owner_of
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
@@ -78,7 +78,9 @@ def test_a_signed_call_brings_the_picture_home(world: World, stand_in: Replicate
     assert (answers, job["status"]) == (["heard", "known"], "succeeded")
     [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
     assert (picture["mimeType"], picture["width"], picture["height"]) == ("image/png", 64, 114)
-    stored = world.app.storage.read(f"outputs/alice/{job_id}/kf_1-1.png", limit_bytes=10_000)
+    stored = world.app.storage.read(
+        f"outputs/{owner_of(world)}/{job_id}/kf_1-1.png", limit_bytes=10_000
+    )
     assert stored == stand_in.results[f"/out/{ref}.png"][2]
 
 
@@ -102,7 +104,9 @@ def test_a_clip_is_made_from_the_picture_that_was_made_before(
     assert models == [MODEL, CLIP]
     sent = stand_in.predictions[clip]["input"]["image"].rpartition("/")[2]
     assert stand_in.files[sent] == stand_in.results[f"/out/{picture}.png"][2], "the keyframe"
-    stored = world.app.storage.read(f"outputs/alice/{job_id}/clip_1-1.mp4", limit_bytes=10**6)
+    stored = world.app.storage.read(
+        f"outputs/{owner_of(world)}/{job_id}/clip_1-1.mp4", limit_bytes=10**6
+    )
     assert stored == film
     assert check_laws(world, at_rest=False) == []
 

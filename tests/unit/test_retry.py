@@ -12,9 +12,8 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
-from darkroom.kernel.money import PricePart
 from darkroom.recipes.base import TaskSpec
-from darkroom.usecases.retry_job import keys_to_make, price_of_missing
+from darkroom.usecases.retry_job import keys_to_make
 from tests.support.builders import (
     JOB_ID,
     REWRITE,
@@ -31,13 +30,12 @@ from tests.support.builders import (
 )
 from tests.support.world import Answer, World
 
-STORY = (PricePart(name="base", credits=2, promised=("clip_1", "clip_2", "clip_3", "film")),)
 SPECS = [
     *(TaskSpec(key=f"kf_{n}", kind="keyframe") for n in (1, 2, 3)),
     *(TaskSpec(key=f"clip_{n}", kind="clip", needs=(f"kf_{n}",)) for n in (1, 2, 3)),
     TaskSpec(key="film", kind="film", needs=("clip_1", "clip_2", "clip_3")),
 ]
-PROMISED = frozenset(STORY[0].promised)
+PROMISED = frozenset({"clip_1", "clip_2", "clip_3", "film"})
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def portraits(world: World, user: str, *, total: int = 4, **changes: Any) -> str
     return answer.body["jobs"][0]["jobId"]
 
 
-# What is made, and its price: pure
+# What is made: pure
 
 
 def test_what_exists_is_not_made_again() -> None:
@@ -88,21 +86,6 @@ def test_nothing_made_means_everything() -> None:
     keys = keys_to_make(SPECS, PROMISED, frozenset(), frozenset())
 
     assert keys == tuple(spec.key for spec in SPECS)
-
-
-@pytest.mark.parametrize("made", range(5))
-def test_a_retry_of_all_that_is_missing_costs_what_was_refunded(made: int) -> None:
-    has = frozenset(STORY[0].promised[:made])
-
-    [*parts] = price_of_missing(STORY, has, PROMISED)
-
-    assert sum(part.credits for part in parts) == (2 - STORY[0].used(has) if made < 4 else 0)
-
-
-def test_a_part_of_what_is_missing_costs_its_share_rounded_down() -> None:
-    [part] = price_of_missing(STORY, frozenset({"clip_1"}), frozenset({"clip_3", "kf_3"}))
-
-    assert (part.credits, part.promised) == (1, ("clip_3",))
 
 
 # Retry

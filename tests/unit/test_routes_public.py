@@ -57,6 +57,7 @@ def test_pricing_shows_packs_with_prices_and_what_things_cost(world: World) -> N
         assert {price["currency"] for price in pack["prices"]} == {"KRW", "USD"}
         assert all(float(price["amount"]) > 0 for price in pack["prices"])
     assert (pricing["costs"]["story"], pricing["costs"]["regenerate"]) == (2, 1)
+    assert "CANCELED_MINIMUM" in {note["code"] for note in pricing["notes"]}
 
 
 def test_templates_are_listed_by_what_is_asked_for(world: World) -> None:

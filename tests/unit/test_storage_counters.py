@@ -29,6 +29,7 @@ from darkroom.usecases.delete_asset import delete_asset
 from darkroom.usecases.fail_ingest import fail_ingest
 from darkroom.usecases.ingest_upload import ingest_upload
 from darkroom.usecases.requests import Command
+from tests.support.builders import owner_of
 from tests.support.crash import Call, Point, Stage, Wire
 from tests.support.interleave import by_seed, every_overtaking, interleave
 from tests.support.moto_world import moto_world
@@ -149,7 +150,7 @@ def expire(world: World, asset_id: str) -> Any:
     """The sweeper, at a time when nothing of it has arrived."""
     asset = assets_store.find_asset(ALICE, asset_id)
     if asset is not None:
-        world.app.storage.delete(f"quarantine/image/{ALICE}/{asset_id}")
+        world.app.storage.delete(f"quarantine/image/{owner_of(world, ALICE)}/{asset_id}")
     return world.sweep()
 
 

@@ -24,6 +24,7 @@ from darkroom.generation.providers.local.clip import _look_through, _Planes
 from darkroom.generation.providers.local.motion import View
 from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.providers.local.video import FPS, Mp4Writer, read_frames, yuv_of
+from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
 WORDS = {
@@ -200,7 +201,7 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip"
 
     subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "99"},
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "99", **OTHER_PROCESSORS[-1]},
         check=True,
     )
 

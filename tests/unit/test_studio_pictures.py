@@ -24,6 +24,7 @@ from darkroom.generation.providers.local.focus import find_focus
 from darkroom.generation.providers.local.looks import FRAMINGS
 from darkroom.generation.providers.local.plate import open_plate
 from darkroom.generation.providers.local.studio import LocalStudio
+from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
 FACE_BOX = (170, 70, 285, 190)
@@ -253,7 +254,10 @@ def test_same_seed_gives_the_same_bytes(keyframe: Make) -> None:
     assert keyframe(**params).path.read_bytes() == keyframe(fresh=True, **params).path.read_bytes()
 
 
-def test_another_process_gives_the_same_bytes(keyframe: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processor", OTHER_PROCESSORS, ids=str)
+def test_another_process_gives_the_same_bytes(
+    keyframe: Make, tmp_path: Path, processor: dict[str, str]
+) -> None:
     here = keyframe(genre="noir", stage="spark").path.read_bytes()
     program = f"""
 from pathlib import Path
@@ -268,7 +272,7 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="kf_1", kind="keyfram
 
     subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "99"},
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "99", **processor},
         check=True,
     )
 

@@ -35,6 +35,7 @@ from tests.support.builders import (
     a_task_message,
     an_output,
     confirm,
+    owner_of,
     refuse_key,
     statuses,
 )
@@ -197,7 +198,7 @@ def test_what_was_made_lies_in_our_storage_under_its_attempt(world: World) -> No
     for output in a_job(world, job_id)["outputs"]:
         assert job_of_output(output["outputId"]) == job_id
         suffix = output["downloadUrl"].partition("?")[0].rpartition(".")[2]
-        key = f"outputs/alice/{job_id}/{output['key']}-1.{suffix}"
+        key = f"outputs/{owner_of(world)}/{job_id}/{output['key']}-1.{suffix}"
         assert world.app.storage.find(key) is not None
         assert (output["width"], output["height"]) == (720, 1280)
 

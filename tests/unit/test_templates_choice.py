@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darkroom.jobs.model import Job
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
-from tests.support.builders import confirm
+from darkroom.usecases import confirm_job
+from darkroom.usecases.offer_job import Facts
+from darkroom.usecases.requests import command
+from tests.support.builders import a_photo, buy, confirm, scene_inputs
 from tests.support.world import World
 
 MODES, STAGES = ("quick", "story", "trailer"), ("spark", "together", "apart")
@@ -174,6 +178,51 @@ def test_a_device_brings_its_variant_to_an_account_that_has_none(world: World) -
     assert alone != told
 
 
+def test_the_next_confirm_keeps_the_variant_whether_or_not_anything_followed_the_first(
+    world: World,
+) -> None:
+    phone, tablet = two_devices_that_differ("alice")
+
+    first = confirm(world, deviceId=phone).body["templateId"]
+    second = confirm(world, deviceId=tablet, key="later").body["templateId"]
+
+    assert first == second
+
+
+def test_two_devices_that_confirm_at_once_agree(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, tablet = two_devices_that_differ("alice")
+    buy(world, 20)
+    inputs = scene_inputs(a_photo(world))
+    read, others = confirm_job.read_facts, []
+
+    def read_and_be_overtaken(job: Job) -> Facts:
+        facts = read(job)
+        if not others:
+            others.append("")
+            others[0] = confirmed(world, inputs, tablet)
+        return facts
+
+    monkeypatch.setattr(confirm_job, "read_facts", read_and_be_overtaken)
+
+    assert confirmed(world, inputs, phone) == others[0]
+
+    stored = [item for item in world.scan("templates") if item["subject"]["S"] == "account#alice"]
+    assert [item["templateId"]["S"] for item in stored] == others
+
+
+def test_a_variant_costs_its_write_once(world: World) -> None:
+    buy(world, 20)
+    confirm(world)
+    before = world.scan("templates")
+
+    confirm(world, key="later")
+    world.drain()
+
+    assert world.scan("templates") == before
+
+
 def test_an_accounts_own_variant_goes_before_its_devices(world: World) -> None:
     device, account, _ = devices_that_differ()
     confirm(world, "guest", deviceId=device)
@@ -195,3 +244,24 @@ def devices_that_differ() -> tuple[str, str, str]:
         if of_guest not in alone:
             return device, account, "tablet"
     raise AssertionError("no such account")
+
+
+def confirmed(world: World, inputs: dict[str, Any], device_id: str) -> str | None:
+    """The variant that a story of alice's got when she confirmed it on this device."""
+    call = command(
+        world.app.ids, account_id="alice", route="confirm", language="en", key=device_id, body={}
+    )
+    done = confirm_job.confirm_new(
+        world.app, call, recipe_name="story", inputs=inputs, device_id=device_id
+    )
+    return done.job.template_id
+
+
+def two_devices_that_differ(account: str) -> tuple[str, str]:
+    """Two devices of which each alone would get the account another variant."""
+    phone = "phone"
+    for number in range(100):
+        tablet = f"tablet-{number}"
+        if pick(IDS, account=account, device=tablet) != pick(IDS, account=account, device=phone):
+            return phone, tablet
+    raise AssertionError("no such devices")

@@ -18,6 +18,7 @@ from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.plans.store import plan_write
 from darkroom.uploads.policy import clean_name
 from darkroom.usecases.fail_ingest import fail_ingest
+from tests.support.builders import owner_of
 from tests.support.world import World
 
 PHOTO = {"filename": "us two.jpg", "sizeBytes": 11, "mimeType": "image/jpeg"}
@@ -64,7 +65,7 @@ def test_a_session_names_an_asset_and_where_to_put_it(world: World) -> None:
     session = open_upload(world)
 
     assert session["assetId"].startswith("ast_")
-    assert session["storageKey"] == f"quarantine/image/alice/{session['assetId']}"
+    assert session["storageKey"] == f"quarantine/image/{owner_of(world)}/{session['assetId']}"
     assert session["headers"] == {"Content-Type": "image/jpeg"}
     assert session["partSize"] == 11
     assert session["expiresAt"] == "2026-01-05T10:00:00.000Z"
@@ -79,6 +80,26 @@ def test_the_link_is_signed_for_key_type_and_length(world: World) -> None:
     assert session["storageKey"] in url.path
     signed = parse_qs(url.query)["X-Amz-SignedHeaders"][0].split(";")
     assert {"content-length", "content-type", "host"} <= set(signed)
+
+
+def test_the_link_is_signed_for_the_type_as_the_client_declared_it(world: World) -> None:
+    declared = [
+        ("video/webm;codecs=vp9,opus", "recording.webm", "video/webm;codecs=vp9,opus"),
+        ("Audio/X-WAV", "a.wav", "Audio/X-WAV"),
+        (" image/pjpeg ", "a.jpg", "image/pjpeg"),
+        ("", "IMG_1.HEIC", "image/heic"),
+        ("application/octet-stream", "a.mov", "application/octet-stream"),
+    ]
+
+    sessions = [
+        open_upload(world, mimeType=mime_type, filename=filename)
+        for mime_type, filename, _ in declared
+    ]
+
+    for session, (_, _, signed) in zip(sessions, declared, strict=True):
+        assert session["headers"] == {"Content-Type": signed}
+        url = world.app.storage.upload_url(session["storageKey"], mime_type=signed, size_bytes=11)
+        assert session["uploadUrls"][0]["url"] == url
 
 
 def test_many_files_get_sessions_in_their_order(world: World) -> None:
@@ -114,7 +135,9 @@ DECLARED = [
     ({"mimeType": "audio/mpeg", "sizeBytes": 100_000_001}, 201, None),
     ({"mimeType": "audio/x-m4a", "sizeBytes": 50_000_000_001}, 413, "FILE_TOO_LARGE"),
     ({"mimeType": "Audio/X-WAV"}, 201, None),
-    ({"mimeType": "audio/webm"}, 415, "UNSUPPORTED_TYPE"),
+    ({"mimeType": "audio/webm"}, 201, None),
+    ({"mimeType": "", "filename": "IMG_1.HEIC"}, 201, None),
+    ({"mimeType": "", "filename": "IMG_1"}, 415, "UNSUPPORTED_TYPE"),
     ({"mimeType": "video/x-matroska"}, 415, "UNSUPPORTED_TYPE"),
     ({"mimeType": "image/png"}, 201, None),
     ({"mimeType": "image/webp"}, 201, None),

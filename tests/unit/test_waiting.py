@@ -37,6 +37,7 @@ from tests.support.builders import (
     a_picture,
     a_task_message,
     confirm,
+    owner_of,
     statuses,
 )
 from tests.support.cloud import PaperRun
@@ -97,7 +98,7 @@ def test_a_task_handed_over_waits_and_its_call_brings_it_home(world: World) -> N
     assert (job["status"], job["tasks"][0]["provider"]) == ("succeeded", "replicate")
     [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
     assert (picture["width"], picture["height"]) == (2, 3)
-    assert f"outputs/alice/{job_id}/kf_1-1.png" in picture["downloadUrl"]
+    assert f"outputs/{owner_of(world)}/{job_id}/kf_1-1.png" in picture["downloadUrl"]
     assert is_at_rest(world)
 
 

@@ -34,6 +34,7 @@ class PostcardInputs(Inputs):
 
 class Postcard(Recipe):
     name = "postcard"
+    cost_names = ("postcard",)
     changeable = frozenset({"seed"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

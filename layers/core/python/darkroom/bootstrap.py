@@ -38,7 +38,7 @@ from darkroom.providers.routes import LOCAL_STUDIO as LOCAL_STUDIO
 from darkroom.providers.routes import REPLICATE as REPLICATE
 from darkroom.roster import cloud_providers, face_finder_of, moderator_of
 from darkroom.templates import store as templates_store
-from darkroom.uploads import session_store
+from darkroom.uploads import owner_store, session_store
 from darkroom.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def bind_tables(settings: Settings) -> None:
         "albums": albums_store.ITEM_CLASSES,
         "templates": (templates_store.AssignmentItem,),
         "accounts": (plans_store.AccountItem,),
-        "usage": (storage_store.StorageItem, session_store.SessionItem),
+        "usage": (storage_store.StorageItem, session_store.SessionItem, owner_store.OwnerItem),
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from darkroom.adapters.clients import Clients
 
 
@@ -13,10 +11,14 @@ class Secret:
     def __init__(self, clients: Clients, arn: str) -> None:
         self._clients = clients
         self._arn = arn
+        self._text: str | None = None
 
-    @cached_property
+    @property
     def text(self) -> str:
-        return self.read()
+        # Without a lock: two threads may both read it, and neither waits for the other.
+        if self._text is None:
+            self._text = self.read()
+        return self._text
 
     def read(self) -> str:
         """The secret as it is now."""

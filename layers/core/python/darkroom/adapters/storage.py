@@ -1,14 +1,21 @@
 """Object storage: one private bucket, prefixes ``quarantine/``, ``clean/`` and ``outputs/``.
 
 Keys are always made by the server:
-``quarantine/<lane>/<account>/<asset>`` what a client sent, never served; the lane (``image`` or
+``quarantine/<lane>/<owner>/<asset>`` what a client sent, never served; the lane (``image`` or
                                  ``media``) decides which worker is told of it;
-``clean/<account>/<asset>/…``    what ingest checked and wrote anew;
-``outputs/<account>/<job>/…``    what tasks made.
+``clean/<owner>/<asset>/…``      what ingest checked and wrote anew;
+``outputs/<owner>/<job>/…``      what tasks made.
+
+The owner is an opaque tag of the account (``owner_tag``), because links to files carry their keys
+and reach other people and providers. Assets and jobs store the tag that their keys were made
+with, so a new signing secret changes no key that exists; those of the version before have none,
+and their keys name the account.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +41,8 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 _PAGE_OF_PARTS = 1000
 _OVER = "NoSuchUpload"
 _CHANGED = {"InvalidPart", "InvalidPartOrder"}
+_TAG_PURPOSE = b"object-owner\x00"
+_TAG_CHARS = 32
 
 
 @dataclass(frozen=True)
@@ -318,9 +327,12 @@ class Storage:
             ExpiresIn=UPLOAD_URL_SECONDS,
         )
 
-    def download_url(self, key: str, *, file_name: str, mime_type: str) -> str:
-        """A short-lived link that saves under ``file_name``."""
-        disposition = f"attachment; filename*=UTF-8''{quote(file_name)}"
+    def download_url(
+        self, key: str, *, file_name: str, mime_type: str, inline: bool = False
+    ) -> str:
+        """A short-lived link that saves under ``file_name``, or shows it (``inline``)."""
+        shown = "inline" if inline else "attachment"
+        disposition = f"{shown}; filename*=UTF-8''{quote(file_name)}"
         return self._clients.s3.generate_presigned_url(
             "get_object",
             Params={
@@ -339,22 +351,29 @@ def lane_of(kind: str) -> str:
     return IMAGE_LANE if kind == "image" else MEDIA_LANE
 
 
-def quarantine_key(lane: str, account_id: str, asset_id: str) -> str:
-    return f"quarantine/{lane}/{account_id}/{asset_id}"
+def owner_tag(secret: bytes, account_id: str) -> str:
+    """What stands for the account in new object keys: without the secret it cannot be told from
+    a random text, nor a guessed account be confirmed."""
+    digest = hmac.new(secret, _TAG_PURPOSE + account_id.encode(), hashlib.sha256)
+    return digest.hexdigest()[:_TAG_CHARS]
 
 
-def clean_prefix(account_id: str, asset_id: str) -> str:
-    return f"clean/{account_id}/{asset_id}/"
+def quarantine_key(lane: str, owner: str, asset_id: str) -> str:
+    return f"quarantine/{lane}/{owner}/{asset_id}"
 
 
-def clean_key(account_id: str, asset_id: str, name: str) -> str:
-    return f"clean/{account_id}/{asset_id}/{name}"
+def clean_prefix(owner: str, asset_id: str) -> str:
+    return f"clean/{owner}/{asset_id}/"
 
 
-def outputs_prefix(account_id: str, job_id: str) -> str:
-    return f"outputs/{account_id}/{job_id}/"
+def clean_key(owner: str, asset_id: str, name: str) -> str:
+    return f"clean/{owner}/{asset_id}/{name}"
 
 
-def output_key(account_id: str, job_id: str, key: str, attempt: int, suffix: str) -> str:
+def outputs_prefix(owner: str, job_id: str) -> str:
+    return f"outputs/{owner}/{job_id}/"
+
+
+def output_key(owner: str, job_id: str, key: str, attempt: int, suffix: str) -> str:
     """The attempt is part of the name: a stray earlier attempt never overwrites the result."""
-    return f"{outputs_prefix(account_id, job_id)}{key}-{attempt}{suffix}"
+    return f"{outputs_prefix(owner, job_id)}{key}-{attempt}{suffix}"

@@ -15,7 +15,6 @@ from darkroom.albums.items import (
     ALBUM,
     ALBUM_PREFIX,
     ENTRY,
-    GRAVE,
     AlbumItem,
     EntryItem,
     GraveItem,
@@ -28,7 +27,7 @@ from darkroom.albums.items import (
     grave_key,
 )
 from darkroom.albums.model import Album, Entry
-from darkroom.db.due import due_fields, query_due
+from darkroom.db.due import Due, due_fields, list_due_items
 from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
@@ -153,15 +152,14 @@ def list_entries_beginning(
     return [entry_from_item(item) for item in items]
 
 
-def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Account and id of deleted albums that still have entries to be removed."""
-    return [
-        (item.account_id, item.sort_key.removeprefix(GRAVE))
-        for item in query_due(GraveItem.due, until, limit=limit)
-    ]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Graves (account id, sort key) of albums that still have entries to be removed."""
+    return list_due_items(GraveItem.due, until, limit=limit)
 
 
 def has_grave(account_id: str, album_id: str) -> bool:
+    if not is_id(album_id, ALBUM_PREFIX):
+        return False
     try:
         GraveItem.get(account_id, grave_key(album_id), consistent_read=True)
     except Model.DoesNotExist:

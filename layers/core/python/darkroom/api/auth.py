@@ -7,6 +7,8 @@ issuer, client or use, or past their time, should an authorizer ever be misconfi
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,9 +18,13 @@ from fastapi import Depends, Request
 from darkroom.api.messages import preferred_language
 from darkroom.bootstrap import App, app_from_env
 from darkroom.kernel.errors import Forbidden, InvalidInput, Unauthorized
-from darkroom.kernel.limits import IDEMPOTENCY_KEY_LIMIT_CHARS
+from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS, IDEMPOTENCY_KEY_LIMIT_CHARS
+from darkroom.kernel.problems import problem
 
 ADMIN_GROUP = "admin"
+# What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, mail addresses. Nothing that
+# is a path, a blank or a control character, because it becomes part of keys.
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,21 +63,23 @@ async def current_caller(request: Request) -> Caller:
 def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
     """The account of claims whose signature has been verified.
 
+    The account's id becomes part of keys everywhere, so its form is checked here, once.
+
     Raises:
-        Unauthorized: they are not for this service, or not of this time.
+        Unauthorized: they are not for this service, or not of this time; or name no account.
     """
-    settings = app.settings
+    settings, now = app.settings, app.clock.now().timestamp()
+    account_id = claims.get("sub")
     trusted = (
         claims.get("token_use") == "access"
         and (not settings.jwt_issuer or claims.get("iss") == settings.jwt_issuer)
         and (not settings.jwt_audience or _audience(claims) == settings.jwt_audience)
-        and _expiry(claims) > app.clock.now().timestamp()
-        and isinstance(claims.get("sub"), str)
-        and claims["sub"]
+        and _seconds(claims, "exp", missing=0) > now
+        and _seconds(claims, "nbf", missing=now) <= now + CLOCK_LEEWAY_SECONDS
+        and _seconds(claims, "iat", missing=now) <= now + CLOCK_LEEWAY_SECONDS
     )
-    if not trusted:
+    if not trusted or not isinstance(account_id, str) or not _ACCOUNT_ID.fullmatch(account_id):
         raise Unauthorized("the token is not for this service")
-    account_id: str = claims["sub"]
     return account_id
 
 
@@ -83,12 +91,12 @@ def _claims(request: Request) -> dict[str, Any]:
     return claims
 
 
-def _expiry(claims: Mapping[str, Any]) -> float:
-    """Unix seconds; what is no number has expired long ago."""
+def _seconds(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
+    """The Unix time in a claim; what is no number is not a number in comparisons either."""
     try:
-        return float(claims.get("exp", 0))
-    except (TypeError, ValueError):
-        return 0.0
+        return float(claims.get(name, missing))
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
 
 
 def _audience(claims: Mapping[str, Any]) -> str | None:
@@ -110,7 +118,7 @@ def _idempotency_key(request: Request) -> str | None:
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_LIMIT_CHARS or not key.isprintable():
         raise InvalidInput(
             "bad key",
-            fields=[{"path": "Idempotency-Key", "message": "must be 1 to 255 characters"}],
+            fields=[problem("Idempotency-Key", "BAD_FORMAT")],
         )
     return key
 

@@ -21,12 +21,12 @@ def make_cursor(
 def read_cursor(
     app: App, cursor: str | None, *, account_id: str, route: str, filters: str = ""
 ) -> Any:
-    """The position a cursor stands for; None without a cursor.
+    """The position a cursor stands for; None without a cursor, which is the first page.
 
     Raises:
         InvalidInput: BAD_CURSOR; it was tampered with, or is of another list.
     """
-    if cursor is None:
+    if not cursor:
         return None
     try:
         return verify(app.signing_secret.value, _purpose(account_id, route, filters), cursor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,8 +11,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from darkroom.api.messages import message_for, preferred_language
+from darkroom.api.responses import JsonAnswer
 from darkroom.db import is_outage
 from darkroom.kernel import errors
+from darkroom.kernel.problems import problems_of, shown
 
 STATUS_OF: dict[type[errors.DarkroomError], int] = {
     errors.InvalidInput: 400,
@@ -56,14 +57,17 @@ def answer(
 ) -> JSONResponse:
     """The documented shape, in the caller's language."""
     language = preferred_language(request.headers.get("accept-language"))
+    facts = dict(facts or {})
+    if "fields" in facts:
+        facts["fields"] = [shown(found, language) for found in facts["fields"]]
     body = {
         "error": message_for(code, language),
         "code": code,
-        **(facts or {}),
+        **facts,
         "requestId": request_id(request),
     }
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse(body, status_code=status, headers=headers)
+    return JsonAnswer(body, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -85,21 +89,9 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    fields = [
-        {
-            "path": _path(problem),
-            "message": problem["msg"].removeprefix("Value error, "),
-        }
-        for problem in error.errors()
-    ]
+    # The first part of a place says whether it is in the body, the query or the path.
+    fields = problems_of(error.errors(), skip=1)
     return answer(request, 400, "VALIDATION_FAILED", {"fields": fields})
-
-
-def _path(problem: Mapping[str, Any]) -> str:
-    """Where in the body; a text that is no JSON has no places."""
-    if problem["type"] == "json_invalid":
-        return ""
-    return ".".join(str(part) for part in problem["loc"][1:])
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -110,7 +102,13 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
     if is_outage(error):
-        logger.warning("outage", path=request.url.path, error=repr(error))
+        logger.warning("outage", route=_route(request), error=repr(error))
         return answer(request, 503, "UNAVAILABLE")
-    logger.exception("unexpected_error", path=request.url.path)
+    logger.exception("unexpected_error", route=_route(request))
     return answer(request, 500, "INTERNAL")
+
+
+def _route(request: Request) -> str:
+    """The route's template: a path may hold the secret of a link."""
+    route = getattr(request.scope.get("route"), "path", None)
+    return f"{request.method} {route or 'unknown'}"

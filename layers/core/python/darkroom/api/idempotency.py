@@ -7,18 +7,23 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from aws_lambda_powertools import Logger
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import Caller
+from darkroom.api.bodies import read_json
+from darkroom.api.responses import JsonAnswer
 from darkroom.bootstrap import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyAnswered, Answer
-from darkroom.kernel.errors import Conflict, DarkroomError, InvalidInput
+from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.words import is_unicode
 from darkroom.usecases.requests import Command, body_hash, command
 
 REPLAYED_HEADER = "Idempotent-Replayed"
+logger = Logger()
 
 
 async def read_command(
@@ -27,12 +32,12 @@ async def read_command(
     """The request as a command, and its body as a JSON value.
 
     Raises:
-        InvalidInput: IDEMPOTENCY_KEY_REQUIRED.
+        InvalidInput: IDEMPOTENCY_KEY_REQUIRED; or the body is not JSON.
     """
     if key_required and caller.idempotency_key is None:
         raise InvalidInput("a key is required", code="IDEMPOTENCY_KEY_REQUIRED")
     raw = await request.body()
-    body = json.loads(raw) if raw else {}
+    body = read_json(raw) if raw else {}
     call = command(
         app.ids,
         account_id=caller.account_id,
@@ -56,10 +61,10 @@ def answer_once(
 
     Raises:
         Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; whatever the action raises,
-        and then nothing is remembered.
+        and then nothing is remembered and the key can be used again.
     """
     if call.key is None:
-        return JSONResponse(action(), status_code=status)
+        return JsonAnswer(action(), status_code=status)
     name = "\x1f".join((call.account_id, call.route, call.key))
     key = hashlib.sha256(name.encode()).hexdigest()
     hashed, turn = body_hash(body), app.ids.token()
@@ -69,23 +74,32 @@ def answer_once(
         return _replayed(done.answer)
     try:
         content = action()
-    except DarkroomError:
+    except Exception:
         _quietly(lambda: commit_one(store.forget_write(key, turn)))
         raise
-    answer = Answer(status, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    answer = Answer(status, _text(content))
     _quietly(lambda: commit_one(store.answer_write(key, hashed, turn, answer, app.clock.now())))
-    return JSONResponse(content, status_code=status)
+    return JsonAnswer(content, status_code=status)
 
 
 def _replayed(answer: Answer) -> JSONResponse:
-    return JSONResponse(
+    return JsonAnswer(
         json.loads(answer.body), status_code=answer.status, headers={REPLAYED_HEADER: "true"}
     )
 
 
+def _text(content: dict[str, Any]) -> str:
+    """Escaped only where it has to be: what is no Unicode cannot be stored."""
+    plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return plain if is_unicode(plain) else json.dumps(content, separators=(",", ":"))
+
+
 def _quietly(write: Callable[[], object]) -> None:
-    """The action has happened; that its record was taken over meanwhile changes nothing."""
+    """What is to be answered is known. That the record was taken over meanwhile, or cannot be
+    reached, changes nothing: its lock ends by itself, and a repeat meets its own work."""
     try:
         write()
     except Conflict:
         return
+    except Exception:
+        logger.exception("idempotency_record_lost")

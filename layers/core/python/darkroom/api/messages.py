@@ -12,6 +12,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Too many versions were made from this job. Please delete some, or run it again.",
         "이 작업에서 만든 버전이 너무 많습니다. 일부를 삭제하거나 새로 실행해 주세요.",
     ),
+    "ACCOUNT_FROZEN": (
+        "We are checking this account's credits. Please try again later.",
+        "이 계정의 크레딧을 확인하고 있습니다. 나중에 다시 시도해 주세요.",
+    ),
     "NO_DEBT": (
         "This account owes nothing.",
         "이 계정에는 갚을 크레딧이 없습니다.",
@@ -81,6 +85,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "IN_PROGRESS": (
         "The same request is still running.",
         "같은 요청을 처리하고 있습니다.",
+    ),
+    "JOB_UNREADABLE": (
+        "What this job was made from is damaged, so nothing can be made from it. Please start a "
+        "new one.",
+        "이 작업의 데이터가 손상되어 이어서 만들 수 없어요. 새 작업을 시작해 주세요.",
     ),
     "INTERNAL": (
         "Something went wrong on our side. Please try again.",

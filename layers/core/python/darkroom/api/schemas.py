@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+import unicodedata
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from darkroom.kernel.limits import (
@@ -14,20 +23,40 @@ from darkroom.kernel.limits import (
     PURCHASE_LIMIT_CREDITS,
     REASON_LIMIT_CHARS,
 )
+from darkroom.kernel.words import is_unicode
 
 
 class Request(BaseModel):
-    """A body: unknown fields and values of another JSON type are refused."""
+    """A body: unknown fields, values of another JSON type and text that is no Unicode are
+    refused."""
+
+    answers_each: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose values are answered one by one, whatever they hold."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_no_unicode(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            checked = {name: body[name] for name in body if name not in cls.answers_each}
+            if not is_unicode(json.dumps(checked, ensure_ascii=False, default=str)):
+                raise ValueError("must be Unicode text without lone surrogates")
+        return body
 
 
 class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
 
+def _composed(text: Any) -> Any:
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
+
+
+Composed = BeforeValidator(_composed)
+"""Before any limit: of a name or label, the form is limited that is stored."""
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -36,7 +65,10 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class FieldProblem(Answer):
+    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+
     path: str
+    code: str
     message: str
 
 
@@ -62,10 +94,12 @@ class PaymentRequiredAnswer(ErrorAnswer):
 
 
 class ConfirmRequest(Request):
-    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override."""
+    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override.
+    ``recipe`` is another name of ``mode``."""
 
     draft_job_id: Identifier | None = None
     mode: str | None = None
+    recipe: str | None = None
     stage: str | None = None
     genre: str | None = None
     sliders: dict[str, Any] | None = None
@@ -123,6 +157,8 @@ class RerunAnswer(ConfirmAnswer):
 
 
 class JobIdsRequest(Request):
+    answers_each = frozenset({"jobIds"})
+
     job_ids: JobIds
 
 
@@ -271,7 +307,11 @@ class AdjustAnswer(Answer):
 
 
 class PatchAccountRequest(Request):
-    plan: Identifier
+    """``frozen: true`` needs a ``reason``; from then on nothing can be spent."""
+
+    plan: Identifier | None = None
+    frozen: bool | None = None
+    reason: Annotated[str, StringConstraints(max_length=REASON_LIMIT_CHARS)] | None = None
 
 
 class AccountAnswer(Answer):
@@ -281,9 +321,13 @@ class AccountAnswer(Answer):
     held: int
     debt: int
     version: int
+    frozen: bool
+    frozen_reason: str | None
 
 
 class RedriveRequest(Request):
+    answers_each = frozenset({"ids"})
+
     ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 
@@ -334,13 +378,18 @@ class ReceiptPart(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after."""
+    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after.
+    ``message`` says the ``reason`` in the caller's language."""
 
     reserved: int
     used: int
     refunded: int
     parts: list[ReceiptPart]
     reason: str | None = None
+    message: str | None = None
+    note: str | None = None
+    """Of a job that succeeded: ``NO_SPEECH``, its recording holds no words, so its captions are
+    empty."""
 
 
 class ProgressAnswer(Answer):
@@ -481,9 +530,18 @@ class PackAnswer(Answer):
     prices: list[dict[str, str]]
 
 
+class PriceNote(Answer):
+    """A rule by which jobs are charged, as a sentence for users in English and Korean."""
+
+    code: str
+    en: str
+    ko: str
+
+
 class PricingAnswer(Answer):
     packs: list[PackAnswer]
     costs: dict[str, int]
+    notes: list[PriceNote]
 
 
 class DecisionAnswer(Answer):

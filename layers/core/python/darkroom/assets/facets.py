@@ -18,8 +18,8 @@ from darkroom.kernel.words import folded
 
 CREATED, NAME, DURATION = "created", "name", "duration"
 _PART: Final = "\x1f"
-_WORD_LIMIT_CHARS: Final = 50
-_NAME_LIMIT_CHARS: Final = 100
+_TEXT_LIMIT_CHARS: Final = 100
+"""Of a folded name or tag in a place: at most 400 of the 1024 bytes of a sort key."""
 _DURATION_DIGITS: Final = 12
 
 
@@ -54,13 +54,14 @@ def asset_of(place: str) -> str:
 
 
 def tag_place(tag: str) -> str:
-    """The beginning of the places of all assets with exactly this tag."""
-    return folded(tag) + _PART
+    """The beginning of the places of all assets with this tag, and of others only by chance:
+    of a tag that is very long when folded, the place has the beginning."""
+    return folded(tag)[:_TEXT_LIMIT_CHARS] + _PART
 
 
 PLACES: dict[str, Callable[[Asset], str]] = {
     CREATED: lambda asset: "",
-    NAME: lambda asset: folded(asset.filename)[:_NAME_LIMIT_CHARS],
+    NAME: lambda asset: folded(asset.filename)[:_TEXT_LIMIT_CHARS],
     DURATION: lambda asset: f"{asset.duration_ms or 0:0{_DURATION_DIGITS}d}",
 }
 
@@ -74,7 +75,7 @@ def entries_of(asset: Asset) -> set[Entry]:
                 name = listing(asset.account_id, order, status, kind)
                 entries.add(Entry(name, place_in(order, asset)))
     for word in words_of(asset.filename, *asset.tags):
-        place = f"{word[:_WORD_LIMIT_CHARS]}{_PART}{asset.asset_id}"
+        place = f"{word}{_PART}{asset.asset_id}"
         entries.add(Entry(words_listing(asset.account_id), place))
     for tag in asset.tags:
         entries.add(Entry(tags_listing(asset.account_id), tag_place(tag) + asset.asset_id))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.facets import Entry, asset_of
@@ -25,25 +25,28 @@ class AssetEntryItem(BaseItem):
     place = UnicodeAttribute(range_key=True)
     entries = UnicodeAttribute(null=True)
     """Only under ``<account>known``: which entries the asset has, so that old ones are found."""
+    is_written = BooleanAttribute(null=True, attr_name="isWritten")
+    """Beside ``entries``: they are all in the lists, and no others."""
 
 
 def replace_entries(account_id: str, asset_id: str, wanted: set[Entry]) -> int:
     """Make the asset's entries these; returns how many were not.
 
-    The record of entries first names the old and the new together: stopped anywhere, the next
-    call finds whatever there is.
+    The record of entries first names the old and the new together, as not yet written: stopped
+    anywhere, the next call finds whatever there may be, and writes what may be missing.
     """
-    known = _known(account_id, asset_id)
-    if known == wanted:
+    known, is_written = _known(account_id, asset_id)
+    if known == wanted and is_written:
         return 0
-    _remember(account_id, asset_id, known | wanted)
+    missing = wanted - known if is_written else wanted
+    _remember(account_id, asset_id, known | wanted, is_written=False)
     with AssetEntryItem.batch_write() as batch:
-        for entry in sorted(wanted - known):
+        for entry in sorted(missing):
             batch.save(AssetEntryItem(entry.list, entry.place))
         for entry in sorted(known - wanted):
             batch.delete(AssetEntryItem(entry.list, entry.place))
-    _remember(account_id, asset_id, wanted)
-    return len(wanted ^ known)
+    _remember(account_id, asset_id, wanted, is_written=True)
+    return len(missing) + len(known - wanted)
 
 
 def list_places(
@@ -70,18 +73,21 @@ def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
     return list(dict.fromkeys(asset_of(place) for place in places))
 
 
-def _known(account_id: str, asset_id: str) -> set[Entry]:
+def _known(account_id: str, asset_id: str) -> tuple[set[Entry], bool]:
+    """The entries that the asset may have, and whether it has exactly these."""
     try:
         item = AssetEntryItem.get(account_id + _KNOWN, asset_id, consistent_read=True)
     except Model.DoesNotExist:
-        return set()
-    return {Entry(*entry) for entry in json.loads(item.entries or "[]")}
+        return set(), True
+    entries = {Entry(*entry) for entry in json.loads(item.entries or "[]")}
+    return entries, bool(item.is_written)
 
 
-def _remember(account_id: str, asset_id: str, entries: set[Entry]) -> None:
+def _remember(account_id: str, asset_id: str, entries: set[Entry], *, is_written: bool) -> None:
     item = AssetEntryItem(account_id + _KNOWN, asset_id)
     if entries:
         item.entries = json.dumps([[entry.list, entry.place] for entry in sorted(entries)])
+        item.is_written = is_written
         item.save()
     else:
         item.delete()

@@ -58,6 +58,8 @@ class Asset:
     upload_id: str | None = None
     """The storage's name of the multipart upload by which it comes; None for a single PUT."""
     part_size_bytes: int | None = None
+    owner_tag: str | None = None
+    """What stands for the account in its object keys; None where they name the account itself."""
     counted_bytes: int = 0
     """What the account's counters hold for it: they are moved with it, and only by these."""
     counted_uploads: int = 0
@@ -104,6 +106,11 @@ class Asset:
         return self.status in FINAL_ASSET
 
     @property
+    def owner(self) -> str:
+        """The second part of its object keys."""
+        return self.owner_tag or self.account_id
+
+    @property
     def is_ai_generated(self) -> bool:
         return self.made_from is not None
 
@@ -112,6 +119,7 @@ class Asset:
 class Finding:
     """What the check found in usable content."""
 
+    kind: str
     mime_type: str
     size_bytes: int
     clean_key: str
@@ -152,6 +160,7 @@ def begin_upload(
     mime_type: str,
     size_bytes: int,
     now: datetime,
+    owner_tag: str | None = None,
     upload_id: str | None = None,
     part_size_bytes: int | None = None,
 ) -> Asset:
@@ -173,6 +182,7 @@ def begin_upload(
         updated_at=now,
         upload_id=upload_id,
         part_size_bytes=part_size_bytes,
+        owner_tag=owner_tag,
         counted_bytes=size_bytes,
         counted_uploads=1,
         expires_at=expires_at,
@@ -192,6 +202,7 @@ def made_picture(
     width: int | None,
     height: int | None,
     clean_key: str,
+    owner_tag: str | None,
     at: datetime,
 ) -> Asset:
     """A picture that a job made, as a file that nobody has to check.
@@ -210,6 +221,7 @@ def made_picture(
         updated_at=at,
         mime_type=mime_type,
         size_bytes=size_bytes,
+        owner_tag=owner_tag,
         counted_bytes=size_bytes,
         width=width,
         height=height,
@@ -259,6 +271,7 @@ def ask_again(asset: Asset, now: datetime) -> Asset:
 def accept(asset: Asset, finding: Finding, now: datetime) -> Asset:
     return replace(
         _finished(asset, AssetStatus.UPLOADED, now),
+        kind=finding.kind,
         mime_type=finding.mime_type,
         size_bytes=finding.size_bytes,
         counted_bytes=finding.size_bytes,

@@ -11,7 +11,7 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
@@ -39,6 +39,7 @@ class AssetItem(DueItem):
     version = NumberAttribute()
     upload_id = UnicodeAttribute(null=True, attr_name="uploadId")
     part_size_bytes = NumberAttribute(null=True, attr_name="partSizeBytes")
+    owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     counted_bytes = NumberAttribute(null=True, attr_name="countedBytes")
     counted_uploads = NumberAttribute(null=True, attr_name="countedUploads")
     mime_type = UnicodeAttribute(null=True, attr_name="mimeType")
@@ -82,6 +83,7 @@ class GraveItem(DueItem):
     """Of a multipart upload that may still be open."""
     made_from = UnicodeAttribute(null=True, attr_name="madeFrom")
     """The output that the asset was made of: such a grave stays, or it would be made again."""
+    owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     due = due_index()
 
 
@@ -91,6 +93,12 @@ class Grave:
     asset_id: str
     upload_id: str | None
     made_from: str | None = None
+    owner_tag: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The second part of its object keys."""
+        return self.owner_tag or self.account_id
 
 
 def get_asset(account_id: str, asset_id: str) -> Asset:
@@ -139,12 +147,15 @@ def list_assets(
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     """Those of the assets that exist, by id."""
-    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(asset_ids)]
+    known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
+    keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
     return {item.asset_id: to_asset(item) for item in items}
 
 
 def find_grave(account_id: str, asset_id: str) -> Grave | None:
+    if not is_id(asset_id, ASSET_PREFIX):
+        return None
     try:
         item = GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
     except Model.DoesNotExist:
@@ -158,14 +169,13 @@ def to_grave(item: GraveItem) -> Grave:
         asset_id=item.grave_id.removeprefix(GRAVE),
         upload_id=item.upload_id,
         made_from=item.made_from,
+        owner_tag=item.owner_tag,
     )
 
 
-def list_due(until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (account id, asset id or ``grave#…``) of what is to be looked at by ``until``."""
-    return [
-        (item.account_id, item.asset_id) for item in query_due(AssetItem.due, until, limit=limit)
-    ]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Items (account id, asset id or ``grave#…``) that are to be looked at by ``until``."""
+    return list_due_items(AssetItem.due, until, limit=limit)
 
 
 def create_write(asset: Asset, operation: str) -> Write:
@@ -212,6 +222,7 @@ def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
         deleted_at=to_iso(now),
         upload_id=asset.upload_id,
         made_from=asset.made_from,
+        owner_tag=asset.owner_tag,
         **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
         operation=operation,
     )
@@ -266,6 +277,7 @@ def to_asset(item: AssetItem) -> Asset:
         version=int(item.version),
         upload_id=item.upload_id,
         part_size_bytes=_int(item.part_size_bytes),
+        owner_tag=item.owner_tag,
         counted_bytes=int(item.counted_bytes or 0),
         counted_uploads=int(item.counted_uploads or 0),
         mime_type=item.mime_type,
@@ -309,6 +321,7 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         version=asset.version,
         upload_id=asset.upload_id,
         part_size_bytes=asset.part_size_bytes,
+        owner_tag=asset.owner_tag,
         counted_bytes=asset.counted_bytes or None,
         counted_uploads=asset.counted_uploads or None,
         mime_type=asset.mime_type,

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count, pairwise
 
-from darkroom.kernel.errors import ConcurrentUpdate, InvalidInput, PaymentRequired
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, InvalidInput, PaymentRequired
 from darkroom.kernel.limits import (
     EXPIRIES_PER_TRANSACTION_LIMIT,
     GRACE_SECONDS,
@@ -26,6 +26,7 @@ from darkroom.kernel.limits import (
     MERGED_ORIGINS_LIMIT,
     SIGNUP_BONUS_CREDITS,
 )
+from darkroom.kernel.problems import problem
 
 PURCHASE_PRIORITY = 50
 BONUS_PRIORITY = 10
@@ -76,7 +77,9 @@ class Wallet:
     version: int = 0
     grants: tuple[Grant, ...] = ()
     debt: int = 0
-    """Credits that a reversal could not take back; blocks holds until a purchase pays them."""
+    """Credits that a reversal could not take back; blocks holds until it is paid."""
+    frozen: str | None = None
+    """Why nothing may be spent while the books are checked; None in normal life."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +300,7 @@ def adjust(
     if -amount > wallet.balance:
         raise InvalidInput(
             "more than the balance",
-            fields=[{"path": "amount", "message": "takes more than the balance"}],
+            fields=[problem("amount", "TOO_MUCH")],
         )
     kept, _ = _take(wallet.grants, -amount)
     after = replace(wallet, grants=kept)
@@ -316,7 +319,7 @@ def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Ch
     if amount > wallet.debt:
         raise InvalidInput(
             "more than the debt",
-            fields=[{"path": "amount", "message": "is more than the open debt"}],
+            fields=[problem("amount", "TOO_MUCH")],
         )
     return _record(Change(wallet, ()), wallet, EntryType.ADJUST, 0, 0, reason, now, debt=-amount)
 
@@ -328,9 +331,11 @@ def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Ch
         InvalidInput: the amount is not a positive integer.
         PaymentRequired: the balance does not cover it, or (CREDITS_DEBT) a debt is open;
             ``needed``, ``balance`` and ``shortfall`` are its facts.
-        ConcurrentUpdate: grants are due.
+        Conflict: ACCOUNT_FROZEN. ConcurrentUpdate: grants are due.
     """
     _require_positive(amount)
+    if wallet.frozen is not None:
+        raise Conflict("the account is frozen", code="ACCOUNT_FROZEN")
     _require_current(wallet, now)
     if wallet.debt:
         raise PaymentRequired(

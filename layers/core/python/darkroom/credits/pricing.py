@@ -1,16 +1,36 @@
-"""Packs, prices and what to suggest to whoever is short: pure functions over the catalogue."""
+"""Packs, costs, the price of a retry, and what to suggest to an account that is short of credits.
+
+Pure functions over the catalogue.
+
+**The price of a retry.** A job and its retries form a chain that is paid for as one run. Part by
+part, a retry costs what the whole part costs, at the costs that the first job of the chain was
+charged with and with the retry's options, less what the attempts before have used of that part
+according to their receipts; never less than 0. Where the retry leaves out an output that was
+refused for its content, the whole is replaced by the share of the outputs that exist afterwards,
+rounded down.
+
+- What was used of a part that the options drop is not credited to other parts: its outputs were
+  delivered. It is credited again if the part comes back.
+- Where a change of options makes delivered outputs void, so that they are made again, what was
+  used for them does not count: of the credits used, the share of the outputs that stand is
+  credited, rounded up, so that no standing output is paid for twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.money import PricePart, SpentPart
+from darkroom.kernel.problems import problem
 
 SUGGESTIONS_LIMIT = 2
+REGENERATE = "regenerate"
+"""The name of the cost of a regeneration, and of the one part of its price."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,68 @@ def costs() -> Mapping[str, int]:
     return catalogue.read("prices.json")
 
 
+def notes() -> Sequence[Mapping[str, str]]:
+    """What users should know of the prices of jobs: ``code``, and a sentence by language."""
+    noted: Sequence[Mapping[str, str]] = catalogue.read("price_notes.json")["notes"]
+    return noted
+
+
+def costs_of(names: Iterable[str]) -> dict[str, int]:
+    """Today's costs with these names, and no others."""
+    today = costs()
+    return {name: today[name] for name in names}
+
+
+def add_receipt(
+    spent: Sequence[SpentPart],
+    price: Sequence[PricePart],
+    used: Sequence[int],
+    made: Collection[str],
+) -> tuple[SpentPart, ...]:
+    """What was spent after one more attempt: its price, what it used of each part, what it made."""
+    total = {part.name: part for part in spent}
+    for part, credits in zip(price, used, strict=True):
+        before = total.get(part.name, SpentPart(name=part.name, credits=0, keys=()))
+        keys = {*before.keys, *(key for key in part.promised if key in made)}
+        total[part.name] = SpentPart(
+            name=part.name, credits=before.credits + credits, keys=tuple(sorted(keys))
+        )
+    return tuple(total.values())
+
+
+def without_void(spent: Sequence[SpentPart], void: Collection[str]) -> tuple[SpentPart, ...]:
+    """What counts of it when these outputs are of no use any more and are made again."""
+    return tuple(_without_void(part, void) for part in spent)
+
+
+def _without_void(part: SpentPart, void: Collection[str]) -> SpentPart:
+    standing = tuple(key for key in part.keys if key not in void)
+    if len(standing) == len(part.keys):
+        return part
+    credits = -(-part.credits * len(standing) // len(part.keys))
+    return SpentPart(name=part.name, credits=credits, keys=standing)
+
+
+def price_of_missing(
+    whole: Sequence[PricePart],
+    spent: Sequence[SpentPart],
+    standing: frozenset[str],
+    keys: frozenset[str],
+) -> tuple[PricePart, ...]:
+    """The price of a retry that makes ``keys`` where the outputs ``standing`` exist already.
+
+    Only parts of which something is made are part of it.
+    """
+    credited = {part.name: part.credits for part in spent}
+    parts = []
+    for part in whole:
+        planned = tuple(key for key in part.promised if key in keys)
+        if planned:
+            credits = max(0, part.used(standing | keys) - credited.get(part.name, 0))
+            parts.append(PricePart(name=part.name, credits=credits, promised=planned))
+    return tuple(parts)
+
+
 def get_pack(name: str) -> Pack:
     """The pack with this name.
 
@@ -47,7 +129,8 @@ def get_pack(name: str) -> Pack:
         if pack.name == name:
             return pack
     raise InvalidInput(
-        "unknown pack", fields=[{"path": "pack", "message": f"no pack is called {name!r}"}]
+        "unknown pack",
+        fields=[problem("pack", "NOT_ALLOWED", allowed=[pack.name for pack in packs()])],
     )
 
 
@@ -60,7 +143,7 @@ def price_of(pack: Pack, currency: str) -> Decimal:
     if currency not in pack.prices:
         raise InvalidInput(
             "not sold in this currency",
-            fields=[{"path": "currency", "message": f"must be one of {', '.join(pack.prices)}"}],
+            fields=[problem("currency", "NOT_ALLOWED", allowed=tuple(pack.prices))],
         )
     return pack.prices[currency]
 

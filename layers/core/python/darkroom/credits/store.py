@@ -8,15 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
 from darkroom.db import snapshot
+from darkroom.db.due import Due
 from darkroom.db.items import BaseItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
+from darkroom.kernel.ids import is_key_text
+from darkroom.kernel.limits import DUE_PAGE_LIMIT
 
 EXPIRY_SHARD = "s0"
 
@@ -41,6 +45,8 @@ class WalletItem(BaseItem):
     held = NumberAttribute()
     version = NumberAttribute()
     debt = NumberAttribute(null=True)
+    frozen = UnicodeAttribute(null=True)
+    """The reason why nothing may be spent; absent in normal life."""
     next_expiry_at = NumberAttribute(null=True, attr_name="nextExpiryAt")
     """Unix seconds at which the next grant expires; the wallet is then found by ``expiring``."""
     due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
@@ -87,6 +93,8 @@ class LedgerItem(BaseItem):
 
 
 def find_wallet(account_id: str) -> Wallet | None:
+    if not is_key_text(account_id):
+        return None
     try:
         return to_wallet(WalletItem.get(account_id, consistent_read=True))
     except Model.DoesNotExist:
@@ -201,6 +209,7 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
         held=wallet.held,
         version=wallet.version,
         debt=wallet.debt or None,
+        frozen=wallet.frozen,
         next_expiry_at=expiry,
         due_shard=EXPIRY_SHARD if expiry is not None else None,
         grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
@@ -209,11 +218,36 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
     if before is None:
         return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
     # The version says that the wallet is the one we computed from; the balance clause repeats
-    # law L2 at the store itself, so that no bug upstream can overdraw.
-    condition = (WalletItem.version == before.version) & (
-        WalletItem.balance >= max(0, before.balance - wallet.balance)
+    # law L2 at the store itself, so that no bug upstream can overdraw. Freezing does not change
+    # the version, so the last clause keeps a change that began before from thawing the wallet.
+    condition = (
+        (WalletItem.version == before.version)
+        & (WalletItem.balance >= max(0, before.balance - wallet.balance))
+        & _is_as_frozen_as(before)
     )
     return put(item, condition=condition, refused=refused)
+
+
+def _is_as_frozen_as(before: Wallet) -> Condition:
+    if before.frozen is None:
+        return WalletItem.frozen.does_not_exist()
+    return WalletItem.frozen == before.frozen
+
+
+def freeze_write(account_id: str, reason: str | None, operation: str) -> Write:
+    """From now on nothing may be spent, for this reason; None ends it."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return NotFound("no such account")
+
+    action = WalletItem.frozen.remove() if reason is None else WalletItem.frozen.set(reason)
+    return update(
+        WalletItem(account_id),
+        [action],
+        condition=WalletItem.account_id.exists(),
+        refused=refused,
+        operation=operation,
+    )
 
 
 def _next_expiry(wallet: Wallet) -> int | None:
@@ -221,16 +255,15 @@ def _next_expiry(wallet: Wallet) -> int | None:
     return to_epoch_seconds(min(moments)) if moments else None
 
 
-def list_expiring(until: datetime, *, limit: int) -> list[str]:
-    """Accounts with a grant that is due by ``until``, the longest overdue first."""
-    return [
-        item.account_id
-        for item in WalletItem.expiring.query(
-            EXPIRY_SHARD,
-            range_key_condition=WalletItem.next_expiry_at <= to_epoch_seconds(until),
-            limit=limit,
-        )
-    ]
+def list_expiring(until: datetime, *, limit: int) -> list[Due]:
+    """Wallets with a grant that is due by ``until``, the longest overdue first."""
+    found = WalletItem.expiring.query(
+        EXPIRY_SHARD,
+        range_key_condition=WalletItem.next_expiry_at <= to_epoch_seconds(until),
+        limit=limit,
+        page_size=min(limit, DUE_PAGE_LIMIT),
+    )
+    return [Due(item=item) for item in found]
 
 
 def list_accounts(*, after: str | None, limit: int) -> list[str]:
@@ -250,6 +283,7 @@ def to_wallet(item: WalletItem) -> Wallet:
         version=_whole(item.version),
         grants=tuple(grant_from_dict(grant) for grant in json.loads(item.grants)),
         debt=_whole(item.debt or 0),
+        frozen=item.frozen,
     )
 
 

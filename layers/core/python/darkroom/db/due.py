@@ -6,15 +6,23 @@ costs nothing there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from darkroom.db.commit import commit_one
 from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, update
 from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.limits import (
+    DUE_PAGE_LIMIT,
+    SWEEP_BACKOFF_BASE_SECONDS,
+    SWEEP_BACKOFF_LIMIT_SECONDS,
+)
 
 ONE_SHARD = "s0"
 """For tables where so little is due at once that one index partition will do."""
@@ -26,6 +34,8 @@ class DueItem(BaseItem):
     due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
     next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
     """Unix seconds."""
+    check_failures = NumberAttribute(null=True, attr_name="checkFailures")
+    """How often in a row handling it has failed."""
 
     class Meta:
         table_name = "unbound"
@@ -57,10 +67,67 @@ def due_moment(item: DueItem) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
 
 
-def query_due(index: Any, until: datetime, *, limit: int, shard: str = ONE_SHARD) -> Iterator[Any]:
-    """Items (keys only) to be looked at by ``until``, the longest overdue first."""
-    return index.query(
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """Something that is due, as the index knows it."""
+
+    item: Any
+    """Its keys and those of the index, and no more."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Hash key and, where the table has one, range key."""
+        return tuple(self.item._get_keys().values())
+
+
+def list_due_items(index: Any, until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:
+    """What is to be looked at by ``until``, the longest overdue first.
+
+    All of it is listed before any of it is handled, so what cannot be handled hides nothing.
+    """
+    found = index.query(
         shard,
         range_key_condition=DueItem.next_check_at <= to_epoch_seconds(until),
         limit=limit,
+        page_size=min(limit, DUE_PAGE_LIMIT),
     )
+    return [Due(item=item) for item in found]
+
+
+def put_off(due: Due, now: datetime) -> None:
+    """Look at something again later, the later the more often handling it has failed.
+
+    Does nothing when it has changed since it was listed: then it has another moment already.
+    """
+    is_unchanged = DueItem.next_check_at == due.item.next_check_at
+
+    def moved_on(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the item has moved on")
+
+    try:
+        counted = commit_one(
+            update(
+                due.item,
+                [DueItem.check_failures.add(1)],
+                condition=is_unchanged,
+                refused=moved_on,
+            )
+        )
+        failures = int(counted["checkFailures"]["N"])
+        later = now + timedelta(seconds=backoff_seconds(failures))
+        commit_one(
+            update(
+                due.item,
+                [DueItem.next_check_at.set(to_epoch_seconds(later))],
+                condition=is_unchanged,
+                refused=moved_on,
+            )
+        )
+    except ConcurrentUpdate:
+        return
+
+
+def backoff_seconds(failures: int) -> int:
+    """One minute, doubling, at most a quarter of an hour: an outage must not outlast itself."""
+    doublings = min(failures - 1, 20)
+    return min(SWEEP_BACKOFF_LIMIT_SECONDS, SWEEP_BACKOFF_BASE_SECONDS * 2**doublings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.connection import TableConnection
@@ -28,6 +29,40 @@ class BaseItem(Model):
             meta: Any = cls.Meta
             table.connection._client = client_to(meta.region, meta.host)
         return table
+
+
+class SalvagedItem(BaseItem):
+    """An item whose readable part is still worth something when the rest is damaged.
+
+    pynamodb refuses an item of which a single attribute has another type than declared, and with
+    it the whole page. Here such an attribute counts as absent, and is named. Only for items whose
+    reader asks for what is ``unreadable``; never for wallets and the ledger, where an absent
+    attribute would be a false number.
+    """
+
+    unreadable: tuple[str, ...] = ()
+    """Stored names of attributes that are of another type than declared."""
+
+    class Meta:
+        table_name = "unbound"
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        try:
+            return super().from_raw_data(data)
+        except Exception:  # pynamodb lets whatever an attribute's parser raises through
+            readable = {name: held for name, held in data.items() if cls._can_read(name, held)}
+        item = super().from_raw_data(readable)
+        item.unreadable = tuple(sorted(set(data) - set(readable)))
+        return item
+
+    @classmethod
+    def _can_read(cls, name: str, held: Mapping[str, Any]) -> bool:
+        try:
+            super().from_raw_data({name: dict(held)})
+        except Exception:  # as above
+            return False
+        return True
 
 
 def bind(

@@ -15,6 +15,7 @@ from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.kernel.ids import is_key_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,8 @@ def list_events(entity_id: str) -> list[Event]:
 
 
 def find_event(entity_id: str, event_id: str) -> Event | None:
+    if not is_key_text(event_id):
+        return None
     try:
         return _event(EventItem.get(entity_id, event_id, consistent_read=True))
     except Model.DoesNotExist:

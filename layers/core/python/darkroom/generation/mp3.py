@@ -16,7 +16,7 @@ from typing import Final
 
 _SYNC_SEARCH_LIMIT_BYTES: Final = 64 * 1024
 _HEADER_BYTES: Final = 4
-_TAG_HEADER_BYTES: Final = 10
+ID3_HEAD_BYTES: Final = 10
 _VBRI_PLACE: Final = 36
 # Kilobits a second by index; index 0 (free) and 15 are not used by anybody we hear.
 _BITRATES_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -60,6 +60,18 @@ def mp3_duration_ms(content: bytes) -> int:
     return round(sum(1000 * frame.samples / frame.rate_hz for frame in frames))
 
 
+def frame_bytes(head: bytes) -> int | None:
+    """The length of the frame with this header; None if it is no header."""
+    parsed = _parse(head)
+    return None if parsed is None else parsed[0]
+
+
+def begins_with_mp3(content: bytes) -> bool:
+    """Whether a frame stands at the beginning, and another one, a tag or the end behind it."""
+    frame = _frame_at(content, 0)
+    return frame is not None and _is_followed(content, frame)
+
+
 def _sound_of(content: bytes) -> list[bytes]:
     sound = [content[f.start : f.end] for f in _frames(content) if not f.is_header]
     if not sound:
@@ -69,7 +81,7 @@ def _sound_of(content: bytes) -> list[bytes]:
 
 def _frames(content: bytes) -> Iterator[_Frame]:
     """Whole frames in order; what lies between and behind them is passed over."""
-    place = _after_tag(content)
+    place = id3_bytes(content)
     searched = 0
     while place + _HEADER_BYTES <= len(content) and searched <= _SYNC_SEARCH_LIMIT_BYTES:
         frame = _frame_at(content, place)
@@ -80,14 +92,15 @@ def _frames(content: bytes) -> Iterator[_Frame]:
         place, searched = frame.end, 0
 
 
-def _after_tag(content: bytes) -> int:
-    if len(content) < _TAG_HEADER_BYTES or not content.startswith(b"ID3"):
+def id3_bytes(head: bytes) -> int:
+    """The length of the ID3v2 tag that begins like this; 0 if none does."""
+    if len(head) < ID3_HEAD_BYTES or not head.startswith(b"ID3"):
         return 0
     size = 0
-    for byte in content[6:10]:
+    for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
-    has_footer = bool(content[5] & 0x10)
-    return size + _TAG_HEADER_BYTES * (2 if has_footer else 1)
+    has_footer = bool(head[5] & 0x10)
+    return size + ID3_HEAD_BYTES * (2 if has_footer else 1)
 
 
 def _is_followed(content: bytes, frame: _Frame) -> bool:

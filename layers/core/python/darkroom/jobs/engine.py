@@ -7,7 +7,7 @@ except the claim of a single ready task (``jobs.store.claim_write``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ from darkroom.kernel.limits import (
 )
 
 CANCELED = "CANCELED"
-SKIPPED = Failure(code="DEPENDENCY_FAILED", message="Something this needs could not be made.")
+SKIPPED = Failure(code="DEPENDENCY_FAILED")
 
 
 def plan(job: Job, tasks: Sequence[Task], inherited: Sequence[Output], now: datetime) -> JobFamily:
@@ -205,6 +205,38 @@ def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:
     return _advance(replace(family, tasks=tasks), now, reason=failure.code)
 
 
+def write_off(
+    family: JobFamily, failure: Failure, lost: Collection[str], now: datetime
+) -> JobFamily:
+    """End a job of which something stored was damaged: all of its credits go back.
+
+    ``lost`` are the keys of tasks whose state is unknown. What was made stays, for nothing.
+    """
+    tasks = tuple(_written_off(task, failure, task.key in lost, now) for task in family.tasks)
+    job = family.job
+    ended = replace(
+        job,
+        # Past the table of transitions: the state before may be what is unknown.
+        status=JobStatus.CANCELED if job.status is JobStatus.DRAFT else JobStatus.FAILED,
+        progress=_progress(tasks),
+        receipt=Receipt(
+            used=0, refunded=job.reserved, parts=(0,) * len(job.price), reason=failure.code
+        ),
+        finished_at=now,
+        updated_at=now,
+        next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
+    )
+    return replace(family, job=ended, tasks=tasks)
+
+
+def _written_off(task: Task, failure: Failure, is_lost: bool, now: datetime) -> Task:
+    if is_lost:
+        return replace(
+            task, status=TaskStatus.FAILED, failure=failure, finished_at=now, **_NO_LEASE
+        )
+    return task if task.is_final else _ended(task, failure, now)
+
+
 def cancel(family: JobFamily, now: datetime) -> JobFamily:
     """Its owner wants no more of it: what has not begun is canceled, what runs may finish.
 
@@ -340,7 +372,8 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
         status = JobStatus.PARTIAL
     else:
         status = JobStatus.FAILED
-    parts = tuple(part.used(made) for part in job.price)
+    is_canceled = status is JobStatus.CANCELED
+    parts = tuple(part.used(made, is_canceled=is_canceled) for part in job.price)
     used = sum(parts)
     failures = [task.failure.code for task in family.tasks if task.failure and task.is_final]
     because = None if status is JobStatus.SUCCEEDED else reason or next(iter(failures), None)
@@ -348,11 +381,24 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
     return replace(
         job,
         status=check_job(job.status, status),
-        receipt=Receipt(used=used, refunded=job.reserved - used, parts=parts, reason=because),
+        receipt=Receipt(
+            used=used,
+            refunded=job.reserved - used,
+            parts=parts,
+            reason=because,
+            note=_note(family) if status is JobStatus.SUCCEEDED else None,
+        ),
         finished_at=now,
         updated_at=now,
         next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
     )
+
+
+def _note(family: JobFamily) -> str | None:
+    """What the makers of all promised outputs had to say of them; None unless they agree."""
+    promised = [output for output in family.outputs if output.key in family.job.promised]
+    notes = {output.note for output in promised}
+    return notes.pop() if len(notes) == 1 else None
 
 
 def _touched(family: JobFamily, now: datetime) -> JobFamily:

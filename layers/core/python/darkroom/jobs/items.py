@@ -1,11 +1,14 @@
-"""What is stored of a job: the items of its collection, and how they become values and back."""
+"""What is stored of a job: the items of its collection, and how values become items.
+
+``jobs.reading`` is the way back.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -22,24 +25,17 @@ from pynamodb.indexes import (
     KeysOnlyProjection,
 )
 
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment
-from darkroom.db.items import BaseItem
+from darkroom.db.due import DueItem, due_fields, due_index
+from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.jobs.facets import kind_key, kind_of, status_key, status_kind_key
-from darkroom.jobs.model import (
-    Failure,
-    Job,
-    Output,
-    Progress,
-    ProviderRun,
-    Receipt,
-    Source,
-    Task,
-)
+from darkroom.jobs.model import Job, Output, Progress, Receipt, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
-from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import CHANGES_PER_MILLISECOND, DUE_SHARDS, INLINE_INPUTS_LIMIT_BYTES
-from darkroom.kernel.money import PricePart
+from darkroom.kernel.money import PricePart, RetryChain
 
+JOB_PREFIX = "job"
+"""Of ids."""
 JOB_KEY = "job"
 INPUTS_KEY = "inputs"
 TASK_PREFIX = "task#"
@@ -121,7 +117,7 @@ class Lane(GlobalSecondaryIndex):
     lane_key = UnicodeAttribute(range_key=True, attr_name="laneKey")
 
 
-class CollectionItem(DueItem):
+class CollectionItem(DueItem, SalvagedItem):
     """The key that all items of a job's collection share."""
 
     class Meta:
@@ -130,6 +126,8 @@ class CollectionItem(DueItem):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     due = due_index()
+    damaged = UnicodeAttribute(null=True)
+    """JSON of attributes that could not be read when the item was given its end: evidence."""
 
 
 class JobItem(CollectionItem):
@@ -151,10 +149,16 @@ class JobItem(CollectionItem):
     inputs = UnicodeAttribute(null=True)
     """JSON; absent when the inputs are large and live in an item of their own."""
     language = UnicodeAttribute(attr_name="lang")
+    owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
+    source_name = UnicodeAttribute(null=True, attr_name="sourceName")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
     price = UnicodeAttribute(null=True)
+    costs = UnicodeAttribute(null=True)
+    """JSON object: cost name → credits. Jobs of the version before do not have it."""
+    chain = UnicodeAttribute(null=True)
+    """JSON of what a retry was priced by. Retries of the version before do not have it."""
     hold = UnicodeAttribute(null=True)
     parent_job_id = UnicodeAttribute(null=True, attr_name="parentJobId")
     regen = UnicodeAttribute(null=True)
@@ -193,8 +197,10 @@ class TaskItem(CollectionItem):
     lane = UnicodeAttribute(null=True)
     lane_key = UnicodeAttribute(null=True, attr_name="laneKey")
     by_lane = Lane()
-    attempts = NumberAttribute(default=0)
+    attempts = NumberAttribute()
     claim = UnicodeAttribute(null=True)
+    worker = UnicodeAttribute(null=True)
+    """The log stream of the process that made the claim, for operators."""
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)
@@ -283,7 +289,7 @@ def side_key(job_id: str) -> str:
 def job_to_item(job: Job, operation: str) -> JobItem:
     inputs = _dump(job.inputs)
     regen = None
-    if job.regen_target is not None or job.only_keys:
+    if job.regen_target is not None or job.regen_clip_no is not None or job.only_keys:
         regen = _dump([job.regen_target, job.regen_clip_no, list(job.only_keys)])
     kind, status = kind_of(job.recipe, job.inputs), job.status.value
     return JobItem(
@@ -299,18 +305,22 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         version=job.version,
         inputs=inputs if len(inputs.encode()) <= INLINE_INPUTS_LIMIT_BYTES else None,
         language=job.language,
+        owner_tag=job.owner_tag,
+        source_name=job.source_name,
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
-        price=_dump([[p.name, p.credits, list(p.promised)] for p in job.price]),
+        price=_dump(_price_shape(job.price)),
+        costs=_dump(job.costs) if job.costs else None,
+        chain=_chain_text(job.chain),
         hold=job.hold,
         parent_job_id=job.parent_job_id,
         regen=regen,
         planned=job.planned or None,
         progress=_dump([job.progress.completed, job.progress.failed, job.progress.total])
-        if job.progress.total
+        if job.progress != Progress()
         else None,
-        receipt=_dump(asdict(job.receipt)) if job.receipt else None,
+        receipt=_dump(_receipt(job.receipt)) if job.receipt is not None else None,
         queued_at=_iso(job.queued_at),
         started_at=_iso(job.started_at),
         finished_at=_iso(job.finished_at),
@@ -327,56 +337,9 @@ def job_to_item(job: Job, operation: str) -> JobItem:
     )
 
 
-def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
-    text = item.inputs if item.inputs is not None else (inputs.inputs if inputs else "{}")
-    target, clip_no, only_keys = json.loads(item.regen) if item.regen else (None, None, [])
-    return Job(
-        job_id=item.pk,
-        account_id=item.account_id,
-        recipe=item.recipe,
-        status=JobStatus(item.status),
-        inputs=json.loads(text),
-        created_at=_created_at(item),
-        updated_at=from_iso(item.updated_at),
-        version=int(item.version),
-        language=item.language,
-        device_id=item.device_id or "",
-        template_id=item.template_id,
-        combination=item.combination,
-        price=tuple(
-            PricePart(name=name, credits=credits, promised=tuple(promised))
-            for name, credits, promised in json.loads(item.price or "[]")
-        ),
-        hold=item.hold,
-        parent_job_id=item.parent_job_id,
-        regen_target=target,
-        regen_clip_no=clip_no,
-        only_keys=tuple(only_keys),
-        planned=bool(item.planned),
-        progress=progress_of(item),
-        receipt=_receipt(item.receipt),
-        created_by=item.created_by,
-        operation=item.queued_by,
-        balance_then=None if item.balance_then is None else int(item.balance_then),
-        queued_at=_moment(item.queued_at),
-        started_at=_moment(item.started_at),
-        finished_at=_moment(item.finished_at),
-        next_check_at=due_moment(item),
-        priority=int(item.priority or 0),
-        selected_output=item.selected_output,
-        children=frozenset(item.children or ()),
-    )
-
-
-def progress_of(item: JobItem) -> Progress:
-    completed, failed, total = json.loads(item.progress) if item.progress else (0, 0, 0)
-    return Progress(completed=completed, failed=failed, total=total)
-
-
-def _created_at(item: JobItem) -> datetime:
-    # A deleted job has left every list, and with them its list key.
-    list_key: str | None = item.list_key
-    return from_iso(list_key.partition("#")[0] if list_key else item.updated_at)
+def is_deleted(item: JobItem) -> bool:
+    deleted_at: str | None = item.deleted_at
+    return deleted_at is not None or "deletedAt" in item.unreadable
 
 
 def lane_key(task: Task) -> str:
@@ -402,6 +365,7 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
         plan=_dump(
             {
                 "accountId": task.account_id,
+                **({"ownerTag": task.owner_tag} if task.owner_tag else {}),
                 "kind": task.kind,
                 "number": task.number,
                 "needs": list(task.needs),
@@ -424,59 +388,8 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
     )
 
 
-def task_from_item(item: TaskItem) -> Task:
-    plan: Mapping[str, Any] = json.loads(item.plan)
-    return Task(
-        job_id=item.pk,
-        account_id=plan["accountId"],
-        key=item.sk.removeprefix(TASK_PREFIX),
-        kind=plan["kind"],
-        number=plan["number"],
-        status=TaskStatus(item.status),
-        needs=tuple(plan["needs"]),
-        sources=tuple(Source(**source) for source in json.loads(item.sources or "[]")),
-        params=plan["params"],
-        seed=plan["seed"],
-        language=plan["language"],
-        provider=plan["provider"],
-        providers=tuple(plan.get("providers", ())),
-        fault=plan.get("fault"),
-        turn=plan.get("turn", ""),
-        is_sent=item.lane_key == IN_FLIGHT,
-        attempts=int(item.attempts),
-        claim=item.claim,
-        lease_until=_moment(item.lease_until),
-        not_before=_moment(item.not_before),
-        run=_run(item),
-        failure=Failure(**json.loads(item.failure)) if item.failure else None,
-        outputs=tuple(_output(output) for output in json.loads(item.outputs or "[]")),
-        started_at=_moment(item.started_at),
-        finished_at=_moment(item.finished_at),
-        next_check_at=due_moment(item),
-    )
-
-
-def _run(item: TaskItem) -> ProviderRun | None:
-    stored: str | None = item.run
-    if stored is None:
-        return None
-    ref, until, is_told = json.loads(stored)
-    return ProviderRun(ref=ref, until=from_iso(until), look=int(item.look), is_told=is_told)
-
-
 def inputs_to_item(job: Job, operation: str) -> InputsItem:
     return InputsItem(job.job_id, INPUTS_KEY, inputs=_dump(job.inputs), operation=operation)
-
-
-def outputs_from_item(item: InheritedItem) -> list[Output]:
-    stored = json.loads(item.output)
-    return [_output(shape) for shape in (stored if isinstance(stored, list) else [stored])]
-
-
-def _output(shape: dict[str, Any]) -> Output:
-    # The version before kept a pick with each output; it was always false.
-    shape.pop("selected", None)
-    return Output(**shape)
 
 
 def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
@@ -490,16 +403,36 @@ def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) ->
     )
 
 
-def _receipt(text: str | None) -> Receipt | None:
-    if text is None:
+def _price_shape(price: Sequence[PricePart]) -> list[Any]:
+    return [[part.name, part.credits, list(part.promised)] for part in price]
+
+
+def _chain_text(chain: RetryChain | None) -> str | None:
+    if chain is None:
         return None
-    shape = json.loads(text)
-    return Receipt(**{**shape, "parts": tuple(shape["parts"])})
+    spent = [[part.name, part.credits, list(part.keys)] for part in chain.spent]
+    return _dump({"whole": _price_shape(chain.whole), "spent": spent})
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    shape = asdict(receipt)
+    if receipt.note is None:
+        # The version before knows no notes.
+        del shape["note"]
+    return shape
 
 
 def _slim(value: Any) -> dict[str, Any]:
-    """A value without what its defaults say; items pay by the kilobyte."""
-    return {name: held for name, held in asdict(value).items() if held not in (None, False)}
+    """A flat value without what its defaults say; items pay by the kilobyte.
+
+    Only the default itself is left out: 0 and "" are values, though they equal False and are as
+    false as None.
+    """
+    return {
+        field.name: held
+        for field in fields(value)
+        if (held := getattr(value, field.name)) is not field.default
+    }
 
 
 def _dump(value: Any) -> str:
@@ -508,7 +441,3 @@ def _dump(value: Any) -> str:
 
 def _iso(moment: datetime | None) -> str | None:
     return to_iso(moment) if moment else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return from_iso(text) if text else None

@@ -23,12 +23,11 @@ from darkroom.jobs.items import (
     JobItem,
     ListEntryItem,
     TaskItem,
-    job_from_items,
+    is_deleted,
     side_key,
-    task_from_item,
 )
 from darkroom.jobs.model import Job, Task
-from darkroom.jobs.store import is_deleted
+from darkroom.jobs.reading import job_from_items, task_from_item
 
 FIRST, LAST = "0", "~"
 """Before and after every order: they all begin with a digit."""

@@ -247,7 +247,11 @@ def _bounds(filters: Filters) -> tuple[str, str]:
 
 def _up(moment: datetime) -> datetime:
     """To the next whole millisecond, which is what times are stored in."""
-    return moment + timedelta(microseconds=-moment.microsecond % 1000)
+    try:
+        return moment + timedelta(microseconds=-moment.microsecond % 1000)
+    except OverflowError:
+        # After the last millisecond of the calendar there is nothing to be listed.
+        return moment
 
 
 def _wanted(filters: Filters) -> Callable[[Job], bool]:

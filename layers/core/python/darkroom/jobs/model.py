@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from darkroom.jobs.states import FINAL_JOB, FINAL_TASK, JobStatus, TaskStatus
-from darkroom.kernel.money import PricePart, total_credits
+from darkroom.kernel.money import PricePart, RetryChain, total_credits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Output:
     style: str | None = None
     role: str | None = None
     language: str | None = None
+    note: str | None = None
+    """What its maker has to say of it, as a code."""
     inherited_from: str | None = None
 
 
@@ -41,10 +43,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a task or a job did not deliver: a code for developers, a sentence for users."""
+    """Why a task or a job did not deliver; ``jobs.failures`` has the sentence for its code."""
 
     code: str
-    message: str
+    message: str = ""
+    """Of the version before, which kept what the provider said. It is not shown."""
     refused: bool = False
     """Refused for what it is asked to make: only other inputs can help."""
 
@@ -71,6 +74,8 @@ class Task:
     kind: str
     number: int
     """Position in the plan, from 1; names the output."""
+    owner_tag: str | None = None
+    """Its job's."""
     status: TaskStatus
     needs: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -105,6 +110,11 @@ class Task:
     def is_final(self) -> bool:
         return self.status in FINAL_TASK
 
+    @property
+    def owner(self) -> str:
+        """The second part of its outputs' object keys."""
+        return self.owner_tag or self.account_id
+
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
@@ -115,6 +125,8 @@ class Receipt:
     parts: tuple[int, ...]
     """Credits used of each part of the price, in its order; they add up to ``used``."""
     reason: str | None = None
+    note: str | None = None
+    """What is worth saying of a job that succeeded, as a code: ``NO_SPEECH``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +151,20 @@ class Job:
     updated_at: datetime
     version: int = 1
     language: str = "en"
+    owner_tag: str | None = None
+    """What stands for the account in the keys of its files; None where they name the account."""
+    source_name: str | None = None
+    """What its files are called after, where the recipe says so: the name of the file they are
+    made from, as it was when the job was queued."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None
     """``mode|stage|genre`` of the template, where the recipe has templates."""
     price: tuple[PricePart, ...] = ()
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """The catalogue's costs that the price was made with, by name. Its retries use them too."""
+    chain: RetryChain | None = None
+    """Of a retry: what its price was made from."""
     hold: str | None = None
     """The credits' own description of what is held (opaque here)."""
     parent_job_id: str | None = None
@@ -176,6 +197,11 @@ class Job:
         return self.status in FINAL_JOB
 
     @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
+
+    @property
     def reserved(self) -> int:
         return total_credits(self.price)
 
@@ -185,12 +211,25 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """An item of a job's collection that is damaged."""
+
+    sort_key: str
+    attributes: frozenset[str]
+    """Stored names of what could not be read."""
+    evidence: str = ""
+    """JSON of what is stored under these names, as much of it as is worth keeping."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobFamily:
     """A job with everything in its collection: the unit that the engine works on."""
 
     job: Job
     tasks: tuple[Task, ...] = ()
     inherited: tuple[Output, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    """Its damaged items. What could be read of them is in the fields above."""
 
     def task(self, key: str) -> Task | None:
         return next((task for task in self.tasks if task.key == key), None)

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from pynamodb.models import Model
 
+from darkroom.db.damage import report_unreadable
 from darkroom.db.due import due_fields
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.jobs.items import (
@@ -25,6 +26,7 @@ from darkroom.jobs.items import (
     due_shard,
     side_key,
 )
+from darkroom.jobs.reading import LONG_AGO, Attributes, Read
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
 from darkroom.kernel.ids import id_from_bytes, id_to_bytes
@@ -67,27 +69,28 @@ def digest_of(secret: bytes) -> str:
 
 
 def find_share(job_id: str, secret: bytes) -> Share | None:
-    """The share with this secret.
+    """The share with this secret; None also for one that cannot be read: it is closed.
 
     It is looked up by its digest, so no comparison takes longer the closer a guess is.
     """
-    return find_stored(side_key(job_id), SHARE_PREFIX + digest_of(secret))
+    read = find_stored(side_key(job_id), SHARE_PREFIX + digest_of(secret))
+    return None if read is None or read.unreadable else read.value
 
 
-def find_stored(key: str, sort_key: str) -> Share | None:
+def find_stored(key: str, sort_key: str) -> Read[Share] | None:
     """The share under this key of the table."""
     try:
-        return to_share(ShareItem.get(key, sort_key, consistent_read=True))
+        return read_share(ShareItem.get(key, sort_key, consistent_read=True))
     except Model.DoesNotExist:
         return None
 
 
 def list_shares(job_id: str) -> list[Share]:
-    """All of the job's shares, also those that are over."""
+    """All of the job's shares, also those that are over, and the readable part of damaged ones."""
     items = ShareItem.query(
         side_key(job_id), ShareItem.sk.startswith(SHARE_PREFIX), consistent_read=True
     )
-    return [to_share(item) for item in items]
+    return [read_share(item).value for item in items]
 
 
 def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
@@ -133,11 +136,18 @@ def settled_write(share: Share) -> Write:
     )
 
 
-def to_share(item: ShareItem) -> Share:
-    return Share(
+def read_share(item: ShareItem) -> Read[Share]:
+    found = Attributes(item)
+    share = Share(
         job_id=item.pk.removesuffix(SIDE_SUFFIX),
         digest=item.sk.removeprefix(SHARE_PREFIX),
-        created_at=from_iso(item.created_at),
-        expires_at=from_iso(item.expires_at) if item.expires_at else None,
-        revoked_at=from_iso(item.revoked_at) if item.revoked_at else None,
+        created_at=found.get("createdAt", lambda: from_iso(item.created_at), LONG_AGO),
+        expires_at=found.get("expiresAt", lambda: _moment(item.expires_at), None),
+        revoked_at=found.get("revokedAt", lambda: _moment(item.revoked_at), None),
     )
+    report_unreadable(item.pk, item.sk, found.unreadable)
+    return Read(share, frozenset(found.unreadable))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_iso(text) if text else None

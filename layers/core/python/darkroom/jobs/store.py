@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pynamodb.expressions.condition import size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
-from darkroom.db.due import query_due
-from darkroom.db.writes import RawItem, Write, delete, put, update
+from darkroom.db.damage import report_unreadable
+from darkroom.db.due import Due, list_due_items
+from darkroom.db.writes import RawItem, Refusal, Write, delete, put, update
 from darkroom.jobs.items import (
     IN_FLIGHT,
     IN_LANE,
     INHERITED_PREFIX,
     INPUTS_KEY,
     JOB_KEY,
+    JOB_PREFIX,
     TASK_PREFIX,
     CollectionItem,
     InheritedItem,
@@ -29,17 +32,25 @@ from darkroom.jobs.items import (
     due_shard,
     inherited_to_item,
     inputs_to_item,
-    job_from_items,
+    is_deleted,
     job_to_item,
     lane_key,
-    outputs_from_item,
-    progress_of,
-    task_from_item,
     task_to_item,
 )
-from darkroom.jobs.model import Job, JobFamily, Output, Progress, Task
+from darkroom.jobs.model import Job, JobFamily, Output, Task, Unreadable
+from darkroom.jobs.reading import (
+    JobChange,
+    Read,
+    job_from_items,
+    read_change,
+    read_deleted_at,
+    read_inherited,
+    read_job,
+    read_task,
+    task_from_item,
+)
 from darkroom.jobs.states import JobStatus, TaskStatus
-from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -47,17 +58,21 @@ from darkroom.kernel.errors import (
     NotFound,
     Unprocessable,
 )
-from darkroom.kernel.limits import CHILDREN_LIMIT, FAMILY_WRITES_LIMIT
+from darkroom.kernel.ids import is_id
+from darkroom.kernel.limits import CHILDREN_LIMIT, EVIDENCE_LIMIT_CHARS, FAMILY_WRITES_LIMIT
+
+T = TypeVar("T")
 
 
 def find_family(job_id: str) -> JobFamily | None:
     """The whole collection, consistently; None when there is no such job."""
-    items = _query_collection(job_id)
-    return family_from_raw(items)
+    return family_from_raw(_query_collection(job_id)) if is_id(job_id, JOB_PREFIX) else None
 
 
 def find_job(job_id: str) -> Job | None:
     """The job without its tasks; None when there is none or it was deleted."""
+    if not is_id(job_id, JOB_PREFIX):
+        return None
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:
@@ -95,17 +110,6 @@ def list_jobs(
     return jobs, (page[-1].list_key if len(items) > limit else None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobChange:
-    """The last change of one job, as the index of changes knows it."""
-
-    job_id: str
-    changed_at: int
-    status: JobStatus
-    progress: Progress
-    updated_at: datetime
-
-
 def list_changes(account_id: str, after: int, *, limit: int) -> list[JobChange]:
     """The account's jobs that changed after this change key, in the order of their changes.
 
@@ -127,28 +131,18 @@ def _changes(account_id: str, after: int, *, limit: int, **order: Any) -> list[J
         page_size=limit,
         **order,
     )
-    return [
-        JobChange(
-            job_id=item.pk,
-            changed_at=int(item.changed_at),
-            status=JobStatus(item.status),
-            progress=progress_of(item),
-            updated_at=from_iso(item.updated_at),
-        )
-        for item in items
-    ]
-
-
-def is_deleted(item: JobItem) -> bool:
-    deleted_at: str | None = item.deleted_at
-    return deleted_at is not None
+    changes = (read_change(item) for item in items)
+    return [change for change in changes if change is not None]
 
 
 def find_task(job_id: str, key: str) -> Task | None:
+    """A task as it now is; None when there is none, or none that can be read."""
     try:
-        return task_from_item(TaskItem.get(job_id, TASK_PREFIX + key, consistent_read=True))
+        read = read_task(TaskItem.get(job_id, TASK_PREFIX + key, consistent_read=True))
     except Model.DoesNotExist:
         return None
+    report_unreadable(job_id, TASK_PREFIX + key, read.unreadable)
+    return None if read.unreadable else read.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,12 +180,9 @@ def place_of(task: Task) -> Place | None:
     return Place(job_id=task.job_id, key=task.key, order=lane_key(task))
 
 
-def list_due(shard: str, until: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Keys (job id, sort key) of what should have been looked at by ``until``, oldest first."""
-    return [
-        (item.pk, item.sk)
-        for item in query_due(CollectionItem.due, until, limit=limit, shard=shard)
-    ]
+def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
+    """Items (job id, sort key) that should have been looked at by ``until``, oldest first."""
+    return list_due_items(CollectionItem.due, until, limit=limit, shard=shard)
 
 
 def _query_collection(job_id: str) -> list[dict[str, Any]]:
@@ -207,10 +198,12 @@ def _query_collection(job_id: str) -> list[dict[str, Any]]:
 
 
 def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
+    """The family that these items are, as far as they can be read; what cannot be is reported."""
     job_item: JobItem | None = None
     inputs: InputsItem | None = None
     tasks: list[Task] = []
     inherited: list[Output] = []
+    damage: dict[str, frozenset[str]] = {}
     for raw in items:
         sort_key = raw["sk"]["S"]
         if sort_key == JOB_KEY:
@@ -218,14 +211,52 @@ def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
         elif sort_key == INPUTS_KEY:
             inputs = InputsItem.from_raw_data(raw)
         elif sort_key.startswith(TASK_PREFIX):
-            tasks.append(task_from_item(TaskItem.from_raw_data(raw)))
+            tasks.append(_noted(damage, sort_key, read_task(TaskItem.from_raw_data(raw))))
         elif sort_key.startswith(INHERITED_PREFIX):
-            inherited.extend(outputs_from_item(InheritedItem.from_raw_data(raw)))
+            read = read_inherited(InheritedItem.from_raw_data(raw))
+            inherited.extend(read.value)
+            _noted(damage, sort_key, read)
     if job_item is None or is_deleted(job_item):
         return None
-    tasks.sort(key=lambda task: task.number)
-    job = job_from_items(job_item, inputs)
-    return JobFamily(job=job, tasks=tuple(tasks), inherited=tuple(inherited))
+    job = _noted(damage, JOB_KEY, read_job(job_item, inputs))
+    owner = next((task.account_id for task in tasks if task.account_id), job.account_id)
+    contradicted = {
+        name
+        for name, is_wrong in {
+            "planned": bool(tasks) and not job.planned,
+            "accountId": owner != job.account_id,
+        }.items()
+        if is_wrong
+    }
+    if contradicted:
+        damage[JOB_KEY] = damage.get(JOB_KEY, frozenset()) | contradicted
+    tasks = [replace(task, account_id=owner) for task in tasks]
+    return JobFamily(
+        job=replace(job, account_id=owner),
+        tasks=tuple(sorted(tasks, key=lambda task: task.number)),
+        inherited=tuple(inherited),
+        unreadable=_reported(job.job_id, damage, items),
+    )
+
+
+def _noted(damage: dict[str, frozenset[str]], sort_key: str, read: Read[T]) -> T:
+    if read.unreadable:
+        damage[sort_key] = read.unreadable
+    return read.value
+
+
+def _reported(
+    job_id: str, damage: Mapping[str, frozenset[str]], items: list[dict[str, Any]]
+) -> tuple[Unreadable, ...]:
+    raw_items = {raw["sk"]["S"]: raw for raw in items} if damage else {}
+    found = []
+    for sort_key, attributes in damage.items():
+        report_unreadable(job_id, sort_key, attributes)
+        raw = raw_items[sort_key]
+        held = {name: raw[name] for name in sorted(attributes) if name in raw}
+        evidence = json.dumps(held, ensure_ascii=False, default=repr)[:EVIDENCE_LIMIT_CHARS]
+        found.append(Unreadable(sort_key=sort_key, attributes=attributes, evidence=evidence))
+    return tuple(found)
 
 
 # Writes
@@ -266,29 +297,14 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the job has moved on")
 
-    job = replace(after.job, version=before.job.version + 1)
-    writes = [
-        put(
-            job_to_item(job, operation),
-            condition=JobItem.version == before.job.version,
-            refused=moved_on,
-        )
-    ]
+    damaged = {item.sort_key: item for item in before.unreadable}
     known = {task.key: task for task in before.tasks}
+    writes = [_job_write(before.job, after.job, damaged.get(JOB_KEY), operation, moved_on)]
     for task in after.tasks:
         old = known.get(task.key)
-        if old == task:
-            continue
-        if old is None:
-            condition = TaskItem.pk.does_not_exist()
-        else:
-            # Claims do not touch the job's version, so every task is also guarded by its fence,
-            # and by who holds it: also a look at a waiting task is claimed.
-            held = TaskItem.claim.does_not_exist() if not old.claim else TaskItem.claim == old.claim
-            condition = (
-                (TaskItem.status == old.status.value) & (TaskItem.attempts == old.attempts) & held
-            )
-        writes.append(put(task_to_item(task, operation), condition=condition, refused=moved_on))
+        if old != task:
+            damage = damaged.get(TASK_PREFIX + task.key)
+            writes.append(_task_write(old, task, damage, operation, moved_on))
     if not before.inherited:
         room = max(1, FAMILY_WRITES_LIMIT - len(writes))
         writes.extend(
@@ -296,6 +312,37 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
             for outputs in _grouped(after.inherited, room)
         )
     return writes
+
+
+def _job_write(
+    before: Job, after: Job, damage: Unreadable | None, operation: str, moved_on: Refusal
+) -> Write:
+    item = job_to_item(replace(after, version=before.version + 1), operation)
+    item.damaged = damage.evidence if damage else None
+    condition = JobItem.version == before.version
+    if damage and "version" in damage.attributes:
+        # There is no version to compare; what guards the credits is the cause of their entry.
+        condition = JobItem.pk.exists() & JobItem.deleted_at.does_not_exist()
+    return put(item, condition=condition, refused=moved_on)
+
+
+def _task_write(
+    before: Task | None, after: Task, damage: Unreadable | None, operation: str, moved_on: Refusal
+) -> Write:
+    item = task_to_item(after, operation)
+    item.damaged = damage.evidence if damage else None
+    if before is None:
+        return put(item, condition=TaskItem.pk.does_not_exist(), refused=moved_on)
+    if damage is not None:
+        # Its fence may be what is damaged, and a damaged task is only ever ended.
+        return put(item, condition=TaskItem.pk.exists(), refused=moved_on)
+    # Claims do not touch the job's version, so every task is also guarded by its fence, and by
+    # who holds it: also a look at a waiting task is claimed.
+    held = TaskItem.claim == before.claim if before.claim else TaskItem.claim.does_not_exist()
+    condition = (
+        (TaskItem.status == before.status.value) & (TaskItem.attempts == before.attempts) & held
+    )
+    return put(item, condition=condition, refused=moved_on)
 
 
 def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[Output]]:
@@ -311,10 +358,14 @@ def settled_check_write(job: Job, operation: str) -> Write:
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the job has moved on")
 
+    assert job.next_check_at is not None, "it is not in the index"
     return update(
         JobItem(job.job_id, JOB_KEY),
         [JobItem.next_check_at.remove(), JobItem.due_shard.remove()],
-        condition=JobItem.version == job.version,
+        # The check that was made is the one that is due. A deletion asks for another one, which
+        # may be due in the same second.
+        condition=(CollectionItem.next_check_at == to_epoch_seconds(job.next_check_at))
+        & JobItem.deleted_at.does_not_exist(),
         refused=moved_on,
         operation=operation,
     )
@@ -328,7 +379,7 @@ def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: 
 
     return update(
         CollectionItem(job_id, sort_key),
-        [CollectionItem.next_check_at.set(later)],
+        [CollectionItem.next_check_at.set(later), CollectionItem.check_failures.remove()],
         condition=CollectionItem.next_check_at == seen,
         refused=moved_on,
         operation=operation,
@@ -436,6 +487,12 @@ class Grave:
     job_id: str
     account_id: str
     deleted_at: datetime
+    owner_tag: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The second part of its files' object keys."""
+        return self.owner_tag or self.account_id
 
 
 def find_grave(job_id: str) -> Grave | None:
@@ -446,7 +503,12 @@ def find_grave(job_id: str) -> Grave | None:
         return None
     if not is_deleted(item):
         return None
-    return Grave(job_id=job_id, account_id=item.account_id, deleted_at=from_iso(item.deleted_at))
+    return Grave(
+        job_id=job_id,
+        account_id=item.account_id,
+        deleted_at=read_deleted_at(item),
+        owner_tag=item.owner_tag,
+    )
 
 
 def find_deleted(job_id: str) -> Job | None:
@@ -487,7 +549,7 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
-        JobItem.selected_output,
+        JobItem.selected_output, JobItem.source_name, JobItem.damaged,
     )  # fmt: skip
     if check_at is None:
         watch: list[Action] = [
@@ -505,7 +567,14 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
 
 
 def claim_write(
-    job_id: str, key: str, attempt: int, *, claim: str, lease_until: datetime, now: datetime
+    job_id: str,
+    key: str,
+    attempt: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
+    now: datetime,
 ) -> Write:
     """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
 
@@ -518,6 +587,7 @@ def claim_write(
             TaskItem.status.set(TaskStatus.RUNNING.value),
             TaskItem.attempts.set(attempt),
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             TaskItem.lane_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
@@ -531,9 +601,16 @@ def claim_write(
 
 
 def look_write(
-    job_id: str, key: str, attempt: int, look: int, *, claim: str, lease_until: datetime,
+    job_id: str,
+    key: str,
+    attempt: int,
+    look: int,
+    *,
+    claim: str,
+    worker: str,
+    lease_until: datetime,
     now: datetime,
-) -> Write:  # fmt: skip
+) -> Write:
     """One worker takes look ``look`` at a waiting task, under a lease like an attempt's."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -544,6 +621,7 @@ def look_write(
         TaskItem(job_id, TASK_PREFIX + key),
         [
             TaskItem.claim.set(claim),
+            TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from darkroom.kernel.clock import Clock
+from darkroom.kernel.limits import KEY_LIMIT_CHARS
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_BITS = 128
@@ -92,5 +93,19 @@ def id_from_bytes(prefix: str, raw: bytes) -> str:
     return f"{prefix}_{_encode(int.from_bytes(raw, 'big'))}"
 
 
-def is_id(text: str, prefix: str) -> bool:
-    return text.startswith(f"{prefix}_") and _ID_PATTERN.fullmatch(text) is not None
+def is_key_text(text: str) -> bool:
+    """Whether a name that others gave (an account's, an event's) can be the key of an item."""
+    return 1 <= len(text) <= KEY_LIMIT_CHARS and text.isprintable()
+
+
+def is_id(text: object, prefix: str) -> bool:
+    """Whether this is an id of this kind: the one check of ids that come from outside.
+
+    Also a store checks it before it uses an id as a key, since DynamoDB refuses keys that are
+    empty, too long, or no Unicode.
+    """
+    return (
+        isinstance(text, str)
+        and text.startswith(f"{prefix}_")
+        and _ID_PATTERN.fullmatch(text) is not None
+    )

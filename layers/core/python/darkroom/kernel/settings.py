@@ -48,6 +48,8 @@ class Settings:
     """ISO 4217: what purchases are priced in unless the client asks otherwise."""
     region: str
     endpoint_url: str | None
+    log_stream: str = ""
+    """Of this process: Lambda gives each one of its own. Empty where Lambda names none."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -84,4 +86,5 @@ class Settings:
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+            log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )

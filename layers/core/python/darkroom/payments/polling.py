@@ -54,13 +54,6 @@ def next_check(purchase: Purchase, now: datetime) -> datetime | None:
     return next((moment for moment in moments if moment > now), None)
 
 
-def retry_at(purchase: Purchase | None, now: datetime) -> datetime:
-    """When to try again after a check that failed."""
-    latest = now + timedelta(seconds=LONGEST_CHECK_SECONDS)
-    planned = None if purchase is None else next_check(purchase, now)
-    return latest if planned is None else min(planned, latest)
-
-
 def is_given_up(purchase: Purchase, now: datetime) -> bool:
     """Whether a pending purchase that cannot be found at the gateway is over.
 

@@ -13,9 +13,17 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from darkroom.db.due import ONE_SHARD, DueItem, due_fields, due_index, due_moment, query_due
-from darkroom.db.writes import RawItem, Write, put, update
-from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
+from darkroom.db.due import (
+    ONE_SHARD,
+    Due,
+    DueItem,
+    due_fields,
+    due_index,
+    due_moment,
+    list_due_items,
+)
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
 
 
@@ -210,26 +218,9 @@ def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
             yield found[0]
 
 
-def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[tuple[str, str]]:
-    """Keys (account id, purchase id) of what should have been checked by ``until``."""
-    return [
-        (item.account_id, item.purchase_id)
-        for item in query_due(PurchaseItem.due, until, limit=limit, shard=shard)
-    ]
-
-
-def postpone_write(account_id: str, purchase_id: str, later: datetime) -> Write:
-    """Check the purchase ``later``; needs no readable record."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the purchase is not due any more")
-
-    return update(
-        PurchaseItem(account_id, purchase_id),
-        [PurchaseItem.next_check_at.set(to_epoch_seconds(later))],
-        condition=PurchaseItem.next_check_at.exists(),
-        refused=refused,
-    )
+def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:
+    """Items (account id, purchase id) that should have been checked by ``until``."""
+    return list_due_items(PurchaseItem.due, until, limit=limit, shard=shard)
 
 
 def create_write(purchase: Purchase, operation: str) -> Write:

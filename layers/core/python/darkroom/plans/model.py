@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import Forbidden, TooLarge
+from darkroom.kernel.problems import problem
 
 FREE = "free"
 STORAGE_BYTES, CONCURRENT_UPLOADS = "storageBytes", "concurrentUploads"
@@ -67,7 +68,7 @@ def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
     message = f"must be at most {limit_bytes}"
     raise TooLarge(
         f"{at}sizeBytes {message}",
-        fields=[{"path": f"{at}sizeBytes", "message": message}],
+        fields=[problem(f"{at}sizeBytes", "TOO_LARGE", limit=limit_bytes)],
         limit=limit_bytes,
         plan=plan,
         upgradeTo=larger_plan(plan, lambda limits: size_bytes <= limits.file_bytes[kind]),

@@ -56,6 +56,7 @@ class CostItem(BaseItem):
     model = UnicodeAttribute(null=True)
     outcome = UnicodeAttribute()
     error_code = UnicodeAttribute(null=True, attr_name="errorCode")
+    detail = UnicodeAttribute(null=True)
     lines = UnicodeAttribute(null=True)
     """JSON: [[unit, quantity, unit cost or null], …]."""
     cost_nanos = NumberAttribute(null=True, attr_name="costNanos")
@@ -86,6 +87,8 @@ class Call:
     (nobody knows) or ``cached``."""
     at: datetime
     error_code: str | None = None
+    detail: str = ""
+    """What the provider said of it, for operators."""
     bill: Bill | None = None
     """None when nothing (more) is known of it."""
     latency_ms: int | None = None
@@ -119,6 +122,8 @@ def cost_write(call: Call) -> Write:
         actions.append(CostItem.model.set(call.model))
     if call.error_code is not None:
         actions.append(CostItem.error_code.set(call.error_code))
+    if call.detail:
+        actions.append(CostItem.detail.set(call.detail))
     if call.latency_ms is not None and call.outcome != WAITING:
         actions.append(CostItem.latency_ms.set(call.latency_ms))
     if call.ref is not None:

@@ -6,6 +6,7 @@ Adding a recipe is a file here, its line in ``REGISTRY``, its prices and its tem
 from __future__ import annotations
 
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.problems import problem
 from darkroom.recipes.base import Recipe
 from darkroom.recipes.captions import CAPTIONS
 from darkroom.recipes.images import IMAGES
@@ -27,6 +28,6 @@ def get_recipe(name: str) -> Recipe:
     if recipe is None:
         raise InvalidInput(
             "unknown recipe",
-            fields=[{"path": "recipe", "message": f"must be one of {', '.join(REGISTRY)}"}],
+            fields=[problem("recipe", "NOT_ALLOWED", allowed=tuple(REGISTRY))],
         )
     return recipe

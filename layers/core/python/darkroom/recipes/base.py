@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.faces import FaceBox, to_json
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes.fields import merge_patch
 
 
@@ -89,8 +90,17 @@ class Recipe(ABC):
     """A kind of job. What most recipes have in common is here already."""
 
     name: str
+    cost_names: tuple[str, ...]
+    """The costs of the catalogue that ``price`` may read, with any inputs; it is given no others.
+    A job keeps them as they were, so that a retry with other options is priced alike."""
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change, because what was already made stays true."""
+    material_field: ClassVar[str] = ""
+    """The input that names its materials, and ``material_kinds`` of which kinds they may be: a
+    draft that breaks this is refused. Empty: ``check`` alone decides, when the job is queued."""
+    material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    is_named_after_source: ClassVar[bool] = False
+    """Whether its files are called after the one file that they are made from."""
 
     @abstractmethod
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,9 +226,7 @@ def require_kind(materials: Sequence[Material], kinds: frozenset[str], path: str
     """
     wrong = [number for number, material in enumerate(materials) if material.kind not in kinds]
     if wrong:
-        allowed = " or ".join(sorted(kinds))
         fields = [
-            {"path": f"{path}.{number}", "message": f"must be a file of kind {allowed}"}
-            for number in wrong
+            problem(f"{path}.{number}", "WRONG_KIND", kinds=sorted(kinds)) for number in wrong
         ]
         raise InvalidInput("a file of the wrong kind", fields=fields)

@@ -24,13 +24,14 @@ from darkroom.kernel.limits import (
     CAPTION_TASKS_LIMIT,
 )
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes.base import Blueprint, Material, Recipe, TaskSpec, require_kind
 from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
 
 AUTO = "auto"
-# What telephones record; Amazon Transcribe does not take it, its sound alone it does.
-_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime"})
+# Amazon Transcribe does not take these; an M4A of their sound it does.
+_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime", "audio/aac"})
 TRANSCRIBE = "transcribe"
 MINUTE_MS = 60_000
 _LANGUAGES = "languages.json"
@@ -80,7 +81,11 @@ class Captions(Recipe):
     """Speech to text, in its own language and in others."""
 
     name = "captions"
+    cost_names = ("captionsPerMinute", "translationPerMinute")
     changeable = frozenset({"options"})
+    is_named_after_source = True
+    material_kinds = frozenset({"video", "audio"})
+    material_field = "assetIds"
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         parsed = parse(CaptionInputs, inputs)
@@ -125,9 +130,9 @@ class Captions(Recipe):
 
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
         _require_one_file(inputs)
-        require_kind(materials, frozenset({"video", "audio"}), "assetIds")
+        require_kind(materials, self.material_kinds, self.material_field)
         problems = [
-            {"path": f"assetIds.{place}", "message": "has no known length"}
+            problem(f"assetIds.{place}", "NO_DURATION")
             for place, material in enumerate(materials)
             if material.duration_ms is None
         ]
@@ -180,13 +185,13 @@ def _check_languages(options: CaptionOptions) -> None:
         targets = [options.target_lang]
     problems = []
     if options.target_lang is not None and options.target_langs is not None:
-        problems.append({"path": "options.targetLang", "message": "goes without targetLangs"})
+        problems.append(problem("options.targetLang", "NOT_WITH", field="targetLangs"))
     if options.translate and not targets:
-        problems.append({"path": path, "message": "is required when translate is true"})
+        problems.append(problem(path, "REQUIRED_WITH", field="translate"))
     if targets and not options.translate:
-        problems.append({"path": path, "message": "needs translate: true"})
+        problems.append(problem(path, "NEEDS", field="translate: true"))
     if options.source_lang in targets:
-        problems.append({"path": path, "message": "names the source language"})
+        problems.append(problem(path, "SAME_AS_SOURCE"))
     if problems:
         raise InvalidInput("options that contradict each other", fields=problems)
 
@@ -206,7 +211,7 @@ def _require_one_file(stored: Mapping[str, Any]) -> dict[str, Any]:
     if len(stored["assetIds"]) != 1:
         raise InvalidInput(
             "a job has one file",
-            fields=[{"path": "assetIds", "message": "must name one file: a job has no more"}],
+            fields=[problem("assetIds", "ONLY_ONE")],
         )
     return dict(stored)
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from pydantic import AfterValidator
 
+from darkroom.recipes.fields import broken
+
 ValueT = TypeVar("ValueT")
 
 
@@ -15,7 +17,7 @@ def one_of(offered: Callable[[], Collection[str]]) -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in offered():
-            raise ValueError(f"must be one of {', '.join(offered())}")
+            raise broken("NOT_ALLOWED", allowed=tuple(offered()))
         return value
 
     return AfterValidator(check)
@@ -24,7 +26,7 @@ def one_of(offered: Callable[[], Collection[str]]) -> AfterValidator:
 def _check_distinct(values: list[ValueT]) -> list[ValueT]:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
-        raise ValueError(f"names {twice[0]} twice")
+        raise broken("DUPLICATE", value=str(twice[0]))
     return values
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
+from darkroom.kernel.problems import Problem, problem, problems_of
 
 
 class Inputs(BaseModel):
@@ -20,15 +22,22 @@ class Inputs(BaseModel):
     )
 
 
+def broken(code: str, *paths: str, **params: Any) -> PydanticCustomError:
+    """For a validator to raise: a rule of ours with its code. A rule over several fields gives
+    their ``paths``, because pydantic knows no place for it."""
+    context = {**params, **({"paths": paths} if paths else {})}
+    return PydanticCustomError(code, "breaks a rule", context)
+
+
 def _is_asset_id(value: str) -> str:
     if not is_id(value, "ast"):
-        raise ValueError("is not an asset id")
+        raise broken("BAD_ID")
     return value
 
 
 def _is_reference_photo_id(value: str) -> str:
     if not is_id(value, "ref"):
-        raise ValueError("is not a reference photo id")
+        raise broken("BAD_ID")
     return value
 
 
@@ -62,22 +71,13 @@ def check_faults(stored: Mapping[str, Any], keys: Collection[str]) -> None:
     if unknown:
         raise InvalidInput(
             "unknown task keys",
-            fields=[
-                {"path": f"testFaults.{key}", "message": "is not a task of this job"}
-                for key in unknown
-            ],
+            fields=[problem(f"testFaults.{key}", "UNKNOWN_TASK") for key in unknown],
         )
 
 
-def field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """pydantic's complaints as ``{path, message}``, the shape that clients are told."""
-    return [
-        {
-            "path": ".".join(str(part) for part in problem["loc"]),
-            "message": problem["msg"].removeprefix("Value error, "),
-        }
-        for problem in error.errors(include_url=False, include_context=False)
-    ]
+def field_errors(error: ValidationError) -> list[Problem]:
+    """pydantic's errors as problems of fields."""
+    return problems_of(error.errors(include_url=False))
 
 
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Images(Recipe):
     """Pictures of what a text says."""
 
     name = "images"
+    cost_names = ("image",)
     changeable = frozenset({"modelId", "prompt", "seed", "style"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import PORTRAITS_PER_JOB_LIMIT, REFERENCE_PHOTOS_PER_JOB_LIMIT
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes import rewrite as rewriting
 from darkroom.recipes.base import (
     Blueprint,
@@ -35,6 +36,7 @@ from darkroom.recipes.fields import (
     Inputs,
     ReferencePhotoId,
     Seed,
+    broken,
     check_faults,
     dump,
     parse,
@@ -51,7 +53,7 @@ def styles() -> Mapping[str, Mapping[str, Any]]:
 
 def _is_album_id(value: str) -> str:
     if not is_id(value, "alb"):
-        raise ValueError("is not an album id")
+        raise broken("BAD_ID")
     return value
 
 
@@ -78,7 +80,9 @@ class Portraits(Recipe):
     """Pictures of people, as many as asked for."""
 
     name = "portraits"
+    cost_names = ("portrait",)
     changeable = frozenset({"modelId", "seed"})
+    material_field = "referencePhotoIds"
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         parsed = parse(PortraitInputs, inputs)
@@ -99,17 +103,14 @@ class Portraits(Recipe):
                 CONTENT_REJECTED, as a role becomes part of the prompt.
         """
         problems = [
-            {"path": f"referencePhotoIds.{place}", "message": f"{photo.id} is not active"}
+            problem(f"referencePhotoIds.{place}", "INACTIVE")
             for place, photo in enumerate(materials)
             if not photo.is_active
         ]
         given = _photo_by_role([photo for photo in materials if photo.is_active])
         lacking = [role for role in inputs.get("roles", ()) if role not in given]
         problems += [
-            {
-                "path": f"roles.{inputs['roles'].index(role)}",
-                "message": f"needs an active reference photo of the role {role}",
-            }
+            problem(f"roles.{inputs['roles'].index(role)}", "PHOTO_NEEDED", role=role)
             for role in lacking
         ]
         if problems:
@@ -165,11 +166,7 @@ def walk(styles: Sequence[str], roles: Sequence[str], count: int) -> list[tuple[
 
 def _require_one_of_each(parsed: PortraitInputs) -> None:
     counts = {"styles": len(parsed.styles), "totalImages": parsed.total_images}
-    problems = [
-        {"path": path, "message": "must be one when mode is single"}
-        for path, count in counts.items()
-        if count != 1
-    ]
+    problems = [problem(path, "ONLY_ONE") for path, count in counts.items() if count != 1]
     if problems:
         raise InvalidInput("not a single portrait", fields=problems)
 

@@ -10,6 +10,7 @@ from typing import Any
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import REWRITE_LIMIT_CHARS
+from darkroom.kernel.problems import Problem, problem
 
 CAPTION_LIMIT_CHARS = 48
 MASK = "***"
@@ -57,14 +58,14 @@ def sanitize(raw_text: str, *, path: str = "rewrite.rawText") -> str:
     _check_content(text)
     text = _SPACE.sub(" ", _masked(text)).strip()
     if not text:
-        raise _refused(path, "has no text in it")
+        raise _refused(problem(path, "NO_TEXT"))
     if len(text) > REWRITE_LIMIT_CHARS:
-        raise _refused(path, f"should have at most {REWRITE_LIMIT_CHARS} characters")
+        raise _refused(problem(path, "TOO_LONG", limit=REWRITE_LIMIT_CHARS))
     return text
 
 
-def _refused(path: str, message: str) -> InvalidInput:
-    return InvalidInput("not a text we can use", fields=[{"path": path, "message": message}])
+def _refused(found: Problem) -> InvalidInput:
+    return InvalidInput("not a text we can use", fields=[found])
 
 
 def _masked(text: str) -> str:

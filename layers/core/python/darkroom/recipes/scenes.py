@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.limits import PHOTOS_PER_JOB_LIMIT, REWRITE_LIMIT_CHARS
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.recipes import rewrite as rewriting
 from darkroom.recipes.base import (
     Blueprint,
@@ -25,7 +26,8 @@ from darkroom.recipes.base import (
     faces_of,
     require_kind,
 )
-from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
+from darkroom.recipes.choices import DISTINCT
+from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, broken, check_faults, dump, parse
 
 CLIP_SECONDS = 3
 SLIDER_NEUTRAL = 50
@@ -50,7 +52,9 @@ class Rewrite(Inputs):
 
 
 class SceneInputs(Inputs):
-    photo_asset_ids: Annotated[list[AssetId], Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT)]
+    photo_asset_ids: Annotated[
+        list[AssetId], Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT), DISTINCT
+    ]
     stage: Stage
     genre: Genre
     sliders: Sliders = Field(default_factory=Sliders)
@@ -62,11 +66,9 @@ class SceneInputs(Inputs):
     @model_validator(mode="after")
     def _rewrite_goes_with_its_switch(self) -> SceneInputs:
         if self.rewrite_enabled and self.rewrite is None:
-            raise ValueError("rewrite is required when rewriteEnabled is true")
+            raise broken("REQUIRED_WITH", "rewrite", field="rewriteEnabled")
         if self.rewrite is not None and not self.rewrite_enabled:
-            raise ValueError("rewrite needs rewriteEnabled: true")
-        if len(set(self.photo_asset_ids)) != len(self.photo_asset_ids):
-            raise ValueError("photoAssetIds names a photo twice")
+            raise broken("NEEDS", "rewrite", field="rewriteEnabled: true")
         return self
 
 
@@ -74,9 +76,11 @@ class SceneRecipe(Recipe):
     """A film in scenes: each has a keyframe and a clip; several scenes are cut to a film."""
 
     changeable = frozenset({"rewrite", "seed", "sliders"})
+    material_field = "photoAssetIds"
 
     def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
         self.name = name
+        self.cost_names = (name, "rewrite") if allows_rewrite else (name,)
         self.scenes = scenes
         self._target = target
         self._allows_rewrite = allows_rewrite
@@ -90,9 +94,7 @@ class SceneRecipe(Recipe):
         if parsed.rewrite_enabled and not self._allows_rewrite:
             raise InvalidInput(
                 "no rewrite here",
-                fields=[
-                    {"path": "rewriteEnabled", "message": f"{self.name} has no rewrite add-on"}
-                ],
+                fields=[problem("rewriteEnabled", "NOT_SUPPORTED", recipe=self.name)],
             )
         stored = dump(parsed)
         # The text as it came is never stored: a reader of the job sees only what was cleaned.
@@ -117,7 +119,7 @@ class SceneRecipe(Recipe):
         return tuple(inputs["photoAssetIds"])
 
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
-        require_kind(materials, frozenset({"image"}), "photoAssetIds")
+        require_kind(materials, self.material_kinds, self.material_field)
 
     def template_combination(self, inputs: Mapping[str, Any]) -> tuple[str, str, str]:
         return (self.name, inputs["stage"], inputs["genre"])

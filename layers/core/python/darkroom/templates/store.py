@@ -6,7 +6,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put
-from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 
 
 class AssignmentItem(BaseItem):
@@ -29,11 +29,19 @@ def device_subject(device_id: str) -> str:
     return f"device#{device_id}"
 
 
-def assign_write(subject: str, combination: str, template_id: str, assigned_at: str) -> Write:
-    """Remember the variant unless one is remembered already."""
+def assign_write(
+    subject: str, combination: str, template_id: str, assigned_at: str, *, operation: str
+) -> Write:
+    """Store the variant if none is stored; refused, another confirm was first: read again."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("already assigned", code="ALREADY_HAPPENED")
+        return ConcurrentUpdate("already assigned")
 
-    item = AssignmentItem(subject, combination, template_id=template_id, assigned_at=assigned_at)
+    item = AssignmentItem(
+        subject,
+        combination,
+        template_id=template_id,
+        assigned_at=assigned_at,
+        operation=operation,
+    )
     return put(item, condition=AssignmentItem.subject.does_not_exist(), refused=refused)

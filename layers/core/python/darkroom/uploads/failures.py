@@ -11,7 +11,10 @@ class UploadNote(StrEnum):
     NO_THUMBNAIL = "NO_THUMBNAIL"
     """No frame could be shown small; a placeholder stands there."""
     METADATA_KEPT = "METADATA_KEPT"
-    """It could not be written anew, so the clean copy is the file as it was sent."""
+    """It is too large to be written anew, so the clean copy is the file as it was sent, with the
+    places, dates and names that a camera may have put into it."""
+    TRACKS_LEFT_OUT = "TRACKS_LEFT_OUT"
+    """A picture, sound or subtitle track that cannot be used is not in the clean copy."""
 
 
 class UploadFailure(StrEnum):
@@ -19,6 +22,7 @@ class UploadFailure(StrEnum):
     TYPE_MISMATCH = "TYPE_MISMATCH"
     FILE_TOO_LARGE = "FILE_TOO_LARGE"
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
     CORRUPT_FILE = "CORRUPT_FILE"
     UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
     UPLOAD_INCOMPLETE = "UPLOAD_INCOMPLETE"
@@ -27,9 +31,9 @@ class UploadFailure(StrEnum):
 _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.UNSUPPORTED_TYPE: (
         "We cannot read this kind of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
-        "MOV, WebM, MP3, WAV or M4A file.",
-        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A "
-        "파일을 올려 주세요.",
+        "MOV, WebM, MP3, WAV, M4A or AAC file.",
+        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A, "
+        "AAC 파일을 올려 주세요.",
     ),
     UploadFailure.TYPE_MISMATCH: (
         "The file is of another kind than its name says.",
@@ -42,6 +46,10 @@ _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.IMAGE_TOO_LARGE: (
         "It has too many pixels. Please upload a smaller one.",
         "해상도가 너무 높습니다. 더 작은 파일을 올려 주세요.",
+    ),
+    UploadFailure.IMAGE_TOO_SMALL: (
+        "Its sides have too few pixels. Please upload a larger one.",
+        "해상도가 너무 낮습니다. 더 큰 파일을 올려 주세요.",
     ),
     UploadFailure.CORRUPT_FILE: (
         "The file is damaged. Please upload it again.",

@@ -10,33 +10,17 @@ from dataclasses import dataclass
 
 from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
 from darkroom.kernel.limits import PHOTO_LIMIT_BYTES, UPLOAD_LIMIT_BYTES
+from darkroom.kernel.media_types import AUDIO, IMAGE, MEDIA_TYPES, VIDEO, type_of
+from darkroom.kernel.problems import Problem, problem
 
 FILE_NAME_LIMIT_CHARS = 255
-IMAGE, VIDEO, AUDIO = "image", "video", "audio"
-KIND_OF_TYPE = {
-    "image/jpeg": IMAGE,
-    "image/png": IMAGE,
-    "image/webp": IMAGE,
-    "image/heic": IMAGE,
-    "image/heif": IMAGE,
-    "image/avif": IMAGE,
-    "video/mp4": VIDEO,
-    "video/quicktime": VIDEO,
-    "video/webm": VIDEO,
-    "audio/mpeg": AUDIO,
-    "audio/wav": AUDIO,
-    "audio/x-wav": AUDIO,
-    # The names under which systems know an M4A file.
-    "audio/mp4": AUDIO,
-    "audio/x-m4a": AUDIO,
-    "audio/aac": AUDIO,
-}
 # Whatever the plan; what an account's plan allows of it, the plan says.
 SIZE_LIMIT_BYTES = {
     IMAGE: PHOTO_LIMIT_BYTES,
     VIDEO: UPLOAD_LIMIT_BYTES,
     AUDIO: UPLOAD_LIMIT_BYTES,
 }
+_TYPES = tuple(media_type.mime_type for media_type in MEDIA_TYPES)
 # Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
 
@@ -48,6 +32,7 @@ class NewFile:
     filename: str
     size_bytes: int
     mime_type: str
+    """As the client will send it: the link is signed for this spelling."""
     kind: str
     at: str = ""
     """Where it stands in the request."""
@@ -62,17 +47,18 @@ def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> Ne
     """
     name = clean_name(filename, at=at)
     if size_bytes < 1:
-        raise _refusal(InvalidInput, at + "sizeBytes", "must be at least 1")
-    declared = mime_type.strip().lower()
-    kind = KIND_OF_TYPE.get(declared)
-    if kind is None:
-        raise _refusal(
-            UnsupportedType, at + "mimeType", f"must be one of {', '.join(KIND_OF_TYPE)}"
-        )
+        raise _refusal(InvalidInput, problem(at + "sizeBytes", "TOO_SMALL", limit=1))
+    declared = mime_type.strip()
+    found = type_of(declared, name)
+    if found is None:
+        raise _refusal(UnsupportedType, problem(at + "mimeType", "NOT_ALLOWED", allowed=_TYPES))
+    kind = found.kind
     limit_bytes = SIZE_LIMIT_BYTES[kind]
     if size_bytes > limit_bytes:
-        raise _refusal(TooLarge, at + "sizeBytes", f"must be at most {limit_bytes}")
-    return NewFile(filename=name, size_bytes=size_bytes, mime_type=declared, kind=kind, at=at)
+        raise _refusal(TooLarge, problem(at + "sizeBytes", "TOO_LARGE", limit=limit_bytes))
+    # A client that knows the type sends it with the content exactly as it was declared here.
+    sent = found.mime_type if declared == "" else declared
+    return NewFile(filename=name, size_bytes=size_bytes, mime_type=sent, kind=kind, at=at)
 
 
 def clean_name(filename: str, *, at: str = "") -> str:
@@ -82,17 +68,17 @@ def clean_name(filename: str, *, at: str = "") -> str:
         InvalidInput: nothing usable is left.
     """
     if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in filename):
-        raise _refusal(InvalidInput, at + "filename", "must not contain control characters")
+        raise _refusal(InvalidInput, problem(at + "filename", "CONTROL_CHARACTERS"))
     base = filename.replace("\\", "/").rpartition("/")[2]
     name = unicodedata.normalize("NFC", base).strip()
     if not 1 <= len(name) <= FILE_NAME_LIMIT_CHARS or name in {".", ".."}:
-        raise _refusal(
-            InvalidInput, at + "filename", f"must be 1 to {FILE_NAME_LIMIT_CHARS} characters"
-        )
+        is_long = len(name) > FILE_NAME_LIMIT_CHARS
+        code, limit = ("TOO_LONG", FILE_NAME_LIMIT_CHARS) if is_long else ("NO_TEXT", 1)
+        raise _refusal(InvalidInput, problem(at + "filename", code, limit=limit))
     return name
 
 
 def _refusal(
-    kind: type[InvalidInput] | type[UnsupportedType] | type[TooLarge], path: str, message: str
+    kind: type[InvalidInput] | type[UnsupportedType] | type[TooLarge], found: Problem
 ) -> InvalidInput | UnsupportedType | TooLarge:
-    return kind(f"{path} {message}", fields=[{"path": path, "message": message}])
+    return kind(f"{found['path']}: {found['message']}", fields=[found])

@@ -12,6 +12,7 @@ from darkroom.credits import model, store
 from darkroom.credits.model import Change, Entry, Reason, Wallet
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Unprocessable
+from darkroom.kernel.problems import problem
 from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
@@ -84,7 +85,7 @@ def _adjust_once(
     cause = f"adjust#{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     why = Reason(cause, "adjustment", call.operation, reason)
     if not reason.strip():
-        raise InvalidInput("no reason", fields=[{"path": "reason", "message": "must say why"}])
+        raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
 
     def attempt() -> Adjusted:
         done = _find_adjusted(call, account_id, cause)
@@ -129,5 +130,5 @@ def _check_expiry(expires_at: datetime, amount: int, now: datetime) -> None:
     if amount < 0 or not now < expires_at <= limit:
         raise InvalidInput(
             "not an expiry",
-            fields=[{"path": "expiresAt", "message": "must be ahead, and only for gifts"}],
+            fields=[problem("expiresAt", "TIME_NOT_AHEAD")],
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from aws_lambda_powertools import Logger
+
 from darkroom.bootstrap import App
 from darkroom.db import commit_one
 from darkroom.jobs import store as jobs_store
@@ -20,6 +22,8 @@ from darkroom.plans.store import find_plan
 from darkroom.usecases.ask_provider import well_provider
 from darkroom.usecases.dispatch_task import dispatch_task
 from darkroom.usecases.finish_task import reroute_task
+
+logger = Logger()
 
 
 def admit_tasks(app: App, task: Task) -> int:
@@ -41,9 +45,19 @@ def admit_tasks(app: App, task: Task) -> int:
             continue
         waiting = jobs_store.find_task(place.job_id, place.key)
         if waiting is not None and waiting.status is TaskStatus.READY and not waiting.is_sent:
-            send_task(app, waiting)
-            sent += 1
+            sent += _send_if_possible(app, waiting)
     return sent
+
+
+def _send_if_possible(app: App, task: Task) -> bool:
+    """A task that cannot be sent must not keep those behind it from being sent: its own deadline
+    ends it. That nothing can be sent at all is for the caller."""
+    try:
+        send_task(app, task)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        logger.exception("unsendable_task", job_id=task.job_id, task_key=task.key)
+        return False
+    return True
 
 
 def send_task(app: App, task: Task) -> None:

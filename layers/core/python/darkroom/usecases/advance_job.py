@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from darkroom.bootstrap import App
-from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.usecases.expire_grants import expire_due_first, find_expired
+from darkroom.usecases.end_unreadable import must_end, write_off
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.report_unknown_hold import report_unknown_hold
+from darkroom.usecases.settle_hold import settle_writes
 
 Step = Callable[[JobFamily], JobFamily | None]
 
@@ -20,7 +21,8 @@ Step = Callable[[JobFamily], JobFamily | None]
 def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) -> JobFamily | None:
     """Apply a pure step to a job and commit what changed; the last step settles the hold.
 
-    What is ``beside`` it is written with it, or not at all.
+    What is ``beside`` it is written with it, or not at all. A job of which something stored is
+    damaged is ended instead.
 
     The step returns None when there is nothing (any more) to do. Returns the family as it now
     is, or None when there is no such job.
@@ -32,6 +34,8 @@ def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) 
 
     def attempt() -> JobFamily | None:
         before = jobs_store.find_family(job_id)
+        if before is not None and must_end(before):
+            return write_off(app, before, operation)
         after = None if before is None else step(before)
         if before is None or after is None or after == before:
             return before
@@ -56,13 +60,12 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
         return []
     assert job.receipt is not None
     wallet = credits_store.find_wallet(job.account_id)
-    if wallet is None:
-        raise RuntimeError(f"{job.job_id} holds credits of a wallet that does not exist")
-    if wallet.held < hold.credits and _has_moved_on(job):
-        # Somebody ended the job between our reads of it and of the wallet.
-        raise ConcurrentUpdate("the job has moved on")
-    now = app.clock.now()
-    wallet = expire_due_first(app, wallet, now)
-    expired = find_expired(job.account_id, hold, wallet)
-    change = model.settle(wallet, hold, job.receipt.used, job.job_id, now, expired=expired)
-    return credits_store.change_writes(change, before=wallet, operation=operation)
+    if wallet is None or wallet.held < hold.credits:
+        if _has_moved_on(job):
+            # Another caller ended the job between our reads of it and of the wallet.
+            raise ConcurrentUpdate("the job has moved on")
+        # The wallet was damaged or restored from a backup. The job ends all the same, without
+        # moving credits that nobody can account for; the auditor names the breach.
+        report_unknown_hold(job.account_id, job.job_id)
+        return []
+    return settle_writes(app, wallet, hold, job.receipt.used, job.job_id, operation)

@@ -17,12 +17,13 @@ from pathlib import Path
 from darkroom.adapters.storage import Storage, outputs_prefix
 from darkroom.bootstrap import App
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.model import JobFamily, Output
+from darkroom.jobs.model import Job, JobFamily, Output
+from darkroom.jobs.naming import file_name_of
 from darkroom.kernel.errors import Conflict, NotFound, TooLarge
 from darkroom.kernel.limits import ARCHIVE_LIMIT_BYTES
 
 MIME_TYPE = "application/zip"
-FORMAT = "1"
+FORMAT = "2"
 """Part of every archive's name: another way to write them makes others."""
 MADE, THERE, GONE, FAILED = "made", "there", "gone", "failed"
 _FAILED_SUFFIX = ".failed"
@@ -36,6 +37,8 @@ class Archive:
     file_name: str
     dated: datetime
     outputs: tuple[Output, ...]
+    names: tuple[str, ...]
+    """Of the files in it, in their order."""
 
     @property
     def size_bytes(self) -> int:
@@ -57,10 +60,11 @@ def archive_of(family: JobFamily) -> Archive:
     named = [f"{output.output_id}={output.storage_key}" for output in family.outputs]
     digest = hashlib.sha256("\x1f".join((FORMAT, *named)).encode()).hexdigest()[:32]
     archive = Archive(
-        key=f"{outputs_prefix(job.account_id, job.job_id)}archive-{digest}.zip",
-        file_name=f"{job.recipe}-{job.job_id}.zip",
+        key=f"{outputs_prefix(job.owner, job.job_id)}archive-{digest}.zip",
+        file_name=f"{job.source_name or job.recipe}-{job.job_id}.zip",
         dated=job.finished_at or job.updated_at,
         outputs=family.outputs,
+        names=tuple(entry_names(job, family.outputs)),
     )
     if archive.size_bytes > ARCHIVE_LIMIT_BYTES:
         raise TooLarge("too much for one archive", code="ARCHIVE_TOO_LARGE")
@@ -113,16 +117,17 @@ def make_archive(storage: Storage, archive: Archive) -> None:
         path = Path(folder) / "archive.zip"
         # Stored, not compressed: pictures and films do not get smaller.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-            for name, output in zip(entry_names(archive.outputs), archive.outputs, strict=True):
+            for name, output in zip(archive.names, archive.outputs, strict=True):
                 _add(file, name, archive.dated, storage, output.storage_key)
         storage.upload(archive.key, path, mime_type=MIME_TYPE)
 
 
-def entry_names(outputs: Sequence[Output]) -> list[str]:
-    """``01-clip_1.mp4`` …: in the order in which the job shows them, and never the same twice."""
+def entry_names(job: Job, outputs: Sequence[Output]) -> list[str]:
+    """``01-clip_1.mp4``, ``02-interview.en.srt`` …: in the order in which the job shows them, and
+    never the same twice."""
     width = max(2, len(str(len(outputs))))
     return [
-        f"{number:0{width}}-{output.key}.{output.storage_key.rpartition('.')[2]}"
+        f"{number:0{width}}-{file_name_of(job, output).removeprefix(f'{job.recipe}-')}"
         for number, output in enumerate(outputs, start=1)
     ]
 

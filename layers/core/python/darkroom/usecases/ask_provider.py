@@ -24,7 +24,7 @@ from darkroom.generation.ports import (
 )
 from darkroom.jobs.model import Output, Task
 from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.kernel.limits import TASK_ATTEMPTS_LIMIT
+from darkroom.kernel.limits import DETAIL_LIMIT_CHARS, TASK_ATTEMPTS_LIMIT
 from darkroom.providers import store as providers_store
 from darkroom.providers.cache import cache_key
 from darkroom.providers.health import WELL, after_failure, out_of_quota
@@ -37,7 +37,7 @@ UNAVAILABLE, QUOTA = "PROVIDER_UNAVAILABLE", "PROVIDER_QUOTA"
 FAILS_OVER = frozenset({"PROVIDER_NOT_CONFIGURED", QUOTA, "UNSUPPORTED_KIND"})
 MADE = frozenset(
     {"storage_key", "type", "mime_type", "size_bytes", "width", "height", "duration_ms", "style",
-     "role", "language"}
+     "role", "language", "note"}
 )  # fmt: skip
 """What is remembered of an output: all but whose it is."""
 
@@ -58,6 +58,7 @@ def note(
     outcome: str,
     *,
     error_code: str | None = None,
+    detail: str = "",
     charges: Sequence[Charge] = (),
     ref: str | None = None,
 ) -> list[Write]:
@@ -81,6 +82,7 @@ def note(
         outcome=outcome,
         at=now,
         error_code=error_code,
+        detail=detail[:DETAIL_LIMIT_CHARS],
         # An earlier note of a run that is waited for may know more than its end.
         bill=bill(task.provider, asked.model, pairs) if pairs or task.run is None else None,
         latency_ms=max(0, round((now - asked.began).total_seconds() * 1000)),

@@ -8,7 +8,7 @@ from darkroom.jobs.model import Failure, JobFamily
 from darkroom.jobs.states import TaskStatus
 from darkroom.usecases.advance_job import advance
 
-UNDELIVERABLE = Failure(code="UNDELIVERABLE", message="It could not be made.")
+UNDELIVERABLE = Failure(code="UNDELIVERABLE")
 
 
 def bury_task(app: App, *, job_id: str, key: str, attempt: int, look: int | None = None) -> None:

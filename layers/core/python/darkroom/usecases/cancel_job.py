@@ -10,6 +10,8 @@ from darkroom.kernel.errors import NotFound
 from darkroom.usecases.advance_job import advance
 
 CANCELED, REQUESTED, ALREADY_FINAL = "canceled", "requested", "already_final"
+_ENDED_OTHERWISE = frozenset({JobStatus.FAILED})
+"""A damaged job fails when it is touched; canceling itself never makes a job fail."""
 
 
 def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[str, Job]:
@@ -34,8 +36,8 @@ def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[str, Job]:
         return engine.cancel(family, now)
 
     family = advance(app, job_id, step)
-    if family is None:
+    if family is None or family.job.account_id != account_id:
         raise NotFound("no such job")
-    if was_final:
+    if was_final or family.job.status in _ENDED_OTHERWISE:
         return ALREADY_FINAL, family.job
     return (CANCELED if family.job.is_final else REQUESTED), family.job

@@ -9,6 +9,7 @@ from darkroom.albums.model import Album, Cover, cover_of
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.kernel.problems import problem
 from darkroom.usecases.racing import until_won
 
 
@@ -48,6 +49,6 @@ def _cover(album: Album, output_id: str | None) -> Cover | None:
     except NotFound:
         cover = None
     if cover is None:
-        message = "must be a picture in this album"
-        raise InvalidInput(message, fields=[{"path": "coverOutputId", "message": message}])
+        found = problem("coverOutputId", "NOT_IN_ALBUM")
+        raise InvalidInput("not a picture of the album", fields=[found])
     return cover

@@ -5,6 +5,7 @@ from __future__ import annotations
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.problems import problem
 from darkroom.plans.model import plan_names
 from darkroom.plans.store import plan_write
 
@@ -16,6 +17,6 @@ def change_plan(app: App, *, account_id: str, plan: str) -> None:
         InvalidInput: there is no such plan.
     """
     if plan not in plan_names():
-        message = f"must be one of {', '.join(plan_names())}"
-        raise InvalidInput("unknown plan", fields=[{"path": "plan", "message": message}])
+        found = problem("plan", "NOT_ALLOWED", allowed=plan_names())
+        raise InvalidInput("unknown plan", fields=[found])
     commit([plan_write(account_id, plan, app.ids.token())])

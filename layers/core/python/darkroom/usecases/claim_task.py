@@ -8,12 +8,13 @@ from datetime import timedelta
 from darkroom.bootstrap import App
 from darkroom.db import Write, commit_one
 from darkroom.db.commit import load
-from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Task
+from darkroom.jobs.reading import read_task
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.limits import LEASE_SECONDS
+from darkroom.usecases.end_unreadable import end_unreadable
 
 
 def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
@@ -24,10 +25,11 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
         key,
         attempt,
         claim=app.ids.token(),
+        worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
         now=now,
     )
-    return _claimed(write)
+    return _claimed(app, write)
 
 
 def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> Task | None:
@@ -39,15 +41,20 @@ def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> T
         attempt,
         look,
         claim=app.ids.token(),
+        worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
         now=now,
     )
-    return _claimed(write)
+    return _claimed(app, write)
 
 
-def _claimed(write: Write) -> Task | None:
+def _claimed(app: App, write: Write) -> Task | None:
     try:
         raw = commit_one(write)
     except Conflict:
         return None
-    return jobs_items.task_from_item(load(TaskItem, raw))
+    read = read_task(load(TaskItem, raw))
+    if read.unreadable:
+        end_unreadable(app, read.value.job_id)
+        return None
+    return read.value

@@ -7,15 +7,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
+from darkroom.db import Write
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
-from darkroom.usecases.draft_job import blank_job, blank_jobs, check_hooks, keep_draft
-from darkroom.usecases.find_materials import find_materials
+from darkroom.templates.store import account_subject, assign_write
+from darkroom.usecases.draft_job import (
+    blank_job,
+    blank_jobs,
+    check_hooks,
+    find_made,
+    keep_draft,
+)
+from darkroom.usecases.find_materials import check_drafted, find_materials
 from darkroom.usecases.offer_job import Facts, offer, read_facts
 from darkroom.usecases.open_account import open_account
 from darkroom.usecases.quote_job import Claim, charged_as_quoted, redeem
@@ -78,6 +88,8 @@ def confirm_draft(
             recipe=recipe.name,
             inputs=_revised(draft, recipe, changes),
             language=call.language,
+            # A draft has no files yet; one of the version before gets keys like everything new.
+            owner_tag=owner_tag(app.signing_secret.value, call.account_id),
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
         )
@@ -122,6 +134,9 @@ def create_jobs(
         priority=priority,
     )
     if not queued:
+        if find_made(blanks[0], call) is None:
+            recipe = get_recipe(recipe_name)
+            check_drafted(call.account_id, recipe, recipe.validate(inputs))
         return [(keep_draft(app, blank, call), None) for blank in blanks]
     claims: list[Claim | None] = [None] * len(blanks)
     if quote_id is not None:
@@ -182,6 +197,21 @@ def _queue(
     quote = None if claim is None else redeem(app, claim, job)
     offered = offer(job, facts, template_id=quote.template_id if quote else None)
     if quote is not None:
-        offered = charged_as_quoted(offered, quote.parts)
+        offered = charged_as_quoted(offered, quote)
     wallet = facts.wallet or open_account(app, call.account_id)
-    return submit(app, draft=draft, job=offered, wallet=wallet, operation=call.operation)
+    assignment = _assignment(app, call, offered, facts)
+    return submit(
+        app, draft=draft, job=offered, wallet=wallet, operation=call.operation, also=assignment
+    )
+
+
+def _assignment(app: App, call: Command, job: Job, facts: Facts) -> list[Write]:
+    """The account keeps the first variant that it is given for a combination.
+
+    Written with the job, so that two devices at once agree: the second finds the combination
+    taken, reads again and takes the first one's variant.
+    """
+    if facts.is_assigned or job.template_id is None or job.combination is None:
+        return []
+    subject, now = account_subject(job.account_id), to_iso(app.clock.now())
+    return [assign_write(subject, job.combination, job.template_id, now, operation=call.operation)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from darkroom.adapters.storage import lane_of, quarantine_key
+from darkroom.adapters.storage import lane_of, owner_tag, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, begin_upload
 from darkroom.bootstrap import App
-from darkroom.db import Write, commit
+from darkroom.db import Write, commit, commit_one
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, Forbidden
 from darkroom.kernel.limits import (
     TRANSACTION_ITEMS_LIMIT,
@@ -20,6 +21,7 @@ from darkroom.kernel.limits import (
 from darkroom.plans import model as plans
 from darkroom.plans.storage_store import find_stored, take_write
 from darkroom.plans.store import find_plan
+from darkroom.uploads.owner_store import find_owner, owner_write
 from darkroom.uploads.parts import first_page, is_cut, part_count, part_length, part_size_of
 from darkroom.uploads.policy import NewFile
 from darkroom.uploads.session_store import find_session, session_write
@@ -89,11 +91,11 @@ def create_upload(app: App, call: Command, files: Sequence[NewFile]) -> list[Upl
         plans.admit_size(plan, kind=file.kind, size_bytes=file.size_bytes, at=file.at)
     if any(is_cut(file.size_bytes) for file in files):
         _refuse_early(call.account_id, plan, files)
-    now = app.clock.now()
+    now, tag = app.clock.now(), _owner_tag(app, call.account_id)
     # Sorted, so that files which arrive together keep their order among themselves.
     asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
     assets = [
-        _begin(app, call.account_id, asset_id, file, now)
+        _begin(app, call.account_id, tag, asset_id, file, now)
         for asset_id, file in zip(asset_ids, files, strict=True)
     ]
     _open_all(app, call, plan, assets)
@@ -112,8 +114,17 @@ def open_session(app: App, asset: Asset, part_numbers: Iterable[int]) -> UploadS
     )
 
 
+def _owner_tag(app: App, account_id: str) -> str:
+    """The account's tag in object keys; storage events that name it lead to the account."""
+    tag = owner_tag(app.signing_secret.value, account_id)
+    if find_owner(tag) is None:
+        with suppress(Conflict):
+            commit_one(owner_write(tag, account_id))
+    return tag
+
+
 def key_of(asset: Asset) -> str:
-    return quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
+    return quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
 
 
 def parts_of(asset: Asset) -> int:
@@ -123,10 +134,12 @@ def parts_of(asset: Asset) -> int:
     return part_count(asset.declared_size_bytes, asset.part_size_bytes)
 
 
-def _begin(app: App, account_id: str, asset_id: str, file: NewFile, now: datetime) -> Asset:
+def _begin(
+    app: App, account_id: str, tag: str, asset_id: str, file: NewFile, now: datetime
+) -> Asset:
     upload_id = part_size_bytes = None
     if is_cut(file.size_bytes):
-        key = quarantine_key(lane_of(file.kind), account_id, asset_id)
+        key = quarantine_key(lane_of(file.kind), tag, asset_id)
         upload_id = app.storage.begin_parts(key, mime_type=file.mime_type)
         part_size_bytes = part_size_of(file.size_bytes)
     return begin_upload(
@@ -137,6 +150,7 @@ def _begin(app: App, account_id: str, asset_id: str, file: NewFile, now: datetim
         mime_type=file.mime_type,
         size_bytes=file.size_bytes,
         now=now,
+        owner_tag=tag,
         upload_id=upload_id,
         part_size_bytes=part_size_bytes,
     )

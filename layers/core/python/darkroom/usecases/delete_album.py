@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 from darkroom.albums import store
+from darkroom.albums.items import GRAVE
 from darkroom.bootstrap import App
 from darkroom.db import commit
-from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT, SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
+from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT, SWEEP_ITEMS_LIMIT
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.sweep_items import OnError, sweep_items
 
 
 def delete_album(app: App, *, account_id: str, album_id: str) -> None:
@@ -29,24 +30,19 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
     until_won(app, attempt)
 
 
-def sweep_albums(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
+def sweep_albums(app: App, on_error: OnError) -> Counter[str]:
     """Remove the entries of deleted albums; running it twice, or stopping it, is harmless."""
-    done: Counter[str] = Counter()
-    for account_id, album_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
-        try:
-            done["emptied" if _empty(account_id, album_id) else "emptying"] += 1
-        except Exception as error:
-            on_error(album_id, error)
-            done["error"] += 1
-    return done
+    found = store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+    return sweep_items(app, found, _empty, on_error)
 
 
-def _empty(account_id: str, album_id: str) -> bool:
-    """True when nothing of the album is left; a very large one takes several sweeps."""
+def _empty(account_id: str, grave_key: str) -> str:
+    """Remove what is left of an album; a very large one takes several sweeps."""
+    album_id = grave_key.removeprefix(GRAVE)
     for _ in range(SWEEP_ITEMS_LIMIT // ALBUM_CHUNK_LIMIT):
         entries = store.list_entries_beginning(account_id, album_id, "", limit=ALBUM_CHUNK_LIMIT)
         if not entries:
             commit([store.forget_grave_write(account_id, album_id)])
-            return True
+            return "emptied"
         commit([store.delete_entry_write(entry) for entry in entries])
-    return False
+    return "emptying"

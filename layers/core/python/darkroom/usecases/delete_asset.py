@@ -35,25 +35,28 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
     until_won(app, attempt)
 
 
-def erase_asset(app: App, account_id: str, asset_id: str, *, upload_id: str | None = None) -> None:
+def erase_asset(
+    app: App, account_id: str, asset_id: str, *, owner: str, upload_id: str | None = None
+) -> None:
     """Remove every file and place of a deleted asset; safe to repeat.
 
     A check that is under way finds no asset at its end and removes what it has written itself.
     """
     for lane in LANES:
         if upload_id is not None and lane == MEDIA_LANE:
-            app.storage.abort_parts(quarantine_key(lane, account_id, asset_id), upload_id)
-        app.storage.delete(quarantine_key(lane, account_id, asset_id))
-    app.storage.delete_all(clean_prefix(account_id, asset_id))
+            app.storage.abort_parts(quarantine_key(lane, owner, asset_id), upload_id)
+        app.storage.delete(quarantine_key(lane, owner, asset_id))
+    app.storage.delete_all(clean_prefix(owner, asset_id))
     index_asset(account_id, asset_id)
 
 
 def erase_finally(app: App, account_id: str, asset_id: str) -> None:
     """Erase once more, and forget that there was anything that could come again."""
     grave = assets_store.find_grave(account_id, asset_id)
-    upload_id = None if grave is None else grave.upload_id
-    erase_asset(app, account_id, asset_id, upload_id=upload_id)
-    if grave is not None and grave.made_from is not None:
+    if grave is None:
+        return
+    erase_asset(app, account_id, asset_id, owner=grave.owner, upload_id=grave.upload_id)
+    if grave.made_from is not None:
         # Its job may tell of it again, however late.
         commit_one(assets_store.rest_write(account_id, asset_id))
     else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
@@ -14,8 +15,10 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
+from darkroom.usecases.find_materials import check_drafted
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
 
@@ -39,6 +42,7 @@ def blank_job(
         created_at=now,
         updated_at=now,
         language=call.language,
+        owner_tag=owner_tag(app.signing_secret.value, call.account_id),
         device_id=device_id,
         created_by=call.operation,
     )
@@ -47,9 +51,7 @@ def blank_job(
 def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
     """The test hook is an unknown field unless hooks are on."""
     if "testFaults" in inputs and not app.settings.test_hooks:
-        raise InvalidInput(
-            "unknown field", fields=[{"path": "testFaults", "message": "is not a known field"}]
-        )
+        raise InvalidInput("unknown field", fields=[problem("testFaults", "UNKNOWN_FIELD")])
 
 
 def blank_jobs(
@@ -75,14 +77,20 @@ def blank_jobs(
     return jobs
 
 
+def find_made(draft: Job, call: Command) -> Job | None:
+    """The job, if this very request has made it before."""
+    made = None if call.key is None else jobs_store.find_job(draft.job_id)
+    return made if made is not None and made.created_by == call.operation else None
+
+
 def keep_draft(app: App, draft: Job, call: Command) -> Job:
     """Store a draft, or find it stored by this very request; it holds no credits.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
-    made = None if call.key is None else jobs_store.find_job(draft.job_id)
-    if made is not None and made.created_by == call.operation:
+    made = find_made(draft, call)
+    if made is not None:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
     # A stamp of its own: that the draft is there does not say that the request has queued it.
@@ -122,7 +130,8 @@ def patch_draft(
     """Change a draft's inputs by a merge patch (RFC 7396); ``is_current`` is the If-Match.
 
     Raises:
-        NotFound; Conflict JOB_NOT_DRAFT; PreconditionFailed; InvalidInput; Unavailable.
+        NotFound (also a file); Conflict JOB_NOT_DRAFT; PreconditionFailed; InvalidInput;
+        Unavailable.
     """
 
     def attempt() -> Job:
@@ -132,9 +141,11 @@ def patch_draft(
         recipe = get_recipe(draft.recipe)
         changes = patch(recipe)
         check_hooks(app, changes)
+        inputs = recipe.patch(draft.inputs, changes)
+        check_drafted(call.account_id, recipe, inputs)
         changed = replace(
             draft,
-            inputs=recipe.patch(draft.inputs, changes),
+            inputs=inputs,
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
             updated_at=app.clock.now(),

@@ -34,7 +34,7 @@ def erase_job(app: App, job_id: str) -> bool:
     # What it made for the account's files is the account's, if nobody has told of it yet.
     keep_pictures(app, jobs_store.list_tasks_of_deleted(job_id))
     forget_job_in_albums(app, grave.account_id, job_id)
-    app.storage.delete_all(outputs_prefix(grave.account_id, job_id))
+    app.storage.delete_all(outputs_prefix(grave.owner, job_id))
     for write in jobs_store.erase_writes(job_id):
         commit_one(write)
     list_store.erase_side(job_id)

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from darkroom.bootstrap import App
 from darkroom.credits import model, store
 from darkroom.credits.model import Grant, Hold, Wallet
 from darkroom.db import commit
-from darkroom.kernel.limits import (
-    EXPIRIES_PER_TRANSACTION_LIMIT,
-    SWEEP_ITEMS_LIMIT,
-    SWEEP_PAGE_LIMIT,
-)
+from darkroom.kernel.limits import EXPIRIES_PER_TRANSACTION_LIMIT, SWEEP_WALLETS_LISTED_LIMIT
 from darkroom.usecases.racing import until_won
+from darkroom.usecases.sweep_items import ERROR, OnError, sweep_items
 
 
-def sweep_grants(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
-    """Expire what is due, a page of wallets at a time; safe to repeat and to stop anywhere."""
-    done: Counter[str] = Counter()
-    handled = 0
-    while handled < SWEEP_ITEMS_LIMIT:
-        accounts = store.list_expiring(app.clock.now(), limit=SWEEP_PAGE_LIMIT)
-        before = handled
-        for account_id in accounts:
-            try:
-                done["expired"] += expire_grants(app, account_id)
-                handled += 1
-            except Exception as error:
-                on_error(account_id, error)
-                done["error"] += 1
-        if len(accounts) < SWEEP_PAGE_LIMIT or handled == before:
-            break
-    return done
+def sweep_grants(app: App, on_error: OnError) -> Counter[str]:
+    """Expire what is due, a wallet at a time; safe to repeat and to stop anywhere.
+
+    A wallet that fails is not put off: the moment it is listed by is part of the books. It is
+    passed over instead, so many more are listed than are done in one sweep.
+    """
+    expired = 0
+
+    def handle(account_id: str) -> str:
+        nonlocal expired
+        expired += expire_grants(app, account_id)
+        return "wallet"
+
+    found = store.list_expiring(app.clock.now(), limit=SWEEP_WALLETS_LISTED_LIMIT)
+    done = sweep_items(app, found, handle, on_error, put_off=None)
+    return +Counter(expired=expired, error=done[ERROR])
 
 
 def expire_grants(app: App, account_id: str) -> int:

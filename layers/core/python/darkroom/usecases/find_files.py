@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darkroom.assets.names_store import FileName, find_names
+from darkroom.assets.reference_store import REFERENCE_PREFIX
+from darkroom.assets.store import ASSET_PREFIX
 from darkroom.jobs.model import Job
+from darkroom.kernel.ids import is_id
 from darkroom.recipes import REGISTRY
+
+_PREFIXES = (ASSET_PREFIX, REFERENCE_PREFIX)
 
 
 def file_ids(job: Job) -> tuple[str, ...]:
-    """The assets and reference photos that the job's inputs name."""
+    """The assets and reference photos that the job's inputs name, as far as they can be read."""
     recipe = REGISTRY.get(job.recipe)
-    return recipe.material_ids(job.inputs) if recipe else ()
+    try:
+        named = recipe.material_ids(job.inputs) if recipe else ()
+    except (ValueError, TypeError, LookupError, AttributeError):
+        # Inputs that were damaged in the store, or never complete: those of a draft.
+        return ()
+    return tuple(name for name in named if any(is_id(name, prefix) for prefix in _PREFIXES))
 
 
 def find_files(account_id: str, jobs: Sequence[Job]) -> dict[str, tuple[FileName, ...]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.adapters.storage import clean_key
+from darkroom.albums import store as albums_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.assets.reference_store import (
@@ -15,7 +16,7 @@ from darkroom.assets.reference_store import (
 )
 from darkroom.db import snapshot
 from darkroom.kernel.errors import Conflict, NotFound
-from darkroom.recipes.base import Material
+from darkroom.recipes.base import Material, Recipe, require_kind
 
 CLEAN_IMAGE, CLEAN_IMAGE_TYPE = "image.jpg", "image/jpeg"
 Key = tuple[Any, str, str | None]
@@ -41,6 +42,32 @@ def find_materials(account_id: str, ids: Sequence[str]) -> tuple[Material, ...]:
     return to_materials(ids, snapshot(material_keys(account_id, ids))) if ids else ()
 
 
+def check_drafted(account_id: str, recipe: Recipe, inputs: Mapping[str, Any]) -> None:
+    """A draft may wait for files to be checked, but not for files that it can never be made of.
+
+    Raises:
+        NotFound: a file or the album is missing or another account's; InvalidInput: a file is of
+        the wrong kind.
+    """
+    if "albumId" in inputs:
+        albums_store.get_album(account_id, inputs["albumId"])
+    ids = recipe.material_ids(inputs)
+    items = snapshot(material_keys(account_id, ids)) if ids else []
+    if not all(items):
+        raise NotFound("no such file")
+    declared = [
+        Material(
+            id=material_id,
+            kind="image" if isinstance(item, ReferencePhotoItem) else item.kind,
+            storage_key="",
+            mime_type="",
+        )
+        for material_id, item in zip(ids, items, strict=True)
+    ]
+    if recipe.material_field:
+        require_kind(declared, recipe.material_kinds, recipe.material_field)
+
+
 def _item_class(material_id: str) -> Any:
     is_reference = material_id.startswith(f"{REFERENCE_PREFIX}_")
     return ReferencePhotoItem if is_reference else assets_store.AssetItem
@@ -63,7 +90,7 @@ def _material(material_id: str, item: Any) -> Material:
     asset = assets_store.to_asset(item)
     _require_usable(asset)
     # Assets of the version before may not say where their clean copy is: all were pictures.
-    known = asset.clean_key or clean_key(asset.account_id, asset.asset_id, CLEAN_IMAGE)
+    known = asset.clean_key or clean_key(asset.owner, asset.asset_id, CLEAN_IMAGE)
     return Material(
         id=material_id,
         kind=asset.kind,

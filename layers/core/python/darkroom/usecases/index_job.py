@@ -27,7 +27,9 @@ def index_job(job_id: str) -> int:
     if job is None:
         return 0
     files = find_files(job.account_id, [job])[job_id]
-    words = words_of(*(text for file in files for text in (file.name, *file.tags)))
+    # Names before tags: when there are more words than a job is listed by, tags give way.
+    names, tags = [file.name for file in files], [tag for file in files for tag in file.tags]
+    words = words_of(*names, *tags)
     ids = [name for file in files for name in (file.file_id, file.asset_id)]
     entries = entries_of(job, file_ids=ids, words=words, at=list_key(job))
     return list_store.replace_entries(job_id, entries, words)

@@ -40,9 +40,11 @@ CLEAN_NAMES = {
         "media.mp4",
         "media.mov",
         "media.webm",
+        "media.weba",
         "media.mp3",
         "media.wav",
         "media.m4a",
+        "media.aac",
         "thumbnail.jpg",
     ),
 }
@@ -69,51 +71,64 @@ def ingest_upload(
     lane: str,
     account_id: str,
     asset_id: str,
+    owner: str | None = None,
     probe: ProbeUpload | None = None,
 ) -> str:
     """Check the asset's content, unless that has been done.
 
     What is too large to be fetched and written anew is looked at where it lies (``probe``), and
-    its copy is made within the storage.
+    its copy is made within the storage. ``owner`` is that of the key that a storage event named.
 
     Returns what happened, for the log: ``uploaded``, ``failed``, ``ignored`` (it was final
-    before), ``unknown`` (no such asset; the content is deleted), ``stray`` (the asset is of
-    another lane; the content is deleted) or ``absent`` (no content).
+    before), ``unknown`` (no such asset; the content is deleted), ``stray`` (the content
+    is under another key than the asset's, and deleted) or ``absent`` (no content).
 
     Raises:
         Unavailable: the content was replaced again and again; nothing has changed.
     """
+    owner = owner or _owner_of(account_id, asset_id)
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
         checks = _Checks(check=check, probe=probe)
-        checked = _check(app, checks, lane, account_id, asset_id, Path(folder))
+        checked = _check(app, checks, (lane, owner), account_id, asset_id, Path(folder))
         if isinstance(checked, str):
             outcome = checked
         else:
-            _keep(app, lane, account_id, asset_id, checked)
+            _keep(app, lane, owner, asset_id, checked)
             outcome = _conclude(app, account_id, asset_id, checked)
     if outcome == UNKNOWN:
         # An aborted upload: a check that was under way may have left its copies.
         for name in CLEAN_NAMES[lane]:
-            app.storage.delete(clean_key(account_id, asset_id, name))
+            app.storage.delete(clean_key(owner, asset_id, name))
     if outcome != ABSENT:
-        app.storage.delete(quarantine_key(lane, account_id, asset_id))
+        app.storage.delete(quarantine_key(lane, owner, asset_id))
     return outcome
 
 
+def _owner_of(account_id: str, asset_id: str) -> str:
+    known = assets_store.find_asset(account_id, asset_id)
+    known_or_deleted = known or assets_store.find_grave(account_id, asset_id)
+    return known_or_deleted.owner if known_or_deleted is not None else account_id
+
+
 def _check(
-    app: App, checks: _Checks, lane: str, account_id: str, asset_id: str, folder: Path
+    app: App,
+    checks: _Checks,
+    place: tuple[str, str],
+    account_id: str,
+    asset_id: str,
+    folder: Path,
 ) -> _Checked | str:
     """The verdict on content that is still there after it was reached, or why there is none.
 
     A copy of other content must never stand beside the facts of the checked one, so content
     that was replaced meanwhile is read again.
     """
-    key = quarantine_key(lane, account_id, asset_id)
+    key = quarantine_key(*place, asset_id)
     for number in range(READS_LIMIT):
         asset = assets_store.find_asset(account_id, asset_id)
         if asset is None:
             return UNKNOWN
-        if lane_of(asset.kind) != lane:
+        if (lane_of(asset.kind), asset.owner) != place:
             return STRAY
         if asset.is_final:
             return IGNORED
@@ -140,7 +155,7 @@ def _examine(
         return UploadFailure.FILE_TOO_LARGE
     if arrived.size_bytes < asset.declared_size_bytes:
         return UploadFailure.UPLOAD_INCOMPLETE
-    key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
+    key = quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
     source = workdir / "source"
     try:
         if arrived.size_bytes <= REWRITE_LIMIT_BYTES:
@@ -155,10 +170,12 @@ def _examine(
         return UploadFailure.UPLOAD_INCOMPLETE
     except UploadRefused as error:
         return failure_of(error.error_code)
-    return found if found.kind == asset.kind else UploadFailure.TYPE_MISMATCH
+    # One kind of container holds videos and sounds, and devices declare one for the other: what
+    # is in it decides. A picture has another worker, and other limits.
+    return found if lane_of(found.kind) == lane_of(asset.kind) else UploadFailure.TYPE_MISMATCH
 
 
-def _keep(app: App, lane: str, account_id: str, asset_id: str, checked: _Checked) -> None:
+def _keep(app: App, lane: str, owner: str, asset_id: str, checked: _Checked) -> None:
     """Before the verdict is saved: an asset that is ``uploaded`` has its files.
 
     Raises:
@@ -170,11 +187,11 @@ def _keep(app: App, lane: str, account_id: str, asset_id: str, checked: _Checked
     for file in (found.copy, found.thumbnail):
         if file is None:
             continue
-        key = clean_key(account_id, asset_id, file.name)
+        key = clean_key(owner, asset_id, file.name)
         if file.path is not None:
             app.storage.upload(key, file.path, mime_type=file.mime_type)
             continue
-        source = quarantine_key(lane, account_id, asset_id)
+        source = quarantine_key(lane, owner, asset_id)
         try:
             app.storage.copy_large(source, key, facts=checked.arrived, mime_type=file.mime_type)
         except NotFound as error:
@@ -207,8 +224,9 @@ def _concluded(app: App, asset: Asset, checked: _Checked) -> Asset:
             now=now,
             etag=checked.arrived.etag,
         )
-    owner, thumbnail = (asset.account_id, asset.asset_id), verdict.thumbnail
+    owner, thumbnail = (asset.owner, asset.asset_id), verdict.thumbnail
     finding = Finding(
+        kind=verdict.kind,
         mime_type=verdict.mime_type,
         size_bytes=checked.arrived.size_bytes,
         clean_key=clean_key(*owner, verdict.copy.name),

@@ -33,6 +33,8 @@ def keep_pictures(app: App, tasks: Sequence[Task]) -> int:
         _keep(app, _asset_of(task, output), output)
         for task in tasks
         if task.status is TaskStatus.SUCCEEDED and task.params.get("becomes") == "asset"
+        # Of a damaged task what it was asked for, or when it ended, may be lost.
+        if isinstance(task.params.get("wish"), str) and task.finished_at is not None
         for output in task.outputs
         if output.mime_type in _SUFFIXES
     )
@@ -63,7 +65,7 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
         return False
     except Conflict:
         # Deleted since we looked, so the copy came too late for whoever erased it.
-        erase_asset(app, account_id, asset_id)
+        erase_asset(app, account_id, asset_id, owner=asset.owner)
         return False
     return True
 
@@ -83,7 +85,8 @@ def _asset_of(task: Task, output: Output) -> Asset:
         size_bytes=output.size_bytes,
         width=output.width,
         height=output.height,
-        clean_key=clean_key(task.account_id, asset_id, "image" + suffix),
+        clean_key=clean_key(task.owner, asset_id, "image" + suffix),
+        owner_tag=task.owner_tag,
         at=task.finished_at,
     )
 

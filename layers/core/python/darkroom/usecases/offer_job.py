@@ -12,6 +12,7 @@ from darkroom.credits.model import Wallet
 from darkroom.db import snapshot
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs.model import Job
+from darkroom.jobs.naming import source_name_of
 from darkroom.recipes import get_recipe
 from darkroom.templates import choice
 from darkroom.templates import store as templates_store
@@ -28,6 +29,8 @@ class Facts:
     files: tuple[Any, ...]
     assigned: str | None
     """The template variant that the account or its device was given before."""
+    is_assigned: bool
+    """Whether the account itself has one for this combination."""
 
 
 def read_facts(job: Job) -> Facts:
@@ -59,11 +62,14 @@ def read_facts(job: Job) -> Facts:
         exists=existing is not None,
         files=tuple(files),
         assigned=next((item.template_id for item in assignments if item), None),
+        is_assigned=bool(assignments and assignments[0]),
     )
 
 
 def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
-    """The job with its price and its template; ``template_id`` is one that was promised before.
+    """The job with its price, the costs behind it and its template.
+
+    ``template_id`` is one that was promised before.
 
     Raises:
         NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED), InvalidInput (NO_TEMPLATES, a file
@@ -72,7 +78,13 @@ def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
     recipe = get_recipe(job.recipe)
     materials = to_materials(recipe.material_ids(job.inputs), facts.files)
     recipe.check(job.inputs, materials)
-    priced = replace(job, price=recipe.price(job.inputs, pricing.costs(), materials))
+    costs = pricing.costs_of(recipe.cost_names)
+    priced = replace(
+        job,
+        price=recipe.price(job.inputs, costs, materials),
+        costs=costs,
+        source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,
+    )
     return _pin_template(priced, facts.assigned or template_id)
 
 

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from aws_lambda_powertools import Logger
+
 from darkroom.bootstrap import App
 from darkroom.generation.ports import capability_of
 from darkroom.jobs import engine
@@ -24,7 +26,9 @@ from darkroom.templates import choice
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.find_materials import find_materials
 
-SOURCE_MISSING = Failure(code="SOURCE_MISSING", message="A file it needs is gone.", refused=True)
+logger = Logger()
+UNPLANNABLE = Failure(code="ITEM_UNREADABLE")
+SOURCE_MISSING = Failure(code="SOURCE_MISSING", refused=True)
 
 
 def plan_job(app: App, job_id: str) -> JobFamily | None:
@@ -40,10 +44,14 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             tasks = _tasks(app, job)
         except InvalidInput as error:
             # The catalogue no longer has what the job was priced for: end it and refund.
-            failure = Failure(code=error.error_code, message="The template is not available.")
-            return engine.abandon(family, failure, now)
+            return engine.abandon(family, Failure(code=error.error_code), now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Inputs that no recipe would have accepted: something stored was damaged, and trying
+            # again would find the same.
+            logger.exception("unplannable_job", job_id=job_id)
+            return engine.abandon(family, UNPLANNABLE, now)
         return engine.plan(job, tasks, inherited, now)
 
     return advance(app, job_id, step)
@@ -97,6 +105,7 @@ def _task(
     return Task(
         job_id=job.job_id,
         account_id=job.account_id,
+        owner_tag=job.owner_tag,
         key=spec.key,
         kind=spec.kind,
         number=number,
@@ -133,14 +142,23 @@ def _sources(materials: Sequence[Material]) -> dict[str, Source]:
 
 
 def _inherited(job: Job) -> tuple[Output, ...]:
-    """The parent's outputs that the child does not make itself, whoever made them first."""
     if job.parent_job_id is None:
         return ()
     parent = jobs_store.find_family(job.parent_job_id)
-    if parent is None:
-        return ()
+    return () if parent is None else outputs_to_inherit(parent, job)
+
+
+def outputs_to_inherit(parent: JobFamily, job: Job) -> tuple[Output, ...]:
+    """The parent's outputs that the child does not make itself, whichever job made them first.
+
+    Outputs that other options made void are left behind: a later retry must not count them.
+    """
+    made = frozenset(output.key for output in parent.outputs)
+    void: frozenset[str] = frozenset()
+    if job.regen_target is None:
+        void = get_recipe(job.recipe).void_keys(parent.job.inputs, job.inputs, made)
     return tuple(
         replace(output, inherited_from=output.inherited_from or parent.job.job_id)
         for output in parent.outputs
-        if output.key not in job.only_keys
+        if output.key not in job.only_keys and output.key not in void
     )

@@ -34,7 +34,7 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
     if wants_faces(asset) and not asked_before:
         ask_for_check(app, asset)
     if asset.status is AssetStatus.FAILED and asset.upload_id is not None:
-        key = quarantine_key(lane_of(asset.kind), asset.account_id, asset.asset_id)
+        key = quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
         if before is None or not before.is_final:
             app.storage.abort_parts(key, asset.upload_id)
     if before is None or entries_of(before) != entries_of(asset):

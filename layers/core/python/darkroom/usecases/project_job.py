@@ -89,16 +89,24 @@ def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
 
 
 def _assignments(job: Job) -> list[Write]:
-    """The first variant of a combination is remembered for the account and its device."""
-    pinned = job.template_id is not None and job.combination is not None
-    if not pinned or job.parent_job_id is not None or job.queued_at is None:
+    """A device also keeps the first variant of a combination, for an account that comes later.
+
+    The account's own is written with the job; the version before, whose jobs have no owner's
+    tag, left it to be done here.
+    """
+    template_id, combination = job.template_id, job.combination
+    if template_id is None or combination is None or job.queued_at is None:
         return []
-    assert job.template_id is not None and job.combination is not None
-    subjects = [account_subject(job.account_id)]
-    if job.device_id:
-        subjects.append(device_subject(job.device_id))
-    at = to_iso(job.queued_at)
-    return [assign_write(subject, job.combination, job.template_id, at) for subject in subjects]
+    if job.parent_job_id is not None:
+        return []
+    subjects = [device_subject(job.device_id)] if job.device_id else []
+    if job.owner_tag is None:
+        subjects.append(account_subject(job.account_id))
+    at, operation = to_iso(job.queued_at), f"projected#{job.job_id}"
+    return [
+        assign_write(subject, combination, template_id, at, operation=operation)
+        for subject in subjects
+    ]
 
 
 def _once(write: Write) -> bool:

@@ -33,12 +33,13 @@ def project_share(app: App, share: Share) -> bool:
 
 def settle_share(app: App, side_key: str, sort_key: str) -> None:
     """What the stream may have lost is recorded, and the sweeper lets the share go."""
-    share = share_store.find_stored(side_key, sort_key)
-    if share is None:
+    read = share_store.find_stored(side_key, sort_key)
+    if read is None:
         return
-    project_share(app, share)
+    if not read.unreadable:
+        project_share(app, read.value)
     try:
-        commit_one(share_store.settled_write(share))
+        commit_one(share_store.settled_write(read.value))
     except ConcurrentUpdate:
         return
 

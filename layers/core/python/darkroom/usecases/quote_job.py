@@ -14,6 +14,7 @@ from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.limits import QUOTE_SECONDS
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
 from darkroom.kernel.signing import BadSignature, sign, verify
 from darkroom.recipes import get_recipe
 from darkroom.usecases.draft_job import blank_job, find_draft
@@ -29,6 +30,8 @@ class Quote:
     """What was promised for a job: the parts of its price, and the template."""
 
     parts: tuple[tuple[str, int], ...]
+    costs: Mapping[str, int]
+    """The costs that the parts were made from."""
     template_id: str | None
 
 
@@ -97,7 +100,7 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
     try:
         signed = verify(app.signing_secret.value, _PURPOSE, claim.quote_id)
     except BadSignature as error:
-        fields = [{"path": "quoteId", "message": "is not a quote"}]
+        fields = [problem("quoteId", "NOT_A_QUOTE")]
         raise InvalidInput("bad quote", fields=fields) from error
     if signed["of"] != _subject(job.account_id, job.recipe, claim.inputs):
         raise Conflict("quoted for something else", code="QUOTE_MISMATCH")
@@ -105,23 +108,26 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
         raise Conflict("the quote is too old", code="QUOTE_EXPIRED")
     parts = signed["prices"][claim.number]
     return Quote(
-        parts=tuple((name, price) for name, price in parts), template_id=signed["template"]
+        parts=tuple((name, price) for name, price in parts),
+        # Quotes of the version before do not have them.
+        costs=signed.get("costs", {}),
+        template_id=signed["template"],
     )
 
 
-def charged_as_quoted(job: Job, quoted: Sequence[tuple[str, int]]) -> Job:
+def charged_as_quoted(job: Job, quote: Quote) -> Job:
     """The job at the price that was promised, whatever prices are now.
 
     Raises:
         Conflict: QUOTE_EXPIRED; the recipe has other parts than when the quote was made.
     """
-    if [part.name for part in job.price] != [name for name, _ in quoted]:
+    if [part.name for part in job.price] != [name for name, _ in quote.parts]:
         raise Conflict("the recipe has changed since", code="QUOTE_EXPIRED")
     price = tuple(
         PricePart(name=part.name, credits=credits, promised=part.promised)
-        for part, (_, credits) in zip(job.price, quoted, strict=True)
+        for part, (_, credits) in zip(job.price, quote.parts, strict=True)
     )
-    return replace(job, price=price)
+    return replace(job, price=price, costs=quote.costs)
 
 
 def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]) -> Offer:
@@ -133,6 +139,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
     signed = {
         "of": _subject(account_id, priced[0].recipe, inputs),
         "prices": [[[part.name, part.credits] for part in job.price] for job in priced],
+        "costs": dict(priced[0].costs),
         "template": priced[0].template_id,
         "until": to_epoch_seconds(expires_at),
     }

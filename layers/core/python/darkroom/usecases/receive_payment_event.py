@@ -10,24 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from darkroom.bootstrap import App
 from darkroom.db import commit
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
+from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import (
-    GATEWAY_FAILURES_LIMIT,
-    GATEWAY_SWEEP_SECONDS,
-    RECEIVED_BACKOFF_LIMIT_SECONDS,
     RECEIVED_CHECK_SECONDS,
-    SWEEP_PAGE_LIMIT,
+    SWEEP_ITEMS_LIMIT,
 )
-from darkroom.payments.ports import GatewayUnavailable, Ignored, PaymentGateway, PaymentUnreadable
+from darkroom.payments.ports import Ignored, PaymentGateway, PaymentUnreadable
 from darkroom.payments.reconcile import needs_operator
 from darkroom.payments.store import Purchase
+from darkroom.usecases.patience import Patience
 from darkroom.usecases.reconcile_payment import reconcile_payment
+from darkroom.usecases.sweep_items import OnError, sweep_items
 from darkroom.webhooks import store
 from darkroom.webhooks.store import Received
 
@@ -78,7 +76,7 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
 
 def sweep_payment_events(
     app: App,
-    on_error: Callable[[str, Exception], None],
+    on_error: OnError,
     on_misplaced: Callable[[Purchase], None] = lambda purchase: None,
 ) -> Counter[str]:
     """Handle events that are past their time; a failing one waits longer each time.
@@ -86,45 +84,30 @@ def sweep_payment_events(
     A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
     in time.
     """
-    done: Counter[str] = Counter()
-    if app.payments is None:
-        return done
-    failures, until = 0, app.clock.now() + timedelta(seconds=GATEWAY_SWEEP_SECONDS)
-    for event_id in store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT):
-        if failures >= GATEWAY_FAILURES_LIMIT or app.clock.now() > until:
-            break
-        try:
-            taken = _handle_due(app, app.payments, event_id)
-            if taken is None:
-                continue
-            done[taken.outcome] += 1
-            if taken.misplaced is not None:
-                on_misplaced(taken.misplaced)
-                done["misplaced"] += 1
-        except Exception as error:
-            on_error(event_id, error)
-            done["error"] += 1
-            failures += isinstance(error, GatewayUnavailable)
-    return done
+    gateway, misplaced = app.payments, 0
+    if gateway is None:
+        return Counter()
+
+    def handle(event_id: str) -> str:
+        nonlocal misplaced
+        event = store.find_received(event_id)
+        if event is None or event.is_handled:
+            return "unchanged"
+        taken = _handle(app, gateway, event)
+        if taken.misplaced is not None:
+            on_misplaced(taken.misplaced)
+            misplaced += 1
+        return taken.outcome
+
+    patience = Patience(app, on_error)
+    found = patience.with_(store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT))
+    return sweep_items(app, found, handle, patience.on_error) + Counter(misplaced=misplaced)
 
 
 def _gateway(app: App) -> PaymentGateway:
     if app.payments is None:
         raise NotFound("no gateway takes webhooks here")
     return app.payments
-
-
-def _handle_due(app: App, gateway: PaymentGateway, event_id: str) -> Taken | None:
-    """Handle one event again; put it off, whatever it raises."""
-    event: Received | None = None
-    try:
-        event = store.find_received(event_id)
-        if event is None or event.is_handled:
-            return None
-        return _handle(app, gateway, event)
-    except Exception:
-        _put_off(app, event_id, event)
-        raise
 
 
 def _handle(app: App, gateway: PaymentGateway, event: Received) -> Taken:
@@ -141,15 +124,3 @@ def _handle(app: App, gateway: PaymentGateway, event: Received) -> Taken:
     if done is None or not needs_operator(done.purchase, done.state):
         return Taken(outcome="handled")
     return Taken(outcome="handled", misplaced=done.purchase)
-
-
-def _put_off(app: App, event_id: str, event: Received | None) -> None:
-    """Later, and later each time; an event that cannot be read waits longest."""
-    longest = timedelta(seconds=RECEIVED_BACKOFF_LIMIT_SECONDS)
-    now = app.clock.now()
-    write = store.postpone_write(event_id, now + longest)
-    if event is not None:
-        wait = timedelta(seconds=RECEIVED_CHECK_SECONDS * 2 ** min(event.tries, 20))
-        write = store.again_write(event, now + min(wait, longest))
-    with suppress(ConcurrentUpdate):
-        commit([write])

@@ -35,11 +35,13 @@ def regenerate(app: App, call: Command, *, parent_job_id: str, target: Target) -
         again = get_recipe(job.recipe).regenerate(job.inputs, made, target)
         if job.status not in _REGENERABLE:
             raise Conflict("the job has not finished with a result", code="NOT_REGENERABLE")
-        cost = pricing.costs()["regenerate"]
-        part = PricePart(name="regenerate", credits=cost, promised=again.promised)
+        costs = pricing.costs_of([pricing.REGENERATE])
+        part = PricePart(
+            name=pricing.REGENERATE, credits=costs[pricing.REGENERATE], promised=again.promised
+        )
         child = blank_child(
             app, job, child_id, only_keys=again.keys, price=(part,), without=_OWN_OF_A_RUN
         )
-        return replace(child, regen_target=target.name, regen_clip_no=target.clip_no)
+        return replace(child, costs=costs, regen_target=target.name, regen_clip_no=target.clip_no)
 
     return submit_child(app, call, parent_job_id, build)

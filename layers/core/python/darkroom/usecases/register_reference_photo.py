@@ -11,7 +11,8 @@ from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.ids import derived_id
-from darkroom.uploads.policy import IMAGE
+from darkroom.kernel.media_types import IMAGE
+from darkroom.kernel.problems import problem
 from darkroom.uploads.ports import FaceCheckUnavailable
 from darkroom.usecases.racing import until_won
 
@@ -46,8 +47,8 @@ def register_reference_photo(
 
 def _usable(asset: Asset) -> Asset:
     if asset.kind != IMAGE:
-        message = "must be a picture"
-        raise InvalidInput(message, fields=[{"path": "assetId", "message": message}])
+        found = problem("assetId", "WRONG_KIND", kinds=IMAGE)
+        raise InvalidInput("not a picture", fields=[found])
     if asset.status is AssetStatus.FAILED:
         raise Conflict("the file was refused", code="ASSET_FAILED", assetId=asset.asset_id)
     if asset.status is not AssetStatus.UPLOADED:

@@ -9,6 +9,7 @@ from darkroom.assets.model import AssetStatus, extend_upload
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.problems import problem
 from darkroom.usecases.create_upload import UploadSession, open_session, parts_of
 from darkroom.usecases.racing import until_won
 
@@ -28,8 +29,8 @@ def resign_upload(
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("nothing is uploaded here any more", code="UPLOAD_CLOSED")
         if max(part_numbers) > parts_of(asset):
-            message = f"this upload has parts 1 to {parts_of(asset)}"
-            raise InvalidInput("no such part", fields=[{"path": "partNumbers", "message": message}])
+            found = problem("partNumbers", "TOO_LARGE", limit=parts_of(asset))
+            raise InvalidInput("no such part", fields=[found])
         extended = extend_upload(asset, app.clock.now())
         commit([assets_store.save_write(asset, extended, operation)])
         return open_session(app, extended, sorted(set(part_numbers)))

@@ -1,20 +1,24 @@
-"""Retry: a child job makes what is missing of a finished one, priced for it. And run again."""
+"""Retry: a child job makes what is missing of a finished one, for the rest of its price; rerun.
+
+``credits.pricing`` has the rules by which a retry is priced.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darkroom.bootstrap import App
 from darkroom.credits import pricing
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
-from darkroom.jobs.states import JobStatus
+from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
-from darkroom.kernel.money import PricePart
+from darkroom.kernel.money import PricePart, RetryChain, SpentPart
+from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
-from darkroom.recipes.base import TaskSpec
+from darkroom.recipes.base import Blueprint, Material, TaskSpec
 from darkroom.usecases.confirm_job import confirm_new
 from darkroom.usecases.plan_job import blueprint_of
 from darkroom.usecases.requests import Command
@@ -29,7 +33,7 @@ _OWN_OF_A_RUN = frozenset({"testFaults"})
 def retry_job(
     app: App, call: Command, *, parent_job_id: str, options: Mapping[str, Any]
 ) -> Submission:
-    """Queue a child that makes what is missing, for what of the price was not used.
+    """Queue a child that makes what is missing, for what of the whole price was not used yet.
 
     What was refused for its content or input is made only if ``options`` change something.
 
@@ -39,9 +43,10 @@ def retry_job(
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:
-        if parent.job.status not in _RETRYABLE:
+        # A canceled draft was never queued: nothing was planned or paid for that could be missing.
+        if parent.job.status not in _RETRYABLE or parent.job.queued_at is None:
             raise Conflict("only what failed or was canceled can be retried", code="NOT_RETRYABLE")
-        return _child(app, parent, _revised(parent.job, options), child_id)
+        return _child(app, parent, with_options(parent.job, options), child_id)
 
     return submit_child(app, call, parent_job_id, build)
 
@@ -62,52 +67,140 @@ def rerun_job(app: App, call: Command, *, job_id: str) -> Submission:
         app,
         call,
         recipe_name=job.recipe,
-        inputs={name: value for name, value in inputs.items() if name not in _OWN_OF_A_RUN},
+        inputs=_of_any_run(inputs),
         device_id=job.device_id,
         priority=job.priority,
     )
 
 
-def _revised(job: Job, options: Mapping[str, Any]) -> Job:
+def with_options(job: Job, options: Mapping[str, Any]) -> Job:
     """The job with what the client changes for the retry."""
     if not options:
         return job
     recipe = get_recipe(job.recipe)
-    job = replace(job, inputs={k: v for k, v in job.inputs.items() if k not in _OWN_OF_A_RUN})
+    job = replace(job, inputs=_of_any_run(job.inputs))
     patch = recipe.patch_of(options)
     fixed = sorted(set(patch) - recipe.changeable)
     if fixed:
-        fields = [{"path": f"options.{name}", "message": "cannot be changed"} for name in fixed]
+        fields = [problem(f"options.{name}", "FIXED") for name in fixed]
         raise InvalidInput("a retry keeps the rest", fields=fields)
     return replace(job, inputs=recipe.patch(job.inputs, patch))
 
 
 def _child(app: App, parent: JobFamily, job: Job, child_id: str) -> Job:
     """The child of ``parent``, whose job is now asked for as ``job`` says."""
-    recipe = get_recipe(job.recipe)
-    is_changed = job is not parent.job
     blueprint = replace(blueprint_of(job), only_keys=frozenset())
-    price = job.price
-    if is_changed and not job.only_keys:
-        price = recipe.price(job.inputs, pricing.costs(), blueprint.materials)
+    attempt = next_attempt(parent, job, blueprint)
+    if not attempt.keys:
+        raise Conflict("nothing is missing that could be made", code="NOT_RETRYABLE")
+    child = blank_child(
+        app,
+        job,
+        child_id,
+        only_keys=attempt.keys,
+        price=attempt.price,
+        without=_OWN_OF_A_RUN,
+    )
+    return replace(child, costs=job.costs, chain=attempt.chain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What a retry makes, what it costs, and what its own retries are priced by."""
+
+    keys: tuple[str, ...]
+    price: tuple[PricePart, ...]
+    chain: RetryChain
+
+
+def next_attempt(parent: JobFamily, job: Job, blueprint: Blueprint) -> Attempt:
+    """The retry of ``parent`` with the inputs of ``job``; ``blueprint`` is of the whole plan.
+
+    Pure but for the catalogue. ``credits.pricing`` says how the price follows.
+    """
+    recipe = get_recipe(job.recipe)
+    is_changed = _of_any_run(job.inputs) != _of_any_run(parent.job.inputs)
+    before = _chain_so_far(parent, blueprint.materials)
+    whole = before.whole
+    if is_changed and not _is_regeneration(whole):
+        whole = _whole_price(job, before.whole, blueprint.materials)
     made = frozenset(output.key for output in parent.outputs)
-    made -= recipe.void_keys(parent.job.inputs, job.inputs, made)
+    void = recipe.void_keys(parent.job.inputs, job.inputs, made)
+    spent = pricing.without_void(before.spent, void)
     refused = frozenset(
         task.key for task in parent.tasks if task.failure is not None and task.failure.refused
     )
     keys = keys_to_make(
-        recipe.plan(blueprint), _promised(price), made, frozenset() if is_changed else refused
+        recipe.plan(blueprint),
+        _promised(whole),
+        made - void,
+        frozenset() if is_changed else refused,
     )
-    if not keys:
-        raise Conflict("nothing is missing that could be made", code="NOT_RETRYABLE")
-    return blank_child(
-        app,
-        job,
-        child_id,
-        only_keys=keys,
-        price=price_of_missing(price, made, frozenset(keys)),
-        without=_OWN_OF_A_RUN,
+    return Attempt(
+        keys=keys,
+        price=pricing.price_of_missing(whole, spent, made - void, frozenset(keys)),
+        chain=RetryChain(whole=whole, spent=spent),
     )
+
+
+def _of_any_run(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if name not in _OWN_OF_A_RUN}
+
+
+def _is_regeneration(price: Sequence[PricePart]) -> bool:
+    """A regeneration has a price of its own: options change what it makes, not what it costs."""
+    return [part.name for part in price] == [pricing.REGENERATE]
+
+
+def _whole_price(
+    job: Job, known: Sequence[PricePart], materials: Sequence[Material]
+) -> tuple[PricePart, ...]:
+    """The price of the whole with the job's options, at the costs that were pinned."""
+    recipe = get_recipe(job.recipe)
+    unknown = [name for name in recipe.cost_names if name not in job.costs]
+    costs = {**job.costs, **pricing.costs_of(unknown)}
+    whole = recipe.price(job.inputs, costs, materials)
+    if job.costs:
+        return whole
+    # Jobs of the version before say what their own parts cost; the rest is priced as of today.
+    credits = {part.name: part.credits for part in known}
+    return tuple(replace(part, credits=credits.get(part.name, part.credits)) for part in whole)
+
+
+def _chain_so_far(parent: JobFamily, materials: Sequence[Material]) -> RetryChain:
+    """The parent's chain with what the parent itself has used."""
+    job = parent.job
+    if job.chain is not None:
+        chain = job.chain
+    elif job.parent_job_id is None or job.regen_target is not None:
+        chain = RetryChain(whole=job.price, spent=())
+    else:
+        chain = _chain_of_before(parent, materials)
+    assert job.receipt is not None
+    made = {task.key for task in parent.tasks if task.status is TaskStatus.SUCCEEDED}
+    spent = pricing.add_receipt(chain.spent, job.price, job.receipt.parts, made)
+    return replace(chain, spent=spent)
+
+
+def _chain_of_before(parent: JobFamily, materials: Sequence[Material]) -> RetryChain:
+    """The chain of a retry of the version before, which kept only the price of what it made.
+
+    That price was the share of the whole that exists in the end, less the share that existed.
+    """
+    job = parent.job
+    if _is_regeneration(job.price):
+        return RetryChain(whole=job.price, spent=())
+    inherited = {output.key for output in parent.inherited}
+    own = {part.name: part for part in job.price}
+    whole = _whole_price(job, (), materials)
+    spent = []
+    for part in whole:
+        used = part.used(inherited)
+        if part.name in own:
+            used = part.used(inherited.union(own[part.name].promised)) - own[part.name].credits
+        keys = tuple(sorted(inherited.intersection(part.promised)))
+        spent.append(SpentPart(name=part.name, credits=max(0, used), keys=keys))
+    return RetryChain(whole=whole, spent=tuple(spent))
 
 
 def keys_to_make(
@@ -118,7 +211,8 @@ def keys_to_make(
 ) -> tuple[str, ...]:
     """Every task that the missing promised outputs need, in the order of the plan.
 
-    What exists is not made again, and what needs something refused is not tried.
+    What exists is not made again, and what needs something refused is not tried. A promise that
+    the recipe does not plan any more is left out.
     """
     needs = {spec.key: spec.needs for spec in specs}
 
@@ -127,24 +221,11 @@ def keys_to_make(
         return {key}.union(*(closure(need) for need in missing))
 
     wanted: set[str] = set()
-    for key in promised - made:
+    for key in (promised - made) & needs.keys():
         needed = closure(key)
         if not needed & refused:
             wanted |= needed
     return tuple(spec.key for spec in specs if spec.key in wanted)
-
-
-def price_of_missing(
-    price: Sequence[PricePart], made: frozenset[str], keys: frozenset[str]
-) -> tuple[PricePart, ...]:
-    """For each part what it will have earned with ``keys``, less what it has earned already."""
-    parts = []
-    for part in price:
-        planned = tuple(key for key in part.promised if key in keys and key not in made)
-        if planned:
-            credits = part.used(made | keys) - part.used(made)
-            parts.append(PricePart(name=part.name, credits=credits, promised=planned))
-    return tuple(parts)
 
 
 def _promised(price: Sequence[PricePart]) -> frozenset[str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
 from darkroom.adapters.storage import output_key
 from darkroom.bootstrap import App
 from darkroom.db import commit_one
@@ -64,6 +66,7 @@ class HandedOver:
     """The run's id at the provider; None when it may or may not have taken the request."""
 
 
+logger = Logger()
 MADE_NOW, CACHED = "succeeded", "cached"
 
 
@@ -76,7 +79,7 @@ class Made:
     """``MADE_NOW``, or ``CACHED`` when they were made before."""
 
 
-CRASHED = Failure(code="INTERNAL", message="Something went wrong while making it.")
+CRASHED = Failure(code="INTERNAL")
 # Not refused for what it asks: the same request can be made when somebody has mended this.
 MENDABLE = frozenset({"PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "BAD_RESULT"})
 
@@ -154,8 +157,10 @@ def _make(app: App, asked: Asked, workdir: Path) -> Made | HandedOver:
 def fail_for(app: App, asked: Asked, error: TransientProviderError | PermanentProviderError) -> str:
     """Record that the attempt has failed for this reason; returns which kind of reason it is."""
     task = asked.task
-    failure = Failure(code=error.error_code, message=error.detail or "It could not be made.")
-    notes = note(app, asked, "failed", error_code=error.error_code)
+    failure = Failure(code=error.error_code)
+    # For operators; the task's owner is told the sentence of the code.
+    logger.warning("attempt_failed", provider=task.provider, code=failure.code, detail=error.detail)
+    notes = note(app, asked, "failed", error_code=error.error_code, detail=error.detail)
     other = next_provider(task, error)
     if isinstance(error, TransientProviderError) or other is not None:
         wait_seconds = 0.0
@@ -287,12 +292,13 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         style=artifact.extra.get("style"),
         role=artifact.extra.get("role"),
         language=artifact.extra.get("language"),
+        note=artifact.extra.get("note"),
     )
 
 
 def _storage_key(task: Task, suffix: str, place: int) -> str:
     numbered = suffix if place == 1 else f"-{place}{suffix}"
-    return output_key(task.account_id, task.job_id, task.key, task.attempts, numbered)
+    return output_key(task.owner, task.job_id, task.key, task.attempts, numbered)
 
 
 def _output(task: Task, place: int, storage_key: str, **facts: Any) -> Output:

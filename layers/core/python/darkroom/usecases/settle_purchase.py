@@ -12,6 +12,7 @@ from darkroom.credits.model import PURCHASE_PRIORITY, Grant, Reason
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.expire_grants import expire_due_first
@@ -102,7 +103,9 @@ def _credits(pack: str | None, amount: int | None, currency: str | None) -> int:
     if (pack is None) == (amount is None):
         raise InvalidInput(
             "one of pack and amount",
-            fields=[{"path": "pack", "message": "send exactly one of pack and amount"}],
+            fields=[
+                problem(path, "EXACTLY_ONE", fields="pack, amount") for path in ("pack", "amount")
+            ],
         )
     if pack is not None:
         chosen = pricing.get_pack(pack)

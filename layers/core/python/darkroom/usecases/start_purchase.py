@@ -11,6 +11,7 @@ from darkroom.bootstrap import App
 from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
 from darkroom.payments.polling import scheduled
 from darkroom.payments.ports import AttemptSpent, Checkout, PaymentGateway
@@ -89,7 +90,7 @@ def _wanted(
 ) -> Purchase:
     if pack is None or amount is not None:
         raise InvalidInput(
-            "packs only", fields=[{"path": "pack", "message": "send pack; amount is for tests"}]
+            "packs only", fields=[problem("amount", "TEST_ONLY"), problem("pack", "REQUIRED")]
         )
     chosen = pricing.get_pack(pack)
     asked = currency or app.settings.currency

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap import App
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
@@ -12,8 +13,9 @@ from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
-from darkroom.kernel.errors import NotFound
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart
+from darkroom.usecases.end_unreadable import UNREADABLE
 from darkroom.usecases.open_account import open_account
 from darkroom.usecases.requests import Command
 from darkroom.usecases.submit_job import Submission, charged, replay, submit
@@ -25,7 +27,8 @@ def submit_child(
     """Queue the child that ``build`` makes of the parent and an id, and tell the parent.
 
     Raises:
-        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); what ``build`` raises.
+        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); Conflict: JOB_UNREADABLE,
+        the parent was damaged; what ``build`` raises.
     """
     child_id = call.id_for(app.ids, "job")
 
@@ -45,13 +48,24 @@ def submit_child(
             wallet = open_account(app, call.account_id)
         else:
             wallet = credits_store.to_wallet(wallet_item)
-        child = replace(build(parent, child_id), created_by=call.operation)
+        child = replace(_built(build, parent, child_id), created_by=call.operation)
         adopt = jobs_store.adopt_write(parent.job, child_id)
         return submit(
             app, draft=None, job=child, wallet=wallet, operation=call.operation, also=[adopt]
         )
 
     return charged(app, call.account_id, attempt)
+
+
+def _built(build: Callable[[JobFamily, str], Job], parent: JobFamily, child_id: str) -> Job:
+    receipt = parent.job.receipt
+    was_damaged = receipt is not None and receipt.reason == UNREADABLE.code
+    try:
+        return build(parent, child_id)
+    except (InvalidInput, ValueError, TypeError, LookupError, AttributeError) as error:
+        if not (was_damaged or parent.unreadable):
+            raise
+        raise Conflict("what it was made from is lost", code="JOB_UNREADABLE") from error
 
 
 def blank_child(
@@ -74,6 +88,8 @@ def blank_child(
         created_at=now,
         updated_at=now,
         language=parent.language,
+        source_name=parent.source_name,
+        owner_tag=owner_tag(app.signing_secret.value, parent.account_id),
         device_id=parent.device_id,
         template_id=parent.template_id,
         combination=parent.combination,

@@ -1,7 +1,7 @@
 """Reserve and queue: the one way in which a job starts, whoever asks for it.
 
-Wallet, ledger entry and job change in one transaction; planning, queue messages, events and
-template assignments are projections of it.
+Wallet, ledger entry and job change in one transaction, with the template assignment when there
+was none; planning, queue messages and events are projections of it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from darkroom.kernel.limits import (
     LANE_CHECK_SECONDS,
     QUEUED_LIMIT_SECONDS,
     SWEEP_ITEMS_LIMIT,
-    SWEEP_PAGE_LIMIT,
     WAITING_GRACE_SECONDS,
 )
 from darkroom.providers.routes import LATER
@@ -35,6 +34,7 @@ from darkroom.usecases.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.ask_provider import Asked, note
 from darkroom.usecases.dispatch_task import dispatch_look
+from darkroom.usecases.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.erase_job import erase_job
 from darkroom.usecases.join_album import join_album
 from darkroom.usecases.keep_pictures import keep_pictures
@@ -42,33 +42,21 @@ from darkroom.usecases.plan_job import plan_job
 from darkroom.usecases.project_job import project_job
 from darkroom.usecases.project_share import settle_share
 from darkroom.usecases.run_task import model_of
+from darkroom.usecases.sweep_items import OnError, sweep_items
 
-LEASE_LOST = Failure(code="LEASE_EXPIRED", message="The attempt did not finish in time.")
-RUN_LOST = Failure(code="PROVIDER_TIMEOUT", message="It took too long.")
-JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT", message="The job took too long and was ended.")
-QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT", message="The job waited too long to start.")
+LEASE_LOST = Failure(code="LEASE_EXPIRED")
+RUN_LOST = Failure(code="PROVIDER_TIMEOUT")
+JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT")
+QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT")
 
 
-def sweep_jobs(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
-    """Handle what is due now; returns how often each thing was done.
-
-    One item that fails is reported to ``on_error`` and stays due; it never stops the others.
-    """
+def sweep_jobs(app: App, on_error: OnError) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done."""
     done: Counter[str] = Counter()
+    handle = functools.partial(_handle, app)
     for shard in jobs_items.due_shards():
-        handled = 0
-        while handled < SWEEP_ITEMS_LIMIT:
-            due = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_PAGE_LIMIT)
-            before = handled
-            for job_id, sort_key in due:
-                try:
-                    done[_handle(app, job_id, sort_key)] += 1
-                    handled += 1
-                except Exception as error:
-                    on_error(f"{job_id} {sort_key}", error)
-                    done["error"] += 1
-            if len(due) < SWEEP_PAGE_LIMIT or handled == before:
-                break
+        found = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+        done += sweep_items(app, found, handle, on_error)
     return done
 
 
@@ -79,6 +67,9 @@ def _handle(app: App, job_id: str, sort_key: str) -> str:
     family = jobs_store.find_family(job_id)
     if family is None:
         return "erased" if erase_job(app, job_id) else "gone"
+    if must_end(family):
+        end_unreadable(app, job_id)
+        return "unreadable"
     if sort_key == jobs_items.JOB_KEY:
         return _handle_job(app, family)
     task = family.task(sort_key.removeprefix(jobs_items.TASK_PREFIX))
@@ -91,7 +82,8 @@ def _handle_job(app: App, family: JobFamily) -> str:
         project_job(app, job)
         join_album(app, family.tasks)
         keep_pictures(app, family.tasks)
-        _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
+        if job.next_check_at is not None:
+            _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
         return "projected"
     queued_at = job.queued_at or job.created_at
     if now >= queued_at + timedelta(seconds=JOB_LIMIT_SECONDS):

@@ -6,8 +6,8 @@ harmless: an asset leaves the index of due ones only by the write that handles i
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 
 from darkroom.assets import model
@@ -16,35 +16,20 @@ from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
-from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT, SWEEP_PAGE_LIMIT
+from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT
 from darkroom.uploads.failures import UploadFailure, message_of
 from darkroom.usecases.complete_upload import join_upload
 from darkroom.usecases.count_upload import counted_writes
 from darkroom.usecases.create_upload import key_of
 from darkroom.usecases.delete_asset import erase_finally
 from darkroom.usecases.project_asset import ask_for_check, project_asset
+from darkroom.usecases.sweep_items import OnError, sweep_items
 
 
-def sweep_uploads(app: App, on_error: Callable[[str, Exception], None]) -> Counter[str]:
-    """Handle what is due now; returns how often each thing was done.
-
-    One asset that fails is reported to ``on_error`` and stays due; it never stops the others.
-    """
-    done: Counter[str] = Counter()
-    handled = 0
-    while handled < SWEEP_ITEMS_LIMIT:
-        due = assets_store.list_due(app.clock.now(), limit=SWEEP_PAGE_LIMIT)
-        before = handled
-        for account_id, asset_id in due:
-            try:
-                done[_handle(app, account_id, asset_id)] += 1
-                handled += 1
-            except Exception as error:
-                on_error(asset_id, error)
-                done["error"] += 1
-        if len(due) < SWEEP_PAGE_LIMIT or handled == before:
-            break
-    return done
+def sweep_uploads(app: App, on_error: OnError) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done."""
+    found = assets_store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+    return sweep_items(app, found, functools.partial(_handle, app), on_error)
 
 
 def _handle(app: App, account_id: str, asset_id: str) -> str:

@@ -12,8 +12,8 @@ from darkroom.kernel.errors import NotFound
 from darkroom.usecases.project_share import share_event
 
 
-def view_share(app: App, token: str) -> JobFamily:
-    """The shared job; each call is a view.
+def find_shared(app: App, token: str) -> JobFamily:
+    """The shared job; looking at it so is no view.
 
     Raises:
         NotFound: the link is malformed, unknown, expired or revoked, or its job was deleted;
@@ -27,6 +27,16 @@ def view_share(app: App, token: str) -> JobFamily:
     family = jobs_store.find_family(share.job_id)
     if family is None:
         raise NotFound("no such share")
+    return family
+
+
+def view_share(app: App, token: str) -> JobFamily:
+    """The shared job; each call is a view.
+
+    Raises:
+        what ``find_shared`` raises.
+    """
+    family, now = find_shared(app, token), app.clock.now()
     # A view changes nothing else, so there is no transaction that it could be derived from.
     event = share_event(family.job, "share_viewed", at=now, mark=app.ids.token())
     commit([record_write(event, retention_days=app.settings.event_retention_days)])

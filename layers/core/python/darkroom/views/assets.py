@@ -11,23 +11,13 @@ from darkroom.bootstrap import App
 from darkroom.jobs import listing
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.clock import to_iso
+from darkroom.kernel.media_types import suffixes_of
 from darkroom.uploads.failures import failure_of, message_of
 from darkroom.uploads.parts import part_length
 from darkroom.usecases.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
 
-_SUFFIXES_OF = {
-    "image/jpeg": (".jpg", ".jpeg"),
-    "image/png": (".png",),
-    "image/webp": (".webp",),
-    "video/mp4": (".mp4", ".m4v"),
-    "video/quicktime": (".mov",),
-    "video/webm": (".webm",),
-    "audio/mpeg": (".mp3",),
-    "audio/wav": (".wav",),
-    "audio/mp4": (".m4a",),
-}
 _JPEG = "image/jpeg"
 
 
@@ -134,7 +124,7 @@ def _part(number: int, size_bytes: int, etag: str) -> dict[str, Any]:
 def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
     if key is None:
         return None
-    name, suffixes = PurePosixPath(asset.filename), _SUFFIXES_OF[mime_type]
+    name, suffixes = PurePosixPath(asset.filename), suffixes_of(mime_type)
     # The clean copy may be of another type than what was sent.
     file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
     return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)

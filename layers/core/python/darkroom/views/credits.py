@@ -43,6 +43,8 @@ def get_account(account_id: str) -> dict[str, Any]:
         "held": wallet.held,
         "debt": wallet.debt,
         "version": wallet.version,
+        "frozen": wallet.frozen is not None,
+        "frozenReason": wallet.frozen,
     }
 
 
@@ -57,7 +59,8 @@ def list_transactions(
 
 
 def get_pricing(currency: str) -> dict[str, Any]:
-    """Packs with their price in ``currency`` and in all others, and what things cost."""
+    """Packs with their price in ``currency`` and in all others, what things cost, and the rules
+    by which jobs are charged, in words."""
     return {
         "packs": [
             {
@@ -73,6 +76,7 @@ def get_pricing(currency: str) -> dict[str, Any]:
             for pack in pricing.packs()
         ],
         "costs": dict(pricing.costs()),
+        "notes": [dict(note) for note in pricing.notes()],
     }
 
 

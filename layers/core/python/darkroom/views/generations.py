@@ -16,7 +16,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.open_account import ensure_wallet
-from darkroom.views.jobs import output_detail
+from darkroom.views.jobs import failure_detail, output_detail
 
 Position = tuple[str, str, int]
 """The place of the last job that is listed whole; the job after it that is listed in part, and
@@ -27,7 +27,7 @@ _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
 
 
 def list_generations(
-    app: App, account_id: str, *, limit: int, after: Position | None
+    app: App, account_id: str, *, limit: int, after: Position | None, language: str
 ) -> tuple[dict[str, Any], Position | None]:
     """Tasks, those of the newest job first and in a job the last first; and where to go on.
 
@@ -47,7 +47,7 @@ def list_generations(
                     continue
                 if len(items) == limit:
                     return _history(app, account_id, items), (whole, partial_id, number)
-                items.append(_generation(app, job, tasks, task))
+                items.append(_generation(app, job, tasks, task, language))
                 partial_id, number = job.job_id, task.number
             whole = list_key(job)
         looked += len(page.jobs)
@@ -66,7 +66,9 @@ def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str
     return {"items": items, "remainingCredits": wallet.balance}
 
 
-def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task) -> dict[str, Any]:
+def _generation(
+    app: App, job: Job, tasks: Sequence[Task], task: Task, language: str
+) -> dict[str, Any]:
     made = task.outputs[0] if task.outputs else None
     name = made.output_id if made else first_output_id(task)
     shape: dict[str, Any] = {
@@ -79,9 +81,7 @@ def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task) -> dict[s
         "url": output_detail(app, job, made)["downloadUrl"] if made else None,
         "selected": job.selected_output in {output.output_id for output in task.outputs},
         "creditsUsed": credits_by_key(job, tasks).get(task.key, 0),
-        "error": {"message": task.failure.message, "code": task.failure.code}
-        if task.failure
-        else None,
+        "error": failure_detail(task.failure, language) if task.failure else None,
         "createdAt": to_iso(job.queued_at or job.created_at),
     }
     return {field: value for field, value in shape.items() if value is not None}

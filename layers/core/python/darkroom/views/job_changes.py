@@ -18,8 +18,8 @@ from typing import Any
 
 from darkroom.bootstrap import App
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.reading import JobChange
 from darkroom.jobs.states import FINAL_JOB
-from darkroom.jobs.store import JobChange
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import (
     CHANGES_PER_MILLISECOND,

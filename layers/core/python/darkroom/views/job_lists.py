@@ -20,22 +20,25 @@ COLUMNS = (
     "jobId", "recipe", "status", "created", "started", "finished", "durationSeconds",
     "creditsReserved", "creditsUsed", "creditsRefunded", "progress", "fileNames", "errorCode",
 )  # fmt: skip
+BYTE_ORDER_MARK = "\ufeff"
 _RUNS = frozenset("=+-@\t\r\n")
 _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 
 
 def list_jobs(
-    account_id: str, filters: Filters, *, limit: int, after: Position | None
+    account_id: str, filters: Filters, *, limit: int, after: Position | None, language: str
 ) -> tuple[list[dict[str, Any]], Position | None]:
     """A page of jobs without their tasks, outputs and timelines, and where to go on."""
     page = listing.read_page(account_id, filters, limit=limit, after=after)
-    return [job_summary(job) for job in page.jobs], page.position
+    return [job_summary(job, language=language) for job in page.jobs], page.position
 
 
 def to_csv(account_id: str, page: Page) -> str:
     """The jobs of a page as a spreadsheet reads them: a header, and a row for each."""
     files = find_files(account_id, page.jobs)
-    text = io.StringIO()
+    text = io.StringIO(newline="")
+    # Without the mark spreadsheets take UTF-8 for an older encoding.
+    text.write(BYTE_ORDER_MARK)
     rows = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(COLUMNS)
     for job in page.jobs:

@@ -8,7 +8,9 @@ from typing import Any
 
 from darkroom.bootstrap import App
 from darkroom.jobs import store
-from darkroom.jobs.model import Job, JobFamily, Output, Task
+from darkroom.jobs.failures import failure_sentence
+from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
+from darkroom.jobs.naming import file_name_of, shown_key, shown_type
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import NotFound
@@ -27,26 +29,29 @@ def get_family(account_id: str, job_id: str) -> JobFamily:
     return family
 
 
-def etag(app: App, family: JobFamily) -> str:
-    """Changes whenever the answer does; also in time for links to be renewed before they end."""
-    state = [str(family.job.version)]
+def etag(app: App, family: JobFamily, *, language: str = "") -> str:
+    """Changes whenever the answer does; also in time for links to be renewed before they end.
+
+    ``language`` matters where sentences are part of the answer: a draft has none.
+    """
+    state = [str(family.job.version), language]
     state += [f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks]
     if family.outputs:
         state.append(str(to_epoch_seconds(app.clock.now()) // (DOWNLOAD_URL_SECONDS // 2)))
     return f'"{hashlib.sha256("|".join(state).encode()).hexdigest()[:32]}"'
 
 
-def job_detail(app: App, family: JobFamily) -> dict[str, Any]:
+def job_detail(app: App, family: JobFamily, *, language: str) -> dict[str, Any]:
     job = family.job
     return {
-        **job_summary(job),
-        "tasks": [_task(task) for task in family.tasks],
+        **job_summary(job, language=language),
+        "tasks": [_task(task, language) for task in family.tasks],
         "outputs": [output_detail(app, job, output) for output in family.outputs],
         "timeline": _timeline(job),
     }
 
 
-def job_summary(job: Job) -> dict[str, Any]:
+def job_summary(job: Job, *, language: str) -> dict[str, Any]:
     mode = job.recipe if job.combination is not None or job.recipe in _MODES else None
     shape = {
         "jobId": job.job_id,
@@ -60,7 +65,7 @@ def job_summary(job: Job) -> dict[str, Any]:
         "regenClipNo": job.regen_clip_no,
         "priority": job.priority or None,
         "creditsReserved": job.reserved,
-        "receipt": job_receipt(job),
+        "receipt": job_receipt(job, language=language),
         "progress": {
             "completed": job.progress.completed,
             "failed": job.progress.failed,
@@ -78,7 +83,7 @@ def job_summary(job: Job) -> dict[str, Any]:
 _MODES = frozenset({"quick", "story", "trailer"})
 
 
-def job_receipt(job: Job) -> dict[str, Any]:
+def job_receipt(job: Job, *, language: str) -> dict[str, Any]:
     """The same numbers per part as in total; parts add up."""
     used = job.receipt.parts if job.receipt else (0,) * len(job.price)
     parts = [
@@ -98,31 +103,35 @@ def job_receipt(job: Job) -> dict[str, Any]:
     }
     if job.receipt is not None and job.receipt.reason is not None:
         receipt["reason"] = job.receipt.reason
+        receipt["message"] = failure_sentence(job.receipt.reason, language)
+    if job.receipt is not None and job.receipt.note is not None:
+        receipt["note"] = job.receipt.note
     return receipt
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task, language: str) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "key": task.key,
         "kind": task.kind,
         "status": task.status.value,
         "attempts": task.attempts,
         "provider": task.provider or None,
-        "error": {"message": task.failure.message, "code": task.failure.code}
-        if task.failure
-        else None,
+        "error": failure_detail(task.failure, language) if task.failure else None,
         "startedAt": _iso(task.started_at),
         "finishedAt": _iso(task.finished_at),
     }
     return {name: value for name, value in shape.items() if value is not None}
 
 
+def failure_detail(failure: Failure, language: str) -> dict[str, str]:
+    return {"message": failure_sentence(failure.code, language), "code": failure.code}
+
+
 def output_detail(app: App, job: Job, output: Output) -> dict[str, Any]:
-    suffix = output.storage_key.rpartition(".")[2]
     shape: dict[str, Any] = {
         "outputId": output.output_id,
-        "key": output.key,
-        "type": output.type,
+        "key": shown_key(output),
+        "type": shown_type(output),
         "mimeType": output.mime_type,
         "sizeBytes": output.size_bytes,
         "width": output.width,
@@ -135,7 +144,7 @@ def output_detail(app: App, job: Job, output: Output) -> dict[str, Any]:
         "inheritedFrom": output.inherited_from,
         "downloadUrl": app.storage.download_url(
             output.storage_key,
-            file_name=f"{job.recipe}-{output.key}.{suffix}",
+            file_name=file_name_of(job, output),
             mime_type=output.mime_type,
         ),
     }

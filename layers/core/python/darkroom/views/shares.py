@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from darkroom.bootstrap import App
-from darkroom.jobs.model import JobFamily
+from darkroom.jobs.model import JobFamily, Output
+from darkroom.jobs.naming import file_name_of, shown_type
+from darkroom.kernel import catalogue
+from darkroom.kernel.errors import NotFound
 from darkroom.views.jobs import output_detail
 
 _HIDDEN = frozenset({"outputId", "inheritedFrom"})
+# What captions are made from on the way; of use to their owner only.
+_STEPS = frozenset({"transcript", "audio"})
+_PLACE = re.compile(r"_0*([0-9]+)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFile:
+    """One output as the public page shows it."""
+
+    number: int
+    """Its place among all outputs of the job, from 1: how links name it."""
+    kind: str
+    """``video``, ``image``, ``audio`` or ``file``."""
+    type: str
+    place: int | None
+    """``clip_2`` is the second of its kind."""
+    file_name: str
+    mime_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+    duration_ms: int | None
 
 
 def shared_outputs(app: App, family: JobFamily) -> list[dict[str, Any]]:
@@ -17,3 +45,53 @@ def shared_outputs(app: App, family: JobFamily) -> list[dict[str, Any]]:
     return [
         {name: value for name, value in detail.items() if name not in _HIDDEN} for detail in details
     ]
+
+
+def shared_files(family: JobFamily) -> Iterator[SharedFile]:
+    """The outputs worth showing, in the order of the job."""
+    has_documents = any(_kind(output) == "file" for output in family.outputs)
+    for number, output in enumerate(family.outputs, start=1):
+        if has_documents and shown_type(output) in _STEPS:
+            continue
+        place = _PLACE.search(output.key)
+        yield SharedFile(
+            number=number,
+            kind=_kind(output),
+            type=output.type,
+            place=int(place[1]) if place else None,
+            file_name=file_name_of(family.job, output),
+            mime_type=output.mime_type,
+            size_bytes=output.size_bytes,
+            width=output.width,
+            height=output.height,
+            duration_ms=output.duration_ms,
+        )
+
+
+def shared_link(app: App, family: JobFamily, number: int, *, inline: bool) -> str:
+    """A short-lived link to the output of this number.
+
+    Raises:
+        NotFound.
+    """
+    if not 1 <= number <= len(family.outputs):
+        raise NotFound("no such file")
+    output = family.outputs[number - 1]
+    return app.storage.download_url(
+        output.storage_key,
+        file_name=file_name_of(family.job, output),
+        mime_type=output.mime_type,
+        inline=inline,
+    )
+
+
+def share_title(family: JobFamily, language: str) -> str:
+    """What kind of thing was shared, for people."""
+    labels = catalogue.read("recipes.json")["modes"]
+    label: str = labels.get(family.job.recipe, {}).get(language, family.job.recipe)
+    return label
+
+
+def _kind(output: Output) -> str:
+    kind = output.mime_type.partition("/")[0]
+    return kind if kind in ("video", "image", "audio") else "file"

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.due import DueItem, due_fields, due_index, due_moment, query_due
+from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+from darkroom.kernel.errors import Conflict, DarkroomError
 from darkroom.kernel.limits import RECEIVED_TTL_DAYS
 
 
@@ -27,7 +27,6 @@ class Received:
     payment_id: str | None
     received_at: datetime
     is_handled: bool = False
-    tries: int = 0
     next_check_at: datetime | None = None
 
 
@@ -54,9 +53,9 @@ def find_received(event_id: str) -> Received | None:
         return None
 
 
-def list_due(until: datetime, *, limit: int) -> list[str]:
-    """Ids of events whose next try is due by ``until``, oldest first."""
-    return [item.event_id for item in query_due(ReceivedItem.due, until, limit=limit)]
+def list_due(until: datetime, *, limit: int) -> list[Due]:
+    """Events (by id) whose next try is due by ``until``, oldest first."""
+    return list_due_items(ReceivedItem.due, until, limit=limit)
 
 
 def receive_write(event: Received) -> Write:
@@ -97,37 +96,6 @@ def handled_write(event_id: str) -> Write:
     )
 
 
-def again_write(event: Received, later: datetime) -> Write:
-    """A try failed: the next one is at ``later``."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("somebody else tries as well")
-
-    return update(
-        ReceivedItem(event.event_id),
-        [
-            ReceivedItem.tries.set(event.tries + 1),
-            ReceivedItem.next_check_at.set(to_epoch_seconds(later)),
-        ],
-        condition=(ReceivedItem.status == "received") & (ReceivedItem.tries == event.tries),
-        refused=refused,
-    )
-
-
-def postpone_write(event_id: str, later: datetime) -> Write:
-    """Try the event again at ``later``; needs no readable record."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the event is not due any more")
-
-    return update(
-        ReceivedItem(event_id),
-        [ReceivedItem.next_check_at.set(to_epoch_seconds(later))],
-        condition=ReceivedItem.next_check_at.exists(),
-        refused=refused,
-    )
-
-
 def _to_received(item: ReceivedItem) -> Received:
     return Received(
         event_id=item.event_id,
@@ -137,6 +105,5 @@ def _to_received(item: ReceivedItem) -> Received:
         payment_id=item.payment_id,
         received_at=from_iso(item.received_at),
         is_handled=item.status == "handled",
-        tries=int(item.tries),
         next_check_at=due_moment(item),
     )

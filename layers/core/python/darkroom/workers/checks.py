@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import PHOTO_LIMIT_BYTES
 from darkroom.uploads.ports import (
     CleanFile,
@@ -88,7 +89,7 @@ def check_media(source: Path, workdir: Path, /) -> CleanUpload:
     try:
         media = inspect_and_rewrite(source, workdir)
     except MediaRejected as error:
-        raise UploadRefused(error.detail, code=error.error_code) from error
+        raise _refused(error) from error
     return _of_media(media, media.path)
 
 
@@ -99,8 +100,14 @@ def probe_media(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
     try:
         media = probe(url, size_bytes, workdir)
     except MediaRejected as error:
-        raise UploadRefused(error.detail, code=error.error_code) from error
+        raise _refused(error) from error
     return _of_media(media, None)
+
+
+def _refused(error: DarkroomError) -> UploadRefused:
+    """The asset gets the code; what exactly was wrong is in the log only."""
+    logger.warning("media_refused", code=error.error_code, reason=error.detail)
+    return UploadRefused(error.detail, code=error.error_code)
 
 
 def _of_media(media: CleanMedia, path: Path | None) -> CleanUpload:
@@ -110,7 +117,7 @@ def _of_media(media: CleanMedia, path: Path | None) -> CleanUpload:
     return CleanUpload(
         kind=media.kind,
         mime_type=media.mime_type,
-        copy=CleanFile(name=media.path.name, mime_type=media.mime_type, path=path),
+        copy=CleanFile(name=media.path.name, mime_type=media.clean_mime_type, path=path),
         thumbnail=thumbnail,
         width=media.width,
         height=media.height,

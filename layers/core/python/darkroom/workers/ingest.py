@@ -17,6 +17,7 @@ from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
+from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CheckUpload, FindFaces
 from darkroom.usecases.count_faces import count_faces
 from darkroom.usecases.ingest_upload import IGNORED, ingest_upload
@@ -34,10 +35,8 @@ class Subject:
     lane: str
     account_id: str
     asset_id: str
-
-    @property
-    def key(self) -> str:
-        return quarantine_key(self.lane, self.account_id, self.asset_id)
+    owner: str | None = None
+    """Of the key that a storage event named."""
 
 
 def handle_ingest_message(
@@ -81,7 +80,14 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
     finder = find or (in_small(app.face_finder) if app.face_finder else faces_in)
     pictures = partial(check_picture, find=finder)
     standard: CheckUpload = pictures if subject.lane == IMAGE_LANE else check_media
-    outcome = ingest_upload(app, check or standard, lane=subject.lane, probe=probe_media, **owner)
+    outcome = ingest_upload(
+        app,
+        check or standard,
+        lane=subject.lane,
+        owner=subject.owner,
+        probe=probe_media,
+        **owner,
+    )
     if outcome == IGNORED and subject.lane == IMAGE_LANE:
         # Checked before: then the message may be somebody's question for its faces.
         counted = count_faces(app, finder, **owner)
@@ -123,14 +129,17 @@ def _created_keys(notices: Any) -> list[str]:
 
 
 def _subject_of(key: str) -> Subject | None:
-    """What was to be uploaded under a key that the server made, else None."""
+    """What was to be uploaded under a key that the server made, else None.
+
+    Keys of the version before name the account itself.
+    """
     lane, _, rest = key.removeprefix(QUARANTINE).partition("/")
-    account_id, _, asset_id = rest.rpartition("/")
-    subject = Subject(lane=lane, account_id=account_id, asset_id=asset_id)
-    made_here = lane in LANES and key == subject.key
-    if not made_here or not account_id or not is_id(asset_id, ASSET_PREFIX):
+    owner, _, asset_id = rest.rpartition("/")
+    made_here = lane in LANES and key == quarantine_key(lane, owner, asset_id)
+    if not made_here or not owner or not is_id(asset_id, ASSET_PREFIX):
         return None
-    return subject
+    account_id = find_owner(owner) or owner
+    return Subject(lane=lane, account_id=account_id, asset_id=asset_id, owner=owner)
 
 
 def _discard(app: App, key: str) -> str:

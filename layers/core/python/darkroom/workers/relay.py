@@ -17,14 +17,16 @@ from darkroom.bootstrap import App
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.items import InputsItem, JobItem, ShareItem, TaskItem
-from darkroom.jobs.model import Job
+from darkroom.jobs.items import JobItem, ShareItem, TaskItem
+from darkroom.jobs.model import Job, Task
+from darkroom.jobs.reading import Read, read_job, read_task
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.payments import store as payments_store
 from darkroom.usecases.admit_tasks import admit_tasks
 from darkroom.usecases.begin_job import begin_job
 from darkroom.usecases.delete_asset import erase_asset
 from darkroom.usecases.dispatch_task import dispatch_look, dispatch_stop
+from darkroom.usecases.end_unreadable import end_unreadable
 from darkroom.usecases.erase_job import erase_job
 from darkroom.usecases.index_job import index_again, index_file, is_called_otherwise
 from darkroom.usecases.join_album import join_album
@@ -52,7 +54,9 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
         return "reference_photo"
     if "assetId" in new and "deletedAt" in new:
         grave = assets_store.to_grave(_item(assets_store.GraveItem, new))
-        erase_asset(app, grave.account_id, grave.asset_id, upload_id=grave.upload_id)
+        erase_asset(
+            app, grave.account_id, grave.asset_id, owner=grave.owner, upload_id=grave.upload_id
+        )
         return "erased"
     if "assetId" in new:
         _handle_asset(app, _asset(new), _asset(old) if old else None)
@@ -62,11 +66,19 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
         erase_job(app, new["pk"]["S"])
         return "erased"
     if sort_key == jobs_items.JOB_KEY:
-        return _handle_job(app, _job(new), _job(old) if old else None)
+        job = _job(new)
+        if job.unreadable:
+            return _handle_unreadable(app, new)
+        return _handle_job(app, job.value, _job(old).value if old else None)
     if sort_key.startswith(jobs_items.TASK_PREFIX):
-        return _handle_task(app, new, old)
+        task = read_task(_item(TaskItem, new))
+        if task.unreadable:
+            return _handle_unreadable(app, new)
+        return _handle_task(app, task.value, read_task(_item(TaskItem, old)).value if old else None)
     if sort_key.startswith(jobs_items.SHARE_PREFIX):
-        project_share(app, share_store.to_share(_item(ShareItem, new)))
+        share = share_store.read_share(_item(ShareItem, new))
+        if not share.unreadable:
+            project_share(app, share.value)
         return "share"
     return "ignored"
 
@@ -102,9 +114,13 @@ def _measure(job: Job, before: Job | None) -> None:
         metrics.add_metric(name="CreditsRefunded", unit=MetricUnit.Count, value=refunded)
 
 
-def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
-    task = jobs_items.task_from_item(_item(TaskItem, new))
-    before = jobs_items.task_from_item(_item(TaskItem, old)) if old else None
+def _handle_unreadable(app: App, new: RawImage) -> str:
+    """The record of a damaged item leads to the end of its job, and is not projected."""
+    end_unreadable(app, new["pk"]["S"])
+    return "unreadable"
+
+
+def _handle_task(app: App, task: Task, before: Task | None) -> str:
     # A task that became ready may go, and one that finished or waits for its next attempt makes
     # room; that a message was sent, or that one was claimed, changes nothing for the others.
     turn = (task.status, task.attempts, task.provider)
@@ -124,12 +140,9 @@ def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
     return "task"
 
 
-def _job(image: RawImage) -> Job:
+def _job(image: RawImage) -> Read[Job]:
     item = _item(JobItem, image)
-    inputs = None
-    if item.inputs is None:
-        inputs = jobs_store.find_inputs(item.pk) or InputsItem(inputs="{}")
-    return jobs_items.job_from_items(item, inputs)
+    return read_job(item, jobs_store.find_inputs(item.pk) if item.inputs is None else None)
 
 
 def _asset(image: RawImage) -> assets_store.Asset:

@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from darkroom.bootstrap import App
-from darkroom.workers.edge import logger
+from darkroom.db.damage import METRIC
+from darkroom.workers.edge import logger, metrics
 from darkroom.workers.relay import handle_record
+
+_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What code raises that meets something else than it was written for."""
 
 
 def handle_stream(app: App, event: dict[str, Any]) -> dict[str, Any]:
-    """Project each record; a failing one is reported, and the stream goes on from it.
+    """Project each record; one that fails for now is reported, and the stream goes on from it.
 
     The answer names the first failing record: DynamoDB streams retry from there
-    (``ReportBatchItemFailures``), so later records keep their order.
+    (``ReportBatchItemFailures``), so later records keep their order. A record that cannot be
+    understood will not be understood later either: it is reported and passed over, so that the
+    accounts behind it do not wait for it. The sweeper looks at its item when that is due.
     """
     done: Counter[str] = Counter()
     for record in event["Records"]:
         sequence = record["dynamodb"]["SequenceNumber"]
         try:
             done[handle_record(app, record)] += 1
+        except _NOT_UNDERSTOOD:
+            logger.exception("relay_record_passed_over", sequence=sequence)
+            metrics.add_metric(name=METRIC, unit=MetricUnit.Count, value=1)
+            done["passed_over"] += 1
         except Exception:
             logger.exception("relay_record_failed", sequence=sequence)
             return {"batchItemFailures": [{"itemIdentifier": sequence}]}

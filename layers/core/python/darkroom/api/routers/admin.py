@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.messages import message_for
 from darkroom.api.schemas import (
     AccountAnswer,
     AdjustAnswer,
@@ -30,11 +30,14 @@ from darkroom.api.schemas import (
 )
 from darkroom.bootstrap import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
-from darkroom.kernel.errors import DarkroomError, InvalidInput, NotFound
+from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.problems import problem
 from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
+from darkroom.usecases.freeze_account import freeze_account, unfreeze_account
 from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
@@ -58,7 +61,7 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> d
 
 @router.get(
     "/api/admin/audit",
-    responses=responses(AuditAnswer, 200, 401, 403),
+    responses=responses(AuditAnswer, 200, 401, 403, 404),
     response_model=None,
 )
 async def audit(
@@ -66,6 +69,8 @@ async def audit(
 ) -> dict[str, Any]:
     """Prove one account's wallet from its ledger, or everybody's, and name each breach."""
     caller.require_admin()
+    if account is not None and not is_key_text(account):
+        raise NotFound("no such account")
     report = audit_accounts(app, account)
     return {
         "accountsChecked": report.accounts_checked,
@@ -127,14 +132,10 @@ async def redrive_dead_letters(
     caller.require_admin()
 
     def one(dead_letter_id: str) -> dict[str, Any]:
-        try:
-            redrive(app, dead_letter_id)
-        except DarkroomError as error:
-            sentence = message_for(error.error_code, caller.language)
-            return {"ok": False, "code": error.error_code, "error": sentence}
-        return {"ok": True}
+        redrive(app, dead_letter_id)
+        return {}
 
-    return {"results": [{"id": each, **one(each)} for each in body.ids]}
+    return answer_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
 
 
 @router.patch(
@@ -148,10 +149,15 @@ async def patch_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Put an account on another plan."""
+    """Put an account on another plan, freeze its spending, or let it spend again."""
     caller.require_admin()
     views.get_account(accountId)
-    change_plan(app, account_id=accountId, plan=body.plan)
+    if body.plan is not None:
+        change_plan(app, account_id=accountId, plan=body.plan)
+    if body.frozen:
+        freeze_account(app, account_id=accountId, reason=body.reason or "")
+    elif body.frozen is not None:
+        unfreeze_account(app, account_id=accountId)
     return views.get_account(accountId)
 
 
@@ -229,6 +235,4 @@ def _moment(text: str, path: str) -> datetime:
     try:
         return from_iso(text)
     except ValueError as error:
-        raise InvalidInput(
-            "not a time", fields=[{"path": path, "message": "must be an ISO 8601 time"}]
-        ) from error
+        raise InvalidInput("not a time", fields=[problem(path, "BAD_TIME")]) from error

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Identifier, Request
+from darkroom.api.schemas import Answer, Composed, Identifier, Request
 from darkroom.kernel.limits import (
     ALBUM_POSITION_LIMIT,
     PAGE_DEFAULT,
@@ -21,6 +22,7 @@ from darkroom.kernel.limits import (
     TAG_LIMIT_CHARS,
     TAGS_LIMIT,
 )
+from darkroom.recipes.fields import broken
 from darkroom.usecases.add_to_album import put_into_album
 from darkroom.usecases.change_album import AlbumChange, change_album
 from darkroom.usecases.change_album_output import change_album_output
@@ -36,8 +38,8 @@ AlbumId = Annotated[str, Path(alias="albumId")]
 OutputId = Annotated[str, Path(alias="outputId")]
 # No control characters: names and labels are shown on one line.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Name = Annotated[str, _Line, Field(max_length=100)]
-Label = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Name = Annotated[str, Composed, _Line, Field(max_length=100)]
+Label = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
 
 
 class CreateAlbumRequest(Request):
@@ -75,10 +77,10 @@ class ChangeOutputRequest(Request):
 
 def _changing(body: Any, *, never_null: set[str]) -> Any:
     if not body.model_fields_set:
-        raise ValueError("send at least one field")
+        raise broken("NOTHING_TO_CHANGE", *map(to_camel, type(body).model_fields))
     nulls = {name for name in body.model_fields_set if getattr(body, name) is None}
     if nulls & never_null:
-        raise ValueError(f"{', '.join(sorted(nulls & never_null))} must not be null")
+        raise broken("NOT_NULL", *map(to_camel, sorted(nulls & never_null)))
     return body
 
 

@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints, model_validator
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.routers.bulk import answer_each
-from darkroom.api.schemas import Answer, Request
+from darkroom.api.schemas import Answer, Composed, Request
 from darkroom.assets import store
+from darkroom.assets.store import ASSET_PREFIX
+from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import (
     BULK_LIMIT,
     FOLDER_LIMIT_CHARS,
@@ -25,6 +27,7 @@ from darkroom.kernel.limits import (
     TAG_LIMIT_CHARS,
     TAGS_LIMIT,
 )
+from darkroom.recipes.fields import broken
 from darkroom.usecases.delete_asset import delete_asset
 from darkroom.usecases.describe_asset import describe_asset
 from darkroom.views import assets as views
@@ -35,8 +38,8 @@ _ROUTE = "assets"
 AssetId = Annotated[str, Path(alias="assetId")]
 # No control characters: labels are shown on one line, and lists are kept by them.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Tag = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS)]
-Folder = Annotated[str, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
+Tag = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Folder = Annotated[str, Composed, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
 Status = Literal["uploading", "checking", "uploaded", "failed"]
 Kind = Literal["image", "video", "audio"]
 Sort = Literal["newest", "oldest", "name", "duration"]
@@ -51,7 +54,7 @@ class AssetAnswer(Answer):
     """``downloadUrl`` is the clean copy; both links live 15 minutes.
 
     ``faces`` is missing while nobody has counted them. ``note`` says what is less than perfect
-    with a usable file: ``NO_THUMBNAIL`` or ``METADATA_KEPT``.
+    with a usable file: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
     """
 
     asset_id: str
@@ -84,6 +87,8 @@ class AssetPage(Answer):
 
 
 class AssetIdsRequest(Request):
+    answers_each = frozenset({"assetIds"})
+
     asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 
@@ -110,10 +115,10 @@ class DescribeRequest(Request):
     @model_validator(mode="after")
     def _names_something(self) -> DescribeRequest:
         if not self.model_fields_set:
-            raise ValueError("send at least one field")
+            raise broken("NOTHING_TO_CHANGE", "filename", "tags", "folder")
         nulls = {name for name in self.model_fields_set if getattr(self, name) is None}
         if nulls - {"folder"}:
-            raise ValueError(f"{', '.join(sorted(nulls - {'folder'}))} must not be null")
+            raise broken("NOT_NULL", *sorted(nulls - {"folder"}))
         return self
 
 
@@ -198,6 +203,12 @@ async def remove_assets(
         return {}
 
     def action() -> dict[str, Any]:
-        return answer_each(call, body.asset_ids, one, name="assetId")
+        return answer_each(
+            body.asset_ids,
+            one,
+            name="assetId",
+            knows=lambda each: is_id(each, ASSET_PREFIX),
+            language=call.language,
+        )
 
     return answer_once(app, call, raw, status=200, action=action)

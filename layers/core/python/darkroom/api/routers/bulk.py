@@ -1,4 +1,4 @@
-"""Many jobs at once: each is answered on its own, and one that fails spoils nothing."""
+"""Many jobs at once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.bulk import answer_each
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.messages import message_for
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas import (
     BulkAnswer,
@@ -20,7 +20,7 @@ from darkroom.api.schemas import (
     JobIdsRequest,
 )
 from darkroom.bootstrap import App
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.ids import is_id
 from darkroom.usecases.cancel_job import cancel_job
 from darkroom.usecases.confirm_job import confirm_draft
 from darkroom.usecases.draft_job import patch_draft
@@ -112,24 +112,13 @@ def _answer_all(
     app: App, call: Command, raw: dict[str, Any], one: Callable[[str], dict[str, Any]]
 ) -> JSONResponse:
     return answer_once(
-        app, call, raw, status=200, action=lambda: answer_each(call, raw["jobIds"], one)
+        app, call, raw, status=200, action=lambda: answer_each_job(call, raw["jobIds"], one)
     )
 
 
-def answer_each(
-    call: Command,
-    ids: Sequence[str],
-    one: Callable[[str], dict[str, Any]],
-    *,
-    name: str = "jobId",
+def answer_each_job(
+    call: Command, job_ids: Sequence[str], one: Callable[[str], dict[str, Any]]
 ) -> dict[str, Any]:
-    """One result for each id, in their order and under this name; a refusal is one of them."""
-    return {"results": [{name: each, **_answer(call, each, one)} for each in ids]}
-
-
-def _answer(call: Command, each: str, one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return {"ok": True, **one(each)}
-    except DarkroomError as error:
-        sentence = message_for(error.error_code, call.language)
-        return {"ok": False, "code": error.error_code, "error": sentence}
+    return answer_each(
+        job_ids, one, name="jobId", knows=lambda each: is_id(each, "job"), language=call.language
+    )

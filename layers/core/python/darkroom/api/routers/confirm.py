@@ -10,14 +10,16 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.places import inputs_below, renamed
 from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest, QuoteAnswer, QuoteRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.problems import problem
 from darkroom.usecases import confirm_job, quote_job
 from darkroom.usecases.submit_job import Submission
 
 router = APIRouter(tags=["jobs"])
-_NOT_INPUTS = {"draftJobId", "deviceId", "priority", "quoteId"}
+_NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"}
 
 
 @router.post(
@@ -30,22 +32,19 @@ async def quote(
 ) -> dict[str, Any]:
     """What a job costs now; confirmed within 15 minutes, it costs just that."""
     call, _ = await read_command(request, app, caller, key_required=False)
-    if (body.draft_job_id is None) == (body.recipe is None or body.inputs is None):
-        raise InvalidInput(
-            "a draft or inputs",
-            fields=[{"path": "draftJobId", "message": "send this, or recipe and inputs"}],
-        )
-    if body.draft_job_id is not None:
-        offered = quote_job.quote_draft(app, call, draft_job_id=body.draft_job_id)
-    else:
-        assert body.recipe is not None and body.inputs is not None
-        offered = quote_job.quote_inputs(
-            app,
-            call,
-            recipe_name=body.recipe,
-            inputs=body.inputs,
-            device_id=body.device_id or "",
-        )
+    _check_subject(body)
+    with inputs_below("inputs", body):
+        if body.draft_job_id is not None:
+            offered = quote_job.quote_draft(app, call, draft_job_id=body.draft_job_id)
+        else:
+            assert body.recipe is not None and body.inputs is not None
+            offered = quote_job.quote_inputs(
+                app,
+                call,
+                recipe_name=body.recipe,
+                inputs=body.inputs,
+                device_id=body.device_id or "",
+            )
     return {
         "quoteId": offered.quote_id,
         "expiresAt": to_iso(offered.expires_at),
@@ -72,40 +71,67 @@ async def confirm(
     """Hold the credits and queue the job, in one transaction."""
     call, raw = await read_command(request, app, caller, key_required=body.draft_job_id is None)
     sent = body.model_dump(by_alias=True, exclude_unset=True)
-    fields = {name: value for name, value in sent.items() if name not in _NOT_INPUTS}
+    inputs = {name: value for name, value in sent.items() if name not in _NOT_INPUTS}
+    mode = _mode(body)
 
     def action() -> dict[str, Any]:
+        with renamed("recipe", to="mode" if body.recipe is None else "recipe"):
+            return confirmation(submit())
+
+    def submit() -> Submission:
         if body.draft_job_id is not None:
-            done = confirm_job.confirm_draft(
+            return confirm_job.confirm_draft(
                 app,
                 call,
                 draft_job_id=body.draft_job_id,
-                overrides=fields,
+                overrides=inputs if mode is None else {**inputs, "mode": mode},
                 device_id=body.device_id,
                 priority=body.priority,
                 quote_id=body.quote_id,
             )
-        else:
-            done = confirm_job.confirm_new(
-                app,
-                call,
-                recipe_name=_mode(fields),
-                inputs={name: value for name, value in fields.items() if name != "mode"},
-                device_id=body.device_id or "",
-                priority=body.priority or 0,
-                quote_id=body.quote_id,
-            )
-        return confirmation(done)
+        return confirm_job.confirm_new(
+            app,
+            call,
+            recipe_name=_required(mode),
+            inputs=inputs,
+            device_id=body.device_id or "",
+            priority=body.priority or 0,
+            quote_id=body.quote_id,
+        )
 
     return answer_once(app, call, raw, status=202, action=action)
 
 
-def _mode(fields: dict[str, Any]) -> str:
-    mode = fields.get("mode")
+def _check_subject(body: QuoteRequest) -> None:
+    """Either a draft or a recipe with its inputs is quoted.
+
+    Raises:
+        InvalidInput: both, or neither.
+    """
+    subject = {"recipe": body.recipe, "inputs": body.inputs}
+    missing = [name for name, value in subject.items() if value is None]
+    if (body.draft_job_id is None) != bool(missing):
+        return
+    fields = [problem(name, "REQUIRED") for name in missing]
+    if body.draft_job_id is not None:
+        fields = [problem(name, "NOT_WITH", field="draftJobId") for name in subject]
+    raise InvalidInput("a draft, or a recipe and inputs", fields=fields)
+
+
+def _mode(body: ConfirmRequest) -> str | None:
+    """The recipe, by either of its two names.
+
+    Raises:
+        InvalidInput: they contradict each other.
+    """
+    if body.mode is not None and body.recipe is not None and body.mode != body.recipe:
+        raise InvalidInput("two recipes", fields=[problem("recipe", "NOT_WITH", field="mode")])
+    return body.mode if body.mode is not None else body.recipe
+
+
+def _required(mode: str | None) -> str:
     if mode is None:
-        raise InvalidInput(
-            "mode is missing", fields=[{"path": "mode", "message": "Field required"}]
-        )
+        raise InvalidInput("mode is missing", fields=[problem("mode", "REQUIRED")])
     return mode
 
 

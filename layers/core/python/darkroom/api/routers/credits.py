@@ -67,5 +67,5 @@ async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> dict[str, An
 
 @router.get("/api/pricing", responses=responses(PricingAnswer, 200), response_model=None)
 async def get_pricing(app: CurrentApp) -> dict[str, Any]:
-    """Packs and what things cost. Public."""
+    """Packs, what things cost, and by which rules jobs are charged. Public."""
     return views.get_pricing(app.settings.currency)

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import read_command
-from darkroom.api.routers.bulk import answer_each
+from darkroom.api.responses import JsonAnswer
+from darkroom.api.routers.bulk import answer_each_job
 from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
@@ -53,7 +54,7 @@ async def download_many(
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
     # Not remembered under an Idempotency-Key: links end sooner than answers are kept.
-    return JSONResponse(answer_each(call, body.job_ids, one))
+    return JsonAnswer(answer_each_job(call, body.job_ids, one))
 
 
 def _link(link: Link) -> dict[str, str]:

@@ -21,6 +21,7 @@ from darkroom.api.routers import (
     library,
     purchase,
     regenerate,
+    share_page,
     shares,
     uploads,
 )
@@ -39,6 +40,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         job_stream.ticket_router,
         job_lists.router,
         shares.router,
+        share_page.router,
         generate_image.router,
         jobs.router,
     ),
@@ -69,5 +71,7 @@ PUBLIC_PATHS = frozenset(
         "/api/webhooks/{provider}",
         "/docs",
         "/openapi.json",
+        "/s/{token}",
+        "/s/{token}/{number}",
     }
 )

@@ -56,6 +56,6 @@ async def generate_image(
             priority=0,
             queued=True,
         )
-        return created_jobs(made)
+        return created_jobs(made, language=call.language)
 
     return answer_once(app, call, raw, status=201, action=action)

@@ -35,6 +35,7 @@ from darkroom.kernel.limits import (
     PAGE_LIMIT,
     SEARCH_LIMIT_CHARS,
 )
+from darkroom.kernel.problems import Problem, problem
 from darkroom.recipes import get_recipe
 from darkroom.usecases.select_output import select_output
 from darkroom.views import generations, job_lists
@@ -95,7 +96,7 @@ async def wanted_jobs(
         get_recipe(recipe)
     is_search = search is not None and search.strip() != ""
     if is_search and sort is Sort.DURATION:
-        raise _bad("sort", "a search is sorted by time: newest, oldest or failedFirst")
+        raise _bad(problem("sort", "ONLY_THESE_SORTS", allowed="newest, oldest, failedFirst"))
     filters = Filters(
         status=status,
         recipe=recipe,
@@ -133,6 +134,7 @@ async def list_jobs(
         wanted.filters,
         limit=limit,
         after=read_cursor(app, cursor, **bound),
+        language=caller.language,
     )
     return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
 
@@ -160,7 +162,8 @@ async def export_jobs(
     bound = {"account_id": caller.account_id, "route": "jobs.csv", "filters": wanted.text}
     if job_ids is not None:
         if set(request.query_params) - {"jobIds"}:
-            raise _bad("jobIds", "goes without other parameters")
+            others = sorted(set(request.query_params) - {"jobIds"})
+            raise _bad(problem("jobIds", "NOT_WITH", field=others))
         page = listing.find_page(caller.account_id, _ids(job_ids))
     else:
         after = read_cursor(app, cursor, **bound)
@@ -188,7 +191,11 @@ async def list_generations(
     """The history of tasks, also of those that failed, newest first."""
     bound = {"account_id": caller.account_id, "route": "generations"}
     shape, position = generations.list_generations(
-        app, caller.account_id, limit=limit, after=read_cursor(app, cursor, **bound)
+        app,
+        caller.account_id,
+        limit=limit,
+        after=read_cursor(app, cursor, **bound),
+        language=caller.language,
     )
     return {**shape, "nextCursor": make_cursor(app, position, **bound)}
 
@@ -217,7 +224,8 @@ async def select(
 def _ids(text: str) -> list[str]:
     ids = [job_id.strip() for job_id in text.split(",") if job_id.strip()]
     if not 1 <= len(ids) <= BULK_LIMIT:
-        raise _bad("jobIds", f"must name 1 to {BULK_LIMIT} jobs")
+        code, limit = ("TOO_MANY", BULK_LIMIT) if ids else ("TOO_FEW", 1)
+        raise _bad(problem("jobIds", code, limit=limit))
     return ids
 
 
@@ -230,9 +238,9 @@ def _moment(text: str | None, name: str) -> datetime | None:
         moment = from_iso(text.replace(" ", "+") if "T" in text else text)
         to_iso(moment)
     except (ValueError, OverflowError) as error:
-        raise _bad(name, "must be an ISO 8601 date or time") from error
+        raise _bad(problem(name, "BAD_TIME")) from error
     return moment
 
 
-def _bad(name: str, message: str) -> InvalidInput:
-    return InvalidInput("bad filter", fields=[{"path": name, "message": message}])
+def _bad(found: Problem) -> InvalidInput:
+    return InvalidInput("bad filter", fields=[found])

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.places import inputs_below
 from darkroom.api.schemas import (
     CancelAnswer,
     CreateJobsRequest,
@@ -20,6 +21,7 @@ from darkroom.api.schemas import (
     PatchJobRequest,
 )
 from darkroom.jobs.model import Job, JobFamily
+from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import PaymentRequired
 from darkroom.usecases.cancel_job import cancel_job
 from darkroom.usecases.confirm_job import create_jobs
@@ -47,28 +49,31 @@ async def post_jobs(
     call, raw = await read_command(request, app, caller, key_required=queued)
 
     def action() -> dict[str, Any]:
-        made = create_jobs(
-            app,
-            call,
-            recipe_name=body.recipe,
-            inputs=body.inputs,
-            device_id=body.device_id or "",
-            priority=body.priority,
-            queued=queued,
-            quote_id=body.quote_id,
-        )
-        return created_jobs(made)
+        with inputs_below("inputs", body):
+            made = create_jobs(
+                app,
+                call,
+                recipe_name=body.recipe,
+                inputs=body.inputs,
+                device_id=body.device_id or "",
+                priority=body.priority,
+                queued=queued,
+                quote_id=body.quote_id,
+            )
+        return created_jobs(made, language=call.language)
 
     return answer_once(app, call, raw, status=201, action=action)
 
 
-def created_jobs(made: Sequence[tuple[Job, PaymentRequired | None]]) -> dict[str, Any]:
+def created_jobs(
+    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
+) -> dict[str, Any]:
     """The answer to a request that made these; with each what it lacked, if it did."""
-    return {"jobs": [_created(job, lacking) for job, lacking in made]}
+    return {"jobs": [_created(job, lacking, language) for job, lacking in made]}
 
 
-def _created(job: Job, lacking: PaymentRequired | None) -> dict[str, Any]:
-    summary = views.job_summary(job)
+def _created(job: Job, lacking: PaymentRequired | None, language: str) -> dict[str, Any]:
+    summary = views.job_summary(job, language=language)
     return summary if lacking is None else summary | {"code": lacking.error_code}
 
 
@@ -85,11 +90,11 @@ async def get_job(
 ) -> Response:
     """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``."""
     family = views.get_family(caller.account_id, jobId)
-    tag = views.etag(app, family)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in _tags(request, "if-none-match"):
+    tag = views.etag(app, family, language=_spoken(family, caller))
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+    if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(views.job_detail(app, family), headers=headers)
+    return JSONResponse(views.job_detail(app, family, language=caller.language), headers=headers)
 
 
 @router.patch(
@@ -115,17 +120,18 @@ async def patch_job(
     def is_current(draft: Job) -> bool:
         return not wanted or "*" in wanted or views.etag(app, JobFamily(job=draft)) in wanted
 
-    draft = patch_draft(
-        app,
-        call,
-        job_id=jobId,
-        patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
-        device_id=body.device_id,
-        priority=body.priority,
-        is_current=is_current,
-    )
+    with inputs_below("inputs", body):
+        draft = patch_draft(
+            app,
+            call,
+            job_id=jobId,
+            patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
+            device_id=body.device_id,
+            priority=body.priority,
+            is_current=is_current,
+        )
     tag = views.etag(app, JobFamily(job=draft))
-    return JSONResponse(views.job_summary(draft), headers={"ETag": tag})
+    return JSONResponse(views.job_summary(draft, language=caller.language), headers={"ETag": tag})
 
 
 @router.post(
@@ -136,12 +142,15 @@ async def patch_job(
 async def cancel(
     jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat."""
+    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat.
+
+    Each part of the price of which something was made costs at least 1 credit.
+    """
     call, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
         outcome, job = cancel_job(app, account_id=call.account_id, job_id=jobId)
-        return {"outcome": outcome, "receipt": views.job_receipt(job)}
+        return {"outcome": outcome, "receipt": views.job_receipt(job, language=call.language)}
 
     return answer_once(app, call, raw, status=200, action=action)
 
@@ -157,6 +166,11 @@ async def delete(
     """Delete a draft or a finished job with its files; ``cascade`` also what was made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
+
+
+def _spoken(family: JobFamily, caller: Caller) -> str:
+    """The language of the answer's sentences; a draft has none, and one tag for both verbs."""
+    return "" if family.job.status is JobStatus.DRAFT else caller.language
 
 
 def _tags(request: Request, header: str) -> list[str]:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.places import inputs_below
 from darkroom.api.routers.confirm import confirmation
 from darkroom.api.schemas import (
     RegenerateAnswer,
@@ -18,6 +19,7 @@ from darkroom.api.schemas import (
     RetryRequest,
 )
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.problems import problem
 from darkroom.recipes.base import Target
 from darkroom.usecases.regenerate_job import regenerate
 from darkroom.usecases.retry_job import rerun_job, retry_job
@@ -60,12 +62,16 @@ async def retry(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Make what is missing of a failed, partial or canceled job, as a child priced for it."""
+    """Make what is missing of a failed, partial or canceled job, as a child job.
+
+    It costs the rest: the whole price at the costs of the first run, less what was used.
+    """
     call, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 
     def action() -> dict[str, Any]:
-        return child_answer(retry_job(app, call, parent_job_id=jobId, options=options))
+        with inputs_below("options", body):
+            return child_answer(retry_job(app, call, parent_job_id=jobId, options=options))
 
     return answer_once(app, call, raw, status=202, action=action)
 
@@ -94,7 +100,7 @@ def options_of(body: RetryRequest) -> dict[str, Any]:
         InvalidInput: the options are not to be kept, and there are no others.
     """
     if not body.keep_options and not body.options:
-        fields = [{"path": "options", "message": "are needed with keepOptions: false"}]
+        fields = [problem("options", "REQUIRED_WITH", field="keepOptions: false")]
         raise InvalidInput("no options", fields=fields)
     return body.options or {}
 

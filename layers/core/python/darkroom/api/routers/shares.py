@@ -10,6 +10,7 @@ from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
+from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import REPLAYED_HEADER, answer_once, read_command
@@ -19,7 +20,7 @@ from darkroom.jobs.share_store import to_token
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
 from darkroom.usecases.share_job import share_job, share_secret, unshare_job
-from darkroom.usecases.view_share import view_share
+from darkroom.usecases.view_share import find_shared, view_share
 from darkroom.views.shares import shared_outputs
 
 router = APIRouter(tags=["shares"])
@@ -87,7 +88,7 @@ async def share(
     answered = answer_once(app, call, raw, status=201, action=action)
     # The answer is remembered without the link, whose secret is stored nowhere.
     token = to_token(job_id, secret)
-    link = {"token": token, "url": f"{_console(app, request)}/s/{token}"}
+    link = {"token": token, "url": f"{_home(app, request)}/s/{token}"}
     replayed = {
         name: answered.headers[name] for name in (REPLAYED_HEADER,) if name in answered.headers
     }
@@ -103,9 +104,10 @@ async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Resp
 
 
 @router.get("/api/shares/{token}", responses=responses(SharedJob, 200, 404), response_model=None)
-async def read_share(token: str, app: CurrentApp) -> JSONResponse:
-    """What was shared, for whoever holds the link. Each call counts as a view."""
-    family = view_share(app, token)
+async def read_share(token: str, request: HttpRequest, app: CurrentApp) -> JSONResponse:
+    """What was shared, for everybody with the link. Each GET counts as a view."""
+    is_head = bool(request.scope.get(IS_HEAD))
+    family = find_shared(app, token) if is_head else view_share(app, token)
     shape = {
         "outputs": shared_outputs(app, family),
         "recipe": family.job.recipe,
@@ -115,6 +117,6 @@ async def read_share(token: str, app: CurrentApp) -> JSONResponse:
     return JSONResponse(shape, headers=headers)
 
 
-def _console(app: App, request: HttpRequest) -> str:
-    """Where the console is; without a setting, where the request came to."""
+def _home(app: App, request: HttpRequest) -> str:
+    """Where links lead: the console; without one, this API's own page (``share_page``)."""
     return (app.settings.console_url or str(request.base_url)).rstrip("/")

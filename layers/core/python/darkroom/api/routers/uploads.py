@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
@@ -17,6 +18,7 @@ from darkroom.api.schemas import Answer, Identifier, Request
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES_LIMIT
+from darkroom.kernel.problems import problem
 from darkroom.uploads import policy
 from darkroom.usecases.abort_upload import abort_upload
 from darkroom.usecases.complete_upload import complete_upload
@@ -30,7 +32,9 @@ PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 """May be a path, of which the last part is kept: at most 255 characters."""
 SizeBytes = Annotated[int, Field(ge=1)]
-MimeType = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+MimeType = Annotated[str, StringConstraints(max_length=255)]
+"""As the client will send it with the content. Empty where it does not know: the ending of the
+name decides then, and ``headers`` says what to send."""
 Role = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 """What the file is meant as. A hint that is not kept: reference photos are registered later."""
 
@@ -207,7 +211,7 @@ def _single_file(body: OpenUploadRequest) -> policy.NewFile:
         missing = [path for path, value in sent.items() if value is None]
         raise InvalidInput(
             "send one file, or files",
-            fields=[{"path": path, "message": "Field required"} for path in missing],
+            fields=[problem(path, "REQUIRED") for path in missing],
         )
     return policy.admit(
         filename=body.filename, size_bytes=body.size_bytes, mime_type=body.mime_type
@@ -217,8 +221,9 @@ def _single_file(body: OpenUploadRequest) -> policy.NewFile:
 def _many_files(body: OpenUploadRequest, files: list[FileToUpload]) -> list[policy.NewFile]:
     single = body.model_fields_set - {"files"}
     if single:
-        message = "send either one file or files"
-        raise InvalidInput(message, fields=[{"path": "files", "message": message}])
+        other = ", ".join(to_camel(name) for name in sorted(single))
+        found = problem("files", "NOT_WITH", field=other)
+        raise InvalidInput("one file or files", fields=[found])
     return [
         policy.admit(
             filename=file.filename,

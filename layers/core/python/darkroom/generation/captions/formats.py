@@ -34,6 +34,12 @@ def write_captions(transcript: Transcript, *, format: str, language: str) -> byt
     return text.encode("utf-8")
 
 
+def has_words(transcript: Transcript) -> bool:
+    """Whether there is anything to read. Without it a SubRip or text file is empty, WebVTT has its
+    header and JSON an empty list of cues; all are valid."""
+    return next(_paragraphs(transcript), None) is not None
+
+
 def _srt(transcript: Transcript, language: str) -> str:
     blocks = []
     for number, cue in enumerate(make_cues(transcript, language), start=1):
@@ -74,7 +80,7 @@ def _clock(time_ms: int, point: str) -> str:
 
 def _txt(transcript: Transcript, language: str) -> str:
     """Paragraphs: a new one for another speaker, after a pause, and when one grows long."""
-    return "\n\n".join(_paragraphs(transcript)) + "\n"
+    return "\n".join(f"{paragraph}\n" for paragraph in _paragraphs(transcript))
 
 
 def _paragraphs(transcript: Transcript) -> Iterator[str]:

@@ -5,7 +5,7 @@ Owns which source is read and which format is asked for; ``generation/captions``
 
 from __future__ import annotations
 
-from darkroom.generation.captions.formats import MIME_TYPES, write_captions
+from darkroom.generation.captions.formats import MIME_TYPES, has_words, write_captions
 from darkroom.generation.captions.transcript import TranscriptRejected, read_transcript
 from darkroom.generation.ports import (
     Artifact,
@@ -14,6 +14,8 @@ from darkroom.generation.ports import (
     SourceFile,
 )
 
+NO_SPEECH = "NO_SPEECH"
+"""Noted of captions without a word: the recording holds none."""
 _TRANSCRIPT_KEYS = ("transcribe", "translate_")
 
 
@@ -39,8 +41,14 @@ def make_captions(request: GenerationRequest) -> list[Artifact]:
     language = str(request.params.get("language") or transcript.language)
     path = request.workdir / f"{request.key}.{format}"
     path.write_bytes(write_captions(transcript, format=format, language=language))
+    note = {} if has_words(transcript) else {"note": NO_SPEECH}
     return [
-        Artifact(type=format, mime_type=MIME_TYPES[format], path=path, extra={"language": language})
+        Artifact(
+            type=format,
+            mime_type=MIME_TYPES[format],
+            path=path,
+            extra={"language": language, **note},
+        )
     ]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from darkroom.generation.providers.local.effect import Stage, rng_of
+from darkroom.generation.providers.local.portable import exp, sin
 from darkroom.generation.providers.local.raster import (
     HEIGHT,
     WIDTH,
@@ -163,12 +164,12 @@ class LightLeak:
 
     def draw(self, frame: Image.Image, seconds: float) -> Image.Image:
         x = self._x if self._side < 0 else 1.0 - self._x
-        wave = 0.06 * np.sin(self._y * 4.0 + self._phase + seconds * 0.8)
+        wave = 0.06 * sin(self._y * 4.0 + self._phase + seconds * 0.8)
         # It comes and goes, as light does when something passes before the lens.
         reach = 0.10 * math.sin(self._speed * 9.0 * seconds)
         depth = x + self._slope * (self._y - 0.5) + wave - reach
-        core = np.exp(-((np.maximum(depth + 0.04, 0.0) / 0.17) ** 2))
-        wide = np.exp(-((np.maximum(depth, 0.0) / 0.42) ** 2))
+        core = exp(-((np.maximum(depth + 0.04, 0.0) / 0.17) ** 2))
+        wide = exp(-((np.maximum(depth, 0.0) / 0.42) ** 2))
         breath = self._level * (0.88 + 0.12 * math.sin(seconds * 2.1 + self._phase))
         amount = np.minimum((core * 0.62 + wide * 0.36) * self._keep * breath, 0.9)
         # Laid over, not added: on a bright picture added light would be lost in the white.
@@ -207,7 +208,7 @@ class FilmBurn:
             (self._x - self._corner[0]) ** 2 + ((self._y - self._corner[1]) * 1.2) ** 2
         )
         flicker = 0.06 * math.sin(seconds * 9.0) * math.sin(seconds * 5.3 + 1.0)
-        near = np.exp(-corner * 2.1) * 1.15 + np.exp(-edge * 7.0) * 0.34 + flicker
+        near = exp(-corner * 2.1) * 1.15 + exp(-edge * 7.0) * 0.34 + flicker
         texture = 0.62 * self._flow(0, seconds) + 0.38 * self._flow(1, seconds)
         heat = np.clip((near + (texture - 0.5) * 0.75 - 0.12), 0, 1.2) * self._keep * self._level
         red, green, blue = (
@@ -268,7 +269,7 @@ class Venetian:
         along = (self._y + self._slope * (self._x - 0.5)) / self._PITCH + slide
         wave = np.abs((along % 1.0) - 0.5) * 2.0
         slat = smoothstep(0.40, 0.66, wave)
-        sweep = np.exp(-(((self._x - (-0.3 + 0.55 * seconds)) / 0.25) ** 2)) * 0.16
+        sweep = exp(-(((self._x - (-0.3 + 0.55 * seconds)) / 0.25) ** 2)) * 0.16
         light = (1.0 - self._dark * slat) * self._pool * 1.06 + sweep * (1 - slat)
         mask = mask_image(np.minimum(light, 1.0)).resize(_SIZE, Image.Resampling.BICUBIC)
         return ImageChops.multiply(frame, mask.convert("RGB"))

@@ -7,6 +7,7 @@ of frames, looks or video.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from darkroom.generation.providers.local.portable import exp
 from darkroom.generation.providers.local.raster import Mask
 
 _WORK_SIDE_PX: Final = 128
@@ -80,7 +82,7 @@ def _skin(small: Image.Image) -> Mask:
     # An ellipse along skin's line in the Cb/Cr plane, narrow across it.
     along = (cr - 22.0) * 0.8 - (cb + 17.0) * 0.6
     across = (cr - 22.0) * 0.6 + (cb + 17.0) * 0.8
-    colour = np.exp(-((along / 14.0) ** 2) - (across / 9.0) ** 2)
+    colour = exp(-((along / 14.0) ** 2) - (across / 9.0) ** 2)
     bright = np.clip((y - 35.0) / 40.0, 0, 1) * np.clip((252.0 - y) / 20.0, 0, 1)
     return (colour * bright).astype(np.float32)
 
@@ -135,5 +137,5 @@ def _candidates(skin: Mask) -> Iterator[tuple[float, tuple[int, int, int, int]]]
                 above = mean(x0, y0 - margin, x0 + w, y0)
                 contrast = inside - 0.3 * sides - 0.3 * above
                 cx, cy = (x0 + w / 2) / width, (y0 + h / 2) / height
-                place = np.exp(-(((cx - 0.5) / 0.42) ** 2) - ((cy - 0.36) / 0.36) ** 2)
-                yield float(contrast * place * size**0.35), (x0, y0, x0 + w, y0 + h)
+                place = math.exp(-(((cx - 0.5) / 0.42) ** 2) - ((cy - 0.36) / 0.36) ** 2)
+                yield float(contrast * place * math.pow(size, 0.35)), (x0, y0, x0 + w, y0 + h)

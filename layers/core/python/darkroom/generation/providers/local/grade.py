@@ -6,6 +6,7 @@ the person and behind. Works on float images (see ``raster``); knows no files, v
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from darkroom.generation.providers.local.compose import Composition, soften_mask
 from darkroom.generation.providers.local.looks import Look, Sliders
+from darkroom.generation.providers.local.portable import arctan2, exp, power, weighted
 from darkroom.generation.providers.local.raster import (
     HEIGHT,
     WIDTH,
@@ -248,9 +250,9 @@ def even_out(pixels: FloatImage, subject: Mask) -> FloatImage:
     weight = subject + 0.15
     mean = float((bright * weight).sum() / weight.sum())
     wanted = 0.44
-    gamma = np.log(wanted) / np.log(min(max(mean, 0.08), 0.9))
+    gamma = math.log(wanted) / math.log(min(max(mean, 0.08), 0.9))
     gamma = min(max(1.0 + (gamma - 1.0) * 0.55, 0.6), 1.5)
-    return np.power(np.clip(pixels, 0.0, 1.0), np.float32(gamma))
+    return power(np.clip(pixels, 0.0, 1.0), gamma)
 
 
 def _set_backdrop(
@@ -270,7 +272,7 @@ def _set_backdrop(
         painted = _pattern(painted, grade.pattern, composition, hue)
     back = back * (1.0 - grade.backdrop_amount) + painted * grade.backdrop_amount
     if not grade.pattern:
-        back = back * np.float32(2.0**grade.backdrop_stops)
+        back = back * np.float32(math.pow(2.0, grade.backdrop_stops))
     return pixels * (1.0 - behind) + back * behind
 
 
@@ -282,7 +284,7 @@ def _pattern(
     dx = (x - composition.focus.x) * (WIDTH / HEIGHT)
     dy = y - composition.focus.y
     if pattern == "rays":
-        turns = np.arctan2(dy, dx) / (2 * np.pi) * 14 + phase * 20
+        turns = arctan2(dy, dx) / (2 * np.pi) * 14 + phase * 20
         saw = np.abs((turns % 1.0) - 0.5) * 4.0 - 1.0
         distance = np.sqrt(dx * dx + dy * dy)
         # Edges stay one pixel wide however far from the centre they are.
@@ -302,10 +304,10 @@ def _pattern(
 
 def _expose(pixels: FloatImage, grade: Grade) -> FloatImage:
     """Exposure with a soft shoulder, so that bright skin does not burn out."""
-    lit = pixels * np.float32(2.0**grade.stops)
+    lit = pixels * np.float32(math.pow(2.0, grade.stops))
     knee = np.float32(0.82)
     over = np.maximum(lit - knee, 0.0)
-    return np.minimum(lit, knee) + (1 - knee) * (1.0 - np.exp(-over / (1 - knee)))
+    return np.minimum(lit, knee) + (1 - knee) * (1.0 - exp(-over / (1 - knee)))
 
 
 def _balance(pixels: FloatImage, warmth: float, tint: float) -> FloatImage:
@@ -346,8 +348,7 @@ def _saturate(pixels: FloatImage, grade: Grade) -> FloatImage:
     coloured = grey + (pixels - grey) * grade.saturation
     if grade.mono == 0:
         return coloured
-    mix = np.array(grade.mono_mix, dtype=np.float32)
-    silver = (pixels @ mix)[..., None]
+    silver = weighted(pixels, grade.mono_mix)[..., None]
     tone = np.array(grade.mono_tone, dtype=np.float32)
     # Tone colours the middle; whites stay white.
     toned = silver * (tone + (1 - tone) * silver**2)
@@ -367,7 +368,7 @@ def _light(
         if amount <= 0:
             continue
         distance = np.sqrt(((x - edge) / spread) ** 2 + ((y - level) / (spread * 1.15)) ** 2)
-        fall = (np.exp(-(distance**2) * 1.3) * amount)[..., None].astype(np.float32)
+        fall = (exp(-(distance**2) * 1.3) * amount)[..., None].astype(np.float32)
         pixels = screen(pixels, np.array(colour, dtype=np.float32) * fall * depth)
     return pixels
 

@@ -1,7 +1,7 @@
-"""Uploaded pictures made safe: what is kept is decoded pixels, written anew.
+"""Uploaded pictures made safe: what is kept is decoded pixels, re-encoded.
 
-Owns which files count as pictures, the pixel cap, orientation, colour space and the removal of all
-metadata. The content decides, never a name or a header a client sent. Pure: bytes in, bytes out.
+Owns the limits of size, orientation, transparency and the removal of all metadata. The content
+decides, never a name or a header a client sent. Pure: bytes in, bytes out.
 """
 
 from __future__ import annotations
@@ -9,30 +9,38 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, ImageCms, ImageFile
+import numpy as np
+from PIL import Image, ImageFile, PngImagePlugin
 
-from darkroom.kernel.errors import DarkroomError
+from darkroom.generation.providers.local.picture_format import (
+    ImageRejected,
+    for_decoder,
+    refuse_polyglot,
+    sniff,
+)
+from darkroom.generation.providers.local.srgb import color_codes, to_srgb
+from darkroom.kernel.limits import (
+    CLEAN_IMAGE_PIXELS_LIMIT,
+    IMAGE_PIXELS_LIMIT,
+    IMAGE_SIDE_LIMIT_PX,
+    IMAGE_SIDE_MIN_PX,
+)
 
-MAX_PIXELS: Final = 50_000_000
+__all__ = ["CleanImage", "ImageRejected", "inspect_and_clean", "shrink"]
+
 THUMBNAIL_SIDE_PX: Final = 480
 _JPEG_QUALITY: Final = 92
 _THUMBNAIL_QUALITY: Final = 82
-_MIN_SIDE_PX: Final = 1
-_SNIFFED_BYTES: Final = 1024
-_ZIP_END: Final = b"PK\x05\x06"
-_ZIP_END_REACH_BYTES: Final = 22 + 65_535
-"""A ZIP's end record and the longest comment that may follow it."""
-_MARKUP: Final = (b"<script", b"<html", b"<svg", b"<!doctype html", b"<?php")
-_AVIF_BRANDS: Final = (b"avif", b"avis")
-_HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-_MEDIA_BRANDS: Final = frozenset(
-    {b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"}
-    | {b"qt  ", b"M4A ", b"M4B ", b"M4V ", b"MSNV"}
-)
-_MEDIA_STARTS: Final = (b"ID3", b"\x1a\x45\xdf\xa3")
+_WHITE: Final = (255, 255, 255)
+_GREY: Final = (128, 128, 128)
+_SEEN_BELOW: Final = 232
+"""On white, only what is darker than this can be seen."""
+_SEEN_SHARE: Final = 0.01
+_OPAQUE_FROM: Final = 32
 
 _ORIENTATION_TAG: Final = 0x0112
 _UPRIGHT_BY: Final = {
@@ -44,19 +52,16 @@ _UPRIGHT_BY: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's decoders raise for broken data; libavif's says RuntimeError.
-_DECODER_ERRORS: Final = (
+# What Pillow's decoders and encoders raise for broken data; libavif's says RuntimeError.
+_CODEC_ERRORS: Final = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, RuntimeError,
+    KeyError, TypeError, struct.error, zlib.error,
 )  # fmt: skip
 
 # A file that breaks off must fail, not come out grey below the break.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-
-
-class ImageRejected(DarkroomError):
-    """The upload is no picture that can be kept; the code says why."""
-
-    code = "UNSUPPORTED_TYPE"
+# Texts are removed before; this bounds color profiles, of which some printers' take 2 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +79,30 @@ class CleanImage:
     """At most 480 px on the long side."""
 
 
-def inspect_and_clean(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CleanImage:
-    """Decodes ``data`` fully and writes it anew as JPEG.
+def inspect_and_clean(data: bytes, *, max_pixels: int = IMAGE_PIXELS_LIMIT) -> CleanImage:
+    """Decodes ``data`` fully and re-encodes it as JPEG, a very large one at half its size.
 
     Raises:
         ImageRejected: ``UNSUPPORTED_TYPE`` (no JPEG, PNG, WebP, HEIC or AVIF, or something else
             hidden in one), ``TYPE_MISMATCH`` (a video or sound), ``IMAGE_TOO_LARGE`` (more than
-            ``max_pixels``), ``CORRUPT_FILE``.
+            ``max_pixels``, or a side that no JPEG can have), ``IMAGE_TOO_SMALL``,
+            ``CORRUPT_FILE``.
     """
-    kind, mime_type = _sniff(data)
-    _refuse_polyglot(data)
-    # A picture of 50 million pixels takes 200 MB: each step works in place where it can.
-    picture = _decode(data, kind, max_pixels)
-    picture = _flatten(_to_srgb(_upright(picture)))
+    kind, mime_type = sniff(data)
+    refuse_polyglot(data)
+    try:
+        return _cleaned(data, kind, mime_type, max_pixels)
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ImageRejected("too many pixels", code="IMAGE_TOO_LARGE") from error
+    except _CODEC_ERRORS as error:
+        raise ImageRejected("the image cannot be decoded", code="CORRUPT_FILE") from error
+
+
+def _cleaned(data: bytes, kind: str, mime_type: str, max_pixels: int) -> CleanImage:
+    # A hundred million pixels take 300 MB: no step keeps what the one before it had.
+    picture = _decode(for_decoder(data, kind), kind, max_pixels)
+    picture = to_srgb(_upright(picture), color_codes(data, kind))
+    picture = _flatten(picture)
     width, height = picture.size
     jpeg = _jpeg(picture, _JPEG_QUALITY)
     picture.thumbnail(
@@ -111,79 +127,74 @@ def shrink(picture: bytes, side_px: int) -> bytes:
     return _jpeg(small, _JPEG_QUALITY)
 
 
-def _sniff(data: bytes) -> tuple[str, str]:
-    """Pillow's format name and the MIME type, by the first bytes."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG", "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG", "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP", "image/webp"
-    if data[4:8] == b"ftyp" and data[8:12] in _AVIF_BRANDS:
-        return "AVIF", "image/avif"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        return "HEIF", "image/heic"
-    is_film = data[4:8] == b"ftyp" and data[8:12] in _MEDIA_BRANDS
-    is_wave = data[:4] == b"RIFF" and data[8:12] == b"WAVE"
-    if is_film or is_wave or data.startswith(_MEDIA_STARTS):
-        raise ImageRejected("a video or a sound", code="TYPE_MISMATCH")
-    raise ImageRejected("not a JPEG, PNG, WebP, HEIC or AVIF image")
-
-
-def _refuse_polyglot(data: bytes) -> None:
-    """Re-encoding would drop what hides in the file; but nobody sends such a file by mistake."""
-    head = data[:_SNIFFED_BYTES].lower()
-    if any(mark in head for mark in _MARKUP):
-        raise ImageRejected("the image contains markup")
-    if _ends_in_a_zip(data):
-        raise ImageRejected("the image contains an archive")
-
-
-def _ends_in_a_zip(data: bytes) -> bool:
-    """True for an end record whose own comment length fits; four bytes alone may be chance."""
-    start = max(0, len(data) - _ZIP_END_REACH_BYTES)
-    at = data.find(_ZIP_END, start)
-    while at != -1:
-        record = data[at : at + 22]
-        if len(record) == 22 and at + 22 + int.from_bytes(record[20:22], "little") <= len(data):
-            return True
-        at = data.find(_ZIP_END, at + 1)
-    return False
-
-
 def _decode(data: bytes, kind: str, max_pixels: int) -> Image.Image:
-    """The first frame, fully decoded; its size is checked before a pixel is."""
+    """The first frame, decoded; its size is checked before a pixel is."""
     if kind == "HEIF":
         # Only here: the studio reads clean copies, and has no decoder for this.
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise _too_large(picture.width, picture.height, max_pixels)
-                picture.load()
-                return picture
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageRejected("too many pixels", code="IMAGE_TOO_LARGE") from error
-    except _DECODER_ERRORS as error:
-        raise ImageRejected("the image cannot be decoded", code="CORRUPT_FILE") from error
+    with warnings.catch_warnings():
+        # The limit below is ours; Pillow's own is lower than what telephones make.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
+            width, height = picture.size
+            if kind == "WEBP":
+                # Its decoder holds four copies at once, and no camera makes WebP.
+                max_pixels = min(max_pixels, CLEAN_IMAGE_PIXELS_LIMIT)
+            _check_size(width, height, max_pixels)
+            is_huge = width * height > CLEAN_IMAGE_PIXELS_LIMIT
+            if is_huge:
+                # JPEG decodes at half its size; other formats take no notice.
+                picture.draft(None, (width // 2, height // 2))
+            picture.load()
+            eight_bits = _eight_bits(picture)
+            if is_huge and eight_bits.size == (width, height):
+                return _halved(eight_bits)
+            return eight_bits
 
 
-def _too_large(width: int, height: int, max_pixels: int) -> ImageRejected:
-    return ImageRejected(
-        f"{width} x {height} pixels are too many",
-        code="IMAGE_TOO_LARGE", width=width, height=height, maxPixels=max_pixels,
-    )  # fmt: skip
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    size = {"width": width, "height": height}
+    if width * height > max_pixels or max(width, height) > IMAGE_SIDE_LIMIT_PX:
+        raise ImageRejected(
+            f"{width} x {height} pixels are too many",
+            code="IMAGE_TOO_LARGE", maxPixels=max_pixels, maxSide=IMAGE_SIDE_LIMIT_PX, **size,
+        )  # fmt: skip
+    if min(width, height) < IMAGE_SIDE_MIN_PX:
+        raise ImageRejected(
+            f"{width} x {height} pixels are too few",
+            code="IMAGE_TOO_SMALL", minSide=IMAGE_SIDE_MIN_PX, **size,
+        )  # fmt: skip
+
+
+def _halved(picture: Image.Image) -> Image.Image:
+    """Half the width and height; palettes become colors, for only these can be averaged."""
+    if picture.mode in ("P", "PA", "1"):
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    half = picture.reduce(2)
+    half.info = dict(picture.info)
+    return half
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Greys of 16 bits as 8: Pillow would clip them to white."""
+    if not (picture.mode.startswith("I") or picture.mode == "F"):
+        return picture
+    values = np.asarray(picture)
+    grey = Image.fromarray((np.clip(values, 0, 65_535).astype(np.uint16) >> 8).astype(np.uint8))
+    grey.info = dict(picture.info)
+    clear = grey.info.pop("transparency", None)
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Turned as the camera was held; a broken note about that counts as none."""
     try:
         orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-    except (*_DECODER_ERRORS, KeyError, TypeError, struct.error):
+    except _CODEC_ERRORS:
         return picture
     method = _UPRIGHT_BY.get(orientation)
     if method is None:
@@ -193,40 +204,28 @@ def _upright(picture: Image.Image) -> Image.Image:
     return turned
 
 
-def _to_srgb(picture: Image.Image) -> Image.Image:
-    """Colours as any browser shows them; a profile that is broken is ignored."""
-    profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "L", "CMYK"):
-        return picture
-    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
-    plain = picture.convert("RGB") if alpha is not None else picture
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture
-    if converted is None:
-        return picture
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted
-
-
 def _flatten(picture: Image.Image) -> Image.Image:
-    """RGB, on white where it was transparent, with pixels and nothing else."""
+    """RGB, on a plain color where it was transparent, with pixels and nothing else."""
     if picture.has_transparency_data:
-        layered = picture.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        plain = Image.alpha_composite(white, layered).convert("RGB")
-    elif picture.mode.startswith("I") or picture.mode == "F":
-        # 16-bit greys: Pillow would clip them to white.
-        plain = picture.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+        plain = _laid_on_paper(picture.convert("RGBA"))
     else:
         plain = picture if picture.mode == "RGB" else picture.convert("RGB")
     # Pillow writes comments and XMP it finds here into the new file.
     plain.info = {}
+    return plain
+
+
+def _laid_on_paper(layered: Image.Image) -> Image.Image:
+    """On white; a drawing that cannot be seen there lies on grey."""
+    alpha = layered.getchannel("A")
+    plain = Image.new("RGB", layered.size, _WHITE)
+    plain.paste(layered, mask=alpha)
+    drawn = sum(alpha.histogram()[_OPAQUE_FROM:])
+    seen = sum(plain.convert("L").histogram()[:_SEEN_BELOW])
+    is_cut_out = alpha.getextrema()[0] < _OPAQUE_FROM
+    if is_cut_out and drawn and seen < drawn * _SEEN_SHARE:
+        plain.paste(_GREY, (0, 0, *plain.size))
+        plain.paste(layered, mask=alpha)
     return plain
 
 

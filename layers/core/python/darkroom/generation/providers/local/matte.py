@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from darkroom.generation.providers.local.focus import Focus
+from darkroom.generation.providers.local.portable import exp, log
 from darkroom.generation.providers.local.raster import (
     FloatImage,
     Floats,
@@ -125,8 +126,8 @@ def _spread(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _combine(prior: Mask, odds: Mask) -> Mask:
     """Place and colour together, as independent evidence; colour counts a little more."""
-    logit = np.log(prior / (1 - prior)) + 1.25 * np.log((odds + 0.02) / (1.02 - odds))
-    return (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+    logit = log(prior / (1 - prior)) + 1.25 * log((odds + 0.02) / (1.02 - odds))
+    return (1.0 / (1.0 + exp(-logit))).astype(np.float32)
 
 
 def _guided(guide: Mask, values: Mask, radius: int) -> Mask:
@@ -253,4 +254,4 @@ def outline_certainty(pixels: FloatImage, mask: Mask, focus: Focus) -> float:
 
 def _slope(values: Mask) -> Mask:
     down, across = np.gradient(values)
-    return np.hypot(down, across).astype(np.float32)
+    return np.sqrt(down * down + across * across).astype(np.float32)

@@ -8,29 +8,48 @@ memory and disk: whatever a hostile file does to the decoder, it does to that pr
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from darkroom.generation.adts import begins_with_aac
+from darkroom.generation.mp3 import begins_with_mp3, id3_bytes
 from darkroom.generation.providers.local.ranged_file import RangedFile
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import MEDIA_CHECK_SECONDS
 
 _HEAD_BYTES: Final = 4096
-_PICTURE_BRANDS: Final = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"hevc"})
+_PICTURE_BRANDS: Final = frozenset(
+    {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+    | {b"mif1", b"mif2", b"msf1", b"miaf"}
+)
 _SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B "})
 _PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+_FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_BOXES_LIMIT: Final = 16
+"""How many boxes may stand before the one that tells what the file is."""
+_WAVES: Final = (b"RIFF", b"RF64", b"BW64")
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _EBML_DOCTYPE: Final = b"\x42\x82"
-_MARKUP: Final = (b"<script", b"<html", b"<svg", b"<!doctype html", b"<?php")
+_ID3: Final = b"ID3"
+_TAGS_LIMIT: Final = 8
+_PADDING_LIMIT_BYTES: Final = 64 * 1024
+# As a browser would see it: the name of an element, and not a word that begins like one.
+_MARKUP: Final = re.compile(rb"<(script|html|svg|!doctype\s+html|\?php)[\s/>]", re.IGNORECASE)
 
 # The child finds the product where its parent did, whatever the platform's own path is.
 _BOOT: Final = (
     "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); "
     "from darkroom.generation.providers.local.media_reader import main; main(sys.argv[2:])"
 )
+
+
+class SeekableFile(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int: ...
 
 
 class MediaRejected(DarkroomError):
@@ -46,13 +65,15 @@ class CleanMedia:
     kind: str
     """``video`` or ``audio``."""
     mime_type: str
-    """Of the upload and of the new file: the container stays."""
+    """Of the upload."""
+    clean_mime_type: str
+    """Of the new file: the container stays, but for AAC, which becomes M4A."""
     path: Path
     """``media.mp4``, ``media.mp3``, …"""
     duration_ms: int
     width: int | None
     height: int | None
-    """As it is shown: a video held upright is higher than wide."""
+    """As it is shown: a video held upright is higher than wide, and pixels are square."""
     thumbnail: Path | None
     """A JPEG of at most 480 px on the long side; None for sounds."""
     note: str | None
@@ -66,7 +87,7 @@ def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
             ``IMAGE_TOO_LARGE`` (more pixels than 8K), ``FILE_TOO_LARGE`` (too long).
     """
     with source.open("rb") as file:
-        container = sniff(file.read(_HEAD_BYTES))
+        container = sniff(file)
     return _found(_read_apart(str(source), workdir, container), workdir)
 
 
@@ -78,7 +99,7 @@ def probe(url: str, size_bytes: int, workdir: Path) -> CleanMedia:
         MediaRejected: as above.
     """
     with RangedFile(url, size_bytes) as file:
-        container = sniff(file.read(_HEAD_BYTES))
+        container = sniff(file)
     return _found(_read_apart(url, workdir, container, size_bytes), workdir)
 
 
@@ -93,28 +114,66 @@ def _found(found: dict[str, Any], workdir: Path) -> CleanMedia:
     )
 
 
-def sniff(head: bytes) -> str:
-    """The container by the first bytes: ``mp4``, ``mov``, ``m4a``, ``webm``, ``mp3`` or ``wav``.
+def sniff(file: SeekableFile) -> str:
+    """The container by the first bytes: ``mp4``, ``mov``, ``m4a``, ``webm``, ``mp3``, ``aac`` or
+    ``wav``.
 
     Raises:
         MediaRejected: none of these.
     """
-    if any(mark in head.lower() for mark in _MARKUP):
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    if _MARKUP.search(head):
         raise MediaRejected("the file contains markup")
     if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         raise MediaRejected("the file is a picture", code="TYPE_MISMATCH")
-    if head[4:8] == b"ftyp":
-        return _by_brand(head[8:12])
-    if head[4:8] in (b"moov", b"wide"):
-        # QuickTime files from before brands.
-        return "mov"
+    if head[4:8] in _FIRST_BOXES:
+        return _by_boxes(file)
     if head.startswith(_EBML) and _doctype(head) == b"webm":
         return "webm"
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+    if head.startswith(_WAVES) and head[8:12] == b"WAVE":
         return "wav"
-    if head.startswith(b"ID3") or _is_mp3_frame(head):
-        return "mp3"
-    raise MediaRejected("not an MP4, MOV, WebM, MP3, WAV or M4A file")
+    sound = _by_frames(file, head)
+    if sound is None:
+        raise MediaRejected("not an MP4, MOV, WebM, MP3, WAV, M4A or AAC file")
+    return sound
+
+
+def _by_boxes(file: SeekableFile) -> str:
+    """Free space and the media themselves may stand before the box with the brand; QuickTime
+    files from before brands have none."""
+    at = 0
+    for _ in range(_BOXES_LIMIT):
+        file.seek(at)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if name == b"ftyp":
+            return _by_brand(head[8:12])
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if name not in _FIRST_BOXES or name == b"moov" or length < 8:
+            break
+        at += length
+    return "mov"
+
+
+def _by_frames(file: SeekableFile, head: bytes) -> str | None:
+    """MP3 or AAC by their first frames, which tags and zeros may precede."""
+    at = 0
+    for _ in range(_TAGS_LIMIT):
+        file.seek(at)
+        content = file.read(_PADDING_LIMIT_BYTES + _HEAD_BYTES)
+        sound = content.lstrip(b"\0")
+        at += len(content) - len(sound)
+        if begins_with_aac(sound):
+            return "aac"
+        if begins_with_mp3(sound):
+            return "mp3"
+        tag_bytes = id3_bytes(sound)
+        if tag_bytes == 0:
+            break
+        at += tag_bytes
+    return "mp3" if head.startswith(_ID3) or _is_mp3_frame(head) else None
 
 
 def _by_brand(brand: bytes) -> str:

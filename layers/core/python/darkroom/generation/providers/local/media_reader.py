@@ -1,16 +1,18 @@
 """The process that opens an uploaded video or sound: ``main`` of the child of ``media``.
 
-Owns what of a file is kept: one picture track and the sound tracks, of the codecs listed here.
-Data, subtitles, attachments, cover art, chapters and all metadata (where it was taken, by whom)
-stay behind, because the new file is written from nothing. It answers in JSON on stdout.
+Owns the limits of the process and the answer: what the file is, how long and how large, whether it
+is whole, and its thumbnail. Which tracks are kept, ``media_tracks`` decides; ``media_copy`` writes
+them. The answer is JSON on stdout. Whatever a file does to its reader, the answer is a code; only
+a storage or a disk that fails ends the process with an error.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
-import shutil
 import sys
+import traceback
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,21 +20,30 @@ from typing import Any, Final
 
 import av
 from av.error import FFmpegError
+from av.video.reformatter import Interpolation
 from PIL import Image, ImageDraw
 
-from darkroom.generation.providers.local.ranged_file import RangedFile, ReadTooMuch
+from darkroom.generation.providers.local.media_copy import (
+    blank,
+    late_start,
+    rewrite,
+    square_pixels,
+)
+from darkroom.generation.providers.local.media_tracks import (
+    CONTAINERS,
+    COPIED_AS,
+    Rejected,
+    Tracks,
+    choose_tracks,
+    first_frame,
+    opened,
+)
+from darkroom.generation.providers.local.ranged_file import FetchBroken, RangedFile, ReadTooMuch
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, REWRITE_LIMIT_BYTES
 
-MEMORY_LIMIT_BYTES: Final = 3 << 30
-"""Of address space: threads and libraries reserve far more than they use."""
+MEMORY_LIMIT_BYTES: Final = 1_600_000_000
+"""Of address space: what goes wrong for want of it ends in a code. The function has more."""
 CPU_LIMIT_SECONDS: Final = 240
-MAX_PIXELS: Final = 8192 * 4320
-MAX_STREAMS: Final = 64
-MAX_SOUND_TRACKS: Final = 8
-TRIED_PACKETS: Final = 300
-"""How far to look for the first picture or sound that can be decoded."""
-PROBE_LIMIT_BYTES: Final = 20_000_000
-PROBE_LIMIT_MICROSECONDS: Final = 20_000_000
 THUMBNAIL_SIDE_PX: Final = 480
 _THUMBNAIL_QUALITY: Final = 82
 _THUMBNAIL_AT: Final = 0.1
@@ -43,50 +54,27 @@ _TAIL_MS: Final = 2000
 """Of a file that is not read as a whole: where its end is looked for."""
 _TAIL_PACKETS: Final = 20_000
 
-_SOUND_CODECS: Final = frozenset({"aac", "mp3", "alac", "opus", "flac", "ac3", "eac3"})
-_VIDEO_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
-_PCM: Final = frozenset(
-    {
-        "pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be",
-        "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw",
-    }
-)  # fmt: skip
 
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What a file is, before it is copied."""
 
-@dataclass(frozen=True)
-class Container:
-    mime_type: str
-    muxer: str
-    pictures: frozenset[str]
-    sounds: frozenset[str]
-    options: tuple[tuple[str, str], ...] = ()
-    tells_length: bool = True
-    """Whether the file itself knows how long it is; of some, it is only guessed."""
+    name: str
+    """The container, as its tracks have it."""
+    promised_ms: int
+    """How long it says it is; 0 if it does not."""
+    begins_ms: int
+    """Its first moment, if that is late."""
+    first: Any
+    """Its first frame."""
+    size: tuple[int, int] | None
+    """How large a video is shown: upright, with square pixels."""
+    unreadable: frozenset[int]
+    leaves_out: bool
 
-
-_FAST_START = (("movflags", "+faststart"),)
-CONTAINERS: Final = {
-    "mp4": Container("video/mp4", "mp4", _VIDEO_CODECS, _SOUND_CODECS, _FAST_START),
-    "mov": Container(
-        "video/quicktime", "mov",
-        _VIDEO_CODECS | {"prores", "mjpeg"}, _SOUND_CODECS | _PCM, _FAST_START,
-    ),
-    "m4a": Container("audio/mp4", "ipod", frozenset(), frozenset({"aac", "alac"}), _FAST_START),
-    "webm": Container(
-        "video/webm", "webm", frozenset({"vp8", "vp9", "av1"}), frozenset({"opus", "vorbis"})
-    ),
-    "mp3": Container(
-        "audio/mpeg", "mp3", frozenset(), frozenset({"mp3"}), (("id3v2_version", "0"),),
-        tells_length=False,
-    ),
-    "wav": Container("audio/wav", "wav", frozenset(), _PCM, tells_length=False),
-}  # fmt: skip
-
-
-class Rejected(Exception):
-    def __init__(self, code: str, detail: str) -> None:
-        self.code, self.detail = code, detail
-        super().__init__(detail)
+    @property
+    def note(self) -> str | None:
+        return "TRACKS_LEFT_OUT" if self.leaves_out else None
 
 
 def main(arguments: list[str]) -> None:
@@ -95,20 +83,30 @@ def main(arguments: list[str]) -> None:
     With its size, the source is an address, and is looked at instead of being read.
     """
     _limit()
+    json.dump(answer(arguments), sys.stdout)
+
+
+def answer(arguments: list[str]) -> dict[str, Any]:
+    """What was found, or why the file was rejected."""
     source, workdir, name = arguments[0], Path(arguments[1]), arguments[2]
     av.logging.set_level(None)
     try:
         if len(arguments) > 3:
-            answer = probe_media(RangedFile(source, int(arguments[3])), workdir, name)
-        else:
-            answer = read_media(Path(source), workdir, name)
-    except ReadTooMuch as error:
-        answer = {"rejected": "CORRUPT_FILE", "detail": str(error)}
+            return probe_media(RangedFile(source, int(arguments[3])), workdir, name)
+        return read_media(Path(source), workdir, name)
     except Rejected as error:
-        answer = {"rejected": error.code, "detail": error.detail}
-    except (FFmpegError, ValueError, MemoryError) as error:
-        answer = {"rejected": "CORRUPT_FILE", "detail": f"it cannot be read: {error!r}"[:300]}
-    json.dump(answer, sys.stdout)
+        return {"rejected": error.code, "detail": error.detail}
+    except Exception as error:
+        if _is_ours(error):
+            raise
+        traceback.print_exc()
+        return {"rejected": "CORRUPT_FILE", "detail": f"it cannot be read: {error!r}"[:300]}
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the machine failed and not the file: then another try may succeed."""
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return is_full or isinstance(error, FetchBroken)
 
 
 def _limit() -> None:
@@ -122,42 +120,65 @@ def _limit() -> None:
 
 def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     """Everything about the file; its clean copy and thumbnail are in ``workdir`` after."""
-    name, promised_ms, first = _first_look(source, name)
-    container = CONTAINERS[name]
-    clean = workdir / f"media.{name}"
-    span_ms, note = _copy(source, clean, name, container)
-    if container.tells_length:
-        _expect_whole(promised_ms, span_ms)
-    return _described(clean, workdir, name, span_ms, first, note)
+    found = _inspect(source, name)
+    clean = workdir / f"media.{COPIED_AS.get(found.name, found.name)}"
+    span_ms = _copy(source, clean, found)
+    if CONTAINERS[found.name].tells_length:
+        _expect_whole(found.promised_ms, span_ms)
+    return _described(clean, workdir, found, clean.suffix[1:], span_ms, found.note)
 
 
 def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
     """What can be told of a file without reading it all: its tracks, that its first picture or
     sound can be decoded, and that its end is there. Only a thumbnail is made."""
-    name, promised_ms, first = _first_look(source, name)
+    found = _inspect(source, name)
+    promised_ms = found.promised_ms
     if promised_ms <= 0:
         raise Rejected("CORRUPT_FILE", "it does not say how long it is")
     if promised_ms > MEDIA_LIMIT_SECONDS * 1000:
         raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
     span_ms = promised_ms
-    if CONTAINERS[name].tells_length:
-        span_ms = _end_ms(source, name, promised_ms)
+    if CONTAINERS[found.name].tells_length:
+        ends_ms = _end_ms(source, found.name, found.begins_ms + promised_ms)
+        span_ms = ends_ms - found.begins_ms
         _expect_whole(promised_ms, span_ms)
-    return _described(source, workdir, name, span_ms, first, "METADATA_KEPT")
+    # Nothing of it is left out, and nothing is taken off it.
+    return _described(source, workdir, found, found.name, span_ms, "METADATA_KEPT")
 
 
-def _first_look(source: Path | RangedFile, name: str) -> tuple[str, int, Any]:
-    """The container's name by its tracks, how long it says it is, and its first frame."""
-    with _opened(source, name) as media:
-        name, video, sounds = _tracks(media, name)
-        tracks = ([] if video is None else [video]) + sounds
-        promised_ms = max(_promised_ms(track) for track in tracks)
-        if promised_ms == 0 and media.duration is not None:
-            promised_ms = media.duration // 1000
-        first = _first_frame(media, video or sounds[0])
-    if first is None:
-        raise Rejected("CORRUPT_FILE", "nothing in it can be decoded")
-    return name, promised_ms, first
+def _inspect(source: Path | RangedFile, name: str) -> Inspection:
+    """What is in the file, and its first frame.
+
+    Raises:
+        Rejected: no track can be used, or nothing can be decoded.
+    """
+    with opened(source, name) as media:
+        tracks = choose_tracks(media, name)
+        begins_ms = round(late_start(media) * 1000)
+        first = first_frame(media, tracks.first)
+        if first is None:
+            raise Rejected("CORRUPT_FILE", "nothing in it can be decoded")
+        unreadable = _unreadable(media, tracks) if isinstance(source, Path) else frozenset()
+        return Inspection(
+            name=tracks.container,
+            promised_ms=_promised_ms(media, tracks, begins_ms),
+            begins_ms=begins_ms,
+            first=first,
+            size=None if tracks.video is None else _shown_size(tracks, first),
+            unreadable=unreadable,
+            leaves_out=tracks.leaves_out or bool(unreadable),
+        )
+
+
+def _unreadable(media: Any, tracks: Tracks) -> frozenset[int]:
+    """Places of the sounds that would have to be converted, and cannot be decoded."""
+    others = [t for t in tracks.sounds if t is not tracks.first and tracks.is_converted(t)]
+    return frozenset(track.index for track in others if first_frame(media, track) is None)
+
+
+def _shown_size(tracks: Tracks, frame: Any) -> tuple[int, int]:
+    width, height = square_pixels(frame.width, frame.height, tracks.video.sample_aspect_ratio)
+    return (height, width) if frame.rotation % 180 else (width, height)
 
 
 def _expect_whole(promised_ms: int, span_ms: int) -> None:
@@ -167,12 +188,11 @@ def _expect_whole(promised_ms: int, span_ms: int) -> None:
 
 def _end_ms(source: RangedFile, name: str, promised_ms: int) -> int:
     """When the last packet near the promised end is over; 0 if there is none."""
-    with _opened(source, name) as media:
-        _, video, sounds = _tracks(media, name)
-        tracks = ([] if video is None else [video]) + sounds
+    with opened(source, name) as media:
+        tracks = choose_tracks(media, name)
         media.seek(max(0, promised_ms - _TAIL_MS) * 1000, backward=True)
         ends = Fraction(0)
-        for number, packet in enumerate(media.demux(*tracks)):
+        for number, packet in enumerate(media.demux(*tracks.all)):
             if number >= _TAIL_PACKETS:
                 break
             if packet.dts is not None:
@@ -181,145 +201,63 @@ def _end_ms(source: RangedFile, name: str, promised_ms: int) -> int:
     return round(ends * 1000)
 
 
+def _copy(source: Path, clean: Path, found: Inspection) -> int:
+    """Write the tracks into a new file; returns the length that is really there.
+
+    A tag that the new container does not know is left to it; of what no muxer takes, though it
+    can be read, the structure and the samples are kept where they are.
+    """
+    refusal: Exception | None = None
+    for keeps_tags in (True, False) if CONTAINERS[found.name].has_tags else (False,):
+        try:
+            return rewrite(source, clean, found.name, found.unreadable, keeps_tags=keeps_tags)
+        except (FFmpegError, ValueError) as error:
+            if _is_ours(error):
+                raise
+            refusal = error
+    if found.name not in ("mp4", "mov", "m4a"):
+        raise Rejected("CORRUPT_FILE", f"it cannot be written: {refusal!r}"[:300])
+    return blank(source, clean, found.name, found.unreadable)
+
+
 def _described(
-    shown: Path | RangedFile, workdir: Path, name: str, span_ms: int, first: Any, note: str | None
+    shown: Path | RangedFile,
+    workdir: Path,
+    found: Inspection,
+    clean_name: str,
+    span_ms: int,
+    note: str | None,
 ) -> dict[str, Any]:
-    """The answer, with a thumbnail of what is ``shown``, if it shows anything."""
-    answer: dict[str, Any] = {
+    """The response, with a thumbnail of what is ``shown``, if it shows anything."""
+    response: dict[str, Any] = {
         "kind": "audio",
-        "mime_type": CONTAINERS[name].mime_type,
-        "name": f"media.{name}",
+        "mime_type": CONTAINERS[found.name].mime_type,
+        "clean_mime_type": CONTAINERS[clean_name].mime_type,
+        "name": f"media.{clean_name}",
         "duration_ms": span_ms,
         "width": None,
         "height": None,
         "thumbnail": None,
         "note": note,
     }
-    if isinstance(first, av.VideoFrame):
-        answer["kind"] = "video"
-        turned = first.rotation % 180 != 0
-        size = (first.height, first.width) if turned else (first.width, first.height)
-        answer["width"], answer["height"] = size
-        answer["thumbnail"] = "thumbnail.jpg"
-        if not _draw_thumbnail(shown, name, span_ms, workdir / "thumbnail.jpg"):
-            answer["note"] = note or "NO_THUMBNAIL"
-    return answer
+    if found.size is not None:
+        response["kind"] = "video"
+        response["width"], response["height"] = found.size
+        response["thumbnail"] = "thumbnail.jpg"
+        if not _draw_thumbnail(shown, found.name, span_ms, workdir / "thumbnail.jpg"):
+            response["note"] = note or "NO_THUMBNAIL"
+    return response
 
 
-def _promised_ms(track: Any) -> int:
-    return 0 if track.duration is None else round(track.duration * track.time_base * 1000)
-
-
-def _opened(source: Path | RangedFile, name: str) -> Any:
-    if isinstance(source, RangedFile):
-        source.seek(0)
-    return av.open(
-        str(source) if isinstance(source, Path) else source,
-        format={"mov": "mp4", "m4a": "mp4", "webm": "matroska"}.get(name, name),
-        metadata_errors="replace",
-        container_options={
-            "probesize": str(PROBE_LIMIT_BYTES),
-            "analyzeduration": str(PROBE_LIMIT_MICROSECONDS),
-            "protocol_whitelist": "file",
-        },
-    )
-
-
-def _tracks(media: Any, name: str) -> tuple[str, Any, list[Any]]:
-    """The container's name as its tracks have it, the picture track if any, the sound tracks."""
-    if not 0 < len(media.streams) <= MAX_STREAMS:
-        raise Rejected("CORRUPT_FILE", f"{len(media.streams)} tracks")
-    videos = [
-        s for s in media.streams.video if not s.disposition & av.stream.Disposition.attached_pic
-    ]
-    if name in ("mp4", "mov", "m4a"):
-        # One family: what is in it decides, its brand only between MP4 and MOV.
-        name = ("mp4" if name == "m4a" else name) if videos else "m4a"
-    container = CONTAINERS[name]
-    sounds = [s for s in media.streams.audio if _codec(s) in container.sounds][:MAX_SOUND_TRACKS]
-    if not videos:
-        if not sounds or not container.mime_type.startswith("audio/"):
-            raise Rejected("UNSUPPORTED_TYPE", "no track in it can be used")
-        return name, None, sounds
-    video = next((s for s in videos if _codec(s) in container.pictures), None)
-    if video is None:
-        raise Rejected("UNSUPPORTED_TYPE", f"video of {_codec(videos[0])} cannot be used")
-    if video.codec_context.width * video.codec_context.height > MAX_PIXELS:
-        raise Rejected("IMAGE_TOO_LARGE", "too many pixels")
-    return name, video, sounds
-
-
-def _codec(stream: Any) -> str:
-    return "" if stream.codec_context is None else stream.codec_context.codec.canonical_name
-
-
-def _first_frame(media: Any, stream: Any) -> Any:
-    """The first picture or sound that can be decoded, None if there is none near."""
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    stream.codec_context.thread_count = 1
-    for number, packet in enumerate(media.demux(stream)):
-        if number >= TRIED_PACKETS:
-            return None
-        try:
-            frames = packet.decode()
-        except FFmpegError:
-            continue
-        if frames:
-            return frames[0]
-    return None
-
-
-def _copy(source: Path, clean: Path, name: str, container: Container) -> tuple[int, str | None]:
-    """Write the tracks anew; the length that is really there, and a note.
-
-    What no new file can be written of, though it can be read, is kept as it is.
-    """
-    try:
-        return _rewrite(source, clean, name, container), None
-    except (FFmpegError, ValueError):
-        # Reading it through once more: what cannot be read to its end fails for good here.
-        span_ms = _rewrite(source, None, name, container)
-        shutil.copyfile(source, clean)
-        return span_ms, "METADATA_KEPT"
-
-
-def _rewrite(source: Path, clean: Path | None, name: str, container: Container) -> int:
-    """Pass every packet on; returns the length in milliseconds. Without ``clean``, only that."""
-    # bitexact: no date and no version inside, so the same content gives the same bytes.
-    options = {"fflags": "+bitexact", **dict(container.options)}
-    with _opened(source, name) as media:
-        _, video, sounds = _tracks(media, name)
-        tracks = ([] if video is None else [video]) + sounds
-        if clean is None:
-            return _span_ms(media.demux(*tracks), {}, None)
-        with av.open(str(clean), "w", format=container.muxer, container_options=options) as written:
-            targets = {}
-            for track in tracks:
-                target = written.add_stream_from_template(track, opaque=True)
-                target.metadata.clear()
-                targets[track.index] = target
-            return _span_ms(media.demux(*tracks), targets, written)
-
-
-def _span_ms(packets: Any, targets: dict[int, Any], written: Any) -> int:
-    """From the first moment to the last, over all tracks, as the packets say."""
-    begins: Fraction | None = None
-    ends = Fraction(0)
-    for packet in packets:
-        if packet.dts is None:
-            continue
-        at = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
-        end = at + (packet.duration or 0) * packet.time_base
-        begins = at if begins is None else min(begins, at)
-        ends = max(ends, end)
-        if ends - begins > MEDIA_LIMIT_SECONDS:
-            raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
-        if written is not None:
-            packet.stream = targets[packet.stream.index]
-            written.mux(packet)
-    if begins is None:
-        raise Rejected("CORRUPT_FILE", "there is nothing in it")
-    return round((ends - max(begins, Fraction(0))) * 1000)
+def _promised_ms(media: Any, tracks: Tracks, begins_ms: int) -> int:
+    """How long the longest track says it lasts, or else the file. Some writers of WebM files say
+    when they end instead."""
+    lengths = (track.duration * track.time_base for track in tracks.all if track.duration)
+    promised_ms = round(max(lengths, default=Fraction(0)) * 1000)
+    if promised_ms == 0 and media.duration is not None:
+        promised_ms = media.duration // 1000
+        return promised_ms - begins_ms if promised_ms > begins_ms else promised_ms
+    return promised_ms
 
 
 def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: Path) -> bool:
@@ -328,7 +266,7 @@ def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: P
     for at in (_THUMBNAIL_AT, 0.0):
         try:
             picture = _frame_at(shown, name, int(span_ms * at))
-        except ReadTooMuch:
+        except (ReadTooMuch, FetchBroken):
             raise
         except (FFmpegError, ValueError, OSError):
             continue
@@ -336,21 +274,28 @@ def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: P
             break
     drawn = picture is not None
     picture = picture or _placeholder()
-    picture.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), Image.Resampling.LANCZOS)
     picture.info = {}
     picture.save(target, "JPEG", quality=_THUMBNAIL_QUALITY)
     return drawn
 
 
 def _frame_at(shown: Path | RangedFile, name: str, at_ms: int) -> Image.Image | None:
-    with _opened(shown, name) as media:
-        stream = media.streams.video[0]
+    """A frame as it is shown, small."""
+    with opened(shown, name) as media:
+        video = choose_tracks(media, name).video
         if at_ms:
-            media.seek(at_ms * 1000, backward=True)
-        frame = _first_frame(media, stream)
+            media.seek(at_ms * 1000 + (media.start_time or 0), backward=True)
+        frame = first_frame(media, video)
         if frame is None:
             return None
-        picture = frame.to_image().convert("RGB")
+        width, height = square_pixels(frame.width, frame.height, video.sample_aspect_ratio)
+        scale = min(1.0, THUMBNAIL_SIDE_PX / max(width, height))
+        # Scaled before it is a picture: one of 8K takes 106 MB, and some more for every step.
+        picture = frame.to_image(
+            width=max(1, round(width * scale)),
+            height=max(1, round(height * scale)),
+            interpolation=Interpolation.LANCZOS,
+        )
         return picture.rotate(frame.rotation, expand=True) if frame.rotation % 360 else picture
 
 

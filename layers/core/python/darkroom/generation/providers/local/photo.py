@@ -13,8 +13,8 @@ from typing import Final
 from PIL import Image
 
 from darkroom.generation.ports import PermanentProviderError
+from darkroom.kernel.limits import CLEAN_IMAGE_PIXELS_LIMIT, IMAGE_SIDE_MIN_PX
 
-_MAX_PIXELS: Final = 50_000_000
 _WORK_SIDE_PX: Final = 2200
 """More than a 720 x 1280 crop can show; larger photos are halved first, for time and memory."""
 
@@ -34,7 +34,7 @@ def open_picture(path: Path, key: str) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as picture:
-                if picture.width * picture.height > _MAX_PIXELS or min(picture.size) < 8:
+                if _is_unusable(picture):
                     raise bad_source(key)
                 # JPEG can decode at a half, a quarter or an eighth directly.
                 picture.draft("RGB", (_WORK_SIDE_PX, _WORK_SIDE_PX))
@@ -50,6 +50,12 @@ def open_picture(path: Path, key: str) -> Image.Image:
         raise bad_source(key) from error
     loaded.thumbnail((_WORK_SIDE_PX, _WORK_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return loaded
+
+
+def _is_unusable(picture: Image.Image) -> bool:
+    """What ingest never keeps."""
+    is_too_large = picture.width * picture.height > CLEAN_IMAGE_PIXELS_LIMIT
+    return is_too_large or min(picture.size) < IMAGE_SIDE_MIN_PX
 
 
 def _flatten(picture: Image.Image) -> Image.Image:

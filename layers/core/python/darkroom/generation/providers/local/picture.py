@@ -16,6 +16,7 @@ from darkroom.generation.ports import Artifact, GenerationRequest, PermanentProv
 from darkroom.generation.providers.local.canvas import texture
 from darkroom.generation.providers.local.grade import Grade, add_glow, develop
 from darkroom.generation.providers.local.grain import Grain
+from darkroom.generation.providers.local.portable import cos, exp
 from darkroom.generation.providers.local.raster import FloatImage, grid, smoothstep, to_image
 from darkroom.generation.providers.local.scenery import Scene, read_scene
 from darkroom.generation.providers.local.scenery_land import paint_far, paint_near
@@ -142,7 +143,7 @@ def _aged(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
     height, width = pixels.shape[:2]
     x, y = grid(width, height)
     side = x if rng.random() < 0.5 else 1.0 - x
-    leak = np.exp(-side / 0.10) * (0.5 + 0.5 * np.cos((y - rng.random()) * 3.0)) * 0.22
+    leak = exp(-side / 0.10) * (0.5 + 0.5 * cos((y - rng.random()) * 3.0)) * 0.22
     warm = np.array((1.0, 0.55, 0.22), dtype=np.float32)
     pixels = 1.0 - (1.0 - np.clip(pixels, 0, 1)) * (1.0 - leak[..., None] * warm)
     short = min(width, height)

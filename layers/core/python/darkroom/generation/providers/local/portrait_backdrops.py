@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from darkroom.generation.providers.local.focus import Focus
 from darkroom.generation.providers.local.grade import Rgb
+from darkroom.generation.providers.local.portable import exp
 from darkroom.generation.providers.local.portrait_frame import HEIGHT, WIDTH
 from darkroom.generation.providers.local.raster import (
     FloatImage,
@@ -60,7 +61,7 @@ def _pool(focus: Focus, dx: float, dy: float, reach: float) -> Mask:
     """A pool of light around the head, 1 in its middle."""
     x, y = grid(WIDTH, HEIGHT)
     away = np.sqrt(((x - focus.x - dx) * _ASPECT) ** 2 + (y - focus.y - dy) ** 2)
-    return np.exp(-((away / reach) ** 2)).astype(np.float32)
+    return exp(-((away / reach) ** 2)).astype(np.float32)
 
 
 def _canvas(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
@@ -112,7 +113,7 @@ def _bokeh(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIma
     veil = _clouds(rng, (2, 4, 7))
     x, y = grid(WIDTH, HEIGHT)
     side = float(rng.choice([-1.0, 1.0]))
-    sun = np.exp(-(((x - 0.5 - 0.55 * side) / 0.7) ** 2) - ((y - 0.08) / 0.6) ** 2)
+    sun = exp(-(((x - 0.5 - 0.55 * side) / 0.7) ** 2) - ((y - 0.08) / 0.6) ** 2)
     scene = _mix(base, light, np.clip(0.75 * veil + 0.65 * sun, 0.0, 1.0))
     for count, radius, level, soft in ((16, (80, 150), 0.30, 9.0), (30, (26, 70), 0.50, 3.0)):
         lights = _discs(rng, count, radius, level, soft)
@@ -125,7 +126,7 @@ def _night(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIma
     dark, haze, lamp = palette
     _, y = grid(WIDTH, HEIGHT)
     horizon = float(rng.uniform(0.42, 0.62))
-    glow = np.exp(-(((y - horizon) / 0.34) ** 2)) * (0.35 + 0.65 * _clouds(rng, (2, 4)))
+    glow = exp(-(((y - horizon) / 0.34) ** 2)) * (0.35 + 0.65 * _clouds(rng, (2, 4)))
     scene = _mix(dark, haze, np.clip(glow, 0.0, 1.0))
     other = tuple(0.25 + 0.6 * (1.0 - c) for c in lamp)
     for colour, count, level in ((lamp, 11, 0.62), (other, 7, 0.34), (lamp, 22, 0.22)):

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from darkroom.generation.providers.local.portable import exp
 from darkroom.generation.providers.local.portrait_frame import HEIGHT, WIDTH
 from darkroom.generation.providers.local.raster import (
     FloatImage,
@@ -53,7 +54,7 @@ def _album(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
     oval = np.sqrt(((x - 0.5) / 0.405) ** 2 + ((y - 0.478) / 0.425) ** 2)
     edge = HEIGHT * 0.42
     inside = np.clip((1.0 - oval) * edge / 1.6 + 0.5, 0.0, 1.0)[..., None]
-    line = np.exp(-(((oval - 1.028) * edge / 2.2) ** 2))[..., None]
+    line = exp(-(((oval - 1.028) * edge / 2.2) ** 2))[..., None]
     inner_shadow = smoothstep(0.90, 1.0, oval)[..., None]
     fibre = rng.standard_normal((HEIGHT // 2, WIDTH // 2), dtype=np.float32)
     fibre = np.repeat(np.repeat(fibre, 2, 0), 2, 1)[..., None] * 0.010
@@ -69,7 +70,7 @@ def _haze(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
     x, y = grid(WIDTH, HEIGHT)
     side = float(rng.choice([-1.0, 1.0]))
     level = float(rng.uniform(-0.05, 0.25))
-    leak = np.exp(-(((x - 0.5 - 0.62 * side) / 0.42) ** 2) - ((y - level) / 0.55) ** 2)
+    leak = exp(-(((x - 0.5 - 0.62 * side) / 0.42) ** 2) - ((y - level) / 0.55) ** 2)
     lit = screen(pixels, leak[..., None] * np.array((0.62, 0.38, 0.26), dtype=np.float32))
     away = np.sqrt(((x - 0.5) / 0.60) ** 2 + ((y - 0.47) / 0.62) ** 2)
     melt = (0.80 * smoothstep(0.72, 1.22, away))[..., None]
@@ -81,11 +82,9 @@ def _letterbox(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
     x, y = grid(WIDTH, HEIGHT)
     at = float(rng.uniform(0.10, 0.17))
     middle = float(rng.choice([0.08, 0.92])) + float(rng.uniform(-0.06, 0.06))
-    across = np.exp(-(((x - middle) / 0.42) ** 2))
-    streak = np.exp(-(((y - at) * HEIGHT / 3.0) ** 2)) + 0.28 * np.exp(
-        -(((y - at) * HEIGHT / 26.0) ** 2)
-    )
-    core = np.exp(-(((x - middle) * WIDTH / 46) ** 2) - ((y - at) * HEIGHT / 46) ** 2)
+    across = exp(-(((x - middle) / 0.42) ** 2))
+    streak = exp(-(((y - at) * HEIGHT / 3.0) ** 2)) + 0.28 * exp(-(((y - at) * HEIGHT / 26.0) ** 2))
+    core = exp(-(((x - middle) * WIDTH / 46) ** 2) - ((y - at) * HEIGHT / 46) ** 2)
     light = (0.40 * across * streak + 0.75 * core)[..., None]
     lit = screen(pixels, light * np.array((0.50, 0.80, 1.0), dtype=np.float32))
     bar = round(HEIGHT * _BAR)

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from darkroom.generation.providers.local.portable import weighted
+
 FloatImage = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating[Any]]
@@ -19,7 +21,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 WIDTH: Final = 720
 HEIGHT: Final = 1280
-_LUMA: Final = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+_LUMA: Final = (0.2126, 0.7152, 0.0722)
 
 
 def to_float(image: Image.Image) -> FloatImage:
@@ -44,7 +46,7 @@ def mask_image(mask: Floats) -> Image.Image:
 
 def luma(pixels: FloatImage) -> Mask:
     """Brightness (Rec. 709 weights), shape (height, width)."""
-    return pixels @ _LUMA
+    return weighted(pixels, _LUMA)
 
 
 def smoothstep(low: float, high: float, value: Floats) -> Mask:

@@ -6,6 +6,7 @@ its colours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -25,6 +26,7 @@ from darkroom.generation.providers.local.canvas import (
     sample,
     texture,
 )
+from darkroom.generation.providers.local.portable import exp, power, sin
 from darkroom.generation.providers.local.raster import (
     FloatImage,
     Mask,
@@ -92,7 +94,7 @@ def _mountains(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Genera
         shape = (shape - shape.min()) / max(float(np.ptp(shape)), 1e-6)
         shape = shape + 0.012 * line(rng, width, cells=48, octaves=4, gain=0.6)
         shape = np.clip(shape, 0, None)
-        ridge = sky.horizon + 0.012 - high * sky.horizon * (0.14 + 0.86 * shape**1.5)
+        ridge = sky.horizon + 0.012 - high * sky.horizon * (0.14 + 0.86 * power(shape, 1.5))
         mask = below(ridge, height) * (y < sky.horizon + 0.02)
         drop = np.clip((y - ridge[None, :]) / (high * sky.horizon), 0, 1)
         slope = np.gradient(_smooth(ridge, width // 12 * 2 + 1)) * height
@@ -103,7 +105,8 @@ def _mountains(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Genera
         shine = np.clip(0.5 + side * slope[None, :] * 0.34 + (folds - 0.5) * 2.1, 0, 1)
         rock = lit(sky, (0.34, 0.36, 0.40))
         meadow = lit(sky, (0.24, 0.32, 0.24))
-        paint = rock * (1 - drop[..., None] ** 0.8) + meadow * drop[..., None] ** 0.8
+        low = power(drop, 0.8)[..., None]
+        paint = rock * (1 - low) + meadow * low
         paint = paint * (0.52 + 0.78 * shine[..., None])
         line_of_snow = 0.66 if scene.is_snowy else 0.16
         snow = smoothstep(line_of_snow + 0.10, line_of_snow - 0.12, drop + (folds - 0.5) * 0.55)
@@ -182,7 +185,7 @@ def _leaf_at(sky: Sky, depth: float, tone: FloatImage) -> FloatImage:
 def _city(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
     if scene.is_dark:
         _, y = grid(pixels.shape[1], pixels.shape[0])
-        glow = np.exp(-(((y - sky.horizon) / (0.30 * sky.horizon)) ** 2)) * 0.30
+        glow = exp(-(((y - sky.horizon) / (0.30 * sky.horizon)) ** 2)) * 0.30
         pixels = screen(pixels, glow[..., None] * colour((0.95, 0.62, 0.48)))
     return _buildings(pixels, scene, sky, rng, tall=(0.44, 0.58, 0.40), wide=(0.028, 0.075))
 
@@ -212,7 +215,7 @@ def _buildings(
         x = -0.02
         while x < 1.02:
             share = float(rng.uniform(*wide)) * height / width
-            top = foot - high * sky.horizon * float(rng.uniform(0.30, 1.0) ** 1.3)
+            top = foot - high * sky.horizon * math.pow(rng.uniform(0.30, 1.0), 1.3)
             grey = colour((0.36, 0.38, 0.42)) * rng.uniform(0.7, 1.25)
             if roofs:
                 grey = colour((0.78, 0.70, 0.62)) * rng.uniform(0.7, 1.15)
@@ -307,14 +310,14 @@ def _water(
     water = water * (1.0 + crest[..., None] * 1.6)
     if scene.light != "none" and scene.weather not in ("rain", "overcast"):
         spread = 0.020 + 0.13 * depth
-        path = np.exp(-(((x - sky.light_at[0]) / spread) ** 2))
+        path = exp(-(((x - sky.light_at[0]) / spread) ** 2))
         glints = smoothstep(0.58, 0.80, waves + 0.10 * (1 - depth)) * path
         water = screen(np.clip(water, 0, 1), (glints * (0.95 - 0.5 * depth))[..., None] * sky.light)
     if rough >= 1.0:
         foam = smoothstep(0.80, 0.93, waves) * depth * 0.34
         water = lay(np.clip(water, 0, 1).astype(np.float32), foam, lit(sky, (0.95, 0.97, 1.0)))
     edge = np.clip((y - sky.horizon) * height, 0, 1)
-    haze = np.exp(-depth * 16)[..., None] * 0.55
+    haze = exp(-depth * 16)[..., None] * 0.55
     water = water * (1 - haze) + sky.haze * haze
     return lay(pixels, edge.astype(np.float32), np.clip(water, 0, 1))
 
@@ -340,7 +343,7 @@ def _beach(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
         rng, width, cells=1.6, octaves=3, gain=0.4)) + 0.04  # fmt: skip
     depth = np.clip((y - shore[None, :]) / 0.3, 0, 1)
     grain = sample(noise, x * 3.0, y * 9.0)[..., None]
-    wet = np.exp(-depth * 9)[..., None]
+    wet = exp(-depth * 9)[..., None]
     sand = lit(sky, (0.86, 0.75, 0.58)) * (0.86 + 0.22 * grain)
     sand = sand * (1 - 0.42 * wet) + pixels * 0.16 * wet
     pixels = lay(pixels, below(shore.astype(np.float32), height), np.clip(sand, 0, 1))
@@ -348,7 +351,7 @@ def _beach(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
         curl = 0.006 * line(rng, width, cells=22, octaves=3, gain=0.6)
         away = np.abs(y - (shore + offset + curl)[None, :]) * height
         lace = 0.45 + 0.55 * sample(noise, x * 6, y * 6)
-        foam = np.exp(-((away / (0.006 * height)) ** 2)) * strength * lace
+        foam = exp(-((away / (0.006 * height)) ** 2)) * strength * lace
         pixels = lay(pixels, foam.astype(np.float32), lit(sky, (0.97, 0.98, 1.0)))
     return pixels
 
@@ -371,12 +374,12 @@ def _flowers(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
     height, width = pixels.shape[:2]
     canvas = Image.new("RGBA", (width * 2, height * 2))
     pen = ImageDraw.Draw(canvas)
-    depths = np.sort(rng.random(3200) ** 1.5)
+    depths = np.sort(power(rng.random(3200), 1.5))
     for depth in depths:
         place = sky.horizon + 0.012 + (1.02 - sky.horizon) * float(depth)
-        size = (0.0016 + 0.0150 * float(depth) ** 1.5) * height * 2
+        size = (0.0016 + 0.0150 * math.pow(depth, 1.5)) * height * 2
         tint = colour(tuple(tones[int(rng.integers(len(tones)))])) * rng.uniform(0.80, 1.12)
-        paint = far_away(sky, lit(sky, np.clip(tint, 0, 1)), 0.45 * (1 - float(depth)) ** 3)
+        paint = far_away(sky, lit(sky, np.clip(tint, 0, 1)), 0.45 * math.pow(1 - depth, 3))
         at = (float(rng.uniform(-0.02, 1.02)) * width * 2, place * height * 2)
         _blossom(pen, at, size, paint, lit(sky, (0.20, 0.36, 0.14), 0.75), sky, rng)
     small = np.asarray(canvas.reduce(2), dtype=np.float32) / 255.0
@@ -402,8 +405,8 @@ def _blossom(
     turn, flat = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 0.9)
     for number in range(5):
         angle = turn + number * 2 * np.pi / 5
-        px, py = x + np.cos(angle) * size * 0.62, y + np.sin(angle) * size * 0.62 * flat
-        reach, shade = size * 0.56, 0.86 + 0.14 * np.sin(angle)
+        px, py = x + math.cos(angle) * size * 0.62, y + math.sin(angle) * size * 0.62 * flat
+        reach, shade = size * 0.56, 0.86 + 0.14 * math.sin(angle)
         pen.ellipse((px - reach, py - reach * flat, px + reach, py + reach * flat),
                     fill=_rgba(np.clip(paint * shade, 0, 1)))  # fmt: skip
     middle = size * 0.30
@@ -451,7 +454,7 @@ def _sand(
         crest = np.cumsum(slope) * 0
         bend = sample(noise, x * 0.5 + start, y * 0.9)
         face = np.clip(0.5 + side * slope[None, :] * 1.1 + (bend - 0.5) * 0.8 + crest, 0, 1)
-        ripples = 0.5 + 0.5 * np.sin((y * 190 + bend * 26 + x * 12) * (0.6 + depth))
+        ripples = 0.5 + 0.5 * sin((y * 190 + bend * 26 + x * 12) * (0.6 + depth))
         drop = np.clip((y - ridge[None, :]) / 0.3, 0, 1)
         tone = lit(sky, (0.90, 0.66, 0.40))
         dark = lit(sky, (0.46, 0.28, 0.22), 0.86)
@@ -524,7 +527,7 @@ def crown(
     count = int(np.clip(reach * 6.0, 24, 620))
     for number in range(count):
         angle, away = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
-        dx, dy = np.cos(angle) * away, np.sin(angle) * away * 0.84
+        dx, dy = math.cos(angle) * away, math.sin(angle) * away * 0.84
         light = 0.66 + 0.30 * (toward * dx - dy) + 0.26 * (number / count - 0.5)
         light = float(np.clip(light * rng.uniform(0.86, 1.14), 0.25, 1.35))
         size = reach * 2 * rng.uniform(0.05, 0.15)
@@ -577,7 +580,7 @@ def _ground(pixels: FloatImage, sky: Sky, tone: Rgb, rng: np.random.Generator) -
     light, dark = lit(sky, tone, 1.15), lit(sky, tone, 0.42)
     share = np.clip(grass * 1.15 - 0.30 * depth + 0.12, 0, 1)[..., None]
     paint = dark * (1 - share) + light * share
-    haze = np.exp(-depth * 7)[..., None] * 0.50
+    haze = exp(-depth * 7)[..., None] * 0.50
     paint = paint * (1 - haze) + sky.haze * haze
     return lay(pixels, below(ridge, height), np.clip(paint, 0, 1))
 
@@ -589,7 +592,8 @@ def _strip(pixels: FloatImage, top: float, bottom: float) -> Mask:
 
 def _smooth(values: Mask, wide: int) -> Mask:
     padded = np.pad(values, wide // 2, mode="edge")
-    return np.convolve(padded, np.ones(wide) / wide, mode="valid").astype(np.float32)
+    sums = np.concatenate([[0.0], np.cumsum(padded, dtype=np.float64)])
+    return ((sums[wide:] - sums[:-wide]) / wide).astype(np.float32)
 
 
 def _rgba(paint: FloatImage) -> tuple[int, int, int, int]:

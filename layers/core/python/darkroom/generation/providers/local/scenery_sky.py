@@ -5,6 +5,7 @@ Owns the colours of the hours, which the land below takes over. Knows no words.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from darkroom.generation.providers.local.canvas import (
     sample,
     texture,
 )
+from darkroom.generation.providers.local.portable import exp, power
 from darkroom.generation.providers.local.raster import (
     FloatImage,
     Mask,
@@ -152,8 +154,8 @@ def _glow(pixels: FloatImage, away: Mask, light: FloatImage, scene: Scene) -> Fl
     reach = {"day": 0.30, "night": 0.22, "dusk": 0.30}.get(scene.time, 0.46)
     strength = {"day": 0.30, "night": 0.20, "dusk": 0.25}.get(scene.time, 0.46)
     strength *= 1.0 - 0.7 * _GREY.get(scene.weather, 0.0)
-    wide = np.exp(-((away / reach) ** 1.4)) * strength
-    near = np.exp(-((away / 0.085) ** 1.5)) * strength * 1.25
+    wide = exp(-power(away / reach, 1.4)) * strength
+    near = exp(-power(away / 0.085, 1.5)) * strength * 1.25
     return screen(pixels, np.clip(wide + near, 0, 1)[..., None] * light)
 
 
@@ -184,18 +186,18 @@ def _stars(
     share = 0.0016 if wanted else 0.0006
     count = int(width * height * horizon * share)
     lights = np.zeros((height, width, 3), dtype=np.float32)
-    rows = (rng.random(count) ** 1.15 * horizon * height).astype(int)
+    rows = (power(rng.random(count), 1.15) * horizon * height).astype(int)
     columns = rng.integers(1, width - 1, count)
-    power = np.clip(rng.pareto(2.4, count) * 0.24 + 0.10, 0, 1.0).astype(np.float32)
+    bright = np.clip(rng.pareto(2.4, count) * 0.24 + 0.10, 0, 1.0).astype(np.float32)
     warm = rng.random(count).astype(np.float32)[:, None]
     tones = colour((0.82, 0.89, 1.0)) * (1 - warm) + colour((1.0, 0.93, 0.82)) * warm
     fade = np.clip((horizon - rows / height) / (0.35 * horizon), 0.05, 1)[:, None]
-    np.add.at(lights, (rows, columns), tones * power[:, None] * fade)
-    for place in np.flatnonzero(power > 0.62):
+    np.add.at(lights, (rows, columns), tones * bright[:, None] * fade)
+    for place in np.flatnonzero(bright > 0.62):
         row, column = int(rows[place]), int(columns[place])
         for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
             if 0 <= row + dy < height:
-                lights[row + dy, column + dx] += tones[place] * power[place] * 0.42
+                lights[row + dy, column + dx] += tones[place] * bright[place] * 0.42
     dusk = 0.5 if scene.time != "night" else 1.0
     return screen(pixels, np.clip(lights * dusk, 0, 1))
 
@@ -210,9 +212,9 @@ def _milky_way(
     lean = float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.55, 0.95))
     across = (x - 0.5 * width / height) + lean * (y - 0.42 * horizon)
     across += 0.12 * (sample(noise, x * 0.5, y * 0.5) - 0.5)
-    band = np.exp(-((across / 0.20) ** 2))
+    band = exp(-((across / 0.20) ** 2))
     dust = sample(noise, x * 0.8 + 0.3, y * 0.8)
-    lane = np.exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
+    lane = exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
     bright = np.clip(band * (0.25 + 0.75 * sample(noise, x * 1.3, y * 1.3)) - 0.55 * lane, 0, 1)
     tone = np.clip(across / 0.3 + 0.5, 0, 1)[..., None]
     paint = colour((0.58, 0.50, 0.74)) * (1 - tone) + colour((0.46, 0.60, 0.86)) * tone
@@ -238,7 +240,7 @@ def _aurora(
         foot = horizon * (0.50 + 0.13 * number + 0.40 * (wave - 0.5))
         rays = sample(noise, x * 2.6 + start + wave * 0.5, y * 0.05 + start)
         rise = np.clip((foot - y) / (horizon * 0.62), 0, None)
-        curtain = np.exp(-rise * 3.4) * smoothstep(-0.02, 0.012, foot - y)
+        curtain = exp(-rise * 3.4) * smoothstep(-0.02, 0.012, foot - y)
         strength = curtain * (0.22 + 0.78 * rays) * (0.85 - 0.2 * number)
         tone = np.clip(rise * 1.5, 0, 1)[..., None]
         paint = colour((0.20, 0.92, 0.52)) * (1 - tone) + colour((0.50, 0.28, 0.82)) * tone
@@ -270,7 +272,7 @@ def _clouds(
     mask = smoothstep(edge, edge + 0.24, thick) * np.clip((horizon - y) * 14, 0, 1)
     mask *= 0.62 + 0.38 * cover
     lit = np.clip(0.5 + (0.72 * thick - shifted) * 3.6, 0, 1)
-    sunwards = np.exp(-(((x - at[0]) * width / height) ** 2 + (y - at[1]) ** 2) / 0.16)
+    sunwards = exp(-(((x - at[0]) * width / height) ** 2 + (y - at[1]) ** 2) / 0.16)
     base = 1.0 if scene.time in ("day", "dawn") else 0.30 if scene.time == "night" else 0.62
     bright = blend(stops[3], light, 0.6) * base
     if scene.time == "night":
@@ -308,18 +310,18 @@ def _fireworks(
         cx, cy = rng.uniform(0.12, 0.88) * aspect, rng.uniform(0.10, 0.55) * horizon
         radius, tone = rng.uniform(0.10, 0.21), colour(tones[int(rng.integers(len(tones)))])
         away = np.sqrt((x - cx) ** 2 + (y - cy) ** 2) / radius
-        light += (np.exp(-((away / 1.2) ** 2)) * 0.20)[..., None] * tone
+        light += (exp(-((away / 1.2) ** 2)) * 0.20)[..., None] * tone
         for turn in np.linspace(0, 2 * np.pi, 44, endpoint=False):
             reach = radius * rng.uniform(0.78, 1.05)
             t = np.linspace(0.16, 1.0, 60)
-            px = (cx + np.cos(turn) * reach * t) / aspect * width
-            py = (cy + np.sin(turn) * reach * t + 0.035 * t**2) * height
+            px = (cx + math.cos(turn) * reach * t) / aspect * width
+            py = (cy + math.sin(turn) * reach * t + 0.035 * t**2) * height
             inside = (px >= 0) & (px < width - 1) & (py >= 0) & (py < height - 1)
             rows, columns = py[inside].astype(int), px[inside].astype(int)
-            power = (t[inside] ** 1.6)[:, None]
-            glint = tone * (1 - power * 0.35) + power * 0.35
-            np.maximum.at(light, (rows, columns), (glint * power).astype(np.float32))
-            np.maximum.at(light, (rows, columns + 1), (glint * power * 0.6).astype(np.float32))
+            faded = power(t[inside], 1.6)[:, None]
+            glint = tone * (1 - faded * 0.35) + faded * 0.35
+            np.maximum.at(light, (rows, columns), (glint * faded).astype(np.float32))
+            np.maximum.at(light, (rows, columns + 1), (glint * faded * 0.6).astype(np.float32))
     return screen(pixels, np.clip(light, 0, 1))
 
 

@@ -5,6 +5,7 @@ Knows no words; where a thing can stand depends on the land before it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -22,6 +23,7 @@ from darkroom.generation.providers.local.canvas import (
     sample,
     texture,
 )
+from darkroom.generation.providers.local.portable import arctan2, cos, exp, power, sin
 from darkroom.generation.providers.local.raster import FloatImage, Mask, grid, screen, smoothstep
 from darkroom.generation.providers.local.scenery import Scene
 from darkroom.generation.providers.local.scenery_land import crown, far_away, lit
@@ -54,7 +56,7 @@ def _lighthouse(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Gener
     inner = x - 0.20 if side else x + 0.20
     rocks = [(edge, foot - 0.02)]
     rocks += [
-        (float(at), foot - 0.030 * float(np.sin((i + 1) * 0.35)) - float(rng.uniform(0, 0.012)))
+        (float(at), foot - 0.030 * math.sin((i + 1) * 0.35) - float(rng.uniform(0, 0.012)))
         for i, at in enumerate(np.linspace(edge, inner, 12))
     ]
     rocks += [(inner + (0.02 if side else -0.02), foot + 0.035), (edge, foot + 0.06)]
@@ -87,9 +89,9 @@ def _beam(pixels: FloatImage, lamp: tuple[float, float], side: float, aspect: fl
     x, y = grid(pixels.shape[1], pixels.shape[0])
     dx, dy = (x - lamp[0]) * aspect, y - lamp[1]
     away = np.sqrt(dx**2 + dy**2)
-    turn = np.arctan2(dy + 0.05 * np.abs(dx), dx * (-1.0 if side else 1.0))
-    cone = np.exp(-((turn / 0.075) ** 2)) * np.exp(-away * 1.5)
-    glow = np.exp(-((away / 0.028) ** 2)) * 0.9 + np.exp(-((away / 0.10) ** 2)) * 0.28
+    turn = arctan2(dy + 0.05 * np.abs(dx), dx * (-1.0 if side else 1.0))
+    cone = exp(-((turn / 0.075) ** 2)) * exp(-away * 1.5)
+    glow = exp(-((away / 0.028) ** 2)) * 0.9 + exp(-((away / 0.10) ** 2)) * 0.28
     return screen(pixels, np.clip(cone * 0.50 + glow, 0, 1)[..., None] * colour(_LAMP))
 
 
@@ -158,7 +160,7 @@ def _cabin(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
     if glows:
         across, down = grid(width, height)
         away = ((across - x) * aspect / 0.13) ** 2 + ((down - foot + high * 0.4) / 0.10) ** 2
-        pixels = screen(pixels, (np.exp(-away) * 0.26)[..., None] * colour(_LAMP))
+        pixels = screen(pixels, (exp(-away) * 0.26)[..., None] * colour(_LAMP))
     return pixels
 
 
@@ -251,16 +253,16 @@ def _balloon(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
     for place, level, radius, depth in spots:
         at = (place, sky.horizon * level)
         dx, dy = (x - at[0]) * aspect / radius, (y - at[1]) / radius
-        narrow = np.where(dy > 0, 1.0 - 0.50 * np.clip(dy, 0, 1.25) ** 1.5, 1.0)
+        narrow = np.where(dy > 0, 1.0 - 0.50 * power(np.clip(dy, 0, 1.25), 1.5), 1.0)
         inside = np.sqrt((dx / narrow) ** 2 + (dy / np.where(dy > 0, 1.25, 1.0)) ** 2)
         mask = np.clip((1.0 - inside) * radius * height * 0.7 + 0.5, 0, 1)
-        stripe = np.floor((np.arcsin(np.clip(dx / narrow, -1, 1)) / np.pi + 0.5) * 8).astype(int)
+        stripe = np.floor((_arcsine(np.clip(dx / narrow, -1, 1)) / np.pi + 0.5) * 8).astype(int)
         paint = np.where((stripe % 2 == 0)[..., None], tones[0], tones[1])
         paint = np.where((np.abs(dy - 0.1) < 0.14)[..., None], tones[2], paint)
         shade = np.clip(0.88 + 0.30 * dx * (-1.0 if left is False else 1.0) - 0.16 * dy, 0.45, 1.15)
         lit_paint = lit(sky, paint.astype(np.float32)) * shade[..., None]
         if scene.is_dark:
-            lit_paint = lit_paint + np.exp(-((dy - 0.9) ** 2) * 2)[..., None] * colour(_LAMP) * 0.5
+            lit_paint = lit_paint + exp(-((dy - 0.9) ** 2) * 2)[..., None] * colour(_LAMP) * 0.5
         pixels = lay(pixels, mask.astype(np.float32),
                      np.clip(far_away(sky, lit_paint.astype(np.float32), depth), 0, 1))  # fmt: skip
         low = at[1] + radius * 1.52
@@ -383,6 +385,10 @@ def _dots(pixels: FloatImage, dots: list[tuple[float, float, float]]) -> Mask:
     return drawn((pixels.shape[1], pixels.shape[0]), draw)
 
 
+def _arcsine(values: Mask) -> Mask:
+    return arctan2(values, np.sqrt(1.0 - values * values))
+
+
 def _petals(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
     leaves = [(float(rng.random()), float(rng.random()), float(rng.uniform(0.003, 0.010)),
                float(rng.uniform(0, np.pi))) for _ in range(150)]  # fmt: skip
@@ -391,9 +397,9 @@ def _petals(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator
         turns = np.linspace(0, 2 * np.pi, 14)
         for x, y, size, angle in leaves:
             reach = size * tall
-            px, py = np.cos(turns) * reach, np.sin(turns) * reach * 0.5
-            pen.polygon([(x * wide + a * np.cos(angle) - b * np.sin(angle),
-                          y * tall + a * np.sin(angle) + b * np.cos(angle))
+            px, py = cos(turns) * reach, sin(turns) * reach * 0.5
+            pen.polygon([(x * wide + a * math.cos(angle) - b * math.sin(angle),
+                          y * tall + a * math.sin(angle) + b * math.cos(angle))
                          for a, b in zip(px, py, strict=True)], fill=255)  # fmt: skip
 
     paint = lit(sky, (1.0, 0.78, 0.84), 1.1)
@@ -405,7 +411,7 @@ def _fog(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -
     x, y = grid(width, height)
     noise = texture(rng, 6, 4)
     drift = sample(noise, x * width / height * 0.6, y * 1.6)
-    band = np.exp(-(((y - sky.horizon - 0.03) / 0.20) ** 2))
+    band = exp(-(((y - sky.horizon - 0.03) / 0.20) ** 2))
     mask = np.clip(band * (0.40 + 0.75 * drift) + 0.16 * smoothstep(0.2, 1.0, y), 0, 0.92)
     return lay(
         pixels, mask.astype(np.float32), blend(sky.haze, (0.93, 0.95, 0.97), 0.25 * sky.daylight)

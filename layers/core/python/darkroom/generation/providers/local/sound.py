@@ -5,11 +5,14 @@ Owns chords, tone and room. Knows nothing of pictures or encoders.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from darkroom.generation.providers.local.portable import exp, sine_of_turns
 
 _CHORD_SECONDS: Final = 2.8
 _PEAK: Final = 0.30
@@ -96,7 +99,7 @@ def _around(values: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float6
 
 
 def _frequency_hz(note: int) -> float:
-    return float(440.0 * 2.0 ** ((note - 69) / 12.0))
+    return 440.0 * math.pow(2.0, (note - 69) / 12.0)
 
 
 def _tone(
@@ -104,7 +107,7 @@ def _tone(
 ) -> Samples:
     total = np.zeros(t.shape, dtype=np.float32)
     for number, level in enumerate(overtones, start=1):
-        total += np.float32(level) * np.sin(np.float32(2 * np.pi * frequency_hz * number) * t)
+        total += np.float32(level) * sine_of_turns(frequency_hz * number * t.astype(np.float64))
     return total
 
 
@@ -122,7 +125,7 @@ def _add_pad(
     for number, note in enumerate(chord):
         # A few cents apart left and right: the chord stands wide.
         for channel, cents in ((0, -3.0 - number), (1, 3.0 + number)):
-            pitch = _frequency_hz(note + shift) * 2.0 ** (cents / 1200.0)
+            pitch = _frequency_hz(note + shift) * math.pow(2.0, cents / 1200.0)
             level = 0.16 / (1 + 0.12 * number)
             part = _tone(pitch, t, mood.overtones) * swell * np.float32(level)
             dry[channel, first : first + length] += part
@@ -149,9 +152,7 @@ def _add_plucks(
         t = np.arange(length, dtype=np.float32) / rate_hz
         body = _tone(_frequency_hz(note), t, (1.0, 0.22, 0.08))
         body *= (
-            np.exp(-t * 5.0)
-            * np.minimum(t / 0.006, 1.0)
-            * np.float32(level * mood.pluck_level * 0.4)
+            exp(-t * 5.0) * np.minimum(t / 0.006, 1.0) * np.float32(level * mood.pluck_level * 0.4)
         )
         dry[0, first : first + length] += body * np.float32(side)
         dry[1, first : first + length] += body * np.float32(1 - side)
@@ -164,13 +165,22 @@ def _in_a_room(dry: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
     t = np.arange(length, dtype=np.float32) / rate_hz
     wet = np.empty_like(dry)
     for channel in range(2):
-        tail = rng.standard_normal(length).astype(np.float32) * np.exp(-t * 4.2)
+        tail = rng.standard_normal(length).astype(np.float32) * exp(-t * 4.2)
         # Averaging neighbours takes the hiss out of the tail.
-        soft = np.convolve(tail, np.ones(12, dtype=np.float32) / 12, mode="same")
-        soft /= np.sqrt((soft**2).sum())
-        echoed = np.fft.irfft(np.fft.rfft(dry[channel], size) * np.fft.rfft(soft, size), size)
+        soft = _around(tail.astype(np.float64), 6)
+        soft /= math.sqrt((soft**2).sum())
+        echoed = _convolved(dry[channel], soft, size)
         wet[channel] = dry[channel] * 0.75 + echoed[: dry.shape[1]].astype(np.float32) * 0.40
     return wet
+
+
+def _convolved(first: Samples, second: npt.NDArray[np.float64], size: int) -> Any:
+    """By parts: NumPy's own product of complex numbers is rounded as the processor likes."""
+    a, b = np.fft.rfft(first, size), np.fft.rfft(second, size)
+    product = np.empty_like(a)
+    product.real = a.real * b.real - a.imag * b.imag
+    product.imag = a.real * b.imag + a.imag * b.real
+    return np.fft.irfft(product, size)
 
 
 def _fade(samples: Samples, rate_hz: int) -> None:

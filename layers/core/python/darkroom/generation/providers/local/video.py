@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -34,6 +34,11 @@ _MAX_FRAMES: Final = FPS * 120
 """No source is read further than this."""
 _REC709: Final = 1
 _LIMITED_RANGE: Final = 1
+
+_ALIKE_EVERYWHERE: Final = "threads=1:lookahead-threads=1:cpu-independent=1"
+"""Neither threads nor what the processor is quick at may change what the encoder decides."""
+_EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+"""Conversions round alike whatever instructions they use."""
 
 _REFORMATTER: Final = VideoReformatter()
 """Keeps its tables between frames; holds no state that could change a picture."""
@@ -57,6 +62,7 @@ def yuv_of(image: Image.Image) -> Yuv:
     frame = _REFORMATTER.reformat(
         av.VideoFrame.from_image(image),
         format="yuv420p",
+        interpolation=_EXACT,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
     )
@@ -85,7 +91,7 @@ class Mp4Writer:
             "profile": "high",
             "g": str(FPS * 2),
             "threads": "1",
-            "x264-params": "threads=1:lookahead-threads=1",
+            "x264-params": _ALIKE_EVERYWHERE,
             "flags": "+bitexact",
         }
         context = stream.codec_context
@@ -198,10 +204,14 @@ def read_voice(source: SourceFile, most_samples: int) -> npt.NDArray[np.float32]
 
 def _fit(frame: av.VideoFrame) -> Yuv:
     if (frame.width, frame.height) == (WIDTH, HEIGHT):
-        return frame.reformat(format="yuv420p").to_ndarray().astype(np.uint8, copy=False)
+        return (
+            frame.reformat(format="yuv420p", interpolation=_EXACT)
+            .to_ndarray()
+            .astype(np.uint8, copy=False)
+        )
     scale = max(WIDTH / frame.width, HEIGHT / frame.height)
     width, height = round(frame.width * scale), round(frame.height * scale)
-    picture = frame.to_image(width=width, height=height)
+    picture = frame.to_image(width=width, height=height, interpolation=_EXACT)
     left, top = (width - WIDTH) // 2, (height - HEIGHT) // 2
     return yuv_of(picture.crop((left, top, left + WIDTH, top + HEIGHT)))
 

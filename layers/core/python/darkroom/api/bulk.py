@@ -1,0 +1,54 @@
+"""Requests about many things: each is answered on its own, and one that fails spoils nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from darkroom.api.errors import status_of
+from darkroom.api.messages import message_for
+from darkroom.db import is_outage
+from darkroom.kernel.errors import DarkroomError, Unavailable
+
+logger = Logger()
+
+
+def answer_each(
+    ids: Sequence[str],
+    one: Callable[[str], dict[str, Any]],
+    *,
+    name: str,
+    knows: Callable[[str], bool],
+    language: str,
+) -> dict[str, Any]:
+    """One result for each id, in their order and under this name; a refusal is one of them.
+
+    ``knows`` says whether a text has the form of such an id: what has not is not found. Whatever
+    goes wrong with one thing is its own result, so the results of those before it are not lost.
+    """
+    return {"results": [{name: each, **_result(each, one, knows, language)} for each in ids]}
+
+
+def _result(
+    each: str, one: Callable[[str], dict[str, Any]], knows: Callable[[str], bool], language: str
+) -> dict[str, Any]:
+    if not knows(each):
+        return _refused("NOT_FOUND", language)
+    try:
+        return {"ok": True, **one(each)}
+    except DarkroomError as error:
+        if status_of(error) != 500:
+            return _refused(error.error_code, language)
+        logger.exception("bulk_item_failed", item=each)
+    except Exception as error:
+        if is_outage(error):
+            logger.warning("outage", item=each, error=repr(error))
+            return _refused(Unavailable.code, language)
+        logger.exception("bulk_item_failed", item=each)
+    return _refused(DarkroomError.code, language)
+
+
+def _refused(code: str, language: str) -> dict[str, Any]:
+    return {"ok": False, "code": code, "error": message_for(code, language)}

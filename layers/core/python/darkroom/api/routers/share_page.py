@@ -1,0 +1,76 @@
+"""``/s/{token}``: the public page behind a shared link, and the files on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Path
+from fastapi import Request as HttpRequest
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from darkroom.api.app import IS_HEAD
+from darkroom.api.auth import CurrentApp
+from darkroom.api.messages import preferred_language
+from darkroom.api.share_page import SharePage, policy, render, render_missing
+from darkroom.bootstrap import App
+from darkroom.kernel.errors import NotFound
+from darkroom.usecases.view_share import find_shared, view_share
+from darkroom.views.shares import share_title, shared_files, shared_link
+
+# A page for people, not a part of the API that clients are made from.
+router = APIRouter(include_in_schema=False)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # The address is the secret: no other site learns it, and no index keeps it.
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Language",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+Number = Annotated[int, Path(ge=1)]
+
+
+@router.get("/s/{token}")
+async def show_share(token: str, request: HttpRequest, app: CurrentApp) -> HTMLResponse:
+    """The page. Each GET counts as a view; its files and HEAD do not."""
+    language = preferred_language(request.headers.get("accept-language"))
+    is_head = bool(request.scope.get(IS_HEAD))
+    try:
+        family = find_shared(app, token) if is_head else view_share(app, token)
+    except NotFound:
+        return _page(app, render_missing(language), language, status=404)
+    page = SharePage(
+        address=f"{str(request.base_url).rstrip('/')}/s/{token}",
+        title=share_title(family, language),
+        made_at=family.job.finished_at or family.job.created_at,
+        language=language,
+        files=tuple(shared_files(family)),
+    )
+    return _page(app, render(page), language)
+
+
+@router.get("/s/{token}/{number}")
+async def show_shared_file(
+    token: str, number: Number, app: CurrentApp, download: bool = False
+) -> Response:
+    """One file of the page, by a link that is made anew: a page may stay open for long."""
+    link = shared_link(app, find_shared(app, token), number, inline=not download)
+    headers = {name: _HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")}
+    return RedirectResponse(link, status_code=302, headers=headers)
+
+
+def _page(app: App, html: str, language: str, *, status: int = 200) -> HTMLResponse:
+    headers = {
+        **_HEADERS,
+        "Content-Language": language,
+        "Content-Security-Policy": policy(_storage_origin(app)),
+    }
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def _storage_origin(app: App) -> str:
+    """Where presigned links lead."""
+    link = urlsplit(app.storage.source_url("x"))
+    return f"{link.scheme}://{link.netloc}"

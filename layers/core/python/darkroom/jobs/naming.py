@@ -1,0 +1,47 @@
+"""What outputs are called outside: their keys, types and file names. Pure.
+
+Tasks that hear and translate are named after what they do; what they make is a transcript. Stored
+outputs keep the name of their task, and get their own here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from darkroom.jobs.model import Job, Output
+from darkroom.kernel.limits import SOURCE_NAME_LIMIT_CHARS
+
+TRANSCRIPT = "transcript"
+_NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
+_MAKES_TRANSCRIPTS = re.compile(r"(?:transcribe|translate)(?=_|$)")
+_SPOKEN = frozenset({"srt", "vtt", "txt", "json"})
+"""Formats whose files are told apart by their language."""
+
+
+def shown_key(output: Output) -> str:
+    """``transcribe`` → ``transcript``, ``translate_ko`` → ``transcript_ko``."""
+    return _MAKES_TRANSCRIPTS.sub(TRANSCRIPT, output.key, count=1)
+
+
+def shown_type(output: Output) -> str:
+    return TRANSCRIPT if _MAKES_TRANSCRIPTS.match(output.key) else output.type
+
+
+def source_name_of(file_name: str) -> str | None:
+    """What files that are made from this one are called: its name without the ending, and without
+    what some file systems refuse. None when nothing is left."""
+    stem = PurePosixPath(file_name).stem.translate(_NOT_IN_NAMES)
+    return " ".join(stem.split())[:SOURCE_NAME_LIMIT_CHARS].strip(" .") or None
+
+
+def file_name_of(job: Job, output: Output) -> str:
+    """What an output is saved as: after its source where the recipe says so, ``interview.en.srt``;
+    else after recipe and key."""
+    suffix = output.storage_key.rpartition(".")[2]
+    key = shown_key(output)
+    if job.source_name is None:
+        return f"{job.recipe}-{key}.{suffix}"
+    format_, _, language = key.partition("_")
+    middle = language if format_ in _SPOKEN and language else key
+    return f"{job.source_name}.{middle}.{suffix}"

@@ -1,0 +1,62 @@
+"""Whether a value has the types that its dataclass declares.
+
+Python does not check annotations. What is read from a store is checked here once, so that a number
+that was stored as text is noticed where it is read and not where somebody adds it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def checked(value: T) -> T:
+    """The dataclass instance itself, if each of its fields holds what it is declared to hold.
+
+    Raises:
+        TypeError: a field holds something else.
+    """
+    kind: Any = type(value)
+    for name, declared in _hints(kind).items():
+        if not fits(getattr(value, name), declared):
+            raise TypeError(f"{kind.__name__}.{name} is no {declared}")
+    return value
+
+
+def fits(value: Any, declared: Any) -> bool:
+    """Whether a value is of a declared type: plain classes, unions, tuples, sets and mappings."""
+    if declared is Any:
+        return True
+    origin, arguments = get_origin(declared), get_args(declared)
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and _all_fit(value, arguments)
+    if origin is frozenset:
+        return isinstance(value, frozenset) and all(fits(one, arguments[0]) for one in value)
+    if origin is not None and issubclass(origin, Mapping):
+        key, held = arguments
+        return isinstance(value, Mapping) and all(
+            fits(name, key) and fits(one, held) for name, one in value.items()
+        )
+    # A truth value is a number to Python, and never one to us.
+    if declared is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return value is None if declared is NoneType else isinstance(value, declared)
+
+
+def _all_fit(values: tuple[Any, ...], arguments: tuple[Any, ...]) -> bool:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return all(fits(value, arguments[0]) for value in values)
+    return len(values) == len(arguments) and all(map(fits, values, arguments))
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}

@@ -1,0 +1,51 @@
+"""Owners: which account an opaque tag in an object key stands for.
+
+A storage event names a key and nothing else. The tag is a keyed hash that cannot be reversed, so
+the account is stored under it before the first link is handed out. Tags made with an earlier
+signing secret stay, and events that name them are still understood.
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.models import Model
+
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem, Write, put
+from darkroom.kernel.errors import Conflict, DarkroomError
+
+_OWNER = "owner"
+
+
+class OwnerItem(BaseItem):
+    class Meta:
+        table_name = "unbound"
+
+    key = UnicodeAttribute(hash_key=True, attr_name="accountId")
+    """``owner#<tag>``, in the table of the accounts' counters."""
+    counter = UnicodeAttribute(range_key=True)
+    account_id = UnicodeAttribute(attr_name="owner")
+
+
+def find_owner(tag: str) -> str | None:
+    """The account of a tag; None for what is no tag of ours."""
+    try:
+        item = OwnerItem.get(_key(tag), _OWNER, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    account_id: str = item.account_id
+    return account_id
+
+
+def owner_write(tag: str, account_id: str) -> Write:
+    """Store the account under its tag; a repeat is refused and changes nothing."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return Conflict("the owner is stored already", code="ALREADY_HAPPENED")
+
+    item = OwnerItem(_key(tag), _OWNER, account_id=account_id)
+    return put(item, condition=OwnerItem.key.does_not_exist(), refused=refused)
+
+
+def _key(tag: str) -> str:
+    return f"owner#{tag}"

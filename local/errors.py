@@ -1,0 +1,49 @@
+"""What the commands of the local cloud say in one sentence, instead of a traceback.
+
+LocalCloudError
+├── NotRunning          no local cloud runs on the state folder
+├── AlreadyRunning      one runs there, and two would spoil it
+├── PortInUse           something else listens on the port that was asked for
+├── EmulatorFailed      the emulator did not start; its log says why
+├── DeployFailed        SAM could not deploy the template; ends with what SAM printed
+├── DoesNotStop         the process that holds the state folder does not end
+├── BadParameter        PARAMS or .env name something that the template does not take
+└── AuditFailed         the API did not answer the audit
+"""
+
+
+class LocalCloudError(Exception):
+    """Something that the user of the local cloud can understand and mend."""
+
+
+class NotRunning(LocalCloudError):
+    def __init__(self) -> None:
+        super().__init__("The local cloud is not running: `make up` starts it.")
+
+
+class AlreadyRunning(LocalCloudError):
+    pass
+
+
+class PortInUse(LocalCloudError):
+    pass
+
+
+class EmulatorFailed(LocalCloudError):
+    pass
+
+
+class DeployFailed(LocalCloudError):
+    pass
+
+
+class DoesNotStop(LocalCloudError):
+    pass
+
+
+class BadParameter(LocalCloudError):
+    pass
+
+
+class AuditFailed(LocalCloudError):
+    pass

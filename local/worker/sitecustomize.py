@@ -1,0 +1,17 @@
+"""Runs first in every process of the local cloud's functions: holds a lock while it lives.
+
+The lock is on a file named after the process's log stream. The system gives it back however the
+process ends, so `local.leases` can tell which processes are gone. Python imports this module by
+its name; anywhere but in a function it does nothing.
+"""
+
+import fcntl
+import os
+
+_folder = os.environ.get("DARKROOM_WORKERS")
+_stream = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+if _folder and _stream:
+    _held = open(os.path.join(_folder, _stream), "w")  # noqa: SIM115
+    fcntl.flock(_held, fcntl.LOCK_EX)
+    _held.write(str(os.getpid()))
+    _held.flush()

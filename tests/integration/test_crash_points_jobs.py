@@ -1,0 +1,40 @@
+"""What is done with jobs besides confirming them, stopped or disturbed at every call it makes.
+
+A file of its own, so that it runs beside ``test_crash_points``, which says what a point means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.emulator import Emulator
+from tests.support.crash import Scenario, run_scenario
+from tests.support.scenarios_jobs import JOB_SCENARIOS
+from tests.support.world import World
+
+ALWAYS = {"cancel of a running job"}
+
+
+@pytest.fixture(scope="module")
+def world(emulator: Emulator) -> Iterator[World]:
+    world = World(endpoint_url=emulator.endpoint_url)
+    yield world
+    world.close()
+
+
+def _marked(scenario: Scenario) -> object:
+    marks = () if scenario.name in ALWAYS else (pytest.mark.slow,)
+    return pytest.param(scenario, id=scenario.name, marks=marks)
+
+
+@pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in JOB_SCENARIOS])
+def test_every_crash_point_ends_as_if_undisturbed(
+    world: World, scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
+    report = run_scenario(world, scenario)
+
+    record_property("crash_points", report.points.total())
+    assert [str(finding) for finding in report.findings] == []
+    assert report.points.total() > 0

@@ -1,0 +1,96 @@
+"""Damage of stored items, attribute by attribute: what a bug, a hand or a bad restore leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.world import World
+
+RawItem = dict[str, dict[str, Any]]
+KEYS = frozenset({"pk", "sk"})
+INDEX_KEYS = frozenset(
+    {"accountId", "listKey", "fs", "fk", "fsk", "changedAt", "lane", "laneKey", "dueShard",
+     "nextCheckAt"}
+)  # fmt: skip
+"""DynamoDB refuses another type for these."""
+MISSING = None
+OF_ANOTHER_TYPE: tuple[dict[str, Any], ...] = (
+    {"S": "seven"},
+    {"N": "7"},
+    {"BOOL": False},
+    {"L": [{"S": "x"}]},
+    {"M": {"a": {"N": "1"}}},
+    {"NULL": True},
+)
+_TEXTS = (
+    "", "\u0000", "{", "{}", "[]", "[[]]", "[1]", "0", "null", '"x"', '{"a":1}',
+    '[["base","2",[]]]', '[{"i":"g"}]', "9" * 400,
+)  # fmt: skip
+_NUMBERS = ("-1", "0.5", "1E+40")
+GARBAGE: tuple[dict[str, Any], ...] = (
+    *({"S": text} for text in _TEXTS),
+    *({"N": number} for number in _NUMBERS),
+)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One attribute of one item is gone, or holds something else."""
+
+    sort_key: str
+    attribute: str
+    held: Mapping[str, Any] | None
+
+    def __str__(self) -> str:
+        return f"{self.sort_key} {self.attribute} {'missing' if self.held is None else self.held}"
+
+
+def damages_of(items: Sequence[RawItem]) -> Iterator[Damage]:
+    """Every damage to every attribute of these items, but to their keys."""
+    for item in items:
+        for name, held in sorted(item.items()):
+            if name in KEYS:
+                continue
+            yield Damage(item["sk"]["S"], name, MISSING)
+            [type_] = held
+            for other in (*OF_ANOTHER_TYPE, *GARBAGE):
+                if other == held or (name in INDEX_KEYS and type_ not in other):
+                    continue
+                if name in INDEX_KEYS and other == {"S": ""}:
+                    continue
+                yield Damage(item["sk"]["S"], name, other)
+
+
+def damaged(items: Sequence[RawItem], damage: Damage) -> list[RawItem]:
+    return [
+        _damaged(item, damage) if item["sk"]["S"] == damage.sort_key else item for item in items
+    ]
+
+
+def _damaged(item: RawItem, damage: Damage) -> RawItem:
+    changed = {name: held for name, held in item.items() if name != damage.attribute}
+    if damage.held is not None:
+        changed[damage.attribute] = dict(damage.held)
+    return changed
+
+
+def copied(items: Sequence[RawItem], **names: str) -> list[RawItem]:
+    """The items with these texts, wherever they stand, replaced by others."""
+    text = json.dumps(items)
+    for old, new in names.items():
+        text = text.replace(old, new)
+    copies: list[RawItem] = json.loads(text)
+    return copies
+
+
+def collection(world: World, job_id: str) -> list[RawItem]:
+    """A job's own items."""
+    return [item for item in world.scan("jobs") if item["pk"]["S"] == job_id]
+
+
+def store(world: World, table: str, items: Sequence[RawItem]) -> None:
+    for item in items:
+        world.client("dynamodb").put_item(TableName=world.settings.tables[table], Item=item)

@@ -1,0 +1,104 @@
+"""Accounts whose books are checked: nothing is spent, everything ends, and an operator goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.credits import store
+from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.freeze_account import freeze_account
+from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user(world: World) -> str:
+    name = a_user()
+    a_balance(world, name)
+    return name
+
+
+def patch(world: World, user: str, body: dict[str, Any], *, groups: str = "admin") -> Answer:
+    return world.call("PATCH", f"/api/admin/accounts/{user}", body, user="root", groups=groups)
+
+
+def set_held(world: World, user: str, held: int) -> None:
+    """What a wallet that was restored from a backup says."""
+    world.client("dynamodb").update_item(
+        TableName=world.settings.tables["wallets"],
+        Key={"accountId": {"S": user}},
+        UpdateExpression="SET held = :held",
+        ExpressionAttributeValues={":held": {"N": str(held)}},
+    )
+
+
+def test_a_frozen_account_cannot_spend_and_everything_else_goes_on(world: World, user: str) -> None:
+    running = confirm(world, user, key="before").body["jobId"]
+
+    frozen = patch(world, user, {"frozen": True, "reason": "Checking the books"})
+    refused = confirm(world, user, key="during")
+    free = confirm(world, user, mode="quick", key="free")
+    bought = buy(world, 5, user)
+    finish(world, running)
+
+    assert (frozen.body["frozen"], frozen.body["frozenReason"]) == (True, "Checking the books")
+    assert (refused.status, refused.body["code"]) == (409, "ACCOUNT_FROZEN")
+    assert (free.status, bought.status) == (202, 201)
+    assert a_job(world, running, user)["status"] == "succeeded"
+    assert a_balance(world, user) == (8, 0)
+
+
+def test_a_thawed_account_spends_again(world: World, user: str) -> None:
+    patch(world, user, {"frozen": True, "reason": "Checking"})
+
+    thawed = patch(world, user, {"frozen": False})
+
+    assert (thawed.body["frozen"], thawed.body["frozenReason"]) == (False, None)
+    assert confirm(world, user).status == 202
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_freezing_needs_a_reason_and_an_operator(world: World, user: str) -> None:
+    assert patch(world, user, {"frozen": True}).status == 400
+    assert patch(world, user, {"frozen": True, "reason": " "}).status == 400
+    assert patch(world, user, {"frozen": True, "reason": "x"}, groups="").status == 403
+    assert patch(world, "nobody", {"frozen": True, "reason": "x"}).status == 404
+
+
+def test_a_change_that_began_before_the_freeze_does_not_thaw_the_wallet(
+    world: World, user: str
+) -> None:
+    before = store.find_wallet(user)
+    assert before is not None
+    freeze_account(world.app, account_id=user, reason="Checking")
+
+    with pytest.raises(ConcurrentUpdate):
+        commit([store._wallet_write(before, before, "late")])
+
+    after = store.find_wallet(user)
+    assert after is not None and after.frozen == "Checking"
+
+
+def test_a_job_whose_hold_the_wallet_does_not_know_ends_all_the_same(
+    world: World, user: str
+) -> None:
+    job_id = confirm(world, user).body["jobId"]
+    set_held(world, user, 0)
+
+    finish(world, job_id)
+
+    assert a_job(world, job_id, user)["status"] == "succeeded"
+    assert a_balance(world, user) == (3, 0)
+    assert "L5" in {breach.law for breach in audit_accounts(world.app, user).breaches}

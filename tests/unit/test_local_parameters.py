@@ -1,0 +1,120 @@
+"""What a user may set of the template in the local cloud, and what is refused in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.errors import BadParameter
+from local.parameters import Choices, check, read_choices
+from local.settings import ROOT
+from local.template import parse
+
+STRIPE = '{"apiKey": "sk_test_1", "webhookSecrets": ["whsec_1"]}'
+RETURN_URL = "http://localhost:5173/credits"
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return parse(ROOT / "template.yaml")
+
+
+def env_file(folder: Path, *lines: str) -> Path:
+    path = folder / ".env"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_values_may_hold_spaces_and_json() -> None:
+    text = 'Currency=KRW ProviderConfig={"fal": {"models": {"image": "a b"}}} ConsoleUrl="http://c"'
+
+    choices = read_choices(text, None)
+
+    assert choices.parameters == {
+        "Currency": "KRW",
+        "ProviderConfig": '{"fal": {"models": {"image": "a b"}}}',
+        "ConsoleUrl": "http://c",
+    }
+
+
+def test_a_file_holds_parameters_and_secrets(tmp_path: Path) -> None:
+    path = env_file(
+        tmp_path,
+        "# of this machine only",
+        "",
+        "export PaymentGateway=stripe",
+        "CheckoutReturnUrl='http://localhost:5173/?a=b'",
+        f"SECRET_STRIPE={STRIPE}",
+        'SECRET_REPLICATE={"apiToken": "r8_1"}',
+    )
+
+    choices = read_choices("", path)
+
+    assert choices.parameters == {
+        "PaymentGateway": "stripe",
+        "CheckoutReturnUrl": "http://localhost:5173/?a=b",
+    }
+    assert choices.secrets == {
+        "darkroom-local/stripe": STRIPE,
+        "darkroom-local/providers/replicate": '{"apiToken": "r8_1"}',
+    }
+
+
+def test_the_command_line_counts_more_than_the_file(tmp_path: Path) -> None:
+    path = env_file(tmp_path, "Currency=USD", "FaceProvider=rekognition")
+
+    choices = read_choices("Currency=KRW", path)
+
+    assert choices.parameters == {"Currency": "KRW", "FaceProvider": "rekognition"}
+
+
+def test_nothing_set_is_no_choice(template: dict[str, Any]) -> None:
+    assert read_choices("  ", None) == Choices()
+    check(Choices(), template)
+
+
+@pytest.mark.parametrize("text", ["stripe", "a b Currency=KRW", "Stage=prod", "TestHooks=false"])
+def test_what_is_no_assignment_or_is_fixed_is_refused(text: str) -> None:
+    with pytest.raises(BadParameter):
+        read_choices(text, None)
+
+
+def test_a_line_that_is_no_assignment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="just words"):
+        read_choices("", env_file(tmp_path, "just words"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("PaymentGatway=stripe", "PaymentGatway"),
+        ("PaymentGateway=paypal", "test, stripe"),
+        ("PaymentGateway=stripe", "StripeSecretArn"),
+    ],
+)
+def test_what_the_template_does_not_take_is_refused_before_anything_starts(
+    template: dict[str, Any], text: str, named: str
+) -> None:
+    with pytest.raises(BadParameter, match=named):
+        check(read_choices(text, None), template)
+
+
+def test_a_stored_stripe_secret_completes_the_gateway(
+    template: dict[str, Any], tmp_path: Path
+) -> None:
+    path = env_file(tmp_path, f"SECRET_STRIPE={STRIPE}", f"CheckoutReturnUrl={RETURN_URL}")
+    choices = read_choices("PaymentGateway=stripe", path)
+    check(choices, template)
+
+    with mock_aws():
+        secrets = boto3.client("secretsmanager")
+        first, again = choices.apply(secrets), choices.apply(secrets)
+        stored = secrets.get_secret_value(SecretId=first["StripeSecretArn"])["SecretString"]
+
+    assert first == again
+    assert first.keys() == {"PaymentGateway", "CheckoutReturnUrl", "StripeSecretArn"}
+    assert stored == STRIPE

@@ -1,0 +1,203 @@
+"""The loop that all sweeps share: what cannot be handled is never in the way of what can."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.db.due import backoff_seconds
+from darkroom.jobs.items import due_shard
+from darkroom.kernel.clock import to_epoch_seconds, to_iso
+from darkroom.kernel.ids import derived_id
+from darkroom.kernel.limits import (
+    PROJECTION_CHECK_SECONDS,
+    SWEEP_BACKOFF_BASE_SECONDS,
+    SWEEP_BACKOFF_LIMIT_SECONDS,
+    UPLOAD_URL_SECONDS,
+)
+from darkroom.payments.ports import PaymentState
+from darkroom.usecases.delete_album import sweep_albums
+from darkroom.usecases.expire_grants import sweep_grants
+from darkroom.usecases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.sweep_due import sweep_jobs
+from darkroom.usecases.sweep_purchases import sweep_purchases
+from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.workers.sweep import handle_schedule
+from tests.support.builders import a_balance, a_story, a_user, buy
+from tests.support.moto_world import moto_world
+from tests.support.world import START, World
+
+BATCH = 25
+Item = dict[str, Any]
+FEW, MANY = 101, 250
+"""More than one page of the time when sweeps read page by page; and what is to be expected."""
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+def store(world: World, table: str, items: list[Item]) -> None:
+    name = world.settings.tables[table]
+    for start in range(0, len(items), BATCH):
+        puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
+        world.client("dynamodb").batch_write_item(RequestItems={name: puts})
+
+
+def overdue(number: int, shard: str = "s0", moment: str = "nextCheckAt") -> Item:
+    """Due before everything else."""
+    return {"dueShard": {"S": shard}, moment: {"N": str(number)}}
+
+
+def a_good_job(world: World, count: int) -> None:
+    job_id = a_story(world)
+    bad = [
+        {
+            "pk": {"S": derived_id("job", str(n))},
+            "sk": {"S": "job"},
+            **overdue(n, due_shard(job_id)),
+        }
+        for n in range(count)
+    ]
+    store(world, "jobs", bad)
+    world.clock.move(seconds=PROJECTION_CHECK_SECONDS)
+
+
+def a_good_upload(world: World, count: int) -> None:
+    body = {"filename": "us.jpg", "sizeBytes": 3, "mimeType": "image/jpeg"}
+    assert world.call("POST", "/api/uploads/session", body).status == 201
+    bad = [
+        {"accountId": {"S": "b"}, "assetId": {"S": derived_id("ast", str(n))}, **overdue(n)}
+        for n in range(count)
+    ]
+    store(world, "assets", bad)
+    world.clock.move(seconds=UPLOAD_URL_SECONDS * 2)
+
+
+def a_good_wallet(world: World, count: int) -> None:
+    user = a_user()
+    a_balance(world, user)
+    until = to_iso(world.clock.now() + timedelta(hours=1))
+    body = {"amount": 1, "reason": "a gift", "expiresAt": until}
+    path = f"/api/admin/accounts/{user}/credits"
+    assert world.call("POST", path, body, key="k", groups="admin").status == 201
+    bad = [
+        {"accountId": {"S": f"bad-{n}"}, "balance": {"S": "?"}, **overdue(n, moment="nextExpiryAt")}
+        for n in range(count)
+    ]
+    store(world, "wallets", bad)
+    world.clock.move(hours=1)
+
+
+def a_good_album(world: World, count: int) -> None:
+    album_id = world.call("POST", "/api/albums", {"name": "ours"}, key="k").body["albumId"]
+    assert world.call("DELETE", f"/api/albums/{album_id}").status == 204
+    names = [derived_id("alb", str(n)) for n in range(count)]
+    owner = {"accountId": {"S": "bad"}}
+    entries = [{**owner, "sk": {"S": f"entry#{name}#out"}} for name in names]
+    graves = [{**owner, "sk": {"S": f"grave#{name}"}, **overdue(n)} for n, name in enumerate(names)]
+    store(world, "albums", [*entries, *graves])
+
+
+def a_good_purchase(world: World, count: int) -> None:
+    buy(world, 5)
+    bad = [
+        {"accountId": {"S": "bad"}, "purchaseId": {"S": f"p{n}"}, **overdue(n)}
+        for n in range(count)
+    ]
+    store(world, "purchases", bad)
+    world.clock.move(seconds=PROJECTION_CHECK_SECONDS)
+
+
+class NobodysPayments:
+    """A gateway that knows no payment of ours."""
+
+    name = "test"
+
+    def read_payment(self, **payment: str | None) -> PaymentState | None:
+        return None
+
+
+def a_good_event(world: World, count: int) -> None:
+    world.use_gateway(NobodysPayments())  # type: ignore[arg-type]
+    bad = [{"eventId": {"S": f"test#{n}"}, **overdue(n)} for n in range(count)]
+    good = {
+        "eventId": {"S": "test#good"},
+        "source": {"S": "test"},
+        "type": {"S": "paid"},
+        "status": {"S": "received"},
+        "receivedAt": {"S": to_iso(START)},
+        **overdue(to_epoch_seconds(START)),
+    }
+    store(world, "webhooks", [*bad, good])
+
+
+CASES: dict[str, tuple[Callable[[World, int], None], Callable[..., Counter[str]], str]] = {
+    "jobs": (a_good_job, sweep_jobs, "projected"),
+    "uploads": (a_good_upload, sweep_uploads, "expired"),
+    "grants": (a_good_wallet, sweep_grants, "expired"),
+    "albums": (a_good_album, sweep_albums, "emptied"),
+    "purchases": (a_good_purchase, sweep_purchases, "projected"),
+    "payment events": (a_good_event, sweep_payment_events, "handled"),
+}
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", CASES)
+def test_what_is_good_is_done_behind_many_that_fail(world: World, kind: str, count: int) -> None:
+    arrange, sweep, outcome = CASES[kind]
+    arrange(world, count)
+    failed: list[str] = []
+
+    done = sweep(world.app, lambda item, error: failed.append(item))
+    again = sweep(world.app, lambda item, error: None)
+
+    assert (done["error"], len(failed)) == (count, count)
+    assert done[outcome] == 1
+    # A wallet's place in its index is part of the books, so it is never moved.
+    assert again["error"] == (count if kind == "grants" else 0)
+
+
+def test_what_fails_again_and_again_waits_longer_up_to_a_limit() -> None:
+    waits = [backoff_seconds(failures) for failures in range(1, 8)]
+
+    assert waits[:3] == [SWEEP_BACKOFF_BASE_SECONDS * factor for factor in (1, 2, 4)]
+    assert waits[-1] == SWEEP_BACKOFF_LIMIT_SECONDS
+    assert waits == sorted(waits)
+
+
+def test_what_failed_is_tried_again_when_its_time_has_come(world: World) -> None:
+    a_good_purchase(world, 1)
+
+    def errors() -> int:
+        return sweep_purchases(world.app, lambda item, error: None)["error"]
+
+    seen = [errors(), errors()]
+    world.clock.move(seconds=SWEEP_BACKOFF_BASE_SECONDS)
+    seen += [errors(), errors()]
+    world.clock.move(seconds=SWEEP_BACKOFF_BASE_SECONDS)
+    seen.append(errors())
+
+    assert seen == [1, 0, 1, 0, 0]
+
+
+def test_failing_items_are_counted_for_the_alarm(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darkroom.workers import sweep as worker
+
+    a_good_purchase(world, 3)
+    counted: dict[str, float] = {}
+    monkeypatch.setattr(
+        worker.metrics, "add_metric", lambda name, unit, value: counted.update({name: value})
+    )
+
+    handle_schedule(world.app)
+
+    assert counted["SweepErrors"] == 3

@@ -1,0 +1,355 @@
+"""A damaged item hides nothing else, and its job ends with everything given back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from darkroom.jobs import items as jobs_items
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Receipt, Source
+from darkroom.jobs.states import TaskStatus
+from darkroom.kernel.limits import JOB_LIMIT_SECONDS
+from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.end_unreadable import UNREADABLE
+from darkroom.views.jobs import job_summary
+from tests.support.builders import (
+    REWRITE,
+    a_balance,
+    a_job,
+    a_queued_job,
+    a_task,
+    a_user,
+    an_output,
+    confirm,
+    finish,
+    lose_messages,
+    stream_records,
+)
+from tests.support.damage import (
+    Damage,
+    RawItem,
+    collection,
+    copied,
+    damaged,
+    damages_of,
+    store,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import START, World
+
+# Reading
+
+
+def a_family() -> JobFamily:
+    """A job with everything in it that a job may have."""
+    job = a_queued_job(
+        inputs={"stage": "spark", "options": {"translate": True}},
+        receipt=Receipt(used=1, refunded=1, parts=(1,)),
+        hold=json.dumps([{"i": "g", "s": "bonus", "r": 2, "p": 10, "c": "2026-01-05T09:00:00Z"}]),
+        planned=True,
+        regen_target="story_clip",
+        regen_clip_no=1,
+        only_keys=("kf_1",),
+        started_at=START,
+        finished_at=START,
+        next_check_at=START,
+        balance_then=0,
+        priority=3,
+        children=frozenset({"job_2"}),
+        template_id="t",
+        combination="story|spark|comedy",
+    )
+    done = a_task(
+        "kf_1", status=TaskStatus.SUCCEEDED, attempts=1, outputs=(an_output("kf_1"),),
+        finished_at=START,
+    )  # fmt: skip
+    source = Source(key="kf_1", storage_key="outputs/kf_1.png", mime_type="image/png")
+    waiting = a_task(
+        "clip_1", "kf_1", number=2, status=TaskStatus.WAITING, attempts=1, sources=(source,),
+        run=ProviderRun(ref="r", until=START), lease_until=START, not_before=START, claim="c",
+        failure=Failure(code="", message=""), started_at=START, next_check_at=START, is_sent=True,
+        params={"style": "noir"}, providers=("a", "b"),
+    )  # fmt: skip
+    return JobFamily(job=job, tasks=(done, waiting), inherited=(an_output("film", 9),))
+
+
+def raw_items(family: JobFamily) -> list[RawItem]:
+    job_id, operation = family.job.job_id, "op"
+    return [
+        item.serialize()
+        for item in (
+            jobs_items.job_to_item(family.job, operation),
+            *(jobs_items.task_to_item(task, operation) for task in family.tasks),
+            *(jobs_items.inherited_to_item(job_id, [o], operation) for o in family.inherited),
+        )
+    ]
+
+
+FAMILY = a_family()
+RAW = raw_items(FAMILY)
+
+
+def test_a_sound_family_is_read_as_it_was_written() -> None:
+    read = jobs_store.family_from_raw(RAW)
+
+    assert read is not None
+    assert read.unreadable == ()
+    assert replace(read, job=replace(read.job, version=FAMILY.job.version)) == FAMILY
+
+
+def test_whatever_an_attribute_holds_the_rest_of_the_family_is_read() -> None:
+    tried = 0
+    for damage in damages_of(RAW):
+        family = jobs_store.family_from_raw(damaged(RAW, damage))
+        tried += 1
+
+        if damage.attribute == "deletedAt":
+            continue
+        assert family is not None, damage
+        assert len(family.tasks) == 2, damage
+        assert [item.sort_key for item in family.unreadable] in ([], [damage.sort_key]), damage
+        job_summary(family.job, language="en")
+    assert tried > 1000
+
+
+# The whole product on damaged items
+
+PRICE, BALANCE = 3, 2
+"""Of the story below, and what its account keeps."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def books(world: World) -> dict[str, list[RawItem]]:
+    """A child of a story in the middle of its work, and its account's books, to be copied."""
+    user = "prototype"
+    answer = confirm(world, user, rewriteEnabled=True, rewrite=REWRITE)
+    world.pump_stream()
+    world.pump_stream()
+    world.pump_tasks()
+    world.pump_stream()
+    lose_messages(world)
+    job_id = answer.body["jobId"]
+    states = {
+        item["sk"]["S"]: item["status"]["S"]
+        for item in collection(world, job_id)
+        if "status" in item
+    }
+    assert states["task#kf_1"] == "succeeded"
+    assert {"ready", "blocked"} <= set(states.values())
+    found = {
+        table: [i for i in world.scan(table) if i["accountId"]["S"] == user]
+        for table in ("wallets", "ledger")
+    }
+    return {"jobs": collection(world, job_id), **found}
+
+
+def a_damaged_job(world: World, books: dict[str, list[RawItem]], damage: Damage) -> tuple[str, str]:
+    """A copy of the prototype, of which one attribute is damaged; the account and the job."""
+    user, job_id = a_user(), world.app.ids.new("job")
+    names = {"prototype": user, books["jobs"][0]["pk"]["S"]: job_id}
+    for table, items in books.items():
+        copies = copied(items, **names)
+        store(world, table, damaged(copies, damage) if table == "jobs" else copies)
+    return user, job_id
+
+
+def some_damages(items: list[RawItem], count: int) -> list[Damage]:
+    """Another kind of damage for each attribute in turn; few of them are spread over all."""
+    by_attribute: dict[tuple[str, str], list[Damage]] = {}
+    for damage in damages_of(items):
+        kind = damage.sort_key if damage.sort_key in ("job", "inputs") else "task#kf_3"
+        if damage.sort_key == kind:
+            by_attribute.setdefault((kind, damage.attribute), []).append(damage)
+    chosen = []
+    for turn in range(100):
+        for number, found in enumerate(by_attribute.values()):
+            chosen.append(found[(turn + number) % len(found)])
+    distinct = list({str(damage): damage for damage in chosen}.values())
+    step = max(1, len(by_attribute) // count)
+    return distinct[: count * step : step]
+
+
+READS = (
+    "/api/jobs?limit=5",
+    "/api/generations",
+    "/api/jobs.csv",
+    "/api/credits",
+    "/api/jobs/{job}",
+)
+
+
+def read_everything(world: World, user: str, job_id: str) -> list[int]:
+    return [world.call("GET", path.format(job=job_id), user=user).status for path in READS]
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(400, marks=pytest.mark.slow)])
+def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_given_back(
+    world: World, books: dict[str, list[RawItem]], count: int
+) -> None:
+    cases = [
+        (damage, *a_damaged_job(world, books, damage))
+        for damage in some_damages(books["jobs"], count)
+    ]
+    read = {str(damage): read_everything(world, user, job) for damage, user, job in cases}
+    canceled = {
+        str(damage): world.call("POST", f"/api/jobs/{job}/cancel", user=user).status
+        for damage, user, job in cases[::2]
+    }
+    world.clock.move(seconds=JOB_LIMIT_SECONDS)
+    done = world.sweep()
+
+    assert done.get("error", 0) == 0
+    assert {status for seen in read.values() for status in seen} <= {200, 404}
+    assert set(canceled.values()) <= {200, 404}
+    for damage, user, job in cases:
+        wallet = world.call("GET", "/api/credits", user=user).body
+        assert wallet["held"] == 0, damage
+        assert a_job(world, job, user)["status"] in ("failed", "canceled", "partial"), damage
+        assert audit_accounts(world.app, user).breaches == (), damage
+
+
+DAMAGED_STATUS = Damage("job", "status", {"S": "odd"})
+LOST_PLAN = Damage("task#kf_3", "plan", {"S": "{"})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        DAMAGED_STATUS,
+        LOST_PLAN,
+        Damage("job", "version", None),
+        Damage("job", "price", {"N": "3"}),
+        Damage("job", "accountId", None),
+        Damage("task#kf_1", "outputs", {"S": '[{"type":"image"}]'}),
+        Damage("job", "recipe", None),
+    ],
+    ids=str,
+)
+def test_the_record_of_the_damage_is_enough_to_end_the_job(
+    world: World, books: dict[str, list[RawItem]], damage: Damage
+) -> None:
+    user, job_id = a_damaged_job(world, books, damage)
+
+    world.drain()
+
+    job = a_job(world, job_id, user)
+    assert (job["status"], job["receipt"]["reason"]) == ("failed", UNREADABLE.code)
+    assert (job["receipt"]["used"], job["receipt"]["refunded"]) == (0, PRICE)
+    assert a_balance(world, user) == (BALANCE + PRICE, 0)
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+FLOATS = '[{"i":"bonus#signup","s":"bonus","r":3.0,"p":10,"c":"2026-01-05T09:00:00.000Z"}]'
+
+
+@pytest.mark.parametrize("held", ["[{}]", "[]", "{", FLOATS, None])
+def test_a_hold_that_cannot_be_read_is_known_from_the_ledger(
+    world: World, books: dict[str, list[RawItem]], held: str | None
+) -> None:
+    damage = Damage("job", "hold", None if held is None else {"S": held})
+    user, job_id = a_damaged_job(world, books, damage)
+
+    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+
+    assert a_job(world, job_id, user)["receipt"]["refunded"] == PRICE
+    assert a_balance(world, user) == (BALANCE + PRICE, 0)
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_a_job_is_ended_once_however_often_its_damage_is_met(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    user, job_id = a_damaged_job(world, books, LOST_PLAN)
+    records = stream_records(world)
+
+    answers = [world.call("POST", f"/api/jobs/{job_id}/cancel", user=user) for _ in range(2)]
+    world.drain()
+
+    assert [answer.body["outcome"] for answer in answers] == ["already_final"] * 2
+    assert a_balance(world, user) == (BALANCE + PRICE, 0)
+    assert records
+
+
+def test_a_stranger_learns_nothing_of_a_damaged_job(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    _, job_id = a_damaged_job(world, books, LOST_PLAN)
+
+    answer = world.call("POST", f"/api/jobs/{job_id}/cancel", user=a_user())
+
+    assert answer.status == 404
+
+
+def test_damaged_tasks_do_not_keep_the_places_of_other_jobs(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    user, damaged_id = a_damaged_job(world, books, LOST_PLAN)
+    other = confirm(world, user, mode="quick", key="other").body["jobId"]
+
+    world.drain()
+
+    assert a_job(world, other, user)["status"] == "succeeded"
+    assert a_job(world, damaged_id, user)["status"] == "failed"
+
+
+def test_what_was_damaged_is_kept_as_evidence(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    _, job_id = a_damaged_job(world, books, LOST_PLAN)
+
+    world.drain()
+
+    [task] = [item for item in collection(world, job_id) if item["sk"]["S"] == "task#kf_3"]
+    assert json.loads(task["damaged"]["S"]) == {"plan": {"S": "{"}}
+
+
+def test_a_damaged_job_that_has_ended_keeps_its_credits_and_is_shown(world: World) -> None:
+    user = a_user()
+    job_id = confirm(world, user, mode="story").body["jobId"]
+    finish(world, job_id)
+    items = damaged(collection(world, job_id), Damage("task#clip_2", "outputs", {"S": "{}"}))
+    store(world, "jobs", items)
+
+    world.drain()
+
+    job = a_job(world, job_id, user)
+    assert (job["status"], job["receipt"]["used"]) == ("succeeded", 2)
+    assert "clip_2" not in {output["key"] for output in job["outputs"]}
+    assert a_balance(world, user) == (3, 0)
+
+
+def test_a_job_whose_end_is_in_the_ledger_is_not_paid_back_again(world: World) -> None:
+    user = a_user()
+    job_id = confirm(world, user, mode="story").body["jobId"]
+    finish(world, job_id, failing=["clip_2"])
+    before = a_balance(world, user)
+    store(world, "jobs", damaged(collection(world, job_id), DAMAGED_STATUS))
+
+    world.drain()
+
+    job = a_job(world, job_id, user)
+    assert a_balance(world, user) == before
+    assert (job["status"], job["receipt"]["used"]) == ("partial", 5 - before[0])
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_a_job_whose_inputs_are_lost_cannot_be_made_again(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    user, job_id = a_damaged_job(world, books, Damage("job", "inputs", {"S": "[]"}))
+    world.drain()
+
+    answer = world.call("POST", f"/api/jobs/{job_id}/retry", {}, user=user, key="k")
+
+    assert (answer.status, answer.body["code"]) == (409, "JOB_UNREADABLE")
+    assert a_balance(world, user) == (BALANCE + PRICE, 0)
