@@ -169,6 +169,38 @@ def test_a_payment_of_another_amount_is_counted_for_the_alarm(till: Till) -> Non
     assert told[0]["PaymentMismatches"] == [1]
 
 
+def test_an_operator_lists_and_refunds_a_payment_of_another_amount(till: Till) -> None:
+    payment_id, body = till.pay("erin", amount=2)
+    assert till.post(body).status_code == 200
+    token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
+
+    listed = till.web.get("/api/admin/purchases?limit=100", headers=token).json()["items"]
+    [found] = [item for item in listed if item.get("paymentId") == payment_id]
+    resolved = till.web.post(
+        f"/api/admin/purchases/{found['purchaseId']}/resolve",
+        json={"accountId": found["accountId"], "action": "refund", "reason": "A mistake"},
+        headers={**token, "Idempotency-Key": "decided"},
+    )
+
+    assert (resolved.status_code, resolved.json()["status"]) == (200, "refunded")
+    refunds = till.stripe.refunds.values()
+    assert [r["amount"] for r in refunds if r["payment_intent"] == payment_id] == [2]
+    [seen] = till.call("GET", "/api/purchases", "erin").json()["items"]
+    assert seen["status"] == "refunded"
+    assert "refunded" in seen["message"]
+
+
+def test_a_lost_webhook_is_found_by_the_sweeper(till: Till) -> None:
+    till.pay("frank")
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 16 * 60))
+    token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
+
+    swept = till.web.post("/api/admin/sweep", json={"now": later}, headers=token)
+
+    assert swept.json()["done"]["purchase_polled"] >= 1
+    assert till.balance("frank") == 55
+
+
 def metrics_of(till: Till, name: str) -> list[dict[str, Any]]:
     """What the hooks function has counted under this name, as CloudWatch reads it."""
     lines = [line for line in till.stack.logs("hooks") if name in line and "_aws" in line]

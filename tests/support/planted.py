@@ -17,7 +17,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 from unittest.mock import patch
 
@@ -40,6 +40,7 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.money import PricePart
 from darkroom.payments import store as payments_store
+from darkroom.payments.store import Purchase
 from darkroom.usecases import (
     admit_tasks,
     advance_job,
@@ -49,6 +50,7 @@ from darkroom.usecases import (
     plan_job,
     project_job,
     quote_job,
+    resolve_purchase,
     run_task,
     settle_purchase,
     submit_job,
@@ -394,6 +396,16 @@ def events_with_random_ids(plant: Plant) -> None:
     plant.replace(project_job, "record_write", write)
 
 
+def decisions_are_forgotten(plant: Plant) -> None:
+    """What an operator decided is done by the request that decided it, or never."""
+
+    def forget(purchase: Purchase, moment: datetime) -> Purchase:
+        plant.acts()
+        return replace(purchase, next_check_at=None)
+
+    plant.replace(resolve_purchase, "due_at", forget)
+
+
 AFTER, BEFORE, LOST = Fault.STOPPED_AFTER, Fault.STOPPED_BEFORE, Fault.LOST
 LOST_STREAM, LATE_STREAM = Stream(lost=True), Stream(late=True)
 
@@ -406,6 +418,10 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "wallet without version", wallet_without_version,
         "confirm against purchase", Client(), None, "L1",
+    ),
+    Planted(
+        "decisions are forgotten", decisions_are_forgotten,
+        "refund", Client(), Fault.UNREACHED, "money back",
     ),
     Planted("random ids, purchase", random_ids, "purchase", Client(), AFTER, "ends as"),
     Planted("random ids, regenerate", random_ids, "regenerate", Client(), AFTER, "ends as"),

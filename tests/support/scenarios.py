@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.payments import store as payments_store
-from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentState
+from darkroom.payments.ports import MoneyBack
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.claim_task import claim_task
 from darkroom.usecases.run_task import Hung
@@ -39,6 +40,7 @@ from tests.support.crash import (
     settle,
     sweep,
 )
+from tests.support.gateway import PaperGateway
 from tests.support.world import World
 
 USER = "alice"
@@ -57,6 +59,16 @@ PURCHASE_OF_7 = {
 LEASE_SECONDS = 300
 JOB_HOURS = 6
 CLIENTS = (Client(), Client(late=True))
+# Whether it is paid by the time of the answer depends on when that comes.
+BUYERS = tuple(
+    Client(late=late, hears=lambda status, body: (status, body.get("checkoutUrl")))
+    for late in (False, True)
+)
+# What has become of the decision when it is answered depends on the gateway's own answer.
+DECIDED = tuple(
+    Client(late=late, hears=lambda status, body: (status, "decisions" in body))
+    for late in (False, True)
+)
 STREAMS = (Stream(), Stream(lost=True), Stream(late=True))
 MESSAGES = (Message(), Message(lost=True))
 
@@ -239,42 +251,14 @@ def arrange_taking(scene: Scene) -> None:
 # Payments through a real gateway, which redelivers what was not answered with success
 
 
-class Till:
-    """The money's side of one purchase, faked at the gateway's port."""
-
-    name = "stripe"
-
-    def __init__(self, purchase: Purchase) -> None:
-        self._purchase = purchase
-        self.taken_back: tuple[MoneyBack, ...] = ()
-
-    def create_checkout(self, purchase: Purchase) -> Checkout:
-        return Checkout(session_id="cs_1", url="https://pay.example/cs_1")
-
-    def read_event(self, body: bytes, signature: str) -> PaymentEvent:
-        return PaymentEvent(event_id=signature, type="charge", session_id="cs_1", payment_id="pi_1")
-
-    def read_payment(self, **_: Any) -> PaymentState:
-        return PaymentState(
-            account_id=USER,
-            purchase_id=self._purchase.purchase_id,
-            session_id="cs_1",
-            payment_id="pi_1",
-            is_paid=True,
-            has_failed=False,
-            amount_minor=self._purchase.amount_minor or 0,
-            currency=self._purchase.currency or "",
-            taken_back=self.taken_back,
-        )
-
-
-def arrange_payment(scene: Scene) -> None:
-    """Ten credits are paid for, and the gateway is about to tell."""
+def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None = None) -> None:
+    """Credits are paid for, and the gateway is about to tell."""
     look(scene)
-    purchase = a_purchase(scene)
+    purchase = replace(a_purchase(scene), credits=credits)
     commit([payments_store.create_write(purchase, "arranged")])
-    scene.facts["till"] = scene.facts["gateway"] = Till(purchase)
-    scene.world.use_gateway(scene.facts["till"])
+    gateway = PaperGateway(purchase, scene.world.clock, paid_minor=paid_minor)
+    scene.facts["gateway"] = gateway
+    scene.world.use_gateway(gateway)
     tell(scene, "evt_paid")
 
 
@@ -305,19 +289,70 @@ def arrange_reversal(scene: Scene) -> None:
     run_out(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
     run_out(scene)
-    scene.facts["till"].taken_back = (
+    scene.facts["gateway"].taken_back = (
         MoneyBack(id="re_1", amount_minor=1000, created_at=scene.world.clock.now()),
     )
     tell(scene, "evt_refunded")
 
 
+def arrange_many_reversals(scene: Scene) -> None:
+    """The gateway tells of more refunds than one transaction reverses."""
+    arrange_payment(scene, credits=60)
+    scene.world.call(**scene.facts["request"])
+    scene.facts["gateway"].taken_back = tuple(
+        MoneyBack(id=f"re_{n:02}", amount_minor=22, created_at=scene.world.clock.now())
+        for n in range(45)
+    )
+    tell(scene, "evt_refunded")
+
+
+def arrange_mismatch(scene: Scene) -> str:
+    """Another amount was paid than was asked for; a part of it has been refunded since."""
+    arrange_payment(scene, paid_minor=800)
+    scene.world.call(**scene.facts["request"])
+    settle(scene)
+    scene.facts["gateway"].taken_back = (
+        MoneyBack(id="re_1", amount_minor=200, created_at=scene.world.clock.now()),
+    )
+    return "pur_1"
+
+
+def arrange_acceptance(scene: Scene) -> None:
+    """An operator accepts eight credits for it; a quarter of them is reversed at once."""
+    decide(scene, arrange_mismatch(scene), action="accept", credits=8)
+
+
+def arrange_refund(scene: Scene) -> None:
+    """An operator refunds what is left of it."""
+    decide(scene, arrange_mismatch(scene), action="refund")
+
+
+def decide(scene: Scene, purchase_id: str, **decision: Any) -> None:
+    body = {"accountId": USER, "reason": "a test", **decision}
+    ask(scene, "POST", f"/api/admin/purchases/{purchase_id}/resolve", body, "decided")
+    scene.facts["request"] |= {"user": "root", "groups": "admin"}
+
+
+def arrange_poll(scene: Scene) -> None:
+    """No webhook came for the payment or its refund: the sweeper finds both."""
+    arrange_payment(scene)
+    made = a_purchase(scene)
+    opened = replace(made, session_id="cs_1", next_check_at=scene.world.clock.now())
+    commit([payments_store.save_write(made, opened, "opened", creation="arranged")])
+    scene.facts["gateway"].taken_back = (
+        MoneyBack(id="re_1", amount_minor=300, created_at=scene.world.clock.now()),
+    )
+    scene.world.clock.move(minutes=16)
+
+
 def arrange_checkout(scene: Scene) -> None:
     """A purchase through the gateway: our record, its checkout, the checkout's address.
 
-    Nobody tells us of the payment of the one before; the new checkout's reminder, which this
-    till answers for both, finds it.
+    It is paid, and no webhook comes; the sweeper finds that.
     """
-    arrange_payment(scene)
+    look(scene)
+    scene.facts["gateway"] = PaperGateway(a_purchase(scene), scene.world.clock)
+    scene.world.use_gateway(scene.facts["gateway"])
     ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
 
 
@@ -612,9 +647,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     _scenario("purchase of a new account", arrange_purchase_of_new_account, CLIENTS, (), 55),
     _scenario("gift", arrange_gift, CLIENTS, (), 9),
     _scenario("taking", arrange_taking, CLIENTS, (), 2),
-    _scenario("checkout", arrange_checkout, CLIENTS, (), 15),
+    _scenario("checkout", arrange_checkout, BUYERS, (), 55),
     _scenario("payment", arrange_payment, CLIENTS, (), 15),
     _scenario("reversal", arrange_reversal, CLIENTS, DONE * 2, 0),
+    _scenario("many reversals", arrange_many_reversals, CLIENTS, (), 6),
+    _scenario("acceptance", arrange_acceptance, DECIDED, (), 11),
+    _scenario("refund", arrange_refund, DECIDED, (), 5),
+    _scenario("payment poll", arrange_poll, SCHEDULE, (), 12),
     _scenario("draft", arrange_draft, CLIENTS, ("draft",), 5),
     _scenario("confirm", arrange_confirm, CLIENTS, DONE, 3),
     _scenario("confirm of a new account", arrange_confirm_of_new_account, CLIENTS, DONE, 3),

@@ -35,6 +35,7 @@ from darkroom.credits.model import Wallet
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
 from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.sweep_purchases import sweep_purchases
 from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
 
@@ -87,10 +88,14 @@ class StripeStandIn:
         self.charges: dict[str, Json] = {}
         self.refunds: dict[str, Json] = {}
         self.disputes: dict[str, Json] = {}
+        self.refund_status = "succeeded"
+        """How refunds that are asked for over the API turn out."""
         self.events: list[Json] = []
         """Everything that Stripe would have sent so far, oldest first."""
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request that came."""
+        self.forms: list[list[tuple[str, str]]] = []
+        """The parameters of each of them, as they were sent."""
         self._names: dict[str, Json] = {}
         """Session id → the metadata that its payment will carry."""
         self._kept: dict[str, tuple[str, int, Json]] = {}
@@ -147,10 +152,11 @@ class StripeStandIn:
         """What Stripe does with idempotency keys after a day."""
         self._kept.clear()
 
-    def next_fault(self, path: str) -> Fault | None:
+    def next_fault(self, method: str, path: str) -> Fault | None:
+        """A fault's path may begin with the method: ``POST /v1/refunds``."""
         with self._lock:
             for fault in self._faults:
-                if path.startswith(fault.path):
+                if path.startswith(fault.path) or f"{method} {path}".startswith(fault.path):
                     self._faults.remove(fault)
                     return fault
             return None
@@ -173,6 +179,17 @@ class StripeStandIn:
         self.sessions[session_id] |= {"status": "complete", "payment_status": "paid"}
         self._tell("checkout.session.completed", self.sessions[session_id])
         return payment
+
+    def pay_nothing(self, session_id: str) -> None:
+        """The customer enters a promotion code of 100 %: no payment comes of it."""
+        session = self.sessions[session_id]
+        session |= {
+            "status": "complete",
+            "payment_status": "no_payment_required",
+            "amount_total": 0,
+            "payment_intent": None,
+        }
+        self._tell("checkout.session.completed", session)
 
     def pay_later(self, session_id: str) -> Json:
         """The customer has chosen a method whose money comes, or does not, days later."""
@@ -236,9 +253,17 @@ class StripeStandIn:
         self._tell("refund.failed", refund)
 
     def dispute(
-        self, payment_id: str, amount: int | None = None, *, status: str = "needs_response"
+        self,
+        payment_id: str,
+        amount: int | None = None,
+        *,
+        status: str = "needs_response",
+        currency: str = "",
     ) -> Json:
-        """The customer's bank takes the money back; ``warning_…`` is an inquiry that takes none."""
+        """The customer's bank takes the money back; ``warning_…`` is an inquiry that takes none.
+
+        Its amount may be in a currency of its own.
+        """
         payment = self.payments[payment_id]
         dispute = _shaped(
             stripe.Dispute,
@@ -247,7 +272,7 @@ class StripeStandIn:
             balance_transactions=[],
             charge=payment["latest_charge"],
             created=int(time.time()),
-            currency=payment["currency"],
+            currency=currency or payment["currency"],
             enhanced_eligibility_types=[],
             evidence={},
             evidence_details={"has_evidence": False, "past_due": False, "submission_count": 0},
@@ -294,8 +319,9 @@ class StripeStandIn:
         taken, self.events[:] = list(self.events), []
         return taken
 
-    def event(self, kind: str, subject: Mapping[str, Any]) -> Json:
-        return _shaped(
+    def event(self, kind: str, subject: Mapping[str, Any], **more: Any) -> Json:
+        """An event as it is sent; one of a connected account has an ``account``."""
+        event = _shaped(
             stripe.Event,
             id=self._id("evt"),
             api_version=stripe.api_version,
@@ -306,6 +332,7 @@ class StripeStandIn:
             request={"id": None, "idempotency_key": None},
             type=kind,
         )
+        return event | more
 
     def body_of(self, event: Mapping[str, Any]) -> str:
         """An event as it is sent: Stripe indents by two."""
@@ -338,6 +365,9 @@ class StripeStandIn:
         session = _shaped(
             stripe.checkout.Session,
             id=session_id,
+            adaptive_pricing={
+                "enabled": given.get("adaptive_pricing", {}).get("enabled") == "true"
+            },
             amount_subtotal=total,
             amount_total=total,
             automatic_tax={"enabled": False, "liability": None, "status": None},
@@ -425,7 +455,8 @@ class StripeStandIn:
             self.requests.append((method, parts.path))
             try:
                 self._authenticate(headers)
-                params = _tree(parse_qsl(form or parts.query, keep_blank_values=True))
+                self.forms.append(parse_qsl(form or parts.query, keep_blank_values=True))
+                params = _tree(self.forms[-1])
                 work = self._route(method, parts.path, params)
                 return self._once(method, parts.path, headers, params, work)
             except Refused as refused:
@@ -442,6 +473,7 @@ class StripeStandIn:
         known: dict[tuple[str, str], Callable[[], Json]] = {
             ("POST", "/v1/checkout/sessions"): lambda: self._create_session(params),
             ("GET", "/v1/refunds"): lambda: self._list(path, self.refunds, params),
+            ("POST", "/v1/refunds"): lambda: self._create_refund(params),
             ("GET", "/v1/disputes"): lambda: self._list(path, self.disputes, params),
         }
         if (method, path) in known:
@@ -450,6 +482,7 @@ class StripeStandIn:
         found = {
             "/v1/checkout/sessions": ("checkout.session", "session", self.sessions),
             "/v1/payment_intents": ("payment_intent", "intent", self.payments),
+            "/v1/charges": ("charge", "id", self.charges),
         }.get(folder)
         if method != "GET" or found is None:
             raise Refused(404, f"Unrecognized request URL ({method}: {path}).")
@@ -527,6 +560,36 @@ class StripeStandIn:
             raise Refused(400, "All line items have to be in one currency.", param="line_items")
         _check_total(total, currencies.pop())
         return self._open_session(params)
+
+    def _create_refund(self, params: Json) -> Json:
+        """Of the whole rest, when no amount is given; never of more than the rest."""
+        _check(params, REFUND_PARAMETERS)
+        _require(params, "payment_intent")
+        payment = self.payments.get(params["payment_intent"])
+        if payment is None:
+            raise Refused(
+                404, f"No such payment_intent: '{params['payment_intent']}'",
+                code="resource_missing", param="payment_intent",
+            )  # fmt: skip
+        if payment["status"] != "succeeded":
+            raise Refused(400, "This PaymentIntent does not have a successful charge to refund.")
+        charge = self.charges[payment["latest_charge"]]
+        if charge["disputed"]:
+            raise Refused(
+                400, f"Charge {charge['id']} has been charged back", code="charge_disputed"
+            )
+        left = charge["amount"] - charge["amount_refunded"]
+        if left == 0:
+            message = f"Charge {charge['id']} has already been refunded."
+            raise Refused(400, message, code="charge_already_refunded")
+        amount = int(params.get("amount", left))
+        if not 0 < amount <= left:
+            raise Refused(400, f"Refund amount is greater than unrefunded amount ({left}).")
+        refund = self.refund(payment["id"], amount, status=self.refund_status)
+        if self.refund_status == "failed":
+            self.fail_refund(refund["id"])
+        refund["metadata"] = dict(params.get("metadata", {}))
+        return refund
 
     def _list(self, path: str, objects: Mapping[str, Json], params: Json) -> Json:
         """Newest first, a page at a time."""
@@ -630,6 +693,11 @@ def _page_size(value: Any, path: str) -> None:
         raise Refused(400, "Lists have pages of 1 to 100.", param=path)
 
 
+def _boolean(value: Any, path: str) -> None:
+    if value not in ("true", "false"):
+        raise Refused(400, f"Invalid boolean: {value}", param=path)
+
+
 def _currency(value: Any, path: str) -> None:
     if value not in MINIMUM_MINOR:
         raise Refused(400, f"Invalid currency: {value}.", param=path)
@@ -656,7 +724,14 @@ def _metadata(value: Any, path: str) -> None:
             raise Refused(400, "Metadata is too long", param=f"{path}[{name}]")
 
 
+REFUND_PARAMETERS: Json = {
+    "payment_intent": _text,
+    "amount": _integer,
+    "metadata": _metadata,
+    "reason": _text,
+}
 SESSION_PARAMETERS: Json = {
+    "adaptive_pricing": {"enabled": _boolean},
     "mode": _text,
     "client_reference_id": _reference,
     "metadata": _metadata,
@@ -747,7 +822,7 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
             self._do(self.rfile.read(length).decode())
 
         def _do(self, form: str) -> None:
-            fault = stand_in.next_fault(urlsplit(self.path).path)
+            fault = stand_in.next_fault(self.command, urlsplit(self.path).path)
             headers: Any = self.headers
             if fault is not None and fault.kind == "hang":
                 time.sleep(fault.seconds)
@@ -835,6 +910,29 @@ class Shop:
         if signature is not None:
             headers["stripe-signature"] = signature
         return self.world.call("POST", "/api/webhooks/stripe", body, user=None, headers=headers)
+
+    def sweep(self) -> dict[str, int]:
+        """What the sweeper does with purchases alone."""
+        return dict(sweep_purchases(self.world.app, lambda item, error: None))
+
+    def admin(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        return self.world.call(method, path, body, user="root", groups="admin", **more)
+
+    def resolve(
+        self, user: str, purchase_id: str, *, key: str = "resolve", **decision: Any
+    ) -> Answer:
+        """An operator decides."""
+        body = {"accountId": user, "reason": "A test", **decision}
+        path = f"/api/admin/purchases/{purchase_id}/resolve"
+        return self.admin("POST", path, body, key=key)
+
+    def listed(self, user: str, language: str = "en") -> list[Json]:
+        """What the user reads of their purchases."""
+        headers = {"accept-language": language}
+        items: list[Json] = self.world.call(
+            "GET", "/api/purchases", user=user, headers=headers
+        ).body["items"]
+        return items
 
     def purchases(self, user: str) -> list[Purchase]:
         return payments_store.all_purchases(user)

@@ -13,6 +13,7 @@ import pytest
 from darkroom.credits import pricing
 from darkroom.payments.gateways import stripe as gateway
 from darkroom.payments.gateways.stripe import StripeGateway
+from darkroom.payments.ports import GatewayUnavailable
 from darkroom.usecases import start_purchase as use_case
 from darkroom.usecases.requests import command
 from darkroom.usecases.start_purchase import minor_units, start_purchase
@@ -213,14 +214,81 @@ def test_the_longest_call_ends_before_the_function_does() -> None:
     assert tries * gateway.TIMEOUT_SECONDS + gateway.NETWORK_RETRIES_LIMIT < 15
 
 
-def test_a_checkout_that_broke_for_good_can_be_bought_under_another_key(
+def test_a_failure_that_the_gateway_keeps_does_not_spoil_the_users_key(
     shop: Shop, user: str
 ) -> None:
-    trouble(shop, "broken")
+    for _ in range(3):
+        trouble(shop, "broken")
+        assert shop.start(user).status == 503
 
-    assert [shop.start(user, key="k").status for _ in range(2)] == [503, 503]
-    assert shop.start(user, key="another").status == 201
-    assert a_balance(shop.world, user) == (5, 0)
+    answer = shop.start(user)
+
+    assert answer.status == 201
+    assert shop.session_of(answer.body["purchaseId"])["url"] == answer.body["checkoutUrl"]
+    assert shop.purchase(user).attempt == 4
+
+
+def test_a_return_url_that_changed_does_not_spoil_the_users_key(shop: Shop, user: str) -> None:
+    app, claims = shop.world.app, claims_of(shop.world, user)
+    moved = StripeGateway(
+        lambda: shop.stripe.secret_text,
+        api_base=shop.stripe.api_base,
+        return_url="https://new.example/credits",
+    )
+    shop.stripe.lose_answers(gateway.NETWORK_RETRIES_LIMIT + 1)
+    assert shop.start(user).status == 503
+
+    answer = ask(
+        replace(app, payments=moved), "POST", PURCHASE, {"pack": "Value"},
+        claims=claims, headers={"idempotency-key": "buy"},
+    )  # fmt: skip
+
+    assert answer.status == 201
+    [session] = [s for s in shop.stripe.sessions.values() if s["url"] == answer.body["checkoutUrl"]]
+    assert session["success_url"].startswith("https://new.example/")
+
+
+@pytest.mark.parametrize("overtaken", ["before its record is read", "before it is saved"])
+def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(
+    overtaken: str, shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, payments = shop.world.app, shop.world.app.payments
+    assert payments is not None
+    call = command(app.ids, account_id=user, route="r", language="en", key="k", body={})
+    moved = StripeGateway(
+        lambda: shop.stripe.secret_text,
+        api_base=shop.stripe.api_base,
+        return_url="https://new.example/credits",
+    )
+    step = "until_won" if overtaken.startswith("before its") else "commit"
+    real, faster = getattr(use_case, step), list[Any]()
+
+    def buy(payments: Any) -> Any:
+        return start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
+
+    def slow(*given: Any) -> Any:
+        """The same request, sent again and with another return URL, ends before this one."""
+        if step == "until_won" or shop.sessions_of(shop.purchase(user).purchase_id):
+            monkeypatch.setattr(use_case, step, real)
+            faster.append(buy(moved))
+        return real(*given)
+
+    shop.stripe.refuse(429)
+    with pytest.raises(GatewayUnavailable):
+        buy(payments)
+    monkeypatch.setattr(use_case, step, slow)
+
+    late = buy(payments)
+
+    assert len(shop.sessions_of(late.purchase.purchase_id)) == 2
+    assert late.checkout_url == faster[0].checkout_url == shop.purchase(user).checkout_url
+
+
+def test_a_checkout_says_that_its_price_is_in_no_other_currency(shop: Shop, user: str) -> None:
+    session_id = shop.open(user)
+
+    assert shop.stripe.sessions[session_id]["adaptive_pricing"] == {"enabled": False}
+    assert ("adaptive_pricing[enabled]", "false") in shop.stripe.forms[-1]
 
 
 class Stopped(BaseException):

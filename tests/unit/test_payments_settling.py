@@ -198,6 +198,7 @@ def test_each_refund_is_an_entry_under_its_own_name(shop: Shop, user: str) -> No
     payment_id = shop.buy(user)
     first = shop.stripe.refund(payment_id, 800)["id"]
     second = shop.stripe.refund(payment_id)["id"]
+    shop.stripe.refunds[first]["created"] -= 1
 
     shop.deliver_all()
 
@@ -627,22 +628,24 @@ def test_a_good_payment_is_not_counted(shop: Shop, user: str) -> None:
     assert mismatches() == 0
 
 
-def test_a_second_payment_of_a_purchase_changes_nothing_and_is_counted(
+def test_a_second_payment_of_a_purchase_is_a_record_of_its_own_and_is_counted(
     shop: Shop, user: str
 ) -> None:
     payment_id = shop.buy(user)
     shop.stripe.refund(payment_id, 800)
     shop.deliver_all()
-    before = everything_of(shop.world, user)
+    before, money = shop.purchase(user), shop.worth(user)
 
     again = shop.stripe.paid_again(payment_id)
     answers = shop.deliver_all()
-    shop.stripe.dispute(again["id"])
-    answers += shop.deliver_all()
+    [first, second] = sorted(shop.purchases(user), key=lambda p: p.duplicate_of is not None)
 
-    assert [answer.status for answer in answers] == [200, 200]
-    assert everything_of(shop.world, user) == before
-    assert mismatches() == 2
+    assert [answer.status for answer in answers] == [200]
+    assert (first, shop.worth(user)) == (before, money)
+    assert second.status is PurchaseStatus.MISMATCHED
+    assert (second.payment_id, second.duplicate_of) == (again["id"], first.purchase_id)
+    assert (second.credits, second.paid_minor, second.paid_currency) == (50, PRICE, "USD")
+    assert mismatches() == 1
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from darkroom.kernel.limits import RECEIVED_BACKOFF_LIMIT_SECONDS, RECEIVED_CHECK_SECONDS
-from darkroom.payments.store import PurchaseStatus
+from darkroom.kernel.limits import (
+    GATEWAY_FAILURES_LIMIT,
+    RECEIVED_CHECK_SECONDS,
+    SWEEP_BACKOFF_LIMIT_SECONDS,
+)
 from darkroom.usecases import receive_payment_event as use_case
 from darkroom.usecases.receive_payment_event import sweep_payment_events
-from darkroom.usecases.start_purchase import CHECKOUT_CHECK_SECONDS
 from darkroom.webhooks import store
 from tests.support.builders import a_balance, a_user
 from tests.support.stripe_stand_in import Shop, open_shop
@@ -131,13 +134,7 @@ def test_an_event_is_stored_once(shop: Shop, user: str) -> None:
 
     names = [item["eventId"]["S"] for item in shop.world.scan("webhooks")]
 
-    assert sorted(names) == sorted({f"stripe#{event['id']}", *opened(shop)})
-
-
-def opened(shop: Shop) -> list[str]:
-    """Our own reminders of checkouts."""
-    names = [item["eventId"]["S"] for item in shop.world.scan("webhooks")]
-    return [name for name in names if "#opened#" in name]
+    assert names == [f"stripe#{event['id']}"]
 
 
 def test_a_failing_event_waits_twice_as_long_each_time(shop: Shop, user: str) -> None:
@@ -154,7 +151,7 @@ def test_a_failing_event_waits_twice_as_long_each_time(shop: Shop, user: str) ->
         sweep(shop)
 
     expected = [RECEIVED_CHECK_SECONDS * 2 ** max(0, number - 1) for number in range(12)]
-    assert waits == [min(RECEIVED_BACKOFF_LIMIT_SECONDS, seconds) for seconds in expected]
+    assert waits == [min(SWEEP_BACKOFF_LIMIT_SECONDS, seconds) for seconds in expected]
     assert a_balance(shop.world, user) == (5, 0)
 
 
@@ -198,48 +195,41 @@ def test_an_event_whose_handler_died_after_the_work_is_handled_again_without_har
     assert shop.breaches(user) == ()
 
 
-# What nobody ever tells us
+# What can never be handled
 
 
-def test_a_payment_that_nobody_tells_of_is_found(shop: Shop, user: str) -> None:
-    shop.stripe.pay(shop.open(user))
-    shop.world.clock.move(seconds=CHECKOUT_CHECK_SECONDS)
+def test_an_event_that_cannot_be_read_is_put_off_and_does_not_stop_the_others(
+    shop: Shop, user: str
+) -> None:
+    broken, good = paid_event(shop, a_user()), paid_event(shop, user)
+    shop.stripe.refuse(429, 2, path=PAYMENTS)
+    assert [shop.deliver(event).status for event in (broken, good)] == [503, 503]
+    damage(shop, f"stripe#{broken['id']}", receivedAt={"S": "yesterday"})
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
 
-    assert sweep(shop) == {"handled": 1}
-
-    assert a_balance(shop.world, user) == (55, 0)
-    assert shop.breaches(user) == ()
-
-
-def test_a_checkout_is_looked_after_until_it_is_paid_or_over(shop: Shop, user: str) -> None:
-    session_id = shop.open(user)
-    seen = []
-    for step in ("open", "expired"):
-        shop.world.clock.move(seconds=CHECKOUT_CHECK_SECONDS)
-        if step == "expired":
-            shop.stripe.expire(session_id)
-        seen.append(sweep(shop))
-    shop.world.clock.move(days=1)
-
-    assert seen == [{"waiting": 1}, {"handled": 1}]
+    assert sweep(shop) == {"error": 1, "handled": 1}
     assert sweep(shop) == {}
-    assert shop.purchase(user).status is PurchaseStatus.FAILED
 
-
-def test_a_delayed_payment_of_which_no_second_event_comes_is_found(shop: Shop, user: str) -> None:
-    session_id = shop.open(user)
-    shop.stripe.pay_later(session_id)
-    assert [answer.status for answer in shop.deliver_all()] == [200]
-    shop.world.clock.move(days=3)
-    sweep(shop)
-    between = a_balance(shop.world, user)
-
-    shop.stripe.succeed_later(session_id)
-    shop.world.clock.move(seconds=RECEIVED_BACKOFF_LIMIT_SECONDS)
-    sweep(shop)
-
-    assert between == (5, 0)
     assert a_balance(shop.world, user) == (55, 0)
+
+
+def damage(shop: Shop, event_id: str, **attributes: Any) -> None:
+    table = shop.world.settings.tables["webhooks"]
+    [item] = [i for i in shop.world.scan("webhooks") if i["eventId"]["S"] == event_id]
+    shop.world.client("dynamodb").put_item(TableName=table, Item={**item, **attributes})
+
+
+def test_a_gateway_that_is_down_ends_the_sweep_early(shop: Shop) -> None:
+    events = [paid_event(shop, a_user()) for _ in range(GATEWAY_FAILURES_LIMIT + 2)]
+    shop.stripe.refuse(429, 1000, path=PAYMENTS)
+    for event in events:
+        shop.deliver(event)
+    shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)
+
+    assert sweep(shop) == {"error": GATEWAY_FAILURES_LIMIT}
+
+    shop.stripe.recover()
+    assert sweep(shop) == {"handled": 2}
 
 
 def test_what_is_remembered_of_an_event_ends(shop: Shop, user: str) -> None:

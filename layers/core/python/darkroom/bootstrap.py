@@ -103,7 +103,7 @@ def build_app(
         archive_queue=Queue(clients, settings.archive_queue_url),
         signing_secret=Secret(clients, settings.signing_secret_arn),
         tokens=TokenVerifier(settings.jwt_issuer, clock=clock, endpoint_url=settings.endpoint_url),
-        payments=_payment_gateway(settings, clients),
+        payments=_payment_gateway(settings, clients, clock),
         providers={**cloud_providers(settings, clients), **(providers or {})},
         moderator=moderator_of(settings, clients),
         face_finder=face_finder_of(settings, clients),
@@ -111,14 +111,15 @@ def build_app(
     )
 
 
-def _payment_gateway(settings: Settings, clients: Clients) -> PaymentGateway | None:
+def _payment_gateway(settings: Settings, clients: Clients, clock: Clock) -> PaymentGateway | None:
     if settings.payment_gateway != "stripe":
         return None
     secret = Secret(clients, settings.stripe_secret_arn)
     return StripeGateway(
-        lambda: secret.text,
+        secret.read,
         api_base=settings.stripe_api_base,
         return_url=settings.checkout_return_url,
+        clock=clock,
     )
 
 

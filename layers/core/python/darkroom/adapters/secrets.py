@@ -1,4 +1,4 @@
-"""Secrets from AWS Secrets Manager, read once per process."""
+"""Secrets from AWS Secrets Manager, read once per process unless asked to."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ class Secret:
     def text(self) -> str:
         # Without a lock: two threads may both read it, and neither waits for the other.
         if self._text is None:
-            self._text = self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
+            self._text = self.read()
         return self._text
+
+    def read(self) -> str:
+        """The secret as it is now."""
+        return self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
 
     @property
     def value(self) -> bytes:

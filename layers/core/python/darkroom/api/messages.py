@@ -128,6 +128,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The queue of this message does not exist any more.",
         "이 메시지의 대기열이 더 이상 없습니다.",
     ),
+    "NOT_RESOLVABLE": (
+        "There is nothing to decide about this purchase.",
+        "결정이 필요한 결제가 아닙니다.",
+    ),
     "NOT_RETRYABLE": (
         "Nothing is missing here that could be made.",
         "다시 만들 수 있는 결과가 없습니다.",

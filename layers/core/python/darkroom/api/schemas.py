@@ -502,9 +502,14 @@ class JobPage(Answer):
 
 
 class PurchaseRecord(Answer):
+    """``message`` is a sentence for the user: what became of a purchase that failed, was refunded,
+    or was paid with another amount. ``creditsReversed`` is what a refund or dispute has taken."""
+
     purchase_id: str
-    status: str
+    status: Literal["pending", "settled", "failed", "mismatched", "refunding", "refunded"]
     credits: int
+    credits_reversed: int | None = None
+    message: str | None = None
     pack: str | None = None
     gateway: str
     created_at: str
@@ -537,6 +542,53 @@ class PricingAnswer(Answer):
     packs: list[PackAnswer]
     costs: dict[str, int]
     notes: list[PriceNote]
+
+
+class DecisionAnswer(Answer):
+    """``outcome`` of a refund that the gateway did not make: its own word for why."""
+
+    action: Literal["accept", "refund"]
+    credits: int | None = None
+    reason: str
+    by: str
+    at: str
+    outcome: str | None = None
+
+
+class AdminPurchase(Answer):
+    """``amountMinor`` was asked for, ``paidMinor`` was paid where that differs. A payment that
+    came in for a purchase which another had paid is a ``duplicateOf`` it."""
+
+    purchase_id: str
+    account_id: str
+    status: str
+    gateway: str
+    pack: str | None = None
+    credits: int
+    credits_reversed: int | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    paid_minor: int | None = None
+    paid_currency: str | None = None
+    payment_id: str | None = None
+    session_id: str | None = None
+    duplicate_of: str | None = None
+    decisions: list[DecisionAnswer]
+    created_at: str
+
+
+class AdminPurchasePage(Answer):
+    items: list[AdminPurchase]
+    next_cursor: str | None
+
+
+class ResolvePurchaseRequest(Request):
+    """``accept`` gives ``credits`` for what was paid, ``refund`` gives the money back."""
+
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    action: Literal["accept", "refund"]
+    credits: Annotated[int, Field(ge=1, le=PURCHASE_LIMIT_CREDITS)] | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
 
 
 class SweepAnswer(Answer):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from darkroom.kernel.limits import REVERSAL_CAUSES_LIMIT
 from darkroom.payments.ports import PaymentState
-from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.payments.store import PAID, Purchase, PurchaseStatus
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,30 @@ class Reversal:
 
 
 def matches(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether what was paid is what our own record asked for."""
-    return (state.amount_minor, state.currency) == (purchase.amount_minor, purchase.currency)
+    """Whether what was paid is what our own record asked for, and was asked for once."""
+    is_asked = purchase.duplicate_of is None
+    return is_asked and (state.amount_minor, state.currency) == (
+        purchase.amount_minor,
+        purchase.currency,
+    )
 
 
-def is_misplaced(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether money has come in that bought nothing: an operator has to look."""
-    is_another = purchase.payment_id != state.payment_id
-    return state.is_paid and (purchase.status is PurchaseStatus.MISMATCHED or is_another)
+def is_of_another_payment(purchase: Purchase, state: PaymentState) -> bool:
+    """Whether the purchase belongs to another payment than this: the first one that was paid."""
+    return purchase.status in PAID and purchase.payment_id != state.payment_id
+
+
+def is_returned(state: PaymentState) -> bool:
+    """Whether all that was paid has gone back to the customer."""
+    return 0 < state.amount_minor <= sum(item.amount_minor for item in state.taken_back)
+
+
+def needs_operator(purchase: Purchase, state: PaymentState) -> bool:
+    """Whether nothing but an operator's decision moves this purchase on."""
+    if purchase.status is PurchaseStatus.SETTLED:
+        is_full = len(purchase.reversals) >= REVERSAL_CAUSES_LIMIT
+        return is_full and bool(reversals_of(purchase, state))
+    return purchase.status is PurchaseStatus.MISMATCHED
 
 
 def reversals_of(purchase: Purchase, state: PaymentState) -> list[Reversal]:
@@ -33,7 +50,8 @@ def reversals_of(purchase: Purchase, state: PaymentState) -> list[Reversal]:
 
     What each refund or dispute takes in the end is a function of the payment's state alone; a
     step is the difference to what it has taken so far. Money that came back to us after all (a
-    dispute won, a refund that failed) takes nothing, so what it took is given back.
+    dispute won, a refund that failed) takes nothing, so what it took is given back. Any first
+    part of the steps can be done alone: what is left of them is derived the same way.
     """
     shares = _shares(purchase, state)
     taken: Counter[str] = Counter()

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
+from darkroom.db.due import (
+    ONE_SHARD,
+    Due,
+    DueItem,
+    due_fields,
+    due_index,
+    due_moment,
+    list_due_items,
+)
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
@@ -23,7 +34,43 @@ class PurchaseStatus(StrEnum):
     FAILED = "failed"
     """The payment can no longer succeed."""
     MISMATCHED = "mismatched"
-    """What was paid is not what was asked for: an operator has to look."""
+    """What was paid is not what was asked for: an operator decides."""
+    REFUNDING = "refunding"
+    """The operator decided to refund what was paid; the gateway has not confirmed it yet."""
+    REFUNDED = "refunded"
+    """What was paid for nothing has gone back to the customer."""
+
+
+PAID = frozenset(
+    {
+        PurchaseStatus.SETTLED,
+        PurchaseStatus.MISMATCHED,
+        PurchaseStatus.REFUNDING,
+        PurchaseStatus.REFUNDED,
+    }
+)
+"""States of a purchase that belongs to the one payment that was made for it."""
+POLL_SHARD = "poll"
+"""Partition of the ``due`` index for purchases that are only polled in case a webhook was lost:
+however many there are, they never stand before one with something left to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What an operator decided about a payment that fits nothing."""
+
+    action: str
+    """``accept`` or ``refund``."""
+    reason: str
+    by: str
+    """The operator's account."""
+    at: datetime
+    operation: str
+    """The request that decided: a repeat of it is recognized for ever."""
+    credits: int | None = None
+    """With ``accept``: how many credits the payment buys."""
+    outcome: str | None = None
+    """With ``refund``: why the gateway did not do it; the purchase is open again then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +92,35 @@ class Purchase:
     payment_id: str | None = None
     reversals: dict[str, int] = field(default_factory=dict)
     """Cause → credits taken back (negative: given back again)."""
+    paid_minor: int | None = None
+    """What was really paid, where it is not what was asked for."""
+    paid_currency: str | None = None
+    duplicate_of: str | None = None
+    """This is the record of a payment that came in for a purchase which another had paid."""
+    decisions: tuple[Decision, ...] = ()
+    attempt: int = 1
+    """Part of the gateway's idempotency key; counts on when the gateway has kept a failure."""
     version: int = 1
+    """0 while the record is not stored."""
     next_check_at: datetime | None = None
-    """When the sweeper derives its projections again, should they have been lost."""
+    """When the sweeper checks it again, should the stream or a webhook have been lost."""
+    is_poll: bool = False
+    """That check is only in case a webhook was lost; nothing is known to be open."""
 
     @property
     def reversed_credits(self) -> int:
         return sum(self.reversals.values())
+
+
+class ByStatus(GlobalSecondaryIndex):
+    """Purchases of all accounts by their state, for operators."""
+
+    class Meta:
+        index_name = "byStatus"
+        projection = KeysOnlyProjection()
+
+    status = UnicodeAttribute(hash_key=True)
+    created_at = UnicodeAttribute(range_key=True, attr_name="createdAt")
 
 
 class PurchaseItem(DueItem):
@@ -71,10 +140,17 @@ class PurchaseItem(DueItem):
     checkout_url = UnicodeAttribute(null=True, attr_name="checkoutUrl")
     payment_id = UnicodeAttribute(null=True, attr_name="paymentId")
     reversals = UnicodeAttribute(null=True)
+    paid_minor = NumberAttribute(null=True, attr_name="paidMinor")
+    paid_currency = UnicodeAttribute(null=True, attr_name="paidCurrency")
+    duplicate_of = UnicodeAttribute(null=True, attr_name="duplicateOf")
+    decisions = UnicodeAttribute(null=True)
+    """JSON, oldest first."""
+    attempt = NumberAttribute(null=True)
     version = NumberAttribute(default=1)
     creation = UnicodeAttribute(null=True, attr_name="by")
     """The operation that made the record: recognises a repeated request for ever."""
     due = due_index()
+    by_status = ByStatus()
 
 
 def find_purchase(account_id: str, purchase_id: str) -> tuple[Purchase, str | None] | None:
@@ -97,9 +173,54 @@ def all_purchases(account_id: str) -> list[Purchase]:
     return [to_purchase(item) for item in PurchaseItem.query(account_id, consistent_read=True)]
 
 
-def list_due(until: datetime, *, limit: int) -> list[Due]:
-    """Items (account id, purchase id) that should have been looked at by ``until``."""
-    return list_due_items(PurchaseItem.due, until, limit=limit)
+def page_purchases(
+    account_id: str, *, status: PurchaseStatus | None, limit: int, after: str | None
+) -> tuple[list[Purchase], str | None]:
+    """Purchases of an account in the order of their ids, and the id to go on after."""
+    found = PurchaseItem.query(
+        account_id,
+        filter_condition=None if status is None else PurchaseItem.status == status.value,
+        limit=limit,
+        last_evaluated_key=None if after is None else _key(account_id, after),
+        consistent_read=True,
+        attributes_to_get=["accountId", "purchaseId"],
+    )
+    purchases = list(_readable([(account_id, item.purchase_id) for item in found]))
+    last = found.last_evaluated_key
+    return purchases, None if last is None else last["purchaseId"]["S"]
+
+
+def page_by_status(
+    status: PurchaseStatus, *, limit: int, after: dict[str, Any] | None
+) -> tuple[list[Purchase], dict[str, Any] | None]:
+    """Purchases of all accounts in one state, oldest first, and the position to go on after.
+
+    The index follows the table with a delay: a purchase that has left the state meanwhile is
+    left out, so a page may be short.
+    """
+    found = PurchaseItem.by_status.query(
+        status.value, limit=limit, page_size=limit, last_evaluated_key=after
+    )
+    keys = [(item.account_id, item.purchase_id) for item in found]
+    purchases = [purchase for purchase in _readable(keys) if purchase.status is status]
+    return purchases, found.last_evaluated_key
+
+
+def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
+    """The purchases with these keys. One that cannot be read must not hide the others; the
+    auditor names it."""
+    for account_id, purchase_id in keys:
+        try:
+            found = find_purchase(account_id, purchase_id)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if found is not None:
+            yield found[0]
+
+
+def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:
+    """Items (account id, purchase id) that should have been checked by ``until``."""
+    return list_due_items(PurchaseItem.due, until, limit=limit, shard=shard)
 
 
 def create_write(purchase: Purchase, operation: str) -> Write:
@@ -111,13 +232,15 @@ def create_write(purchase: Purchase, operation: str) -> Write:
 
 
 def save_write(before: Purchase, after: Purchase, operation: str, *, creation: str | None) -> Write:
-    """The record as it will be, if it still is as it was read."""
+    """The record as it will be, if it still is as it was read (version 0: not there)."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the purchase has moved on")
 
     moved = replace(after, version=before.version + 1)
     item = _to_item(moved, operation, creation=creation)
+    if before.version == 0:
+        return put(item, condition=PurchaseItem.purchase_id.does_not_exist(), refused=refused)
     return put(item, condition=PurchaseItem.version == before.version, refused=refused)
 
 
@@ -136,8 +259,14 @@ def to_purchase(item: PurchaseItem) -> Purchase:
         checkout_url=item.checkout_url,
         payment_id=item.payment_id,
         reversals=json.loads(item.reversals or "{}"),
+        paid_minor=None if item.paid_minor is None else int(item.paid_minor),
+        paid_currency=item.paid_currency,
+        duplicate_of=item.duplicate_of,
+        decisions=tuple(_to_decision(shape) for shape in json.loads(item.decisions or "[]")),
+        attempt=int(item.attempt or 1),
         version=int(item.version),
         next_check_at=due_moment(item),
+        is_poll=item.due_shard == POLL_SHARD,
     )
 
 
@@ -158,8 +287,45 @@ def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> Pur
         reversals=json.dumps(purchase.reversals, separators=(",", ":"))
         if purchase.reversals
         else None,
+        paid_minor=purchase.paid_minor,
+        paid_currency=purchase.paid_currency,
+        duplicate_of=purchase.duplicate_of,
+        decisions=_decisions_to_json(purchase.decisions),
+        attempt=None if purchase.attempt == 1 else purchase.attempt,
         version=purchase.version,
         creation=creation,
-        **due_fields(purchase.next_check_at),
+        **due_fields(purchase.next_check_at, shard=POLL_SHARD if purchase.is_poll else ONE_SHARD),
         operation=operation,
     )
+
+
+def _to_decision(shape: Mapping[str, Any]) -> Decision:
+    return Decision(
+        action=shape["action"],
+        reason=shape["reason"],
+        by=shape["by"],
+        at=from_iso(shape["at"]),
+        operation=shape["op"],
+        credits=shape.get("credits"),
+        outcome=shape.get("outcome"),
+    )
+
+
+def _decisions_to_json(decisions: Sequence[Decision]) -> str | None:
+    shapes = [
+        {
+            "action": decision.action,
+            "reason": decision.reason,
+            "by": decision.by,
+            "at": to_iso(decision.at),
+            "op": decision.operation,
+            **({} if decision.credits is None else {"credits": decision.credits}),
+            **({} if decision.outcome is None else {"outcome": decision.outcome}),
+        }
+        for decision in decisions
+    ]
+    return json.dumps(shapes, ensure_ascii=False, separators=(",", ":")) if shapes else None
+
+
+def _key(account_id: str, purchase_id: str) -> dict[str, dict[str, str]]:
+    return {"accountId": {"S": account_id}, "purchaseId": {"S": purchase_id}}

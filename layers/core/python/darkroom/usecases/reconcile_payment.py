@@ -1,28 +1,51 @@
 """Reconcile: bring a purchase and its wallet to what the gateway says of the payment.
 
 One function for every event, in any order: settlement and reversals are derived from the
-payment's state and from what has been done, and committed in one transaction per change of
-that state. The cause of the credits is the purchase, of a reversal the refund or dispute.
+payment's state and from what has been done, and committed a bounded number of steps at a time.
+Stopped between two commits, the rest is derived again. The cause of the credits is the purchase,
+of a reversal the refund or dispute.
+
+A purchase belongs to the first payment that was paid for it. Any other payment with its name
+(two checkouts of one purchase, both paid) gets a record of its own, as money that bought nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from darkroom.bootstrap import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import PURCHASE_PRIORITY, Change, Grant, Reason, Wallet
 from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.ids import derived_id
+from darkroom.kernel.limits import (
+    RECEIVED_CHECK_SECONDS,
+    RECONCILE_COMMITS_LIMIT,
+    REVERSAL_CAUSES_LIMIT,
+    REVERSALS_PER_COMMIT,
+)
 from darkroom.payments import store as payments_store
-from darkroom.payments.ports import PaymentState
-from darkroom.payments.reconcile import Reversal, matches, reversals_of
-from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.payments.polling import due_at, is_given_up, scheduled
+from darkroom.payments.ports import PaymentGateway, PaymentState, PaymentUnreadable
+from darkroom.payments.reconcile import (
+    Reversal,
+    is_of_another_payment,
+    is_returned,
+    matches,
+    reversals_of,
+)
+from darkroom.payments.store import PAID, Purchase, PurchaseStatus
 from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
+
+_UNPAID = (PurchaseStatus.PENDING, PurchaseStatus.FAILED)
+Found = tuple[Purchase, str | None]
+"""A purchase and the operation that created it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,62 +66,201 @@ def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reco
         Unavailable: other writers were faster every time; repeating is safe.
         whatever ``read`` raises.
     """
-    operation = app.ids.token()
     whose = read()
     if whose is None:
         return None
 
     def attempt() -> Reconciled | None:
-        found = payments_store.find_purchase(whose.account_id, whose.purchase_id)
+        nonlocal whose
+        found = _record_of(app, whose) if whose is not None else None
         state = read() if found is not None else None
         if found is None or state is None:
             return None
-        before, creation = found
+        if whose is not None and state.payment_id != whose.payment_id:
+            whose = state
+            raise ConcurrentUpdate("the checkout has got its payment meanwhile")
+        return _bring(app, found, state)
+
+    return until_won(app, attempt)
+
+
+def reconcile_purchase(
+    app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
+) -> Reconciled | None:
+    """Bring one purchase to its payment; None when there is no such purchase, or nothing at the
+    gateway yet. The purchase is not due any more after it.
+
+    Raises:
+        PaymentUnreadable, GatewayUnavailable; Unavailable: repeating is safe.
+    """
+
+    def attempt() -> Reconciled | None:
+        found = payments_store.find_purchase(account_id, purchase_id)
+        if found is None:
+            return None
+        state = _read(app, gateway, found[0])
+        if state is None or state.purchase_id not in (purchase_id, found[0].duplicate_of):
+            _bring_nothing(app, found)
+            return None
+        return _bring(app, found, state)
+
+    return until_won(app, attempt)
+
+
+def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState | None:
+    """What the gateway knows of the purchase; None when that is nothing, and will stay so."""
+    session_id, payment_id = purchase.session_id, purchase.payment_id
+    if purchase.status in PAID and payment_id is not None:
+        session_id = None
+    if session_id is None and payment_id is None:
+        return None
+    try:
+        return gateway.read_payment(session_id=session_id, payment_id=payment_id)
+    except PaymentUnreadable:
+        if purchase.status is PurchaseStatus.PENDING and is_given_up(purchase, app.clock.now()):
+            return None
+        raise
+
+
+def _bring_nothing(app: App, found: Found) -> None:
+    """Check a purchase without a payment later, or give it up."""
+    before, creation = found
+    now = app.clock.now()
+    is_over = before.status is PurchaseStatus.PENDING and is_given_up(before, now)
+    after = replace(before, status=PurchaseStatus.FAILED) if is_over else before
+    after = scheduled(after, now)
+    commit([payments_store.save_write(before, after, app.ids.token(), creation=creation)])
+
+
+def _record_of(app: App, state: PaymentState) -> Found | None:
+    """The record that a payment belongs to: the purchase it names, or one of its own."""
+    found = payments_store.find_purchase(state.account_id, state.purchase_id)
+    if found is None or not is_of_another_payment(found[0], state) or state.payment_id is None:
+        return found
+    own_id = derived_id("pur", "payment", state.payment_id)
+    return payments_store.find_purchase(state.account_id, own_id) or (
+        _own_record(found[0], state, own_id, app.clock.now()),
+        f"payment#{state.payment_id}",
+    )
+
+
+def _own_record(named: Purchase, state: PaymentState, own_id: str, now: datetime) -> Purchase:
+    """The record of a payment that bought nothing; version 0 says that it is not stored.
+
+    Its credits are those of the purchase that it was made for; they come only if an operator
+    accepts it.
+    """
+    return Purchase(
+        purchase_id=own_id,
+        account_id=named.account_id,
+        gateway=named.gateway,
+        status=PurchaseStatus.PENDING,
+        credits=named.credits,
+        pack=None,
+        created_at=now,
+        currency=named.currency,
+        amount_minor=named.amount_minor,
+        payment_id=state.payment_id,
+        duplicate_of=named.purchase_id,
+        version=0,
+    )
+
+
+def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
+    """Commit what the state demands, a bounded number of steps at a time."""
+    before, creation = found
+    if before.version == 0 and not state.is_paid:
+        return Reconciled(purchase=before, state=state)
+    wallet = ensure_wallet(app, before.account_id)
+    for _ in range(RECONCILE_COMMITS_LIMIT):
         now = app.clock.now()
-        wallet = expire_due_first(app, ensure_wallet(app, state.account_id), now)
+        wallet = expire_due_first(app, wallet, now)
         after, change = derive(before, state, wallet, now)
+        after = _scheduled(before, after, state, now)
         if after == before:
-            return Reconciled(purchase=before, state=state)
+            break
+        # A token for each commit, so that none is taken for the one before it.
+        operation = app.ids.token()
         writes = [payments_store.save_write(before, after, operation, creation=creation)]
         if change.entries:
             writes += credits_store.change_writes(change, before=wallet, operation=operation)
         commit(writes)
-        return Reconciled(purchase=after, state=state)
+        before, wallet = replace(after, version=before.version + 1), change.wallet
+    return Reconciled(purchase=before, state=state)
 
-    return until_won(app, attempt)
+
+def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: datetime) -> Purchase:
+    """With the moment of its next check: soon while steps are left, else as its age demands."""
+    if after != before and after.status is PurchaseStatus.SETTLED and _steps(after, state):
+        return due_at(after, now + timedelta(seconds=RECEIVED_CHECK_SECONDS))
+    due = before.next_check_at
+    waits = after.status in (PurchaseStatus.PENDING, PurchaseStatus.REFUNDING)
+    if after != before or (due is not None and due <= now) or (due is None and waits):
+        return scheduled(after, now)
+    return after
 
 
 def derive(
     purchase: Purchase, state: PaymentState, wallet: Wallet, now: datetime
 ) -> tuple[Purchase, Change]:
-    """The purchase and wallet as the payment's state demands. Pure."""
+    """The purchase and wallet as the payment's state demands, or a first part of it. Pure."""
     change = Change(wallet, ())
-    if purchase.status is PurchaseStatus.SETTLED and purchase.payment_id != state.payment_id:
-        # A second payment of the same purchase neither buys again nor undoes what the first did.
+    if is_of_another_payment(purchase, state):
         return purchase, change
-    if state.session_id is not None or state.payment_id is not None:
-        purchase = replace(
-            purchase,
-            session_id=purchase.session_id or state.session_id,
-            payment_id=state.payment_id or purchase.payment_id,
-        )
     if not state.is_paid:
-        if state.has_failed and purchase.status is PurchaseStatus.PENDING:
-            purchase = replace(purchase, status=PurchaseStatus.FAILED)
-        return purchase, change
-    if purchase.status is not PurchaseStatus.SETTLED:
-        if not matches(purchase, state):
-            return replace(purchase, status=PurchaseStatus.MISMATCHED), change
+        return _unpaid(purchase, state), change
+    purchase = _identified(purchase, state)
+    if purchase.status in _UNPAID and matches(purchase, state):
         purchase = replace(purchase, status=PurchaseStatus.SETTLED)
-        change = _credit(purchase, change, now)
-    for step in reversals_of(purchase, state):
+        change = credit(purchase, wallet, now)
+    elif purchase.status is not PurchaseStatus.SETTLED:
+        return _mismatched(purchase, state), change
+    for step in _steps(purchase, state):
         change = _reverse(purchase, step, change, now)
         reversals = {**purchase.reversals, step.cause: step.credits}
         purchase = replace(purchase, reversals=reversals)
     return purchase, change
 
 
-def _credit(purchase: Purchase, change: Change, now: datetime) -> Change:
+def _identified(purchase: Purchase, state: PaymentState) -> Purchase:
+    return replace(
+        purchase,
+        session_id=purchase.session_id or state.session_id,
+        payment_id=state.payment_id or purchase.payment_id,
+    )
+
+
+def _unpaid(purchase: Purchase, state: PaymentState) -> Purchase:
+    """Only the checkout that was handed out decides whether the purchase has failed."""
+    is_other = state.session_id is not None and purchase.session_id not in (None, state.session_id)
+    if purchase.status in PAID or is_other:
+        return purchase
+    purchase = _identified(purchase, state)
+    if state.has_failed and purchase.status is PurchaseStatus.PENDING:
+        return replace(purchase, status=PurchaseStatus.FAILED)
+    return purchase
+
+
+def _mismatched(purchase: Purchase, state: PaymentState) -> Purchase:
+    """Money that bought nothing: gone back to the customer, on its way there, or undecided."""
+    status = PurchaseStatus.MISMATCHED
+    if is_returned(state):
+        status = PurchaseStatus.REFUNDED
+    elif purchase.status is PurchaseStatus.REFUNDING:
+        status = PurchaseStatus.REFUNDING
+    return replace(
+        purchase, status=status, paid_minor=state.amount_minor, paid_currency=state.currency
+    )
+
+
+def _steps(purchase: Purchase, state: PaymentState) -> list[Reversal]:
+    """What one commit reverses. Beyond the record's own bound nothing moves without an operator."""
+    room = REVERSAL_CAUSES_LIMIT - len(purchase.reversals)
+    return reversals_of(purchase, state)[: max(0, min(REVERSALS_PER_COMMIT, room))]
+
+
+def credit(purchase: Purchase, wallet: Wallet, now: datetime) -> Change:
+    """The purchase's credits come into the wallet. Pure."""
     grant = Grant(
         grant_id=purchase.purchase_id,
         source="purchase",
@@ -109,7 +271,7 @@ def _credit(purchase: Purchase, change: Change, now: datetime) -> Change:
     reason = Reason(
         f"purchase#{purchase.purchase_id}", "purchase", purchase.purchase_id, "Credits purchased"
     )
-    return change.then(model.add_purchase(change.wallet, grant, reason, now))
+    return model.add_purchase(wallet, grant, reason, now)
 
 
 def _reverse(purchase: Purchase, step: Reversal, change: Change, now: datetime) -> Change:

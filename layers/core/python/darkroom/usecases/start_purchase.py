@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from darkroom.bootstrap import App
@@ -13,15 +13,13 @@ from darkroom.db import commit
 from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
 from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
-from darkroom.payments.ports import Checkout, PaymentGateway
+from darkroom.payments.polling import scheduled
+from darkroom.payments.ports import AttemptSpent, Checkout, PaymentGateway
 from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.usecases.count_attempt import count_attempt
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.requests import Command
-from darkroom.webhooks import store as webhooks_store
-from darkroom.webhooks.store import Received
 
-# By then most have paid and been heard of; who has not is looked after.
-CHECKOUT_CHECK_SECONDS = 15 * 60
 # Currencies without a smaller unit at Stripe: https://docs.stripe.com/currencies#zero-decimal
 ZERO_DECIMAL = frozenset({"KRW", "JPY", "VND", "CLP", "PYG", "UGX", "XAF", "XOF"})
 
@@ -44,41 +42,47 @@ def start_purchase(
     """Record what is to be bought and open its checkout; repeating it changes nothing.
 
     The record comes first, so that no payment can arrive that we know nothing of; a record
-    whose checkout was never opened costs nobody anything.
+    whose checkout was never opened costs nothing.
 
     Raises:
         InvalidInput: not a pack, or not sold in that currency.
         Unprocessable: IDEMPOTENCY_MISMATCH.
-        GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id.
+        GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id and
+            attempt.
     """
     purchase = _record(app, call, gateway.name, _wanted(app, call, pack, amount, currency))
     if purchase.checkout_url is not None:
         return Started(purchase=purchase, checkout_url=purchase.checkout_url)
-    checkout = gateway.create_checkout(purchase)
+    try:
+        checkout = gateway.create_checkout(purchase)
+    except AttemptSpent:
+        count_attempt(app, purchase)
+        raise
 
     def attempt() -> Started:
         current, creation = _get(call, purchase.purchase_id)
-        opened = replace(current, session_id=checkout.session_id, checkout_url=checkout.url)
-        if current.checkout_url is None:
-            save = payments_store.save_write(current, opened, call.operation, creation=creation)
-            reminder = _reminder(gateway.name, checkout, app.clock.now())
-            commit([save, webhooks_store.receive_write(reminder)])
+        if current.checkout_url is not None:
+            # Only one checkout is ever handed out: no customer can pay for the others.
+            return Started(purchase=current, checkout_url=current.checkout_url)
+        opened = _opened(current, checkout, app.clock.now())
+        # A repeat of this request has the same operation, but may have opened another checkout.
+        stamp = app.ids.token()
+        commit([payments_store.save_write(current, opened, stamp, creation=creation)])
         return Started(purchase=opened, checkout_url=checkout.url)
 
     return until_won(app, attempt)
 
 
-def _reminder(source: str, checkout: Checkout, now: datetime) -> Received:
-    """Our own event: the sweeper looks at the payment even if the gateway never tells us."""
-    return Received(
-        event_id=f"{source}#opened#{checkout.session_id}",
-        source=source,
-        type="checkout.opened",
+def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
+    """The record with its checkout. One that was given up is for sale again."""
+    is_over = purchase.status is PurchaseStatus.FAILED
+    opened = replace(
+        purchase,
         session_id=checkout.session_id,
-        payment_id=None,
-        received_at=now,
-        next_check_at=now + timedelta(seconds=CHECKOUT_CHECK_SECONDS),
+        checkout_url=checkout.url,
+        status=PurchaseStatus.PENDING if is_over else purchase.status,
     )
+    return scheduled(opened, now)
 
 
 def _wanted(
@@ -114,7 +118,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The record as it stands: made now, or by an earlier try at the prices of that time."""
-    purchase = replace(wanted, gateway=gateway)
+    purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
     with suppress(Unprocessable):
         commit([payments_store.create_write(purchase, call.operation)])
     stored, creation = _get(call, purchase.purchase_id)

@@ -7,7 +7,7 @@ front of the others again and again. What a sweep does not get to is due in the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from darkroom.bootstrap import App
@@ -20,7 +20,7 @@ ERROR = "error"
 
 def sweep_items(
     app: App,
-    found: Sequence[Due],
+    found: Iterable[Due],
     handle: Callable[..., str],
     on_error: OnError,
     *,

@@ -9,7 +9,6 @@ from darkroom.credits import model, pricing, store
 from darkroom.credits.model import Entry, Wallet
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
-from darkroom.payments import store as payments_store
 from darkroom.plans.store import find_plan
 from darkroom.usecases.open_account import ensure_wallet
 
@@ -57,20 +56,6 @@ def list_transactions(
         account_id, limit=limit, before_version=before, type_=type_
     )
     return [transaction(entry) for entry in entries], position
-
-
-def list_purchases(account_id: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "purchaseId": purchase.purchase_id,
-            "status": purchase.status.value,
-            "credits": purchase.credits,
-            **({"pack": purchase.pack} if purchase.pack else {}),
-            "gateway": purchase.gateway,
-            "createdAt": to_iso(purchase.created_at),
-        }
-        for purchase in payments_store.list_purchases(account_id)
-    ]
 
 
 def get_pricing(currency: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pynamodb.models import Model
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError
+from darkroom.kernel.errors import Conflict, DarkroomError
 from darkroom.kernel.limits import RECEIVED_TTL_DAYS
 
 
@@ -27,7 +27,6 @@ class Received:
     payment_id: str | None
     received_at: datetime
     is_handled: bool = False
-    tries: int = 0
     next_check_at: datetime | None = None
 
 
@@ -97,23 +96,6 @@ def handled_write(event_id: str) -> Write:
     )
 
 
-def again_write(event: Received, later: datetime) -> Write:
-    """A try failed: the next one is at ``later``."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("somebody else tries as well")
-
-    return update(
-        ReceivedItem(event.event_id),
-        [
-            ReceivedItem.tries.set(event.tries + 1),
-            ReceivedItem.next_check_at.set(to_epoch_seconds(later)),
-        ],
-        condition=(ReceivedItem.status == "received") & (ReceivedItem.tries == event.tries),
-        refused=refused,
-    )
-
-
 def _to_received(item: ReceivedItem) -> Received:
     return Received(
         event_id=item.event_id,
@@ -123,6 +105,5 @@ def _to_received(item: ReceivedItem) -> Received:
         payment_id=item.payment_id,
         received_at=from_iso(item.received_at),
         is_handled=item.status == "handled",
-        tries=int(item.tries),
         next_check_at=due_moment(item),
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
+from darkroom.payments.messages import mismatch_facts
+from darkroom.payments.store import Purchase
 from darkroom.usecases.delete_album import sweep_albums
 from darkroom.usecases.expire_grants import sweep_grants
 from darkroom.usecases.receive_payment_event import sweep_payment_events
@@ -23,19 +27,19 @@ def sweep_everything(app: App) -> Counter[str]:
     One sweep that fails as a whole is reported and does not keep the others from theirs.
     """
     done: Counter[str] = Counter()
-    sweeps = {
+    sweeps: dict[str, Callable[..., Counter[str]]] = {
         "": sweep_jobs,
         "upload_": sweep_uploads,
         "album_": sweep_albums,
         "grant_": sweep_grants,
-        "payment_": sweep_payment_events,
-        "purchase_": sweep_purchases,
+        "payment_": partial(sweep_payment_events, on_misplaced=_report_mismatch),
+        "purchase_": partial(sweep_purchases, on_misplaced=_report_mismatch),
     }
     for prefix, sweep in sweeps.items():
         try:
             done.update({f"{prefix}{name}": n for name, n in sweep(app, _report).items()})
         except Exception as error:
-            _report(sweep.__name__, error)
+            _report(f"{prefix}sweep", error)
             done[f"{prefix}error"] += 1
     return done
 
@@ -45,9 +49,13 @@ def handle_schedule(app: App) -> dict[str, Any]:
     logger.info("sweep", done=dict(done))
     errors = sum(count for name, count in done.items() if name.endswith("error"))
     metrics.add_metric(name="SweepErrors", unit=MetricUnit.Count, value=errors)
-    misplaced = done["payment_misplaced"]
+    misplaced = done["payment_misplaced"] + done["purchase_misplaced"]
     metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=misplaced)
     return dict(done)
+
+
+def _report_mismatch(purchase: Purchase) -> None:
+    logger.error("payment_mismatch", **mismatch_facts(purchase))
 
 
 def _report(item: str, error: Exception) -> None:

@@ -18,6 +18,7 @@ from darkroom.api.schemas import (
 from darkroom.credits.model import EntryType
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.views import credits as views
+from darkroom.views import purchases
 
 router = APIRouter(tags=["credits"])
 _TRANSACTIONS = "transactions"
@@ -59,8 +60,9 @@ async def list_transactions(
 
 @router.get("/api/purchases", responses=responses(PurchasePage, 200, 401), response_model=None)
 async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """All purchases, newest first."""
-    return {"items": views.list_purchases(caller.account_id), "nextCursor": None}
+    """All purchases, newest first; ``message`` says what became of an unusual one."""
+    items = purchases.list_purchases(caller.account_id, language=caller.language)
+    return {"items": items, "nextCursor": None}
 
 
 @router.get("/api/pricing", responses=responses(PricingAnswer, 200), response_model=None)

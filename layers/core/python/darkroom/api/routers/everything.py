@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from darkroom.api.routers import (
     admin,
+    admin_purchases,
     bulk,
     catalogue,
     confirm,
@@ -49,7 +50,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         catalogue.router,
         docs.router,
     ),
-    "admin": (admin.router,),
+    "admin": (admin.router, admin_purchases.router),
     # After the routes of many jobs, whose "bulk" is no job's id where all are mounted together.
     "regenerate": (regenerate.router,),
 }

@@ -12,8 +12,9 @@ from darkroom.api.auth import CurrentApp
 from darkroom.api.docs import responses
 from darkroom.api.edge import logger, metrics
 from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
+from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.hear_provider import hear_provider
-from darkroom.usecases.receive_payment_event import receive_payment_event
+from darkroom.usecases.receive_payment_event import UNREADABLE, receive_payment_event
 
 router = APIRouter(tags=["webhooks"])
 
@@ -28,8 +29,12 @@ async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
     body = await request.body()
     signature = request.headers.get("stripe-signature", "")
     taken = receive_payment_event(app, body=body, signature=signature)
+    if taken.reason is not None:
+        # That an object cannot be read may be our key's fault.
+        log = logger.warning if taken.reason == UNREADABLE else logger.info
+        log("payment_event_ignored", reason=taken.reason, event_type=taken.type)
     if taken.misplaced is not None:
-        logger.error("payment_mismatch", purchase_id=taken.misplaced.purchase_id)
+        logger.error("payment_mismatch", **mismatch_facts(taken.misplaced))
         metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=1)
     return JSONResponse({"outcome": taken.outcome})
 

@@ -1,4 +1,4 @@
-"""Stripe: Checkout Sessions, signed webhooks, and the state of a payment read afresh.
+"""Stripe: Checkout Sessions, signed webhooks, refunds, and the state of a payment read afresh.
 
 Sources: https://docs.stripe.com/webhooks (signature scheme, tolerance, order not guaranteed),
 https://docs.stripe.com/api/idempotent_requests, https://docs.stripe.com/currencies#zero-decimal.
@@ -8,20 +8,27 @@ in any order and any number lead to the same wallet.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.errors import InvalidInput, Unauthorized
+from darkroom.payments.gateways.stripe_keys import StripeKeys
 from darkroom.payments.ports import (
+    AttemptSpent,
     Checkout,
     GatewayUnavailable,
+    Ignored,
     MoneyBack,
     PaymentEvent,
     PaymentState,
+    PaymentUnreadable,
+    RefundRefused,
 )
 from darkroom.payments.store import Purchase
 
@@ -31,6 +38,7 @@ TIMEOUT_SECONDS = 5
 NETWORK_RETRIES_LIMIT = 1
 PAGE_LIMIT = 100
 MONEY_BACK_LIMIT = 1000
+"""Refunds or disputes of one payment that are read one by one; older refunds count as one."""
 SESSION_EVENTS = frozenset(
     {
         "checkout.session.completed",
@@ -57,6 +65,7 @@ _REFUND_STANDS = frozenset({"pending", "requires_action", "succeeded"})
 _DISPUTE_OVER = frozenset({"won", "warning_closed", "prevented"})
 # An early-warning inquiry takes no money; it becomes a dispute only when it is escalated.
 _INQUIRY = frozenset({"warning_needs_response", "warning_under_review"})
+_OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 class StripeGateway:
@@ -65,104 +74,105 @@ class StripeGateway:
     name = "stripe"
 
     def __init__(
-        self, read_secret: Callable[[], str], *, api_base: str | None, return_url: str
+        self,
+        read_secret: Callable[[], str],
+        *,
+        api_base: str | None,
+        return_url: str,
+        clock: Clock | None = None,
     ) -> None:
-        self._read_secret = read_secret
+        self._keys = StripeKeys(read_secret, clock or SystemClock())
         self._api_base = api_base
         self._return_url = return_url
-
-    @cached_property
-    def _secret(self) -> Mapping[str, Any]:
-        """``{"apiKey": "sk_…", "webhookSecrets": ["whsec_…", …]}``: two while one is rotated."""
-        return json.loads(self._read_secret())
-
-    @cached_property
-    def _client(self) -> Any:
-        import stripe
-
-        return stripe.StripeClient(
-            self._secret["apiKey"],
-            base_addresses={"api": self._api_base} if self._api_base else None,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
-            max_network_retries=NETWORK_RETRIES_LIMIT,
-        )
+        self._client_of_key: tuple[str, Any] | None = None
 
     def create_checkout(self, purchase: Purchase) -> Checkout:
-        ours = {"accountId": purchase.account_id, "purchaseId": purchase.purchase_id}
         if purchase.currency is None:
             raise ValueError(f"{purchase.purchase_id} has no price")
-        currency = purchase.currency.lower()
-        session = self._ask(
-            lambda: self._client.v1.checkout.sessions.create(
-                params={
-                    "mode": "payment",
-                    "client_reference_id": purchase.purchase_id,
-                    "metadata": ours,
-                    # Charges and disputes know only their payment, so it carries the names too.
-                    "payment_intent_data": {"metadata": ours},
-                    "line_items": [
-                        {
-                            "quantity": 1,
-                            "price_data": {
-                                "currency": currency,
-                                "unit_amount": purchase.amount_minor,
-                                "product_data": {"name": f"{purchase.credits} credits"},
-                            },
-                        }
-                    ],
-                    "success_url": f"{self._return_url}?purchase={purchase.purchase_id}",
-                    "cancel_url": f"{self._return_url}?canceled={purchase.purchase_id}",
-                },
-                options={"idempotency_key": purchase.purchase_id},
+        params = _checkout_params(purchase, self._return_url)
+        # Named after what is sent, so that another return URL is another request.
+        key = f"{purchase.purchase_id}-{purchase.attempt}-{_digest(params)}"
+        session = self._write(
+            lambda api: api.checkout.sessions.create(
+                params=params, options={"idempotency_key": key}
             )
         )
         return Checkout(session_id=session["id"], url=session["url"])
 
-    def read_event(self, body: bytes, signature: str) -> PaymentEvent | None:
-        event_id, kind, subject = _parse(self._verify(body, signature))
+    def refund_payment(self, purchase: Purchase) -> None:
+        import stripe
+
+        number = len(purchase.decisions)
+        names = {"accountId": purchase.account_id, "purchaseId": purchase.purchase_id}
+        # Without an amount Stripe refunds what is left of the payment, and never more than that:
+        # https://docs.stripe.com/api/refunds/create
+        params = {"payment_intent": purchase.payment_id, "metadata": names}
+        key = f"{purchase.purchase_id}-refund-{number}-{purchase.attempt}"
+        try:
+            self._write(
+                lambda api: api.refunds.create(params=params, options={"idempotency_key": key})
+            )
+        except stripe.StripeError as error:
+            raise RefundRefused(str(error), code=error.code or "REFUND_REFUSED") from error
+
+    def read_event(self, body: bytes, signature: str) -> PaymentEvent | Ignored:
+        event = _parse(self._verify(body, signature))
+        event_id, kind, subject = event["id"], event["type"], event["data"]["object"]
+        if reason := self._why_foreign(event):
+            return Ignored(event_id=event_id, type=kind, reason=reason)
         if kind in SESSION_EVENTS:
+            session_id = _object_id(subject.get("id"))
             return PaymentEvent(
-                event_id=event_id, type=kind, session_id=subject.get("id"), payment_id=None
+                event_id=event_id, type=kind, session_id=session_id, payment_id=None
             )
         payment_id = subject.get("payment_intent")
         if kind in PAYMENT_EVENTS and payment_id:
             return PaymentEvent(
-                event_id=event_id, type=kind, session_id=None, payment_id=payment_id
+                event_id=event_id, type=kind, session_id=None, payment_id=_object_id(payment_id)
             )
-        return None
+        return Ignored(event_id=event_id, type=kind, reason="type")
+
+    def _why_foreign(self, event: Mapping[str, Any]) -> str | None:
+        """Connect and the other mode share endpoints and secrets with us, but not our key:
+        https://docs.stripe.com/connect/webhooks."""
+        if event.get("account"):
+            return "account"
+        is_live = self._keys.is_live
+        return "mode" if is_live is not None and event.get("livemode") is not is_live else None
 
     def _verify(self, body: bytes, signature: str) -> str:
         """The text of a body that one of the secrets has signed."""
-        import stripe
-
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
             raise Unauthorized("no signed text", code="BAD_SIGNATURE") from error
         # The library compares as ASCII and would fail on anything else.
-        for secret in self._secret["webhookSecrets"] if signature.isascii() else ():
-            try:
-                stripe.WebhookSignature.verify_header(text, signature, secret, TOLERANCE_SECONDS)
-            except stripe.SignatureVerificationError:
-                continue
-            return text
+        if signature.isascii():
+            if _is_signed(text, signature, self._keys.webhook_secrets):
+                return text
+            # The secret may have been rotated since it was read.
+            if self._keys.reload() and _is_signed(text, signature, self._keys.webhook_secrets):
+                return text
         raise Unauthorized("the signature does not fit", code="BAD_SIGNATURE")
 
     def read_payment(
         self, *, session_id: str | None, payment_id: str | None
     ) -> PaymentState | None:
-        api = self._client.v1
         session: Mapping[str, Any] = {}
-        if session_id is not None:
-            session = self._ask(lambda: api.checkout.sessions.retrieve(session_id).to_dict())
-            payment_id = session.get("payment_intent")
         payment: Mapping[str, Any] = {}
+        read = self._find
+        if session_id is not None:
+            session = read(lambda api: api.checkout.sessions.retrieve(session_id).to_dict())
+            payment_id, read = session.get("payment_intent"), self._read
         if payment_id is not None:
-            payment = self._ask(lambda: api.payment_intents.retrieve(payment_id).to_dict())
+            payment = read(lambda api: api.payment_intents.retrieve(payment_id).to_dict())
         names = payment.get("metadata") or session.get("metadata") or {}
         if "purchaseId" not in names or "accountId" not in names:
             return None
-        is_paid = payment.get("status") == "succeeded"
+        # A promotion code of 100 % leaves nothing to pay, and so no payment:
+        # https://docs.stripe.com/api/checkout/sessions/object (payment_status)
+        is_free = session.get("payment_status") == "no_payment_required"
+        is_paid = payment.get("status") == "succeeded" or (is_free and payment_id is None)
         return PaymentState(
             account_id=names["accountId"],
             purchase_id=names["purchaseId"],
@@ -172,57 +182,187 @@ class StripeGateway:
             has_failed=not is_paid and _is_over(session, payment),
             amount_minor=payment.get("amount_received") or 0,
             currency=str(payment.get("currency") or session.get("currency") or "").upper(),
-            taken_back=self._taken_back(payment_id) if is_paid else (),
+            taken_back=self._taken_back(payment) if is_paid and payment else (),
         )
 
-    def _taken_back(self, payment_id: str | None) -> tuple[MoneyBack, ...]:
-        refunds = self._list(self._client.v1.refunds, payment_id)
-        disputes = self._list(self._client.v1.disputes, payment_id)
-        standing = [refund for refund in refunds if refund["status"] in _REFUND_STANDS]
+    def _taken_back(self, payment: Mapping[str, Any]) -> tuple[MoneyBack, ...]:
+        refunds = self._list(lambda api: api.refunds, payment["id"])
+        disputes = self._list(lambda api: api.disputes, payment["id"])
         over = _DISPUTE_OVER | _INQUIRY
-        standing += [dispute for dispute in disputes if dispute["status"] not in over]
-        found = [
-            MoneyBack(
-                id=item["id"],
-                amount_minor=item["amount"],
-                created_at=datetime.fromtimestamp(item["created"], UTC),
-            )
-            for item in standing
-        ]
-        return tuple(sorted(found, key=lambda item: (item.created_at, item.id)))
+        standing = [refund for refund in refunds if refund["status"] in _REFUND_STANDS]
+        gone = [_money_back(item, payment) for item in standing]
+        if len(refunds) == MONEY_BACK_LIMIT:
+            gone += self._older_refunds(payment, sum(item.amount_minor for item in gone))
+        gone += [_money_back(item, payment) for item in disputes if item["status"] not in over]
+        return tuple(sorted(gone, key=lambda item: (item.created_at, item.id)))
 
-    def _list(self, service: Any, payment_id: str | None) -> list[Any]:
+    def _older_refunds(self, payment: Mapping[str, Any], known_minor: int) -> list[MoneyBack]:
+        """Lists begin with the newest refund. What is beyond the limit is the oldest money back,
+        so as one item it takes as much as its parts took alone, and moves no later share."""
+        charge = self._read(lambda api: api.charges.retrieve(payment["latest_charge"]).to_dict())
+        older_minor = charge["amount_refunded"] - known_minor
+        if older_minor <= 0:
+            return []
+        created_at = datetime.fromtimestamp(payment["created"], UTC)
+        name = f"{payment['id']}-older"
+        return [MoneyBack(id=name, amount_minor=older_minor, created_at=created_at)]
+
+    def _list(self, service: Callable[[Any], Any], payment_id: str) -> list[Any]:
         query = {"payment_intent": payment_id, "limit": PAGE_LIMIT}
-        return self._ask(
-            lambda: list(islice(service.list(params=query).auto_paging_iter(), MONEY_BACK_LIMIT))
+        return self._read(
+            lambda api: list(
+                islice(service(api).list(params=query).auto_paging_iter(), MONEY_BACK_LIMIT)
+            )
         )
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
+    def _find(self, call: Callable[[Any], Any]) -> Any:
+        """The object that an event or a record names, if our key may know of it."""
         import stripe
 
         try:
-            return call()
+            return self._send(call)
+        except stripe.StripeError as error:
+            # 403: of an account that our key has no access to; else the object is not there.
+            if error.http_status in (403, 404) or error.code == "resource_missing":
+                raise PaymentUnreadable(f"Stripe answered {error.http_status}") from error
+            raise
+
+    def _read(self, call: Callable[[Any], Any]) -> Any:
+        """What belongs to an object that was found: a restricted key may lack the permission for
+        it, which must not pass for a payment without refunds."""
+        import stripe
+
+        try:
+            return self._send(call)
+        except stripe.PermissionError as error:
+            raise GatewayUnavailable("our key may not read this") from error
+
+    def _write(self, call: Callable[[Any], Any]) -> Any:
+        import stripe
+
+        try:
+            return self._send(call)
+        except stripe.PermissionError as error:
+            # Our key may not do this, which an operator mends and no client can.
+            raise GatewayUnavailable("Stripe answered 403") from error
+        except stripe.IdempotencyError as error:
+            raise AttemptSpent("the key was used for another request") from error
+
+    def _send(self, call: Callable[[Any], Any]) -> Any:
+        """One call; once more with the key as it is now, if the one we had is refused."""
+        import stripe
+
+        key = self._keys.api_key
+        try:
+            return self._translated(call, key)
+        except stripe.AuthenticationError as error:
+            self._keys.reload()
+            if self._keys.api_key == key:
+                raise GatewayUnavailable("Stripe refuses the API key") from error
+        try:
+            return self._translated(call, self._keys.api_key)
+        except stripe.AuthenticationError as error:
+            raise GatewayUnavailable("Stripe refuses the API key") from error
+
+    def _translated(self, call: Callable[[Any], Any], key: str) -> Any:
+        import stripe
+
+        try:
+            return call(self._client(key).v1)
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise GatewayUnavailable("Stripe did not answer") from error
         except stripe.StripeError as error:
             status = error.http_status or 500
-            # 401 and 403: our key is wrong or was withdrawn, which an operator mends and no
-            # client can; 409: the same request is still under way there.
-            if status >= 500 or status in (401, 403, 409):
-                raise GatewayUnavailable(f"Stripe answered {status}") from error
+            if status == 409:
+                raise GatewayUnavailable("the same request is under way there") from error
+            if status >= 500:
+                # Stripe keeps the first result of a key, this one as well: it would be repeated
+                # for a day. https://docs.stripe.com/api/idempotent_requests
+                raise AttemptSpent(f"Stripe answered {status}") from error
             raise
 
+    def _client(self, key: str) -> Any:
+        import stripe
 
-def _parse(text: str) -> tuple[str, str, Mapping[str, Any]]:
-    """Id, type and subject of an event."""
+        if self._client_of_key is None or self._client_of_key[0] != key:
+            client = stripe.StripeClient(
+                key,
+                base_addresses={"api": self._api_base} if self._api_base else None,
+                http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+                max_network_retries=NETWORK_RETRIES_LIMIT,
+            )
+            self._client_of_key = (key, client)
+        return self._client_of_key[1]
+
+
+def _checkout_params(purchase: Purchase, return_url: str) -> dict[str, Any]:
+    ours = {"accountId": purchase.account_id, "purchaseId": purchase.purchase_id}
+    price = {
+        "currency": str(purchase.currency).lower(),
+        "unit_amount": purchase.amount_minor,
+        "product_data": {"name": f"{purchase.credits} credits"},
+    }
+    return {
+        "mode": "payment",
+        "client_reference_id": purchase.purchase_id,
+        "metadata": ours,
+        # Charges and disputes know only their payment, so it carries the names too.
+        "payment_intent_data": {"metadata": ours},
+        # A price in the customer's own currency would not be the one of our record; it can be
+        # on by default: https://docs.stripe.com/payments/currencies/localize-prices/adaptive-pricing
+        "adaptive_pricing": {"enabled": False},
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "success_url": f"{return_url}?purchase={purchase.purchase_id}",
+        "cancel_url": f"{return_url}?canceled={purchase.purchase_id}",
+    }
+
+
+def _digest(params: Mapping[str, Any]) -> str:
+    text = json.dumps(params, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_signed(text: str, signature: str, secrets: tuple[str, ...]) -> bool:
+    import stripe
+
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(text, signature, secret, TOLERANCE_SECONDS)
+        except stripe.SignatureVerificationError:
+            continue
+        return True
+    return False
+
+
+def _parse(text: str) -> Mapping[str, Any]:
+    """An event with an id, a type and a subject."""
     try:
         event = json.loads(text)
         event_id, kind, subject = event["id"], event["type"], event["data"]["object"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInput("not an event") from error
-    if not (isinstance(event_id, str) and isinstance(kind, str) and isinstance(subject, dict)):
+    _object_id(event_id)
+    if not (isinstance(kind, str) and isinstance(subject, dict)):
         raise InvalidInput("not an event")
-    return event_id, kind, subject
+    return dict(event)
+
+
+def _object_id(value: Any) -> str:
+    if not (isinstance(value, str) and _OBJECT_ID.fullmatch(value)):
+        raise InvalidInput("not an id")
+    return value
+
+
+def _money_back(item: Mapping[str, Any], payment: Mapping[str, Any]) -> MoneyBack:
+    """A dispute's amount is in a currency of its own (https://docs.stripe.com/api/disputes/object),
+    for which there is no rate here. Disputes are mostly about the whole payment, and a part taken
+    for the whole can be mended by hand, while credits left with a thief cannot: it takes all."""
+    in_currency = item["currency"] == payment["currency"]
+    return MoneyBack(
+        id=item["id"],
+        amount_minor=item["amount"] if in_currency else payment["amount_received"],
+        created_at=datetime.fromtimestamp(item["created"], UTC),
+    )
 
 
 def _is_over(session: Mapping[str, Any], payment: Mapping[str, Any]) -> bool:

@@ -1,0 +1,79 @@
+"""Operators' routes for purchases: what was paid for nothing, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+
+from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.cursors import make_cursor, read_cursor
+from darkroom.api.docs import responses
+from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.schemas import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
+from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.payments.store import PurchaseStatus
+from darkroom.usecases.resolve_purchase import resolve_purchase
+from darkroom.views import purchases as views
+
+router = APIRouter(tags=["admin"])
+_PURCHASES = "admin-purchases"
+
+
+@router.get(
+    "/api/admin/purchases",
+    responses=responses(AdminPurchasePage, 200, 400, 401, 403),
+    response_model=None,
+)
+async def list_purchases(
+    app: CurrentApp,
+    caller: CurrentCaller,
+    status: PurchaseStatus | None = None,
+    account: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """Purchases of one account, or of all in one state, oldest first. Without either: those that
+    wait for a decision (``mismatched``)."""
+    caller.require_admin()
+    filters = f"{status.value if status else ''}|{account or ''}"
+    bound = {"account_id": caller.account_id, "route": _PURCHASES, "filters": filters}
+    items, following = views.page_purchases(
+        account_id=account,
+        status=status,
+        limit=limit,
+        position=read_cursor(app, cursor, **bound),
+    )
+    return {"items": items, "nextCursor": make_cursor(app, following, **bound)}
+
+
+@router.post(
+    "/api/admin/purchases/{purchaseId}/resolve",
+    responses=responses(AdminPurchase, 200, 400, 401, 403, 404, 409, 422),
+)
+async def resolve(
+    purchase_id: Annotated[str, Path(alias="purchaseId", max_length=100)],
+    body: ResolvePurchaseRequest,
+    request: Request,
+    app: CurrentApp,
+    caller: CurrentCaller,
+) -> JSONResponse:
+    """Decide about a mismatched purchase: credits for what was paid, or its refund. An
+    Idempotency-Key is required."""
+    caller.require_admin()
+    command, raw = await read_command(request, app, caller, key_required=True)
+
+    def action() -> dict[str, Any]:
+        resolved = resolve_purchase(
+            app,
+            command,
+            account_id=body.account_id,
+            purchase_id=purchase_id,
+            action=body.action,
+            credits=body.credits,
+            reason=body.reason,
+        )
+        return views.admin_purchase(resolved)
+
+    return answer_once(app, command, raw, status=200, action=action)
