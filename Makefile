@@ -26,7 +26,7 @@ EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-hea
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help bootstrap demo up down token stripe logs audit test test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test test-long lint format unit openapi bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -63,6 +63,9 @@ logs: $(READY) ## Follow what the functions log
 
 audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOUNT=…]
 	$(BIN)/python -m local audit --name $(NAME) $(if $(ACCOUNT),--account "$(ACCOUNT)")
+
+rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-wallet ACCOUNT=…
+	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
 
 test: lint validate ## Lint, types, unit, contract and integration tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile

@@ -47,6 +47,8 @@ def main() -> int:
             case "audit":
                 running = stack.RunningStack.attach(arguments.state)
                 return 0 if audit.audit(running, arguments.account) else 1
+            case "rebuild-wallet":
+                audit.rebuild(stack.RunningStack.attach(arguments.state), arguments.account)
     except LocalCloudError as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -80,6 +82,10 @@ def parse_arguments() -> argparse.Namespace:
     commands.add_parser("logs", parents=[common], help="follow what the functions log")
     audit = commands.add_parser("audit", parents=[common], help="prove the books; 1 if wrong")
     audit.add_argument("--account", help="only this account's")
+    rebuild = commands.add_parser(
+        "rebuild-wallet", parents=[common], help="derive a wallet from its ledger again"
+    )
+    rebuild.add_argument("--account", required=True)
     arguments = parser.parse_args()
     arguments.state = arguments.state or ROOT / ".darkroom" / arguments.name
     return arguments

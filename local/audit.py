@@ -54,11 +54,36 @@ def require_account(stack: RunningStack, account: str) -> None:
         raise AuditFailed(f"There is no account {account}: an account is the `sub` of its tokens.")
 
 
+def rebuild(stack: RunningStack, account: str) -> None:
+    """Derive a wallet from its ledger again, and print what it is now.
+
+    Raises:
+        AuditFailed: there is no such account, or its ledger does not make a wallet.
+    """
+    path = f"/api/admin/accounts/{quote(account, safe='')}/rebuild-wallet"
+    answer = _call(stack, "POST", path, {})
+    if answer.is_error:
+        raise AuditFailed(f"The wallet was not rebuilt: {answer.text}")
+    wallet = answer.json()
+    print(
+        f"{account}: balance {wallet['balance']}, held {wallet['held']}, debt {wallet['debt']}, "
+        f"{len(wallet['settledJobs'])} jobs settled"
+    )
+
+
 def _get(stack: RunningStack, path: str, query: Mapping[str, str]) -> httpx.Response:
+    return _call(stack, "GET", path, query)
+
+
+def _call(stack: RunningStack, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {stack.token(AUDITOR, 'admin')}"}
     try:
-        return httpx.get(
-            stack.api_url + path, params=query, headers=headers, timeout=ANSWER_LIMIT_SECONDS
+        return httpx.request(
+            method,
+            stack.api_url + path,
+            params=query,
+            headers=headers,
+            timeout=ANSWER_LIMIT_SECONDS,
         )
     except httpx.HTTPError as error:
         raise AuditFailed(f"The API does not answer: {error}") from error

@@ -12,6 +12,7 @@ from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.freeze_account import freeze_account
+from darkroom.workers.audit import handle_schedule
 from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
 from tests.support.moto_world import moto_world
 from tests.support.world import Answer, World
@@ -102,3 +103,80 @@ def test_a_job_whose_hold_the_wallet_does_not_know_ends_all_the_same(
     assert a_job(world, job_id, user)["status"] == "succeeded"
     assert a_balance(world, user) == (3, 0)
     assert "L5" in {breach.law for breach in audit_accounts(world.app, user).breaches}
+
+
+# Rebuilding
+
+
+def rebuild(world: World, user: str, *, groups: str = "admin") -> Answer:
+    path = f"/api/admin/accounts/{user}/rebuild-wallet"
+    return world.call("POST", path, user="root", groups=groups)
+
+
+def test_a_wallet_restored_from_a_backup_is_rebuilt_from_its_ledger(
+    world: World, user: str
+) -> None:
+    """The backup is of before a purchase and two jobs, one of which ends before it is mended."""
+    buy(world, 20, user)
+    table = world.settings.tables["wallets"]
+    backup = world.client("dynamodb").get_item(TableName=table, Key={"accountId": {"S": user}})
+    buy(world, 7, user, key="second")
+    ended = confirm(world, user, key="ended").body["jobId"]
+    running = confirm(world, user, key="running").body["jobId"]
+    world.client("dynamodb").put_item(TableName=table, Item=backup["Item"])
+    finish(world, ended)
+    patch(world, user, {"frozen": True, "reason": "Restored"})
+
+    rebuilt = rebuild(world, user)
+    again = rebuild(world, user)
+    finish(world, running)
+
+    assert (rebuilt.status, rebuilt.body["settledJobs"]) == (200, [ended])
+    assert (rebuilt.body["balance"], rebuilt.body["held"]) == (28, 2)
+    assert again.body == {**rebuilt.body, "settledJobs": []}
+    assert a_balance(world, user) == (28, 0)
+    assert patch(world, user, {"frozen": False}).body["frozen"] is False
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_a_damaged_or_missing_wallet_is_rebuilt(world: World, user: str) -> None:
+    buy(world, 20, user)
+    table, key = world.settings.tables["wallets"], {"accountId": {"S": user}}
+    good = store.find_wallet(user)
+    dynamodb = world.client("dynamodb")
+    dynamodb.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET grants = :odd, balance = :odd",
+        ExpressionAttributeValues={":odd": {"S": "no JSON"}},
+    )
+
+    damaged = rebuild(world, user).status, store.find_wallet(user)
+    dynamodb.delete_item(TableName=table, Key=key)
+    missing = rebuild(world, user).status, store.find_wallet(user)
+
+    assert damaged == missing == (200, good)
+    assert audit_accounts(world.app, user).breaches == ()
+
+
+def test_only_operators_rebuild_and_only_what_has_a_ledger(world: World, user: str) -> None:
+    assert rebuild(world, user, groups="").status == 403
+    assert rebuild(world, "stranger").status == 404
+
+
+def test_the_daily_audit_freezes_what_it_finds_broken(world: World) -> None:
+    broken, sound = a_user(), a_user()
+    for name in (broken, sound):
+        a_balance(world, name)
+    set_held(world, broken, 3)
+
+    done = handle_schedule(world.app)
+    again = handle_schedule(world.app)
+
+    found = store.find_wallet(broken), store.find_wallet(sound)
+    assert found[0] is not None and found[0].frozen is not None
+    assert found[0].frozen.startswith("audit: L1")
+    assert found[1] is not None and found[1].frozen is None
+    assert done["frozen"] >= 1
+    assert again["frozen"] == 0
+    assert confirm(world, broken).body["code"] == "ACCOUNT_FROZEN"

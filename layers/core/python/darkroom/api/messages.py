@@ -16,6 +16,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "We are checking this account's credits. Please try again later.",
         "이 계정의 크레딧을 확인하고 있습니다. 나중에 다시 시도해 주세요.",
     ),
+    "LEDGER_UNSOUND": (
+        "The entries of this ledger do not make a wallet. The audit names what is wrong.",
+        "원장 기록으로 지갑을 만들 수 없습니다. 감사 결과를 확인해 주세요.",
+    ),
     "NO_DEBT": (
         "This account owes nothing.",
         "이 계정에는 갚을 크레딧이 없습니다.",

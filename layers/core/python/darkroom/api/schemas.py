@@ -314,6 +314,16 @@ class PatchAccountRequest(Request):
     reason: Annotated[str, StringConstraints(max_length=REASON_LIMIT_CHARS)] | None = None
 
 
+class RebuiltAnswer(Answer):
+    """The wallet as its entries make it, and the ended jobs whose holds were settled with it."""
+
+    balance: int
+    held: int
+    debt: int
+    version: int
+    settled_jobs: list[str]
+
+
 class AccountAnswer(Answer):
     account_id: str
     plan: str

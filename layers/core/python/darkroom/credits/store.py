@@ -206,19 +206,7 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the wallet has moved on")
 
-    expiry = _next_expiry(wallet)
-    item = WalletItem(
-        wallet.account_id,
-        balance=wallet.balance,
-        held=wallet.held,
-        version=wallet.version,
-        debt=wallet.debt or None,
-        frozen=wallet.frozen,
-        next_expiry_at=expiry,
-        due_shard=EXPIRY_SHARD if expiry is not None else None,
-        grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
-        operation=operation,
-    )
+    item = _wallet_item(wallet, operation)
     if before is None:
         return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
     # The version says that the wallet is the one we computed from; the balance clause repeats
@@ -230,6 +218,22 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
         & _is_as_frozen_as(before)
     )
     return put(item, condition=condition, refused=refused)
+
+
+def _wallet_item(wallet: Wallet, operation: str) -> WalletItem:
+    expiry = _next_expiry(wallet)
+    return WalletItem(
+        wallet.account_id,
+        balance=wallet.balance,
+        held=wallet.held,
+        version=wallet.version,
+        debt=wallet.debt or None,
+        frozen=wallet.frozen,
+        next_expiry_at=expiry,
+        due_shard=EXPIRY_SHARD if expiry is not None else None,
+        grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
+        operation=operation,
+    )
 
 
 def _is_as_frozen_as(before: Wallet) -> Condition:
@@ -252,6 +256,28 @@ def freeze_write(account_id: str, reason: str | None, operation: str) -> Write:
         refused=refused,
         operation=operation,
     )
+
+
+def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Write:
+    """The wallet as its ledger makes it, in place of the stored one exactly as it was read."""
+
+    def refused(stored: RawItem | None) -> DarkroomError:
+        return ConcurrentUpdate("the wallet has moved on")
+
+    item = _wallet_item(wallet, operation)
+    if before is None:
+        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
+    # A damaged wallet may have no readable version; every change of it stamps its operation.
+    stamp = before.get("op", {}).get("S")
+    condition = WalletItem.operation.does_not_exist()
+    if stamp is not None:
+        condition = WalletItem.operation == stamp
+    return put(item, condition=condition & WalletItem.account_id.exists(), refused=refused)
+
+
+def frozen_reason(raw: RawItem | None) -> str | None:
+    """Why a stored wallet is frozen, also of one that cannot be read otherwise."""
+    return (raw or {}).get("frozen", {}).get("S")
 
 
 def _next_expiry(wallet: Wallet) -> int | None:

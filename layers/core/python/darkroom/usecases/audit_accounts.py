@@ -55,11 +55,11 @@ def _audit_account(
 ) -> tuple[list[Breach], int]:
     """The account's breaches. Items that changed while they were read are read again."""
     breaches: list[Breach] = []
-    raw = _read(account_id)
+    raw = read_account(account_id)
     for _ in range(AUDIT_TRIES_LIMIT):
         books, unreadable = read_books(raw)
         breaches = [*unreadable, *audit.audit(books, packs, now)]
-        again = _read(account_id) if breaches else raw
+        again = read_account(account_id) if breaches else raw
         if again == raw:
             break
         raw = again
@@ -84,7 +84,7 @@ def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
 # Reading
 
 
-def _read(account_id: str) -> RawAccount:
+def read_account(account_id: str) -> RawAccount:
     """Entries after the wallet was read are left out: they belong to a later state of it."""
     wallet = find_raw(WalletItem, account_id)
     entries = list(query_raw(LedgerItem, account_id))

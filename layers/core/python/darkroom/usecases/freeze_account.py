@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+
 from darkroom.bootstrap import App
 from darkroom.credits import store
+from darkroom.credits.audit import Breach
 from darkroom.db import commit
-from darkroom.kernel.errors import InvalidInput
+from darkroom.db.raw import find_raw
+from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.problems import problem
+
+MONEY_LAWS = frozenset({"L1", "L2", "L3", "L5", "L7"})
+"""The laws that say what an account may spend. A missing output (L6) or an item that cannot be read
+(L8) does not put its credits in doubt, nor does a purchase record (L4)."""
 
 
 def freeze_account(app: App, *, account_id: str, reason: str) -> None:
@@ -19,6 +29,26 @@ def freeze_account(app: App, *, account_id: str, reason: str) -> None:
     if not reason.strip():
         raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
     commit([store.freeze_write(account_id, reason, app.ids.token())])
+
+
+def freeze_broken_accounts(app: App, breaches: Iterable[Breach]) -> int:
+    """Freeze the accounts whose credits are in doubt; returns how many are newly frozen.
+
+    An account that is frozen already keeps its reason; one without a wallet cannot spend.
+    """
+    laws: dict[str, set[str]] = defaultdict(set)
+    for breach in breaches:
+        if breach.law in MONEY_LAWS and breach.account_id:
+            laws[breach.account_id].add(breach.law)
+    frozen = 0
+    for account_id, broken in sorted(laws.items()):
+        wallet = find_raw(store.WalletItem, account_id)
+        if wallet is None or store.frozen_reason(wallet) is not None:
+            continue
+        with suppress(NotFound):
+            freeze_account(app, account_id=account_id, reason=f"audit: {', '.join(sorted(broken))}")
+            frozen += 1
+    return frozen
 
 
 def unfreeze_account(app: App, *, account_id: str) -> None:

@@ -23,6 +23,7 @@ from darkroom.api.schemas import (
     ClearDebtRequest,
     DeadLetterPage,
     PatchAccountRequest,
+    RebuiltAnswer,
     RedriveAnswer,
     RedriveRequest,
     SweepAnswer,
@@ -39,6 +40,7 @@ from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.change_plan import change_plan
 from darkroom.usecases.freeze_account import freeze_account, unfreeze_account
 from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
+from darkroom.usecases.rebuild_wallet import rebuild_wallet
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
 
@@ -214,6 +216,25 @@ async def forgive_debt(
         )
 
     return answer_once(app, call, raw, status=201, action=action)
+
+
+@router.post(
+    "/api/admin/accounts/{accountId}/rebuild-wallet",
+    responses=responses(RebuiltAnswer, 200, 401, 403, 404, 409),
+    response_model=None,
+)
+async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+    """Derive the wallet from its ledger again, for one that was damaged or restored. Repeatable."""
+    caller.require_admin()
+    done = rebuild_wallet(app, accountId)
+    logger.warning("wallet_rebuilt", account_id=accountId, settled_jobs=len(done.settled_jobs))
+    return {
+        "balance": done.wallet.balance,
+        "held": done.wallet.held,
+        "debt": done.wallet.debt,
+        "version": done.wallet.version,
+        "settledJobs": list(done.settled_jobs),
+    }
 
 
 def _adjusted(done: Adjusted) -> dict[str, Any]:
