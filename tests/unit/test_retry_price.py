@@ -264,7 +264,7 @@ def test_a_retry_of_a_retry_may_drop_a_format(world: World, user: str) -> None:
     finish(world, second.body["retryJobId"])
     child = a_job(world, second.body["retryJobId"], user)
     assert (child["status"], list(statuses(child))) == ("succeeded", ["txt_en"])
-    assert {output["key"] for output in child["outputs"]} == {"transcribe", "srt_en", "txt_en"}
+    assert {output["key"] for output in child["outputs"]} == {"transcript", "srt_en", "txt_en"}
     assert a_balance(world, user) == (1000 - 12, 0)
 
 
@@ -309,7 +309,7 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
 
     assert answer.body["creditsReserved"] == 10
     child = made_to_its_end(world, answer, user)
-    assert {output["key"] for output in child["outputs"]} == {"transcribe", "srt_ko", "vtt_ko"}
+    assert {output["key"] for output in child["outputs"]} == {"transcript", "srt_ko", "vtt_ko"}
     assert not any("inheritedFrom" in output for output in child["outputs"])
 
 
