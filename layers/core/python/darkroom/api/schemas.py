@@ -56,7 +56,7 @@ def _composed(text: Any) -> Any:
 
 
 Composed = BeforeValidator(_composed)
-"""Before any limit: of a name or label, the form is limited that is stored."""
+"""Of a name or label, the form is limited that is stored: this stands last and so runs first."""
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]

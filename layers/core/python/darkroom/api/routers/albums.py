@@ -38,8 +38,8 @@ AlbumId = Annotated[str, Path(alias="albumId")]
 OutputId = Annotated[str, Path(alias="outputId")]
 # No control characters: names and labels are shown on one line.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Name = Annotated[str, Composed, _Line, Field(max_length=100)]
-Label = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
+Name = Annotated[str, _Line, Field(max_length=100), Composed]
+Label = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
 
 
 class CreateAlbumRequest(Request):

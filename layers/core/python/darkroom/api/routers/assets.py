@@ -38,8 +38,8 @@ _ROUTE = "assets"
 AssetId = Annotated[str, Path(alias="assetId")]
 # No control characters: labels are shown on one line, and lists are kept by them.
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Tag = Annotated[str, Composed, _Line, Field(max_length=TAG_LIMIT_CHARS)]
-Folder = Annotated[str, Composed, _Line, Field(max_length=FOLDER_LIMIT_CHARS)]
+Tag = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
+Folder = Annotated[str, _Line, Field(max_length=FOLDER_LIMIT_CHARS), Composed]
 Status = Literal["uploading", "checking", "uploaded", "failed"]
 Kind = Literal["image", "video", "audio"]
 Sort = Literal["newest", "oldest", "name", "duration"]
