@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 
+from darkroom.credits.audit import audit
+from darkroom.usecases.read_books import RawAccount, read_books
 from darkroom.workers.tasks import handle_task_message
 from tests.golden.record import HERE, MOMENTS, attributes_of_all_items, load, messages_of, record
 from tests.support.builders import a_balance, a_job, a_message, regenerate, statuses
@@ -21,7 +24,7 @@ from tests.support.crash import Scene, Stage, Wire, run_out
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.scenarios import Till, a_purchase, tell
-from tests.support.world import World
+from tests.support.world import START, World
 
 BEFORE, NOW = "version_2", "version_3"
 ENDS = {
@@ -264,3 +267,25 @@ def test_an_archive_that_was_asked_for_is_made(world: World) -> None:
     world.pump_archives()
 
     assert world.call("GET", f"/api/jobs/{job_id}/download").status == 200
+
+
+@pytest.mark.parametrize("moment", sorted(golden(BEFORE)))
+def test_the_auditor_knows_what_books_of_the_version_before_do_not_say(moment: str) -> None:
+    """What an older entry does not record is unknown, and raises no alarm."""
+    tables = golden(BEFORE)[moment]["tables"]
+    collections: dict[str, list[Any]] = {}
+    for item in tables.get("jobs", []):
+        collections.setdefault(item["pk"]["S"], []).append(item)
+
+    for wallet in tables.get("wallets", []):
+        account = wallet["accountId"]
+        raw = RawAccount(
+            account_id=account["S"],
+            wallet=wallet,
+            entries=[item for item in tables["ledger"] if item["accountId"] == account],
+            purchases=[i for i in tables.get("purchases", []) if i["accountId"] == account],
+            collections=collections,
+        )
+        books, unreadable = read_books(raw)
+
+        assert (unreadable, audit(books, {}, START + timedelta(hours=1))) == ([], [])

@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from darkroom.usecases.read_books import RawAccount
 from tests.support.world import World
 
 Item = dict[str, Any]
@@ -40,6 +42,18 @@ PREFIX_OF = {
     "EXPIRE": "expire",
     "REVERSAL": "reversal",
     "ADJUST": "adjust",
+}
+
+
+REFERENCE_OF = {
+    "PURCHASE": "purchase",
+    "BONUS": "signup",
+    "DEDUCT": "job",
+    "REFUND": "job",
+    "SETTLE": "job",
+    "EXPIRE": "grant",
+    "REVERSAL": "purchase",
+    "ADJUST": "adjustment",
 }
 
 
@@ -129,8 +143,6 @@ class Shelves:
 
     def forge(self, type_: str, cause: str, amount: int, held: int = 0, debt: int = 0) -> Item:
         """One more entry at the end, with the moves that make its amount right."""
-        grants = json.loads(self.wallet["grants"])
-        grant = grants[0]["i"] if amount < 0 and grants else cause.partition("#")[2]
         item: Item = {
             **deepcopy(self.entries()[-1]),
             "cause": cause,
@@ -140,13 +152,33 @@ class Shelves:
             "debtChange": debt,
             "version": self.entries()[-1]["version"] + 1,
             "referenceId": cause.partition("#")[2],
-            "moves": json.dumps({grant: amount} if amount else {}),
+            "referenceType": REFERENCE_OF[type_],
+            "moves": json.dumps(self._moves_of(type_, cause, amount)),
+            "merges": None,
+            "expiresAt": None,
         }
         self.add("ledger", item)
         return item
 
-    def balance(self, account: str | None = None) -> None:
-        """Cover the tracks: versions, sums, wallet and grants follow from the entries again."""
+    def _moves_of(self, type_: str, cause: str, amount: int) -> dict[str, int]:
+        """Taken in spending order; given as a new grant."""
+        if amount > 0:
+            return {cause if type_ in ("ADJUST", "BONUS") else cause.partition("#")[2]: amount}
+        moves: dict[str, int] = {}
+        grants = json.loads(self.wallet["grants"])
+        for grant in sorted(grants, key=lambda g: (g["p"], g.get("e", "~"), g["c"], g["i"])):
+            if amount < 0:
+                moves[grant["i"]] = -min(-amount, grant["r"])
+                amount -= moves[grant["i"]]
+        if amount < 0 and grants:
+            moves[grants[0]["i"]] = moves.get(grants[0]["i"], 0) + amount
+        return moves
+
+    def balance(self, account: str | None = None, *, source: str = "purchase") -> None:
+        """Cover the tracks: versions, sums, wallet and grants follow from the entries again.
+
+        A grant that the wallet did not have is one of ``source``.
+        """
         account = account or self.account
         balance = held = debt = 0
         grants: Counter[str] = Counter()
@@ -154,17 +186,27 @@ class Shelves:
         for version, item in enumerate(entries, start=1):
             balance += item["amount"]
             held += item["heldChange"]
-            debt += item.get("debtChange", 0)
+            debt += item.get("debtChange") or 0
             item |= {"version": version, "balanceAfter": balance, "heldAfter": held}
             item["debtAfter"] = debt
-            grants.update(json.loads(item.get("moves", "{}")))
+            grants.update(json.loads(item.get("moves") or "{}"))
         wallet = self._one(("wallets", (account,)))
         wallet |= {"balance": balance, "held": held, "debt": debt, "version": len(entries)}
         known = {grant["i"]: grant for grant in json.loads(wallet["grants"])}
-        blank = {"s": "purchase", "p": 50, "c": "2026-01-05T09:00:00.000Z"}
+        blank = {"s": source, "p": 50 if source == "purchase" else 10}
+        blank["c"] = entries[-1]["createdAt"]
         wallet["grants"] = json.dumps(
             [{**blank, **known.get(i, {}), "i": i, "r": r} for i, r in grants.items() if r]
         )
+        self.mark(account)
+
+    def mark(self, account: str | None = None) -> None:
+        """The wallet stands in the index of expiring wallets as its grants demand."""
+        wallet = self._one(("wallets", (account or self.account,)))
+        grants = json.loads(wallet["grants"])
+        moments = [datetime.fromisoformat(grant["e"]) for grant in grants if "e" in grant]
+        wallet["nextExpiryAt"] = int(min(moments).timestamp()) if moments else None
+        wallet["dueShard"] = "s0" if moments else None
 
 
 def _key(table: str, item: Item) -> Key:
@@ -195,9 +237,42 @@ def spoiled_copy(
     copy = Shelves(deepcopy(sound.tables), rng=random.Random(str(seed)))
     try:
         return copy, [corruption.spoil(copy) for corruption in corruptions]
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, AssertionError, RecursionError) as error:
         # What one has broken, the next cannot read.
         raise NothingToSpoil from error
+
+
+def raw_account(books: Shelves, account: str) -> RawAccount:
+    """The account's items as DynamoDB would return them."""
+    entries = books.entries(account=account)
+    causes = (entry["cause"].partition("#") for entry in entries)
+    jobs = {job_id for kind, _, job_id in causes if kind in ("deduct", "settle", "refund")}
+    jobs |= {
+        item["pk"]
+        for item in books.tables["jobs"].values()
+        if item["sk"] == "job" and item.get("accountId") == account
+    }
+    wallet = books.tables["wallets"].get((account,))
+    return RawAccount(
+        account_id=account,
+        wallet=None if wallet is None else _raw(wallet),
+        entries=[_raw(entry) for entry in entries],
+        purchases=[
+            _raw(item)
+            for item in books.tables["purchases"].values()
+            if item["accountId"] == account
+        ],
+        collections={
+            job_id: [_raw(item) for key, item in books.tables["jobs"].items() if key[0] == job_id]
+            for job_id in sorted(jobs)
+        },
+    )
+
+
+def _raw(item: Item) -> dict[str, Any]:
+    """An attribute that is None is left out."""
+    write = TypeSerializer().serialize
+    return {name: write(value) for name, value in item.items() if value is not None}
 
 
 def write_difference(world: World, now: Shelves, then: Shelves) -> None:
@@ -212,8 +287,7 @@ def write_difference(world: World, now: Shelves, then: Shelves) -> None:
             client.delete_item(TableName=name, Key=raw)
         for key, item in after.items():
             if before.get(key) != item:
-                stored = {n: write(v) for n, v in item.items() if v is not None}
-                client.put_item(TableName=name, Item=stored)
+                client.put_item(TableName=name, Item=_raw(item))
 
 
 # The corruptions
@@ -412,29 +486,30 @@ def balance_and_a_grant_raised_together(books: Shelves) -> str | None:
     return None
 
 
-# Books that cannot be read as books of whole credits are reported as a whole
+# Items that cannot be read as items of whole credits are named
 
 
-@corruption("L1")
+@corruption("L8")
 def a_fraction_in_the_wallet(books: Shelves) -> str | None:
     books.wallet["balance"] += Decimal("0.5")
     return None
 
 
-@corruption("L1")
+@corruption("L8")
 def a_fraction_in_an_entry(books: Shelves) -> str | None:
     entry = books.any_entry(when=lambda item: item["amount"] > 0)
     entry["amount"] += Decimal("0.5")
-    return None
+    return entry["cause"]
 
 
-@corruption("L1")
+@corruption("L8")
 def a_type_nobody_knows(books: Shelves) -> str | None:
-    books.any_entry()["type"] = "GIFT"
-    return None
+    entry = books.any_entry()
+    entry["type"] = "GIFT"
+    return entry["cause"]
 
 
-@corruption("L1")
+@corruption("L8")
 def grants_that_are_no_json(books: Shelves) -> str | None:
     books.wallet["grants"] = books.wallet["grants"][:-1]
     return None
@@ -843,6 +918,8 @@ def a_job_queued_without_its_entry_balanced(books: Shelves) -> str | None:
 
 def _promised_tasks(books: Shelves) -> Iterator[Item]:
     for job in books.jobs("succeeded"):
+        if "deletedAt" in job:
+            continue
         for _, _, keys in json.loads(job["price"]):
             for key in keys:
                 item = books.tables["jobs"].get((job["pk"], f"task#{key}"))

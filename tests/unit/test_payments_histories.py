@@ -17,13 +17,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from darkroom.credits import audit, model
-from darkroom.credits.audit import Books, PurchaseFacts
+from darkroom.credits import model
+from darkroom.credits.audit import audit
+from darkroom.credits.audit.facts import Books, PurchaseFacts
 from darkroom.credits.model import Entry, Reason, Wallet
 from darkroom.payments.ports import MoneyBack, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.usecases.receive_payment_event import sweep_payment_events
 from darkroom.usecases.reconcile_payment import derive
+from tests.support.audited import facts_of_entry, facts_of_wallet
 from tests.support.builders import a_user, confirm, finish
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import START
@@ -114,18 +116,21 @@ class Account:
 
     def breaches(self) -> list[Any]:
         purchase = PurchaseFacts(
+            purchase_id="pur_1",
+            status=self.purchase.status.value,
             credits=self.purchase.credits,
-            is_settled=self.purchase.status is PurchaseStatus.SETTLED,
+            gateway=self.purchase.gateway,
+            payment_id=self.purchase.payment_id,
             reversals=self.purchase.reversals,
         )
         books = Books(
             account_id="alice",
-            wallet=self.wallet,
-            entries=self.entries,
+            wallet=facts_of_wallet(self.wallet),
+            entries=[facts_of_entry(entry) for entry in self.entries],
             jobs={},
             purchases={"pur_1": purchase},
         )
-        return audit.audit(books)
+        return audit(books, {}, START)
 
     def worth(self) -> tuple[int, int, int]:
         bought = sum(g.remaining for g in self.wallet.grants if g.source == "purchase")

@@ -70,6 +70,10 @@ class LedgerItem(BaseItem):
     class Meta:
         table_name = "unbound"
 
+    schema_version = NumberAttribute(default=2, attr_name="sv")
+    """Since 2 an entry says what was merged and when its grant expires, and whatever comes in pays
+    an open debt first; of older entries the auditor cannot know it."""
+
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
     cause = UnicodeAttribute(range_key=True)
     type = UnicodeAttribute()

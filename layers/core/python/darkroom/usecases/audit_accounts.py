@@ -1,22 +1,27 @@
-"""Audit: read one account's books, or everybody's, and check the laws."""
+"""Audit: read one account's items, or everybody's, and check the laws."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from darkroom.bootstrap import App
-from darkroom.credits import audit, store
-from darkroom.credits.audit import Books, Breach, JobFacts, PurchaseFacts
-from darkroom.credits.model import Entry, EntryType, Wallet
-from darkroom.jobs import store as jobs_store
-from darkroom.jobs.model import JobFamily
-from darkroom.jobs.states import JobStatus
-from darkroom.kernel.limits import AUDIT_TRIES_LIMIT, PAGE_LIMIT, SWEEP_PAGE_LIMIT
-from darkroom.payments import store as payments_store
-from darkroom.payments.store import PurchaseStatus
+from darkroom.credits import audit, pricing
+from darkroom.credits.audit import Breach
+from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db.raw import find_raw, query_raw, scan_raw
+from darkroom.db.writes import RawItem
+from darkroom.jobs.items import JOB_KEY, JobItem
+from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
+from darkroom.payments.store import PurchaseItem
+from darkroom.usecases.read_books import RawAccount, read_books
+
+JOB_CAUSES = frozenset({"deduct", "settle", "refund"})
+JOB_INDEX = "byAccount"
+BREACHES_PER_LAW_LIMIT = 100
+"""Of one account."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,113 +32,113 @@ class AuditReport:
 
 
 def audit_accounts(app: App, account_id: str | None = None) -> AuditReport:
-    """Check one account, or all that have a wallet."""
-    accounts: Iterable[str] = _all_accounts() if account_id is None else (account_id,)
-    # Books that cannot even be read are a breach of their own, and must not hide the others.
-    checked = entries = 0
+    """Check one account, or all that have anything the laws are about."""
     breaches: list[Breach] = []
+    accounts: Iterable[str] = _all_accounts(breaches) if account_id is None else [account_id]
+    packs = {pack.name: pack.credits for pack in pricing.packs()}
+    checked = entries = 0
     for account in accounts:
         try:
-            found, count = _audit_account(account)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            damage = f"the books cannot be read: {error}"
-            found, count = [Breach(law="L1", account_id=account, message=damage)], 0
+            found, count = _audit_account(account, packs, app.clock.now())
+        # Whatever the items of one account do to the auditor, the others are still audited.
+        except Exception as error:
+            message = f"the account cannot be audited: {type(error).__name__}"
+            found, count = [Breach(law="L8", account_id=account, message=message)], 0
         checked += 1
         entries += count
         breaches += found
     return AuditReport(accounts_checked=checked, entries_checked=entries, breaches=tuple(breaches))
 
 
-def _audit_account(account_id: str) -> tuple[list[Breach], int]:
-    """The account's breaches. Books that changed while they were read are read again."""
+def _audit_account(
+    account_id: str, packs: Mapping[str, int], now: datetime
+) -> tuple[list[Breach], int]:
+    """The account's breaches. Items that changed while they were read are read again."""
     breaches: list[Breach] = []
-    books = _read_books(account_id)
+    raw = _read(account_id)
     for _ in range(AUDIT_TRIES_LIMIT):
-        breaches = audit.audit(books)
-        again = _read_books(account_id) if breaches else books
-        if again == books:
+        books, unreadable = read_books(raw)
+        breaches = [*unreadable, *audit.audit(books, packs, now)]
+        again = _read(account_id) if breaches else raw
+        if again == raw:
             break
-        books = again
-    return breaches, len(books.entries)
+        raw = again
+    return _bounded(breaches), len(raw.entries)
 
 
-def _read_books(account_id: str) -> Books:
+def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
+    """The first breaches of each law: a broken history can break thousands of times."""
+    kept: list[Breach] = []
+    counts: Counter[str] = Counter()
+    for breach in breaches:
+        counts[breach.law] += 1
+        if counts[breach.law] <= BREACHES_PER_LAW_LIMIT:
+            kept.append(breach)
+    for law, count in counts.items():
+        if count > BREACHES_PER_LAW_LIMIT:
+            message = f"{count - BREACHES_PER_LAW_LIMIT} more breaches of this law"
+            kept.append(Breach(law=law, account_id=breaches[0].account_id, message=message))
+    return kept
+
+
+# Reading
+
+
+def _read(account_id: str) -> RawAccount:
     """Entries after the wallet was read are left out: they belong to a later state of it."""
-    wallet = store.find_wallet(account_id)
-    entries = store.all_entries(account_id)
-    latest = wallet.version if wallet else 0
-    if _moved_on(account_id, wallet):
-        entries = [entry for entry in entries if entry.version <= latest]
-    return Books(
+    wallet = find_raw(WalletItem, account_id)
+    entries = list(query_raw(LedgerItem, account_id))
+    if find_raw(WalletItem, account_id) != wallet:
+        latest = _version(wallet or {})
+        entries = [entry for entry in entries if _version(entry) <= latest]
+    return RawAccount(
         account_id=account_id,
         wallet=wallet,
         entries=entries,
-        jobs=dict(_jobs(account_id, entries)),
-        purchases={
-            purchase.purchase_id: PurchaseFacts(
-                credits=purchase.credits,
-                is_settled=purchase.status is PurchaseStatus.SETTLED,
-                reversals=purchase.reversals,
-            )
-            for purchase in payments_store.all_purchases(account_id)
+        purchases=list(query_raw(PurchaseItem, account_id)),
+        collections={
+            job_id: list(query_raw(JobItem, job_id)) for job_id in _job_ids(account_id, entries)
         },
     )
 
 
-def _moved_on(account_id: str, wallet: Wallet | None) -> bool:
-    now = store.find_wallet(account_id)
-    return (now.version if now else 0) != (wallet.version if wallet else 0)
+def _version(raw: RawItem) -> float:
+    """Of an item whose version cannot be read nothing is known: it is kept."""
+    try:
+        return float(raw["version"]["N"])
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
-def _jobs(account_id: str, entries: list[Entry]) -> Iterator[tuple[str, JobFacts]]:
-    """The jobs that entries refer to, and those that the account lists."""
-    types = (EntryType.DEDUCT, EntryType.SETTLE, EntryType.REFUND)
-    job_ids = {entry.reference_id for entry in entries if entry.type in types}
-    position: str | None = None
-    while True:
-        page, position = jobs_store.list_jobs(account_id, limit=PAGE_LIMIT, before=position)
-        job_ids |= {job.job_id for job in page}
-        if position is None:
-            break
-    for job_id in sorted(job_ids):
-        family = jobs_store.find_family(job_id)
-        if family is not None:
-            yield job_id, _facts(family)
-        elif (deleted := jobs_store.find_deleted(job_id)) is not None:
-            # Its outputs are gone by its owner's wish; what it held must still add up.
-            yield job_id, replace(_facts(JobFamily(job=deleted)), has_succeeded=False)
+def _job_ids(account_id: str, entries: Sequence[RawItem]) -> list[str]:
+    """The jobs that entries are caused by, and those that the account lists."""
+    causes = (entry["cause"]["S"].partition("#") for entry in entries)
+    job_ids = {job_id for kind, _, job_id in causes if kind in JOB_CAUSES and job_id}
+    listed = query_raw(JobItem, account_id, index_name=JOB_INDEX)
+    return sorted(job_ids | {raw["pk"]["S"] for raw in listed if raw["sk"]["S"] == JOB_KEY})
 
 
-def _facts(family: JobFamily) -> JobFacts:
-    job = family.job
-    return JobFacts(
-        account_id=job.account_id,
-        is_draft=job.status is JobStatus.DRAFT or job.queued_at is None,
-        is_final=job.is_final,
-        has_succeeded=job.status is JobStatus.SUCCEEDED,
-        reserved=job.reserved,
-        held=store.hold_from_json(job.hold).credits,
-        used=job.receipt.used if job.receipt else None,
-        refunded=job.receipt.refunded if job.receipt else None,
-        promised=job.promised,
-        made=Counter(output.key for output in family.outputs),
-    )
+# Listing
 
 
-def _all_accounts() -> Iterator[str]:
-    """Whoever has a wallet, then whoever has entries without one."""
+def _all_accounts(breaches: list[Breach]) -> Iterator[str]:
+    """Every account with a wallet, an entry, a purchase or a job.
+
+    A job that names no account can be audited with none: it is a breach of its own.
+    """
     seen: set[str] = set()
-    for account_id in chain(_accounts_with_wallets(), store.list_ledger_accounts()):
-        if account_id not in seen:
+    for raw in _owned_items():
+        account_id = raw.get("accountId", {}).get("S")
+        if account_id is None:
+            message = f"job {raw['pk']['S']} cannot be read: accountId is missing"
+            breaches.append(Breach(law="L8", account_id="", message=message))
+        elif account_id not in seen:
             seen.add(account_id)
             yield account_id
 
 
-def _accounts_with_wallets() -> Iterator[str]:
-    after: str | None = None
-    while True:
-        page = store.list_accounts(after=after, limit=SWEEP_PAGE_LIMIT)
-        yield from page
-        if len(page) < SWEEP_PAGE_LIMIT:
-            return
-        after = page[-1]
+def _owned_items() -> Iterator[RawItem]:
+    yield from scan_raw(WalletItem, ["accountId"])
+    yield from scan_raw(LedgerItem, ["accountId"])
+    yield from scan_raw(PurchaseItem, ["accountId"])
+    yield from scan_raw(JobItem, ["pk", "accountId"], where=JobItem.sk == JOB_KEY)

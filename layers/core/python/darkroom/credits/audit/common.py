@@ -1,0 +1,43 @@
+"""What the modules of the auditor share: how a breach is made, and the tolerances."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from darkroom.credits.audit.facts import Books, Breach, EntryFacts
+
+ENTRY_TIME_TOLERANCE = timedelta(minutes=5)
+"""Entries of one wallet are written by different machines: their clocks differ, and a call may
+wait between reading its clock and its commit. The order of versions is exact, times are not."""
+EXPIRY_TOLERANCE = timedelta(hours=1)
+"""The sweeper comes every minute; a grant that is due for longer was not swept."""
+LIVE_GRANTS_LIMIT = 50
+ORIGINS_LIMIT = 20
+SIGNUP_BONUS = 5
+BONUS_PRIORITY = 10
+PURCHASE_PRIORITY = 50
+GRACE = timedelta(hours=24)
+
+
+def breach(books: Books, law: str, message: str, entry: EntryFacts | None = None) -> Breach:
+    return Breach(
+        law=law,
+        account_id=books.account_id,
+        message=message,
+        entry_id=entry.cause if entry else None,
+    )
+
+
+def is_before(
+    one: datetime | None, other: datetime | None, tolerance: timedelta = ENTRY_TIME_TOLERANCE
+) -> bool:
+    """Whether ``one`` is earlier beyond doubt."""
+    # Differences never overflow, sums with the times of damaged items may.
+    return one is not None and other is not None and other - one > tolerance
+
+
+def grace_until(moment: datetime | None) -> datetime | None:
+    try:
+        return None if moment is None else moment + GRACE
+    except OverflowError:
+        return None

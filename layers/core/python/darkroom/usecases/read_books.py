@@ -1,0 +1,204 @@
+"""Raw items of one account → its books. Pure.
+
+Every item is read on its own, and goes on without the attribute that is odd. What is odd is a
+breach of L8 that names the item: an attribute of another type than its item class declares, a
+missing one, JSON that is none, or a value that the auditor knows to be wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from darkroom.credits.audit import reading
+from darkroom.credits.audit.facts import (
+    Books,
+    Breach,
+    EntryFacts,
+    JobFacts,
+    PurchaseFacts,
+    WalletFacts,
+)
+from darkroom.credits.audit.fields import read_moment
+from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db.items import BaseItem
+from darkroom.db.writes import RawItem
+from darkroom.jobs.items import (
+    INHERITED_PREFIX,
+    INPUTS_KEY,
+    JOB_KEY,
+    TASK_PREFIX,
+    InheritedItem,
+    InputsItem,
+    JobItem,
+    TaskItem,
+)
+from darkroom.payments.store import PurchaseItem
+
+JSON_ATTRIBUTES = frozenset(
+    {
+        "chain", "costs", "decisions", "failure", "grants", "hold", "inputs", "merges", "moves",
+        "output", "outputs", "plan", "price", "progress", "receipt", "regen", "reversals", "run",
+        "sources",
+    }
+)  # fmt: skip
+TIME_ATTRIBUTES = frozenset(
+    {
+        "createdAt", "deletedAt", "expiresAt", "finishedAt", "leaseUntil", "notBefore", "queuedAt",
+        "startedAt", "updatedAt",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawAccount:
+    """The stored items of one account, as DynamoDB returns them."""
+
+    account_id: str
+    wallet: RawItem | None
+    entries: Sequence[RawItem] = ()
+    purchases: Sequence[RawItem] = ()
+    collections: Mapping[str, Sequence[RawItem]] = field(default_factory=dict)
+    """Job id → all items of its collection; empty when there is no such job."""
+
+
+def read_books(raw: RawAccount) -> tuple[Books, list[Breach]]:
+    """The books as far as they can be read, and a breach of L8 for each item that cannot."""
+    reader = _Reader(raw.account_id)
+    wallet = reader.wallet(raw.wallet)
+    entries = [entry for item in raw.entries if (entry := reader.entry(item)) is not None]
+    purchases = [found for item in raw.purchases if (found := reader.purchase(item)) is not None]
+    jobs = [job for items in raw.collections.values() if (job := reader.job(items)) is not None]
+    books = Books(
+        account_id=raw.account_id,
+        wallet=wallet,
+        entries=sorted(entries, key=lambda entry: (entry.version, entry.cause)),
+        jobs={job.job_id: job for job in jobs},
+        purchases={purchase.purchase_id: purchase for purchase in purchases},
+        unread=frozenset(reader.unread),
+    )
+    return books, reader.breaches
+
+
+class _Reader:
+    """Reads one item after the other, and keeps what is wrong with them."""
+
+    def __init__(self, account_id: str) -> None:
+        self._account_id = account_id
+        self.unread: set[str] = set()
+        self.breaches: list[Breach] = []
+
+    def wallet(self, raw: RawItem | None) -> WalletFacts | None:
+        if raw is None:
+            return None
+        facts, problems = reading.read_wallet(raw)
+        self._report("the wallet", WalletItem, raw, problems)
+        return facts
+
+    def entry(self, raw: RawItem) -> EntryFacts | None:
+        facts, problems = reading.read_entry(raw)
+        cause = _key(raw, "cause")
+        self._report(f"entry {cause}", LedgerItem, raw, problems, cause)
+        if facts is None:
+            self.unread.add(cause)
+        return facts
+
+    def purchase(self, raw: RawItem) -> PurchaseFacts | None:
+        facts, problems = reading.read_purchase(raw)
+        purchase_id = _key(raw, "purchaseId")
+        self._report(f"purchase {purchase_id}", PurchaseItem, raw, problems)
+        if facts is None:
+            self.unread.add(purchase_id)
+        return facts
+
+    def job(self, items: Iterable[RawItem]) -> JobFacts | None:
+        by_key = {_key(item, "sk"): item for item in items}
+        raw = by_key.get(JOB_KEY)
+        if raw is None:
+            return None
+        facts, problems = reading.read_job(raw)
+        job_id = _key(raw, "pk")
+        self._report(f"job {job_id}", JobItem, raw, problems)
+        if INPUTS_KEY in by_key:
+            self._report(f"inputs of {job_id}", InputsItem, by_key[INPUTS_KEY], ())
+        if facts is None:
+            self.unread.add(job_id)
+        if facts is not None and facts.is_written_off:
+            # The damage is on record, and its job has ended for it: nothing is left to mend.
+            return replace(facts, made=None, inherited=None)
+        tasks = [item for key, item in by_key.items() if key.startswith(TASK_PREFIX)]
+        copies = [item for key, item in by_key.items() if key.startswith(INHERITED_PREFIX)]
+        made = self._outputs(job_id, TaskItem, tasks, reading.keys_of_task)
+        inherited = self._outputs(job_id, InheritedItem, copies, reading.keys_of_inherited)
+        return None if facts is None else replace(facts, made=made, inherited=inherited)
+
+    def _outputs(
+        self,
+        job_id: str,
+        item_class: type[BaseItem],
+        items: Iterable[RawItem],
+        keys_of: Callable[[RawItem], tuple[list[str] | None, list[str]]],
+    ) -> Mapping[str, int] | None:
+        """Key → number of outputs; None when an item that may hold one cannot be read."""
+        found: Counter[str] = Counter()
+        is_known = True
+        for raw in items:
+            keys, problems = keys_of(raw)
+            self._report(f"{_key(raw, 'sk')} of {job_id}", item_class, raw, problems)
+            found.update(keys or ())
+            is_known = is_known and keys is not None
+        return found if is_known else None
+
+    def _report(
+        self,
+        name: str,
+        item_class: type[BaseItem],
+        raw: RawItem,
+        problems: Iterable[str],
+        entry_id: str | None = None,
+    ) -> None:
+        found = sorted({*problems, *problems_of_shape(item_class, raw)})
+        if found:
+            self.breaches.append(
+                Breach(
+                    law="L8",
+                    account_id=self._account_id,
+                    message=f"{name} cannot be read: {', '.join(found)}",
+                    entry_id=entry_id,
+                )
+            )
+
+
+def problems_of_shape(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]:
+    """What is not as the item class declares it."""
+    for attribute in item_class.get_attributes().values():
+        name = attribute.attr_name
+        held = raw.get(name)
+        if held is None:
+            if not attribute.null and attribute.default is None and name not in LEAVES_WITH_ITS_JOB:
+                yield f"{name} is missing"
+        elif attribute.attr_type not in held:
+            yield f"{name} has the wrong type"
+        elif name in JSON_ATTRIBUTES and not _is_json(held["S"]):
+            yield f"{name} is not JSON"
+        elif name in TIME_ATTRIBUTES and read_moment(held["S"]) is None:
+            yield f"{name} is not a time"
+
+
+LEAVES_WITH_ITS_JOB = frozenset({"listKey"})
+"""A deleted job is in no list."""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _key(raw: RawItem, name: str) -> str:
+    """Keys are always strings: DynamoDB refuses anything else."""
+    return str(raw[name]["S"])

@@ -1,0 +1,49 @@
+"""The auditor finds nothing wrong in sound histories, however they went, and takes linear time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+
+from darkroom.credits.audit import audit
+from tests.support.histories import PACKS, a_life
+
+HISTORIES, LONG_HISTORIES = 300, 100_000
+STEPS = 12
+MANY_ENTRIES = 100_000
+SECONDS_FOR_MANY = 60
+"""A tenth of it on a quiet machine; quadratic time would be an hour."""
+
+
+def false_alarms(seeds: Iterable[int]) -> list[tuple[int, object]]:
+    return [
+        (seed, breach)
+        for seed in seeds
+        for life in [a_life(seed, STEPS)]
+        for breach in audit(life.books(), PACKS, life.now + timedelta(minutes=1))
+    ]
+
+
+def test_no_sound_history_raises_an_alarm() -> None:
+    assert false_alarms(range(HISTORIES)) == []
+
+
+@pytest.mark.slow
+def test_no_sound_history_of_very_many_raises_an_alarm() -> None:
+    assert false_alarms(range(HISTORIES, LONG_HISTORIES)) == []
+
+
+@pytest.mark.slow
+def test_a_long_history_takes_linear_time() -> None:
+    life = a_life(0, 0)
+    while len(life.entries) < MANY_ENTRIES:
+        life.live(200)
+    started = time.monotonic()
+
+    breaches = audit(life.books(), PACKS, life.now + timedelta(minutes=1))
+
+    assert breaches == []
+    assert time.monotonic() - started < SECONDS_FOR_MANY
