@@ -125,6 +125,9 @@ class _Reader:
             self._report(f"inputs of {job_id}", InputsItem, by_key[INPUTS_KEY], ())
         if facts is None:
             self.unread.add(job_id)
+        if facts is not None and facts.is_written_off:
+            # The damage is on record, and its job has ended for it: nothing is left to mend.
+            return replace(facts, made=None, inherited=None)
         tasks = [item for key, item in by_key.items() if key.startswith(TASK_PREFIX)]
         copies = [item for key, item in by_key.items() if key.startswith(INHERITED_PREFIX)]
         made = self._outputs(job_id, TaskItem, tasks, reading.keys_of_task)
