@@ -231,7 +231,11 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
     ),
     "Purchase": (
         objects_of(
-            Purchase, account_id=NAMES, purchase_id=NAMES, next_check_at=st.none() | SECONDS
+            Purchase,
+            account_id=NAMES,
+            purchase_id=NAMES,
+            next_check_at=st.none() | SECONDS,
+            is_poll=st.just(False),
         ),
         purchase_and_back,
     ),

@@ -365,7 +365,7 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
         plan=_dump(
             {
                 "accountId": task.account_id,
-                **({"ownerTag": task.owner_tag} if task.owner_tag else {}),
+                **({"ownerTag": task.owner_tag} if task.owner_tag is not None else {}),
                 "kind": task.kind,
                 "number": task.number,
                 "needs": list(task.needs),

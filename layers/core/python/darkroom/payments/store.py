@@ -263,7 +263,7 @@ def to_purchase(item: PurchaseItem) -> Purchase:
         paid_currency=item.paid_currency,
         duplicate_of=item.duplicate_of,
         decisions=tuple(_to_decision(shape) for shape in json.loads(item.decisions or "[]")),
-        attempt=int(item.attempt or 1),
+        attempt=1 if item.attempt is None else int(item.attempt),
         version=int(item.version),
         next_check_at=due_moment(item),
         is_poll=item.due_shard == POLL_SHARD,
