@@ -156,6 +156,8 @@ CLEAN_IMAGE_LIMIT_BYTES = 100 * 1000 * 1000
 # Telephones of "108 megapixels" make 12 032 x 9 024; clean copies of more than 64 are halved.
 IMAGE_PIXELS_LIMIT = 110_000_000
 CLEAN_IMAGE_PIXELS_LIMIT = 64_000_000
+# Its decoder holds four copies at once, and no camera makes WebP.
+WEBP_PIXELS_LIMIT = 50_000_000
 # A JPEG, as every clean copy is, has no longer sides.
 IMAGE_SIDE_LIMIT_PX = 65_500
 IMAGE_SIDE_MIN_PX = 8

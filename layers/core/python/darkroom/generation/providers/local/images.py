@@ -28,6 +28,7 @@ from darkroom.kernel.limits import (
     IMAGE_PIXELS_LIMIT,
     IMAGE_SIDE_LIMIT_PX,
     IMAGE_SIDE_MIN_PX,
+    WEBP_PIXELS_LIMIT,
 )
 
 __all__ = ["CleanImage", "ImageRejected", "inspect_and_clean", "shrink"]
@@ -140,8 +141,7 @@ def _decode(data: bytes, kind: str, max_pixels: int) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
             width, height = picture.size
             if kind == "WEBP":
-                # Its decoder holds four copies at once, and no camera makes WebP.
-                max_pixels = min(max_pixels, CLEAN_IMAGE_PIXELS_LIMIT)
+                max_pixels = min(max_pixels, WEBP_PIXELS_LIMIT)
             _check_size(width, height, max_pixels)
             is_huge = width * height > CLEAN_IMAGE_PIXELS_LIMIT
             if is_huge:
