@@ -1,13 +1,17 @@
 """The front server: one plain address, `http://127.0.0.1:8787`, before the emulator's HTTP API.
 
 The emulator serves the API below a long path of its own; this forwards every request there and
-every answer back as they are: method, path, query, headers, body, status.
+every response back as they are: method, path, query, headers, body, status. It adds CORS headers
+where the emulator leaves them out (its own 401 and 404); API Gateway puts them on every response:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
 
 import http.client
 import time
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread, local
+from typing import Any
 
 from local.settings import HOST
 
@@ -26,7 +30,9 @@ class FrontServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, emulator_port: int, api_id: str) -> None:
+    def __init__(self, port: int, emulator_port: int, api_id: str, cors: Mapping[str, Any]) -> None:
+        """``cors`` is the API's CorsConfiguration."""
+        self.cors = cors
         self.emulator_port = emulator_port
         self.prefix = f"/_aws/execute-api/{api_id}/$default"
         self.upstream = local()
@@ -112,6 +118,8 @@ class Forwarder(BaseHTTPRequestHandler):
         for name, value in answer.getheaders():
             if name.lower() not in HOP_BY_HOP | {"transfer-encoding"}:
                 self.send_header(name, value)
+        if answer.headers.get("Access-Control-Allow-Origin") is None:
+            self.send_cors()
         bodiless = self.command == "HEAD" or answer.status in (204, 304)
         if answer.headers.get("Content-Length") is None and not bodiless:
             # Of unknown length: the end of the connection is the end of the body.
@@ -132,10 +140,16 @@ class Forwarder(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
+        self.send_cors()
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
         self.close_connection = True
+
+    def send_cors(self) -> None:
+        """The headers with which a page of an allowed origin may read the response."""
+        for name, value in cors_headers(self.server.cors, self.headers.get("Origin")):
+            self.send_header(name, value)
 
     def finish(self) -> None:
         try:
@@ -148,3 +162,16 @@ class Forwarder(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: the functions log what was asked."""
+
+
+def cors_headers(cors: Mapping[str, Any], origin: str | None) -> Sequence[tuple[str, str]]:
+    """What a response to this origin carries; nothing for a request that is not a page's."""
+    allowed = cors.get("AllowOrigins", ())
+    if origin is None or not {"*", origin} & set(allowed):
+        return ()
+    headers = [("Access-Control-Allow-Origin", "*" if "*" in allowed else origin)]
+    if "*" not in allowed:
+        headers.append(("Vary", "Origin"))
+    if exposed := cors.get("ExposeHeaders"):
+        headers.append(("Access-Control-Expose-Headers", ",".join(exposed)))
+    return headers

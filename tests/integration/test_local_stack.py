@@ -287,6 +287,16 @@ def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
     assert {"authorization", "idempotency-key", "if-match"} <= set(allowed)
 
 
+@pytest.mark.parametrize("path", ["/api/jobs", "/api/nothing-here"], ids=["401", "404"])
+def test_a_page_can_read_what_the_gateway_refuses(stack: LocalStack, path: str) -> None:
+    page = {"Origin": "http://localhost:5173"}
+
+    answer = WEB.get(f"{stack.api_url}{path}", headers=page)
+
+    assert answer.status_code in (401, 404)
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
 # --- With stub functions: what reaches them, and what survives --------------------------------
 
 
