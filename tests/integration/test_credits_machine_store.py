@@ -136,7 +136,7 @@ class StoredHistory:
 
         balance = send()
 
-        self.plain.buy(credits, self.now)
+        self.plain.receive(BOUGHT, credits, self.now)
         self.repeatable(send, balance)
 
     def pay(self) -> None:
@@ -158,7 +158,7 @@ class StoredHistory:
         commit([payments_store.create_write(purchase, call.operation)])
         self.paid[name] = Paid(credits)
         self.reconcile(name)
-        self.plain.buy(credits, self.now)
+        self.plain.receive(BOUGHT, credits, self.now)
 
     def refund(self) -> None:
         names = sorted(name for name, paid in self.paid.items() if paid.left)

@@ -936,6 +936,8 @@ def _perform_all(run: _Run, faults: Sequence[Fault]) -> Iterator[tuple[Point | N
 
 def _arranged(stage: Stage, scenario: Scenario) -> tuple[Snapshot, dict[str, Any]]:
     """An empty world, as the scenario wants it."""
+    # A process reads its secret once: only a request to a new process makes this call.
+    assert stage.world.app.signing_secret.value
     scene = Scene(stage.world, Wire(stage.world))
     stage.restore(stage.empty())
     scenario.arrange(scene)

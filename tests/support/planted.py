@@ -52,6 +52,7 @@ from darkroom.usecases import (
     quote_job,
     resolve_purchase,
     run_task,
+    settle_hold,
     settle_purchase,
     submit_job,
     sweep_due,
@@ -343,7 +344,7 @@ def refund_of_everything(plant: Plant) -> None:
         plant.acts(charged != used)
         return real(wallet, hold, charged, *args, **kwargs)
 
-    plant.replace(advance_job.model, "settle", settle)
+    plant.replace(settle_hold.model, "settle", settle)
 
 
 def blind_resubmit(plant: Plant) -> None:

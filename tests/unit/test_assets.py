@@ -36,6 +36,7 @@ def uploading(account_id: str = "alice", asset_id: str = "ast_01KAH3T5B1C3D5E7F9
 def uploaded(asset: Asset, now: datetime = NOW) -> Asset:
     prefix = f"clean/{asset.account_id}/{asset.asset_id}"
     finding = Finding(
+        kind="image",
         mime_type="image/png",
         size_bytes=100,
         width=640,

@@ -91,7 +91,6 @@ def test_what_a_provider_says_is_kept_with_what_it_cost(
 
     monkeypatch.setattr(PaperCloud, "submit", refuse)
     monkeypatch.setattr(world, "app", world.app)
-    monkeypatch.setattr(world, "_http", world._http)
     monkeypatch.setattr(world, "settings", world.settings)
     world.use_cloud()
     job_id = confirm(world, user, mode="quick").body["jobId"]

@@ -478,7 +478,7 @@ def test_one_broken_asset_does_not_stop_the_sweep(
     done = sweep_uploads(world.app, lambda item, error: reported.append(item))
 
     assert (done["error"], done["expired"]) == (1, 1)
-    assert reported == [first.asset_id]
+    assert reported == [f"alice+1 {first.asset_id}"]
     assert second.asset()["errorCode"] == "UPLOAD_EXPIRED"
 
 
@@ -600,7 +600,7 @@ def test_the_content_decides_between_sound_and_video(
     assert (asset["status"], asset["kind"]) == ("uploaded", kind)
     assert asset["mimeType"] == f"{kind}/mp4"
     listed = {
-        name: world.call("GET", f"/api/assets?kind={name}", user="al ice+1").body["items"]
+        name: world.call("GET", f"/api/assets?kind={name}", user="alice+1").body["items"]
         for name in ("audio", "video")
     }
     assert {name for name, items in listed.items() if items} == {kind}
@@ -622,7 +622,7 @@ def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> N
 
     handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="al ice+1").body
+    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
     assert (answer["status"], answer["mimeType"]) == ("uploaded", "audio/aac")
     link = parse_qs(urlsplit(answer["downloadUrl"]).query)
     assert link["response-content-type"] == ["audio/mp4"]

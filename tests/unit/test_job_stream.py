@@ -690,7 +690,7 @@ def test_the_change_key_grows_with_time_and_with_each_change_of_a_millisecond() 
 
 
 def test_a_job_of_the_version_before_enters_with_its_next_change(world: World) -> None:
-    job = store_job(world, 1)
+    job = store_job(world, 1, credits=0)
     table = world.settings.tables["jobs"]
     world.client("dynamodb").update_item(
         TableName=table,

@@ -65,8 +65,7 @@ def upload(world: World, user: str) -> str:
 
 def rotate_secret(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     app = replace(world.app, signing_secret=_OtherSecret())
-    # What is put back at the end: use_gateway replaces both.
-    monkeypatch.setattr(world, "_http", world._http)
+    # What is put back at the end: use_gateway replaces it.
     monkeypatch.setattr(world, "app", app)
     world.use_gateway(None)
 

@@ -136,7 +136,7 @@ def test_a_missing_role_is_told_with_its_place(world: World, user: str) -> None:
     answer = create(world, user, "portraits", portraits(photo, roles=["self", "groom"]))
 
     assert (answer.status, answer.body["code"]) == (400, "REFERENCE_PHOTO_MISSING")
-    assert [field["path"] for field in answer.body["fields"]] == ["roles.1"]
+    assert [field["path"] for field in answer.body["fields"]] == ["inputs.roles.1"]
 
 
 def test_another_accounts_photo_is_not_there(world: World, user: str) -> None:
@@ -237,5 +237,5 @@ def test_a_picture_has_nothing_to_caption(world: World, user: str) -> None:
     answer = create(world, user, "captions", captions(a_photo(world, user)))
     unknown = create(world, user, "captions", captions(derived_id("ast", "nobody")))
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "assetIds.0")
+    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "inputs.assetIds.0")
     assert unknown.status == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -78,8 +79,20 @@ def answer_once(
         _quietly(lambda: commit_one(store.forget_write(key, turn)))
         raise
     answer = Answer(status, _text(content))
-    _quietly(lambda: commit_one(store.answer_write(key, hashed, turn, answer, app.clock.now())))
+    _remember(key, hashed, turn, answer, app.clock.now())
     return JsonAnswer(content, status_code=status)
+
+
+def _remember(key: str, hashed: str, turn: str, answer: Answer, now: datetime) -> None:
+    """Keep the response for repeats. If that fails, the key is given back, so that a repeat does
+    not wait for the lock but meets its own work."""
+    try:
+        commit_one(store.answer_write(key, hashed, turn, answer, now))
+    except Conflict:
+        return
+    except Exception:
+        logger.exception("idempotency_record_lost")
+        _quietly(lambda: commit_one(store.forget_write(key, turn)))
 
 
 def _replayed(answer: Answer) -> JSONResponse:

@@ -14,10 +14,6 @@ from darkroom.db.raw import find_raw
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.problems import problem
 
-MONEY_LAWS = frozenset({"L1", "L2", "L3", "L5", "L7"})
-"""The laws that say what an account may spend. A missing output (L6) or an item that cannot be read
-(L8) does not put its credits in doubt, nor does a purchase record (L4)."""
-
 
 def freeze_account(app: App, *, account_id: str, reason: str) -> None:
     """From now on spending is refused with ACCOUNT_FROZEN. What runs may end and is settled;
@@ -38,7 +34,7 @@ def freeze_broken_accounts(app: App, breaches: Iterable[Breach]) -> int:
     """
     laws: dict[str, set[str]] = defaultdict(set)
     for breach in breaches:
-        if breach.law in MONEY_LAWS and breach.account_id:
+        if breach.is_money_in_doubt and breach.account_id:
             laws[breach.account_id].add(breach.law)
     frozen = 0
     for account_id, broken in sorted(laws.items()):

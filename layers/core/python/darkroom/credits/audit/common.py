@@ -11,6 +11,9 @@ ENTRY_TIME_TOLERANCE = timedelta(minutes=5)
 wait between reading its clock and its commit. The order of versions is exact, times are not."""
 EXPIRY_TOLERANCE = timedelta(hours=1)
 """The sweeper comes every minute; a grant that is due for longer was not swept."""
+MONEY_LAWS = frozenset({"L1", "L2", "L3", "L5", "L7"})
+"""The laws that say what an account may spend. A missing output (L6) or an item that cannot be read
+(L8) does not put its credits in doubt, nor does a purchase record (L4)."""
 LIVE_GRANTS_LIMIT = 50
 ORIGINS_LIMIT = 20
 SIGNUP_BONUS = 5
@@ -19,8 +22,17 @@ PURCHASE_PRIORITY = 50
 GRACE = timedelta(hours=24)
 
 
-def breach(books: Books, law: str, message: str, entry: EntryFacts | None = None) -> Breach:
+def breach(
+    books: Books,
+    law: str,
+    message: str,
+    entry: EntryFacts | None = None,
+    *,
+    is_money_in_doubt: bool | None = None,
+) -> Breach:
+    """``is_money_in_doubt``: by default what the law is about decides."""
     return Breach(
+        is_money_in_doubt=law in MONEY_LAWS if is_money_in_doubt is None else is_money_in_doubt,
         law=law,
         account_id=books.account_id,
         message=message,

@@ -172,3 +172,5 @@ class Breach:
     account_id: str
     message: str
     entry_id: str | None = None
+    is_money_in_doubt: bool = False
+    """Whether the account should not spend until an operator has looked at it."""
