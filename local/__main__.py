@@ -85,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     rebuild = commands.add_parser(
         "rebuild-wallet", parents=[common], help="derive a wallet from its ledger again"
     )
-    rebuild.add_argument("--account", required=True)
+    rebuild.add_argument("--account", type=account, required=True)
     arguments = parser.parse_args()
     arguments.state = arguments.state or ROOT / ".darkroom" / arguments.name
     return arguments
@@ -101,6 +101,12 @@ def port(text: str) -> int:
 def user(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("name one: make token USER=alice")
+    return text
+
+
+def account(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("name one: make rebuild-wallet ACCOUNT=…")
     return text
 
 

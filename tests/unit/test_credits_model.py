@@ -368,6 +368,17 @@ def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
     assert (gone.wallet.balance, gone.wallet.grants) == (0, ())
 
 
+def test_the_name_of_a_grace_does_not_grow_however_often_it_is_given() -> None:
+    wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
+    now = START
+    for number in range(40):
+        reserved, hold = reserve(wallet, 2, f"job_{number:02}", now)
+        now += 2 * DAY
+        wallet = settle(reserved.wallet, hold, 0, f"job_{number:02}", now).wallet
+
+    assert remaining(wallet) == {"g~job_39": 2}
+
+
 def test_two_jobs_that_return_the_same_expired_grant_get_grace_each() -> None:
     wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
     one, one_hold = reserve(wallet, 1, "one", START)

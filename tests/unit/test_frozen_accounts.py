@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from darkroom.credits import store
 from darkroom.db import commit
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.freeze_account import freeze_account
@@ -159,6 +161,64 @@ def test_a_damaged_or_missing_wallet_is_rebuilt(world: World, user: str) -> None
     assert audit_accounts(world.app, user).breaches == ()
 
 
+def test_a_damaged_wallet_can_be_seen_frozen_and_thawed_and_hides_no_history(
+    world: World, user: str
+) -> None:
+    job_id = confirm(world, user).body["jobId"]
+    finish(world, job_id)
+    world.client("dynamodb").update_item(
+        TableName=world.settings.tables["wallets"],
+        Key={"accountId": {"S": user}},
+        UpdateExpression="SET balance = :odd",
+        ExpressionAttributeValues={":odd": {"S": "three"}},
+    )
+
+    frozen = patch(world, user, {"frozen": True, "reason": "Damaged"})
+    thawed = patch(world, user, {"frozen": False})
+    history = world.call("GET", "/api/generations", user=user)
+
+    assert (frozen.status, frozen.body["isDamaged"], frozen.body["frozen"]) == (200, True, True)
+    assert (thawed.status, thawed.body["frozen"]) == (200, False)
+    assert (history.status, history.body["remainingCredits"]) == (200, 0)
+    for answer in (
+        world.call("GET", "/api/credits", user=user),
+        confirm(world, user, key="more"),
+        buy(world, 5, user),
+    ):
+        assert (answer.status, answer.body["code"]) == (409, "ACCOUNT_FROZEN")
+    assert rebuild(world, user).body["balance"] == 3
+    assert confirm(world, user, key="again").status == 202
+
+
+def test_a_change_of_an_account_is_made_whole_or_not_at_all(world: World, user: str) -> None:
+    refused = patch(world, user, {"plan": "basic", "frozen": True})
+    nothing = patch(world, user, {"reason": "because"})
+
+    assert (refused.status, nothing.status) == (400, 400)
+    assert world.call(
+        "GET", f"/api/admin/accounts/{user}", user="root", groups="admin"
+    ).body["plan"] == "free"  # fmt: skip
+
+
+def test_a_grant_whose_expiry_no_entry_tells_keeps_that_of_the_wallet(
+    world: World, user: str
+) -> None:
+    """Entries of the version before did not record it."""
+    body = {"amount": 4, "reason": "x", "expiresAt": to_iso(world.clock.now() + timedelta(days=9))}
+    path = f"/api/admin/accounts/{user}/credits"
+    answer = world.call("POST", path, body, user="root", groups="admin", key=f"{user} gift")
+    world.client("dynamodb").update_item(
+        TableName=world.settings.tables["ledger"],
+        Key={"accountId": {"S": user}, "cause": {"S": answer.body["transaction"]["id"]}},
+        UpdateExpression="SET sv = :one REMOVE expiresAt",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+    good = store.find_wallet(user)
+
+    assert rebuild(world, user).status == 200
+    assert store.find_wallet(user) == good
+
+
 def test_only_operators_rebuild_and_only_what_has_a_ledger(world: World, user: str) -> None:
     assert rebuild(world, user, groups="").status == 403
     assert rebuild(world, "stranger").status == 404
@@ -179,4 +239,9 @@ def test_the_daily_audit_freezes_what_it_finds_broken(world: World) -> None:
     assert found[1] is not None and found[1].frozen is None
     assert done["frozen"] >= 1
     assert again["frozen"] == 0
+    # What an operator has accepted is not frozen again; what breaks since is.
+    assert patch(world, broken, {"frozen": False}).status == 200
+    assert handle_schedule(world.app)["frozen"] == 0
+    set_held(world, broken, 4)
+    assert handle_schedule(world.app)["frozen"] == 1
     assert confirm(world, broken).body["code"] == "ACCOUNT_FROZEN"

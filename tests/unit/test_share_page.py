@@ -77,7 +77,8 @@ def test_a_link_opens_a_page_with_a_player_pictures_and_downloads(world: World, 
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
     assert len(page.all("video")) == 4 and len(page.all("img")) == 3
     assert len([link for link in page.links if link.endswith("?download=true")]) == 7
-    base = f"https://shared.example/s/{token}"
+    # Relative: the page may be served through a proxy of another name.
+    base = f"/s/{token}"
     assert {link.partition("?")[0] for link in page.links} == {f"{base}/{n}" for n in range(1, 8)}
     assert page.meta["og:url"] == base
     assert page.meta["og:video"].startswith(base) and page.meta["og:image"].startswith(base)

@@ -358,6 +358,11 @@ def owner_tag(secret: bytes, account_id: str) -> str:
     return digest.hexdigest()[:_TAG_CHARS]
 
 
+def is_owner_tag(owner: str) -> bool:
+    """Whether a part of a key has the form of a tag, and not of an account's own id."""
+    return len(owner) == _TAG_CHARS and set(owner) <= set("0123456789abcdef")
+
+
 def quarantine_key(lane: str, owner: str, asset_id: str) -> str:
     return f"quarantine/{lane}/{owner}/{asset_id}"
 

@@ -311,7 +311,21 @@ class PatchAccountRequest(Request):
 
     plan: Identifier | None = None
     frozen: bool | None = None
-    reason: Annotated[str, StringConstraints(max_length=REASON_LIMIT_CHARS)] | None = None
+    reason: (
+        Annotated[
+            str,
+            StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_LIMIT_CHARS),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _changes_something_and_says_why(self) -> PatchAccountRequest:
+        if self.plan is None and self.frozen is None:
+            raise ValueError("plan or frozen is required")
+        if self.frozen and self.reason is None:
+            raise ValueError("reason is required with frozen")
+        return self
 
 
 class RebuiltAnswer(Answer):
@@ -333,6 +347,8 @@ class AccountAnswer(Answer):
     version: int
     frozen: bool
     frozen_reason: str | None
+    is_damaged: bool | None = None
+    """The wallet cannot be read: rebuild it from its ledger."""
 
 
 class RedriveRequest(Request):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from urllib.parse import urlsplit
 
 from darkroom.api.share_style import STYLE
 from darkroom.views.shares import SharedFile
@@ -53,7 +54,9 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class SharePage:
-    """What the page shows. ``address`` is its own: absolute, without a slash at its end."""
+    """What the page shows. ``address`` is its public one, for the tags that other sites read:
+    absolute, without a slash at its end. Links in the page are relative to the host that serves it,
+    which may be a proxy of another name."""
 
     address: str
     title: str
@@ -65,6 +68,9 @@ class SharePage:
         return _WORDS[self.language][name]
 
     def link(self, file: SharedFile) -> str:
+        return f"{urlsplit(self.address).path}/{file.number}"
+
+    def public_link(self, file: SharedFile) -> str:
         return f"{self.address}/{file.number}"
 
     def name(self, file: SharedFile) -> str:
@@ -135,9 +141,9 @@ def _meta(page: SharePage, hero: SharedFile | None) -> str:
     ]
     poster = hero if hero is not None and hero.kind == "image" else _poster(page, hero)
     if poster is not None:
-        facts += [("og:image", page.link(poster)), *_size("og:image", poster)]
+        facts += [("og:image", page.public_link(poster)), *_size("og:image", poster)]
     if hero is not None and is_film:
-        facts += [("og:video", page.link(hero)), ("og:video:type", hero.mime_type)]
+        facts += [("og:video", page.public_link(hero)), ("og:video:type", hero.mime_type)]
         facts += _size("og:video", hero)
     tags = "".join(f'<meta property="{n}" content="{escape(str(v))}">' for n, v in facts)
     card = "summary_large_image" if poster is not None else "summary"

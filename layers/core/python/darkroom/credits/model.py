@@ -80,6 +80,8 @@ class Wallet:
     """Credits that a reversal could not take back; blocks holds until it is paid."""
     frozen: str | None = None
     """Why nothing may be spent while the books are checked; None in normal life."""
+    accepted: str | None = None
+    """What an operator accepted when the wallet was thawed (opaque here)."""
 
 
 @dataclass(frozen=True)
@@ -603,7 +605,8 @@ def _with_grace(
         if grace is None:
             grace = replace(
                 piece,
-                grant_id=f"{piece.grant_id}~{job_id}",
+                # After the first grant of a line of graces, so that the name does not grow.
+                grant_id=f"{piece.grant_id.partition('~')[0]}~{job_id}",
                 source="refund",
                 remaining=0,
                 created_at=now,

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
 from darkroom.db import snapshot
+from darkroom.db.damage import report_unreadable
 from darkroom.db.due import Due
-from darkroom.db.items import BaseItem
+from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
 from darkroom.kernel.ids import is_key_text
-from darkroom.kernel.limits import DUE_PAGE_LIMIT
+from darkroom.kernel.limits import DUE_PAGE_LIMIT, TRANSACTION_ITEMS_LIMIT
 
 EXPIRY_SHARD = "s0"
 
@@ -36,7 +38,7 @@ class Expiring(GlobalSecondaryIndex):
     next_expiry_at = NumberAttribute(range_key=True, attr_name="nextExpiryAt")
 
 
-class WalletItem(BaseItem):
+class WalletItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -47,6 +49,8 @@ class WalletItem(BaseItem):
     debt = NumberAttribute(null=True)
     frozen = UnicodeAttribute(null=True)
     """The reason why nothing may be spent; absent in normal life."""
+    accepted = UnicodeAttribute(null=True)
+    """Digest of the breaches that an operator accepted by thawing the wallet."""
     next_expiry_at = NumberAttribute(null=True, attr_name="nextExpiryAt")
     """Unix seconds at which the next grant expires; the wallet is then found by ``expiring``."""
     due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
@@ -113,12 +117,15 @@ def find_entry(account_id: str, cause: str) -> Entry | None:
 
 
 def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
-    """Those of the causes that the ledger has, in one consistent read."""
+    """Those of the causes that the ledger has, read consistently."""
     wanted = sorted(causes)
-    if not wanted:
-        return set()
-    found = snapshot([(LedgerItem, account_id, cause) for cause in wanted])
-    return {cause for cause, item in zip(wanted, found, strict=True) if item is not None}
+    found: set[str] = set()
+    # A cause never goes away, so the parts need not be of one moment.
+    for start in range(0, len(wanted), TRANSACTION_ITEMS_LIMIT):
+        part = wanted[start : start + TRANSACTION_ITEMS_LIMIT]
+        items = snapshot([(LedgerItem, account_id, cause) for cause in part])
+        found |= {cause for cause, item in zip(part, items, strict=True) if item is not None}
+    return found
 
 
 def list_entries(
@@ -229,6 +236,7 @@ def _wallet_item(wallet: Wallet, operation: str) -> WalletItem:
         version=wallet.version,
         debt=wallet.debt or None,
         frozen=wallet.frozen,
+        accepted=wallet.accepted,
         next_expiry_at=expiry,
         due_shard=EXPIRY_SHARD if expiry is not None else None,
         grants=json.dumps([grant_to_dict(g) for g in wallet.grants], separators=(",", ":")),
@@ -242,16 +250,26 @@ def _is_as_frozen_as(before: Wallet) -> Condition:
     return WalletItem.frozen == before.frozen
 
 
-def freeze_write(account_id: str, reason: str | None, operation: str) -> Write:
-    """From now on nothing may be spent, for this reason; None ends it."""
+def freeze_write(account_id: str, reason: str, operation: str) -> Write:
+    """From now on nothing may be spent, for this reason."""
+    return _freezing_write(account_id, [WalletItem.frozen.set(reason)], operation)
 
+
+def thaw_write(account_id: str, accepted: str | None, operation: str) -> Write:
+    """Spending goes on, although the audit may still find what is accepted."""
+    accept: Action = WalletItem.accepted.remove()
+    if accepted is not None:
+        accept = WalletItem.accepted.set(accepted)
+    return _freezing_write(account_id, [WalletItem.frozen.remove(), accept], operation)
+
+
+def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) -> Write:
     def refused(stored: RawItem | None) -> DarkroomError:
         return NotFound("no such account")
 
-    action = WalletItem.frozen.remove() if reason is None else WalletItem.frozen.set(reason)
     return update(
         WalletItem(account_id),
-        [action],
+        actions,
         condition=WalletItem.account_id.exists(),
         refused=refused,
         operation=operation,
@@ -269,10 +287,20 @@ def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Wri
         return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
     # A damaged wallet may have no readable version; every change of it stamps its operation.
     stamp = before.get("op", {}).get("S")
-    condition = WalletItem.operation.does_not_exist()
-    if stamp is not None:
-        condition = WalletItem.operation == stamp
-    return put(item, condition=condition & WalletItem.account_id.exists(), refused=refused)
+    condition = WalletItem.account_id.exists()
+    if stamp is None:
+        condition &= WalletItem.operation.does_not_exist()
+    else:
+        condition &= WalletItem.operation == stamp
+    # Several changes of one request have one stamp.
+    if "N" in (version := before.get("version", {})):
+        condition &= WalletItem.version == int(version["N"])
+    return put(item, condition=condition, refused=refused)
+
+
+def accepted_breaches(raw: RawItem | None) -> str | None:
+    """The digest of what an operator accepted; None if nothing."""
+    return (raw or {}).get("accepted", {}).get("S")
 
 
 def frozen_reason(raw: RawItem | None) -> str | None:
@@ -306,6 +334,22 @@ def list_accounts(*, after: str | None, limit: int) -> list[str]:
 
 
 def to_wallet(item: WalletItem) -> Wallet:
+    """The stored wallet.
+
+    Raises:
+        Conflict: ACCOUNT_FROZEN; it is damaged. Nothing may be spent from a number that is only
+            half read: an operator rebuilds it from its ledger.
+    """
+    try:
+        if item.unreadable:
+            raise ValueError("another type than declared")
+        return _to_wallet(item)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        report_unreadable(item.account_id, "wallet", item.unreadable or ("wallet",))
+        raise Conflict("the wallet is damaged", code="ACCOUNT_FROZEN") from error
+
+
+def _to_wallet(item: WalletItem) -> Wallet:
     return Wallet(
         account_id=item.account_id,
         balance=_whole(item.balance),
@@ -314,6 +358,7 @@ def to_wallet(item: WalletItem) -> Wallet:
         grants=tuple(grant_from_dict(grant) for grant in json.loads(item.grants)),
         debt=_whole(item.debt or 0),
         frozen=item.frozen,
+        accepted=item.accepted,
     )
 
 

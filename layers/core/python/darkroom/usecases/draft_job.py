@@ -103,6 +103,12 @@ def _check_at(app: App) -> datetime:
     return app.clock.now() + timedelta(seconds=PROJECTION_CHECK_SECONDS)
 
 
+def _names_other_files(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """A file that was deleted since does not keep the rest of a draft from being changed."""
+    same_files = recipe.material_ids(before) == recipe.material_ids(after)
+    return not same_files or before.get("albumId") != after.get("albumId")
+
+
 def find_draft(account_id: str, job_id: str) -> Job:
     """The account's draft.
 
@@ -142,7 +148,8 @@ def patch_draft(
         changes = patch(recipe)
         check_hooks(app, changes)
         inputs = recipe.patch(draft.inputs, changes)
-        check_drafted(call.account_id, recipe, inputs)
+        if _names_other_files(recipe, draft.inputs, inputs):
+            check_drafted(call.account_id, recipe, inputs)
         changed = replace(
             draft,
             inputs=inputs,

@@ -5,12 +5,12 @@ The ledger is the truth: its entries are immutable. The wallet is only their sum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darkroom.bootstrap import App
 from darkroom.credits import model, store
 from darkroom.credits.audit import replay as replaying
-from darkroom.credits.audit.facts import Books
+from darkroom.credits.audit.facts import Books, GrantFacts
 from darkroom.credits.model import Grant, Wallet
 from darkroom.credits.store import WalletItem
 from darkroom.db import commit
@@ -54,12 +54,16 @@ def _rebuild(app: App, account_id: str) -> Wallet:
     books, _ = read_books(raw)
     if len(books.entries) < len(raw.entries):
         raise Conflict("some entries cannot be read", code="LEDGER_UNSOUND")
-    wallet = _derived(books, frozen=store.frozen_reason(before))
+    wallet = replace(
+        _derived(books),
+        frozen=store.frozen_reason(before),
+        accepted=store.accepted_breaches(before),
+    )
     commit([store.rebuild_write(wallet, before, app.ids.token())])
     return wallet
 
 
-def _derived(books: Books, *, frozen: str | None) -> Wallet:
+def _derived(books: Books) -> Wallet:
     """The wallet that the entries make.
 
     Raises:
@@ -78,7 +82,6 @@ def _derived(books: Books, *, frozen: str | None) -> Wallet:
         debt=sum(entry.debt_change for entry in books.entries),
         version=max(len(versions), *versions),
         grants=tuple(sorted(grants, key=Grant.spending_order)),
-        frozen=frozen,
     )
     remaining = [grant.remaining for grant in grants]
     is_sound = sum(remaining) == wallet.balance and min(remaining, default=1) > 0
@@ -92,15 +95,28 @@ def _grant(found: replaying.Grant, books: Books) -> Grant:
     created_at = found.created_at or min(moments, default=None)
     if created_at is None:
         raise Conflict("no entry says when", code="LEDGER_UNSOUND")
+    expires_at, merged = found.expires_at, found.merged
+    if not found.is_expiry_known or merged is None:
+        # Entries of the version before do not say it; the damaged wallet may.
+        stored = _stored_grant(found.grant_id, books)
+        if stored is None:
+            raise Conflict("no entry says when a grant expires", code="LEDGER_UNSOUND")
+        expires_at = expires_at if found.is_expiry_known else stored.expires_at
+        merged = stored.merged if merged is None else merged
     return Grant(
         grant_id=found.grant_id,
         source=found.source,
         remaining=found.remaining,
         priority=found.priority,
         created_at=created_at,
-        expires_at=found.expires_at,
-        merged=found.merged or {},
+        expires_at=expires_at,
+        merged=merged,
     )
+
+
+def _stored_grant(grant_id: str, books: Books) -> GrantFacts | None:
+    grants = (books.wallet.grants if books.wallet else None) or ()
+    return next((grant for grant in grants if grant.grant_id == grant_id), None)
 
 
 def _open_holds(books: Books) -> list[str]:

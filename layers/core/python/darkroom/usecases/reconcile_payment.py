@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from aws_lambda_powertools import Logger
+
 from darkroom.bootstrap import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
@@ -43,6 +45,7 @@ from darkroom.usecases.expire_grants import expire_due_first
 from darkroom.usecases.open_account import ensure_wallet
 from darkroom.usecases.racing import until_won
 
+logger = Logger()
 _UNPAID = (PurchaseStatus.PENDING, PurchaseStatus.FAILED)
 Found = tuple[Purchase, str | None]
 """A purchase and the operation that created it."""
@@ -118,6 +121,10 @@ def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState
         return gateway.read_payment(session_id=session_id, payment_id=payment_id)
     except PaymentUnreadable:
         if purchase.status is PurchaseStatus.PENDING and is_given_up(purchase, app.clock.now()):
+            return None
+        if purchase.status is PurchaseStatus.SETTLED:
+            # Paid with a key that was replaced since: this one will never read it.
+            logger.warning("payment_unreadable", purchase_id=purchase.purchase_id)
             return None
         raise
 

@@ -7,8 +7,9 @@ from typing import Any
 from darkroom.bootstrap import App
 from darkroom.credits import model, pricing, store
 from darkroom.credits.model import Entry, Wallet
+from darkroom.db.raw import find_raw
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.errors import NotFound
+from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.plans.store import find_plan
 from darkroom.usecases.open_account import ensure_wallet
 
@@ -33,18 +34,26 @@ def get_account(account_id: str) -> dict[str, Any]:
     Raises:
         NotFound: the account has never been seen.
     """
-    wallet = store.find_wallet(account_id)
-    if wallet is None:
+    raw = find_raw(store.WalletItem, account_id)
+    if raw is None:
         raise NotFound("no such account")
-    return {
+    reason = store.frozen_reason(raw)
+    shape = {
         "accountId": account_id,
         "plan": find_plan(account_id),
+        "frozen": reason is not None,
+        "frozenReason": reason,
+    }
+    try:
+        wallet = store.find_wallet(account_id) or Wallet(account_id=account_id)
+    except Conflict:
+        return {**shape, "isDamaged": True, "balance": 0, "held": 0, "debt": 0, "version": 0}
+    return {
+        **shape,
         "balance": wallet.balance,
         "held": wallet.held,
         "debt": wallet.debt,
         "version": wallet.version,
-        "frozen": wallet.frozen is not None,
-        "frozenReason": wallet.frozen,
     }
 
 

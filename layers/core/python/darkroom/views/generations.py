@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from darkroom.bootstrap import App
@@ -13,6 +14,7 @@ from darkroom.jobs.list_store import list_tasks
 from darkroom.jobs.listing import Filters
 from darkroom.jobs.model import Job, Task
 from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.open_account import ensure_wallet
@@ -62,8 +64,11 @@ def _begun(job: Job) -> Sequence[Task]:
 
 
 def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    wallet = model.spendable(ensure_wallet(app, account_id), app.clock.now())
-    return {"items": items, "remainingCredits": wallet.balance}
+    remaining = 0  # Of a damaged wallet nothing can be spent; the history is shown all the same.
+    with suppress(Conflict):
+        wallet = ensure_wallet(app, account_id)
+        remaining = model.spendable(wallet, app.clock.now()).balance
+    return {"items": items, "remainingCredits": remaining}
 
 
 def _generation(

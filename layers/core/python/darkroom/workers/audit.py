@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.freeze_account import freeze_broken_accounts
+from darkroom.credits.audit import Breach
+from darkroom.usecases.audit_accounts import iter_audits
+from darkroom.usecases.freeze_account import freeze_if_broken
 from darkroom.workers.edge import logger, metrics
 
 LOGGED_BREACHES_LIMIT = 100
@@ -19,22 +21,25 @@ def handle_schedule(app: App) -> dict[str, Any]:
 
     An account whose credits are in doubt is frozen: an operator mends its books and thaws it.
     """
-    report = audit_accounts(app)
-    frozen = freeze_broken_accounts(app, report.breaches)
-    for breach in report.breaches[:LOGGED_BREACHES_LIMIT]:
-        logger.error(
-            "ledger_breach",
-            law=breach.law,
-            account_id=breach.account_id,
-            entry_id=breach.entry_id,
-            detail=breach.message,
-        )
-    metrics.add_metric(name="AuditBreaches", unit=MetricUnit.Count, value=len(report.breaches))
-    done = {
-        "accounts": report.accounts_checked,
-        "entries": report.entries_checked,
-        "breaches": len(report.breaches),
-        "frozen": frozen,
-    }
-    logger.info("audit", extra={"done": done})
-    return done
+    done: Counter[str] = Counter(accounts=0, entries=0, breaches=0, frozen=0)
+    for audited in iter_audits(app):
+        room = LOGGED_BREACHES_LIMIT - done["breaches"]
+        for breach in audited.breaches[: max(0, room)]:
+            _log(breach)
+        done["accounts"] += bool(audited.account_id)
+        done["entries"] += audited.entries_checked
+        done["breaches"] += len(audited.breaches)
+        done["frozen"] += freeze_if_broken(app, audited)
+    metrics.add_metric(name="AuditBreaches", unit=MetricUnit.Count, value=done["breaches"])
+    logger.info("audit", extra={"done": dict(done)})
+    return dict(done)
+
+
+def _log(breach: Breach) -> None:
+    logger.error(
+        "ledger_breach",
+        law=breach.law,
+        account_id=breach.account_id,
+        entry_id=breach.entry_id,
+        detail=breach.message,
+    )

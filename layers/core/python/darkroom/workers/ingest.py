@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.adapters.storage import IMAGE_LANE, LANES, quarantine_key
+from darkroom.adapters.storage import IMAGE_LANE, LANES, is_owner_tag, quarantine_key
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
@@ -138,7 +138,12 @@ def _subject_of(key: str) -> Subject | None:
     made_here = lane in LANES and key == quarantine_key(lane, owner, asset_id)
     if not made_here or not owner or not is_id(asset_id, ASSET_PREFIX):
         return None
-    account_id = find_owner(owner) or owner
+    account_id = find_owner(owner)
+    if account_id is None and is_owner_tag(owner):
+        # A tag of ours whose record is gone: nothing may be deleted for that. The message goes to
+        # the dead letters, where an operator finds it.
+        raise LookupError(f"no account for the owner tag {owner}")
+    account_id = account_id or owner
     return Subject(lane=lane, account_id=account_id, asset_id=asset_id, owner=owner)
 
 

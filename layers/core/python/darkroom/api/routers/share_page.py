@@ -42,7 +42,7 @@ async def show_share(token: str, request: HttpRequest, app: CurrentApp) -> HTMLR
     except NotFound:
         return _page(app, render_missing(language), language, status=404)
     page = SharePage(
-        address=f"{str(request.base_url).rstrip('/')}/s/{token}",
+        address=f"{_public_base(app, request)}/s/{token}",
         title=share_title(family, language),
         made_at=family.job.finished_at or family.job.created_at,
         language=language,
@@ -59,6 +59,11 @@ async def show_shared_file(
     link = shared_link(app, find_shared(app, token), number, inline=not download)
     headers = {name: _HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")}
     return RedirectResponse(link, status_code=302, headers=headers)
+
+
+def _public_base(app: App, request: HttpRequest) -> str:
+    """Where shared links lead: the console's address, else the one that was called."""
+    return (app.settings.console_url or str(request.base_url)).rstrip("/")
 
 
 def _page(app: App, html: str, language: str, *, status: int = 200) -> HTMLResponse:

@@ -473,7 +473,7 @@ def _graces(entry: EntryFacts, late: Iterable[Grant]) -> list[Grant]:
         kind = piece.priority if entry.is_explicit else piece.grant_id
         grace = graces.get(kind) or replace(
             piece,
-            grant_id=f"{piece.grant_id}~{entry.reference_id}",
+            grant_id=f"{piece.grant_id.partition('~')[0]}~{entry.reference_id}",
             source="refund",
             remaining=0,
             created_at=entry.created_at if entry.is_explicit else piece.created_at,
