@@ -19,7 +19,7 @@ STAGE ?= dev
 # USER is the login name in most shells: only the one given to make names a user.
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests mostly wait for the local cloud, so they run side by side, a file to a process.
-JOBS ?= 2
+JOBS ?= 3
 OPENAPI := docs/openapi.json
 EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 
@@ -71,7 +71,7 @@ test: lint validate ## Lint, types, unit, contract and integration tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
-	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 unit: $(READY) ## Only the quick tests
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"

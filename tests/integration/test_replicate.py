@@ -24,6 +24,7 @@ from tests.integration.test_main_job import Frontend
 from tests.support.fal_stand_in import FalStandIn, content_of
 from tests.support.media_files import write_media
 from tests.support.replicate_stand_in import ReplicateStandIn
+from tests.support.stack import without_denials
 
 # Minutes; the same rules are held to by unit tests that run always.
 pytestmark = pytest.mark.slow
@@ -92,7 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 "CallbackBaseUrl": "https://api.example",
             }
 
-        with LocalStack(parameters=parameters) as stack:
+        with LocalStack(parameters=parameters) as stack, without_denials(stack):
             alice = Frontend(stack, "replicate-alice")
             yield Place(replicate, fal, alice, alice.upload(PHOTO), film)
 

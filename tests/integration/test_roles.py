@@ -187,3 +187,36 @@ def _cancel(alice: Client, job_id: str) -> None:
 def _bulk(alice: Client, method: str, verb: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = alice.call(method, f"/api/jobs/bulk{verb}", body)["results"]
     return results
+
+
+def test_operators_routes_and_the_audit_do_what_their_roles_allow(
+    stack: LocalStack, denials: Callable[[], list[str]]
+) -> None:
+    mallory, admin = Client(stack, "roles-frozen"), Client(stack, "roles-admin", role="admin")
+    mallory.call("GET", "/api/credits")
+    account = f"/api/admin/accounts/{stack.account_id('roles-frozen')}"
+
+    admin.call("POST", f"{account}/credits", {"amount": 7, "reason": "tests of roles"})
+    no_debt = admin.send("POST", f"{account}/debt", {"reason": "tests of roles"})
+    frozen = admin.call("PATCH", account, {"frozen": True, "reason": "tests of roles"})
+    rebuilt = admin.call("POST", f"{account}/rebuild-wallet")
+    thawed = admin.call("PATCH", account, {"frozen": False})
+    admin.call("GET", "/api/admin/purchases")
+    _damage_held(stack, "roles-frozen", 5)
+    stack.client("lambda").invoke(FunctionName=stack.functions["audit"])
+
+    assert (no_debt.status_code, no_debt.json()["code"]) == (409, "NO_DEBT")
+    assert (frozen["frozen"], thawed["frozen"], rebuilt["balance"]) == (True, False, 12)
+    assert admin.call("GET", account)["frozenReason"].startswith("audit: L1")
+    assert admin.call("POST", f"{account}/rebuild-wallet")["held"] == 0
+    assert admin.call("PATCH", account, {"frozen": False})["frozen"] is False
+    assert denials() == []
+
+
+def _damage_held(stack: LocalStack, user: str, held: int) -> None:
+    stack.client("dynamodb").update_item(
+        TableName=stack.outputs["WalletsTable"],
+        Key={"accountId": {"S": stack.account_id(user)}},
+        UpdateExpression="SET held = :held",
+        ExpressionAttributeValues={":held": {"N": str(held)}},
+    )

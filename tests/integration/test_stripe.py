@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from local.stack import LocalStack, RunningStack
+from tests.support.stack import without_denials
 from tests.support.stripe_stand_in import StripeStandIn
 
 RETURN_URL = "https://app.example/credits"
@@ -88,6 +89,7 @@ def till() -> Iterator[Till]:
 
         with (
             LocalStack(parameters=parameters) as stack,
+            without_denials(stack),
             httpx.Client(base_url=stack.api_url, timeout=30) as web,
         ):
             yield Till(stack, stripe, web)

@@ -5,6 +5,7 @@ The real one is shared by all integration tests, so each test uses accounts of i
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def handler(event, context):
 '''
 
 
+@contextmanager
+def without_denials(running: LocalStack) -> Iterator[None]:
+    """Fails at its end when a function has called something that its role does not allow."""
+    yield
+    assert running.emulator is not None
+    denials = running.emulator.denials()
+    assert denials == [], "\n".join(denials)
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """The template with its real functions, in a folder that goes when the tests end.
@@ -43,11 +53,8 @@ def stack() -> Iterator[LocalStack]:
     Fails the last test when a function has called something that its role does not allow, also
     when the function made nothing of it.
     """
-    with LocalStack() as running:
+    with LocalStack() as running, without_denials(running):
         yield running
-        assert running.emulator is not None
-        denials = running.emulator.denials()
-    assert denials == [], "\n".join(denials)
 
 
 @pytest.fixture

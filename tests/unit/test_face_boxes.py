@@ -146,6 +146,7 @@ def test_portraits_are_told_of_the_face_under_the_name_of_its_photo(world: World
     assert [source.key for source in groom.sources] == ["photo_2"]
 
 
+@pytest.mark.slow
 def test_the_studio_draws_the_second_person_of_a_job_too(tmp_path: Path) -> None:
     (tmp_path / "me.jpg").write_bytes(jpeg_of(portrait()))
 

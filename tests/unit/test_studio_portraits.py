@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,19 @@ def likeness(path: Path, *, mirrored: bool = False) -> float:
     return best
 
 
+def _some_now_all_when_slow(styles: Sequence[str], *, now: int = 2) -> list[Any]:
+    """A portrait takes seconds: the first styles in every run, the others in the long one."""
+    return [
+        pytest.param(style, marks=() if number < now else (pytest.mark.slow,))
+        for number, style in enumerate(styles)
+    ]
+
+
 def test_there_are_five_styles() -> None:
     assert tuple(STYLES) == NAMES
 
 
-@pytest.mark.parametrize("style", NAMES)
+@pytest.mark.parametrize("style", _some_now_all_when_slow(NAMES))
 def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> None:
     made = portrait(style)
 
@@ -124,7 +132,7 @@ def test_no_two_styles_look_alike(portrait: Make) -> None:
         assert between > 35, f"{one} and {other}"
 
 
-@pytest.mark.parametrize("style", ["CLASSIC", "VINTAGE"])
+@pytest.mark.parametrize("style", _some_now_all_when_slow(["CLASSIC", "VINTAGE"], now=1))
 def test_the_same_seed_gives_the_same_bytes(portrait: Make, style: str) -> None:
     first = portrait(style).path.read_bytes()
 

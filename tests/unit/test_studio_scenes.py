@@ -73,6 +73,7 @@ def test_every_shape_on_offer_is_painted(paint: Any, ratio: str) -> None:
     assert wide * down == high * across and set(SIZES) == set(ASPECT_RATIOS)
 
 
+@pytest.mark.slow
 def test_every_style_on_offer_looks_different(paint: Any) -> None:
     pictures = [pixels_of(paint("A lake at sunset", style=style)) for style in styles()]
 

@@ -263,6 +263,7 @@ def test_who_has_waited_for_half_an_hour_tries_again_three_times_at_most(world: 
     assert is_at_rest(world)
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_down_for_ever_ends_the_job_as_well(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.is_down = True
