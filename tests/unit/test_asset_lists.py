@@ -418,3 +418,33 @@ def test_another_account_changes_and_deletes_nothing(world: World) -> None:
 
     assert answers == [404, 404, 401, 401, 404]
     assert found(world) == [asset_id]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "odd"),
+    [
+        ("status", {"S": "nowhere"}),
+        ("createdAt", {"S": "yesterday"}),
+        ("declaredSizeBytes", {"S": "many"}),
+        ("version", {"BOOL": True}),
+        ("tags", {"S": "not a list"}),
+    ],
+)
+def test_a_damaged_file_hides_no_other(world: World, attribute: str, odd: dict[str, Any]) -> None:
+    first, damaged, last = (an_asset(world, f"{name}.jpg") for name in ("a", "b", "c"))
+    name = {"declaredSizeBytes": assets_store.AssetItem.declared_size_bytes.attr_name}
+    world.client("dynamodb").update_item(
+        TableName=world.settings.tables["assets"],
+        Key={"accountId": {"S": "alice"}, "assetId": {"S": damaged}},
+        UpdateExpression="SET #odd = :odd",
+        ExpressionAttributeNames={"#odd": name.get(attribute, attribute)},
+        ExpressionAttributeValues={":odd": odd},
+    )
+
+    seen = found(world)
+    one = world.call("GET", f"/api/assets/{damaged}", user="alice")
+    job = confirm(world, photo=damaged)
+
+    assert {first, last} <= set(seen) and damaged not in seen
+    assert one.status == 404
+    assert (job.status, job.body["code"]) == (409, "ASSET_FAILED")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from darkroom.assets.reference_store import REFERENCE_PREFIX, ReferencePhotoItem
-from darkroom.assets.store import AssetItem, to_asset
+from darkroom.assets.store import AssetItem, read_asset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,9 @@ def find_names(account_id: str, file_ids: Iterable[str]) -> dict[str, FileName]:
     asset_ids = {name for name in wanted if name not in references}
     asset_ids |= {item.of_asset_id for item in photos.values()}
     assets = {
-        item.asset_id: to_asset(item)
+        item.asset_id: asset
         for item in AssetItem.batch_get([(account_id, name) for name in sorted(asset_ids)])
+        if (asset := read_asset(item)) is not None
     }
     found: dict[str, FileName] = {}
     for file_id in wanted:

@@ -11,7 +11,9 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
+from darkroom.db.damage import report_unreadable
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
@@ -23,7 +25,7 @@ ASSET_PREFIX = "ast"
 GRAVE = "grave#"
 
 
-class AssetItem(DueItem):
+class AssetItem(SalvagedItem, DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -117,7 +119,7 @@ def find_asset(account_id: str, asset_id: str) -> Asset | None:
     if not is_id(asset_id, ASSET_PREFIX):
         return None
     try:
-        return to_asset(AssetItem.get(account_id, asset_id, consistent_read=True))
+        return read_asset(AssetItem.get(account_id, asset_id, consistent_read=True))
     except Model.DoesNotExist:
         return None
 
@@ -141,8 +143,9 @@ def list_assets(
             consistent_read=True,
         )
     )
-    assets = [to_asset(item) for item in items[:limit]]
-    return assets, (assets[-1].asset_id if len(items) > limit else None)
+    page = items[:limit]
+    assets = [asset for item in page if (asset := read_asset(item)) is not None]
+    return assets, (page[-1].asset_id if len(items) > limit else None)
 
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
@@ -150,7 +153,7 @@ def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
     keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
-    return {item.asset_id: to_asset(item) for item in items}
+    return {item.asset_id: asset for item in items if (asset := read_asset(item)) is not None}
 
 
 def find_grave(account_id: str, asset_id: str) -> Grave | None:
@@ -261,6 +264,17 @@ def forget_grave_write(account_id: str, asset_id: str) -> Write:
         return ConcurrentUpdate("the grave has moved on")
 
     return delete(GraveItem(account_id, GRAVE + asset_id), refused=refused)
+
+
+def read_asset(item: AssetItem) -> Asset | None:
+    """The asset; None for an item that cannot be read, which is reported and hides no other."""
+    try:
+        if item.unreadable:
+            raise ValueError("another type than declared")
+        return to_asset(item)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        report_unreadable(item.account_id, item.asset_id, item.unreadable or ("asset",))
+        return None
 
 
 def to_asset(item: AssetItem) -> Asset:

@@ -87,7 +87,9 @@ def _material(material_id: str, item: Any) -> Material:
             is_active=photo.is_active,
             face=photo.face,
         )
-    asset = assets_store.to_asset(item)
+    asset = assets_store.read_asset(item)
+    if asset is None:
+        raise Conflict("the file's record is damaged", code="ASSET_FAILED", assetId=material_id)
     _require_usable(asset)
     # Assets of the version before may not say where their clean copy is: all were pictures.
     known = asset.clean_key or clean_key(asset.owner, asset.asset_id, CLEAN_IMAGE)
