@@ -19,7 +19,7 @@ STAGE ?= dev
 # USER is the login name in most shells: only the one given to make names a user.
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests mostly wait for the local cloud, so they run side by side, a file to a process.
-JOBS ?= 3
+JOBS ?= 2
 OPENAPI := docs/openapi.json
 EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 

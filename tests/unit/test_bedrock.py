@@ -46,7 +46,7 @@ def stand_in() -> Iterator[BedrockStandIn]:
 
 
 def made_with(stand_in: BedrockStandIn, **options: Any) -> Bedrock:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return Bedrock(lambda: client, **options)
 
 
@@ -352,7 +352,7 @@ def blocked(policy: str, **finding: Any) -> list[dict[str, Any]]:
 
 
 def guardrail_of(stand_in: BedrockStandIn, name: str = GUARDRAIL) -> BedrockGuardrail:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return BedrockGuardrail(lambda: client, guardrail=name, version="3")
 
 

@@ -33,7 +33,7 @@ def stand_in() -> Iterator[PollyStandIn]:
 
 @pytest.fixture
 def polly(stand_in: PollyStandIn) -> Polly:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return Polly(lambda: client)
 
 

@@ -34,13 +34,13 @@ def stand_in() -> Iterator[RekognitionStandIn]:
 
 @pytest.fixture
 def find_faces(stand_in: RekognitionStandIn) -> FindFaces:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return RekognitionFaces(lambda: client)
 
 
 @pytest.fixture
 def moderation(stand_in: RekognitionStandIn) -> RekognitionModeration:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return RekognitionModeration(lambda: client)
 
 

@@ -43,7 +43,7 @@ def stand_in() -> Iterator[TranscribeStandIn]:
 
 @pytest.fixture
 def transcribe(stand_in: TranscribeStandIn) -> Transcribe:
-    client = stand_in.client(read_timeout=1)
+    client = stand_in.client(read_timeout=3)
     return Transcribe(lambda: client, region="us-east-1", result_hosts=LOOPBACK)
 
 

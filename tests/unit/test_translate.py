@@ -43,7 +43,8 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def translate(stand_in: TranslateStandIn, pauses: list[float]) -> Translate:
-    client = stand_in.client(read_timeout=1)
+    # Long enough for a busy machine; only a response that never comes waits for all of it.
+    client = stand_in.client(read_timeout=3)
     return Translate(lambda: client, sleep=pauses.append)
 
 

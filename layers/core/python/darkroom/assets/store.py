@@ -124,6 +124,15 @@ def find_asset(account_id: str, asset_id: str) -> Asset | None:
         return None
 
 
+def is_stored(account_id: str, asset_id: str) -> bool:
+    """Whether there is an item, readable or not."""
+    try:
+        AssetItem.get(account_id, asset_id, consistent_read=True)
+    except Model.DoesNotExist:
+        return False
+    return True
+
+
 def list_assets(
     account_id: str, *, limit: int, after: str | None = None, descending: bool = True
 ) -> tuple[list[Asset], str | None]:
