@@ -220,3 +220,12 @@ def test_a_surprise_at_one_job_is_its_own_result(
 
     assert results(answer) == [(True, None), (False, "INTERNAL"), (True, None)]
     assert a_job(world, second, user)["status"] == "draft"
+
+    # A repeat with the same key does what is missing, and charges nothing twice.
+    monkeypatch.setattr(bulk_router, "confirm_draft", confirm_one)
+    before = a_balance(world, user)
+    again = bulk(world, RUN, [first, second, third], user)
+
+    assert results(again)[0] == results(again)[2] == (True, None)
+    assert results(again)[1] == (False, "CREDITS_INSUFFICIENT")
+    assert a_balance(world, user) == before

@@ -24,6 +24,7 @@ from darkroom.kernel.words import is_unicode
 from darkroom.usecases.requests import Command, body_hash, command
 
 REPLAYED_HEADER = "Idempotent-Replayed"
+_OUR_FAULT = frozenset({"INTERNAL", "UNAVAILABLE"})
 logger = Logger()
 
 
@@ -78,9 +79,19 @@ def answer_once(
     except Exception:
         _quietly(lambda: commit_one(store.forget_write(key, turn)))
         raise
+    if _may_succeed_later(content):
+        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        return JsonAnswer(content, status_code=status)
     answer = Answer(status, _text(content))
     _remember(key, hashed, turn, answer, app.clock.now())
     return JsonAnswer(content, status_code=status)
+
+
+def _may_succeed_later(content: dict[str, Any]) -> bool:
+    """Whether something of a bulk call failed through our fault: a repeat with the same key then
+    does what is missing, and meets its own work for the rest."""
+    results = content.get("results", ())
+    return any(result.get("code") in _OUR_FAULT for result in results)
 
 
 def _remember(key: str, hashed: str, turn: str, answer: Answer, now: datetime) -> None:
