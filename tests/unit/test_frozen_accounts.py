@@ -141,6 +141,20 @@ def test_a_wallet_restored_from_a_backup_is_rebuilt_from_its_ledger(
     assert audit_accounts(world.app, user).breaches == ()
 
 
+def test_a_job_that_was_deleted_before_the_rebuild_is_settled_too(world: World, user: str) -> None:
+    job_id = confirm(world, user).body["jobId"]
+    set_held(world, user, 0)
+    finish(world, job_id)
+    deleted = world.call("DELETE", f"/api/jobs/{job_id}", user=user)
+
+    rebuilt = rebuild(world, user)
+
+    assert deleted.status < 300
+    assert rebuilt.body["settledJobs"] == [job_id]
+    assert (rebuilt.body["balance"], rebuilt.body["held"]) == (3, 0)
+    assert audit_accounts(world.app, user).breaches == ()
+
+
 def test_a_damaged_or_missing_wallet_is_rebuilt(world: World, user: str) -> None:
     buy(world, 20, user)
     table, key = world.settings.tables["wallets"], {"accountId": {"S": user}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from darkroom.bootstrap import App
-from darkroom.credits import model, store
+from darkroom.credits import store
 from darkroom.credits.audit import replay as replaying
 from darkroom.credits.audit.facts import Books, GrantFacts
 from darkroom.credits.model import Grant, Wallet
@@ -18,9 +18,9 @@ from darkroom.db.raw import find_raw
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.usecases.audit_accounts import read_account
-from darkroom.usecases.expire_grants import expire_due_first, find_expired
 from darkroom.usecases.racing import until_won
 from darkroom.usecases.read_books import read_books
+from darkroom.usecases.settle_hold import settle_writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,18 +130,14 @@ def _settle(app: App, account_id: str, job_id: str) -> bool:
     """Settle the hold of a job that has ended, by its receipt; False while it goes on."""
 
     def attempt() -> bool:
-        job = jobs_store.find_job(job_id)
+        job = jobs_store.find_job(job_id) or jobs_store.find_deleted(job_id)
         wallet = store.find_wallet(account_id)
         if job is None or wallet is None or not job.is_final or job.receipt is None:
             return False
         hold = store.hold_from_json(job.hold)
         if not hold.credits or wallet.held < hold.credits:
             return False
-        now = app.clock.now()
-        wallet = expire_due_first(app, wallet, now)
-        expired = find_expired(account_id, hold, wallet)
-        change = model.settle(wallet, hold, job.receipt.used, job_id, now, expired=expired)
-        commit(store.change_writes(change, before=wallet, operation=app.ids.token()))
+        commit(settle_writes(app, wallet, hold, job.receipt.used, job_id, app.ids.token()))
         return True
 
     return until_won(app, attempt)
