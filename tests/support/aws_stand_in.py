@@ -18,13 +18,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
+
+from tests.support.threaded_server import ThreadedServer
 
 Json = dict[str, Any]
 REGION = "us-east-1"
@@ -69,8 +71,7 @@ class AwsStandIn:
         self.model = model_of(self.service)
         self.ended = threading.Event()
         self._numbers = itertools.count(1)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = ThreadedServer(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name=self.service, daemon=True
         )
@@ -99,7 +100,7 @@ class AwsStandIn:
             aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
             aws_secret_access_key="of-the-stand-in",
             config=Config(
-                connect_timeout=1,
+                connect_timeout=5,
                 read_timeout=read_timeout,
                 retries={"total_max_attempts": 1, "mode": "standard"},
             ),

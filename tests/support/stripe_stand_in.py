@@ -22,7 +22,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,6 +37,7 @@ from darkroom.payments.store import Purchase
 from darkroom.usecases.audit_accounts import audit_accounts
 from darkroom.usecases.sweep_purchases import sweep_purchases
 from tests.support.moto_world import moto_world
+from tests.support.threaded_server import ThreadedServer
 from tests.support.world import Answer, World
 
 Json = dict[str, Any]
@@ -103,8 +104,7 @@ class StripeStandIn:
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = ThreadedServer(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stripe", daemon=True
         )

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from darkroom.adapters.fetch import (
     UnsafeAddress,
     is_public,
 )
+from tests.support.threaded_server import ThreadedServer
 
 HOSTS = frozenset({"replicate.delivery", "*.replicate.delivery"})
 LIMITS = FetchLimits(
@@ -178,8 +179,7 @@ def serving(answer: Answer) -> Iterator[str]:
         def log_message(self, *args: Any) -> None:
             """Nobody reads it."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = ThreadedServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

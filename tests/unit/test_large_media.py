@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from darkroom.usecases.ingest_upload import ingest_upload
 from darkroom.workers.checks import check_media, probe_media
 from tests.support.builders import owner_of
 from tests.support.media_files import moved, write_media
+from tests.support.threaded_server import ThreadedServer
 from tests.support.world import World
 
 MIB = 1 << 20
@@ -67,7 +68,7 @@ def shelf() -> Iterator[Shelf]:
         def log_message(self, *args: Any) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadedServer(("127.0.0.1", 0), Handler)
     shelf.address = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield shelf
