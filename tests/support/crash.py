@@ -506,7 +506,13 @@ class Client:
 
 
 def _is_passing(answer: Answer) -> bool:
-    return answer.status == 503 or _is_in_progress(answer)
+    return answer.status == 503 or _is_in_progress(answer) or _has_passing_item(answer)
+
+
+def _has_passing_item(answer: Answer) -> bool:
+    """Whether a bulk call failed at an item through our fault: its response is not kept."""
+    results = answer.body.get("results", []) if isinstance(answer.body, dict) else []
+    return any(result.get("code") in ("UNAVAILABLE", "INTERNAL") for result in results)
 
 
 def _is_in_progress(answer: Answer) -> bool:
