@@ -14,7 +14,7 @@ from bench import cloud
 from bench.table import Row
 from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS
 from darkroom.plans.model import PlanLimits, limits_of
-from darkroom.usecases import admit_tasks
+from darkroom.usecases.tasks import admit_tasks
 from tests.support.builders import a_reference_photo
 from tests.support.world import World
 

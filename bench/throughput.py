@@ -30,10 +30,10 @@ from darkroom.api.app import create_app
 from darkroom.api.edge import http_handler
 from darkroom.api.routers import confirm as confirm_router
 from darkroom.bootstrap import App
+from darkroom.kernel.command import command
 from darkroom.kernel.errors import PaymentRequired, Unavailable
-from darkroom.usecases.confirm_job import confirm_new
-from darkroom.usecases.requests import command
-from darkroom.usecases.submit_job import Submission
+from darkroom.usecases.jobs.confirm_job import confirm_new
+from darkroom.usecases.jobs.submit_job import Submission
 from tests.support.world import World
 
 SECTION = "throughput"

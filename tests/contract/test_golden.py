@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from darkroom.credits.audit import audit
-from darkroom.usecases.read_books import RawAccount, read_books
+from darkroom.usecases.credits.read_books import RawAccount, read_books
 from darkroom.workers.tasks import handle_task_message
 from tests.golden.record import HERE, MOMENTS, attributes_of_all_items, load, messages_of, record
 from tests.support.builders import a_balance, a_job, a_message, regenerate, statuses

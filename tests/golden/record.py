@@ -21,8 +21,8 @@ import darkroom
 from darkroom.bootstrap import REPLICATE
 from darkroom.db.items import BaseItem
 from darkroom.generation.ports import PermanentProviderError, TransientProviderError
-from darkroom.usecases import offer_archive
-from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.archives import request_archive as offer_archive
+from darkroom.usecases.tasks.claim_task import claim_task
 from tests.support.builders import (
     REWRITE,
     a_balance,

@@ -21,19 +21,19 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
+from darkroom.kernel.command import Command, command
 from darkroom.kernel.errors import PaymentRequired
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
 from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
-from darkroom.usecases.adjust_credits import adjust_credits
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.confirm_job import confirm_new
-from darkroom.usecases.expire_grants import expire_grants
-from darkroom.usecases.open_account import ensure_wallet
-from darkroom.usecases.reconcile_payment import reconcile_payment
-from darkroom.usecases.requests import Command, command
-from darkroom.usecases.settle_purchase import purchase_with_test_gateway
+from darkroom.usecases.accounts.open_account import ensure_wallet
+from darkroom.usecases.credits.adjust_credits import adjust_credits
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.expire_grants import expire_grants
+from darkroom.usecases.jobs.confirm_job import confirm_new
+from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
+from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from local.stack import LocalStack
 from tests.support.builders import a_photo, finish, scene_inputs
 from tests.support.world import World

@@ -25,6 +25,7 @@ from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
 from darkroom.jobs.states import TaskStatus
+from darkroom.kernel.command import Command, command
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import LEASE_SECONDS, MAX_OUTPUTS_PER_TASK
@@ -32,28 +33,27 @@ from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack, PaymentEvent, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
 from darkroom.recipes.base import Target
-from darkroom.usecases.adjust_credits import adjust_credits
-from darkroom.usecases.advance_job import advance
-from darkroom.usecases.bury_task import bury_task
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.confirm_job import confirm_draft, confirm_new
-from darkroom.usecases.delete_job import delete_job
-from darkroom.usecases.draft_job import patch_draft
-from darkroom.usecases.expire_grants import expire_grants
-from darkroom.usecases.finish_task import complete_task, fail_task
-from darkroom.usecases.open_account import ensure_wallet
-from darkroom.usecases.plan_job import plan_job
-from darkroom.usecases.quote_job import quote_inputs
-from darkroom.usecases.receive_payment_event import receive_payment_event
-from darkroom.usecases.reconcile_payment import reconcile_payment
-from darkroom.usecases.regenerate_job import regenerate
-from darkroom.usecases.requests import Command, command
-from darkroom.usecases.retry_job import retry_job
-from darkroom.usecases.run_task import run_task
-from darkroom.usecases.select_output import select_output
-from darkroom.usecases.settle_purchase import purchase_with_test_gateway
-from darkroom.usecases.sweep_due import sweep_jobs
+from darkroom.usecases.accounts.open_account import ensure_wallet
+from darkroom.usecases.credits.adjust_credits import adjust_credits
+from darkroom.usecases.credits.expire_grants import expire_grants
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.jobs.confirm_job import confirm_draft, confirm_new
+from darkroom.usecases.jobs.delete_job import delete_job
+from darkroom.usecases.jobs.draft_job import patch_draft
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.jobs.quote_job import quote_inputs
+from darkroom.usecases.jobs.regenerate_job import regenerate
+from darkroom.usecases.jobs.retry_job import retry_job
+from darkroom.usecases.jobs.select_output import select_output
+from darkroom.usecases.purchases.receive_payment_event import receive_payment_event
+from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
+from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
+from darkroom.usecases.sweeps.sweep_due import sweep_jobs
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.fail_undelivered_task import bury_task
+from darkroom.usecases.tasks.finish_task import complete_task, fail_task
+from darkroom.usecases.tasks.run_task import run_task
 from tests.support.builders import (
     REWRITE,
     a_balance,

@@ -12,6 +12,7 @@ import pytest
 
 from darkroom.bootstrap import REPLICATE
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.callback_url import PURPOSE
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     LEASE_SECONDS,
@@ -20,12 +21,11 @@ from darkroom.kernel.limits import (
     WAITING_LIMIT_SECONDS,
 )
 from darkroom.kernel.signing import seal
-from darkroom.usecases.call_address import PURPOSE
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.collect_task import collect_task
-from darkroom.usecases.hear_provider import hear_provider
-from darkroom.usecases.run_task import run_task
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.collect_task import collect_task
+from darkroom.usecases.tasks.receive_provider_callback import hear_provider
+from darkroom.usecases.tasks.run_task import run_task
 from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
 from tests.support.cloud import SIGNATURE

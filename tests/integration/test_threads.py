@@ -21,7 +21,7 @@ from mangum import Mangum
 from darkroom.api.app import create_app
 from darkroom.api.routers import everything
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
-from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.credits.audit_accounts import audit_accounts
 from local.stack import LocalStack
 from tests.support.builders import a_balance, a_photo, buy, scene_inputs
 from tests.support.laws import check_laws

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from darkroom.adapters import storage
-from darkroom.usecases import ingest_upload
+from darkroom.usecases.uploads import ingest_upload
 from darkroom.workers.ingest import handle_ingest_message
 from local.settings import ROOT
 from local.stack import LocalStack

@@ -32,9 +32,9 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
 from darkroom.kernel.money import PricePart
-from darkroom.usecases.advance_job import advance
-from darkroom.usecases.keep_dead_letter import DEAD_LETTERS
-from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.operations.keep_dead_letter import DEAD_LETTERS
 from tests.support.world import START, Answer, World, answer_http, made_of
 
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"

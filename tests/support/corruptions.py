@@ -19,7 +19,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from darkroom.usecases.read_books import RawAccount
+from darkroom.usecases.credits.read_books import RawAccount
 from tests.support.world import World
 
 Item = dict[str, Any]

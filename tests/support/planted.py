@@ -37,28 +37,25 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Job, JobFamily, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.command import Command
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.money import PricePart
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
-from darkroom.usecases import (
-    admit_tasks,
+from darkroom.usecases.credits import settle_hold
+from darkroom.usecases.jobs import (
     advance_job,
     delete_job,
     erase_job,
-    finish_task,
     plan_job,
-    project_job,
     quote_job,
-    resolve_purchase,
-    run_task,
-    settle_hold,
-    settle_purchase,
     submit_job,
-    sweep_due,
 )
-from darkroom.usecases.dispatch_task import dispatch_task
-from darkroom.usecases.requests import Command
+from darkroom.usecases.projections import project_job
+from darkroom.usecases.purchases import resolve_purchase, settle_purchase
+from darkroom.usecases.sweeps import sweep_due
+from darkroom.usecases.tasks import admit_tasks, finish_task, run_task
+from darkroom.usecases.tasks.dispatch_task import dispatch_task
 from darkroom.workers import relay
 from tests.support.crash import Actor, Client, Fault, Message, Schedule, Stream
 

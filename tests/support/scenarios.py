@@ -20,8 +20,8 @@ from darkroom.generation.ports import (
 from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack
 from darkroom.payments.store import Purchase, PurchaseStatus
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.run_task import Hung
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.run_task import Hung
 from darkroom.workers.tasks import handle_task_message
 from tests.support.crash import (
     Actor,

@@ -18,7 +18,7 @@ from darkroom.generation.ports import (
 )
 from darkroom.kernel.signing import sign, verify
 from darkroom.recipes import get_recipe
-from darkroom.usecases import quote_job
+from darkroom.usecases.jobs import quote_job
 from tests.support.builders import owner_of
 from tests.support.crash import (
     Actor,

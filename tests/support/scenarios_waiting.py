@@ -29,8 +29,9 @@ from darkroom.kernel.limits import (
     WAITING_LIMIT_SECONDS,
 )
 from darkroom.providers.routes import LATER
-from darkroom.usecases import run_task, sweep_due
-from darkroom.usecases.hear_provider import hear_provider
+from darkroom.usecases.sweeps import sweep_due
+from darkroom.usecases.tasks import run_task
+from darkroom.usecases.tasks.receive_provider_callback import hear_provider
 from tests.support.builders import a_reference_photo
 from tests.support.cloud import SIGNATURE, PaperRun
 from tests.support.crash import (
@@ -308,7 +309,7 @@ def resubmitting_worker(plant: Plant) -> None:
 
     def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:
-            return provider.submit(request, run_task.callback_url(app, asked.task))
+            return provider.submit(request, run_task.callback_url_of(app, asked.task))
         except AnswerLost as error:
             plant.acts()
             raise TransientProviderError("again") from error

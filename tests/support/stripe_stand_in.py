@@ -34,8 +34,8 @@ from darkroom.credits.audit import Breach
 from darkroom.credits.model import Wallet
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.sweep_purchases import sweep_purchases
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
 from tests.support.moto_world import moto_world
 from tests.support.threaded_server import ThreadedServer
 from tests.support.world import Answer, World

@@ -11,7 +11,7 @@ import pytest
 from darkroom.credits import store
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, REASON_LIMIT_CHARS
-from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.credits.audit_accounts import audit_accounts
 from tests.support.builders import (
     a_balance,
     a_user,

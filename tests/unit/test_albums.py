@@ -12,10 +12,10 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Output
 from darkroom.kernel.ids import job_of_output, output_id
 from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT
-from darkroom.usecases import add_to_album
-from darkroom.usecases.add_to_album import add_outputs_to_album
-from darkroom.usecases.delete_album import delete_album
-from darkroom.usecases.remove_from_album import forget_job_in_albums
+from darkroom.usecases.albums import add_to_album
+from darkroom.usecases.albums.add_to_album import add_outputs_to_album
+from darkroom.usecases.albums.delete_album import delete_album
+from darkroom.usecases.albums.remove_from_album import forget_job_in_albums
 from tests.support.builders import a_story, an_output
 from tests.support.world import Answer, World
 

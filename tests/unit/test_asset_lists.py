@@ -16,7 +16,7 @@ from darkroom.assets.list_store import AssetEntryItem
 from darkroom.assets.model import AssetStatus
 from darkroom.db import commit
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, UPLOAD_URL_SECONDS
-from darkroom.usecases.index_asset import index_asset
+from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.workers.ingest import handle_ingest_message
 from tests.support.builders import a_photo, confirm
 from tests.support.world import Answer, World

@@ -14,7 +14,7 @@ from darkroom.assets import model, store
 from darkroom.assets.model import Asset, AssetStatus, Finding, IllegalAssetTransition
 from darkroom.db import commit
 from darkroom.events.store import list_events
-from darkroom.usecases.project_asset import project_asset
+from darkroom.usecases.projections.project_asset import project_asset
 from tests.support.builders import a_photo
 from tests.support.world import World
 

@@ -21,15 +21,15 @@ from darkroom.kernel.clock import to_iso
 from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
-from darkroom.usecases.advance_job import advance
-from darkroom.usecases.audit_accounts import BREACHES_PER_LAW_LIMIT, audit_accounts
-from darkroom.usecases.begin_job import begin_job
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.expire_grants import expire_grants
-from darkroom.usecases.plan_job import plan_job
-from darkroom.usecases.read_books import RawAccount, read_books
-from darkroom.usecases.reconcile_payment import reconcile_payment
+from darkroom.usecases.credits.audit_accounts import BREACHES_PER_LAW_LIMIT, audit_accounts
+from darkroom.usecases.credits.expire_grants import expire_grants
+from darkroom.usecases.credits.read_books import RawAccount, read_books
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.jobs.mark_running import begin_job
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
+from darkroom.usecases.tasks.claim_task import claim_task
 from tests.support.builders import (
     a_balance,
     a_draft,

@@ -8,9 +8,9 @@ import pytest
 
 from darkroom.jobs.model import Failure
 from darkroom.kernel.limits import LEASE_SECONDS
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import complete_task, fail_task
-from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.finish_task import complete_task, fail_task
 from tests.support.builders import (
     JOB_ID,
     a_balance,

@@ -6,7 +6,7 @@ from typing import Any
 
 from darkroom.assets.model import AssetStatus
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
-from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.tasks.claim_task import claim_task
 from darkroom.workers.dead_letters import handle_dead_letter
 from tests.support.builders import (
     JOB_ID,

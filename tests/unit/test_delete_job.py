@@ -9,7 +9,7 @@ import pytest
 
 from darkroom.adapters.storage import outputs_prefix
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
-from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.credits.audit_accounts import audit_accounts
 from tests.support.builders import (
     JOB_ID,
     a_balance,

@@ -13,8 +13,8 @@ from darkroom.adapters.storage import Storage
 from darkroom.jobs.store import find_family
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
-from darkroom.usecases import archive_job as archive_module
-from darkroom.usecases import offer_archive as offer_module
+from darkroom.usecases.archives import archive_job as archive_module
+from darkroom.usecases.archives import request_archive as offer_module
 from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
 from tests.support.builders import (

@@ -10,10 +10,10 @@ import pytest
 from darkroom.credits import store
 from darkroom.credits.model import Entry
 from darkroom.kernel.clock import to_iso
-from darkroom.usecases import expire_grants as use_case
-from darkroom.usecases import sweep_items
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.expire_grants import sweep_grants
+from darkroom.usecases.credits import expire_grants as use_case
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.expire_grants import sweep_grants
+from darkroom.usecases.sweeps import sweep_items
 from tests.support.builders import a_balance, a_user, confirm, everything_of, finish
 from tests.support.moto_world import moto_world
 from tests.support.world import World

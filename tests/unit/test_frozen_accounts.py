@@ -12,8 +12,8 @@ from darkroom.credits import store
 from darkroom.db import commit
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.freeze_account import freeze_account
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.freeze_account import freeze_account
 from darkroom.workers.audit import handle_schedule
 from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
 from tests.support.moto_world import moto_world

@@ -22,7 +22,7 @@ from darkroom.kernel.limits import (
 from darkroom.plans.storage_store import find_stored
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint
-from darkroom.usecases.keep_pictures import keep_pictures
+from darkroom.usecases.projections.import_generated_images import keep_pictures
 from tests.support.builders import a_balance, a_job
 from tests.support.world import Answer, World
 
@@ -385,7 +385,9 @@ def test_stopped_at_any_point_the_next_projection_goes_on(
     def stop(*arguments: Any, **options: Any) -> Any:
         raise Unavailable("stopped")
 
-    target: Any = Storage if point == "copy" else "darkroom.usecases.keep_pictures"
+    target: Any = (
+        Storage if point == "copy" else "darkroom.usecases.projections.import_generated_images"
+    )
     with monkeypatch.context() as patch:
         if point == "copy":
             patch.setattr(target, "copy", stop)

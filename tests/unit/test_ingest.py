@@ -35,9 +35,9 @@ from darkroom.uploads.ports import (
     FindFaces,
     UploadRefused,
 )
-from darkroom.usecases.abort_upload import abort_upload
-from darkroom.usecases.fail_ingest import fail_ingest
-from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
+from darkroom.usecases.uploads.abort_upload import abort_upload
+from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.workers.checks import check_picture
 from darkroom.workers.edge import metrics
 from darkroom.workers.ingest import assets_of, handle_ingest_message

@@ -38,7 +38,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import derived_id, output_id
 from darkroom.kernel.limits import PREFIX_LIMIT_CHARS, WORDS_PER_JOB_LIMIT
 from darkroom.kernel.words import has_words
-from darkroom.usecases.index_job import index_job
+from darkroom.usecases.projections.index_job import index_job
 from darkroom.workers.stream import handle_stream
 from tests.support.builders import (
     a_draft,

@@ -38,9 +38,9 @@ from darkroom.kernel.limits import (
     STREAM_TOLD_LIMIT,
 )
 from darkroom.kernel.signing import sign
-from darkroom.usecases.advance_job import advance
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.views import job_changes
 from darkroom.views.job_changes import Position, read_position
 from tests.support.builders import a_draft, a_queued_job, a_story, confirm, finish, running

@@ -19,8 +19,8 @@ from darkroom.generation.providers.local import ranged_file
 from darkroom.generation.providers.local.media import MediaRejected, probe
 from darkroom.generation.providers.local.ranged_file import RangedFile, ReadTooMuch
 from darkroom.uploads.ports import CleanFile, CleanUpload
-from darkroom.usecases import ingest_upload as ingest_module
-from darkroom.usecases.ingest_upload import ingest_upload
+from darkroom.usecases.uploads import ingest_upload as ingest_module
+from darkroom.usecases.uploads.ingest_upload import ingest_upload
 from darkroom.workers.checks import check_media, probe_media
 from tests.support.builders import owner_of
 from tests.support.media_files import moved, write_media

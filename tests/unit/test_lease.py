@@ -13,10 +13,10 @@ from darkroom.jobs.model import Failure, Task
 from darkroom.jobs.store import find_task
 from darkroom.kernel.errors import Unavailable
 from darkroom.kernel.limits import LEASE_SECONDS
-from darkroom.usecases import renew_lease as module
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import fail_task
-from darkroom.usecases.renew_lease import lease_renewed, renew_lease
+from darkroom.usecases.tasks import renew_lease as module
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.finish_task import fail_task
+from darkroom.usecases.tasks.renew_lease import lease_renewed, renew_lease
 from darkroom.workers.tasks import handle_task_message
 from tests.support.builders import a_job, a_task_message, confirm
 from tests.support.world import World

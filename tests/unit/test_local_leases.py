@@ -17,7 +17,7 @@ import pytest
 from darkroom.jobs.model import Task
 from darkroom.jobs.store import find_task
 from darkroom.kernel.settings import Settings
-from darkroom.usecases.claim_task import claim_task
+from darkroom.usecases.tasks.claim_task import claim_task
 from local.emulator import WORKER_FOLDER
 from local.leases import LeaseWatcher, living
 from tests.support.builders import confirm

@@ -23,8 +23,8 @@ from darkroom.credits.audit.facts import Books, PurchaseFacts
 from darkroom.credits.model import Entry, Reason, Wallet
 from darkroom.payments.ports import MoneyBack, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus
-from darkroom.usecases.receive_payment_event import sweep_payment_events
-from darkroom.usecases.reconcile_payment import derive
+from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.purchases.reconcile_payment import derive
 from tests.support.audited import facts_of_entry, facts_of_wallet
 from tests.support.builders import a_user, confirm, finish
 from tests.support.stripe_stand_in import Shop, open_shop

@@ -23,9 +23,12 @@ from darkroom.payments.gateways.stripe import MONEY_BACK_LIMIT
 from darkroom.payments.ports import PaymentState
 from darkroom.payments.reconcile import needs_operator
 from darkroom.payments.store import Decision, Purchase, PurchaseStatus
-from darkroom.usecases import reconcile_payment as use_case
-from darkroom.usecases.receive_payment_event import receive_payment_event, sweep_payment_events
-from darkroom.usecases.reconcile_payment import derive
+from darkroom.usecases.purchases import reconcile_payment as use_case
+from darkroom.usecases.purchases.receive_payment_event import (
+    receive_payment_event,
+    sweep_payment_events,
+)
+from darkroom.usecases.purchases.reconcile_payment import derive
 from tests.support.builders import a_user
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import START

@@ -28,7 +28,7 @@ from darkroom.payments.polling import (
 )
 from darkroom.payments.ports import Ignored
 from darkroom.payments.store import PurchaseStatus
-from darkroom.usecases import sweep_purchases as sweep_module
+from darkroom.usecases.sweeps import sweep_purchases as sweep_module
 from tests.support.builders import a_balance, a_user
 from tests.support.stripe_stand_in import API_KEY, Shop, open_shop
 from tests.support.world import HandClock

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from darkroom.credits import pricing
+from darkroom.kernel.command import command
 from darkroom.payments.gateways import stripe as gateway
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import GatewayUnavailable
-from darkroom.usecases import start_purchase as use_case
-from darkroom.usecases.requests import command
-from darkroom.usecases.start_purchase import minor_units, start_purchase
+from darkroom.usecases.purchases import start_purchase as use_case
+from darkroom.usecases.purchases.start_purchase import minor_units, start_purchase
 from tests.support.builders import (
     a_balance,
     a_user,
@@ -260,7 +260,7 @@ def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(
         api_base=shop.stripe.api_base,
         return_url="https://new.example/credits",
     )
-    step = "until_won" if overtaken.startswith("before its") else "commit"
+    step = "retry_on_conflict" if overtaken.startswith("before its") else "commit"
     real, faster = getattr(use_case, step), list[Any]()
 
     def buy(payments: Any) -> Any:
@@ -268,7 +268,7 @@ def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(
 
     def slow(*given: Any) -> Any:
         """The same request, sent again and with another return URL, ends before this one."""
-        if step == "until_won" or shop.sessions_of(shop.purchase(user).purchase_id):
+        if step == "retry_on_conflict" or shop.sessions_of(shop.purchase(user).purchase_id):
             monkeypatch.setattr(use_case, step, real)
             faster.append(buy(moved))
         return real(*given)
@@ -306,7 +306,7 @@ def test_a_purchase_stopped_after_its_checkout_goes_on_with_the_same_one(
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(use_case, "until_won", die)
+        patch.setattr(use_case, "retry_on_conflict", die)
         start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
     again = start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
 

@@ -10,7 +10,7 @@ import pytest
 
 from darkroom.payments.polling import LONGEST_CHECK_SECONDS, REFUND_CHECK_SECONDS
 from darkroom.payments.store import PurchaseStatus
-from darkroom.usecases import resolve_purchase
+from darkroom.usecases.purchases import resolve_purchase
 from darkroom.workers import sweep as sweep_worker
 from darkroom.workers.edge import metrics
 from tests.support.builders import a_balance, a_user, everything_of, forget_answers

@@ -12,7 +12,7 @@ from darkroom.api.edge import metrics
 from darkroom.bootstrap import App
 from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus
-from darkroom.usecases.receive_payment_event import receive_payment_event
+from darkroom.usecases.purchases.receive_payment_event import receive_payment_event
 from darkroom.workers import sweep as sweep_worker
 from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state

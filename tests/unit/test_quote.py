@@ -14,7 +14,7 @@ from darkroom.jobs.store import find_job
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.limits import QUOTE_SECONDS
 from darkroom.templates import choice
-from darkroom.usecases import quote_job
+from darkroom.usecases.jobs import quote_job
 from tests.support.builders import (
     REWRITE,
     a_balance,

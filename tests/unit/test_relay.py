@@ -12,7 +12,7 @@ import pytest
 
 from darkroom.bootstrap import LOCAL_STUDIO, App
 from darkroom.kernel.errors import Unavailable
-from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.workers import stream
 from darkroom.workers.relay import handle_record
 from darkroom.workers.stream import handle_stream

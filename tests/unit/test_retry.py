@@ -13,7 +13,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.recipes.base import TaskSpec
-from darkroom.usecases.retry_job import keys_to_make
+from darkroom.usecases.jobs.retry_job import keys_to_make
 from tests.support.builders import (
     JOB_ID,
     REWRITE,

@@ -28,8 +28,8 @@ from darkroom.recipes.base import (
     TaskSpec,
 )
 from darkroom.templates import choice
-from darkroom.usecases.plan_job import outputs_to_inherit
-from darkroom.usecases.retry_job import Attempt, next_attempt, with_options
+from darkroom.usecases.jobs.plan_job import outputs_to_inherit
+from darkroom.usecases.jobs.retry_job import Attempt, next_attempt, with_options
 from tests.support.builders import (
     ASSET_ID,
     REWRITE,

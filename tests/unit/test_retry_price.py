@@ -13,9 +13,9 @@ from darkroom.credits import pricing
 from darkroom.credits.pricing import add_receipt, price_of_missing, without_void
 from darkroom.jobs.model import Failure
 from darkroom.kernel.money import PricePart, SpentPart
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import complete_task, fail_task
-from darkroom.usecases.plan_job import plan_job
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.finish_task import complete_task, fail_task
 from tests.support.builders import (
     JOB_ID,
     REWRITE,

@@ -12,9 +12,9 @@ from darkroom.assets.model import AssetStatus
 from darkroom.credits import pricing, store
 from darkroom.db import commit
 from darkroom.events.store import list_events
+from darkroom.kernel.command import command
 from darkroom.templates import choice
-from darkroom.usecases import confirm_job, submit_job
-from darkroom.usecases.requests import command
+from darkroom.usecases.jobs import confirm_job, submit_job
 from tests.support.builders import (
     ASSET_ID,
     JOB_ID,

@@ -15,6 +15,7 @@ from darkroom.adapters.storage import IMAGE_LANE
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus, await_check
 from darkroom.db import Write, commit
+from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.plans.model import PlanLimit, limits_of, plan_names
@@ -22,13 +23,12 @@ from darkroom.plans.storage_store import STORAGE, Stored, find_stored, take_writ
 from darkroom.plans.store import plan_write
 from darkroom.uploads.policy import NewFile, admit
 from darkroom.uploads.ports import CleanFile, CleanUpload, UploadRefused
-from darkroom.usecases.abort_upload import abort_upload
-from darkroom.usecases.complete_upload import complete_upload
-from darkroom.usecases.create_upload import UploadSession, create_upload
-from darkroom.usecases.delete_asset import delete_asset
-from darkroom.usecases.fail_ingest import fail_ingest
-from darkroom.usecases.ingest_upload import ingest_upload
-from darkroom.usecases.requests import Command
+from darkroom.usecases.assets.delete_asset import delete_asset
+from darkroom.usecases.uploads.abort_upload import abort_upload
+from darkroom.usecases.uploads.complete_upload import complete_upload
+from darkroom.usecases.uploads.create_upload import UploadSession, create_upload
+from darkroom.usecases.uploads.fail_ingest import fail_ingest
+from darkroom.usecases.uploads.ingest_upload import ingest_upload
 from tests.support.builders import owner_of
 from tests.support.crash import Call, Point, Stage, Wire
 from tests.support.interleave import by_seed, every_overtaking, interleave

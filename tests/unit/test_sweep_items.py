@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.db.due import backoff_seconds
+from darkroom.db.due import sweep_backoff_seconds
 from darkroom.jobs.items import due_shard
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.ids import derived_id
@@ -20,12 +20,12 @@ from darkroom.kernel.limits import (
     UPLOAD_URL_SECONDS,
 )
 from darkroom.payments.ports import PaymentState
-from darkroom.usecases.delete_album import sweep_albums
-from darkroom.usecases.expire_grants import sweep_grants
-from darkroom.usecases.receive_payment_event import sweep_payment_events
-from darkroom.usecases.sweep_due import sweep_jobs
-from darkroom.usecases.sweep_purchases import sweep_purchases
-from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.usecases.albums.delete_album import sweep_albums
+from darkroom.usecases.credits.expire_grants import sweep_grants
+from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.sweeps.sweep_due import sweep_jobs
+from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
 from darkroom.workers.sweep import handle_schedule
 from tests.support.builders import a_balance, a_story, a_user, buy
 from tests.support.moto_world import moto_world
@@ -165,7 +165,7 @@ def test_what_is_good_is_done_behind_many_that_fail(world: World, kind: str, cou
 
 
 def test_what_fails_again_and_again_waits_longer_up_to_a_limit() -> None:
-    waits = [backoff_seconds(failures) for failures in range(1, 8)]
+    waits = [sweep_backoff_seconds(failures) for failures in range(1, 8)]
 
     assert waits[:3] == [SWEEP_BACKOFF_BASE_SECONDS * factor for factor in (1, 2, 4)]
     assert waits[-1] == SWEEP_BACKOFF_LIMIT_SECONDS

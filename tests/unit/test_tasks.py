@@ -21,8 +21,8 @@ from darkroom.jobs.model import Failure
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import job_of_output
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import backoff_seconds, complete_task, fail_task
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.finish_task import complete_task, fail_task, task_backoff_seconds
 from darkroom.workers.edge import queue_handler
 from darkroom.workers.tasks import handle_task_message
 from tests.support.builders import (
@@ -325,7 +325,14 @@ def test_waits_double_up_to_half_a_minute(world: World) -> None:
 
     app = replace(world.app, jitter=Longest())  # type: ignore[arg-type]
 
-    assert [backoff_seconds(app, number) for number in (1, 2, 3, 4, 5, 9)] == [2, 4, 8, 16, 30, 30]
+    assert [task_backoff_seconds(app, number) for number in (1, 2, 3, 4, 5, 9)] == [
+        2,
+        4,
+        8,
+        16,
+        30,
+        30,
+    ]
 
 
 # Messages nobody can read

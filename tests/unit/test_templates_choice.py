@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from darkroom.jobs.model import Job
 from darkroom.kernel import catalogue
+from darkroom.kernel.command import command
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
-from darkroom.usecases import confirm_job
-from darkroom.usecases.offer_job import Facts
-from darkroom.usecases.requests import command
+from darkroom.usecases.jobs import confirm_job
+from darkroom.usecases.jobs.price_job import Facts
 from tests.support.builders import a_photo, buy, confirm, scene_inputs
 from tests.support.world import World
 

@@ -13,8 +13,8 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Receipt, Source
 from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.limits import JOB_LIMIT_SECONDS
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.end_unreadable import UNREADABLE
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.jobs.end_unreadable import UNREADABLE
 from darkroom.views.jobs import job_summary
 from darkroom.workers.stream import handle_stream
 from tests.support.builders import (

@@ -19,7 +19,7 @@ from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.plans.storage_store import find_stored
 from darkroom.uploads import parts
 from darkroom.uploads.ports import CleanFile, CleanUpload
-from darkroom.usecases.ingest_upload import ingest_upload
+from darkroom.usecases.uploads.ingest_upload import ingest_upload
 from local import upload_files
 from local.upload_files import Api, Refused, State, Uploader
 from tests.support.crash import Stage

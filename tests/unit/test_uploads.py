@@ -17,7 +17,7 @@ from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.plans.store import plan_write
 from darkroom.uploads.policy import clean_name
-from darkroom.usecases.fail_ingest import fail_ingest
+from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from tests.support.builders import owner_of
 from tests.support.world import World
 

@@ -26,8 +26,8 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.usecases.claim_task import claim_task
-from darkroom.usecases.finish_task import await_provider
+from darkroom.usecases.tasks.claim_task import claim_task
+from darkroom.usecases.tasks.finish_task import await_provider
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.tasks import handle_task_message
 from tests.support.builders import (

@@ -21,8 +21,8 @@ from darkroom.kernel.limits import (
     LIVE_GRANTS_LIMIT,
     TRANSACTION_ITEMS_LIMIT,
 )
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.expire_grants import expire_grants, sweep_grants
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.expire_grants import expire_grants, sweep_grants
 from tests.support.builders import (
     a_balance,
     a_grant,

@@ -13,8 +13,8 @@ from darkroom.kernel.limits import (
     RECEIVED_CHECK_SECONDS,
     SWEEP_BACKOFF_LIMIT_SECONDS,
 )
-from darkroom.usecases import receive_payment_event as use_case
-from darkroom.usecases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.purchases import receive_payment_event as use_case
+from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
 from darkroom.webhooks import store
 from tests.support.builders import a_balance, a_user
 from tests.support.stripe_stand_in import Shop, open_shop

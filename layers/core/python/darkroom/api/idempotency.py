@@ -19,9 +19,9 @@ from darkroom.bootstrap import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyAnswered, Answer
+from darkroom.kernel.command import Command, body_hash, command
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.words import is_unicode
-from darkroom.usecases.requests import Command, body_hash, command
 
 REPLAYED_HEADER = "Idempotent-Replayed"
 _OUR_FAULT = frozenset({"INTERNAL", "UNAVAILABLE"})

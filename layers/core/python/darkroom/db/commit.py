@@ -21,12 +21,11 @@ from pynamodb.transactions import TransactGet, TransactWrite
 
 from darkroom.db.connection import connection_to
 from darkroom.db.items import BaseItem
+from darkroom.db.retry import commit_backoff_seconds
 from darkroom.db.writes import RawItem, Write
 from darkroom.kernel.errors import DarkroomError, Unavailable
 from darkroom.kernel.limits import (
     COMMIT_ATTEMPTS_LIMIT,
-    COMMIT_BACKOFF_BASE_SECONDS,
-    COMMIT_BACKOFF_LIMIT_SECONDS,
     TRANSACTION_ITEMS_LIMIT,
 )
 
@@ -154,13 +153,12 @@ class _Passing(Exception):
 
 
 def _retry(attempt: Callable[[], T]) -> T:
-    for number in range(COMMIT_ATTEMPTS_LIMIT):
+    for number in range(1, COMMIT_ATTEMPTS_LIMIT + 1):
         try:
             return attempt()
         except _Passing as error:
             cause = error
-            ceiling = min(COMMIT_BACKOFF_LIMIT_SECONDS, COMMIT_BACKOFF_BASE_SECONDS * 2**number)
-            _store.sleep(_store.jitter.uniform(0, ceiling))
+            _store.sleep(commit_backoff_seconds(_store.jitter, number))
     raise Unavailable("the database is busy") from cause
 
 

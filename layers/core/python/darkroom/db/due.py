@@ -16,6 +16,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from darkroom.db.commit import commit_one
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, update
+from darkroom.kernel.backoff import backoff_seconds
 from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 from darkroom.kernel.limits import (
@@ -114,7 +115,7 @@ def put_off(due: Due, now: datetime) -> None:
             )
         )
         failures = int(counted["checkFailures"]["N"])
-        later = now + timedelta(seconds=backoff_seconds(failures))
+        later = now + timedelta(seconds=sweep_backoff_seconds(failures))
         commit_one(
             update(
                 due.item,
@@ -127,7 +128,10 @@ def put_off(due: Due, now: datetime) -> None:
         return
 
 
-def backoff_seconds(failures: int) -> int:
+def sweep_backoff_seconds(failures: int) -> float:
     """One minute, doubling, at most a quarter of an hour: an outage must not outlast itself."""
-    doublings = min(failures - 1, 20)
-    return min(SWEEP_BACKOFF_LIMIT_SECONDS, SWEEP_BACKOFF_BASE_SECONDS * 2**doublings)
+    return backoff_seconds(
+        failures,
+        base_seconds=SWEEP_BACKOFF_BASE_SECONDS,
+        limit_seconds=SWEEP_BACKOFF_LIMIT_SECONDS,
+    )

@@ -14,7 +14,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.media_types import suffixes_of
 from darkroom.uploads.failures import failure_of, message_of
 from darkroom.uploads.parts import part_length
-from darkroom.usecases.create_upload import key_of, parts_of
+from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
 

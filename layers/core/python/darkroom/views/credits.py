@@ -11,7 +11,7 @@ from darkroom.db.raw import find_raw
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.plans.store import find_plan
-from darkroom.usecases.open_account import ensure_wallet
+from darkroom.usecases.accounts.open_account import ensure_wallet
 
 
 def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any], int | None]:

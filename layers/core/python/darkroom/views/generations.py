@@ -17,7 +17,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
-from darkroom.usecases.open_account import ensure_wallet
+from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.views.jobs import failure_detail, output_detail
 
 Position = tuple[str, str, int]

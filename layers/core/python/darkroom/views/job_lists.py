@@ -13,7 +13,7 @@ from darkroom.jobs.facets import duration_ms
 from darkroom.jobs.listing import Filters, Page, Position
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_iso
-from darkroom.usecases.find_files import find_files
+from darkroom.usecases.jobs.find_file_names import find_files
 from darkroom.views.jobs import job_summary
 
 COLUMNS = (

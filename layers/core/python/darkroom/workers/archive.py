@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
-from darkroom.usecases.archive_job import FAILED, archive_job
+from darkroom.usecases.archives.archive_job import FAILED, archive_job
 from darkroom.workers.edge import logger, read_message
 
 

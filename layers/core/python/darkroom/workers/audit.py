@@ -9,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
 from darkroom.credits.audit import Breach
-from darkroom.usecases.audit_accounts import iter_audits
-from darkroom.usecases.freeze_account import freeze_if_broken
+from darkroom.usecases.credits.audit_accounts import iter_audits
+from darkroom.usecases.credits.freeze_account import freeze_if_broken
 from darkroom.workers.edge import logger, metrics
 
 LOGGED_BREACHES_LIMIT = 100

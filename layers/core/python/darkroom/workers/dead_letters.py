@@ -14,10 +14,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
-from darkroom.usecases.archive_job import give_up_archive
-from darkroom.usecases.bury_task import bury_task
-from darkroom.usecases.fail_ingest import fail_ingest
-from darkroom.usecases.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.archives.archive_job import give_up_archive
+from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.tasks.fail_undelivered_task import bury_task
+from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.workers.archive import job_of_archive
 from darkroom.workers.edge import logger, metrics, read_json
 from darkroom.workers.ingest import assets_of

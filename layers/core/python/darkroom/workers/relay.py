@@ -22,20 +22,20 @@ from darkroom.jobs.model import Job, Task
 from darkroom.jobs.reading import Read, read_job, read_task
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.payments import store as payments_store
-from darkroom.usecases.admit_tasks import admit_tasks
-from darkroom.usecases.begin_job import begin_job
-from darkroom.usecases.delete_asset import erase_asset
-from darkroom.usecases.dispatch_task import dispatch_look, dispatch_stop
-from darkroom.usecases.end_unreadable import end_unreadable
-from darkroom.usecases.erase_job import erase_job
-from darkroom.usecases.index_job import index_again, index_file, is_called_otherwise
-from darkroom.usecases.join_album import join_album
-from darkroom.usecases.keep_pictures import keep_pictures
-from darkroom.usecases.plan_job import plan_job
-from darkroom.usecases.project_asset import project_asset
-from darkroom.usecases.project_job import project_job
-from darkroom.usecases.project_purchase import project_purchase
-from darkroom.usecases.project_share import project_share
+from darkroom.usecases.assets.delete_asset import erase_asset
+from darkroom.usecases.jobs.end_unreadable import end_unreadable
+from darkroom.usecases.jobs.erase_job import erase_job
+from darkroom.usecases.jobs.mark_running import begin_job
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.projections.import_generated_images import keep_pictures
+from darkroom.usecases.projections.index_job import index_again, index_file, is_called_otherwise
+from darkroom.usecases.projections.join_album import join_album
+from darkroom.usecases.projections.project_asset import project_asset
+from darkroom.usecases.projections.project_job import project_job
+from darkroom.usecases.projections.project_purchase import project_purchase
+from darkroom.usecases.projections.project_share import project_share
+from darkroom.usecases.tasks.admit_tasks import admit_tasks
+from darkroom.usecases.tasks.dispatch_task import dispatch_look, dispatch_stop
 from darkroom.workers.edge import metrics
 
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from darkroom.bootstrap import App
 from darkroom.payments.messages import mismatch_facts
 from darkroom.payments.store import Purchase
-from darkroom.usecases.delete_album import sweep_albums
-from darkroom.usecases.expire_grants import sweep_grants
-from darkroom.usecases.receive_payment_event import sweep_payment_events
-from darkroom.usecases.sweep_due import sweep_jobs
-from darkroom.usecases.sweep_purchases import sweep_purchases
-from darkroom.usecases.sweep_uploads import sweep_uploads
+from darkroom.usecases.albums.delete_album import sweep_albums
+from darkroom.usecases.credits.expire_grants import sweep_grants
+from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.sweeps.sweep_due import sweep_jobs
+from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
 from darkroom.workers.edge import logger, metrics
 
 

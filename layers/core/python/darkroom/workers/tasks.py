@@ -10,8 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
-from darkroom.usecases.collect_task import collect_task, stop_run
-from darkroom.usecases.run_task import AttemptCrashed, run_task
+from darkroom.usecases.tasks.collect_task import collect_task, stop_run
+from darkroom.usecases.tasks.run_task import AttemptCrashed, run_task
 from darkroom.workers.edge import logger, metrics, read_message
 
 

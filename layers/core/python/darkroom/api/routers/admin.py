@@ -35,12 +35,12 @@ from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.kernel.problems import problem
-from darkroom.usecases.adjust_credits import Adjusted, adjust_credits, clear_debt
-from darkroom.usecases.audit_accounts import audit_accounts
-from darkroom.usecases.change_plan import change_plan
-from darkroom.usecases.freeze_account import freeze_account, unfreeze_account
-from darkroom.usecases.keep_dead_letter import list_dead_letters, redrive
-from darkroom.usecases.rebuild_wallet import rebuild_wallet
+from darkroom.usecases.accounts.change_plan import change_plan
+from darkroom.usecases.credits.adjust_credits import Adjusted, adjust_credits, clear_debt
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.freeze_account import freeze_account, unfreeze_account
+from darkroom.usecases.credits.rebuild_wallet import rebuild_wallet
+from darkroom.usecases.operations.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
 from darkroom.workers.sweep import sweep_everything
 

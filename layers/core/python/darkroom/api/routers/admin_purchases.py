@@ -14,7 +14,7 @@ from darkroom.api.idempotency import answer_once, read_command
 from darkroom.api.schemas import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.payments.store import PurchaseStatus
-from darkroom.usecases.resolve_purchase import resolve_purchase
+from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
 from darkroom.views import purchases as views
 
 router = APIRouter(tags=["admin"])

@@ -23,12 +23,12 @@ from darkroom.kernel.limits import (
     TAGS_LIMIT,
 )
 from darkroom.recipes.fields import broken
-from darkroom.usecases.add_to_album import put_into_album
-from darkroom.usecases.change_album import AlbumChange, change_album
-from darkroom.usecases.change_album_output import change_album_output
-from darkroom.usecases.create_album import create_album
-from darkroom.usecases.delete_album import delete_album
-from darkroom.usecases.remove_from_album import remove_from_album
+from darkroom.usecases.albums.add_to_album import put_into_album
+from darkroom.usecases.albums.change_album import AlbumChange, change_album
+from darkroom.usecases.albums.change_album_output import change_album_output
+from darkroom.usecases.albums.create_album import create_album
+from darkroom.usecases.albums.delete_album import delete_album
+from darkroom.usecases.albums.remove_from_album import remove_from_album
 from darkroom.views import albums as views
 
 router = APIRouter(tags=["albums"])

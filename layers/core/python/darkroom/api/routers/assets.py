@@ -28,8 +28,8 @@ from darkroom.kernel.limits import (
     TAGS_LIMIT,
 )
 from darkroom.recipes.fields import broken
-from darkroom.usecases.delete_asset import delete_asset
-from darkroom.usecases.describe_asset import describe_asset
+from darkroom.usecases.assets.delete_asset import delete_asset
+from darkroom.usecases.assets.describe_asset import describe_asset
 from darkroom.views import assets as views
 from darkroom.views.asset_lists import AssetFilters
 

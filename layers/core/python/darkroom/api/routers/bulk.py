@@ -20,12 +20,12 @@ from darkroom.api.schemas import (
     JobIdsRequest,
 )
 from darkroom.bootstrap import App
+from darkroom.kernel.command import Command
 from darkroom.kernel.ids import is_id
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.confirm_job import confirm_draft
-from darkroom.usecases.draft_job import patch_draft
-from darkroom.usecases.requests import Command
-from darkroom.usecases.retry_job import retry_job
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.jobs.confirm_job import confirm_draft
+from darkroom.usecases.jobs.draft_job import patch_draft
+from darkroom.usecases.jobs.retry_job import retry_job
 
 router = APIRouter(tags=["jobs"])
 

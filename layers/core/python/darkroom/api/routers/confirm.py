@@ -15,8 +15,8 @@ from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest, QuoteAnswer, Quo
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.problems import problem
-from darkroom.usecases import confirm_job, quote_job
-from darkroom.usecases.submit_job import Submission
+from darkroom.usecases.jobs import confirm_job, quote_job
+from darkroom.usecases.jobs.submit_job import Submission
 
 router = APIRouter(tags=["jobs"])
 _NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"}

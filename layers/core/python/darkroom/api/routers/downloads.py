@@ -15,7 +15,7 @@ from darkroom.api.routers.bulk import answer_each_job
 from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
-from darkroom.usecases.offer_archive import Link, allowance, offer_archive
+from darkroom.usecases.archives.request_archive import Link, allowance, offer_archive
 
 BUILDING = {"status": "building"}
 router = APIRouter(tags=["jobs"])

@@ -16,7 +16,7 @@ from darkroom.api.routers.jobs import created_jobs
 from darkroom.api.schemas import Identifier, JobsAnswer, Request
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import IMAGES, AspectRatio
-from darkroom.usecases.confirm_job import create_jobs
+from darkroom.usecases.jobs.confirm_job import create_jobs
 
 router = APIRouter(tags=["assets"])
 

@@ -13,8 +13,8 @@ from darkroom.api.docs import responses
 from darkroom.api.edge import logger, metrics
 from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
 from darkroom.payments.messages import mismatch_facts
-from darkroom.usecases.hear_provider import hear_provider
-from darkroom.usecases.receive_payment_event import UNREADABLE, receive_payment_event
+from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
+from darkroom.usecases.tasks.receive_provider_callback import hear_provider
 
 router = APIRouter(tags=["webhooks"])
 

@@ -37,7 +37,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.kernel.problems import Problem, problem
 from darkroom.recipes import get_recipe
-from darkroom.usecases.select_output import select_output
+from darkroom.usecases.jobs.select_output import select_output
 from darkroom.views import generations, job_lists
 from darkroom.views.jobs import output_detail
 

@@ -23,10 +23,10 @@ from darkroom.api.schemas import (
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import PaymentRequired
-from darkroom.usecases.cancel_job import cancel_job
-from darkroom.usecases.confirm_job import create_jobs
-from darkroom.usecases.delete_job import delete_job
-from darkroom.usecases.draft_job import patch_draft
+from darkroom.usecases.jobs.cancel_job import cancel_job
+from darkroom.usecases.jobs.confirm_job import create_jobs
+from darkroom.usecases.jobs.delete_job import delete_job
+from darkroom.usecases.jobs.draft_job import patch_draft
 from darkroom.views import jobs as views
 
 router = APIRouter(tags=["jobs"])

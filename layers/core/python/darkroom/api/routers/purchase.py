@@ -12,8 +12,8 @@ from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
 from darkroom.api.schemas import PurchaseAnswer, PurchaseRequest
 from darkroom.payments.store import Purchase
-from darkroom.usecases.settle_purchase import purchase_with_test_gateway
-from darkroom.usecases.start_purchase import start_purchase
+from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
+from darkroom.usecases.purchases.start_purchase import start_purchase
 
 router = APIRouter(tags=["credits"])
 

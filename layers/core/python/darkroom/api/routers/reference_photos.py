@@ -15,8 +15,8 @@ from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
 from darkroom.api.schemas import Answer, Identifier, Request
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
-from darkroom.usecases.deactivate_reference_photo import deactivate_reference_photo
-from darkroom.usecases.register_reference_photo import register_reference_photo
+from darkroom.usecases.assets.deactivate_reference_photo import deactivate_reference_photo
+from darkroom.usecases.assets.register_reference_photo import register_reference_photo
 from darkroom.views import reference_photos as views
 
 router = APIRouter(tags=["reference photos"])

@@ -21,9 +21,9 @@ from darkroom.api.schemas import (
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.problems import problem
 from darkroom.recipes.base import Target
-from darkroom.usecases.regenerate_job import regenerate
-from darkroom.usecases.retry_job import rerun_job, retry_job
-from darkroom.usecases.submit_job import Submission
+from darkroom.usecases.jobs.regenerate_job import regenerate
+from darkroom.usecases.jobs.retry_job import rerun_job, retry_job
+from darkroom.usecases.jobs.submit_job import Submission
 
 router = APIRouter(tags=["jobs"])
 

@@ -15,7 +15,7 @@ from darkroom.api.messages import preferred_language
 from darkroom.api.share_page import SharePage, policy, render, render_missing
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import NotFound
-from darkroom.usecases.view_share import find_shared, view_share
+from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import share_title, shared_files, shared_link
 
 # A page for people, not a part of the API that clients are made from.

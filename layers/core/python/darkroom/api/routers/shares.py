@@ -19,8 +19,8 @@ from darkroom.bootstrap import App
 from darkroom.jobs.share_store import to_token
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
-from darkroom.usecases.share_job import share_job, share_secret, unshare_job
-from darkroom.usecases.view_share import find_shared, view_share
+from darkroom.usecases.shares.share_job import share_job, share_secret, unshare_job
+from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import shared_outputs
 
 router = APIRouter(tags=["shares"])

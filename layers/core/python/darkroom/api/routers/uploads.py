@@ -20,10 +20,10 @@ from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES_LIMIT
 from darkroom.kernel.problems import problem
 from darkroom.uploads import policy
-from darkroom.usecases.abort_upload import abort_upload
-from darkroom.usecases.complete_upload import complete_upload
-from darkroom.usecases.create_upload import PartLink, UploadSession, create_upload
-from darkroom.usecases.resign_upload import resign_upload
+from darkroom.usecases.uploads.abort_upload import abort_upload
+from darkroom.usecases.uploads.complete_upload import complete_upload
+from darkroom.usecases.uploads.create_upload import PartLink, UploadSession, create_upload
+from darkroom.usecases.uploads.resign_upload import resign_upload
 from darkroom.views import assets as views
 
 router = APIRouter(tags=["uploads"])

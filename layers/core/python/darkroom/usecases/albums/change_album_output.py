@@ -1,0 +1,33 @@
+"""Change how an output stands in an album: group, tags, pick, position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from darkroom.albums import store
+from darkroom.albums.model import Entry
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+
+
+def change_album_output(
+    app: App, *, account_id: str, album_id: str, output_id: str, changes: Mapping[str, Any]
+) -> Entry:
+    """The entry as it is now; ``changes`` are fields of ``Entry``, what is not named stays.
+
+    Raises:
+        NotFound: no such album, or the output is not in it.
+    """
+    operation = app.ids.token()
+
+    def attempt() -> Entry:
+        store.get_album(account_id, album_id)
+        before = store.get_entry(account_id, album_id, output_id)
+        after = replace(before, **changes)
+        commit([store.save_entry_write(before, after, operation)])
+        return after
+
+    return retry_on_conflict(app.jitter, attempt)

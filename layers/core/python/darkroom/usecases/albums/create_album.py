@@ -1,0 +1,25 @@
+"""Create an album."""
+
+from __future__ import annotations
+
+from darkroom.albums import store
+from darkroom.albums.items import ALBUM_PREFIX
+from darkroom.albums.model import Album
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.command import Command
+
+
+def create_album(app: App, call: Command, *, name: str) -> Album:
+    """An empty album. Its id is made from the time, because albums are listed by id; a repeated
+    Idempotency-Key meets it in the stored answer."""
+    now = app.clock.now()
+    album = Album(
+        account_id=call.account_id,
+        album_id=app.ids.new(ALBUM_PREFIX),
+        name=name,
+        created_at=now,
+        updated_at=now,
+    )
+    commit([store.create_write(album, call.operation)])
+    return album

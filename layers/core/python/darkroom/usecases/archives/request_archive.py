@@ -1,0 +1,82 @@
+"""Offer a job's archive: at once when it is there or quickly made, else have it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from darkroom.bootstrap import App
+from darkroom.jobs import store as jobs_store
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.limits import (
+    ARCHIVE_INLINE_LIMIT_BYTES,
+    ARCHIVE_INLINE_SECONDS,
+    DOWNLOAD_URL_SECONDS,
+)
+from darkroom.usecases.archives.archive_job import (
+    MIME_TYPE,
+    Archive,
+    archive_of,
+    make_archive,
+    take_failure,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Where the archive can be fetched for a while."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(kw_only=True)
+class Allowance:
+    """What one request may still make by itself; the rest is left to the worker."""
+
+    size_bytes: int
+    until: datetime
+
+    def take(self, size_bytes: int, now: datetime) -> bool:
+        if size_bytes > self.size_bytes or now >= self.until:
+            return False
+        self.size_bytes -= size_bytes
+        return True
+
+
+def allowance(app: App) -> Allowance:
+    """The allowance of a request that begins now."""
+    until = app.clock.now() + timedelta(seconds=ARCHIVE_INLINE_SECONDS)
+    return Allowance(size_bytes=ARCHIVE_INLINE_LIMIT_BYTES, until=until)
+
+
+def offer_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
+    """A link to the archive of a finished job; None while the worker makes it. Safe to repeat:
+    asking again is also what asks the worker again.
+
+    Raises:
+        NotFound: missing, or another account's; what ``archive_of`` raises; Conflict:
+        ARCHIVE_FAILED, one of the files is missing or the worker gave up.
+    """
+    family = jobs_store.find_family(job_id)
+    if family is None or family.job.account_id != account_id:
+        raise NotFound("no such job")
+    archive = archive_of(family)
+    if app.storage.find(archive.key) is None:
+        if take_failure(app.storage, archive):
+            raise Conflict("the worker could not make it", code="ARCHIVE_FAILED")
+        if not allowed.take(archive.size_bytes, app.clock.now()):
+            app.archive_queue.send({"archiveOf": job_id})
+            return None
+        _make_now(app, archive)
+    return Link(
+        url=app.storage.download_url(archive.key, file_name=archive.file_name, mime_type=MIME_TYPE),
+        expires_at=app.clock.now() + timedelta(seconds=DOWNLOAD_URL_SECONDS),
+    )
+
+
+def _make_now(app: App, archive: Archive) -> None:
+    try:
+        make_archive(app.storage, archive)
+    except NotFound as error:
+        raise Conflict("one of its files is missing", code="ARCHIVE_FAILED") from error

@@ -1,0 +1,1 @@
+"""Files and reference photos of an account."""

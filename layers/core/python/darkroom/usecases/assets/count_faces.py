@@ -1,0 +1,38 @@
+"""Count faces later: a checked picture whose faces nobody could count when it came in."""
+
+from __future__ import annotations
+
+from darkroom.assets import model
+from darkroom.assets import store as assets_store
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.errors import NotFound
+from darkroom.kernel.limits import CLEAN_IMAGE_LIMIT_BYTES
+from darkroom.uploads.ports import FaceCheckUnavailable, FindFaces
+
+
+def count_faces(app: App, find: FindFaces, *, account_id: str, asset_id: str) -> str:
+    """Count if somebody asked and nobody has counted yet; repeating changes nothing.
+
+    Returns what happened: ``idle``, ``counted``, or ``uncounted`` (the detector did not answer;
+    whoever wants to know asks again).
+    """
+    asset = assets_store.find_asset(account_id, asset_id)
+    if asset is None or not model.wants_faces(asset) or asset.clean_key is None:
+        return "idle"
+    try:
+        faces = find(app.storage.read(asset.clean_key, limit_bytes=CLEAN_IMAGE_LIMIT_BYTES))
+    except (FaceCheckUnavailable, NotFound):
+        return "uncounted"
+    operation = app.ids.token()
+
+    def attempt() -> str:
+        current = assets_store.find_asset(account_id, asset_id)
+        if current is None or not model.wants_faces(current):
+            return "idle"
+        counted = model.count_faces(current, faces)
+        commit([assets_store.save_write(current, counted, operation)])
+        return "counted"
+
+    return retry_on_conflict(app.jitter, attempt)

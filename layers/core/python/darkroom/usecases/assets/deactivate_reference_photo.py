@@ -1,0 +1,38 @@
+"""Deactivate a reference photo: no new portraits are made from it; nothing is removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from darkroom.assets import reference_store
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import ReferencePhoto
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+
+
+def deactivate_reference_photo(
+    app: App, *, account_id: str, reference_photo_id: str
+) -> ReferencePhoto:
+    """The photo, inactive; repeating changes nothing. Jobs under way keep it.
+
+    Raises:
+        NotFound.
+    """
+    operation = app.ids.token()
+
+    def attempt() -> ReferencePhoto:
+        photo = reference_store.get_reference_photo(account_id, reference_photo_id)
+        if not photo.is_active:
+            return photo
+        inactive = replace(photo, is_active=False)
+        writes = [reference_store.save_write(photo, inactive, operation)]
+        asset = assets_store.find_asset(account_id, photo.asset_id)
+        if asset is not None:
+            counted = replace(asset, references=max(0, asset.references - 1))
+            writes.append(assets_store.save_write(asset, counted, operation))
+        commit(writes)
+        return inactive
+
+    return retry_on_conflict(app.jitter, attempt)

@@ -1,0 +1,63 @@
+"""Delete an asset: it is gone at once; its files follow, by the stream or the sweeper."""
+
+from __future__ import annotations
+
+from darkroom.adapters.storage import LANES, MEDIA_LANE, clean_prefix, quarantine_key
+from darkroom.assets import store as assets_store
+from darkroom.bootstrap import App
+from darkroom.db import commit, commit_one
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.errors import Conflict
+from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.usecases.uploads.count_storage import buried_writes
+
+
+def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
+    """Delete in whatever state; repeating while its files are being removed changes nothing.
+
+    Jobs that are made already keep what they made; one that still needs the file fails for it
+    and is refunded.
+
+    Raises:
+        NotFound; Conflict ASSET_IN_USE: an active reference photo is made of it.
+    """
+    operation = app.ids.token()
+
+    def attempt() -> None:
+        asset = assets_store.find_asset(account_id, asset_id)
+        if asset is None and assets_store.find_grave(account_id, asset_id) is not None:
+            return
+        asset = assets_store.get_asset(account_id, asset_id)
+        if asset.references:
+            raise Conflict("a reference photo is made of it", code="ASSET_IN_USE")
+        commit(buried_writes(asset, app.clock.now(), operation))
+
+    retry_on_conflict(app.jitter, attempt)
+
+
+def erase_asset(
+    app: App, account_id: str, asset_id: str, *, owner: str, upload_id: str | None = None
+) -> None:
+    """Remove every file and place of a deleted asset; safe to repeat.
+
+    A check that is under way finds no asset at its end and removes what it has written itself.
+    """
+    for lane in LANES:
+        if upload_id is not None and lane == MEDIA_LANE:
+            app.storage.abort_parts(quarantine_key(lane, owner, asset_id), upload_id)
+        app.storage.delete(quarantine_key(lane, owner, asset_id))
+    app.storage.delete_all(clean_prefix(owner, asset_id))
+    index_asset(account_id, asset_id)
+
+
+def erase_finally(app: App, account_id: str, asset_id: str) -> None:
+    """Erase once more, and forget that there was anything that could come again."""
+    grave = assets_store.find_grave(account_id, asset_id)
+    if grave is None:
+        return
+    erase_asset(app, account_id, asset_id, owner=grave.owner, upload_id=grave.upload_id)
+    if grave.made_from is not None:
+        # Its job may tell of it again, however late.
+        commit_one(assets_store.rest_write(account_id, asset_id))
+    else:
+        commit_one(assets_store.forget_grave_write(account_id, asset_id))

@@ -1,0 +1,36 @@
+"""Describe an asset: its name, tags and folder, which are its owner's to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from darkroom.assets import model
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.uploads import policy
+
+
+def describe_asset(
+    app: App, *, account_id: str, asset_id: str, changes: Mapping[str, Any]
+) -> Asset:
+    """The asset as it is now; ``changes`` may name ``filename``, ``tags`` and ``folder``.
+
+    Raises:
+        NotFound; InvalidInput: the name cannot be used.
+    """
+    operation = app.ids.token()
+    wanted = dict(changes)
+    if "filename" in wanted:
+        wanted["filename"] = policy.clean_name(wanted["filename"])
+
+    def attempt() -> Asset:
+        before = assets_store.get_asset(account_id, asset_id)
+        after = model.describe(before, wanted, app.clock.now())
+        commit([assets_store.save_write(before, after, operation)])
+        return after
+
+    return retry_on_conflict(app.jitter, attempt)

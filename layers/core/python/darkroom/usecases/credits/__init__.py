@@ -1,0 +1,1 @@
+"""Movements of credits outside a job's own steps, and their audit."""

@@ -1,0 +1,164 @@
+"""Audit: read one account's items, or everybody's, and check the laws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from darkroom.bootstrap import App
+from darkroom.credits import audit, pricing
+from darkroom.credits.audit import Breach
+from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db.raw import find_raw, query_raw, scan_raw
+from darkroom.db.writes import RawItem
+from darkroom.jobs.items import JOB_KEY, JobItem
+from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
+from darkroom.payments.store import PurchaseItem
+from darkroom.usecases.credits.read_books import RawAccount, read_books
+
+JOB_CAUSES = frozenset({"deduct", "settle", "refund"})
+JOB_INDEX = "byAccount"
+BREACHES_PER_LAW_LIMIT = 100
+"""Of one account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditReport:
+    accounts_checked: int
+    entries_checked: int
+    breaches: tuple[Breach, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountAudit:
+    account_id: str
+    """Empty for items that name no account."""
+    entries_checked: int
+    breaches: tuple[Breach, ...]
+
+
+def audit_accounts(app: App, account_id: str | None = None) -> AuditReport:
+    """Check one account, or all that have anything the laws are about."""
+    audits = list(iter_audits(app, account_id))
+    return AuditReport(
+        accounts_checked=sum(1 for audited in audits if audited.account_id),
+        entries_checked=sum(audited.entries_checked for audited in audits),
+        breaches=tuple(breach for audited in audits for breach in audited.breaches),
+    )
+
+
+def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudit]:
+    """The same, account by account, so that what was found counts however long the rest takes."""
+    unowned: list[Breach] = []
+    accounts: Iterable[str] = _all_accounts(unowned) if account_id is None else [account_id]
+    packs = {pack.name: pack.credits for pack in pricing.packs()}
+    for account in accounts:
+        try:
+            found, count = _audit_account(app, account, packs)
+        # Whatever the items of one account do to the auditor, the others are still audited.
+        except Exception as error:
+            message = f"the account cannot be audited: {type(error).__name__}"
+            found, count = [Breach(law="L8", account_id=account, message=message)], 0
+        yield AccountAudit(account_id=account, entries_checked=count, breaches=tuple(found))
+    if unowned:
+        yield AccountAudit(account_id="", entries_checked=0, breaches=tuple(unowned))
+
+
+def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple[list[Breach], int]:
+    """The account's breaches. Items that changed while they were read are read again.
+
+    Where they change every time, what is found may only be two moments seen as one: it is
+    reported, and puts no money in doubt.
+    """
+    breaches: list[Breach] = []
+    raw = read_account(account_id)
+    for _ in range(AUDIT_TRIES_LIMIT):
+        books, unreadable = read_books(raw)
+        # With test hooks, the sweeper can be run as if it were another time.
+        found = audit.audit(books, packs, app.clock.now(), check_dates=not app.settings.test_hooks)
+        breaches = [*unreadable, *found]
+        again = read_account(account_id) if breaches else raw
+        if again == raw:
+            return _bounded(breaches), len(raw.entries)
+        raw = again
+    unconfirmed = [replace(breach, is_money_in_doubt=False) for breach in breaches]
+    return _bounded(unconfirmed), len(raw.entries)
+
+
+def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
+    """The first breaches of each law: a broken history can break thousands of times."""
+    kept: list[Breach] = []
+    counts: Counter[str] = Counter()
+    for breach in breaches:
+        counts[breach.law] += 1
+        if counts[breach.law] <= BREACHES_PER_LAW_LIMIT:
+            kept.append(breach)
+    for law, count in counts.items():
+        if count > BREACHES_PER_LAW_LIMIT:
+            message = f"{count - BREACHES_PER_LAW_LIMIT} more breaches of this law"
+            kept.append(Breach(law=law, account_id=breaches[0].account_id, message=message))
+    return kept
+
+
+# Reading
+
+
+def read_account(account_id: str) -> RawAccount:
+    """Entries after the wallet was read are left out: they belong to a later state of it."""
+    wallet = find_raw(WalletItem, account_id)
+    entries = list(query_raw(LedgerItem, account_id))
+    if find_raw(WalletItem, account_id) != wallet:
+        latest = _version(wallet or {})
+        entries = [entry for entry in entries if _version(entry) <= latest]
+    return RawAccount(
+        account_id=account_id,
+        wallet=wallet,
+        entries=entries,
+        purchases=list(query_raw(PurchaseItem, account_id)),
+        collections={
+            job_id: list(query_raw(JobItem, job_id)) for job_id in _job_ids(account_id, entries)
+        },
+    )
+
+
+def _version(raw: RawItem) -> float:
+    """Of an item whose version cannot be read nothing is known: it is kept."""
+    try:
+        return float(raw["version"]["N"])
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _job_ids(account_id: str, entries: Sequence[RawItem]) -> list[str]:
+    """The jobs that entries are caused by, and those that the account lists."""
+    causes = (entry["cause"]["S"].partition("#") for entry in entries)
+    job_ids = {job_id for kind, _, job_id in causes if kind in JOB_CAUSES and job_id}
+    listed = query_raw(JobItem, account_id, index_name=JOB_INDEX)
+    return sorted(job_ids | {raw["pk"]["S"] for raw in listed if raw["sk"]["S"] == JOB_KEY})
+
+
+# Listing
+
+
+def _all_accounts(breaches: list[Breach]) -> Iterator[str]:
+    """Every account with a wallet, an entry, a purchase or a job.
+
+    A job that names no account can be audited with none: it is a breach of its own.
+    """
+    seen: set[str] = set()
+    for raw in _owned_items():
+        account_id = raw.get("accountId", {}).get("S")
+        if account_id is None:
+            message = f"job {raw['pk']['S']} cannot be read: accountId is missing"
+            breaches.append(Breach(law="L8", account_id="", message=message))
+        elif account_id not in seen:
+            seen.add(account_id)
+            yield account_id
+
+
+def _owned_items() -> Iterator[RawItem]:
+    yield from scan_raw(WalletItem, ["accountId"])
+    yield from scan_raw(LedgerItem, ["accountId"])
+    yield from scan_raw(PurchaseItem, ["accountId"])
+    yield from scan_raw(JobItem, ["pk", "accountId"], where=JobItem.sk == JOB_KEY)

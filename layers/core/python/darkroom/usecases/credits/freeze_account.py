@@ -1,0 +1,71 @@
+"""Freeze: nothing of an account is spent while its books are checked; or spending goes on again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+
+from darkroom.bootstrap import App
+from darkroom.credits import store
+from darkroom.credits.audit import Breach
+from darkroom.db import commit
+from darkroom.db.raw import find_raw
+from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.kernel.problems import problem
+from darkroom.usecases.credits.audit_accounts import AccountAudit, iter_audits
+
+
+def freeze_account(app: App, *, account_id: str, reason: str) -> None:
+    """From now on spending is refused with ACCOUNT_FROZEN. What runs may end and is settled;
+    purchases and adjustments still come in. Safe to repeat: the last reason stays.
+
+    Raises:
+        NotFound: no such account. InvalidInput: no reason.
+    """
+    if not reason.strip():
+        raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
+    commit([store.freeze_write(account_id, reason, app.ids.token())])
+
+
+def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
+    """Freeze an account whose credits are in doubt; returns whether it is newly frozen.
+
+    Not for what an operator has accepted by letting it spend again: entries cannot be changed, so
+    some breaches stay for ever. An account without a wallet cannot spend.
+    """
+    doubts = _doubts(audited)
+    if not doubts or not audited.account_id:
+        return False
+    wallet = find_raw(store.WalletItem, audited.account_id)
+    if wallet is None or store.frozen_reason(wallet) is not None:
+        return False
+    if store.accepted_breaches(wallet) == _digest(doubts):
+        return False
+    laws = sorted({breach.law for breach in doubts})
+    with suppress(NotFound):
+        freeze_account(app, account_id=audited.account_id, reason=f"audit: {', '.join(laws)}")
+        return True
+    return False
+
+
+def unfreeze_account(app: App, *, account_id: str) -> None:
+    """The account may spend again; what the audit finds of it now is accepted. Safe to repeat.
+
+    Raises:
+        NotFound: no such account.
+    """
+    accepted = None
+    for audited in iter_audits(app, account_id):
+        doubts = _doubts(audited)
+        accepted = _digest(doubts) if doubts else None
+    commit([store.thaw_write(account_id, accepted, app.ids.token())])
+
+
+def _doubts(audited: AccountAudit) -> list[Breach]:
+    return [breach for breach in audited.breaches if breach.is_money_in_doubt]
+
+
+def _digest(breaches: Sequence[Breach]) -> str:
+    lines = sorted(f"{breach.law}|{breach.entry_id}|{breach.message}" for breach in breaches)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

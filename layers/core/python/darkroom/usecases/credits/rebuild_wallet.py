@@ -1,0 +1,143 @@
+"""Rebuild: derive a wallet from its ledger again, for one that was damaged or restored.
+
+The ledger is the truth: its entries are immutable. The wallet is only their sum, kept for speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from darkroom.bootstrap import App
+from darkroom.credits import store
+from darkroom.credits.audit import replay as replaying
+from darkroom.credits.audit.facts import Books, GrantFacts
+from darkroom.credits.model import Grant, Wallet
+from darkroom.credits.store import WalletItem
+from darkroom.db import commit
+from darkroom.db.raw import find_raw
+from darkroom.db.retry import retry_on_conflict
+from darkroom.jobs import store as jobs_store
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.usecases.credits.audit_accounts import read_account
+from darkroom.usecases.credits.read_books import read_books
+from darkroom.usecases.credits.settle_hold import settle_writes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    wallet: Wallet
+    settled_jobs: tuple[str, ...]
+    """Jobs that had ended while the wallet did not know their holds; they are settled now."""
+
+
+def rebuild_wallet(app: App, account_id: str) -> Rebuilt:
+    """Write the wallet that the entries make, and settle the holds of jobs that have ended.
+
+    Spending is not affected: a frozen account stays frozen. Safe to repeat.
+
+    Raises:
+        NotFound: the account has no ledger.
+        Conflict: LEDGER_UNSOUND; the entries do not make a wallet, or some cannot be read.
+        Unavailable: other writers were faster every time.
+    """
+    wallet = retry_on_conflict(app.jitter, lambda: _rebuild(app, account_id))
+    books, _ = read_books(read_account(account_id))
+    settled = [job_id for job_id in _open_holds(books) if _settle(app, account_id, job_id)]
+    return Rebuilt(wallet=store.find_wallet(account_id) or wallet, settled_jobs=tuple(settled))
+
+
+def _rebuild(app: App, account_id: str) -> Wallet:
+    before = find_raw(WalletItem, account_id)
+    raw = read_account(account_id)
+    if not raw.entries:
+        raise NotFound("no such account")
+    books, _ = read_books(raw)
+    if len(books.entries) < len(raw.entries):
+        raise Conflict("some entries cannot be read", code="LEDGER_UNSOUND")
+    wallet = replace(
+        _derived(books),
+        frozen=store.frozen_reason(before),
+        accepted=store.accepted_breaches(before),
+    )
+    commit([store.rebuild_write(wallet, before, app.ids.token())])
+    return wallet
+
+
+def _derived(books: Books) -> Wallet:
+    """The wallet that the entries make.
+
+    Raises:
+        Conflict: LEDGER_UNSOUND.
+    """
+    replay = replaying.Replay(books.jobs)
+    for entry in books.entries:
+        for _ in replay.apply(entry):
+            pass  # What is wrong with an entry is the auditor's to report.
+    grants = tuple(_grant(grant, books) for grant in replay.live.values())
+    versions = [entry.version for entry in books.entries]
+    wallet = Wallet(
+        account_id=books.account_id,
+        balance=sum(entry.amount for entry in books.entries),
+        held=sum(entry.held_change for entry in books.entries),
+        debt=sum(entry.debt_change for entry in books.entries),
+        version=max(len(versions), *versions),
+        grants=tuple(sorted(grants, key=Grant.spending_order)),
+    )
+    remaining = [grant.remaining for grant in grants]
+    is_sound = sum(remaining) == wallet.balance and min(remaining, default=1) > 0
+    if not is_sound or min(wallet.balance, wallet.held, wallet.debt) < 0:
+        raise Conflict("the entries do not make a wallet", code="LEDGER_UNSOUND")
+    return wallet
+
+
+def _grant(found: replaying.Grant, books: Books) -> Grant:
+    moments = [entry.created_at for entry in books.entries if entry.created_at is not None]
+    created_at = found.created_at or min(moments, default=None)
+    if created_at is None:
+        raise Conflict("no entry says when", code="LEDGER_UNSOUND")
+    expires_at, merged = found.expires_at, found.merged
+    if not found.is_expiry_known or merged is None:
+        # Entries of the version before do not say it; the damaged wallet may.
+        stored = _stored_grant(found.grant_id, books)
+        if stored is None:
+            raise Conflict("no entry says when a grant expires", code="LEDGER_UNSOUND")
+        expires_at = expires_at if found.is_expiry_known else stored.expires_at
+        merged = stored.merged if merged is None else merged
+    return Grant(
+        grant_id=found.grant_id,
+        source=found.source,
+        remaining=found.remaining,
+        priority=found.priority,
+        created_at=created_at,
+        expires_at=expires_at,
+        merged=merged,
+    )
+
+
+def _stored_grant(grant_id: str, books: Books) -> GrantFacts | None:
+    grants = (books.wallet.grants if books.wallet else None) or ()
+    return next((grant for grant in grants if grant.grant_id == grant_id), None)
+
+
+def _open_holds(books: Books) -> list[str]:
+    """Jobs that took credits and neither spent nor returned them."""
+    causes = {entry.cause for entry in books.entries}
+    deducted = [entry.reference_id for entry in books.entries if entry.type == "DEDUCT"]
+    return [job for job in deducted if not {f"settle#{job}", f"refund#{job}"} & causes]
+
+
+def _settle(app: App, account_id: str, job_id: str) -> bool:
+    """Settle the hold of a job that has ended, by its receipt; False while it goes on."""
+
+    def attempt() -> bool:
+        job = jobs_store.find_job(job_id) or jobs_store.find_deleted(job_id)
+        wallet = store.find_wallet(account_id)
+        if job is None or wallet is None or not job.is_final or job.receipt is None:
+            return False
+        hold = store.hold_from_json(job.hold)
+        if not hold.credits or wallet.held < hold.credits:
+            return False
+        commit(settle_writes(app, wallet, hold, job.receipt.used, job_id, app.ids.token()))
+        return True
+
+    return retry_on_conflict(app.jitter, attempt)

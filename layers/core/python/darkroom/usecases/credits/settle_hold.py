@@ -1,0 +1,25 @@
+"""Settle: a hold ends in the transaction of its job's end, whatever made the job end."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.credits import model
+from darkroom.credits import store as credits_store
+from darkroom.credits.model import Hold, Wallet
+from darkroom.db import Write
+from darkroom.usecases.credits.expire_grants import expire_due_first, find_expired
+
+
+def settle_writes(
+    app: App, wallet: Wallet, hold: Hold, used: int, job_id: str, operation: str
+) -> list[Write]:
+    """Spend ``used`` credits of a hold and return the rest: the wallet and its ledger entries.
+
+    Raises:
+        ConcurrentUpdate: the wallet has moved on; read it again.
+    """
+    now = app.clock.now()
+    wallet = expire_due_first(app, wallet, now)
+    expired = find_expired(wallet.account_id, hold, wallet)
+    change = model.settle(wallet, hold, used, job_id, now, expired=expired)
+    return credits_store.change_writes(change, before=wallet, operation=operation)

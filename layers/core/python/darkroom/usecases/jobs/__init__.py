@@ -1,0 +1,1 @@
+"""What accounts do with jobs, and how jobs move to their end."""

@@ -1,0 +1,71 @@
+"""The one way in which a queued job moves: load, decide purely, commit with the settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from darkroom.bootstrap import App
+from darkroom.credits import store as credits_store
+from darkroom.db import Write, commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job, JobFamily
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.usecases.credits.settle_hold import settle_writes
+from darkroom.usecases.jobs.end_unreadable import must_end, write_off
+from darkroom.usecases.projections.report_unknown_hold import report_unknown_hold
+
+Step = Callable[[JobFamily], JobFamily | None]
+
+
+def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) -> JobFamily | None:
+    """Apply a pure step to a job and commit what changed; the last step settles the hold.
+
+    What is ``beside`` it is written with it, or not at all. A job of which something stored is
+    damaged is ended instead.
+
+    The step returns None when there is nothing (any more) to do. Returns the family as it now
+    is, or None when there is no such job.
+
+    Raises:
+        Unavailable: other writers were faster every time; nothing has changed.
+    """
+    operation = app.ids.token()
+
+    def attempt() -> JobFamily | None:
+        before = jobs_store.find_family(job_id)
+        if before is not None and must_end(before):
+            return write_off(app, before, operation)
+        after = None if before is None else step(before)
+        if before is None or after is None or after == before:
+            return before
+        writes = jobs_store.family_writes(before, after, operation)
+        if after.job.is_final and not before.job.is_final:
+            writes += _settlement(app, after.job, operation)
+        commit([*writes, *beside])
+        return after
+
+    return retry_on_conflict(app.jitter, attempt)
+
+
+def _has_moved_on(job: Job) -> bool:
+    current = jobs_store.find_job(job.job_id)
+    return current is None or current.version != job.version
+
+
+def _settlement(app: App, job: Job, operation: str) -> list[Write]:
+    """Spend what was made and return the rest: the other half of the job's terminal write."""
+    hold = credits_store.hold_from_json(job.hold)
+    if not hold.credits:
+        return []
+    assert job.receipt is not None
+    wallet = credits_store.find_wallet(job.account_id)
+    if wallet is None or wallet.held < hold.credits:
+        if _has_moved_on(job):
+            # Another caller ended the job between our reads of it and of the wallet.
+            raise ConcurrentUpdate("the job has moved on")
+        # The wallet was damaged or restored from a backup. The job ends all the same, without
+        # moving credits that nobody can account for; the auditor names the breach.
+        report_unknown_hold(job.account_id, job.job_id)
+        return []
+    return settle_writes(app, wallet, hold, job.receipt.used, job.job_id, operation)

@@ -1,0 +1,43 @@
+"""Cancel: what has not begun stops, what runs may finish, and the rest is refunded."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.jobs import engine
+from darkroom.jobs.model import Job, JobFamily
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.errors import NotFound
+from darkroom.usecases.jobs.advance_job import advance
+
+CANCELED, REQUESTED, ALREADY_FINAL = "canceled", "requested", "already_final"
+_ENDED_OTHERWISE = frozenset({JobStatus.FAILED})
+"""A damaged job fails when it is touched; canceling itself never makes a job fail."""
+
+
+def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[str, Job]:
+    """Stop the job; returns what came of it, and the job.
+
+    ``canceled``: it is over. ``requested``: it is over when what runs has finished.
+    ``already_final``: it was over before. Safe to repeat.
+
+    Raises:
+        NotFound: missing, or another account's; Unavailable.
+    """
+    now = app.clock.now()
+    was_final = False
+
+    def step(family: JobFamily) -> JobFamily | None:
+        nonlocal was_final
+        if family.job.account_id != account_id:
+            raise NotFound("no such job")
+        was_final = family.job.is_final
+        if was_final or family.job.status is JobStatus.CANCELING:
+            return None
+        return engine.cancel(family, now)
+
+    family = advance(app, job_id, step)
+    if family is None or family.job.account_id != account_id:
+        raise NotFound("no such job")
+    if was_final or family.job.status in _ENDED_OTHERWISE:
+        return ALREADY_FINAL, family.job
+    return (CANCELED if family.job.is_final else REQUESTED), family.job

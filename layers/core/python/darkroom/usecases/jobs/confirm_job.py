@@ -1,0 +1,217 @@
+"""Confirm: price, pin the template, hold the credits and queue, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from darkroom.adapters.storage import owner_tag
+from darkroom.bootstrap import App
+from darkroom.db import Write
+from darkroom.db.retry import retry_on_conflict
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
+from darkroom.recipes import get_recipe
+from darkroom.recipes.base import Recipe
+from darkroom.templates.store import account_subject, assign_write
+from darkroom.usecases.accounts.open_account import open_account
+from darkroom.usecases.jobs.draft_job import (
+    blank_job,
+    blank_jobs,
+    check_hooks,
+    find_made,
+    keep_draft,
+)
+from darkroom.usecases.jobs.find_materials import check_drafted, find_materials
+from darkroom.usecases.jobs.price_job import Facts, offer, read_facts
+from darkroom.usecases.jobs.quote_job import Claim, charged_as_quoted, redeem
+from darkroom.usecases.jobs.submit_job import Submission, charged, record_shortfall, replay, submit
+
+
+def confirm_new(
+    app: App,
+    call: Command,
+    *,
+    recipe_name: str,
+    inputs: Mapping[str, Any],
+    device_id: str,
+    priority: int = 0,
+    quote_id: str | None = None,
+) -> Submission:
+    """Create and queue a job at once.
+
+    Raises:
+        InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
+        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
+    """
+    blank = blank_job(app, call, get_recipe(recipe_name), inputs, device_id)
+    blank = replace(blank, priority=priority)
+    claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=blank.inputs)
+    return charged(app, call.account_id, lambda: _queue_new(app, call, blank, claim))
+
+
+def confirm_draft(
+    app: App,
+    call: Command,
+    *,
+    draft_job_id: str,
+    overrides: Mapping[str, Any],
+    device_id: str | None = None,
+    priority: int | None = None,
+    quote_id: str | None = None,
+) -> Submission:
+    """Queue a draft; fields sent override the draft's.
+
+    Raises:
+        what ``confirm_new`` raises; NotFound (the draft); Conflict (JOB_NOT_DRAFT).
+    """
+
+    def attempt() -> Submission:
+        draft = jobs_store.find_job(draft_job_id)
+        if draft is None or draft.account_id != call.account_id:
+            raise NotFound("no such job")
+        if draft.status is not JobStatus.DRAFT:
+            if draft.operation == call.operation:
+                return replay(draft_job_id, call)
+            raise Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
+        recipe = get_recipe(overrides.get("mode", draft.recipe))
+        changes = {name: value for name, value in overrides.items() if name != "mode"}
+        check_hooks(app, changes)
+        job = replace(
+            draft,
+            recipe=recipe.name,
+            inputs=_revised(draft, recipe, changes),
+            language=call.language,
+            # A draft has no files yet; one of the version before gets keys like everything new.
+            owner_tag=owner_tag(app.signing_secret.value, call.account_id),
+            device_id=draft.device_id if device_id is None else device_id,
+            priority=draft.priority if priority is None else priority,
+        )
+        claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=job.inputs)
+        return _queue(app, call, job, read_facts(job), claim, draft=draft)
+
+    return charged(app, call.account_id, attempt)
+
+
+def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored is in the form of the draft's own recipe, which may be another."""
+    own = get_recipe(draft.recipe)
+    if recipe is own:
+        return recipe.revise(draft.inputs, changes)
+    return recipe.validate({**own.reopen(draft.inputs, changes), **changes})
+
+
+def create_jobs(
+    app: App,
+    call: Command,
+    *,
+    recipe_name: str,
+    inputs: Mapping[str, Any],
+    device_id: str,
+    priority: int,
+    queued: bool,
+    quote_id: str | None = None,
+) -> list[tuple[Job, PaymentRequired | None]]:
+    """Create drafts, or queue those of the jobs that fit the balance, in their order.
+
+    A job that did not fit stays a draft and comes with what it lacked.
+
+    Raises:
+        what ``confirm_new`` raises; PaymentRequired: none fits, and nothing is created.
+    """
+    blanks = blank_jobs(
+        app,
+        call,
+        recipe_name=recipe_name,
+        inputs=inputs,
+        device_id=device_id,
+        priority=priority,
+    )
+    if not queued:
+        if find_made(blanks[0], call) is None:
+            recipe = get_recipe(recipe_name)
+            check_drafted(call.account_id, recipe, recipe.validate(inputs))
+        return [(keep_draft(app, blank, call), None) for blank in blanks]
+    claims: list[Claim | None] = [None] * len(blanks)
+    if quote_id is not None:
+        whole = get_recipe(recipe_name).validate(inputs)
+        claims = [
+            Claim(quote_id=quote_id, inputs=whole, number=number) for number in range(len(blanks))
+        ]
+    return _queue_those_that_fit(app, call, blanks, claims)
+
+
+def _queue_those_that_fit(
+    app: App, call: Command, blanks: Sequence[Job], claims: Sequence[Claim | None]
+) -> list[tuple[Job, PaymentRequired | None]]:
+    recipe = get_recipe(blanks[0].recipe)
+    if len(blanks) > 1:
+        # Nothing is charged for some of them when the others could never run.
+        for blank in blanks:
+            find_materials(call.account_id, recipe.material_ids(blank.inputs))
+    made: list[tuple[Job, PaymentRequired | None]] = []
+    for blank, claim in zip(blanks, claims, strict=True):
+        try:
+            done = retry_on_conflict(app.jitter, partial(_queue_new, app, call, blank, claim))
+            made.append((done.job, None))
+        except PaymentRequired as error:
+            made.append((blank, error))
+    shortfalls = [error for _, error in made if error is not None]
+    if shortfalls:
+        record_shortfall(app, call.account_id, shortfalls[0])
+    if len(shortfalls) == len(made):
+        raise shortfalls[0]
+    return [(job if error is None else keep_draft(app, job, call), error) for job, error in made]
+
+
+def _queue_new(app: App, call: Command, blank: Job, claim: Claim | None) -> Submission:
+    facts = read_facts(blank)
+    if not facts.exists:
+        return _queue(app, call, blank, facts, claim, draft=None)
+    kept = jobs_store.find_job(blank.job_id)
+    if kept is not None and _is_own_draft(kept, call):
+        # A repeat of a request that was not affordable in full, now that it may be.
+        return _queue(app, call, kept, facts, claim, draft=kept)
+    return replay(blank.job_id, call)
+
+
+def _is_own_draft(job: Job, call: Command) -> bool:
+    return job.status is JobStatus.DRAFT and job.created_by == call.operation
+
+
+def _queue(
+    app: App,
+    call: Command,
+    job: Job,
+    facts: Facts,
+    claim: Claim | None,
+    *,
+    draft: Job | None,
+) -> Submission:
+    quote = None if claim is None else redeem(app, claim, job)
+    offered = offer(job, facts, template_id=quote.template_id if quote else None)
+    if quote is not None:
+        offered = charged_as_quoted(offered, quote)
+    wallet = facts.wallet or open_account(app, call.account_id)
+    assignment = _assignment(app, call, offered, facts)
+    return submit(
+        app, draft=draft, job=offered, wallet=wallet, operation=call.operation, also=assignment
+    )
+
+
+def _assignment(app: App, call: Command, job: Job, facts: Facts) -> list[Write]:
+    """The account keeps the first variant that it is given for a combination.
+
+    Written with the job, so that two devices at once agree: the second finds the combination
+    taken, reads again and takes the first one's variant.
+    """
+    if facts.is_assigned or job.template_id is None or job.combination is None:
+        return []
+    subject, now = account_subject(job.account_id), to_iso(app.clock.now())
+    return [assign_write(subject, job.combination, job.template_id, now, operation=call.operation)]

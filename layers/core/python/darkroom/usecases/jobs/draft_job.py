@@ -1,0 +1,165 @@
+"""Drafts: jobs with checked inputs that hold nothing yet, made and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from darkroom.adapters.storage import owner_tag
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.problems import problem
+from darkroom.recipes import get_recipe
+from darkroom.recipes.base import Recipe
+from darkroom.usecases.jobs.find_materials import check_drafted
+
+
+def blank_job(
+    app: App, call: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
+) -> Job:
+    """A job with checked inputs, not stored.
+
+    Raises:
+        InvalidInput.
+    """
+    check_hooks(app, inputs)
+    now = app.clock.now()
+    return Job(
+        job_id=call.id_for(app.ids, "job"),
+        account_id=call.account_id,
+        recipe=recipe.name,
+        status=JobStatus.DRAFT,
+        inputs=recipe.validate(inputs),
+        created_at=now,
+        updated_at=now,
+        language=call.language,
+        owner_tag=owner_tag(app.signing_secret.value, call.account_id),
+        device_id=device_id,
+        created_by=call.operation,
+    )
+
+
+def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
+    """The test hook is an unknown field unless hooks are on."""
+    if "testFaults" in inputs and not app.settings.test_hooks:
+        raise InvalidInput("unknown field", fields=[problem("testFaults", "UNKNOWN_FIELD")])
+
+
+def blank_jobs(
+    app: App,
+    call: Command,
+    *,
+    recipe_name: str,
+    inputs: Mapping[str, Any],
+    device_id: str,
+    priority: int,
+) -> list[Job]:
+    """The jobs that one request makes: one, or one for each file where a recipe says so.
+
+    Raises:
+        InvalidInput.
+    """
+    recipe = get_recipe(recipe_name)
+    first = replace(blank_job(app, call, recipe, inputs, device_id), priority=priority)
+    jobs = []
+    for number, part in enumerate(recipe.split(first.inputs)):
+        job_id = call.id_for(app.ids, "job", str(number)) if number else first.job_id
+        jobs.append(replace(first, job_id=job_id, inputs=part))
+    return jobs
+
+
+def find_made(draft: Job, call: Command) -> Job | None:
+    """The job, if this very request has made it before."""
+    made = None if call.key is None else jobs_store.find_job(draft.job_id)
+    return made if made is not None and made.created_by == call.operation else None
+
+
+def keep_draft(app: App, draft: Job, call: Command) -> Job:
+    """Store a draft, or find it stored by this very request; it holds no credits.
+
+    Raises:
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+    """
+    made = find_made(draft, call)
+    if made is not None:
+        return made
+    draft = replace(draft, next_check_at=_check_at(app))
+    # A stamp of its own: that the draft is there does not say that the request has queued it.
+    commit(jobs_store.create_writes(draft, call.of("draft").operation))
+    return draft
+
+
+def _check_at(app: App) -> datetime:
+    """The stream puts a draft into its lists at once; should it fail, the sweeper does."""
+    return app.clock.now() + timedelta(seconds=PROJECTION_CHECK_SECONDS)
+
+
+def _names_other_files(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """A file that was deleted since does not keep the rest of a draft from being changed."""
+    same_files = recipe.material_ids(before) == recipe.material_ids(after)
+    return not same_files or before.get("albumId") != after.get("albumId")
+
+
+def find_draft(account_id: str, job_id: str) -> Job:
+    """The account's draft.
+
+    Raises:
+        NotFound; Conflict JOB_NOT_DRAFT.
+    """
+    job = jobs_store.find_job(job_id)
+    if job is None or job.account_id != account_id:
+        raise NotFound("no such job")
+    if job.status is not JobStatus.DRAFT:
+        raise Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
+    return job
+
+
+def patch_draft(
+    app: App,
+    call: Command,
+    *,
+    job_id: str,
+    patch: Callable[[Recipe], Mapping[str, Any]],
+    device_id: str | None = None,
+    priority: int | None = None,
+    is_current: Callable[[Job], bool] = lambda job: True,
+) -> Job:
+    """Change a draft's inputs by a merge patch (RFC 7396); ``is_current`` is the If-Match.
+
+    Raises:
+        NotFound (also a file); Conflict JOB_NOT_DRAFT; PreconditionFailed; InvalidInput;
+        Unavailable.
+    """
+
+    def attempt() -> Job:
+        draft = find_draft(call.account_id, job_id)
+        if not is_current(draft):
+            raise PreconditionFailed("the draft has changed")
+        recipe = get_recipe(draft.recipe)
+        changes = patch(recipe)
+        check_hooks(app, changes)
+        inputs = recipe.patch(draft.inputs, changes)
+        if _names_other_files(recipe, draft.inputs, inputs):
+            check_drafted(call.account_id, recipe, inputs)
+        changed = replace(
+            draft,
+            inputs=inputs,
+            device_id=draft.device_id if device_id is None else device_id,
+            priority=draft.priority if priority is None else priority,
+            updated_at=app.clock.now(),
+            version=draft.version + 1,
+            next_check_at=_check_at(app),
+        )
+        commit(jobs_store.replace_draft_writes(draft, changed, call.operation))
+        return changed
+
+    return retry_on_conflict(app.jitter, attempt)

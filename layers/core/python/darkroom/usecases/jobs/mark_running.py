@@ -1,0 +1,12 @@
+"""A queued job whose first task was claimed is shown as running."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.jobs import engine
+from darkroom.usecases.jobs.advance_job import advance
+
+
+def begin_job(app: App, job_id: str) -> None:
+    now = app.clock.now()
+    advance(app, job_id, lambda family: engine.begin(family, now))

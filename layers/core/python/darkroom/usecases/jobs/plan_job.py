@@ -1,0 +1,164 @@
+"""Plan: a queued job becomes tasks, once. Called by the relay, repaired by the sweeper."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from aws_lambda_powertools import Logger
+
+from darkroom.bootstrap import App
+from darkroom.generation.ports import capability_of
+from darkroom.jobs import engine
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Failure, Job, JobFamily, Output, Source, Task
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
+from darkroom.kernel.limits import PRIORITY_LIMIT
+from darkroom.plans.model import FREE
+from darkroom.plans.store import find_plan
+from darkroom.providers.routes import depends_on_plan, order_of
+from darkroom.recipes import get_recipe
+from darkroom.recipes.base import Blueprint, Material, TaskSpec, source_keys
+from darkroom.templates import choice
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.find_materials import find_materials
+
+logger = Logger()
+UNPLANNABLE = Failure(code="ITEM_UNREADABLE")
+SOURCE_MISSING = Failure(code="SOURCE_MISSING", refused=True)
+
+
+def plan_job(app: App, job_id: str) -> JobFamily | None:
+    """Write the job's tasks, the first of them ready; does nothing when it was planned before."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        job = family.job
+        if job.planned or job.status is not JobStatus.QUEUED:
+            return None
+        inherited = _inherited(job)
+        try:
+            tasks = _tasks(app, job)
+        except InvalidInput as error:
+            # The catalogue no longer has what the job was priced for: end it and refund.
+            return engine.abandon(family, Failure(code=error.error_code), now)
+        except (Conflict, NotFound):
+            return engine.abandon(family, SOURCE_MISSING, now)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Inputs that no recipe would have accepted: something stored was damaged, and trying
+            # again would find the same.
+            logger.exception("unplannable_job", job_id=job_id)
+            return engine.abandon(family, UNPLANNABLE, now)
+        return engine.plan(job, tasks, inherited, now)
+
+    return advance(app, job_id, step)
+
+
+def blueprint_of(job: Job) -> Blueprint:
+    """Everything the job's plan depends on, read anew; its files do not change any more.
+
+    Raises:
+        InvalidInput: the template is gone; NotFound, Conflict: a file is.
+    """
+    recipe = get_recipe(job.recipe)
+    template = None
+    if job.combination is not None and job.template_id is not None:
+        mode, stage, genre = job.combination.split("|")
+        template = choice.get_template(job.template_id, mode, stage, genre)
+    return Blueprint(
+        inputs=job.inputs,
+        template=template,
+        language=job.language,
+        materials=find_materials(job.account_id, recipe.material_ids(job.inputs)),
+        only_keys=frozenset(job.only_keys),
+    )
+
+
+def _tasks(app: App, job: Job) -> list[Task]:
+    blueprint = blueprint_of(job)
+    specs = get_recipe(job.recipe).plan(blueprint)
+    sources = _sources(blueprint.materials)
+    order = _order_of(app, job)
+    return [
+        _task(job, number, spec, sources, order(spec.kind))
+        for number, spec in enumerate(specs, start=1)
+    ]
+
+
+def _order_of(app: App, job: Job) -> Callable[[str], tuple[str, ...]]:
+    """Kind of a task → who may be asked to do it, in this order."""
+    routes = app.settings.provider_routes
+    plan = find_plan(job.account_id) if depends_on_plan(routes) else FREE
+
+    def order(kind: str) -> tuple[str, ...]:
+        return order_of(routes, capability=capability_of(kind), recipe=job.recipe, plan=plan)
+
+    return order
+
+
+def _task(
+    job: Job, number: int, spec: TaskSpec, sources: Mapping[str, Source], order: tuple[str, ...]
+) -> Task:
+    return Task(
+        job_id=job.job_id,
+        account_id=job.account_id,
+        owner_tag=job.owner_tag,
+        key=spec.key,
+        kind=spec.kind,
+        number=number,
+        status=TaskStatus.BLOCKED,
+        needs=spec.needs,
+        sources=tuple(sources[material_id] for material_id in spec.materials),
+        params=spec.params,
+        seed=task_seed(job, spec.key),
+        language=job.language,
+        provider=order[0],
+        providers=order if len(order) > 1 else (),
+        fault=job.inputs.get("testFaults", {}).get(spec.key),
+        turn=f"{PRIORITY_LIMIT - job.priority}{to_iso(job.queued_at or job.created_at)}",
+    )
+
+
+def task_seed(job: Job, key: str) -> int:
+    """By default from job id and key, so that a regenerated clip differs; else repeatable."""
+    base = str(job.inputs["seed"]) if "seed" in job.inputs else job.job_id
+    return int.from_bytes(hashlib.sha256(f"{base}|{key}".encode()).digest()[:4], "big")
+
+
+def _sources(materials: Sequence[Material]) -> dict[str, Source]:
+    """Material id → the file as tasks get it."""
+    keys = source_keys(materials)
+    return {
+        material.id: Source(
+            key=keys[material.id],
+            storage_key=material.storage_key,
+            mime_type=material.mime_type,
+        )
+        for material in materials
+    }
+
+
+def _inherited(job: Job) -> tuple[Output, ...]:
+    if job.parent_job_id is None:
+        return ()
+    parent = jobs_store.find_family(job.parent_job_id)
+    return () if parent is None else outputs_to_inherit(parent, job)
+
+
+def outputs_to_inherit(parent: JobFamily, job: Job) -> tuple[Output, ...]:
+    """The parent's outputs that the child does not make itself, whichever job made them first.
+
+    Outputs that other options made void are left behind: a later retry must not count them.
+    """
+    made = frozenset(output.key for output in parent.outputs)
+    void: frozenset[str] = frozenset()
+    if job.regen_target is None:
+        void = get_recipe(job.recipe).void_keys(parent.job.inputs, job.inputs, made)
+    return tuple(
+        replace(output, inherited_from=output.inherited_from or parent.job.job_id)
+        for output in parent.outputs
+        if output.key not in job.only_keys and output.key not in void
+    )

@@ -1,0 +1,157 @@
+"""Quote: the price of a job before it is confirmed. Signed, not stored; charged as quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.credits import model
+from darkroom.jobs.model import Job
+from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.command import Command, body_hash
+from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.limits import QUOTE_SECONDS
+from darkroom.kernel.money import PricePart
+from darkroom.kernel.problems import problem
+from darkroom.kernel.signing import BadSignature, sign, verify
+from darkroom.recipes import get_recipe
+from darkroom.usecases.accounts.open_account import open_account
+from darkroom.usecases.jobs.draft_job import blank_job, find_draft
+from darkroom.usecases.jobs.price_job import offer, read_facts
+
+_PURPOSE = "quote"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What was promised for a job: the parts of its price, and the template."""
+
+    parts: tuple[tuple[str, int], ...]
+    costs: Mapping[str, int]
+    """The costs that the parts were made from."""
+    template_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    quote_id: str
+    expires_at: datetime
+    jobs: tuple[Job, ...]
+    """Priced; one for each that the inputs make."""
+    balance: int
+    """Credits that can be spent now."""
+    debt: int
+
+    @property
+    def credits(self) -> int:
+        return sum(job.reserved for job in self.jobs)
+
+    @property
+    def is_sufficient(self) -> bool:
+        """Whether the account could confirm it now; a free job needs no credits."""
+        return not self.credits or (not self.debt and self.credits <= self.balance)
+
+
+def quote_inputs(
+    app: App, call: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
+) -> Offer:
+    """Price what these inputs would make.
+
+    Raises:
+        InvalidInput, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
+    """
+    recipe = get_recipe(recipe_name)
+    blank = blank_job(app, call, recipe, inputs, device_id)
+    parts = [replace(blank, inputs=part) for part in recipe.split(blank.inputs)]
+    return _offer(app, call.account_id, parts, blank.inputs)
+
+
+def quote_draft(app: App, call: Command, *, draft_job_id: str) -> Offer:
+    """Price a draft as it is.
+
+    Raises:
+        what ``quote_inputs`` raises; NotFound; Conflict JOB_NOT_DRAFT.
+    """
+    draft = find_draft(call.account_id, draft_job_id)
+    return _offer(app, call.account_id, [draft], draft.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A client's word that it has a quote; looked at only when something is to be charged."""
+
+    quote_id: str
+    inputs: Mapping[str, Any]
+    """Of the whole request, as it was quoted."""
+    number: int = 0
+    """Which of the request's jobs this is."""
+
+
+def redeem(app: App, claim: Claim, job: Job) -> Quote:
+    """What was quoted for this job to this account.
+
+    Raises:
+        InvalidInput: it is no quote of ours.
+        Conflict: QUOTE_MISMATCH, QUOTE_EXPIRED.
+    """
+    try:
+        signed = verify(app.signing_secret.value, _PURPOSE, claim.quote_id)
+    except BadSignature as error:
+        fields = [problem("quoteId", "NOT_A_QUOTE")]
+        raise InvalidInput("bad quote", fields=fields) from error
+    if signed["of"] != _subject(job.account_id, job.recipe, claim.inputs):
+        raise Conflict("quoted for something else", code="QUOTE_MISMATCH")
+    if to_epoch_seconds(app.clock.now()) >= signed["until"]:
+        raise Conflict("the quote is too old", code="QUOTE_EXPIRED")
+    parts = signed["prices"][claim.number]
+    return Quote(
+        parts=tuple((name, price) for name, price in parts),
+        # Quotes of the version before do not have them.
+        costs=signed.get("costs", {}),
+        template_id=signed["template"],
+    )
+
+
+def charged_as_quoted(job: Job, quote: Quote) -> Job:
+    """The job at the price that was promised, whatever prices are now.
+
+    Raises:
+        Conflict: QUOTE_EXPIRED; the recipe has other parts than when the quote was made.
+    """
+    if [part.name for part in job.price] != [name for name, _ in quote.parts]:
+        raise Conflict("the recipe has changed since", code="QUOTE_EXPIRED")
+    price = tuple(
+        PricePart(name=part.name, credits=credits, promised=part.promised)
+        for part, (_, credits) in zip(job.price, quote.parts, strict=True)
+    )
+    return replace(job, price=price, costs=quote.costs)
+
+
+def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]) -> Offer:
+    facts = [read_facts(job) for job in jobs]
+    priced = tuple(offer(job, seen) for job, seen in zip(jobs, facts, strict=True))
+    wallet = facts[0].wallet or open_account(app, account_id)
+    wallet = model.spendable(wallet, app.clock.now())
+    expires_at = app.clock.now() + timedelta(seconds=QUOTE_SECONDS)
+    signed = {
+        "of": _subject(account_id, priced[0].recipe, inputs),
+        "prices": [[[part.name, part.credits] for part in job.price] for job in priced],
+        "costs": dict(priced[0].costs),
+        "template": priced[0].template_id,
+        "until": to_epoch_seconds(expires_at),
+    }
+    return Offer(
+        quote_id=sign(app.signing_secret.value, _PURPOSE, signed),
+        expires_at=expires_at,
+        jobs=priced,
+        balance=wallet.balance,
+        debt=wallet.debt,
+    )
+
+
+def _subject(account_id: str, recipe_name: str, inputs: Mapping[str, Any]) -> str:
+    """Who asked for what: a hash, so that a quote does not grow with its inputs."""
+    return body_hash({"account": account_id, "recipe": recipe_name, "inputs": dict(inputs)})

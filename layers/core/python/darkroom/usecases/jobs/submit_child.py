@@ -1,0 +1,100 @@
+"""Children: jobs that are made from a finished one and inherit what they do not make anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from darkroom.adapters.storage import owner_tag
+from darkroom.bootstrap import App
+from darkroom.credits import store as credits_store
+from darkroom.db import snapshot
+from darkroom.jobs import items as jobs_items
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job, JobFamily
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
+from darkroom.kernel.money import PricePart
+from darkroom.usecases.accounts.open_account import open_account
+from darkroom.usecases.jobs.end_unreadable import UNREADABLE
+from darkroom.usecases.jobs.submit_job import Submission, charged, replay, submit
+
+
+def submit_child(
+    app: App, call: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
+) -> Submission:
+    """Queue the child that ``build`` makes of the parent and an id, and tell the parent.
+
+    Raises:
+        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); Conflict: JOB_UNREADABLE,
+        the parent was damaged; what ``build`` raises.
+    """
+    child_id = call.id_for(app.ids, "job")
+
+    def attempt() -> Submission:
+        parent = jobs_store.find_family(parent_job_id)
+        if parent is None or parent.job.account_id != call.account_id:
+            raise NotFound("no such job")
+        wallet_item, existing = snapshot(
+            [
+                (credits_store.WalletItem, call.account_id, None),
+                (jobs_items.JobItem, child_id, jobs_items.JOB_KEY),
+            ]
+        )
+        if existing is not None:
+            return replay(child_id, call)
+        if wallet_item is None:
+            wallet = open_account(app, call.account_id)
+        else:
+            wallet = credits_store.to_wallet(wallet_item)
+        child = replace(_built(build, parent, child_id), created_by=call.operation)
+        adopt = jobs_store.adopt_write(parent.job, child_id)
+        return submit(
+            app, draft=None, job=child, wallet=wallet, operation=call.operation, also=[adopt]
+        )
+
+    return charged(app, call.account_id, attempt)
+
+
+def _built(build: Callable[[JobFamily, str], Job], parent: JobFamily, child_id: str) -> Job:
+    receipt = parent.job.receipt
+    was_damaged = receipt is not None and receipt.reason == UNREADABLE.code
+    try:
+        return build(parent, child_id)
+    except (InvalidInput, ValueError, TypeError, LookupError, AttributeError) as error:
+        if not (was_damaged or parent.unreadable):
+            raise
+        raise Conflict("what it was made from is lost", code="JOB_UNREADABLE") from error
+
+
+def blank_child(
+    app: App,
+    parent: Job,
+    child_id: str,
+    *,
+    only_keys: tuple[str, ...],
+    price: tuple[PricePart, ...],
+    without: frozenset[str],
+) -> Job:
+    """Inputs (but those of its own run), language and template are the parent's."""
+    now = app.clock.now()
+    return Job(
+        job_id=child_id,
+        account_id=parent.account_id,
+        recipe=parent.recipe,
+        status=JobStatus.DRAFT,
+        inputs={name: value for name, value in parent.inputs.items() if name not in without},
+        created_at=now,
+        updated_at=now,
+        language=parent.language,
+        source_name=parent.source_name,
+        owner_tag=owner_tag(app.signing_secret.value, parent.account_id),
+        device_id=parent.device_id,
+        template_id=parent.template_id,
+        combination=parent.combination,
+        priority=parent.priority,
+        price=price,
+        parent_job_id=parent.job_id,
+        only_keys=only_keys,
+    )

@@ -1,0 +1,135 @@
+"""Reserve and queue: the one way in which a job starts, whoever asks for it.
+
+Wallet, ledger entry and job change in one transaction, with the template assignment when there
+was none; planning, queue messages and events are projections of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from darkroom.bootstrap import App
+from darkroom.credits import model, pricing
+from darkroom.credits import store as credits_store
+from darkroom.credits.model import Wallet
+from darkroom.db import Write, commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.events.store import Event, record_write
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus, check_job
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired, Unprocessable
+from darkroom.kernel.limits import PLAN_CHECK_SECONDS
+from darkroom.usecases.credits.expire_grants import expire_due_first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What the caller is told: the same for the first time and for every repeat."""
+
+    job: Job
+    balance: int
+
+
+def submit(
+    app: App,
+    *,
+    draft: Job | None,
+    job: Job,
+    wallet: Wallet,
+    operation: str,
+    also: Sequence[Write] = (),
+) -> Submission:
+    """Queue ``job`` (from ``draft``, or new) and hold its price, or change nothing.
+
+    ``also`` goes into the same transaction.
+
+    Raises:
+        PaymentRequired: with needed, balance, shortfall and suggestions.
+        Conflict: JOB_NOT_DRAFT.
+        Unprocessable: IDEMPOTENCY_MISMATCH; the job's id was derived from another request.
+        ConcurrentUpdate: wallet or draft moved on; read again.
+    """
+    now = app.clock.now()
+    queued = replace(
+        job,
+        status=check_job(JobStatus.DRAFT, JobStatus.QUEUED),
+        queued_at=now,
+        updated_at=now,
+        # The stream plans the job at once; should it fail, the sweeper finds it here.
+        next_check_at=now + timedelta(seconds=PLAN_CHECK_SECONDS),
+        operation=operation,
+    )
+    money: list[Write] = []
+    balance = model.spendable(wallet, now).balance
+    if queued.reserved:
+        wallet = expire_due_first(app, wallet, now)
+        change, hold = _reserve(wallet, queued, now)
+        queued = replace(queued, hold=credits_store.hold_to_json(hold))
+        money = credits_store.change_writes(change, before=wallet, operation=operation)
+        balance = change.wallet.balance
+    else:
+        queued = replace(queued, balance_then=balance)
+    if draft is None:
+        writes = jobs_store.create_writes(queued, operation)
+    else:
+        writes = jobs_store.replace_draft_writes(draft, queued, operation)
+    commit([*writes, *money, *also])
+    return Submission(job=queued, balance=balance)
+
+
+def replay(job_id: str, call: Command) -> Submission:
+    """The answer this very request was given, from the stored facts.
+
+    Raises:
+        NotFound: the job is another account's.
+        Unprocessable: IDEMPOTENCY_MISMATCH; the job was made by another request.
+    """
+    job = jobs_store.find_job(job_id)
+    if job is None or job.account_id != call.account_id:
+        raise NotFound("no such job")
+    if job.operation != call.operation:
+        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+    entry = credits_store.find_entry(job.account_id, f"deduct#{job.job_id}")
+    if entry is not None:
+        return Submission(job=job, balance=entry.balance_after)
+    return Submission(job=job, balance=job.balance_then or 0)
+
+
+def _reserve(wallet: Wallet, job: Job, now: datetime) -> tuple[model.Change, model.Hold]:
+    try:
+        return model.reserve(wallet, job.reserved, job.job_id, now)
+    except PaymentRequired as error:
+        shortfall = error.facts["shortfall"]
+        error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())
+        raise
+
+
+def charged(app: App, account_id: str, attempt: Callable[[], Submission]) -> Submission:
+    """Submit, racing with whoever else spends; a refusal for want of credits is recorded."""
+    try:
+        return retry_on_conflict(app.jitter, attempt)
+    except PaymentRequired as error:
+        record_shortfall(app, account_id, error)
+        raise
+
+
+def record_shortfall(app: App, account_id: str, error: PaymentRequired) -> None:
+    """``credit_insufficient``: a refusal changes nothing, so its event is written directly."""
+    now = app.clock.now()
+    event = Event(
+        event_id=app.ids.new("evt"),
+        name="credit_insufficient",
+        entity_type="account",
+        entity_id=account_id,
+        account_id=account_id,
+        created_at=now,
+        props={"needed": error.facts["needed"], "balance": error.facts["balance"]},
+    )
+    try:
+        commit([record_write(event, retention_days=app.settings.event_retention_days)])
+    except Conflict:
+        return

@@ -1,0 +1,103 @@
+"""Keep: pictures that a job made from words become files of its account, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from darkroom.adapters.storage import clean_key
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, made_picture
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.jobs.model import Output, Task
+from darkroom.jobs.states import TaskStatus
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
+from darkroom.kernel.ids import derived_id_at
+from darkroom.kernel.limits import MADE_NAME_LIMIT_CHARS
+from darkroom.plans.storage_store import count_write
+from darkroom.usecases.assets.delete_asset import erase_asset
+
+_SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+_NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
+
+
+def keep_pictures(app: App, tasks: Sequence[Task]) -> int:
+    """Make files of the pictures of tasks that succeeded and whose recipe wants it so; returns
+    how many were new.
+
+    A projection: it may come twice or late, and the sweeper does it again for the whole job. The
+    file is the account's own from then on: it stays when the job is deleted, and once deleted
+    itself it does not come back.
+    """
+    return sum(
+        _keep(app, _asset_of(task, output), output)
+        for task in tasks
+        if task.status is TaskStatus.SUCCEEDED and task.params.get("becomes") == "asset"
+        # Of a damaged task what it was asked for, or when it ended, may be lost.
+        if isinstance(task.params.get("wish"), str) and task.finished_at is not None
+        for output in task.outputs
+        if output.mime_type in _SUFFIXES
+    )
+
+
+def _keep(app: App, asset: Asset, output: Output) -> bool:
+    account_id, asset_id = asset.account_id, asset.asset_id
+    if assets_store.find_asset(account_id, asset_id) is not None:
+        return False
+    if assets_store.find_grave(account_id, asset_id) is not None:
+        return False
+    assert asset.clean_key is not None
+    try:
+        # Before the asset: one that is there has its file.
+        app.storage.copy(output.storage_key, asset.clean_key)
+    except NotFound:
+        # The job was deleted and erased; that kept its pictures before.
+        return False
+    try:
+        commit(
+            [
+                assets_store.create_write(asset, app.ids.token()),
+                assets_store.no_grave_write(account_id, asset_id),
+                count_write(account_id, used_bytes=asset.counted_bytes, uploads=0),
+            ]
+        )
+    except ConcurrentUpdate:
+        return False
+    except Conflict:
+        # Deleted since we looked, so the copy came too late for whoever erased it.
+        erase_asset(app, account_id, asset_id, owner=asset.owner)
+        return False
+    return True
+
+
+def _asset_of(task: Task, output: Output) -> Asset:
+    """The same for the same output, whenever it is asked."""
+    assert task.finished_at is not None
+    asset_id = derived_id_at(assets_store.ASSET_PREFIX, task.finished_at, output.output_id)
+    suffix = _SUFFIXES[output.mime_type]
+    return made_picture(
+        account_id=task.account_id,
+        asset_id=asset_id,
+        made_from=output.output_id,
+        prompt=task.params["wish"],
+        filename=_name(task) + suffix,
+        mime_type=output.mime_type,
+        size_bytes=output.size_bytes,
+        width=output.width,
+        height=output.height,
+        clean_key=clean_key(task.owner, asset_id, "image" + suffix),
+        owner_tag=task.owner_tag,
+        at=task.finished_at,
+    )
+
+
+def _name(task: Task) -> str:
+    """The first words of what was asked for, and the picture's number."""
+    words = task.params["wish"].translate(_NOT_IN_NAMES).split()
+    name = ""
+    for word in words:
+        if len(name) + len(word) >= MADE_NAME_LIMIT_CHARS:
+            break
+        name = f"{name} {word}".strip()
+    number = task.key.rpartition("_")[2]
+    return f"{name or words[0][:MADE_NAME_LIMIT_CHARS]} {number}" if words else number

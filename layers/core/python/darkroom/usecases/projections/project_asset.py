@@ -1,0 +1,91 @@
+"""Projections of an asset: its events, its places in lists, and a check that is asked for later.
+
+They derive from the asset as it now is, and each is written once, so a record that is delivered
+twice, late or never changes nothing that the sweeper could not derive again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from darkroom.adapters.storage import lane_of, quarantine_key
+from darkroom.assets.facets import entries_of
+from darkroom.assets.model import Asset, AssetStatus, wants_faces
+from darkroom.bootstrap import App
+from darkroom.db import Write, commit
+from darkroom.events.store import Event, record_write
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict
+from darkroom.usecases.projections.index_asset import index_asset
+
+
+def ask_for_check(app: App, asset: Asset) -> None:
+    """Tell the worker of this kind to look at the asset; asked for twice, it is done once."""
+    lane = lane_of(asset.kind)
+    message = {"accountId": asset.account_id, "assetId": asset.asset_id, "lane": lane}
+    app.ingest_queues[lane].send(message)
+
+
+def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int:
+    """Write what ``asset`` implies and ``before`` did not; returns how many facts were new."""
+    asked_before = before is not None and before.faces_asked >= asset.faces_asked
+    if wants_faces(asset) and not asked_before:
+        ask_for_check(app, asset)
+    if asset.status is AssetStatus.FAILED and asset.upload_id is not None:
+        key = quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
+        if before is None or not before.is_final:
+            app.storage.abort_parts(key, asset.upload_id)
+    if before is None or entries_of(before) != entries_of(asset):
+        index_asset(asset.account_id, asset.asset_id)
+    known = {event.event_id for event in asset_events(before)} if before else set()
+    writes = [
+        record_write(event, retention_days=app.settings.event_retention_days)
+        for event in asset_events(asset)
+        if event.event_id not in known
+    ]
+    return sum(_once(write) for write in writes)
+
+
+def asset_events(asset: Asset) -> Iterator[Event]:
+    """Every event that this asset's state implies, oldest first."""
+    if asset.is_ai_generated:
+        made = {"kind": asset.kind, "mimeType": asset.mime_type, "sizeBytes": asset.size_bytes}
+        yield _event(asset, "ASSET_GENERATED", asset.created_at, made | {"of": asset.made_from})
+        return
+    declared = {
+        "kind": asset.kind,
+        "mimeType": asset.declared_mime_type,
+        "sizeBytes": asset.declared_size_bytes,
+    }
+    yield _event(asset, "ASSET_UPLOAD_STARTED", asset.created_at, declared)
+    if asset.finished_at is None:
+        return
+    latency = {"latencySec": round((asset.finished_at - asset.created_at).total_seconds(), 3)}
+    if asset.status is AssetStatus.UPLOADED:
+        found = {"kind": asset.kind, "mimeType": asset.mime_type, "sizeBytes": asset.size_bytes}
+        yield _event(asset, "ASSET_UPLOAD_SUCCEEDED", asset.finished_at, found | latency)
+    if asset.status is AssetStatus.FAILED:
+        reason = {"kind": asset.kind, "errorCode": asset.error_code}
+        yield _event(asset, "ASSET_UPLOAD_FAILED", asset.finished_at, reason | latency)
+
+
+def _event(asset: Asset, name: str, at: datetime, props: dict[str, Any]) -> Event:
+    return Event(
+        event_id=f"{to_iso(at)}#{name}",
+        name=name,
+        entity_type="asset",
+        entity_id=asset.asset_id,
+        account_id=asset.account_id,
+        created_at=at,
+        props=props,
+    )
+
+
+def _once(write: Write) -> bool:
+    try:
+        commit([write])
+    except Conflict:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""Projections of a job: its events, its template assignment and its places in lists.
+
+Everything here derives from the job as it now is, and every write is the first of its key or
+nothing, so a record that is delivered twice, late or after its successors changes nothing, and
+the sweeper can derive all of it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from darkroom.bootstrap import App
+from darkroom.db import Write, commit
+from darkroom.events.store import Event, record_write
+from darkroom.jobs.model import Job
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.errors import Conflict
+from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.usecases.projections.index_job import index_again
+
+
+def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
+    """Write what ``job`` implies and ``before`` did not; returns how many facts were new."""
+    known = {event.event_id for event in job_events(before)} if before else set()
+    writes = [
+        record_write(event, retention_days=app.settings.event_retention_days)
+        for event in job_events(job)
+        if event.event_id not in known
+    ]
+    if before is None or before.status is JobStatus.DRAFT:
+        writes += _assignments(job)
+    facts = sum(_once(write) for write in writes)
+    index_again(job, before)
+    return facts
+
+
+def job_events(job: Job) -> Iterator[Event]:
+    """Every event that this job's state implies, oldest first."""
+    if job.queued_at is not None:
+        confirmed = {
+            "mode": job.recipe,
+            "stage": job.inputs.get("stage"),
+            "genre": job.inputs.get("genre"),
+            "rewriteEnabled": bool(job.inputs.get("rewriteEnabled")),
+            "templateId": job.template_id,
+        }
+        if job.regen_target is not None:
+            regen = {"target": job.regen_target, "clipNo": job.regen_clip_no}
+            yield _event(job, "regen_requested", job.queued_at, regen)
+        elif job.parent_job_id is not None:
+            yield _event(job, "JOB_RETRIED", job.queued_at, {"parentJobId": job.parent_job_id})
+        else:
+            yield _event(job, "job_confirmed", job.queued_at, confirmed)
+        yield _event(job, "JOB_QUEUED", job.queued_at, {})
+    if job.started_at is not None:
+        yield _event(job, "JOB_RUNNING", job.started_at, {})
+    if job.finished_at is not None:
+        yield from _endings(job, job.finished_at)
+
+
+def _endings(job: Job, finished_at: datetime) -> Iterator[Event]:
+    yield _event(job, f"JOB_{job.status.upper()}", finished_at, {})
+    started = job.queued_at or finished_at
+    done = {
+        "mode": job.recipe,
+        "templateId": job.template_id,
+        "latencySec": round((finished_at - started).total_seconds(), 3),
+        "status": job.status.value,
+    }
+    yield _event(job, "job_done", finished_at, done)
+    if job.receipt is not None and job.receipt.reason is not None:
+        yield _event(job, "JOB_FAILED_REASON", finished_at, {"errorCode": job.receipt.reason})
+
+
+def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
+    return Event(
+        event_id=f"{to_iso(at)}#{name}",
+        name=name,
+        entity_type="job",
+        entity_id=job.job_id,
+        account_id=job.account_id,
+        job_id=job.job_id,
+        created_at=at,
+        props=props,
+    )
+
+
+def _assignments(job: Job) -> list[Write]:
+    """A device also keeps the first variant of a combination, for an account that comes later.
+
+    The account's own is written with the job; the version before, whose jobs have no owner's
+    tag, left it to be done here.
+    """
+    template_id, combination = job.template_id, job.combination
+    if template_id is None or combination is None or job.queued_at is None:
+        return []
+    if job.parent_job_id is not None:
+        return []
+    subjects = [device_subject(job.device_id)] if job.device_id else []
+    if job.owner_tag is None:
+        subjects.append(account_subject(job.account_id))
+    at, operation = to_iso(job.queued_at), f"projected#{job.job_id}"
+    return [
+        assign_write(subject, combination, template_id, at, operation=operation)
+        for subject in subjects
+    ]
+
+
+def _once(write: Write) -> bool:
+    try:
+        commit([write])
+    except Conflict:
+        return False
+    return True

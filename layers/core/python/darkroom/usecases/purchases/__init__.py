@@ -1,0 +1,1 @@
+"""Purchases from checkout to refund."""

@@ -1,0 +1,126 @@
+"""Payment webhooks: verify, store once, handle until done.
+
+A redelivered event whose handling failed is handled again; one that was handled does nothing.
+The sweeper handles what neither we nor the gateway finished. An event that is about nothing our
+key can read is done: purchases are polled on their own (``sweep_purchases``), so no payment
+depends on its events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.limits import (
+    RECEIVED_CHECK_SECONDS,
+    SWEEP_ITEMS_LIMIT,
+)
+from darkroom.payments.ports import Ignored, PaymentGateway, PaymentUnreadable
+from darkroom.payments.reconcile import needs_operator
+from darkroom.payments.store import Purchase
+from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
+from darkroom.usecases.sweeps.gateway_patience import Patience
+from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
+from darkroom.webhooks import store
+from darkroom.webhooks.store import Received
+
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    outcome: str
+    """``handled``, ``repeated`` or ``ignored``."""
+    reason: str | None = None
+    """Why it was ignored: ``type``, ``account``, ``mode`` or ``unreadable``."""
+    type: str | None = None
+    misplaced: Purchase | None = None
+    """The purchase that an operator has to decide about, at each event of it."""
+
+
+def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
+    """Take in one webhook call of the gateway.
+
+    Raises:
+        NotFound: no gateway is configured.
+        Unauthorized: BAD_SIGNATURE. InvalidInput: not an event.
+        GatewayUnavailable: stored, and handled by a redelivery or by the sweeper.
+    """
+    gateway = _gateway(app)
+    event = gateway.read_event(body, signature)
+    if isinstance(event, Ignored):
+        return Taken(outcome="ignored", reason=event.reason, type=event.type)
+    now = app.clock.now()
+    received = Received(
+        event_id=f"{gateway.name}#{event.event_id}",
+        source=gateway.name,
+        type=event.type,
+        session_id=event.session_id,
+        payment_id=event.payment_id,
+        received_at=now,
+        next_check_at=now + timedelta(seconds=RECEIVED_CHECK_SECONDS),
+    )
+    try:
+        commit([store.receive_write(received)])
+    except Conflict:
+        known = store.find_received(received.event_id)
+        if known is not None and known.is_handled:
+            return Taken(outcome="repeated")
+    return _handle(app, gateway, received)
+
+
+def sweep_payment_events(
+    app: App,
+    on_error: OnError,
+    on_misplaced: Callable[[Purchase], None] = lambda purchase: None,
+) -> Counter[str]:
+    """Handle events that are past their time; a failing one waits longer each time.
+
+    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
+    in time.
+    """
+    gateway, misplaced = app.payments, 0
+    if gateway is None:
+        return Counter()
+
+    def handle(event_id: str) -> str:
+        nonlocal misplaced
+        event = store.find_received(event_id)
+        if event is None or event.is_handled:
+            return "unchanged"
+        taken = _handle(app, gateway, event)
+        if taken.misplaced is not None:
+            on_misplaced(taken.misplaced)
+            misplaced += 1
+        return taken.outcome
+
+    patience = Patience(app, on_error)
+    found = patience.with_(store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT))
+    return sweep_items(app, found, handle, patience.on_error) + Counter(misplaced=misplaced)
+
+
+def _gateway(app: App) -> PaymentGateway:
+    if app.payments is None:
+        raise NotFound("no gateway takes webhooks here")
+    return app.payments
+
+
+def _handle(app: App, gateway: PaymentGateway, event: Received) -> Taken:
+    """Do what the event hints at."""
+    try:
+        done = reconcile_payment(
+            app,
+            lambda: gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id),
+        )
+    except PaymentUnreadable:
+        commit([store.handled_write(event.event_id)])
+        return Taken(outcome="ignored", reason=UNREADABLE, type=event.type)
+    commit([store.handled_write(event.event_id)])
+    if done is None or not needs_operator(done.purchase, done.state):
+        return Taken(outcome="handled")
+    return Taken(outcome="handled", misplaced=done.purchase)

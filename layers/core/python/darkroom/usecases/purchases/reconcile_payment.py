@@ -1,0 +1,289 @@
+"""Reconcile: bring a purchase and its wallet to what the gateway says of the payment.
+
+One function for every event, in any order: settlement and reversals are derived from the
+payment's state and from what has been done, and committed a bounded number of steps at a time.
+Stopped between two commits, the rest is derived again. The cause of the credits is the purchase,
+of a reversal the refund or dispute.
+
+A purchase belongs to the first payment that was paid for it. Any other payment with its name
+(two checkouts of one purchase, both paid) gets a record of its own, as money that bought nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools import Logger
+
+from darkroom.bootstrap import App
+from darkroom.credits import model
+from darkroom.credits import store as credits_store
+from darkroom.credits.model import PURCHASE_PRIORITY, Change, Grant, Reason, Wallet
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.ids import derived_id
+from darkroom.kernel.limits import (
+    RECEIVED_CHECK_SECONDS,
+    RECONCILE_COMMITS_LIMIT,
+    REVERSAL_CAUSES_LIMIT,
+    REVERSALS_PER_COMMIT,
+)
+from darkroom.payments import store as payments_store
+from darkroom.payments.polling import due_at, is_given_up, scheduled
+from darkroom.payments.ports import PaymentGateway, PaymentState, PaymentUnreadable
+from darkroom.payments.reconcile import (
+    Reversal,
+    is_of_another_payment,
+    is_returned,
+    matches,
+    reversals_of,
+)
+from darkroom.payments.store import PAID, Purchase, PurchaseStatus
+from darkroom.usecases.accounts.open_account import ensure_wallet
+from darkroom.usecases.credits.expire_grants import expire_due_first
+
+logger = Logger()
+_UNPAID = (PurchaseStatus.PENDING, PurchaseStatus.FAILED)
+Found = tuple[Purchase, str | None]
+"""A purchase and the operation that created it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    purchase: Purchase
+    state: PaymentState
+    """What the gateway said when the purchase was brought to it."""
+
+
+def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reconciled | None:
+    """Settle, fail or reverse the purchase as its payment demands; None when it is not ours.
+
+    ``read`` asks the gateway. It is asked once to learn whose payment this is, and again after
+    our own record was read: what was said before that may be older than what the record already
+    reflects, and acting on it would undo somebody else's newer step.
+
+    Raises:
+        Unavailable: other writers were faster every time; repeating is safe.
+        whatever ``read`` raises.
+    """
+    whose = read()
+    if whose is None:
+        return None
+
+    def attempt() -> Reconciled | None:
+        nonlocal whose
+        found = _record_of(app, whose) if whose is not None else None
+        state = read() if found is not None else None
+        if found is None or state is None:
+            return None
+        if whose is not None and state.payment_id != whose.payment_id:
+            whose = state
+            raise ConcurrentUpdate("the checkout has got its payment meanwhile")
+        return _bring(app, found, state)
+
+    return retry_on_conflict(app.jitter, attempt)
+
+
+def reconcile_purchase(
+    app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
+) -> Reconciled | None:
+    """Bring one purchase to its payment; None when there is no such purchase, or nothing at the
+    gateway yet. The purchase is not due any more after it.
+
+    Raises:
+        PaymentUnreadable, GatewayUnavailable; Unavailable: repeating is safe.
+    """
+
+    def attempt() -> Reconciled | None:
+        found = payments_store.find_purchase(account_id, purchase_id)
+        if found is None:
+            return None
+        state = _read(app, gateway, found[0])
+        if state is None or state.purchase_id not in (purchase_id, found[0].duplicate_of):
+            _bring_nothing(app, found)
+            return None
+        return _bring(app, found, state)
+
+    return retry_on_conflict(app.jitter, attempt)
+
+
+def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState | None:
+    """What the gateway knows of the purchase; None when that is nothing, and will stay so."""
+    session_id, payment_id = purchase.session_id, purchase.payment_id
+    if purchase.status in PAID and payment_id is not None:
+        session_id = None
+    if session_id is None and payment_id is None:
+        return None
+    try:
+        return gateway.read_payment(session_id=session_id, payment_id=payment_id)
+    except PaymentUnreadable:
+        if purchase.status is PurchaseStatus.PENDING and is_given_up(purchase, app.clock.now()):
+            return None
+        if purchase.status is PurchaseStatus.SETTLED:
+            # Paid with a key that was replaced since: this one will never read it.
+            logger.warning("payment_unreadable", purchase_id=purchase.purchase_id)
+            return None
+        raise
+
+
+def _bring_nothing(app: App, found: Found) -> None:
+    """Check a purchase without a payment later, or give it up."""
+    before, creation = found
+    now = app.clock.now()
+    is_over = before.status is PurchaseStatus.PENDING and is_given_up(before, now)
+    after = replace(before, status=PurchaseStatus.FAILED) if is_over else before
+    after = scheduled(after, now)
+    commit([payments_store.save_write(before, after, app.ids.token(), creation=creation)])
+
+
+def _record_of(app: App, state: PaymentState) -> Found | None:
+    """The record that a payment belongs to: the purchase it names, or one of its own."""
+    found = payments_store.find_purchase(state.account_id, state.purchase_id)
+    if found is None or not is_of_another_payment(found[0], state) or state.payment_id is None:
+        return found
+    own_id = derived_id("pur", "payment", state.payment_id)
+    return payments_store.find_purchase(state.account_id, own_id) or (
+        _own_record(found[0], state, own_id, app.clock.now()),
+        f"payment#{state.payment_id}",
+    )
+
+
+def _own_record(named: Purchase, state: PaymentState, own_id: str, now: datetime) -> Purchase:
+    """The record of a payment that bought nothing; version 0 says that it is not stored.
+
+    Its credits are those of the purchase that it was made for; they come only if an operator
+    accepts it.
+    """
+    return Purchase(
+        purchase_id=own_id,
+        account_id=named.account_id,
+        gateway=named.gateway,
+        status=PurchaseStatus.PENDING,
+        credits=named.credits,
+        pack=None,
+        created_at=now,
+        currency=named.currency,
+        amount_minor=named.amount_minor,
+        payment_id=state.payment_id,
+        duplicate_of=named.purchase_id,
+        version=0,
+    )
+
+
+def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
+    """Commit what the state demands, a bounded number of steps at a time."""
+    before, creation = found
+    if before.version == 0 and not state.is_paid:
+        return Reconciled(purchase=before, state=state)
+    wallet = ensure_wallet(app, before.account_id)
+    for _ in range(RECONCILE_COMMITS_LIMIT):
+        now = app.clock.now()
+        wallet = expire_due_first(app, wallet, now)
+        after, change = derive(before, state, wallet, now)
+        after = _scheduled(before, after, state, now)
+        if after == before:
+            break
+        # A token for each commit, so that none is taken for the one before it.
+        operation = app.ids.token()
+        writes = [payments_store.save_write(before, after, operation, creation=creation)]
+        if change.entries:
+            writes += credits_store.change_writes(change, before=wallet, operation=operation)
+        commit(writes)
+        before, wallet = replace(after, version=before.version + 1), change.wallet
+    return Reconciled(purchase=before, state=state)
+
+
+def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: datetime) -> Purchase:
+    """With the moment of its next check: soon while steps are left, else as its age demands."""
+    if after != before and after.status is PurchaseStatus.SETTLED and _steps(after, state):
+        return due_at(after, now + timedelta(seconds=RECEIVED_CHECK_SECONDS))
+    due = before.next_check_at
+    waits = after.status in (PurchaseStatus.PENDING, PurchaseStatus.REFUNDING)
+    if after != before or (due is not None and due <= now) or (due is None and waits):
+        return scheduled(after, now)
+    return after
+
+
+def derive(
+    purchase: Purchase, state: PaymentState, wallet: Wallet, now: datetime
+) -> tuple[Purchase, Change]:
+    """The purchase and wallet as the payment's state demands, or a first part of it. Pure."""
+    change = Change(wallet, ())
+    if is_of_another_payment(purchase, state):
+        return purchase, change
+    if not state.is_paid:
+        return _unpaid(purchase, state), change
+    purchase = _identified(purchase, state)
+    if purchase.status in _UNPAID and matches(purchase, state):
+        purchase = replace(purchase, status=PurchaseStatus.SETTLED)
+        change = credit(purchase, wallet, now)
+    elif purchase.status is not PurchaseStatus.SETTLED:
+        return _mismatched(purchase, state), change
+    for step in _steps(purchase, state):
+        change = _reverse(purchase, step, change, now)
+        reversals = {**purchase.reversals, step.cause: step.credits}
+        purchase = replace(purchase, reversals=reversals)
+    return purchase, change
+
+
+def _identified(purchase: Purchase, state: PaymentState) -> Purchase:
+    return replace(
+        purchase,
+        session_id=purchase.session_id or state.session_id,
+        payment_id=state.payment_id or purchase.payment_id,
+    )
+
+
+def _unpaid(purchase: Purchase, state: PaymentState) -> Purchase:
+    """Only the checkout that was handed out decides whether the purchase has failed."""
+    is_other = state.session_id is not None and purchase.session_id not in (None, state.session_id)
+    if purchase.status in PAID or is_other:
+        return purchase
+    purchase = _identified(purchase, state)
+    if state.has_failed and purchase.status is PurchaseStatus.PENDING:
+        return replace(purchase, status=PurchaseStatus.FAILED)
+    return purchase
+
+
+def _mismatched(purchase: Purchase, state: PaymentState) -> Purchase:
+    """Money that bought nothing: gone back to the customer, on its way there, or undecided."""
+    status = PurchaseStatus.MISMATCHED
+    if is_returned(state):
+        status = PurchaseStatus.REFUNDED
+    elif purchase.status is PurchaseStatus.REFUNDING:
+        status = PurchaseStatus.REFUNDING
+    return replace(
+        purchase, status=status, paid_minor=state.amount_minor, paid_currency=state.currency
+    )
+
+
+def _steps(purchase: Purchase, state: PaymentState) -> list[Reversal]:
+    """What one commit reverses. Beyond the record's own bound nothing moves without an operator."""
+    room = REVERSAL_CAUSES_LIMIT - len(purchase.reversals)
+    return reversals_of(purchase, state)[: max(0, min(REVERSALS_PER_COMMIT, room))]
+
+
+def credit(purchase: Purchase, wallet: Wallet, now: datetime) -> Change:
+    """The purchase's credits come into the wallet. Pure."""
+    grant = Grant(
+        grant_id=purchase.purchase_id,
+        source="purchase",
+        remaining=purchase.credits,
+        priority=PURCHASE_PRIORITY,
+        created_at=now,
+    )
+    reason = Reason(
+        f"purchase#{purchase.purchase_id}", "purchase", purchase.purchase_id, "Credits purchased"
+    )
+    return model.add_purchase(wallet, grant, reason, now)
+
+
+def _reverse(purchase: Purchase, step: Reversal, change: Change, now: datetime) -> Change:
+    taken = step.credits > 0
+    text = "Payment refunded or disputed" if taken else "Payment came back"
+    reason = Reason(step.cause, "purchase", purchase.purchase_id, text)
+    act = model.reverse if taken else model.restore
+    return change.then(act(change.wallet, purchase.purchase_id, abs(step.credits), reason, now))

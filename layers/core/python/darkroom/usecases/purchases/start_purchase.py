@@ -1,0 +1,134 @@
+"""Purchases through a real gateway: our own record first, then the checkout."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from darkroom.bootstrap import App
+from darkroom.credits import pricing
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.problems import problem
+from darkroom.payments import store as payments_store
+from darkroom.payments.polling import scheduled
+from darkroom.payments.ports import AttemptSpent, Checkout, PaymentGateway
+from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.usecases.purchases.advance_checkout_attempt import count_attempt
+
+# Currencies without a smaller unit at Stripe: https://docs.stripe.com/currencies#zero-decimal
+ZERO_DECIMAL = frozenset({"KRW", "JPY", "VND", "CLP", "PYG", "UGX", "XAF", "XOF"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    purchase: Purchase
+    checkout_url: str
+
+
+def start_purchase(
+    app: App,
+    call: Command,
+    gateway: PaymentGateway,
+    *,
+    pack: str | None,
+    amount: int | None,
+    currency: str | None,
+) -> Started:
+    """Record what is to be bought and open its checkout; repeating it changes nothing.
+
+    The record comes first, so that no payment can arrive that we know nothing of; a record
+    whose checkout was never opened costs nothing.
+
+    Raises:
+        InvalidInput: not a pack, or not sold in that currency.
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+        GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id and
+            attempt.
+    """
+    purchase = _record(app, call, gateway.name, _wanted(app, call, pack, amount, currency))
+    if purchase.checkout_url is not None:
+        return Started(purchase=purchase, checkout_url=purchase.checkout_url)
+    try:
+        checkout = gateway.create_checkout(purchase)
+    except AttemptSpent:
+        count_attempt(app, purchase)
+        raise
+
+    def attempt() -> Started:
+        current, creation = _get(call, purchase.purchase_id)
+        if current.checkout_url is not None:
+            # Only one checkout is ever handed out: no customer can pay for the others.
+            return Started(purchase=current, checkout_url=current.checkout_url)
+        opened = _opened(current, checkout, app.clock.now())
+        # A repeat of this request has the same operation, but may have opened another checkout.
+        stamp = app.ids.token()
+        commit([payments_store.save_write(current, opened, stamp, creation=creation)])
+        return Started(purchase=opened, checkout_url=checkout.url)
+
+    return retry_on_conflict(app.jitter, attempt)
+
+
+def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
+    """The record with its checkout. One that was given up is for sale again."""
+    is_over = purchase.status is PurchaseStatus.FAILED
+    opened = replace(
+        purchase,
+        session_id=checkout.session_id,
+        checkout_url=checkout.url,
+        status=PurchaseStatus.PENDING if is_over else purchase.status,
+    )
+    return scheduled(opened, now)
+
+
+def _wanted(
+    app: App, call: Command, pack: str | None, amount: int | None, currency: str | None
+) -> Purchase:
+    if pack is None or amount is not None:
+        raise InvalidInput(
+            "packs only", fields=[problem("amount", "TEST_ONLY"), problem("pack", "REQUIRED")]
+        )
+    chosen = pricing.get_pack(pack)
+    asked = currency or app.settings.currency
+    price = pricing.price_of(chosen, asked)
+    return Purchase(
+        purchase_id=call.id_for(app.ids, "pur"),
+        account_id=call.account_id,
+        gateway="",
+        status=PurchaseStatus.PENDING,
+        credits=chosen.credits,
+        pack=chosen.name,
+        created_at=app.clock.now(),
+        currency=asked,
+        amount_minor=minor_units(price, asked),
+    )
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """The amount in the currency's smallest unit, exactly."""
+    scaled = amount if currency in ZERO_DECIMAL else amount * 100
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{amount} {currency} is no whole number of its smallest unit")
+    return int(scaled)
+
+
+def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
+    """The record as it stands: made now, or by an earlier try at the prices of that time."""
+    purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
+    with suppress(Unprocessable):
+        commit([payments_store.create_write(purchase, call.operation)])
+    stored, creation = _get(call, purchase.purchase_id)
+    if creation != call.operation:
+        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+    return stored
+
+
+def _get(call: Command, purchase_id: str) -> tuple[Purchase, str | None]:
+    found = payments_store.find_purchase(call.account_id, purchase_id)
+    if found is None:
+        raise Conflict("the purchase is gone")
+    return found

@@ -1,0 +1,76 @@
+"""Share: public links to what a job made; and take all of them back."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit, commit_one
+from darkroom.jobs import share_store
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Job
+from darkroom.jobs.share_store import Share
+from darkroom.jobs.states import JobStatus
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, SHARE_SECRET_BYTES
+
+SHARED_STATES = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
+
+
+def share_secret(app: App, call: Command) -> bytes:
+    """The secret of the link that this request makes.
+
+    With an Idempotency-Key it derives from account, route and key under the service's own secret,
+    so that the first answer can be given again although the secret is stored nowhere.
+    """
+    if call.key is None:
+        return bytes.fromhex(app.ids.token(SHARE_SECRET_BYTES))
+    cause = "\x1f".join(("share", call.account_id, call.route, call.key)).encode()
+    return hmac.new(app.signing_secret.value, cause, hashlib.sha256).digest()[:SHARE_SECRET_BYTES]
+
+
+def share_job(
+    app: App, call: Command, *, job_id: str, secret: bytes, expires_in_days: int | None
+) -> Share:
+    """Make a link to the job's outputs.
+
+    Raises:
+        NotFound; Conflict JOB_NOT_FINAL: nothing to show (yet);
+        Unprocessable: IDEMPOTENCY_MISMATCH.
+    """
+    job = _own_job(call.account_id, job_id)
+    if job.status not in SHARED_STATES:
+        raise Conflict("only what a job made is shared", code="JOB_NOT_FINAL")
+    now = app.clock.now()
+    share = Share(
+        job_id=job_id,
+        digest=share_store.digest_of(secret),
+        created_at=now,
+        expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
+    )
+    check_at = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
+    commit([share_store.create_write(share, call.operation, check_at=check_at)])
+    # Repeated after its stored answer is gone, the request meets the link it made.
+    return share_store.find_share(job_id, secret) or share
+
+
+def unshare_job(app: App, *, account_id: str, job_id: str) -> None:
+    """Revoke every link to the job. Safe to repeat.
+
+    Raises:
+        NotFound.
+    """
+    _own_job(account_id, job_id)
+    for share in share_store.list_shares(job_id):
+        if share.revoked_at is None:
+            commit_one(share_store.revoke_write(share, app.clock.now()))
+
+
+def _own_job(account_id: str, job_id: str) -> Job:
+    job = jobs_store.find_job(job_id)
+    if job is None or job.account_id != account_id:
+        raise NotFound("no such job")
+    return job

@@ -1,0 +1,1 @@
+"""What is due: expiry, deadlines, lost messages."""

@@ -1,0 +1,34 @@
+"""How long a sweep bears with a payment gateway: a few failures, and a few seconds in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db.due import Due
+from darkroom.kernel.limits import GATEWAY_FAILURES_LIMIT, GATEWAY_SWEEP_SECONDS
+from darkroom.payments.ports import GatewayUnavailable
+from darkroom.usecases.sweeps.sweep_items import OnError
+
+
+class Patience:
+    """Ends a sweep early when the gateway is down or slow; the rest is due in the next one."""
+
+    def __init__(self, app: App, on_error: OnError) -> None:
+        self._app, self._on_error = app, on_error
+        self._until = app.clock.now() + timedelta(seconds=GATEWAY_SWEEP_SECONDS)
+        self._failures = 0
+
+    def on_error(self, item: str, error: Exception) -> None:
+        """Report and count what failed."""
+        self._failures += isinstance(error, GatewayUnavailable)
+        self._on_error(item, error)
+
+    def with_(self, found: Sequence[Due]) -> Iterator[Due]:
+        """What is due, one after the other, until patience ends."""
+        for due in found:
+            is_late = self._app.clock.now() > self._until
+            if is_late or self._failures >= GATEWAY_FAILURES_LIMIT:
+                return
+            yield due

@@ -1,0 +1,197 @@
+"""The sweeper: finishes everything that is past its time, whoever forgot it.
+
+It repairs lost stream records (plans, dispatches, projections), lost leases and lost storage
+events, and ends what has run out of time. Each item is handled on its own; running the sweep
+twice, or stopping it in the middle, is harmless.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.jobs import engine
+from darkroom.jobs import items as jobs_items
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import Failure, Job, JobFamily, Task
+from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel.clock import to_epoch_seconds
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.limits import (
+    DISPATCH_CHECK_SECONDS,
+    JOB_LIMIT_SECONDS,
+    LANE_CHECK_SECONDS,
+    QUEUED_LIMIT_SECONDS,
+    SWEEP_ITEMS_LIMIT,
+    WAITING_GRACE_SECONDS,
+)
+from darkroom.providers.routes import LATER
+from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.end_unreadable import end_unreadable, must_end
+from darkroom.usecases.jobs.erase_job import erase_job
+from darkroom.usecases.jobs.plan_job import plan_job
+from darkroom.usecases.projections.import_generated_images import keep_pictures
+from darkroom.usecases.projections.join_album import join_album
+from darkroom.usecases.projections.project_job import project_job
+from darkroom.usecases.projections.project_share import settle_share
+from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
+from darkroom.usecases.tasks.admit_tasks import admit_tasks, send_task
+from darkroom.usecases.tasks.call_provider import Asked, note
+from darkroom.usecases.tasks.dispatch_task import dispatch_look
+from darkroom.usecases.tasks.run_task import model_of
+
+LEASE_LOST = Failure(code="LEASE_EXPIRED")
+RUN_LOST = Failure(code="PROVIDER_TIMEOUT")
+JOB_TIMED_OUT = Failure(code="JOB_TIMEOUT")
+QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT")
+
+
+def sweep_jobs(app: App, on_error: OnError) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done."""
+    done: Counter[str] = Counter()
+    handle = functools.partial(_handle, app)
+    for shard in jobs_items.due_shards():
+        found = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+        done += sweep_items(app, found, handle, on_error)
+    return done
+
+
+def _handle(app: App, job_id: str, sort_key: str) -> str:
+    if sort_key.startswith(jobs_items.SHARE_PREFIX):
+        settle_share(app, job_id, sort_key)
+        return "share_projected"
+    family = jobs_store.find_family(job_id)
+    if family is None:
+        return "erased" if erase_job(app, job_id) else "gone"
+    if must_end(family):
+        end_unreadable(app, job_id)
+        return "unreadable"
+    if sort_key == jobs_items.JOB_KEY:
+        return _handle_job(app, family)
+    task = family.task(sort_key.removeprefix(jobs_items.TASK_PREFIX))
+    return "gone" if task is None else _handle_task(app, task)
+
+
+def _handle_job(app: App, family: JobFamily) -> str:
+    job, now = family.job, app.clock.now()
+    if job.is_final or job.status is JobStatus.DRAFT:
+        project_job(app, job)
+        join_album(app, family.tasks)
+        keep_pictures(app, family.tasks)
+        if job.next_check_at is not None:
+            _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
+        return "projected"
+    queued_at = job.queued_at or job.created_at
+    if now >= queued_at + timedelta(seconds=JOB_LIMIT_SECONDS):
+        advance(app, job.job_id, lambda current: _abandon(current, JOB_TIMED_OUT, now))
+        return "timed_out"
+    never_began = job.status is JobStatus.QUEUED and not any(t.started_at for t in family.tasks)
+    if never_began and now >= queued_at + timedelta(seconds=QUEUED_LIMIT_SECONDS):
+        advance(app, job.job_id, lambda current: _abandon(current, QUEUE_TIMED_OUT, now))
+        return "timed_out"
+    if not job.planned:
+        plan_job(app, job.job_id)
+        return "planned"
+    _recheck(app, job.job_id, jobs_items.JOB_KEY, job, queued_at)
+    return "waiting"
+
+
+def _abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily | None:
+    return None if family.job.is_final else engine.abandon(family, failure, now)
+
+
+def _handle_task(app: App, task: Task) -> str:
+    now = app.clock.now()
+    if task.status is TaskStatus.READY:
+        return _handle_ready(app, task)
+    if task.status is TaskStatus.WAITING:
+        return _handle_waiting(app, task)
+    if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
+        asked = Asked(task, model_of(app, task), now)
+        step = functools.partial(_lose_lease, seen=task, now=now)
+        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        return "lease_lost"
+    return "unchanged"
+
+
+def _handle_ready(app: App, task: Task) -> str:
+    """Its message, its turn, or the news of either may have been lost."""
+    if task.next_check_at is not None and task.next_check_at > app.clock.now():
+        return "unchanged"  # It was sent for the sake of another one, a moment ago.
+    if task.is_sent:
+        send_task(app, task)
+        return "dispatched"
+    admitted = admit_tasks(app, task)
+    # If it was itself sent just now, it has another moment already, and keeps it.
+    later = app.clock.now() + timedelta(seconds=LANE_CHECK_SECONDS)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    return "admitted" if admitted else "waiting"
+
+
+def _handle_waiting(app: App, task: Task) -> str:
+    """The message of its next look may have been lost, or whoever looked died over it.
+
+    Whose time is over is given up by the look itself, which also tells the provider; only when
+    nobody looks for long after is it given up from here.
+    """
+    now = app.clock.now()
+    if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
+        return "unchanged"
+    if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
+        asked = Asked(task, model_of(app, task), now)
+        step = functools.partial(_lose_run, seen=task, now=now)
+        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        return "run_lost"
+    dispatch_look(app, task)
+    later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    return "looked"
+
+
+def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
+    current = family.task(seen.key)
+    if current is None or current.claim != seen.claim or current.status is not seen.status:
+        return None
+    if current.lease_until is not None and current.lease_until > now:
+        return None  # It was renewed a moment ago.
+    if seen.provider in LATER:
+        # Its worker may have died after the provider had taken the request: a run that may be
+        # under way is waited for, not begun again.
+        return engine.wait(family, seen.key, None, now)
+    return engine.retry(family, seen.key, LEASE_LOST, 0, now)
+
+
+def _lose_run(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
+    current = family.task(seen.key)
+    if current is None or (current.status, current.run) != (seen.status, seen.run):
+        return None
+    return engine.retry(family, seen.key, RUN_LOST, 0, now)
+
+
+def _recheck(app: App, job_id: str, sort_key: str, job: Job, queued_at: datetime) -> None:
+    """The next deadline that lies ahead: an hour to begin, six to end."""
+    limits_seconds = (QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS)
+    deadlines = (queued_at + timedelta(seconds=limit) for limit in limits_seconds)
+    later = min(moment for moment in deadlines if moment > app.clock.now())
+    _push(app, job_id, sort_key, job.next_check_at, later)
+
+
+def _push(app: App, job_id: str, sort_key: str, seen: datetime | None, later: datetime) -> None:
+    if seen is None:
+        return
+    write = jobs_store.recheck_write(
+        job_id, sort_key, to_epoch_seconds(seen), to_epoch_seconds(later), app.ids.token()
+    )
+    _ignoring_races(lambda: commit([write]))
+
+
+def _ignoring_races(attempt: Callable[[], None]) -> None:
+    """Whoever changed the item in between has also decided when it is looked at next."""
+    try:
+        attempt()
+    except ConcurrentUpdate:
+        return

@@ -1,0 +1,89 @@
+"""The sweeper checks purchases: their projections once more, and their payments at the gateway.
+
+Webhooks are the quick way; this is the sure one. A pending purchase is checked until it is paid
+or over, a refund that an operator decided on until it is made, and a paid one is polled a few
+times while its payment can still be refunded or disputed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.due import ONE_SHARD
+from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.limits import POLLS_PER_SWEEP, SWEEP_ITEMS_LIMIT
+from darkroom.payments import store
+from darkroom.payments.polling import LONGEST_CHECK_SECONDS
+from darkroom.payments.reconcile import needs_operator
+from darkroom.payments.store import POLL_SHARD, Purchase
+from darkroom.usecases.projections.project_purchase import project_purchase
+from darkroom.usecases.purchases.refund_purchase import check_purchase
+from darkroom.usecases.sweeps.gateway_patience import Patience
+from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
+
+_SHARDS = {ONE_SHARD: SWEEP_ITEMS_LIMIT, POLL_SHARD: POLLS_PER_SWEEP}
+
+
+def sweep_purchases(
+    app: App,
+    on_error: OnError,
+    on_misplaced: Callable[[Purchase], None] = lambda purchase: None,
+) -> Counter[str]:
+    """Check purchases that are due, those with something left to do first.
+
+    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
+    in time.
+    """
+    misplaced = 0
+
+    def check(account_id: str, purchase_id: str) -> str:
+        nonlocal misplaced
+        outcome, to_decide = _check(app, account_id, purchase_id)
+        if to_decide is not None:
+            on_misplaced(to_decide)
+            misplaced += 1
+        return outcome
+
+    done: Counter[str] = Counter()
+    patience = Patience(app, on_error)
+    for shard, limit in _SHARDS.items():
+        found = patience.with_(store.list_due(app.clock.now(), limit=limit, shard=shard))
+        done += sweep_items(app, found, check, patience.on_error)
+    return done + Counter(misplaced=misplaced)
+
+
+def _check(app: App, account_id: str, purchase_id: str) -> tuple[str, Purchase | None]:
+    """What became of one purchase, and itself when an operator has to decide about it."""
+    found = store.find_purchase(account_id, purchase_id)
+    if found is None:
+        return "gone", None
+    purchase, creation = found
+    if purchase.gateway == "test":
+        return _project(app, purchase, creation), None
+    if app.payments is None or app.payments.name != purchase.gateway:
+        # Its gateway is not configured (any more): nothing to ask, and nothing to report.
+        later = app.clock.now() + timedelta(seconds=LONGEST_CHECK_SECONDS)
+        after = replace(purchase, next_check_at=later)
+        with suppress(ConcurrentUpdate):
+            commit([store.save_write(purchase, after, app.ids.token(), creation=creation)])
+        return "postponed", None
+    done = check_purchase(app, app.payments, account_id, purchase_id)
+    if done is None or not needs_operator(done.purchase, done.state):
+        return "polled", None
+    return "polled", done.purchase
+
+
+def _project(app: App, purchase: Purchase, creation: str | None) -> str:
+    project_purchase(app, purchase)
+    after = replace(purchase, next_check_at=None)
+    try:
+        commit([store.save_write(purchase, after, app.ids.token(), creation=creation)])
+    except ConcurrentUpdate:
+        return "moved_on"
+    return "projected"

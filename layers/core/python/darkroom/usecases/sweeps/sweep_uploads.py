@@ -1,0 +1,99 @@
+"""The sweeper of uploads: what nobody finished expires, and lost storage events are made good.
+
+Each asset is handled on its own; running the sweep twice, or stopping it in the middle, is
+harmless: an asset leaves the index of due ones only by the write that handles it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from datetime import datetime
+
+from darkroom.assets import model
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT
+from darkroom.uploads.failures import UploadFailure, message_of
+from darkroom.usecases.assets.delete_asset import erase_finally
+from darkroom.usecases.projections.project_asset import ask_for_check, project_asset
+from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
+from darkroom.usecases.uploads.complete_upload import join_upload
+from darkroom.usecases.uploads.count_storage import counted_writes
+from darkroom.usecases.uploads.create_upload import key_of
+
+
+def sweep_uploads(app: App, on_error: OnError) -> Counter[str]:
+    """Handle what is due now; returns how often each thing was done."""
+    found = assets_store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+    return sweep_items(app, found, functools.partial(_handle, app), on_error)
+
+
+def _handle(app: App, account_id: str, asset_id: str) -> str:
+    if asset_id.startswith(assets_store.GRAVE):
+        erase_finally(app, account_id, asset_id.removeprefix(assets_store.GRAVE))
+        return "erased"
+    asset = assets_store.find_asset(account_id, asset_id)
+    if asset is None:
+        if assets_store.is_stored(account_id, asset_id):
+            raise ValueError("the asset cannot be read")
+        return "gone"
+    now = app.clock.now()
+    if asset.next_check_at is None or asset.next_check_at > now:
+        # The index lags behind the table.
+        return "unchanged"
+    try:
+        return _handle_due(app, asset, now)
+    except ConcurrentUpdate:
+        # Whoever was faster has also decided when it is looked at next.
+        return "raced"
+
+
+def _handle_due(app: App, asset: Asset, now: datetime) -> str:
+    if asset.is_final:
+        # Asks for a count of faces that was lost, too.
+        project_asset(app, asset)
+        _save(app, asset, model.settle(asset))
+        return "projected"
+    if asset.status is AssetStatus.UPLOADING:
+        # Should the check finish between these two steps, the save finds another version.
+        if not _has_arrived(app, asset):
+            return _fail(app, asset, UploadFailure.UPLOAD_EXPIRED, now)
+        return _ask(app, asset, model.await_check(asset, now))
+    if asset.checks >= CHECKS_LIMIT:
+        return _fail(app, asset, UploadFailure.CORRUPT_FILE, now)
+    return _ask(app, asset, model.ask_again(asset, now))
+
+
+def _has_arrived(app: App, asset: Asset) -> bool:
+    """Whether the file is there. One whose parts have all arrived, but whose client has died
+    before it could say so, is completed now; parts of any other go with the failed asset."""
+    try:
+        if join_upload(app, asset):
+            return True
+    except ConcurrentUpdate:
+        raise
+    except Conflict:
+        return False
+    return app.storage.find(key_of(asset)) is not None
+
+
+def _ask(app: App, asset: Asset, waiting: Asset) -> str:
+    """Ask for the check, then note it: stopped in between, the next sweep asks again, and a
+    check that is asked for twice is done once."""
+    ask_for_check(app, asset)
+    _save(app, asset, waiting)
+    return "check_asked"
+
+
+def _fail(app: App, asset: Asset, failure: UploadFailure, now: datetime) -> str:
+    message = message_of(failure)
+    _save(app, asset, model.refuse(asset, code=failure.value, message=message, now=now))
+    return "expired" if failure is UploadFailure.UPLOAD_EXPIRED else "given_up"
+
+
+def _save(app: App, before: Asset, after: Asset) -> None:
+    commit(counted_writes(before, after, app.ids.token()))

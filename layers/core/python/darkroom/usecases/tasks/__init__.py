@@ -1,0 +1,1 @@
+"""One task from its dispatch to its result."""

@@ -1,0 +1,60 @@
+"""Claim: one worker, one attempt (or one look at a waiting one), one lease; by one conditional
+write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from darkroom.bootstrap import App
+from darkroom.db import Write, commit_one
+from darkroom.db.commit import load
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.items import TaskItem
+from darkroom.jobs.model import Task
+from darkroom.jobs.reading import read_task
+from darkroom.kernel.errors import Conflict
+from darkroom.kernel.limits import LEASE_SECONDS
+from darkroom.usecases.jobs.end_unreadable import end_unreadable
+
+
+def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
+    """The task, running under our lease; None when this message has nothing (more) to do."""
+    now = app.clock.now()
+    write = jobs_store.claim_write(
+        job_id,
+        key,
+        attempt,
+        claim=app.ids.token(),
+        worker=app.settings.log_stream,
+        lease_until=now + timedelta(seconds=LEASE_SECONDS),
+        now=now,
+    )
+    return _claimed(app, write)
+
+
+def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> Task | None:
+    """The waiting task, to be looked at under our lease; None when there is nothing to do."""
+    now = app.clock.now()
+    write = jobs_store.look_write(
+        job_id,
+        key,
+        attempt,
+        look,
+        claim=app.ids.token(),
+        worker=app.settings.log_stream,
+        lease_until=now + timedelta(seconds=LEASE_SECONDS),
+        now=now,
+    )
+    return _claimed(app, write)
+
+
+def _claimed(app: App, write: Write) -> Task | None:
+    try:
+        raw = commit_one(write)
+    except Conflict:
+        return None
+    read = read_task(load(TaskItem, raw))
+    if read.unreadable:
+        end_unreadable(app, read.value.job_id)
+        return None
+    return read.value

@@ -1,0 +1,180 @@
+"""Collect: look at what a provider was asked to make; fetch it, wait on, or give the attempt up.
+
+What a callback says is not believed, only that there is something to see: the provider itself is
+asked. A look is claimed under a lease, and its result stored before the task succeeds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
+from darkroom.bootstrap import App
+from darkroom.generation.media_size import read_size
+from darkroom.generation.ports import (
+    AnswerLost,
+    Artifact,
+    AsyncProvider,
+    Finished,
+    PermanentProviderError,
+    ProviderError,
+    ResultFile,
+    TransientProviderError,
+)
+from darkroom.jobs import store as jobs_store
+from darkroom.jobs.model import ProviderRun, Task
+from darkroom.kernel.limits import (
+    MAX_OUTPUTS_PER_TASK,
+    RESULT_FETCH_SECONDS,
+    RESULT_LIMIT_BYTES,
+    WAITING_LIMIT_SECONDS,
+)
+from darkroom.usecases.tasks.call_provider import Asked, callback_url_of, note, remember_made
+from darkroom.usecases.tasks.claim_task import claim_look
+from darkroom.usecases.tasks.finish_task import complete_task, look_later
+from darkroom.usecases.tasks.run_task import AttemptCrashed, fail_for, model_of, store_all
+
+# Of a whole file of these types it can be told how large it is.
+_MEASURED = frozenset({"image/png", "image/jpeg", "image/webp", "video/mp4"})
+_TOLD = ("style", "role", "language")
+
+
+def collect_task(app: App, *, job_id: str, key: str, attempt: int, look: int) -> str:
+    """Take one look at a waiting task; a repeated or old message does nothing.
+
+    Returns what happened, for the log: ``idle``, ``succeeded``, ``waiting``, ``transient`` or
+    ``permanent``.
+
+    Raises:
+        AttemptCrashed: a bug or an outage; another look follows, the cause is chained.
+    """
+    task = claim_look(app, job_id=job_id, key=key, attempt=attempt, look=look)
+    if task is None or task.run is None:
+        return "idle"
+    try:
+        provider = provider_of_run(app, task)
+        ref = task.run.ref or _find(app, task, provider)
+        task = replace(task, run=replace(task.run, ref=ref))
+        return _collect(app, task, provider)
+    except (TransientProviderError, PermanentProviderError) as error:
+        return fail_for(app, _asked(app, task), error)
+    except AnswerLost:
+        return _wait_on(app, task)
+    except Exception as error:
+        # The border of the look: whatever it was, the next one must not wait for the lease.
+        _wait_on(app, task)
+        raise AttemptCrashed(f"{job_id} {key}") from error
+
+
+def stop_run(app: App, *, job_id: str, key: str) -> str:
+    """Tell a provider that nobody waits any more for what it makes for an ended task."""
+    task = jobs_store.find_task(job_id, key)
+    if task is None or not task.is_final or task.run is None or task.run.ref is None:
+        return "idle"
+    _cancel(app, task, task.run)
+    return "stopped"
+
+
+def provider_of_run(app: App, task: Task) -> AsyncProvider:
+    provider = app.providers.get(task.provider)
+    if not isinstance(provider, AsyncProvider):
+        raise PermanentProviderError("no such provider", code="PROVIDER_NOT_CONFIGURED")
+    return provider
+
+
+def _find(app: App, task: Task, provider: AsyncProvider) -> str | None:
+    """The run of a request of which we do not know whether it was taken."""
+    began = task.started_at or app.clock.now()
+    return provider.find(callback_url_of(app, task), began)
+
+
+def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
+    result = None
+    if task.run is not None and task.run.ref is not None:
+        result = provider.poll(task.run.ref)
+    if result is None:
+        return _wait_on(app, task)
+    with tempfile.TemporaryDirectory(prefix="task-") as folder:
+        artifacts = _fetch_all(app, task, provider, result, Path(folder))
+        outputs = store_all(app, task, artifacts)
+    asked = _asked(app, task)
+    notes = note(app, asked, "succeeded", charges=result.charges, ref=_ref_of(task))
+    complete_task(app, task, outputs, beside=notes)
+    remember_made(app, asked, outputs)
+    return "succeeded"
+
+
+def _asked(app: App, task: Task) -> Asked:
+    """The attempt as its provider was asked; when exactly is in what is noted of it already."""
+    began = app.clock.now()
+    if task.run is not None:
+        began = task.run.until - timedelta(seconds=WAITING_LIMIT_SECONDS)
+    return Asked(task, model_of(app, task), began)
+
+
+def _ref_of(task: Task) -> str | None:
+    return task.run.ref if task.run is not None else None
+
+
+def _wait_on(app: App, task: Task) -> str:
+    """Another look later, unless its time is over: then the attempt is lost."""
+    run = task.run
+    if run is None or app.clock.now() < run.until:
+        look_later(app, task, run.ref if run else None)
+        return "waiting"
+    if run.ref is not None:
+        _cancel(app, task, run)
+    error = TransientProviderError("It took too long.", code="PROVIDER_TIMEOUT")
+    return fail_for(app, _asked(app, task), error)
+
+
+def _cancel(app: App, task: Task, run: ProviderRun) -> None:
+    """Best effort: a run that goes on costs us, and nobody else."""
+    if run.ref is not None:
+        with contextlib.suppress(ProviderError):
+            provider_of_run(app, task).cancel(run.ref)
+
+
+def _fetch_all(
+    app: App, task: Task, provider: AsyncProvider, result: Finished, folder: Path
+) -> list[Artifact]:
+    files = result.files[:MAX_OUTPUTS_PER_TASK]
+    return [
+        _fetch(app, task, provider, file, folder / f"{place}{file.suffix}")
+        for place, file in enumerate(files, start=1)
+    ]
+
+
+def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path: Path) -> Artifact:
+    limits = FetchLimits(
+        hosts=provider.result_hosts,
+        mime_types=frozenset(file.fetched_mime_types or (file.mime_type,)),
+        size_bytes=RESULT_LIMIT_BYTES,
+        seconds=RESULT_FETCH_SECONDS,
+    )
+    try:
+        app.fetcher.fetch(file.url, path, limits)
+    except FileGone as error:
+        raise TransientProviderError("The result was gone.", code="RESULT_EXPIRED") from error
+    except (UnsafeAddress, UnfitFile) as error:
+        raise PermanentProviderError("The result was not usable.", code="BAD_RESULT") from error
+    except FetchFailed as error:
+        raise AnswerLost(error.detail) from error
+    if file.convert is not None:
+        path = file.convert(path)
+    size = read_size(path, file.mime_type)
+    if file.mime_type in _MEASURED and size.width is None:
+        raise TransientProviderError("what was made is not what it should be", code="BAD_RESULT")
+    return Artifact(
+        type=file.type,
+        mime_type=file.mime_type,
+        path=path,
+        width=size.width,
+        height=size.height,
+        duration_ms=size.duration_ms,
+        extra={name: task.params[name] for name in _TOLD if name in task.params},
+    )

@@ -1,0 +1,32 @@
+"""A task whose message could not be delivered: it fails, and its job goes on to its end."""
+
+from __future__ import annotations
+
+from darkroom.bootstrap import App
+from darkroom.jobs import engine
+from darkroom.jobs.model import Failure, JobFamily
+from darkroom.jobs.states import TaskStatus
+from darkroom.usecases.jobs.advance_job import advance
+
+UNDELIVERABLE = Failure(code="UNDELIVERABLE")
+
+
+def bury_task(app: App, *, job_id: str, key: str, attempt: int, look: int | None = None) -> None:
+    """Fail the task if this attempt, or this look at it, is still the one that was waited for."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        task = family.task(key)
+        if task is None:
+            return None
+        waiting = task.status is TaskStatus.READY and task.attempts == attempt - 1
+        running = task.status is TaskStatus.RUNNING and task.attempts == attempt
+        if look is not None:
+            is_meant = task.attempts == attempt and task.run is not None and task.run.look == look
+        else:
+            is_meant = waiting or running
+        if task.is_final or not is_meant:
+            return None
+        return engine.fail(family, key, UNDELIVERABLE, now)
+
+    advance(app, job_id, step)

@@ -1,0 +1,124 @@
+"""Complete or fail one attempt: the task, what it releases, and the settlement, in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from darkroom.bootstrap import App
+from darkroom.db import Write
+from darkroom.jobs import engine
+from darkroom.jobs.model import Failure, JobFamily, Output, Task
+from darkroom.jobs.states import TaskStatus
+from darkroom.kernel.backoff import jittered_backoff_seconds
+from darkroom.kernel.limits import TASK_BACKOFF_BASE_SECONDS, TASK_BACKOFF_LIMIT_SECONDS
+from darkroom.usecases.jobs.advance_job import advance
+
+
+def complete_task(
+    app: App, task: Task, outputs: Sequence[Output], *, beside: Sequence[Write] = ()
+) -> JobFamily | None:
+    """The attempt delivered. Does nothing when its lease was lost to another attempt.
+
+    Here and below, ``beside`` is what is noted of the attempt in the same transaction.
+    """
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        return engine.succeed(family, task.key, outputs, now)
+
+    return advance(app, task.job_id, step, beside=beside)
+
+
+def await_provider(
+    app: App, task: Task, ref: str | None, *, beside: Sequence[Write] = ()
+) -> JobFamily | None:
+    """The attempt is its provider's affair now, or may be. Does nothing when the provider has
+    called back before, which said the same."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        return engine.wait(family, task.key, ref, now)
+
+    return advance(app, task.job_id, step, beside=beside)
+
+
+def look_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
+    """A look at a waiting task found it unfinished; the next one follows."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task) or task.run is None:
+            return None
+        return engine.look_again(family, task.key, seen=task.run.look, ref=ref, now=now)
+
+    return advance(app, task.job_id, step)
+
+
+def fail_task(
+    app: App,
+    task: Task,
+    failure: Failure,
+    *,
+    transient: bool,
+    at_least_seconds: float = 0,
+    provider: str | None = None,
+    beside: Sequence[Write] = (),
+) -> JobFamily | None:
+    """The attempt failed: another one follows if that may help and attempts are left.
+
+    ``provider`` is who makes that one; without it the same.
+    """
+    now = app.clock.now()
+    delay_seconds = max(at_least_seconds, task_backoff_seconds(app, task.attempts))
+
+    def step(family: JobFamily) -> JobFamily | None:
+        if not _holds(family, task):
+            return None
+        if transient:
+            return engine.retry(family, task.key, failure, delay_seconds, now, provider=provider)
+        return engine.fail(family, task.key, failure, now)
+
+    return advance(app, task.job_id, step, beside=beside)
+
+
+def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
+    """A ready task is given to another provider. Does nothing once somebody has begun it."""
+    now = app.clock.now()
+
+    def step(family: JobFamily) -> JobFamily | None:
+        current = family.task(task.key)
+        if current is None or (current.status, current.attempts, current.provider) != (
+            task.status,
+            task.attempts,
+            task.provider,
+        ):
+            return None
+        return engine.reroute(family, task.key, provider, now)
+
+    return advance(app, task.job_id, step)
+
+
+def task_backoff_seconds(app: App, attempts: int) -> float:
+    """How long a task waits after its ``attempts``-th attempt: under 2 s, doubling to 30 s."""
+    return jittered_backoff_seconds(
+        app.jitter,
+        attempts,
+        base_seconds=TASK_BACKOFF_BASE_SECONDS,
+        limit_seconds=TASK_BACKOFF_LIMIT_SECONDS,
+    )
+
+
+def _holds(family: JobFamily, task: Task) -> bool:
+    """Whether this attempt, or this look at it, is still the one that may speak for the task."""
+    current = family.task(task.key)
+    return (
+        current is not None
+        and current.status is task.status
+        and current.status in (TaskStatus.RUNNING, TaskStatus.WAITING)
+        and current.attempts == task.attempts
+        and current.claim == task.claim
+    )

@@ -1,0 +1,65 @@
+"""Hear: a provider calls back. Whoever it is must know our address and the provider's secret;
+all that is believed then is that there is something to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from darkroom.bootstrap import App
+from darkroom.generation.ports import AsyncProvider
+from darkroom.jobs import engine
+from darkroom.jobs.callback_url import is_callback_url
+from darkroom.jobs.model import JobFamily
+from darkroom.kernel.errors import NotFound, Unauthorized
+from darkroom.usecases.jobs.advance_job import advance
+
+HEARD, KNOWN = "heard", "known"
+
+
+def hear_provider(
+    app: App,
+    *,
+    provider: str,
+    job_id: str,
+    key: str,
+    attempt: int,
+    nonce: str,
+    body: bytes,
+    headers: Mapping[str, str],
+) -> str:
+    """Take in one call; returns ``heard``, or ``known`` when it changes nothing: because it came
+    before, or too late, for an attempt that has ended, or for a job that is gone.
+
+    Raises:
+        NotFound: no such provider here.
+        Unauthorized: BAD_SIGNATURE; another address, forged, altered, or of another time.
+        InvalidInput: signed, but about nothing.
+        Unavailable: repeating is safe.
+    """
+    caller = app.providers.get(provider)
+    if not isinstance(caller, AsyncProvider):
+        raise NotFound("no such provider")
+    if not is_callback_url(
+        provider=provider,
+        job_id=job_id,
+        key=key,
+        attempt=attempt,
+        nonce=nonce,
+        secret=app.signing_secret.value,
+    ):
+        raise Unauthorized("not our address", code="BAD_SIGNATURE")
+    now = app.clock.now()
+    ref = caller.read_callback(body, headers, now)
+    has_changed = False
+
+    def step(family: JobFamily) -> JobFamily | None:
+        nonlocal has_changed
+        task = family.task(key)
+        if task is None or task.attempts != attempt or task.provider != provider:
+            return None
+        after = engine.hear(family, key, ref, now)
+        has_changed = after != family
+        return after
+
+    advance(app, job_id, step)
+    return HEARD if has_changed else KNOWN

@@ -1,0 +1,1 @@
+"""An upload from its session to its checked asset."""

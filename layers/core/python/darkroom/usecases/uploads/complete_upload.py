@@ -1,0 +1,88 @@
+"""Complete: the client says that everything was sent; we look ourselves, and wait for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from darkroom.adapters.storage import PartsChanged, StoredPart
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, AssetStatus, await_check
+from darkroom.bootstrap import App
+from darkroom.db import commit
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+from darkroom.kernel.limits import MISSING_PARTS_TOLD_LIMIT
+from darkroom.uploads.parts import missing_parts
+from darkroom.usecases.uploads.create_upload import SINGLE_PART, key_of
+
+
+def complete_upload(
+    app: App, *, account_id: str, asset_id: str, etags: Mapping[int, str] | None = None
+) -> Asset:
+    """The asset, now waiting for its check, or further if the storage event was faster.
+
+    Of a file in parts, the storage's own list decides which have arrived; ``etags`` (by part
+    number) are compared with it where they are given. Whether the content is right is the check's
+    to say, so that the asset ends the same whichever came first. Repeating changes nothing, also
+    after the answer was lost: the parts are one object by then, and that is what counts.
+
+    Raises:
+        NotFound; Conflict UPLOAD_INCOMPLETE: parts are missing, or are others than was said.
+    """
+    operation = app.ids.token()
+
+    def attempt() -> Asset:
+        asset = assets_store.get_asset(account_id, asset_id)
+        if asset.status is not AssetStatus.UPLOADING:
+            return asset
+        if not join_upload(app, asset, etags=etags) and app.storage.find(key_of(asset)) is None:
+            return _already_checked(account_id, asset_id)
+        waiting = await_check(asset, app.clock.now())
+        commit([assets_store.save_write(asset, waiting, operation)])
+        return waiting
+
+    return retry_on_conflict(app.jitter, attempt)
+
+
+def join_upload(app: App, asset: Asset, *, etags: Mapping[int, str] | None = None) -> bool:
+    """Make the parts that have arrived into the file; False if that is not, or no longer, to do.
+
+    Raises:
+        Conflict UPLOAD_INCOMPLETE; ConcurrentUpdate: a part came while they were being joined.
+    """
+    if asset.upload_id is None:
+        return False
+    arrived = app.storage.list_parts(key_of(asset), asset.upload_id)
+    if arrived is None:
+        return False
+    missing = _missing(asset, arrived, etags)
+    if missing:
+        raise Conflict(
+            "parts are missing",
+            code="UPLOAD_INCOMPLETE",
+            assetId=asset.asset_id,
+            missingParts=missing[:MISSING_PARTS_TOLD_LIMIT],
+        )
+    try:
+        return app.storage.join_parts(key_of(asset), asset.upload_id, arrived)
+    except PartsChanged as error:
+        raise ConcurrentUpdate("a part was sent again") from error
+
+
+def _missing(asset: Asset, arrived: list[StoredPart], etags: Mapping[int, str] | None) -> list[int]:
+    assert asset.part_size_bytes is not None, "only a file in parts has parts"
+    return missing_parts(
+        arrived,
+        size_bytes=asset.declared_size_bytes,
+        part_size_bytes=asset.part_size_bytes,
+        claimed=etags,
+    )
+
+
+def _already_checked(account_id: str, asset_id: str) -> Asset:
+    """The check saves its verdict before it empties the quarantine, so a look after tells."""
+    asset = assets_store.get_asset(account_id, asset_id)
+    if asset.status is AssetStatus.UPLOADING:
+        facts = {"missingParts": [SINGLE_PART]} if asset.upload_id is None else {}
+        raise Conflict("nothing has arrived", code="UPLOAD_INCOMPLETE", assetId=asset_id, **facts)
+    return asset

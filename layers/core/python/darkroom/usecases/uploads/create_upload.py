@@ -1,0 +1,251 @@
+"""Open upload sessions: assets that wait for their content, and the links to send it to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from darkroom.adapters.storage import lane_of, owner_tag, quarantine_key
+from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, begin_upload
+from darkroom.bootstrap import App
+from darkroom.db import Write, commit, commit_one
+from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.command import Command
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, Forbidden
+from darkroom.kernel.limits import (
+    TRANSACTION_ITEMS_LIMIT,
+    UPLOAD_FILES_LIMIT,
+    UPLOAD_URL_SECONDS,
+)
+from darkroom.plans import model as plans
+from darkroom.plans.storage_store import find_stored, take_write
+from darkroom.plans.store import find_plan
+from darkroom.uploads.owner_store import find_owner, owner_write
+from darkroom.uploads.parts import first_page, is_cut, part_count, part_length, part_size_of
+from darkroom.uploads.policy import NewFile
+from darkroom.uploads.session_store import find_session, session_write
+from darkroom.usecases.uploads.count_storage import buried_writes
+
+SINGLE_PART = 1
+"""A file that is sent with one PUT is its own part 1."""
+_ASSETS_A_TRANSACTION = TRANSACTION_ITEMS_LIMIT - 2
+"""One write is the account's counter, and one remembers the request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartLink:
+    part_number: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadSession:
+    asset: Asset
+    links: tuple[PartLink, ...]
+    expires_at: datetime
+    """When the links run out; they can be signed again as long as the asset waits."""
+
+    @property
+    def storage_key(self) -> str:
+        return key_of(self.asset)
+
+    @property
+    def part_size_bytes(self) -> int:
+        return self.asset.part_size_bytes or self.asset.declared_size_bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the client must send along; the link is signed for it. Parts have no type."""
+        if self.asset.upload_id is not None:
+            return {}
+        return {"Content-Type": self.asset.declared_mime_type}
+
+
+def create_upload(app: App, call: Command, files: Sequence[NewFile]) -> list[UploadSession]:
+    """Open a session per file, all or none, in the order given.
+
+    Asset ids are made from the time, because assets are listed by id, newest first; so they
+    cannot derive from an Idempotency-Key. What a request with one has opened is noted in the same
+    transaction, and its repeat gets links for just these assets. Sessions of a request without a
+    key, whose answer is lost, expire, and what was counted for them is given back.
+
+    The storage's own multipart uploads are begun first, and their ids are stored with the
+    assets: an asset that is there can always be sent. Stopped in between, empty multipart uploads
+    are left, which cost nothing and which the bucket's lifecycle rule ends.
+
+    Raises:
+        TooLarge: a file is over its kind's limit in the account's plan.
+        PlanLimit: too many files on their way, or no room left.
+        Conflict UPLOAD_CLOSED: a repeat, of which a file has been deleted since.
+    """
+    assert 0 < len(files) <= UPLOAD_FILES_LIMIT
+    if call.key is not None:
+        known = find_session(call.account_id, call.operation, app.clock.now())
+        if known is not None:
+            return _open_again(app, call.account_id, known)
+    plan = find_plan(call.account_id)
+    for file in files:
+        plans.admit_size(plan, kind=file.kind, size_bytes=file.size_bytes, at=file.at)
+    if any(is_cut(file.size_bytes) for file in files):
+        _refuse_early(call.account_id, plan, files)
+    now, tag = app.clock.now(), _owner_tag(app, call.account_id)
+    # Sorted, so that files which arrive together keep their order among themselves.
+    asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
+    assets = [
+        _begin(app, call.account_id, tag, asset_id, file, now)
+        for asset_id, file in zip(asset_ids, files, strict=True)
+    ]
+    _open_all(app, call, plan, assets)
+    return _sessions(app, assets)
+
+
+def open_session(app: App, asset: Asset, part_numbers: Iterable[int]) -> UploadSession:
+    """Links for an asset that waits for its content: exactly this key, type, part and length."""
+    links = (
+        PartLink(part_number=number, url=_part_url(app, asset, number)) for number in part_numbers
+    )
+    return UploadSession(
+        asset=asset,
+        links=tuple(links),
+        expires_at=app.clock.now() + timedelta(seconds=UPLOAD_URL_SECONDS),
+    )
+
+
+def _owner_tag(app: App, account_id: str) -> str:
+    """The account's tag in object keys; storage events that name it lead to the account."""
+    tag = owner_tag(app.signing_secret.value, account_id)
+    if find_owner(tag) is None:
+        with suppress(Conflict):
+            commit_one(owner_write(tag, account_id))
+    return tag
+
+
+def key_of(asset: Asset) -> str:
+    return quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
+
+
+def parts_of(asset: Asset) -> int:
+    """How many parts the asset comes in."""
+    if asset.upload_id is None or asset.part_size_bytes is None:
+        return 1
+    return part_count(asset.declared_size_bytes, asset.part_size_bytes)
+
+
+def _begin(
+    app: App, account_id: str, tag: str, asset_id: str, file: NewFile, now: datetime
+) -> Asset:
+    upload_id = part_size_bytes = None
+    if is_cut(file.size_bytes):
+        key = quarantine_key(lane_of(file.kind), tag, asset_id)
+        upload_id = app.storage.begin_parts(key, mime_type=file.mime_type)
+        part_size_bytes = part_size_of(file.size_bytes)
+    return begin_upload(
+        account_id=account_id,
+        asset_id=asset_id,
+        filename=file.filename,
+        kind=file.kind,
+        mime_type=file.mime_type,
+        size_bytes=file.size_bytes,
+        now=now,
+        owner_tag=tag,
+        upload_id=upload_id,
+        part_size_bytes=part_size_bytes,
+    )
+
+
+def _sessions(app: App, assets: Sequence[Asset]) -> list[UploadSession]:
+    return [open_session(app, asset, _first_page(asset, len(assets))) for asset in assets]
+
+
+def _open_again(app: App, account_id: str, asset_ids: Sequence[str]) -> list[UploadSession]:
+    assets = assets_store.find_assets(account_id, asset_ids)
+    if len(assets) < len(asset_ids):
+        raise Conflict("a file of this request was deleted", code="UPLOAD_CLOSED")
+    return _sessions(app, [assets[asset_id] for asset_id in asset_ids])
+
+
+def _refuse_early(account_id: str, plan: str, files: Sequence[NewFile]) -> None:
+    """Before anything is begun in the storage; the transaction asks again."""
+    stored, limits = find_stored(account_id), plans.limits_of(plan)
+    wanted_bytes = sum(file.size_bytes for file in files)
+    if stored.open_uploads + len(files) > limits.concurrent_uploads:
+        raise plans.uploads_limit(plan, open_uploads=stored.open_uploads, more=len(files))
+    if stored.used_bytes + wanted_bytes > limits.storage_bytes:
+        raise plans.storage_limit(plan, used_bytes=stored.used_bytes, more_bytes=wanted_bytes)
+
+
+def _open_all(app: App, call: Command, plan: str, assets: Sequence[Asset]) -> None:
+    """Write the assets with what they take of the account's counters.
+
+    A hundred files are too many for one transaction. The first then asks for the room of all;
+    should somebody else take the rest's, what is open is given up again. The request is noted
+    with the last, so what a crash left behind in between is opened anew.
+    """
+    opened: list[Asset] = []
+    for batch in _batches(assets):
+        waiting = assets[len(opened) :]
+        take = take_write(
+            call.account_id,
+            plan=plan,
+            used_bytes=sum(asset.declared_size_bytes for asset in batch),
+            uploads=len(batch),
+            room_bytes=sum(asset.declared_size_bytes for asset in waiting),
+            room_uploads=len(waiting),
+        )
+        creations = [assets_store.create_write(asset, call.operation) for asset in batch]
+        is_last = len(waiting) == len(batch)
+        try:
+            commit([take, *creations, *(_noted(app, call, assets) if is_last else [])])
+        except (Forbidden, ConcurrentUpdate):
+            for asset in opened:
+                _give_up(app, asset)
+            raise
+        opened += batch
+
+
+def _noted(app: App, call: Command, assets: Sequence[Asset]) -> list[Write]:
+    if call.key is None:
+        return []
+    note = session_write(
+        call.account_id,
+        call.operation,
+        [asset.asset_id for asset in assets],
+        now=app.clock.now(),
+        operation=app.ids.token(),
+    )
+    return [note]
+
+
+def _batches(assets: Sequence[Asset]) -> Iterator[Sequence[Asset]]:
+    for start in range(0, len(assets), _ASSETS_A_TRANSACTION):
+        yield assets[start : start + _ASSETS_A_TRANSACTION]
+
+
+def _give_up(app: App, asset: Asset) -> None:
+    operation = app.ids.token()
+
+    def attempt() -> None:
+        current = assets_store.find_asset(asset.account_id, asset.asset_id)
+        if current is not None:
+            commit(buried_writes(current, app.clock.now(), operation))
+
+    retry_on_conflict(app.jitter, attempt)
+
+
+def _first_page(asset: Asset, files: int) -> range:
+    if asset.part_size_bytes is None:
+        return range(SINGLE_PART, SINGLE_PART + 1)
+    return first_page(asset.declared_size_bytes, asset.part_size_bytes, files=files)
+
+
+def _part_url(app: App, asset: Asset, part_number: int) -> str:
+    key, size_bytes = key_of(asset), asset.declared_size_bytes
+    if asset.upload_id is None or asset.part_size_bytes is None:
+        return app.storage.upload_url(
+            key, mime_type=asset.declared_mime_type, size_bytes=size_bytes
+        )
+    length_bytes = part_length(size_bytes, asset.part_size_bytes, part_number)
+    return app.storage.part_url(key, asset.upload_id, part_number, size_bytes=length_bytes)
