@@ -18,8 +18,9 @@ NAME ?= main
 STAGE ?= dev
 # USER is the login name in most shells: only the one given to make names a user.
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
-# Tests mostly wait for the local cloud, so they run side by side, a file to a process.
-JOBS ?= 2
+# Tests of the local cloud mostly wait, so one process runs them and the others have the cores.
+JOBS ?= 3
+XDIST = --dist loadgroup --no-loadscope-reorder
 OPENAPI := docs/openapi.json
 EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 
@@ -68,10 +69,10 @@ rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-
 	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
 
 test: lint validate ## Lint, types, unit, contract and integration tests
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)
 
 test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 $(XDIST)
 
 unit: $(READY) ## Only the quick tests
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"

@@ -29,5 +29,28 @@ os.environ |= {
 }
 
 
+LOCAL_CLOUD = {"stack", "stub_stack"}
+"""Fixtures that deploy the template. Tests mostly wait for it."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Summary())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the group of each test: a group runs in one process, the longest group first.
+
+    All files that use the local cloud are one group, so a run deploys it once; every other file is
+    a group of its own, with its world.
+    """
+    on_cloud = {item.path for item in items if LOCAL_CLOUD & set(_fixtures_of(item))}
+    items.sort(key=lambda item: item.path not in on_cloud)
+    for item in items:
+        own = f"{item.path.parent.name}-{item.path.stem}"
+        group = "local-cloud" if item.path in on_cloud else own
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
