@@ -51,7 +51,7 @@ from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
 from darkroom.usecases.tasks.claim_task import claim_task
-from darkroom.usecases.tasks.fail_undelivered_task import bury_task
+from darkroom.usecases.tasks.fail_undelivered_task import fail_undelivered_task
 from darkroom.usecases.tasks.finish_task import complete_task, fail_task
 from darkroom.usecases.tasks.run_task import run_task
 from tests.support.builders import (
@@ -651,7 +651,7 @@ RACES = (
         acts=lambda w, f: [
             completes(w, f["film"]),
             sweeps(w),
-            lambda: bury_task(w.app, job_id=f["job"], key="film", attempt=1),
+            lambda: fail_undelivered_task(w.app, job_id=f["job"], key="film", attempt=1),
         ],
         # A task that the sweeper has made ready waits for attempt 2, which is not this letter's.
         ends={
@@ -738,7 +738,7 @@ RACES = (
         arrange=at_the_film,
         acts=lambda w, f: [
             completes(w, f["film"]),
-            lambda: bury_task(w.app, job_id=f["job"], key="film", attempt=1),
+            lambda: fail_undelivered_task(w.app, job_id=f["job"], key="film", attempt=1),
         ],
         ends={("succeeded", OK): [(3, 0, 3)], ("partial", OK): [(4, 0, 4)]},
     ),

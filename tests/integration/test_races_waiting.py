@@ -24,7 +24,7 @@ from darkroom.kernel.signing import seal
 from darkroom.usecases.jobs.cancel_job import cancel_job
 from darkroom.usecases.tasks.claim_task import claim_task
 from darkroom.usecases.tasks.collect_task import collect_task
-from darkroom.usecases.tasks.receive_provider_callback import hear_provider
+from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 from darkroom.usecases.tasks.run_task import run_task
 from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
@@ -60,12 +60,12 @@ class Order:
         return run_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1)
 
     def look(self, number: int = 1) -> str:
-        return collect_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1, look=number)
+        return collect_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1, poll=number)
 
     def call(self) -> str:
         """The provider calls about the first attempt, whether we know of its run or not."""
         parts = (REPLICATE, self.job_id, KEY, "1")
-        return hear_provider(
+        return receive_provider_callback(
             self.world.app,
             provider=REPLICATE,
             job_id=self.job_id,

@@ -26,7 +26,7 @@ Rule = Callable[["Books"], Iterator["Breach"]]
 
 FINAL = {"succeeded", "partial", "failed", "canceled"}
 TASK_FINAL = {"succeeded", "failed", "skipped", "canceled"}
-IN_LANE = {"ready", "running", "waiting"}
+IN_ACCOUNT_QUEUE = {"ready", "running", "waiting"}
 SIDE = "#side"
 PERSONAL = ("inputs", "deviceId", "templateId", "combo", "pick", "listKey", "changedAt")
 """What a deleted job may not keep once it is erased."""
@@ -542,9 +542,9 @@ def lanes_hold_what_may_run(books: Books) -> Iterator[Breach]:
         for task in job.tasks:
             where, status = f"{job.job_id} {key_of(task)}", task["status"]
             lane, place = task.get("lane"), task.get("laneKey")
-            if (lane, place) != (None, None) and status not in IN_LANE:
+            if (lane, place) != (None, None) and status not in IN_ACCOUNT_QUEUE:
                 yield Breach("lane", job.account, where, f"is {status} at {place} of {lane}")
-            if status in IN_LANE and lane != job.account:
+            if status in IN_ACCOUNT_QUEUE and lane != job.account:
                 yield Breach("lane", job.account, where, f"is {status} in the lane of {lane}")
             if status in ("running", "waiting") and place != "0":
                 yield Breach("lane", job.account, where, f"is {status} at {place}")
@@ -582,7 +582,7 @@ def what_is_deleted_is_listed_nowhere(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         kept = [name for name in ("listKey", "changedAt") if name in job.item]
         if job.is_deleted and kept:
-            yield Breach("grave", job.account, job.job_id, f"keeps {kept}")
+            yield Breach("tombstone", job.account, job.job_id, f"keeps {kept}")
 
 
 def progress_counts_the_tasks(books: Books) -> Iterator[Breach]:
@@ -685,7 +685,7 @@ def every_share_was_told_once(books: Books) -> Iterator[Breach]:
             yield Breach("events", job.account, job.job_id, f"{told} of {len(job.shares)} shares")
 
 
-def a_grave_is_all_that_stays(books: Books) -> Iterator[Breach]:
+def only_a_tombstone_stays(books: Books) -> Iterator[Breach]:
     """Of a deleted job: that it was, and what became of its credits."""
     for job in books.jobs.values():
         if not job.is_deleted:
@@ -694,7 +694,7 @@ def a_grave_is_all_that_stays(books: Books) -> Iterator[Breach]:
         left = [*items, *job.others, *(name for name in PERSONAL if name in job.item)]
         left += [key for key in books.files if f"/{job.job_id}/" in key]
         if left:
-            yield Breach("grave", job.account, job.job_id, f"holds {left}")
+            yield Breach("tombstone", job.account, job.job_id, f"holds {left}")
 
 
 def albums_hold_what_was_made_for_them(books: Books) -> Iterator[Breach]:
@@ -794,7 +794,7 @@ REST_LAWS: tuple[Rule, ...] = (
     events_happened_exactly_once,
     variants_stay_assigned,
     every_share_was_told_once,
-    a_grave_is_all_that_stays,
+    only_a_tombstone_stays,
     lists_agree_with_the_jobs,
     albums_hold_what_was_made_for_them,
 )

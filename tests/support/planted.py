@@ -506,9 +506,9 @@ def erased_for_good(plant: Plant) -> None:
     """The sweeper does not come again for what a worker of that time may still have written."""
     real = jobs_store.bury_write
 
-    def bury(grave: Any, *, check_at: Any) -> Write:
+    def bury(tombstone: Any, *, check_at: Any) -> Write:
         plant.acts(check_at is not None)
-        return real(grave, check_at=None)
+        return real(tombstone, check_at=None)
 
     plant.replace(erase_job.jobs_store, "bury_write", bury)
 
@@ -610,7 +610,7 @@ JOB_PLANTED: tuple[Planted, ...] = (
         "erase before the deletion", erase_before_the_deletion,
         "delete", Client(), BEFORE, "L6",
     ),
-    Planted("erased for good", erased_for_good, "late file", Schedule(), None, "grave"),
+    Planted("erased for good", erased_for_good, "late file", Schedule(), None, "tombstone"),
     Planted(
         "facts die with their job", facts_die_with_their_job,
         "erase at the end", Stream(), None, "events",

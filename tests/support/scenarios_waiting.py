@@ -31,7 +31,7 @@ from darkroom.kernel.limits import (
 from darkroom.providers.routes import LATER
 from darkroom.usecases.sweeps import sweep_due
 from darkroom.usecases.tasks import run_task
-from darkroom.usecases.tasks.receive_provider_callback import hear_provider
+from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 from tests.support.builders import a_reference_photo
 from tests.support.cloud import SIGNATURE, PaperRun
 from tests.support.crash import (
@@ -87,7 +87,7 @@ def order_slow(scene: Scene) -> None:
 def hear(scene: Scene, run: PaperRun) -> str:
     """The cloud calls back, in another process."""
     told = dict(parse_qsl(urlsplit(run.callback_url).query))
-    return hear_provider(
+    return receive_provider_callback(
         scene.world.app,
         provider=scene.world.cloud.name,
         job_id=told["job"],

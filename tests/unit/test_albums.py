@@ -296,8 +296,8 @@ def test_emptying_that_was_stopped_goes_on(world: World, monkeypatch: pytest.Mon
     album_id = an_album(world)
     add_outputs_to_album(world.app, "alice", album_id, numbered_outputs(7))
     delete_album(world.app, account_id="alice", album_id=album_id)
-    monkeypatch.setattr("darkroom.usecases.delete_album.ALBUM_CHUNK_LIMIT", 2)
-    monkeypatch.setattr("darkroom.usecases.delete_album.SWEEP_ITEMS_LIMIT", 4)
+    monkeypatch.setattr("darkroom.usecases.albums.delete_album.ALBUM_CHUNK_LIMIT", 2)
+    monkeypatch.setattr("darkroom.usecases.albums.delete_album.SWEEP_ITEMS_LIMIT", 4)
 
     done = [world.sweep() for _ in range(3)]
 

@@ -26,7 +26,7 @@ from darkroom.usecases.credits.expire_grants import expire_grants
 from darkroom.usecases.credits.read_books import RawAccount, read_books
 from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.cancel_job import cancel_job
-from darkroom.usecases.jobs.mark_running import begin_job
+from darkroom.usecases.jobs.mark_running import mark_running
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
 from darkroom.usecases.tasks.claim_task import claim_task
@@ -138,7 +138,7 @@ def write_rich_books(world: World) -> None:
     running = confirm(world, key="runs").body["jobId"]
     plan_job(world.app, running)
     claim_task(world.app, job_id=running, key="kf_1", attempt=1)
-    begin_job(world.app, running)
+    mark_running(world.app, running)
     in_debt = confirm(world, key="in debt").body["jobId"]
     pay(world, "lost", 40, fresh=True)
     adjust(world, -a_balance(world)[0] + 8, "taken")

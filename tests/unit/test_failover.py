@@ -279,7 +279,7 @@ def test_what_is_built_in_costs_nothing_and_leaves_nothing(world: World) -> None
 
 @pytest.fixture
 def caching(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("darkroom.usecases.ask_provider.cache_seconds_of", lambda capability: 3600)
+    monkeypatch.setattr("darkroom.usecases.tasks.call_provider.cache_seconds_of", lambda capability: 3600)
 
 
 @pytest.mark.usefixtures("caching")

@@ -22,7 +22,7 @@ from darkroom.kernel.limits import (
 from darkroom.plans.storage_store import find_stored
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint
-from darkroom.usecases.projections.import_generated_images import keep_pictures
+from darkroom.usecases.projections.import_generated_images import import_generated_images
 from tests.support.builders import a_balance, a_job
 from tests.support.world import Answer, World
 
@@ -307,7 +307,7 @@ def test_telling_of_a_picture_twice_makes_one_file(world: World) -> None:
     before, family = files(world), jobs_store.find_family(job_id)
     assert family is not None
 
-    again = keep_pictures(world.app, family.tasks)
+    again = import_generated_images(world.app, family.tasks)
 
     assert again == 0 and files(world) == before
     assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in before)
@@ -347,7 +347,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
     family = jobs_store.find_family(job_id)
     assert family is not None
 
-    again = keep_pictures(world.app, family.tasks)
+    again = import_generated_images(world.app, family.tasks)
     world.drain()
 
     assert again == 0 and files(world) == []
@@ -366,9 +366,9 @@ def test_a_copy_that_comes_after_its_file_was_deleted_is_removed(
     world.call("DELETE", f"/api/assets/{asset.asset_id}")
     world.drain()
     # Whoever projects looked before the deletion.
-    monkeypatch.setattr(assets_store, "find_grave", lambda account_id, asset_id: None)
+    monkeypatch.setattr(assets_store, "find_tombstone", lambda account_id, asset_id: None)
 
-    again = keep_pictures(world.app, family.tasks)
+    again = import_generated_images(world.app, family.tasks)
 
     assert again == 0 and files(world) == []
     assert world.app.storage.find(str(asset.clean_key)) is None
@@ -394,7 +394,7 @@ def test_stopped_at_any_point_the_next_projection_goes_on(
         else:
             patch.setattr(f"{target}.commit", stop)
         with pytest.raises(Unavailable):
-            keep_pictures(world.app, family.tasks)
+            import_generated_images(world.app, family.tasks)
     assert files(world) == []
 
     world.outlive(seconds=PROJECTION_CHECK_SECONDS)
@@ -413,12 +413,12 @@ def test_two_projections_at_once_make_one_file(
     def meet(storage: Storage, key: str, to_key: str) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(Storage, "copy", copy)
-            counts.append(keep_pictures(world.app, family.tasks))
+            counts.append(import_generated_images(world.app, family.tasks))
         copy(storage, key, to_key)
 
     monkeypatch.setattr(Storage, "copy", meet)
 
-    counts.append(keep_pictures(world.app, family.tasks))
+    counts.append(import_generated_images(world.app, family.tasks))
 
     assert counts == [1, 0] and len(files(world)) == 1
     assert find_stored("alice").used_bytes == files(world)[0]["sizeBytes"]
@@ -430,7 +430,7 @@ def test_a_picture_whose_output_is_gone_is_no_file(world: World) -> None:
     assert family is not None
     world.app.storage.delete(family.outputs[0].storage_key)
 
-    assert keep_pictures(world.app, family.tasks) == 0
+    assert import_generated_images(world.app, family.tasks) == 0
     with pytest.raises(NotFound):
         world.app.storage.copy(family.outputs[0].storage_key, "clean/x")
 
@@ -442,7 +442,7 @@ def test_portraits_stay_outputs(world: World) -> None:
     [task] = family.tasks
     portrait = replace(task, params={"style": "CLASSIC", "role": "self"}, job_id="job_other")
 
-    assert keep_pictures(world.app, [portrait]) == 0
+    assert import_generated_images(world.app, [portrait]) == 0
 
 
 def test_a_made_picture_can_become_a_reference_photo_once_its_faces_are_known(

@@ -67,26 +67,26 @@ def test_looks_come_less_often_and_not_past_the_deadline() -> None:
     while (moment := kf(family).not_before) != run_of(family).until:
         assert moment is not None and moment > now
         now, looks = moment, looks + 1
-        seen = run_of(family).look
-        family = engine.look_again(family, "kf_1", seen=seen, ref=None, now=now)
+        seen = run_of(family).poll
+        family = engine.poll_again(family, "kf_1", seen=seen, ref=None, now=now)
 
     assert looks < 30
     assert looks >= WAITING_LIMIT_SECONDS / POLL_LIMIT_SECONDS
 
 
 def test_a_look_keeps_what_it_found_and_never_forgets_it() -> None:
-    found = engine.look_again(a_waiting_family(None), "kf_1", seen=1, ref="run", now=LATER)
-    kept = engine.look_again(found, "kf_1", seen=2, ref=None, now=LATER)
+    found = engine.poll_again(a_waiting_family(None), "kf_1", seen=1, ref="run", now=LATER)
+    kept = engine.poll_again(found, "kf_1", seen=2, ref=None, now=LATER)
 
     assert (run_of(found).ref, run_of(kept).ref) == ("run", "run")
-    assert (run_of(found).look, run_of(kept).look) == (2, 3)
+    assert (run_of(found).poll, run_of(kept).poll) == (2, 3)
 
 
 def test_a_call_makes_the_next_look_due_once() -> None:
-    heard = engine.hear(a_waiting_family(None), "kf_1", "run", LATER)
+    heard = engine.callback_received(a_waiting_family(None), "kf_1", "run", LATER)
 
-    assert (run_of(heard).ref, run_of(heard).look, kf(heard).not_before) == ("run", 2, LATER)
-    assert engine.hear(heard, "kf_1", "other", LATER) == heard
+    assert (run_of(heard).ref, run_of(heard).poll, kf(heard).not_before) == ("run", 2, LATER)
+    assert engine.callback_received(heard, "kf_1", "other", LATER) == heard
 
 
 def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
@@ -95,8 +95,8 @@ def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
     held = replace(kf(family), claim="worker", lease_until=lease_until)
     family = replace(family, tasks=(held, *family.tasks[1:]))
 
-    heard = engine.hear(family, "kf_1", "run", LATER)
-    again = engine.look_again(heard, "kf_1", seen=1, ref="run", now=LATER)
+    heard = engine.callback_received(family, "kf_1", "run", LATER)
+    again = engine.poll_again(heard, "kf_1", seen=1, ref="run", now=LATER)
 
     assert (kf(heard).claim, kf(heard).lease_until) == ("worker", lease_until)
     assert kf(again).claim is None
@@ -104,7 +104,7 @@ def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
 
 
 def test_a_call_about_a_running_task_is_its_acceptance() -> None:
-    heard = engine.hear(a_running_family(), "kf_1", "run", LATER)
+    heard = engine.callback_received(a_running_family(), "kf_1", "run", LATER)
 
     assert (kf(heard).status, run_of(heard).ref) == (TaskStatus.WAITING, "run")
     assert kf(heard).not_before == LATER
@@ -115,7 +115,7 @@ def test_a_call_about_any_other_task_changes_nothing(status: TaskStatus) -> None
     family = a_running_family()
     family = replace(family, tasks=(replace(kf(family), status=status), *family.tasks[1:]))
 
-    assert engine.hear(family, "kf_1", "run", LATER) == family
+    assert engine.callback_received(family, "kf_1", "run", LATER) == family
 
 
 def test_a_waiting_task_that_delivers_releases_what_needs_it() -> None:
@@ -157,7 +157,7 @@ def test_a_job_whose_time_is_up_ends_what_waits_and_remembers_whom_to_stop() -> 
 
 
 def test_a_waiting_task_is_stored_as_it_is() -> None:
-    for family in (a_waiting_family(), a_waiting_family(None), engine.hear(
+    for family in (a_waiting_family(), a_waiting_family(None), engine.callback_received(
         a_waiting_family(), "kf_1", "run", LATER
     )):  # fmt: skip
         item = task_to_item(kf(family), "op")

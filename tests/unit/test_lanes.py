@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, LANE_CHECK_SECONDS
+from darkroom.kernel.limits import ACCOUNT_QUEUE_CHECK_SECONDS, DISPATCH_CHECK_SECONDS
 from darkroom.plans.model import limits_of, plan_names
 from tests.support.builders import (
     a_draft,
@@ -162,7 +162,7 @@ def test_a_lane_whose_news_was_lost_goes_on(world: World) -> None:
     world.take_changes()
     assert waiting_messages(world) == []
 
-    world.outlive(seconds=LANE_CHECK_SECONDS)
+    world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 

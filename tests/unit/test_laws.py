@@ -222,7 +222,7 @@ def _repeat(table: str, number: int, **changes: Any) -> Callable[[Tables], None]
         ("cancel", _set("jobs", 2, status="canceled")),
         ("cancel", _set("jobs", 0, status="canceled")),
         ("cancel", _set_json(0, "receipt", reason="CANCELED")),
-        ("grave", _set("jobs", 0, deletedAt="2026-01-05T10:00:00.000Z")),
+        ("tombstone", _set("jobs", 0, deletedAt="2026-01-05T10:00:00.000Z")),
         ("status", _set("jobs", 0, deletedAt="2026-01-05T10:00:00.000Z", status="running")),
         ("lists", _set("jobs", 0, fs=facet("status", "succeeded"))),
         ("lists", _set("jobs", 0, fsk=facet("status-kind", "partial", "captions"))),
@@ -280,7 +280,7 @@ def test_what_was_made_for_an_album_and_is_not_there_is_a_breach() -> None:
     assert laws_broken(tables) == {"album"}
 
 
-def test_of_a_deleted_job_its_grave_is_enough() -> None:
+def test_of_a_deleted_job_its_tombstone_is_enough() -> None:
     tables = sound()
     job = tables["jobs"][0]
     for name in ("inputs", "listKey", "combo", "templateId"):
@@ -290,4 +290,4 @@ def test_of_a_deleted_job_its_grave_is_enough() -> None:
     tables["jobs"], tables["albums"] = [job], []
 
     assert laws_broken(tables, files=()) == set()
-    assert laws_broken(tables) == {"grave"}
+    assert laws_broken(tables) == {"tombstone"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from darkroom.kernel.limits import LANE_CHECK_SECONDS, PROJECTION_CHECK_SECONDS
+from darkroom.kernel.limits import ACCOUNT_QUEUE_CHECK_SECONDS, PROJECTION_CHECK_SECONDS
 from tests.support.builders import a_balance, a_job, a_reference_photo
 from tests.support.world import Answer, World
 
@@ -54,7 +54,7 @@ def test_outputs_whose_news_was_lost_enter_with_the_sweeper(world: World) -> Non
     for _ in range(3):
         world.pump_tasks()
         world.take_changes()  # lost
-        world.outlive(seconds=LANE_CHECK_SECONDS)
+        world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
         world.take_changes()
 
     world.outlive(seconds=PROJECTION_CHECK_SECONDS)

@@ -225,7 +225,7 @@ def test_a_counter_that_is_moved_on_its_own_is_found_out(
         for write in writes:
             commit([write])
 
-    monkeypatch.setattr("darkroom.usecases.abort_upload.commit", one_by_one)
+    monkeypatch.setattr("darkroom.usecases.uploads.abort_upload.commit", one_by_one)
 
     assert stopped_everywhere(stage, "abort")
 
@@ -321,11 +321,11 @@ def test_a_repeat_whose_first_answer_was_lost_opens_nothing_more(
     stage: Stage, world: World
 ) -> None:
     """Every fault at every call of the request; then the client repeats it with its key."""
-    look_at = stage.take_snapshot()
+    poll_at = stage.take_snapshot()
     request = {"files": [PHOTO, {**PHOTO, "filename": "b.jpg"}]}
 
     def perform(point: Point | None) -> list[Any]:
-        stage.restore(look_at)
+        stage.restore(poll_at)
         wire = Wire(world)
         with wire.armed(point):
             world.call("POST", "/api/uploads/session", request, key="k")

@@ -101,8 +101,11 @@ def a_good_album(world: World, count: int) -> None:
     names = [derived_id("alb", str(n)) for n in range(count)]
     owner = {"accountId": {"S": "bad"}}
     entries = [{**owner, "sk": {"S": f"entry#{name}#out"}} for name in names]
-    graves = [{**owner, "sk": {"S": f"grave#{name}"}, **overdue(n)} for n, name in enumerate(names)]
-    store(world, "albums", [*entries, *graves])
+    tombstones = [
+        {**owner, "sk": {"S": f"grave#{name}"}, **overdue(number)}
+        for number, name in enumerate(names)
+    ]
+    store(world, "albums", [*entries, *tombstones])
 
 
 def a_good_purchase(world: World, count: int) -> None:

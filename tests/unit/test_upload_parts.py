@@ -381,7 +381,7 @@ def test_an_upload_that_is_given_up_leaves_no_parts(
     assert find_stored("alice") == Stored()
 
 
-def test_parts_that_landed_after_an_abort_go_with_the_grave(
+def test_parts_that_landed_after_an_abort_go_with_the_tombstone(
     world: World, session: dict[str, Any]
 ) -> None:
     world.call("DELETE", f"/api/uploads/{session['assetId']}")

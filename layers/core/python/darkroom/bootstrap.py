@@ -152,7 +152,7 @@ def bind_tables(settings: Settings) -> None:
         "jobs": jobs_items.ITEM_CLASSES,
         "assets": (
             assets_store.AssetItem,
-            assets_store.GraveItem,
+            assets_store.TombstoneItem,
             reference_store.ReferencePhotoItem,
         ),
         "assetlists": (asset_lists.AssetEntryItem,),

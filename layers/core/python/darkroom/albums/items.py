@@ -1,4 +1,4 @@
-"""The shapes of album items: albums, the graves of deleted ones, and entries, by account."""
+"""The shapes of album items: albums, the tombstones of deleted ones, and entries, by account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.db.items import BaseItem
 from darkroom.kernel.clock import from_iso, to_iso
 
 ALBUM_PREFIX = "alb"
-ALBUM, GRAVE, ENTRY = "album#", "grave#", "entry#"
+ALBUM, TOMBSTONE, ENTRY = "album#", "grave#", "entry#"
 _POSITION_DIGITS = 16
 
 
@@ -35,7 +35,7 @@ class AlbumItem(BaseItem):
     version = NumberAttribute()
 
 
-class GraveItem(DueItem):
+class TombstoneItem(DueItem):
     """What is left of a deleted album while its entries are being removed."""
 
     class Meta:
@@ -80,8 +80,8 @@ def album_key(album_id: str) -> str:
     return f"{ALBUM}{album_id}"
 
 
-def grave_key(album_id: str) -> str:
-    return f"{GRAVE}{album_id}"
+def tombstone_key(album_id: str) -> str:
+    return f"{TOMBSTONE}{album_id}"
 
 
 def entry_key(album_id: str, output_id: str) -> str:

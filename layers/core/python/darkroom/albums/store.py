@@ -17,14 +17,14 @@ from darkroom.albums.items import (
     ENTRY,
     AlbumItem,
     EntryItem,
-    GraveItem,
+    TombstoneItem,
     album_from_item,
     album_key,
     album_to_item,
     entry_from_item,
     entry_key,
     entry_to_item,
-    grave_key,
+    tombstone_key,
 )
 from darkroom.albums.model import Album, Entry
 from darkroom.db.due import Due, due_fields, list_due_items
@@ -32,7 +32,7 @@ from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
 
-ITEM_CLASSES = (AlbumItem, GraveItem, EntryItem)
+ITEM_CLASSES = (AlbumItem, TombstoneItem, EntryItem)
 OUTPUT_PREFIX = "out"
 
 
@@ -153,15 +153,15 @@ def list_entries_beginning(
 
 
 def list_due(until: datetime, *, limit: int) -> list[Due]:
-    """Graves (account id, sort key) of albums that still have entries to be removed."""
-    return list_due_items(GraveItem.due, until, limit=limit)
+    """Tombstones (account id, sort key) of albums that still have entries to be removed."""
+    return list_due_items(TombstoneItem.due, until, limit=limit)
 
 
-def has_grave(account_id: str, album_id: str) -> bool:
+def has_tombstone(account_id: str, album_id: str) -> bool:
     if not is_id(album_id, ALBUM_PREFIX):
         return False
     try:
-        GraveItem.get(account_id, grave_key(album_id), consistent_read=True)
+        TombstoneItem.get(account_id, tombstone_key(album_id), consistent_read=True)
     except Model.DoesNotExist:
         return False
     return True
@@ -180,19 +180,19 @@ def save_write(before: Album, after: Album, operation: str) -> Write:
 
 
 def bury_writes(album: Album, now: datetime, operation: str) -> list[Write]:
-    """The album is gone at once; its grave is due until its entries are gone too."""
+    """The album is gone at once; its tombstone is due until its entries are gone too."""
     item = AlbumItem(album.account_id, album_key(album.album_id))
-    grave = GraveItem(
-        album.account_id, grave_key(album.album_id), **due_fields(now), operation=operation
+    tombstone = TombstoneItem(
+        album.account_id, tombstone_key(album.album_id), **due_fields(now), operation=operation
     )
     return [
         delete(item, condition=AlbumItem.version == album.version, refused=_moved_on),
-        put(grave, refused=_moved_on),
+        put(tombstone, refused=_moved_on),
     ]
 
 
-def forget_grave_write(account_id: str, album_id: str) -> Write:
-    return delete(GraveItem(account_id, grave_key(album_id)), refused=_moved_on)
+def forget_tombstone_write(account_id: str, album_id: str) -> Write:
+    return delete(TombstoneItem(account_id, tombstone_key(album_id)), refused=_moved_on)
 
 
 def add_entry_write(entry: Entry, operation: str) -> Write:

@@ -306,12 +306,12 @@ def settle(asset: Asset) -> Asset:
 
 def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:
     """Named, tagged or filed otherwise; of a final asset, the sweeper derives the lists again."""
-    look_again = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
+    poll_again = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
     return replace(
         asset,
         **changes,
         updated_at=now,
-        next_check_at=look_again if asset.is_final else asset.next_check_at,
+        next_check_at=poll_again if asset.is_final else asset.next_check_at,
     )
 
 

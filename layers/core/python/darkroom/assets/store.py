@@ -22,7 +22,7 @@ from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 
 ASSET_PREFIX = "ast"
-GRAVE = "grave#"
+TOMBSTONE = "grave#"
 
 
 class AssetItem(SalvagedItem, DueItem):
@@ -71,26 +71,26 @@ class AssetItem(SalvagedItem, DueItem):
     due = due_index()
 
 
-class GraveItem(DueItem):
+class TombstoneItem(DueItem):
     """What is left of a deleted asset while its files are being removed."""
 
     class Meta:
         table_name = "unbound"
 
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
-    grave_id = UnicodeAttribute(range_key=True, attr_name="assetId")
+    tombstone_id = UnicodeAttribute(range_key=True, attr_name="assetId")
     """``grave#<asset id>``"""
     deleted_at = UnicodeAttribute(attr_name="deletedAt")
     upload_id = UnicodeAttribute(null=True, attr_name="uploadId")
     """Of a multipart upload that may still be open."""
     made_from = UnicodeAttribute(null=True, attr_name="madeFrom")
-    """The output that the asset was made of: such a grave stays, or it would be made again."""
+    """The output that the asset was made of: such a tombstone stays, or it would be made again."""
     owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     due = due_index()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grave:
+class Tombstone:
     account_id: str
     asset_id: str
     upload_id: str | None
@@ -165,20 +165,20 @@ def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     return {item.asset_id: asset for item in items if (asset := read_asset(item)) is not None}
 
 
-def find_grave(account_id: str, asset_id: str) -> Grave | None:
+def find_tombstone(account_id: str, asset_id: str) -> Tombstone | None:
     if not is_id(asset_id, ASSET_PREFIX):
         return None
     try:
-        item = GraveItem.get(account_id, GRAVE + asset_id, consistent_read=True)
+        item = TombstoneItem.get(account_id, TOMBSTONE + asset_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return to_grave(item)
+    return to_tombstone(item)
 
 
-def to_grave(item: GraveItem) -> Grave:
-    return Grave(
+def to_tombstone(item: TombstoneItem) -> Tombstone:
+    return Tombstone(
         account_id=item.account_id,
-        asset_id=item.grave_id.removeprefix(GRAVE),
+        asset_id=item.tombstone_id.removeprefix(TOMBSTONE),
         upload_id=item.upload_id,
         made_from=item.made_from,
         owner_tag=item.owner_tag,
@@ -223,14 +223,14 @@ def delete_write(asset: Asset) -> Write:
 
 
 def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
-    """The asset is gone at once; its grave is due when nothing can still be arriving for it."""
+    """The asset is gone at once; its tombstone is due when nothing can still be arriving for it."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the asset has moved on")
 
-    grave = GraveItem(
+    tombstone = TombstoneItem(
         asset.account_id,
-        GRAVE + asset.asset_id,
+        TOMBSTONE + asset.asset_id,
         deleted_at=to_iso(now),
         upload_id=asset.upload_id,
         made_from=asset.made_from,
@@ -238,41 +238,41 @@ def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
         **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
         operation=operation,
     )
-    return [delete_write(asset), put(grave, refused=refused)]
+    return [delete_write(asset), put(tombstone, refused=refused)]
 
 
-def no_grave_write(account_id: str, asset_id: str) -> Write:
+def no_tombstone_write(account_id: str, asset_id: str) -> Write:
     """The asset was never deleted; changes nothing."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the asset was deleted")
 
     return check(
-        GraveItem(account_id, GRAVE + asset_id),
-        condition=GraveItem.grave_id.does_not_exist(),
+        TombstoneItem(account_id, TOMBSTONE + asset_id),
+        condition=TombstoneItem.tombstone_id.does_not_exist(),
         refused=refused,
     )
 
 
 def rest_write(account_id: str, asset_id: str) -> Write:
-    """The grave stays, and nobody need look at it again."""
+    """The tombstone stays, and nobody need look at it again."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the grave has moved on")
+        return ConcurrentUpdate("the tombstone has moved on")
 
     return update(
-        GraveItem(account_id, GRAVE + asset_id),
-        [GraveItem.due_shard.remove(), GraveItem.next_check_at.remove()],
-        condition=GraveItem.deleted_at.exists(),
+        TombstoneItem(account_id, TOMBSTONE + asset_id),
+        [TombstoneItem.due_shard.remove(), TombstoneItem.next_check_at.remove()],
+        condition=TombstoneItem.deleted_at.exists(),
         refused=refused,
     )
 
 
-def forget_grave_write(account_id: str, asset_id: str) -> Write:
+def forget_tombstone_write(account_id: str, asset_id: str) -> Write:
     def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the grave has moved on")
+        return ConcurrentUpdate("the tombstone has moved on")
 
-    return delete(GraveItem(account_id, GRAVE + asset_id), refused=refused)
+    return delete(TombstoneItem(account_id, TOMBSTONE + asset_id), refused=refused)
 
 
 def read_asset(item: AssetItem) -> Asset | None:

@@ -24,6 +24,7 @@ from darkroom.jobs.model import (
     Task,
 )
 from darkroom.jobs.states import JobStatus, TaskStatus, check_job, check_task
+from darkroom.kernel.backoff import backoff_seconds
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     POLL_BASE_SECONDS,
@@ -90,63 +91,63 @@ def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFam
 
 
 def wait(
-    family: JobFamily, key: str, ref: str | None, now: datetime, *, is_told: bool = False
+    family: JobFamily, key: str, ref: str | None, now: datetime, *, has_called_back: bool = False
 ) -> JobFamily:
-    """A running task is now its provider's affair, or (without ``ref``) may be.
+    """A running task waits for its provider; without ``ref`` the provider may not know of it.
 
-    Of a job that is to be canceled nothing is waited for.
+    A task of a job that is being canceled stops instead.
     """
     task = _require(family, key)
     until = now + timedelta(seconds=WAITING_LIMIT_SECONDS)
-    run = ProviderRun(ref=ref, until=until, is_told=is_told)
+    run = ProviderRun(ref=ref, until=until, has_called_back=has_called_back)
     if family.job.status is JobStatus.CANCELING:
         return _advance(_with_task(family, _stopped(replace(task, run=run), now)), now)
-    look_at = now if is_told else now + timedelta(seconds=poll_seconds(run.look))
+    poll_at = now if has_called_back else now + timedelta(seconds=poll_seconds(run.poll))
     waiting = replace(
-        task, status=check_task(task.status, TaskStatus.WAITING), **_looked_at(run, look_at)
+        task, status=check_task(task.status, TaskStatus.WAITING), **_polled_at(run, poll_at)
     )
     return _touched(begin(_with_task(family, waiting), now), now)
 
 
-def hear(family: JobFamily, key: str, ref: str, now: datetime) -> JobFamily:
-    """The provider called back: a waiting task is looked at now, once for however many calls.
+def callback_received(family: JobFamily, key: str, ref: str, now: datetime) -> JobFamily:
+    """The provider called back: a waiting task is polled now, once for any number of callbacks.
 
-    If it calls before its acceptance has reached us, the call is the acceptance.
+    A callback that arrives before the response to our request counts as that response.
     """
     task = _require(family, key)
     if task.status is TaskStatus.RUNNING:
-        return wait(family, key, ref, now, is_told=True)
+        return wait(family, key, ref, now, has_called_back=True)
     run = task.run
-    if task.status is not TaskStatus.WAITING or run is None or run.is_told:
+    if task.status is not TaskStatus.WAITING or run is None or run.has_called_back:
         return family
-    told = replace(run, ref=run.ref or ref, look=run.look + 1, is_told=True)
-    # Whoever looks at it in this moment goes on: what they find may be the very news.
+    called = replace(run, ref=run.ref or ref, poll=run.poll + 1, has_called_back=True)
+    # A worker that polls at this moment keeps its lease: it may find what the callback is about.
     lease = {"claim": task.claim, "lease_until": task.lease_until}
-    return _with_task(family, replace(task, **(_looked_at(told, now) | lease)))
+    return _with_task(family, replace(task, **(_polled_at(called, now) | lease)))
 
 
-def look_again(
+def poll_again(
     family: JobFamily, key: str, *, seen: int, ref: str | None, now: datetime
 ) -> JobFamily:
-    """Look ``seen`` at a waiting task found it unfinished; the next one is later.
+    """Poll ``seen`` of a waiting task found it unfinished; the next one is later.
 
-    It is at once if the provider called meanwhile.
+    The next poll is due at once when the provider has called back meanwhile.
     """
     task = _require(family, key)
     if task.run is None:
         raise ValueError(f"{key} waits for nothing")
-    run = replace(task.run, ref=task.run.ref or ref, look=task.run.look + 1)
-    delay_seconds = poll_seconds(run.look) if task.run.look == seen else 0
-    look_at = min(now + timedelta(seconds=delay_seconds), max(now, run.until))
-    return _with_task(family, replace(task, **_looked_at(run, look_at)))
+    run = replace(task.run, ref=task.run.ref or ref, poll=task.run.poll + 1)
+    delay_seconds = poll_seconds(run.poll) if task.run.poll == seen else 0
+    poll_at = min(now + timedelta(seconds=delay_seconds), max(now, run.until))
+    return _with_task(family, replace(task, **_polled_at(run, poll_at)))
 
 
-def poll_seconds(look: int) -> float:
-    """How long to wait before this look: 10 s, doubling, at most two minutes."""
-    return min(POLL_LIMIT_SECONDS, POLL_BASE_SECONDS * 2 ** (look - 1))
+def poll_seconds(poll: int) -> float:
+    """How long to wait before this poll: 10 s, doubling, at most two minutes."""
+    return backoff_seconds(poll, base_seconds=POLL_BASE_SECONDS, limit_seconds=POLL_LIMIT_SECONDS)
 
 
-def _looked_at(run: ProviderRun, moment: datetime) -> dict[str, Any]:
+def _polled_at(run: ProviderRun, moment: datetime) -> dict[str, Any]:
     return {
         "run": run,
         "claim": None,
@@ -284,7 +285,7 @@ def _ended(task: Task, failure: Failure, now: datetime) -> Task:
     )
 
 
-# Nobody works on the task any more and nobody has to look at it again.
+# No worker has the task any more, and the sweeper need not check it again.
 _NO_LEASE: dict[str, Any] = {
     "lease_until": None,
     "claim": None,

@@ -46,7 +46,7 @@ ENTRY_PREFIX = "list#"
 WORDS_KEY = "list#words"
 SHARE_PREFIX = "share#"
 IN_FLIGHT = "0"
-IN_LANE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.WAITING})
+IN_ACCOUNT_QUEUE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.WAITING})
 
 
 class ByAccount(GlobalSecondaryIndex):
@@ -103,7 +103,7 @@ class ByFacet(GlobalSecondaryIndex):
     order = UnicodeAttribute(range_key=True, attr_name="listKey")
 
 
-class Lane(GlobalSecondaryIndex):
+class AccountQueue(GlobalSecondaryIndex):
     """An account's tasks that run or may run, those on their way first, then by their turn.
 
     Sparse: blocked and finished tasks carry no key.
@@ -113,8 +113,8 @@ class Lane(GlobalSecondaryIndex):
         index_name = "lane"
         projection = KeysOnlyProjection()
 
-    lane = UnicodeAttribute(hash_key=True)
-    lane_key = UnicodeAttribute(range_key=True, attr_name="laneKey")
+    queue_account = UnicodeAttribute(hash_key=True, attr_name="lane")
+    queue_key = UnicodeAttribute(range_key=True, attr_name="laneKey")
 
 
 class CollectionItem(DueItem, SalvagedItem):
@@ -194,9 +194,9 @@ class TaskItem(CollectionItem):
         table_name = "unbound"
 
     status = UnicodeAttribute()
-    lane = UnicodeAttribute(null=True)
-    lane_key = UnicodeAttribute(null=True, attr_name="laneKey")
-    by_lane = Lane()
+    queue_account = UnicodeAttribute(null=True, attr_name="lane")
+    queue_key = UnicodeAttribute(null=True, attr_name="laneKey")
+    by_account_queue = AccountQueue()
     attempts = NumberAttribute()
     claim = UnicodeAttribute(null=True)
     worker = UnicodeAttribute(null=True)
@@ -204,8 +204,8 @@ class TaskItem(CollectionItem):
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)
-    """JSON of what is waited for, but for its ``look``, which claims are conditioned on."""
-    look = NumberAttribute(null=True)
+    """JSON of what is waited for, but for its ``poll``, which claims are conditioned on."""
+    poll = NumberAttribute(null=True, attr_name="look")
     plan = UnicodeAttribute()
     """JSON of what never changes: account, kind, number, needs, params, seed, …"""
     sources = UnicodeAttribute(null=True)
@@ -342,7 +342,7 @@ def is_deleted(item: JobItem) -> bool:
     return deleted_at is not None or "deletedAt" in item.unreadable
 
 
-def lane_key(task: Task) -> str:
+def queue_key(task: Task) -> str:
     """Where the task stands in its account's lane; those in flight come first."""
     if task.is_sent or task.status is not TaskStatus.READY:
         return IN_FLIGHT
@@ -354,14 +354,16 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
         task.job_id,
         TASK_PREFIX + task.key,
         status=task.status.value,
-        lane=task.account_id if task.status in IN_LANE else None,
-        lane_key=lane_key(task) if task.status in IN_LANE else None,
+        queue_account=task.account_id if task.status in IN_ACCOUNT_QUEUE else None,
+        queue_key=queue_key(task) if task.status in IN_ACCOUNT_QUEUE else None,
         attempts=task.attempts,
         claim=task.claim,
         lease_until=_iso(task.lease_until),
         not_before=_iso(task.not_before),
-        run=_dump([task.run.ref, to_iso(task.run.until), task.run.is_told]) if task.run else None,
-        look=task.run.look if task.run else None,
+        run=_dump([task.run.ref, to_iso(task.run.until), task.run.has_called_back])
+        if task.run
+        else None,
+        poll=task.run.poll if task.run else None,
         plan=_dump(
             {
                 "accountId": task.account_id,

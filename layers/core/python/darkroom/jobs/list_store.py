@@ -34,7 +34,7 @@ FIRST, LAST = "0", "~"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lane:
+class Partition:
     """One partition of one index, in its order."""
 
     index: Literal["account", "status", "kind", "status_kind", "facet"]
@@ -59,21 +59,23 @@ _INDEXES: Mapping[str, Any] = {
 }
 
 
-def read_lane(lane: Lane, *, low: str, high: str, ascending: bool, limit: int) -> list[Candidate]:
+def read_partition(
+    partition: Partition, *, low: str, high: str, ascending: bool, limit: int
+) -> list[Candidate]:
     """Up to ``limit`` places with ``low`` ≤ order ≤ ``high``, in one query."""
-    order = ListEntryItem.order if lane.index == "facet" else JobItem.list_key
+    order = ListEntryItem.order if partition.index == "facet" else JobItem.list_key
     found = list(
-        _INDEXES[lane.index].query(
-            lane.key,
+        _INDEXES[partition.index].query(
+            partition.key,
             range_key_condition=order.between(low, high),
             scan_index_forward=ascending,
             limit=limit,
             page_size=limit,
         )
     )
-    if lane.index == "account":
+    if partition.index == "account":
         return _with_jobs(found)
-    if lane.index == "facet":
+    if partition.index == "facet":
         return [
             Candidate(order=item.order, job_id=item.pk.removesuffix(SIDE_SUFFIX)) for item in found
         ]

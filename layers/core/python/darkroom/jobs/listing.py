@@ -18,7 +18,7 @@ from itertools import islice, product
 
 from darkroom.jobs import facets, list_store
 from darkroom.jobs.items import list_key
-from darkroom.jobs.list_store import FIRST, LAST, Candidate, Lane
+from darkroom.jobs.list_store import FIRST, LAST, Candidate, Partition
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import FINAL_JOB, JobStatus
 from darkroom.kernel.clock import to_iso
@@ -76,7 +76,7 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    lanes: tuple[Lane, ...]
+    partitions: tuple[Partition, ...]
     wants: Callable[[Job], bool]
     low: str = FIRST
     high: str = LAST
@@ -149,8 +149,8 @@ def find_page(account_id: str, job_ids: Iterable[str]) -> Page:
 
 def list_jobs_of_file(account_id: str, file_id: str, *, limit: int) -> list[str]:
     """Ids of the newest jobs that name a file or reference photo; a moment old."""
-    lane = Lane(index="facet", key=facets.file_key(account_id, file_id))
-    found = list_store.read_lane(lane, low=FIRST, high=LAST, ascending=False, limit=limit)
+    partition = Partition(index="facet", key=facets.file_key(account_id, file_id))
+    found = list_store.read_partition(partition, low=FIRST, high=LAST, ascending=False, limit=limit)
     return [candidate.job_id for candidate in found]
 
 
@@ -161,25 +161,27 @@ def phases_of(account_id: str, filters: Filters) -> tuple[Phase, ...]:
     page; a phase that can hold nothing has no partitions.
     """
     low, high = _bounds(filters)
-    base = Phase(lanes=(), wants=_wanted(filters), low=low, high=high)
-    lanes = _lanes_of(account_id, filters)
+    base = Phase(partitions=(), wants=_wanted(filters), low=low, high=high)
+    partitions = _partitions_of(account_id, filters)
     if filters.search is not None and not filters.search.is_listed:
         base = replace(base, words=filters.search.words)
     if filters.sort is Sort.DURATION:
-        ended = replace(base, lanes=_by_duration(account_id, filters), low=FIRST, high=LAST)
-        return ended, _within(base, filters, lanes, set(JobStatus) - FINAL_JOB)
+        ended = replace(base, partitions=_by_duration(account_id, filters), low=FIRST, high=LAST)
+        return ended, _within(base, filters, partitions, set(JobStatus) - FINAL_JOB)
     if filters.sort is Sort.FAILED_FIRST:
         failed = {JobStatus.FAILED}
         others = set(JobStatus) - failed
-        return tuple(_within(base, filters, lanes, among) for among in (failed, others))
+        return tuple(_within(base, filters, partitions, among) for among in (failed, others))
     statuses = None if filters.status is None else (filters.status,)
-    return (replace(base, lanes=lanes(statuses), ascending=filters.sort is Sort.OLDEST),)
+    return (replace(base, partitions=partitions(statuses), ascending=filters.sort is Sort.OLDEST),)
 
 
-Lanes = Callable[[tuple[JobStatus, ...] | None], tuple[Lane, ...]]
+PartitionsFor = Callable[[tuple[JobStatus, ...] | None], tuple[Partition, ...]]
 
 
-def _within(base: Phase, filters: Filters, lanes: Lanes, among: Set[JobStatus]) -> Phase:
+def _within(
+    base: Phase, filters: Filters, partitions: PartitionsFor, among: Set[JobStatus]
+) -> Phase:
     """The phase of those jobs that are in one of these states."""
     statuses = tuple(
         status for status in JobStatus if status in among and filters.status in (None, status)
@@ -188,53 +190,56 @@ def _within(base: Phase, filters: Filters, lanes: Lanes, among: Set[JobStatus]) 
     def wants(job: Job) -> bool:
         return job.status in among and base.wants(job)
 
-    return replace(base, lanes=lanes(statuses) if statuses else (), wants=wants)
+    return replace(base, partitions=partitions(statuses) if statuses else (), wants=wants)
 
 
-def _lanes_of(account_id: str, filters: Filters) -> Lanes:
+def _partitions_of(account_id: str, filters: Filters) -> PartitionsFor:
     """The partitions to read for jobs in some states (None is all of them)."""
     if filters.search is None:
         kinds = filters.kinds
-        return lambda statuses: _lanes(account_id, statuses, kinds)
-    found = _search_lane(account_id, filters.search)
+        return lambda statuses: _partitions(account_id, statuses, kinds)
+    found = _search_partition(account_id, filters.search)
     return lambda statuses: found
 
 
-def _lanes(
+def _partitions(
     account_id: str, statuses: tuple[JobStatus, ...] | None, kinds: tuple[str, ...] | None
-) -> tuple[Lane, ...]:
+) -> tuple[Partition, ...]:
     """The partitions of these states and kinds; None is all of them."""
     if statuses is None and kinds is None:
-        return (Lane(index="account", key=account_id),)
+        return (Partition(index="account", key=account_id),)
     if kinds is None:
         assert statuses is not None
         return tuple(
-            Lane(index="status", key=facets.status_key(account_id, status)) for status in statuses
+            Partition(index="status", key=facets.status_key(account_id, status))
+            for status in statuses
         )
     if statuses is None:
-        return tuple(Lane(index="kind", key=facets.kind_key(account_id, kind)) for kind in kinds)
+        return tuple(
+            Partition(index="kind", key=facets.kind_key(account_id, kind)) for kind in kinds
+        )
     return tuple(
-        Lane(index="status_kind", key=facets.status_kind_key(account_id, status, kind))
+        Partition(index="status_kind", key=facets.status_kind_key(account_id, status, kind))
         for status, kind in product(statuses, kinds)
     )
 
 
-def _by_duration(account_id: str, filters: Filters) -> tuple[Lane, ...]:
+def _by_duration(account_id: str, filters: Filters) -> tuple[Partition, ...]:
     if filters.status is not None and filters.status not in FINAL_JOB:
         return ()
     kinds: tuple[str | None, ...] = (None,) if filters.kinds is None else filters.kinds
     return tuple(
-        Lane(index="facet", key=facets.duration_key(account_id, filters.status, kind))
+        Partition(index="facet", key=facets.duration_key(account_id, filters.status, kind))
         for kind in kinds
     )
 
 
-def _search_lane(account_id: str, search: Search) -> tuple[Lane, ...]:
+def _search_partition(account_id: str, search: Search) -> tuple[Partition, ...]:
     if search.file_id is not None:
-        return (Lane(index="facet", key=facets.file_key(account_id, search.file_id)),)
+        return (Partition(index="facet", key=facets.file_key(account_id, search.file_id)),)
     if not search.words:
         return ()
-    return (Lane(index="facet", key=facets.word_key(account_id, search.start)),)
+    return (Partition(index="facet", key=facets.word_key(account_id, search.start)),)
 
 
 def _bounds(filters: Filters) -> tuple[str, str]:
@@ -278,10 +283,10 @@ def _candidates(phase: Phase, after: str, *, limit: int) -> list[Candidate]:
     if low > high:
         return []
     rows = [
-        list_store.read_lane(
-            lane, low=low, high=high, ascending=phase.ascending, limit=limit + bool(after)
+        list_store.read_partition(
+            partition, low=low, high=high, ascending=phase.ascending, limit=limit + bool(after)
         )
-        for lane in phase.lanes
+        for partition in phase.partitions
     ]
     merged = merge(*rows, key=lambda place: place.order, reverse=not phase.ascending)
     # A job that changes its state between two reads stands in both partitions.

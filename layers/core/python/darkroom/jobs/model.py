@@ -60,9 +60,9 @@ class ProviderRun:
     """Its own id of it; None while it is not known whether it took the request at all."""
     until: datetime
     """If nothing has come by then, the attempt is lost."""
-    look: int = 1
-    """Number of the next look at it; the message of an earlier one does nothing."""
-    is_told: bool = False
+    poll: int = 1
+    """Number of the next poll; the message of an earlier one does nothing."""
+    has_called_back: bool = False
     """The provider has called back."""
 
 

@@ -149,7 +149,7 @@ def read_task(item: TaskItem) -> Read[Task]:
         # A task whose state is unknown counts as over, like such a job.
         status=found.get("status", lambda: TaskStatus(item.status), TaskStatus.FAILED),
         sources=found.get("sources", lambda: _sources(item.sources), ()),
-        is_sent=item.lane_key == IN_FLIGHT,
+        is_sent=item.queue_key == IN_FLIGHT,
         attempts=found.get("attempts", lambda: _whole(item.attempts), 0),
         claim=item.claim,
         lease_until=found.get("leaseUntil", lambda: _moment(item.lease_until), None),
@@ -332,8 +332,10 @@ def _run(item: TaskItem) -> ProviderRun | None:
     stored: str | None = item.run
     if stored is None:
         return None
-    ref, until, is_told = json.loads(stored)
-    run = ProviderRun(ref=ref, until=from_iso(until), look=_whole(item.look), is_told=is_told)
+    ref, until, has_called_back = json.loads(stored)
+    run = ProviderRun(
+        ref=ref, until=from_iso(until), poll=_whole(item.poll), has_called_back=has_called_back
+    )
     return checked(run)
 
 

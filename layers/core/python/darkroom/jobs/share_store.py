@@ -94,7 +94,7 @@ def list_shares(job_id: str) -> list[Share]:
 
 
 def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
-    """The sweeper looks at it at ``check_at``, should its event have been lost."""
+    """The sweeper checks it at ``check_at``, in case its event was lost."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
@@ -123,7 +123,7 @@ def revoke_write(share: Share, now: datetime) -> Write:
 
 
 def settled_write(share: Share) -> Write:
-    """Its event is recorded: the sweeper need not look at it any more."""
+    """Its event is recorded: the sweeper need not check it any more."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the share is gone")

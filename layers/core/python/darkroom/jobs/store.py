@@ -17,8 +17,8 @@ from darkroom.db.damage import report_unreadable
 from darkroom.db.due import Due, list_due_items
 from darkroom.db.writes import RawItem, Refusal, Write, delete, put, update
 from darkroom.jobs.items import (
+    IN_ACCOUNT_QUEUE,
     IN_FLIGHT,
-    IN_LANE,
     INHERITED_PREFIX,
     INPUTS_KEY,
     JOB_KEY,
@@ -34,7 +34,7 @@ from darkroom.jobs.items import (
     inputs_to_item,
     is_deleted,
     job_to_item,
-    lane_key,
+    queue_key,
     task_to_item,
 )
 from darkroom.jobs.model import Job, JobFamily, Output, Task, Unreadable
@@ -147,7 +147,7 @@ def find_task(job_id: str, key: str) -> Task | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """One place in an account's lane."""
+    """One place in an account's queue."""
 
     job_id: str
     key: str
@@ -158,7 +158,7 @@ class Place:
         return self.order == IN_FLIGHT
 
 
-def list_lane(account_id: str, *, limit: int) -> list[Place]:
+def list_account_queue(account_id: str, *, limit: int) -> list[Place]:
     """The first of the account's running and ready tasks: in flight first, then by turn.
 
     Read from an index: a moment old.
@@ -167,17 +167,17 @@ def list_lane(account_id: str, *, limit: int) -> list[Place]:
         Place(
             job_id=item.pk,
             key=item.sk.removeprefix(TASK_PREFIX),
-            order=item.lane_key,
+            order=item.queue_key,
         )
-        for item in TaskItem.by_lane.query(account_id, limit=limit, page_size=limit)
+        for item in TaskItem.by_account_queue.query(account_id, limit=limit, page_size=limit)
     ]
 
 
 def place_of(task: Task) -> Place | None:
-    """Where this very state of the task stands; None when it is not in the lane."""
-    if task.status not in IN_LANE:
+    """Where this very state of the task stands; None when it is not in the queue."""
+    if task.status not in IN_ACCOUNT_QUEUE:
         return None
-    return Place(job_id=task.job_id, key=task.key, order=lane_key(task))
+    return Place(job_id=task.job_id, key=task.key, order=queue_key(task))
 
 
 def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
@@ -337,7 +337,7 @@ def _task_write(
         # Its fence may be what is damaged, and a damaged task is only ever ended.
         return put(item, condition=TaskItem.pk.exists(), refused=moved_on)
     # Claims do not touch the job's version, so every task is also guarded by its fence, and by
-    # who holds it: also a look at a waiting task is claimed.
+    # who holds it: a poll of a waiting task is claimed too.
     held = TaskItem.claim == before.claim if before.claim else TaskItem.claim.does_not_exist()
     condition = (
         (TaskItem.status == before.status.value) & (TaskItem.attempts == before.attempts) & held
@@ -395,7 +395,7 @@ def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
     return update(
         TaskItem(task.job_id, TASK_PREFIX + task.key),
         [
-            TaskItem.lane_key.set(IN_FLIGHT),
+            TaskItem.queue_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(check_at)),
         ],
         condition=(TaskItem.status == TaskStatus.READY.value)
@@ -481,7 +481,7 @@ def delete_write(job: Job, now: datetime, operation: str) -> Write:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grave:
+class Tombstone:
     """What is left of a deleted job."""
 
     job_id: str
@@ -495,7 +495,7 @@ class Grave:
         return self.owner_tag or self.account_id
 
 
-def find_grave(job_id: str) -> Grave | None:
+def find_tombstone(job_id: str) -> Tombstone | None:
     """None unless the job was deleted."""
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
@@ -503,7 +503,7 @@ def find_grave(job_id: str) -> Grave | None:
         return None
     if not is_deleted(item):
         return None
-    return Grave(
+    return Tombstone(
         job_id=job_id,
         account_id=item.account_id,
         deleted_at=read_deleted_at(item),
@@ -538,7 +538,7 @@ def erase_writes(job_id: str) -> list[Write]:
     return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
 
 
-def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
+def bury_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
     """What stays for ever: that the id was used, and what became of the credits it held.
 
     Looked at again at ``check_at``.
@@ -559,7 +559,7 @@ def bury_write(grave: Grave, *, check_at: datetime | None) -> Write:
     else:
         watch = [CollectionItem.next_check_at.set(to_epoch_seconds(check_at))]
     return update(
-        JobItem(grave.job_id, JOB_KEY),
+        JobItem(tombstone.job_id, JOB_KEY),
         [*(attribute.remove() for attribute in personal), *watch],
         condition=JobItem.deleted_at.exists(),
         refused=refused,
@@ -589,7 +589,7 @@ def claim_write(
             TaskItem.claim.set(claim),
             TaskItem.worker.set(worker) if worker else TaskItem.worker.remove(),
             TaskItem.lease_until.set(to_iso(lease_until)),
-            TaskItem.lane_key.set(IN_FLIGHT),
+            TaskItem.queue_key.set(IN_FLIGHT),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
             TaskItem.started_at.set(TaskItem.started_at | to_iso(now)),
         ],
@@ -600,18 +600,18 @@ def claim_write(
     )
 
 
-def look_write(
+def poll_write(
     job_id: str,
     key: str,
     attempt: int,
-    look: int,
+    poll: int,
     *,
     claim: str,
     worker: str,
     lease_until: datetime,
     now: datetime,
 ) -> Write:
-    """One worker takes look ``look`` at a waiting task, under a lease like an attempt's."""
+    """One worker takes poll ``poll`` of a waiting task, under a lease like an attempt's."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the task is not to be looked at", code="ALREADY_HAPPENED")
@@ -625,11 +625,11 @@ def look_write(
             TaskItem.lease_until.set(to_iso(lease_until)),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],
-        # The attempt and the look make old messages harmless, the moment those that come early;
-        # whoever died with the last look is past its lease.
+        # The numbers of attempt and poll make old messages harmless, the moment early ones.
+        # A worker that died during the last poll is past its lease.
         condition=(TaskItem.status == TaskStatus.WAITING.value)
         & (TaskItem.attempts == attempt)
-        & (TaskItem.look == look)
+        & (TaskItem.poll == poll)
         & (TaskItem.not_before <= to_iso(now))
         & is_free,
         refused=refused,

@@ -16,12 +16,12 @@ from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.usecases.archives.archive_job import give_up_archive
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
-from darkroom.usecases.tasks.fail_undelivered_task import bury_task
+from darkroom.usecases.tasks.fail_undelivered_task import fail_undelivered_task
 from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.workers.archive import job_of_archive
 from darkroom.workers.edge import logger, metrics, read_json
 from darkroom.workers.ingest import assets_of
-from darkroom.workers.tasks import look_of, task_of
+from darkroom.workers.tasks import poll_of, task_of
 
 
 def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
@@ -50,7 +50,9 @@ def _end(app: App, record: Mapping[str, Any]) -> str:
         pass
     else:
         if not message.get("stop"):
-            bury_task(app, job_id=job_id, key=key, attempt=attempt, look=look_of(message))
+            fail_undelivered_task(
+                app, job_id=job_id, key=key, attempt=attempt, poll=poll_of(message)
+            )
         return "task"
     try:
         give_up_archive(app, job_id=job_of_archive(read_json(record)))

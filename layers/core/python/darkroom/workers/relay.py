@@ -25,17 +25,17 @@ from darkroom.payments import store as payments_store
 from darkroom.usecases.assets.delete_asset import erase_asset
 from darkroom.usecases.jobs.end_unreadable import end_unreadable
 from darkroom.usecases.jobs.erase_job import erase_job
-from darkroom.usecases.jobs.mark_running import begin_job
+from darkroom.usecases.jobs.mark_running import mark_running
 from darkroom.usecases.jobs.plan_job import plan_job
-from darkroom.usecases.projections.import_generated_images import keep_pictures
+from darkroom.usecases.projections.fill_album import fill_album
+from darkroom.usecases.projections.import_generated_images import import_generated_images
 from darkroom.usecases.projections.index_job import index_again, index_file, is_called_otherwise
-from darkroom.usecases.projections.join_album import join_album
 from darkroom.usecases.projections.project_asset import project_asset
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_purchase import project_purchase
 from darkroom.usecases.projections.project_share import project_share
 from darkroom.usecases.tasks.admit_tasks import admit_tasks
-from darkroom.usecases.tasks.dispatch_task import dispatch_look, dispatch_stop
+from darkroom.usecases.tasks.dispatch_task import dispatch_poll, dispatch_stop
 from darkroom.workers.edge import metrics
 
 T = TypeVar("T")
@@ -54,9 +54,13 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
     if "ofAssetId" in new:
         return "reference_photo"
     if "assetId" in new and "deletedAt" in new:
-        grave = assets_store.to_grave(_item(assets_store.GraveItem, new))
+        tombstone = assets_store.to_tombstone(_item(assets_store.TombstoneItem, new))
         erase_asset(
-            app, grave.account_id, grave.asset_id, owner=grave.owner, upload_id=grave.upload_id
+            app,
+            tombstone.account_id,
+            tombstone.asset_id,
+            owner=tombstone.owner,
+            upload_id=tombstone.upload_id,
         )
         return "erased"
     if "assetId" in new:
@@ -131,14 +135,14 @@ def _handle_task(app: App, task: Task, before: Task | None) -> str:
         admit_tasks(app, task)
     if is_new or before is None or before.run != task.run:
         # Each look has its own message, sent when the one before has left the task waiting.
-        dispatch_look(app, task)
+        dispatch_poll(app, task)
     if is_new:
         dispatch_stop(app, task)
     if task.status is TaskStatus.RUNNING and task.attempts == 1:
-        begin_job(app, task.job_id)
+        mark_running(app, task.job_id)
     if is_new:
-        join_album(app, [task])
-        keep_pictures(app, [task])
+        fill_album(app, [task])
+        import_generated_images(app, [task])
     return "task"
 
 

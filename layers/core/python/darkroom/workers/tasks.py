@@ -1,4 +1,4 @@
-"""Task messages → attempts, and looks at what providers make meanwhile."""
+"""Task messages → attempts, and polls of what providers make meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from darkroom.workers.edge import logger, metrics, read_message
 def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
     """Do what the message names; returns its outcome.
 
-    Without more it is to run an attempt; with ``look`` to look at a waiting one; with ``stop`` to
+    Without more it is to run an attempt; with ``look`` to poll a waiting one; with ``stop`` to
     end what a provider makes in vain.
 
     Raises:
@@ -29,8 +29,8 @@ def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
     logger.append_keys(job_id=job_id, task_key=key, attempt=attempt)
     started = perf_counter()
     try:
-        if (look := look_of(message)) is not None:
-            outcome = collect_task(app, job_id=job_id, key=key, attempt=attempt, look=look)
+        if (poll := poll_of(message)) is not None:
+            outcome = collect_task(app, job_id=job_id, key=key, attempt=attempt, poll=poll)
         elif message.get("stop"):
             outcome = stop_run(app, job_id=job_id, key=key)
         else:
@@ -44,9 +44,9 @@ def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
     return outcome
 
 
-def look_of(message: Mapping[str, Any]) -> int | None:
-    look = message.get("look")
-    return look if isinstance(look, int) else None
+def poll_of(message: Mapping[str, Any]) -> int | None:
+    poll = message.get("look")
+    return poll if isinstance(poll, int) else None
 
 
 def task_of(message: Mapping[str, Any]) -> tuple[str, str, int]:

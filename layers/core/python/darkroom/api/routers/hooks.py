@@ -14,7 +14,7 @@ from darkroom.api.edge import logger, metrics
 from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
-from darkroom.usecases.tasks.receive_provider_callback import hear_provider
+from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 
 router = APIRouter(tags=["webhooks"])
 
@@ -58,7 +58,7 @@ async def provider(
 ) -> JSONResponse:
     """Take in the call of a provider about one attempt. Any number, at any time: the address is
     the one it was given, and what it says is only the news that there is something to see."""
-    outcome = hear_provider(
+    outcome = receive_provider_callback(
         app,
         provider=name,
         job_id=job,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from darkroom.albums import store
-from darkroom.albums.items import GRAVE
+from darkroom.albums.items import TOMBSTONE
 from darkroom.bootstrap import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
@@ -21,7 +21,7 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
 
     def attempt() -> None:
         album = store.find_album(account_id, album_id)
-        if album is None and store.has_grave(account_id, album_id):
+        if album is None and store.has_tombstone(account_id, album_id):
             # Deleted before, perhaps by ourselves in an attempt whose answer was lost.
             return
         album = store.get_album(account_id, album_id)
@@ -36,13 +36,13 @@ def sweep_albums(app: App, on_error: OnError) -> Counter[str]:
     return sweep_items(app, found, _empty, on_error)
 
 
-def _empty(account_id: str, grave_key: str) -> str:
+def _empty(account_id: str, tombstone_key: str) -> str:
     """Remove what is left of an album; a very large one takes several sweeps."""
-    album_id = grave_key.removeprefix(GRAVE)
+    album_id = tombstone_key.removeprefix(TOMBSTONE)
     for _ in range(SWEEP_ITEMS_LIMIT // ALBUM_CHUNK_LIMIT):
         entries = store.list_entries_beginning(account_id, album_id, "", limit=ALBUM_CHUNK_LIMIT)
         if not entries:
-            commit([store.forget_grave_write(account_id, album_id)])
+            commit([store.forget_tombstone_write(account_id, album_id)])
             return "emptied"
         commit([store.delete_entry_write(entry) for entry in entries])
     return "emptying"

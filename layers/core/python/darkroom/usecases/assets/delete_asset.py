@@ -25,7 +25,7 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
 
     def attempt() -> None:
         asset = assets_store.find_asset(account_id, asset_id)
-        if asset is None and assets_store.find_grave(account_id, asset_id) is not None:
+        if asset is None and assets_store.find_tombstone(account_id, asset_id) is not None:
             return
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.references:
@@ -52,12 +52,12 @@ def erase_asset(
 
 def erase_finally(app: App, account_id: str, asset_id: str) -> None:
     """Erase once more, and forget that there was anything that could come again."""
-    grave = assets_store.find_grave(account_id, asset_id)
-    if grave is None:
+    tombstone = assets_store.find_tombstone(account_id, asset_id)
+    if tombstone is None:
         return
-    erase_asset(app, account_id, asset_id, owner=grave.owner, upload_id=grave.upload_id)
-    if grave.made_from is not None:
+    erase_asset(app, account_id, asset_id, owner=tombstone.owner, upload_id=tombstone.upload_id)
+    if tombstone.made_from is not None:
         # Its job may tell of it again, however late.
         commit_one(assets_store.rest_write(account_id, asset_id))
     else:
-        commit_one(assets_store.forget_grave_write(account_id, asset_id))
+        commit_one(assets_store.forget_tombstone_write(account_id, asset_id))

@@ -12,7 +12,7 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
 from darkroom.usecases.albums.remove_from_album import forget_job_in_albums
-from darkroom.usecases.projections.import_generated_images import keep_pictures
+from darkroom.usecases.projections.import_generated_images import import_generated_images
 from darkroom.usecases.projections.project_job import project_job
 
 
@@ -22,21 +22,21 @@ def erase_job(app: App, job_id: str) -> bool:
     A worker that lost its lease may still be writing a file, so the sweeper comes once more
     when no worker of that time can be left.
     """
-    grave = jobs_store.find_grave(job_id)
-    if grave is None:
+    tombstone = jobs_store.find_tombstone(job_id)
+    if tombstone is None:
         return False
-    again_at = grave.deleted_at + timedelta(seconds=ERASE_AGAIN_SECONDS)
+    again_at = tombstone.deleted_at + timedelta(seconds=ERASE_AGAIN_SECONDS)
     is_last = app.clock.now() >= again_at
     job = jobs_store.find_deleted(job_id)
     if job is not None and not is_last and job.status is not JobStatus.DRAFT:
         # What happened has happened: its facts outlive it, also if their record was lost.
         project_job(app, job)
     # What it made for the account's files is the account's, if nobody has told of it yet.
-    keep_pictures(app, jobs_store.list_tasks_of_deleted(job_id))
-    forget_job_in_albums(app, grave.account_id, job_id)
-    app.storage.delete_all(outputs_prefix(grave.owner, job_id))
+    import_generated_images(app, jobs_store.list_tasks_of_deleted(job_id))
+    forget_job_in_albums(app, tombstone.account_id, job_id)
+    app.storage.delete_all(outputs_prefix(tombstone.owner, job_id))
     for write in jobs_store.erase_writes(job_id):
         commit_one(write)
     list_store.erase_side(job_id)
-    commit_one(jobs_store.bury_write(grave, check_at=None if is_last else again_at))
+    commit_one(jobs_store.bury_write(tombstone, check_at=None if is_last else again_at))
     return True

@@ -7,6 +7,6 @@ from darkroom.jobs import engine
 from darkroom.usecases.jobs.advance_job import advance
 
 
-def begin_job(app: App, job_id: str) -> None:
+def mark_running(app: App, job_id: str) -> None:
     now = app.clock.now()
     advance(app, job_id, lambda family: engine.begin(family, now))

@@ -21,7 +21,7 @@ _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
 
 
-def keep_pictures(app: App, tasks: Sequence[Task]) -> int:
+def import_generated_images(app: App, tasks: Sequence[Task]) -> int:
     """Make files of the pictures of tasks that succeeded and whose recipe wants it so; returns
     how many were new.
 
@@ -44,7 +44,7 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
     account_id, asset_id = asset.account_id, asset.asset_id
     if assets_store.find_asset(account_id, asset_id) is not None:
         return False
-    if assets_store.find_grave(account_id, asset_id) is not None:
+    if assets_store.find_tombstone(account_id, asset_id) is not None:
         return False
     assert asset.clean_key is not None
     try:
@@ -57,7 +57,7 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
         commit(
             [
                 assets_store.create_write(asset, app.ids.token()),
-                assets_store.no_grave_write(account_id, asset_id),
+                assets_store.no_tombstone_write(account_id, asset_id),
                 count_write(account_id, used_bytes=asset.counted_bytes, uploads=0),
             ]
         )

@@ -22,9 +22,9 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import (
+    ACCOUNT_QUEUE_CHECK_SECONDS,
     DISPATCH_CHECK_SECONDS,
     JOB_LIMIT_SECONDS,
-    LANE_CHECK_SECONDS,
     QUEUED_LIMIT_SECONDS,
     SWEEP_ITEMS_LIMIT,
     WAITING_GRACE_SECONDS,
@@ -34,14 +34,14 @@ from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.jobs.erase_job import erase_job
 from darkroom.usecases.jobs.plan_job import plan_job
-from darkroom.usecases.projections.import_generated_images import keep_pictures
-from darkroom.usecases.projections.join_album import join_album
+from darkroom.usecases.projections.fill_album import fill_album
+from darkroom.usecases.projections.import_generated_images import import_generated_images
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_share import settle_share
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 from darkroom.usecases.tasks.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.tasks.call_provider import Asked, note
-from darkroom.usecases.tasks.dispatch_task import dispatch_look
+from darkroom.usecases.tasks.dispatch_task import dispatch_poll
 from darkroom.usecases.tasks.run_task import model_of
 
 LEASE_LOST = Failure(code="LEASE_EXPIRED")
@@ -80,8 +80,8 @@ def _handle_job(app: App, family: JobFamily) -> str:
     job, now = family.job, app.clock.now()
     if job.is_final or job.status is JobStatus.DRAFT:
         project_job(app, job)
-        join_album(app, family.tasks)
-        keep_pictures(app, family.tasks)
+        fill_album(app, family.tasks)
+        import_generated_images(app, family.tasks)
         if job.next_check_at is not None:
             _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
         return "projected"
@@ -127,7 +127,7 @@ def _handle_ready(app: App, task: Task) -> str:
         return "dispatched"
     admitted = admit_tasks(app, task)
     # If it was itself sent just now, it has another moment already, and keeps it.
-    later = app.clock.now() + timedelta(seconds=LANE_CHECK_SECONDS)
+    later = app.clock.now() + timedelta(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
     _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
     return "admitted" if admitted else "waiting"
 
@@ -146,7 +146,7 @@ def _handle_waiting(app: App, task: Task) -> str:
         step = functools.partial(_lose_run, seen=task, now=now)
         advance(app, task.job_id, step, beside=note(app, asked, "lost"))
         return "run_lost"
-    dispatch_look(app, task)
+    dispatch_poll(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
     _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
     return "looked"

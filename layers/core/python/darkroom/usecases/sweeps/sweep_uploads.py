@@ -33,8 +33,8 @@ def sweep_uploads(app: App, on_error: OnError) -> Counter[str]:
 
 
 def _handle(app: App, account_id: str, asset_id: str) -> str:
-    if asset_id.startswith(assets_store.GRAVE):
-        erase_finally(app, account_id, asset_id.removeprefix(assets_store.GRAVE))
+    if asset_id.startswith(assets_store.TOMBSTONE):
+        erase_finally(app, account_id, asset_id.removeprefix(assets_store.TOMBSTONE))
         return "erased"
     asset = assets_store.find_asset(account_id, asset_id)
     if asset is None:

@@ -34,7 +34,7 @@ def admit_tasks(app: App, task: Task) -> int:
     nothing but the number of concurrent tasks depends on it.
     """
     limit = limits_of(find_plan(task.account_id)).concurrent_tasks
-    lane = jobs_store.list_lane(task.account_id, limit=limit + 1)
+    lane = jobs_store.list_account_queue(task.account_id, limit=limit + 1)
     places = [place for place in lane if (place.job_id, place.key) != (task.job_id, task.key)]
     own = jobs_store.place_of(task)
     if own is not None:

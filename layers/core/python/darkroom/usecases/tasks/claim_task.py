@@ -1,5 +1,7 @@
-"""Claim: one worker, one attempt (or one look at a waiting one), one lease; by one conditional
-write."""
+"""Claim: one worker takes one attempt, or one poll of a waiting task, under one lease.
+
+It is one conditional write.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,14 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
     return _claimed(app, write)
 
 
-def claim_look(app: App, *, job_id: str, key: str, attempt: int, look: int) -> Task | None:
-    """The waiting task, to be looked at under our lease; None when there is nothing to do."""
+def claim_poll(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> Task | None:
+    """The waiting task, to be polled under our lease; None when there is nothing to do."""
     now = app.clock.now()
-    write = jobs_store.look_write(
+    write = jobs_store.poll_write(
         job_id,
         key,
         attempt,
-        look,
+        poll,
         claim=app.ids.token(),
         worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),

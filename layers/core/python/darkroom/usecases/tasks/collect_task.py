@@ -1,7 +1,7 @@
-"""Collect: look at what a provider was asked to make; fetch it, wait on, or give the attempt up.
+"""Collect: poll what a provider was requested to make; fetch it, wait on, or give the attempt up.
 
-What a callback says is not believed, only that there is something to see: the provider itself is
-asked. A look is claimed under a lease, and its result stored before the task succeeds.
+A callback only says that there is something to poll: its content is never believed. A poll is
+claimed under a lease, and its result is stored before the task succeeds.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from darkroom.kernel.limits import (
     WAITING_LIMIT_SECONDS,
 )
 from darkroom.usecases.tasks.call_provider import Asked, callback_url_of, note, remember_made
-from darkroom.usecases.tasks.claim_task import claim_look
-from darkroom.usecases.tasks.finish_task import complete_task, look_later
+from darkroom.usecases.tasks.claim_task import claim_poll
+from darkroom.usecases.tasks.finish_task import complete_task, poll_later
 from darkroom.usecases.tasks.run_task import AttemptCrashed, fail_for, model_of, store_all
 
 # Of a whole file of these types it can be told how large it is.
@@ -43,16 +43,16 @@ _MEASURED = frozenset({"image/png", "image/jpeg", "image/webp", "video/mp4"})
 _TOLD = ("style", "role", "language")
 
 
-def collect_task(app: App, *, job_id: str, key: str, attempt: int, look: int) -> str:
-    """Take one look at a waiting task; a repeated or old message does nothing.
+def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> str:
+    """Poll a waiting task once; a repeated or old message does nothing.
 
     Returns what happened, for the log: ``idle``, ``succeeded``, ``waiting``, ``transient`` or
     ``permanent``.
 
     Raises:
-        AttemptCrashed: a bug or an outage; another look follows, the cause is chained.
+        AttemptCrashed: a bug or an outage; another poll follows, the cause is chained.
     """
-    task = claim_look(app, job_id=job_id, key=key, attempt=attempt, look=look)
+    task = claim_poll(app, job_id=job_id, key=key, attempt=attempt, poll=poll)
     if task is None or task.run is None:
         return "idle"
     try:
@@ -65,7 +65,7 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, look: int) ->
     except AnswerLost:
         return _wait_on(app, task)
     except Exception as error:
-        # The border of the look: whatever it was, the next one must not wait for the lease.
+        # The border of the poll: whatever it was, the next one must not wait for the lease.
         _wait_on(app, task)
         raise AttemptCrashed(f"{job_id} {key}") from error
 
@@ -121,10 +121,10 @@ def _ref_of(task: Task) -> str | None:
 
 
 def _wait_on(app: App, task: Task) -> str:
-    """Another look later, unless its time is over: then the attempt is lost."""
+    """Another poll later, unless its time is over: then the attempt is lost."""
     run = task.run
     if run is None or app.clock.now() < run.until:
-        look_later(app, task, run.ref if run else None)
+        poll_later(app, task, run.ref if run else None)
         return "waiting"
     if run.ref is not None:
         _cancel(app, task, run)

@@ -19,28 +19,28 @@ def dispatch_task(app: App, task: Task) -> bool:
     return True
 
 
-def dispatch_look(app: App, task: Task) -> bool:
-    """Send that a waiting task is to be looked at, when its time has come."""
+def dispatch_poll(app: App, task: Task) -> bool:
+    """Send the message that polls a waiting task, for when the poll is due."""
     if task.status is not TaskStatus.WAITING or task.run is None:
         return False
-    _send(app, task, attempt=task.attempts, look=task.run.look)
+    _send(app, task, attempt=task.attempts, look=task.run.poll)
     return True
 
 
 def dispatch_stop(app: App, task: Task) -> bool:
-    """Send that a provider is at work for an ended task, in vain. Best effort: it is sent once."""
+    """Send the message that stops a provider whose task has ended. Best effort: it is sent once."""
     if not task.is_final or task.run is None or task.run.ref is None:
         return False
     _send(app, task, attempt=task.attempts, stop=True)
     return True
 
 
-def _send(app: App, task: Task, **told: int) -> None:
+def _send(app: App, task: Task, **fields: int) -> None:
     delay = 0
     if task.not_before is not None:
         delay = ceil((task.not_before - app.clock.now()).total_seconds())
     if delay > 0 and task.status is TaskStatus.WAITING:
-        # A look that comes too early by the worker's own clock is not taken.
+        # The worker ignores a poll that is early by its own clock.
         delay += CLOCK_SKEW_SECONDS
-    message = {"jobId": task.job_id, "key": task.key, **told}
+    message = {"jobId": task.job_id, "key": task.key, **fields}
     app.queues[task.provider].send(message, delay_seconds=delay)

@@ -11,8 +11,10 @@ from darkroom.usecases.jobs.advance_job import advance
 UNDELIVERABLE = Failure(code="UNDELIVERABLE")
 
 
-def bury_task(app: App, *, job_id: str, key: str, attempt: int, look: int | None = None) -> None:
-    """Fail the task if this attempt, or this look at it, is still the one that was waited for."""
+def fail_undelivered_task(
+    app: App, *, job_id: str, key: str, attempt: int, poll: int | None = None
+) -> None:
+    """Fail the task if this attempt, or this poll, is still the one that was waited for."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -21,8 +23,8 @@ def bury_task(app: App, *, job_id: str, key: str, attempt: int, look: int | None
             return None
         waiting = task.status is TaskStatus.READY and task.attempts == attempt - 1
         running = task.status is TaskStatus.RUNNING and task.attempts == attempt
-        if look is not None:
-            is_meant = task.attempts == attempt and task.run is not None and task.run.look == look
+        if poll is not None:
+            is_meant = task.attempts == attempt and task.run is not None and task.run.poll == poll
         else:
             is_meant = waiting or running
         if task.is_final or not is_meant:

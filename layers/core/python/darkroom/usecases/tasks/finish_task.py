@@ -46,14 +46,14 @@ def await_provider(
     return advance(app, task.job_id, step, beside=beside)
 
 
-def look_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
-    """A look at a waiting task found it unfinished; the next one follows."""
+def poll_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
+    """A poll of a waiting task found it unfinished; the next one follows."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
         if not _holds(family, task) or task.run is None:
             return None
-        return engine.look_again(family, task.key, seen=task.run.look, ref=ref, now=now)
+        return engine.poll_again(family, task.key, seen=task.run.poll, ref=ref, now=now)
 
     return advance(app, task.job_id, step)
 
@@ -113,7 +113,7 @@ def task_backoff_seconds(app: App, attempts: int) -> float:
 
 
 def _holds(family: JobFamily, task: Task) -> bool:
-    """Whether this attempt, or this look at it, is still the one that may speak for the task."""
+    """Whether this attempt, or this poll, is still the one that may speak for the task."""
     current = family.task(task.key)
     return (
         current is not None

@@ -13,10 +13,10 @@ from darkroom.jobs.model import JobFamily
 from darkroom.kernel.errors import NotFound, Unauthorized
 from darkroom.usecases.jobs.advance_job import advance
 
-HEARD, KNOWN = "heard", "known"
+RECEIVED, KNOWN = "heard", "known"
 
 
-def hear_provider(
+def receive_provider_callback(
     app: App,
     *,
     provider: str,
@@ -57,9 +57,9 @@ def hear_provider(
         task = family.task(key)
         if task is None or task.attempts != attempt or task.provider != provider:
             return None
-        after = engine.hear(family, key, ref, now)
+        after = engine.callback_received(family, key, ref, now)
         has_changed = after != family
         return after
 
     advance(app, job_id, step)
-    return HEARD if has_changed else KNOWN
+    return RECEIVED if has_changed else KNOWN

@@ -16,7 +16,7 @@ def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
 
     One transaction decides against a complete at the same moment. The stream, or the sweeper,
     removes the content then and aborts a multipart upload in the storage; what still comes after
-    belongs to no asset, and goes with its grave.
+    belongs to no asset, and goes with its tombstone.
 
     Raises:
         NotFound; Conflict UPLOAD_CLOSED: it is no longer uploading.

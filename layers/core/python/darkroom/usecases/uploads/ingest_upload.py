@@ -106,7 +106,7 @@ def ingest_upload(
 
 def _owner_of(account_id: str, asset_id: str) -> str:
     known = assets_store.find_asset(account_id, asset_id)
-    known_or_deleted = known or assets_store.find_grave(account_id, asset_id)
+    known_or_deleted = known or assets_store.find_tombstone(account_id, asset_id)
     return known_or_deleted.owner if known_or_deleted is not None else account_id
 
 

@@ -1,4 +1,4 @@
-"""Join: what a job makes enters the album it was started for, output by output."""
+"""Fill: the outputs of a job enter the album that the job names, one by one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from darkroom.usecases.albums.add_to_album import add_outputs_to_album
 ALBUM_PARAM = "albumId"
 
 
-def join_album(app: App, tasks: Sequence[Task]) -> int:
-    """Add the outputs of tasks that succeeded and were told an album; returns how many were new.
+def fill_album(app: App, tasks: Sequence[Task]) -> int:
+    """Add the outputs of succeeded tasks that name an album; returns how many were new.
 
-    A projection: it may come twice or late, and the sweeper does it again for the whole job.
+    A projection: it may run twice or late, and the sweeper repeats it for the whole job.
     """
     return sum(
         add_outputs_to_album(app, task.account_id, task.params[ALBUM_PARAM], task.outputs)
