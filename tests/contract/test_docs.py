@@ -1,0 +1,65 @@
+"""The documents are true in what a test can check: links lead somewhere, named files exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from darkroom.api.messages import MESSAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ROOT / "layers" / "core" / "python" / "darkroom"
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").rglob("*.md")]
+)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+SPAN = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:\.(?:py|json|yaml|yml|toml|md|txt)|/)")
+INDEX = re.compile(r"^\| \[(\d{4})\]\((\d{4}-[\w-]+\.md)\) \| (.+) \|$", re.MULTILINE)
+GUIDES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/glossary.md")
+MADE_LATER = {"uploads.json", "jobs.csv", ".darkroom/main/frontend.json"}
+"""Files that a user's command makes."""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_relative_link_leads_to_a_file(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link for link in LINK.findall(text) if "://" not in link]
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_file_that_a_guide_names_exists(name: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+    files = {span for span in SPAN.findall(text) if FILE.fullmatch(span)} - MADE_LATER
+    roots = (ROOT, PRODUCT, ROOT / "docs", ROOT / "tests" / "contract", PRODUCT / "generation")
+
+    assert files
+    assert sorted(file for file in files if not any((root / file).exists() for root in roots)) == []
+
+
+def test_every_error_code_is_documented() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+
+    assert sorted(code for code in MESSAGES if f"`{code}`" not in text) == []
+
+
+def test_every_decision_is_in_the_index_under_its_own_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    indexed = INDEX.findall((folder / "README.md").read_text(encoding="utf-8"))
+    titles = {
+        path.name: path.read_text(encoding="utf-8")
+        .splitlines()[0]
+        .removeprefix(f"# {path.name[:4]} ")
+        for path in folder.glob("[0-9]*.md")
+    }
+
+    assert {file: title for _, file, title in indexed} == titles
+    assert [number for number, file, _ in indexed] == sorted(file[:4] for _, file, _ in indexed)
