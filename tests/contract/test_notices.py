@@ -139,6 +139,25 @@ def test_every_asset_that_is_not_code_is_listed() -> None:
     assert [str(path) for path in assets if path.name not in NOTICES] == []
 
 
+def test_the_functions_of_each_layer_are_those_of_the_template() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    functions: dict[str, set[str]] = {layer: set() for layer in ("core", *LAYERS)}
+    for uri, layers in re.findall(
+        r"CodeUri: functions/(\w+)/\n(?:.*\n){0,3}?\s+Layers: \[(.*)\]", template
+    ):
+        for layer in re.findall(r"!Ref (\w+)Layer", layers):
+            functions[layer.lower()].add(uri)
+    everything = functions["core"]
+    terms = NOTICES.split("\n## Which layer")[1].split("\n## ")[0]
+    shown = {
+        layer: everything if names == "all" else set(re.findall(r"`(\w+)`", names))
+        for layer, names in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", terms, re.MULTILINE)
+    }
+
+    assert everything
+    assert shown == functions
+
+
 def test_the_readme_leads_to_the_terms_of_every_layer() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 

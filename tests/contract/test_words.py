@@ -26,11 +26,15 @@ CHECKED = (
     "local/demo/README.md",
     ".github",
     ".pre-commit-config.yaml",
+    ".env.example",
+    "Makefile",
+    "pyproject.toml",
+    "samconfig.toml",
 )
 """Files and folders, from the root of the repository."""
 
 SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml"}
-"""``docs/openapi.json`` is generated: its words are those of ``api/``."""
+"""Of files in folders. ``docs/openapi.json`` is generated: its words are those of ``api/``."""
 
 RETIRED: tuple[tuple[str, str], ...] = (
     # Words of our own for things that have a name.
@@ -48,6 +52,9 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"note_health", "record_health"),
     (r"beside=|also=", "extra_writes="),
     (r"begin_job", "mark_running"),
+    (r"offer_job", "price_job"),
+    (r"call_address", "callback_url"),
+    (r"generation[./](?:pieces|spoken|faults)", "text_chunks, speech_text, fault_injection"),
     (r"keep_pictures", "import_generated_images"),
     (r"join_album", "add_outputs_to_album"),
     (r"answer(?:s|ed|ing)?", "response; return, respond"),
@@ -70,11 +77,11 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"dearer", "more expensive"),
     (r"telephones?", "phone"),
     # American spelling.
-    (r"(?:dis)?colou(?:r(?:s|ed|ing|ful)?)", "color"),
+    (r"(?:dis)?colour(?:s|ed|ing|ful)?", "color"),
     (r"(?:hon|fav|behavi|neighb|lab|flav)our(?:s|ed|ing|able|ite)?", "-or"),
     (r"catalogues?", "catalog"),
     (r"cancell(?:ed|ing)", "canceled, canceling"),
-    (r"gr[e]ys?", "gray"),
+    (r"greys?", "gray"),
     (r"licences?|licenced", "license"),
     (r"centres?|centred", "center"),
     (r"defences?|offences?", "defense, offense"),
@@ -85,7 +92,7 @@ RETIRED: tuple[tuple[str, str], ...] = (
         r"s(?:e|es|ed|er|ing|ation)",
         "-ize",
     ),
-    (r"analys(?:ed|es|ing)", "analyze"),
+    (r"analys(?:ed|ing)", "analyze"),
 )
 """A pattern for whole words (parts of snake_case and camelCase names count), and what to use."""
 
@@ -118,8 +125,11 @@ def checked_files() -> list[Path]:
     for name in CHECKED:
         path = ROOT / name
         assert path.exists(), f"{name} is to be checked and does not exist"
-        found += sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [path for path in found if path.suffix in SUFFIXES]
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
+        else:
+            found.append(path)
+    return found
 
 
 def breaches(path: Path) -> Iterator[str]:
