@@ -1,14 +1,16 @@
 """The vocabulary: retired words stay out of the checked texts, and spelling is American.
 
-One idea has one word, and it is the field's standard term. To check another part of the code, clean
-it and add its path to ``CHECKED``. A retired word that is right in one place (a quoted field of an
+One idea has one word, and it is the field's standard term. To check another part of the code, see
+what it has (``python -m tests.contract.test_words layers/core/python/darkroom/credits``), clean it
+and add its path to ``CHECKED``. A retired word that is right in one place (a quoted field of an
 API, a name that others chose) goes to ``ALLOWED``, as the whole phrase that contains it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -120,9 +122,9 @@ def retired_words(line: str) -> Iterator[tuple[str, str]]:
             yield match[0], use
 
 
-def checked_files() -> list[Path]:
+def checked_files(names: Iterable[str]) -> list[Path]:
     found: list[Path] = []
-    for name in CHECKED:
+    for name in names:
         path = ROOT / name
         assert path.exists(), f"{name} is to be checked and does not exist"
         if path.is_dir():
@@ -134,6 +136,8 @@ def checked_files() -> list[Path]:
 
 def breaches(path: Path) -> Iterator[str]:
     name = path.relative_to(ROOT).as_posix()
+    for word, use in retired_words(name):
+        yield f"{name}: {word!r} in the name: use {use}"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         for phrase in ALLOWED.get(name, ()):
             line = line.replace(phrase, "")
@@ -144,7 +148,7 @@ def breaches(path: Path) -> Iterator[str]:
 
 
 def test_no_checked_file_has_a_retired_word() -> None:
-    found = [breach for path in checked_files() for breach in breaches(path)]
+    found = [breach for path in checked_files(CHECKED) for breach in breaches(path)]
 
     assert not found, "\n" + "\n".join(found)
 
@@ -187,3 +191,7 @@ def test_every_allowed_phrase_is_still_in_its_file() -> None:
     ]
 
     assert unused == []
+
+
+if __name__ == "__main__":
+    print(*(breach for path in checked_files(sys.argv[1:]) for breach in breaches(path)), sep="\n")
