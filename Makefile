@@ -1,5 +1,5 @@
 # Every command of the project. A machine needs Python 3.11+ and make; the rest is installed into
-# .venv on first use. `make help` lists what there is.
+# .venv on first use. `make help` lists the commands.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

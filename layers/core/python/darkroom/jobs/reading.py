@@ -2,7 +2,7 @@
 
 Reading never fails. What cannot be read (another type, no JSON, a missing attribute) gets a
 fallback and is named, so that one damaged item hides nothing else of its job or account. Every
-damaged item is reported; ``usecases.end_unreadable`` ends the jobs that cannot go on.
+damaged item is reported; ``usecases/jobs/end_unreadable.py`` ends the jobs that cannot go on.
 """
 
 from __future__ import annotations

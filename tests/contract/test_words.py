@@ -1,0 +1,197 @@
+"""The vocabulary: retired words stay out of the checked texts, and spelling is American.
+
+One idea has one word, and it is the field's standard term. To check another part of the code, see
+what it has (``python -m tests.contract.test_words layers/core/python/darkroom/credits``), clean it
+and add its path to ``CHECKED``. A retired word that is right in one place (a quoted field of an
+API, a name that others chose) goes to ``ALLOWED``, as the whole phrase that contains it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CHECKED = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "THIRD_PARTY_NOTICES.md",
+    "docs",
+    "bench/README.md",
+    "local/demo/README.md",
+    ".github",
+    ".pre-commit-config.yaml",
+    ".env.example",
+    "Makefile",
+    "pyproject.toml",
+    "samconfig.toml",
+)
+"""Files and folders, from the root of the repository."""
+
+SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml"}
+"""Of files in folders. ``docs/openapi.json`` is generated: its words are those of ``api/``."""
+
+RETIRED: tuple[tuple[str, str], ...] = (
+    # Words of our own for things that have a name.
+    (r"graves?", "tombstone"),
+    (r"bury|buries|buried|burying", "fail_undelivered_task; write a tombstone"),
+    (r"look(?:s|ed)? again|next look|a look at", "poll, poll_again"),
+    (r"told", "report, return, log; name the subject and what it receives"),
+    (r"(?<!\.)tells?(?!\()", "report, return, say; name the subject"),
+    (r"hears?|heard", "receive (a callback); transcribe (speech)"),
+    (r"(?:the|only) news", "callback"),
+    (r"lanes?", "account queue; index partition; pipeline"),
+    (r"left alone|leaves? (?:it|them|the provider) alone", "circuit open"),
+    (r"until_won", "retry_on_conflict"),
+    (r"asked", "requested; called; name the subject and what it does"),
+    (r"note_health", "record_health"),
+    (r"beside=|also=", "extra_writes="),
+    (r"begin_job", "mark_running"),
+    (r"offer_job", "price_job"),
+    (r"call_address", "callback_url"),
+    (r"generation[./](?:pieces|spoken|faults)", "text_chunks, speech_text, fault_injection"),
+    (r"keep_pictures", "import_generated_images"),
+    (r"join_album", "add_outputs_to_album"),
+    (r"answer(?:s|ed|ing)?", "response; return, respond"),
+    (r"wish(?:es)?", "user prompt"),
+    (r"roster", "registry"),
+    (r"rooms?", "package; space"),
+    (r"houses?", "codebase; contain"),
+    (r"briefs", "prompts"),
+    (r"understood\(", "translate_errors()"),
+    (r"not_taken\(", "retryable()"),
+    (r"mendable", "operator-fixable"),
+    (r"mend(?:s|ed|ing)?", "repair, fix"),
+    # Sentences without a subject, and English that needs reading twice.
+    (r"anew|afresh", "again; re-encoded, remuxed"),
+    (r"(?:some|no|any|every)body|who(?:m)?ever", "name the subject: the caller, the sweeper"),
+    (r"what there is", "name the thing"),
+    (r"on (?:its|their) way", "in flight, in progress"),
+    (r"(?:of|from) before", "earlier"),
+    (r"for ever", "forever"),
+    (r"dearer", "more expensive"),
+    (r"telephones?", "phone"),
+    # American spelling.
+    (r"(?:dis)?colour(?:s|ed|ing|ful)?", "color"),
+    (r"(?:hon|fav|behavi|neighb|lab|flav)our(?:s|ed|ing|able|ite)?", "-or"),
+    (r"catalogues?", "catalog"),
+    (r"cancell(?:ed|ing)", "canceled, canceling"),
+    (r"greys?", "gray"),
+    (r"licences?|licenced", "license"),
+    (r"centres?|centred", "center"),
+    (r"defences?|offences?", "defense, offense"),
+    (r"artefacts?|judgements?|fulfils?|whilst|amongst|cheques?", "the American spelling"),
+    (r"(?:label|travel|model|signal)l(?:ed|ing)", "one l"),
+    (
+        r"(?:recogni|authori|organi|initiali|normali|seriali|optimi|summari|reali|utili)"
+        r"s(?:e|es|ed|er|ing|ation)",
+        "-ize",
+    ),
+    (r"analys(?:ed|ing)", "analyze"),
+)
+"""A pattern for whole words (parts of snake_case and camelCase names count), and what to use."""
+
+ALLOWED: dict[str, tuple[str, ...]] = {
+    # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
+    "docs/providers.md": ("| vendor | answers | limits | source |",),
+}
+"""Phrases that a file may contain."""
+
+CODE_SPAN = re.compile(r"`[^`]*`|\]\([^)]*\)|<https?://[^>]*>")
+"""Names in code spans and link targets of Markdown: they are checked where they are defined."""
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_PATTERNS = tuple(
+    (re.compile(rf"(?<![A-Za-z])(?:{pattern})(?![A-Za-z])", re.IGNORECASE), use)
+    for pattern, use in RETIRED
+)
+
+
+def retired_words(line: str) -> Iterator[tuple[str, str]]:
+    """Each retired word of a line, and what to use instead."""
+    words = HUMP.sub(" ", line)
+    for pattern, use in _PATTERNS:
+        for match in pattern.finditer(words):
+            yield match[0], use
+
+
+def checked_files(names: Iterable[str]) -> list[Path]:
+    found: list[Path] = []
+    for name in names:
+        path = ROOT / name
+        assert path.exists(), f"{name} is to be checked and does not exist"
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
+        else:
+            found.append(path)
+    return found
+
+
+def breaches(path: Path) -> Iterator[str]:
+    name = path.relative_to(ROOT).as_posix()
+    for word, use in retired_words(name):
+        yield f"{name}: {word!r} in the name: use {use}"
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for phrase in ALLOWED.get(name, ()):
+            line = line.replace(phrase, "")
+        if path.suffix == ".md":
+            line = CODE_SPAN.sub("``", line)
+        for word, use in retired_words(line):
+            yield f"{name}:{number}: {word!r}: use {use}"
+
+
+def test_no_checked_file_has_a_retired_word() -> None:
+    found = [breach for path in checked_files(CHECKED) for breach in breaches(path)]
+
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("class GraveItem(BaseItem):", "Grave"),
+        ("def bury_task(app: App) -> None:", "bury"),
+        ("The vendor is asked for the run.", "asked"),
+        ("until_won(lambda: commit())", "until_won"),
+        ("Nobody holds the task.", "Nobody"),
+        ("commit(writes, beside=[entry])", "beside="),
+        ("A cancelled job", "cancelled"),
+        ("the authorised reader", "authorised"),
+    ],
+)
+def test_a_retired_word_is_found_in_prose_and_in_names(line: str, word: str) -> None:
+    assert word in [found for found, _ in retired_words(line)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The position is file.tell().",
+        "A gravel path beside the planet, seen in the look of a template.",
+        "the sub-plan explains the canceled cancellation of an engraved mushroom",
+    ],
+)
+def test_a_word_that_only_contains_a_retired_one_is_left_out(line: str) -> None:
+    assert list(retired_words(line)) == []
+
+
+def test_every_allowed_phrase_is_still_in_its_file() -> None:
+    unused = [
+        f"{name}: {phrase}"
+        for name, phrases in ALLOWED.items()
+        for phrase in phrases
+        if phrase not in (ROOT / name).read_text(encoding="utf-8")
+    ]
+
+    assert unused == []
+
+
+if __name__ == "__main__":
+    print(*(breach for path in checked_files(sys.argv[1:]) for breach in breaches(path)), sep="\n")
