@@ -23,19 +23,23 @@ FEATURES = {
     "plans",
     "providers",
     "recipes",
+    "studio",
     "templates",
     "uploads",
     "webhooks",
 }
-LOWER = {"kernel", "db"} | FEATURES | {"adapters", "roster", "bootstrap"}
+LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "roster", "bootstrap"}
 # A room may import itself and these; ``*`` in a feature's own name is itself.
 ALLOWED: dict[str, set[str]] = {
     "kernel": set(),
+    "media": {"kernel"},
     "db": {"kernel"},
     "adapters": {"kernel"},
     **{feature: {"kernel", "db"} for feature in FEATURES},
     "recipes": {"kernel"},
-    "generation": {"kernel"},
+    "generation": {"kernel", "media"},
+    "studio": {"kernel", "media", "generation"},
+    "uploads": {"kernel", "media", "db"},
     "roster": {"kernel", "adapters"} | FEATURES,
     "bootstrap": {"kernel", "db", "adapters", "roster"} | FEATURES,
     "usecases": LOWER,
@@ -113,7 +117,7 @@ def strangers_to(path: Path) -> set[str]:
         strangers |= {"boto3", "botocore"}
     if room != "api":
         strangers |= {"fastapi", "starlette", "mangum"}
-    if not place.startswith("generation/providers/local/"):
+    if not place.startswith(("studio/", "uploads/inspection/", "media/")):
         strangers |= {"av", "PIL", "numpy"}
     return strangers
 

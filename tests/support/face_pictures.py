@@ -164,7 +164,7 @@ def measure(count: Callable[[bytes], int]) -> list[tuple[str, int, int, int, flo
 
 
 def main() -> None:
-    from darkroom.generation.providers.local.faces import find_faces
+    from darkroom.uploads.inspection.faces import find_faces
 
     print(
         "| pictures | of | counted right | 0, 1 or many right | CPU ms each |\n" + "|---" * 5 + "|"

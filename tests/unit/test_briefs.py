@@ -10,7 +10,7 @@ import pytest
 
 from darkroom.generation.briefs import brief_of
 from darkroom.generation.ports import PermanentProviderError, SourceFile
-from darkroom.generation.providers.local.looks import EFFECTS, GENRES, MOTIONS
+from darkroom.studio.pictures.looks import EFFECTS, GENRES, MOTIONS
 from tests.support.vendor_requests import a_clip_request, a_picture_request, a_request
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance
 
-from darkroom.generation.providers.local import faces
-from darkroom.generation.providers.local.faces import find_faces
+from darkroom.uploads.inspection import faces
+from darkroom.uploads.inspection.checks import check_picture, faces_in
+from darkroom.uploads.inspection.faces import find_faces
 from darkroom.uploads.ports import FaceCheckUnavailable
-from darkroom.workers.checks import check_picture, faces_in
 from tests.support.face_pictures import backdrop, group, head, jpeg_of, measure, portrait
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from darkroom.generation.media_size import MediaSize, read_size
+from darkroom.media.media_size import MediaSize, read_size
 from tests.support.cloud import a_png
 from tests.support.media_files import write_media
 

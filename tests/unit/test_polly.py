@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from darkroom.generation.mp3 import mp3_duration_ms
 from darkroom.generation.ports import (
     AnswerLost,
     Charge,
@@ -21,6 +20,7 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.providers.polly import Polly
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.media.mp3 import mp3_duration_ms
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import FRAME_MS, PollyStandIn
 

@@ -20,10 +20,10 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.clip import _look_through, _Planes
-from darkroom.generation.providers.local.motion import View
-from darkroom.generation.providers.local.studio import LocalStudio
-from darkroom.generation.providers.local.video import FPS, Mp4Writer, read_frames, yuv_of
+from darkroom.studio.films.clip import _look_through, _Planes
+from darkroom.studio.films.motion import View
+from darkroom.studio.films.video import FPS, Mp4Writer, read_frames, yuv_of
+from darkroom.studio.local_studio import LocalStudio
 from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -188,9 +188,9 @@ def test_the_same_clip_has_the_same_bytes_in_another_process(story: Story, tmp_p
     program = f"""
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.clip import _look_through, _Planes
-from darkroom.generation.providers.local.motion import View
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.films.clip import _look_through, _Planes
+from darkroom.studio.films.motion import View
+from darkroom.studio.local_studio import LocalStudio
 look = {{"grade": "cold_blue", "framing": "medium", "effect": "rain", "motion": "push_in"}}
 LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip", attempt=1,
     seed=7, language="en", params={{"sceneNo": 1, "look": look, "durationSec": 1.25}},

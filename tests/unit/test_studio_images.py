@@ -16,15 +16,15 @@ import pytest
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
-from darkroom.generation.providers.local import images
-from darkroom.generation.providers.local.compose import frame_photo
-from darkroom.generation.providers.local.focus import find_focus
-from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
-from darkroom.generation.providers.local.photo import open_picture
 from darkroom.kernel.errors import DarkroomError
+from darkroom.studio.pictures.compose import frame_photo
+from darkroom.studio.pictures.focus import find_focus
+from darkroom.studio.pictures.photo import open_picture
 from darkroom.uploads.failures import failure_of
+from darkroom.uploads.inspection import images
+from darkroom.uploads.inspection.checks import check_picture
+from darkroom.uploads.inspection.images import ImageRejected, inspect_and_clean
 from darkroom.uploads.ports import UploadRefused
-from darkroom.workers.checks import check_picture
 
 PORTRAIT = (Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg").read_bytes()
 
@@ -530,7 +530,7 @@ def test_the_largest_pictures_fit_the_memory_of_their_function(
     program = f"""
 import resource
 from pathlib import Path
-from darkroom.workers.checks import check_picture
+from darkroom.uploads.inspection.checks import check_picture
 check_picture(Path({str(source)!r}), Path({str(tmp_path)!r}))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

@@ -25,12 +25,12 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local import extract
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.extract import cut_out
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.recipes import CAPTIONS, captions
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech import extract
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.extract import cut_out
 from tests.support.speech import say, share_heard
 
 SENTENCES = (

@@ -19,11 +19,11 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.compose import frame_photo
-from darkroom.generation.providers.local.focus import find_focus
-from darkroom.generation.providers.local.looks import FRAMINGS
-from darkroom.generation.providers.local.plate import open_plate
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures.compose import frame_photo
+from darkroom.studio.pictures.focus import find_focus
+from darkroom.studio.pictures.looks import FRAMINGS
+from darkroom.studio.pictures.plate import open_plate
 from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -262,7 +262,7 @@ def test_another_process_gives_the_same_bytes(
     program = f"""
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 LocalStudio().generate(GenerationRequest(job_id="job", key="kf_1", kind="keyframe", attempt=1,
     seed=7, language="en",
     params={{"sceneNo": 1, "sceneCount": 3, "genre": "noir", "stage": "spark"}},

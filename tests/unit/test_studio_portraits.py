@@ -19,10 +19,10 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.focus import Focus, find_focus
-from darkroom.generation.providers.local.portrait_frame import Sitter, frame_sitter
-from darkroom.generation.providers.local.portrait_styles import STYLES, Shot
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures.focus import Focus, find_focus
+from darkroom.studio.pictures.portrait_frame import Sitter, frame_sitter
+from darkroom.studio.pictures.portrait_styles import STYLES, Shot
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -262,7 +262,7 @@ def test_a_large_photo_stays_within_time_and_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 LocalStudio().generate(GenerationRequest(
     job_id="job", key="img_01", kind="portrait", attempt=1, seed=5, language="en",
     params={"style": "ROMANTIC", "role": "me", "prompt": ""},

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError
-from darkroom.generation.providers.local import scenery, scenery_land, scenery_sky, scenery_things
-from darkroom.generation.providers.local.picture import SIZES, make_picture
-from darkroom.generation.providers.local.scenery import Scene, read_scene
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.recipes.images import ASPECT_RATIOS
 from darkroom.recipes.portraits import styles
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures import scenery, scenery_land, scenery_sky, scenery_things
+from darkroom.studio.pictures.picture import SIZES, make_picture
+from darkroom.studio.pictures.scenery import Scene, read_scene
 
 LEXICON = Path(scenery.__file__).with_name("scenery.json")
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError
-from darkroom.generation.providers.local.espeak import Manner, speak
-from darkroom.generation.providers.local.particles import with_particle
-from darkroom.generation.providers.local.script import compose
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.script import Script, read_script
 from darkroom.kernel import catalogue
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech.espeak import Manner, speak
+from darkroom.studio.speech.korean_particles import with_particle
+from darkroom.studio.speech.script import compose
 
 TONES = ("professional", "casual", "humorous", "educational")
 LANGUAGES = ("en", "ko")

@@ -25,9 +25,9 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.studio import LocalStudio
-from darkroom.generation.providers.local.utterances import find_utterances
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.utterances import find_utterances
 from tests.support.speech import say, share_heard
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
@@ -320,7 +320,7 @@ from pathlib import Path
 for heavy in ("numpy", "PIL"):
     sys.modules[heavy] = None
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 def ask(kind, key, source, **params):
     return LocalStudio().generate(GenerationRequest(
         job_id="job", key=key, kind=kind, attempt=1, seed=1, language="en", params=params,

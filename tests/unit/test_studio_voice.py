@@ -21,12 +21,12 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local import align
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.espeak import Manner, Speech, sentences_of, speak
-from darkroom.generation.providers.local.mono_file import loudness_lufs
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech import align
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.espeak import Manner, Speech, sentences_of, speak
+from darkroom.studio.speech.mono_file import loudness_lufs
 from tests.support.speech import share_heard
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
@@ -319,7 +319,7 @@ from pathlib import Path
 for heavy in ("numpy", "PIL"):
     sys.modules[heavy] = None
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 made = []
 for kind, params in (
     ("script", {"keyword": "coffee", "durationSec": 15}),

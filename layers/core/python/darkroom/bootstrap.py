@@ -132,7 +132,7 @@ def app_from_env() -> App:
 @cache
 def studio_app_from_env() -> App:
     """The App of the studio worker, which alone loads the media wheels."""
-    from darkroom.generation.providers.local.studio import LocalStudio
+    from darkroom.studio.local_studio import LocalStudio
 
     return build_app(Settings.from_env(), providers={LOCAL_STUDIO: LocalStudio()})
 
@@ -140,7 +140,7 @@ def studio_app_from_env() -> App:
 @cache
 def speech_app_from_env() -> App:
     """The App of the speech worker: the same studio, for the kinds that need no pictures."""
-    from darkroom.generation.providers.local.studio import LocalStudio
+    from darkroom.studio.local_studio import LocalStudio
 
     return build_app(Settings.from_env(), providers={LOCAL_SPEECH: LocalStudio()})
 

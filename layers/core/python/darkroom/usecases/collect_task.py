@@ -14,7 +14,6 @@ from pathlib import Path
 
 from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
 from darkroom.bootstrap import App
-from darkroom.generation.media_size import read_size
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,
@@ -33,6 +32,7 @@ from darkroom.kernel.limits import (
     RESULT_LIMIT_BYTES,
     WAITING_LIMIT_SECONDS,
 )
+from darkroom.media.media_size import read_size
 from darkroom.usecases.ask_provider import Asked, note, remember_made
 from darkroom.usecases.call_address import callback_url
 from darkroom.usecases.claim_task import claim_look

@@ -17,11 +17,17 @@ from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
+from darkroom.uploads.inspection.checks import (
+    check_media,
+    check_picture,
+    faces_in,
+    in_small,
+    probe_media,
+)
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CheckUpload, FindFaces
 from darkroom.usecases.count_faces import count_faces
 from darkroom.usecases.ingest_upload import IGNORED, ingest_upload
-from darkroom.workers.checks import check_media, check_picture, faces_in, in_small, probe_media
 from darkroom.workers.edge import logger, metrics, read_message
 
 QUARANTINE = "quarantine/"

@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from darkroom.generation.briefs import Brief, brief_of
-from darkroom.generation.media_size import read_size
 from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import (
     Artifact,
@@ -47,6 +46,7 @@ from darkroom.generation.providers.aws import (
     unsupported,
 )
 from darkroom.generation.script import prompt_of, script_of_answer, write_script
+from darkroom.media.media_size import read_size
 
 DEFAULT_MODELS: Final = {
     "image": "stability.sd3-5-large-v1:0",

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from darkroom.generation.mp3 import NoMp3, join_mp3, mp3_duration_ms
 from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.generation.providers.aws import (
@@ -29,6 +28,7 @@ from darkroom.generation.providers.aws import (
     unsupported,
 )
 from darkroom.generation.spoken import text_to_say
+from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final = {"speech": "neural"}
 """A model is an engine of Polly's."""

@@ -25,8 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from darkroom.generation.media_size import read_size
-from darkroom.generation.mp3 import NoMp3, mp3_duration_ms
 from darkroom.generation.ports import (
     AnswerLost,
     Finished,
@@ -49,6 +47,8 @@ from darkroom.generation.providers.aws import (
 )
 from darkroom.generation.providers.transcribe_json import convert
 from darkroom.kernel.errors import Unauthorized
+from darkroom.media.media_size import read_size
+from darkroom.media.mp3 import NoMp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = {}
 """There is one model, and it has no name."""
