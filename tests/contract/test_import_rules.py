@@ -113,7 +113,7 @@ def strangers_to(path: Path) -> set[str]:
     strangers: set[str] = set()
     if not (room == "db" or place.endswith(("store.py", "items.py"))):
         strangers |= {"pynamodb"}
-    if room not in ("adapters", "db") and not place.startswith("generation/providers/"):
+    if room not in ("adapters", "db") and not place.startswith("generation/vendors/"):
         strangers |= {"boto3", "botocore"}
     if room != "api":
         strangers |= {"fastapi", "starlette", "mangum"}

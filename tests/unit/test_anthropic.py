@@ -17,8 +17,8 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers.anthropic import Anthropic
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors.anthropic import Anthropic
 from tests.support.anthropic_stand_in import AnthropicStandIn, a_script, an_error
 from tests.support.http_stand_in import Fault
 

@@ -14,7 +14,7 @@ from darkroom.generation.ports import (
     ProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers.aws import ref_of, told, understood
+from darkroom.generation.vendors.aws import ref_of, told, understood
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import PollyStandIn
 from tests.support.translate_stand_in import TranslateStandIn

@@ -20,9 +20,9 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import bedrock as module
-from darkroom.generation.providers.bedrock import Bedrock, BedrockGuardrail
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors import bedrock as module
+from darkroom.generation.vendors.bedrock import Bedrock, BedrockGuardrail
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.bedrock_stand_in import GUARDRAIL, BedrockStandIn
 from tests.support.cloud import a_png

@@ -19,7 +19,7 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.creatomate import Creatomate
+from darkroom.generation.vendors.creatomate import Creatomate
 from darkroom.kernel.errors import InvalidInput
 from tests.support.creatomate_stand_in import TEMPLATE, CreatomateStandIn
 from tests.support.http_stand_in import Fault

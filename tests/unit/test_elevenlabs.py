@@ -17,8 +17,8 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.elevenlabs import DEFAULT_VOICE, ElevenLabs
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.vendors.elevenlabs import DEFAULT_VOICE, ElevenLabs
 from tests.support.elevenlabs_stand_in import (
     FRAMES_A_CHARACTER,
     ElevenLabsStandIn,

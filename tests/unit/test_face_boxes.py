@@ -17,7 +17,7 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.db import commit
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.rekognition import RekognitionFaces
+from darkroom.generation.vendors.rekognition import RekognitionFaces
 from darkroom.kernel.faces import FaceBox, box_between, largest
 from darkroom.roster import face_finder_of
 from darkroom.studio.local_studio import LocalStudio

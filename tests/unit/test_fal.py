@@ -20,8 +20,8 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers import fal as module
-from darkroom.generation.providers.fal import Fal
+from darkroom.generation.vendors import fal as module
+from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.errors import InvalidInput, Unauthorized, Unavailable
 from tests.support.fal_stand_in import (
     CLIP,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from darkroom.adapters.fetch import Fetcher
-from darkroom.generation.providers.fal import Fal
+from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     POLL_BASE_SECONDS,

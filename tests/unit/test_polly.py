@@ -18,8 +18,8 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.polly import Polly
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.vendors.polly import Polly
 from darkroom.media.mp3 import mp3_duration_ms
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import FRAME_MS, PollyStandIn

@@ -13,7 +13,7 @@ from darkroom.generation.ports import (
     ProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers.rekognition import (
+from darkroom.generation.vendors.rekognition import (
     BYTES_LIMIT,
     RekognitionFaces,
     RekognitionModeration,

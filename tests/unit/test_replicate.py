@@ -19,7 +19,7 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.replicate import Replicate
+from darkroom.generation.vendors.replicate import Replicate
 from darkroom.kernel.errors import InvalidInput, Unauthorized
 from tests.support.replicate_stand_in import (
     CLIP,
@@ -500,7 +500,7 @@ def test_a_call_signed_with_another_secret_is_forged(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}'])
 def test_a_signed_call_about_nothing_is_invalid(provider: Replicate, body: bytes) -> None:
-    from darkroom.generation.standard_webhooks import sign
+    from darkroom.generation.vendors.standard_webhooks import sign
 
     timestamp = int(NOW.timestamp())
     headers = {

@@ -23,8 +23,8 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import transcribe as module
-from darkroom.generation.providers.transcribe import Transcribe, hosts_of
+from darkroom.generation.vendors import transcribe as module
+from darkroom.generation.vendors.transcribe import Transcribe, hosts_of
 from darkroom.kernel.errors import Unauthorized
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import an_mp3

@@ -24,8 +24,8 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import translate as module
-from darkroom.generation.providers.translate import Translate
+from darkroom.generation.vendors import translate as module
+from darkroom.generation.vendors.translate import Translate
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.translate_stand_in import LIMIT_BYTES, TranslateStandIn, translated
 

@@ -50,7 +50,7 @@ def moderator_of(settings: Settings, clients: Clients) -> ImageModerator | None:
     config = settings.provider_config.get(MODERATION)
     if config is None:
         return None
-    from darkroom.generation.providers.rekognition import RekognitionModeration
+    from darkroom.generation.vendors.rekognition import RekognitionModeration
 
     return RekognitionModeration(_client("rekognition", clients, config))
 
@@ -65,7 +65,7 @@ def face_finder_of(settings: Settings, clients: Clients) -> FindFaces | None:
         return None
     if settings.face_provider != "rekognition":
         raise ValueError(f"nobody called {settings.face_provider!r} finds faces")
-    from darkroom.generation.providers.rekognition import RekognitionFaces
+    from darkroom.generation.vendors.rekognition import RekognitionFaces
 
     config = settings.provider_config.get(MODERATION, {})
     return RekognitionFaces(_client("rekognition", clients, config))
@@ -86,31 +86,31 @@ def _results(config: Config) -> dict[str, Any]:
 
 
 def _replicate(settings: Settings, clients: Clients, config: Config) -> AsyncProvider:
-    from darkroom.generation.providers.replicate import Replicate
+    from darkroom.generation.vendors.replicate import Replicate
 
     return Replicate(**_http(routes.REPLICATE, settings, clients, config), **_results(config))
 
 
 def _fal(settings: Settings, clients: Clients, config: Config) -> AsyncProvider:
-    from darkroom.generation.providers.fal import Fal
+    from darkroom.generation.vendors.fal import Fal
 
     return Fal(**_http(routes.FAL, settings, clients, config), **_results(config))
 
 
 def _creatomate(settings: Settings, clients: Clients, config: Config) -> AsyncProvider:
-    from darkroom.generation.providers.creatomate import Creatomate
+    from darkroom.generation.vendors.creatomate import Creatomate
 
     return Creatomate(**_http(routes.CREATOMATE, settings, clients, config), **_results(config))
 
 
 def _elevenlabs(settings: Settings, clients: Clients, config: Config) -> Provider:
-    from darkroom.generation.providers.elevenlabs import ElevenLabs
+    from darkroom.generation.vendors.elevenlabs import ElevenLabs
 
     return ElevenLabs(**_http(routes.ELEVENLABS, settings, clients, config))
 
 
 def _anthropic(settings: Settings, clients: Clients, config: Config) -> Provider:
-    from darkroom.generation.providers.anthropic import Anthropic
+    from darkroom.generation.vendors.anthropic import Anthropic
 
     return Anthropic(**_http(routes.ANTHROPIC, settings, clients, config))
 
@@ -122,7 +122,7 @@ def _client(service: str, clients: Clients, config: Config) -> Callable[[], Any]
 
 
 def _bedrock(settings: Settings, clients: Clients, config: Config) -> Provider:
-    from darkroom.generation.providers.bedrock import Bedrock
+    from darkroom.generation.vendors.bedrock import Bedrock
 
     client = _client("bedrock-runtime", clients, config)
     guarded = {}
@@ -135,19 +135,19 @@ def _bedrock(settings: Settings, clients: Clients, config: Config) -> Provider:
 
 
 def _polly(settings: Settings, clients: Clients, config: Config) -> Provider:
-    from darkroom.generation.providers.polly import Polly
+    from darkroom.generation.vendors.polly import Polly
 
     return Polly(_client("polly", clients, config), models=config.get("models", {}))
 
 
 def _translate(settings: Settings, clients: Clients, config: Config) -> Provider:
-    from darkroom.generation.providers.translate import Translate
+    from darkroom.generation.vendors.translate import Translate
 
     return Translate(_client("translate", clients, config), models=config.get("models", {}))
 
 
 def _transcribe(settings: Settings, clients: Clients, config: Config) -> AsyncProvider:
-    from darkroom.generation.providers.transcribe import Transcribe
+    from darkroom.generation.vendors.transcribe import Transcribe
 
     return Transcribe(
         _client("transcribe", clients, config),

@@ -33,13 +33,13 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers.api_key import api_key_of
-from darkroom.generation.providers.creatomate_film import (
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.creatomate_film import (
     clip_urls,
     film_modifications,
     film_source,
 )
-from darkroom.generation.providers.http import (
+from darkroom.generation.vendors.http import (
     TIMEOUT_SECONDS,
     VendorHttp,
     object_of,

@@ -32,7 +32,8 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers.aws import (
+from darkroom.generation.script import prompt_of, script_of_answer, write_script
+from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
     bad_source,
@@ -45,7 +46,6 @@ from darkroom.generation.providers.aws import (
     understood,
     unsupported,
 )
-from darkroom.generation.script import prompt_of, script_of_answer, write_script
 from darkroom.media.media_size import read_size
 
 DEFAULT_MODELS: Final = {

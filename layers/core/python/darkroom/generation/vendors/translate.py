@@ -36,7 +36,7 @@ from darkroom.generation.ports import (
     ProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers.aws import (
+from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
     bad_source,

@@ -28,18 +28,18 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers.api_key import api_key_of
-from darkroom.generation.providers.http import (
-    VendorHttp,
-    object_of,
-    retry_after_seconds,
-    text_of,
-)
 from darkroom.generation.script import (
     ANSWER_SCHEMA,
     prompt_of,
     script_of_answer,
     write_script,
+)
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import (
+    VendorHttp,
+    object_of,
+    retry_after_seconds,
+    text_of,
 )
 
 API_BASE: Final = "https://api.anthropic.com"

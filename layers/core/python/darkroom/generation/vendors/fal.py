@@ -43,9 +43,9 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers import fal_signatures
-from darkroom.generation.providers.api_key import api_key_of
-from darkroom.generation.providers.http import (
+from darkroom.generation.vendors import fal_signatures
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import (
     TIMEOUT_SECONDS,
     VendorHttp,
     object_of,

@@ -26,9 +26,9 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers.api_key import api_key_of
-from darkroom.generation.providers.http import VendorHttp, retry_after_seconds
 from darkroom.generation.spoken import text_to_say
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import VendorHttp, retry_after_seconds
 from darkroom.kernel.limits import RESULT_LIMIT_BYTES
 
 API_BASE: Final = "https://api.elevenlabs.io"

@@ -34,7 +34,7 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.aws import (
+from darkroom.generation.vendors.aws import (
     Client,
     bad_source,
     failed,
@@ -45,7 +45,7 @@ from darkroom.generation.providers.aws import (
     understood,
     unsupported,
 )
-from darkroom.generation.providers.transcribe_json import convert
+from darkroom.generation.vendors.transcribe_json import convert
 from darkroom.kernel.errors import Unauthorized
 from darkroom.media.media_size import read_size
 from darkroom.media.mp3 import NoMp3, mp3_duration_ms

@@ -18,7 +18,8 @@ from xml.sax.saxutils import escape
 
 from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import Artifact, GenerationRequest
-from darkroom.generation.providers.aws import (
+from darkroom.generation.spoken import text_to_say
+from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
     not_configured,
@@ -27,7 +28,6 @@ from darkroom.generation.providers.aws import (
     understood,
     unsupported,
 )
-from darkroom.generation.spoken import text_to_say
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final = {"speech": "neural"}

@@ -22,7 +22,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from darkroom.generation import standard_webhooks
 from darkroom.generation.briefs import Brief, brief_of, unsupported
 from darkroom.generation.ports import (
     AnswerLost,
@@ -37,7 +36,8 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.providers.http import (
+from darkroom.generation.vendors import standard_webhooks
+from darkroom.generation.vendors.http import (
     RETRY_AFTER_LIMIT_SECONDS,
     TIMEOUT_SECONDS,
     UPLOAD_TIMEOUT_SECONDS,
