@@ -11,9 +11,9 @@ import pytest
 
 from darkroom.adapters.clients import Clients
 from darkroom.generation.ports import AsyncProvider, Provider
+from darkroom.generation.routing import prices
+from darkroom.generation.routing.routes import CLOUD
 from darkroom.kernel.settings import Settings
-from darkroom.providers import prices
-from darkroom.providers.routes import CLOUD
 from darkroom.roster import cloud_providers
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "providers.md"

@@ -20,6 +20,7 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import LATER
 from darkroom.jobs.model import JobFamily, Task
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
@@ -28,7 +29,6 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.providers.routes import LATER
 from darkroom.usecases import run_task, sweep_due
 from darkroom.usecases.hear_provider import hear_provider
 from tests.support.builders import a_reference_photo

@@ -17,11 +17,11 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
+from darkroom.generation.routing import prices
+from darkroom.generation.routing.health import FAILURES_LIMIT, OPEN_SECONDS
+from darkroom.generation.routing.routes import BEDROCK
+from darkroom.generation.routing.store import CostItem, find_health, list_costs
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
-from darkroom.providers import prices
-from darkroom.providers.health import FAILURES_LIMIT, OPEN_SECONDS
-from darkroom.providers.routes import BEDROCK
-from darkroom.providers.store import CostItem, find_health, list_costs
 from tests.support.builders import a_balance, a_job, a_reference_photo, confirm
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from darkroom.adapters.fetch import Fetcher
+from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO, REPLICATE
+from darkroom.generation.routing.store import list_costs
 from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
@@ -20,8 +22,6 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.providers.routes import FAL, LOCAL_STUDIO, REPLICATE
-from darkroom.providers.store import list_costs
 from tests.support.builders import a_balance, a_job, a_picture, confirm, owner_of, statuses
 from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws

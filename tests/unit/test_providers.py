@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import capability_of
-from darkroom.providers import prices
-from darkroom.providers.cache import cache_key
-from darkroom.providers.health import (
+from darkroom.generation.routing import prices
+from darkroom.generation.routing.cache import cache_key
+from darkroom.generation.routing.health import (
     FAILURES_LIMIT,
     OPEN_LIMIT_SECONDS,
     OPEN_SECONDS,
@@ -20,7 +20,7 @@ from darkroom.providers.health import (
     after_failure,
     out_of_quota,
 )
-from darkroom.providers.routes import (
+from darkroom.generation.routing.routes import (
     CLOUD,
     FAL,
     LATER,

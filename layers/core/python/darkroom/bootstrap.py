@@ -21,6 +21,11 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.credits import store as credits_store
 from darkroom.events import store as events_store
+from darkroom.generation.routing import store as providers_store
+from darkroom.generation.routing.routes import CLOUD
+from darkroom.generation.routing.routes import LOCAL_SPEECH as LOCAL_SPEECH
+from darkroom.generation.routing.routes import LOCAL_STUDIO as LOCAL_STUDIO
+from darkroom.generation.routing.routes import REPLICATE as REPLICATE
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.clock import Clock, SystemClock
@@ -31,11 +36,6 @@ from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
 from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
-from darkroom.providers import store as providers_store
-from darkroom.providers.routes import CLOUD
-from darkroom.providers.routes import LOCAL_SPEECH as LOCAL_SPEECH
-from darkroom.providers.routes import LOCAL_STUDIO as LOCAL_STUDIO
-from darkroom.providers.routes import REPLICATE as REPLICATE
 from darkroom.roster import cloud_providers, face_finder_of, moderator_of
 from darkroom.templates import store as templates_store
 from darkroom.uploads import owner_store, session_store

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.adapters.clients import Clients
 from darkroom.adapters.secrets import Secret
+from darkroom.generation.routing import routes
 from darkroom.kernel.settings import Settings
-from darkroom.providers import routes
 
 if TYPE_CHECKING:
     from darkroom.generation.ports import AsyncProvider, ImageModerator, Provider

@@ -22,15 +22,15 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
+from darkroom.generation.routing import store as providers_store
+from darkroom.generation.routing.cache import cache_key
+from darkroom.generation.routing.health import WELL, after_failure, out_of_quota
+from darkroom.generation.routing.prices import bill, cache_seconds_of
+from darkroom.generation.routing.routes import BUILT_IN, next_in
+from darkroom.generation.routing.store import Call
 from darkroom.jobs.model import Output, Task
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import DETAIL_LIMIT_CHARS, TASK_ATTEMPTS_LIMIT
-from darkroom.providers import store as providers_store
-from darkroom.providers.cache import cache_key
-from darkroom.providers.health import WELL, after_failure, out_of_quota
-from darkroom.providers.prices import bill, cache_seconds_of
-from darkroom.providers.routes import BUILT_IN, next_in
-from darkroom.providers.store import Call
 
 UNAVAILABLE, QUOTA = "PROVIDER_UNAVAILABLE", "PROVIDER_QUOTA"
 # Another provider may well do what this one cannot.

@@ -30,12 +30,12 @@ from darkroom.generation.ports import (
     SourceFile,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import BUILT_IN
+from darkroom.generation.routing.store import WAITING
 from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
-from darkroom.providers.routes import BUILT_IN
-from darkroom.providers.store import WAITING
 from darkroom.usecases.ask_provider import (
     Asked,
     find_made,

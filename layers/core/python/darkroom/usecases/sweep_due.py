@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from darkroom.bootstrap import App
 from darkroom.db import commit
+from darkroom.generation.routing.routes import LATER
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
@@ -29,7 +30,6 @@ from darkroom.kernel.limits import (
     SWEEP_ITEMS_LIMIT,
     WAITING_GRACE_SECONDS,
 )
-from darkroom.providers.routes import LATER
 from darkroom.usecases.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.advance_job import advance
 from darkroom.usecases.ask_provider import Asked, note

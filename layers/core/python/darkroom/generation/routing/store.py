@@ -14,11 +14,11 @@ from pynamodb.models import Model
 
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.generation.routing.health import WELL, Health
+from darkroom.generation.routing.prices import Bill
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 from darkroom.kernel.limits import COST_TTL_DAYS, HEALTH_TTL_SECONDS
-from darkroom.providers.health import WELL, Health
-from darkroom.providers.prices import Bill
 
 WAITING = "waiting"
 _HEALTH, _CACHE = "health#", "cache#"
