@@ -27,7 +27,7 @@ FEATURES = {
     "uploads",
     "webhooks",
 }
-LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "roster", "bootstrap"}
+LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}
 # A package may import itself and these.
 ALLOWED: dict[str, set[str]] = {
     "kernel": set(),
@@ -40,8 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "generation/routing": {"kernel", "db"},
     "studio": {"kernel", "media", "generation"},
     "uploads": {"kernel", "media", "db"},
-    "roster": {"kernel", "adapters"} | FEATURES,
-    "bootstrap": {"kernel", "db", "adapters", "roster"} | FEATURES,
+    "bootstrap": {"kernel", "db", "adapters"} | FEATURES,
     "usecases": LOWER,
     "views": LOWER | {"usecases"},
     "workers": LOWER | {"usecases"},

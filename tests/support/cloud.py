@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from darkroom.adapters.fetch import FetchLimits
-from darkroom.bootstrap import REPLICATE
 from darkroom.generation.ports import (
     AnswerLost,
     Charge,
@@ -22,6 +21,7 @@ from darkroom.generation.ports import (
     GenerationRequest,
     ResultFile,
 )
+from darkroom.generation.routing.routes import REPLICATE
 from darkroom.kernel.errors import Unauthorized
 
 SIGNATURE = {"webhook-signature": "of the paper cloud"}

@@ -24,13 +24,13 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from darkroom.adapters.fetch import FetchFailed
-from darkroom.bootstrap import LOCAL_STUDIO
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,
     GenerationRequest,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import LOCAL_STUDIO
 from darkroom.payments.ports import GatewayUnavailable
 from darkroom.payments.store import POLL_SHARD
 from darkroom.workers.dead_letters import handle_dead_letter

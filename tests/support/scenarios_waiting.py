@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from darkroom.bootstrap import LOCAL_STUDIO
 from darkroom.generation.ports import (
     AnswerLost,
     GenerationRequest,
     PermanentProviderError,
     TransientProviderError,
 )
-from darkroom.generation.routing.routes import LATER
+from darkroom.generation.routing.routes import LATER, LOCAL_STUDIO
 from darkroom.jobs.model import JobFamily, Task
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,

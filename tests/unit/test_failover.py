@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from darkroom.bootstrap import LOCAL_STUDIO, REPLICATE
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,
@@ -19,7 +18,7 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.routing import prices
 from darkroom.generation.routing.health import FAILURES_LIMIT, OPEN_SECONDS
-from darkroom.generation.routing.routes import BEDROCK
+from darkroom.generation.routing.routes import BEDROCK, LOCAL_STUDIO, REPLICATE
 from darkroom.generation.routing.store import CostItem, find_health, list_costs
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
 from tests.support.builders import a_balance, a_job, a_reference_photo, confirm

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from darkroom.adapters.fetch import Fetcher
-from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO, REPLICATE
+from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO
 from darkroom.generation.routing.store import list_costs
 from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
@@ -49,8 +49,6 @@ def world(stand_in: FalStandIn) -> Iterator[World]:
         world.app = replace(
             world.app,
             providers={**world.app.providers, FAL: provider},
-            # One queue for all in the cloud, whose delays the world leaves out.
-            queues={**world.app.queues, FAL: world.app.queues[REPLICATE]},
             fetcher=Fetcher(allow_loopback=True),
         )
         world.use_routes({"image": [FAL], "clip": [FAL]})

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Task

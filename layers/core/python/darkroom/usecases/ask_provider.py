@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit_one
 from darkroom.generation.ports import (
     Charge,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import Task
 from darkroom.kernel.signing import is_seal, seal
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,

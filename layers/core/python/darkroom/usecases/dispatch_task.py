@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
 
@@ -43,4 +43,4 @@ def _send(app: App, task: Task, **told: int) -> None:
         # A look that comes too early by the worker's own clock is not taken.
         delay += CLOCK_SKEW_SECONDS
     message = {"jobId": task.job_id, "key": task.key, **told}
-    app.queues[task.provider].send(message, delay_seconds=delay)
+    app.task_queue(task.provider).send(message, delay_seconds=delay)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import capability_of
 from darkroom.generation.routing.routes import depends_on_plan, order_of
 from darkroom.jobs import engine

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import ConcurrentUpdate, Unavailable
 from darkroom.kernel.limits import (
     COMMIT_BACKOFF_BASE_SECONDS,

@@ -16,7 +16,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from darkroom.adapters.storage import output_key
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.generation.faults import injected
 from darkroom.generation.ports import (

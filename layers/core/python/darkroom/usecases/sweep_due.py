@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.generation.routing.routes import LATER
 from darkroom.jobs import engine

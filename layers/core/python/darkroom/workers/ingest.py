@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.adapters.storage import IMAGE_LANE, LANES, is_owner_tag, quarantine_key
 from darkroom.assets.store import ASSET_PREFIX
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
 from darkroom.uploads.inspection.checks import (

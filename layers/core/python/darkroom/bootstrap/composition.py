@@ -8,38 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from darkroom import db
 from darkroom.adapters.clients import Clients
 from darkroom.adapters.fetch import Fetcher
 from darkroom.adapters.identity import TokenVerifier
 from darkroom.adapters.queues import Queue
 from darkroom.adapters.secrets import Secret
 from darkroom.adapters.storage import IMAGE_LANE, MEDIA_LANE, Storage
-from darkroom.albums import store as albums_store
-from darkroom.assets import list_store as asset_lists
-from darkroom.assets import reference_store
-from darkroom.assets import store as assets_store
-from darkroom.credits import store as credits_store
-from darkroom.events import store as events_store
-from darkroom.generation.routing import store as providers_store
-from darkroom.generation.routing.routes import CLOUD
-from darkroom.generation.routing.routes import LOCAL_SPEECH as LOCAL_SPEECH
-from darkroom.generation.routing.routes import LOCAL_STUDIO as LOCAL_STUDIO
-from darkroom.generation.routing.routes import REPLICATE as REPLICATE
-from darkroom.idempotency import store as idempotency_store
-from darkroom.jobs import items as jobs_items
+from darkroom.bootstrap.registry import cloud_providers, face_finder_of, moderator_of
+from darkroom.bootstrap.tables import bind_tables
+from darkroom.bootstrap.workers import GENERATE, SPEECH, STUDIO, worker_of
+from darkroom.generation.routing.routes import LOCAL_SPEECH, LOCAL_STUDIO
 from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.settings import Settings
-from darkroom.payments import store as payments_store
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
-from darkroom.plans import storage_store
-from darkroom.plans import store as plans_store
-from darkroom.roster import cloud_providers, face_finder_of, moderator_of
-from darkroom.templates import store as templates_store
-from darkroom.uploads import owner_store, session_store
-from darkroom.webhooks import store as webhooks_store
 
 if TYPE_CHECKING:
     from darkroom.generation.ports import AsyncProvider, ImageModerator, Provider
@@ -48,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Everything a use case may reach for."""
+    """Everything a use case may need."""
 
     settings: Settings
     clock: Clock
@@ -56,22 +39,26 @@ class App:
     jitter: random.Random
     storage: Storage
     queues: Mapping[str, Queue]
-    """Name of the provider → the queue of the worker that it needs."""
+    """Worker (``STUDIO``, ``SPEECH``, ``GENERATE``) → the queue of its tasks."""
     ingest_queues: Mapping[str, Queue]
     """``storage.lane_of`` a kind → the queue of the worker that checks such uploads."""
     archive_queue: Queue
     signing_secret: Secret
     tokens: TokenVerifier
-    """For the one route that no authorizer stands before."""
+    """For the one route without an authorizer."""
     payments: PaymentGateway | None
-    """Who takes real money; None with the test gateway."""
+    """The gateway that takes real money; None with the test gateway."""
     providers: Mapping[str, Provider | AsyncProvider]
     moderator: ImageModerator | None
-    """Looks at pictures that cloud providers made; None where nobody does."""
+    """Checks the pictures of cloud providers; None where no moderator is configured."""
     face_finder: FindFaces | None
-    """The service that finds faces in uploaded pictures; None where the built-in models do."""
+    """The service that finds faces in uploaded pictures; None for the built-in models."""
     fetcher: Fetcher
-    """Fetches what providers made."""
+    """Fetches the files of providers."""
+
+    def task_queue(self, provider: str) -> Queue:
+        """The queue of the worker that runs this provider's tasks."""
+        return self.queues[worker_of(provider)]
 
 
 def build_app(
@@ -92,9 +79,9 @@ def build_app(
         jitter=random.Random(),
         storage=Storage(clients, settings.media_bucket),
         queues={
-            LOCAL_STUDIO: Queue(clients, settings.studio_queue_url),
-            LOCAL_SPEECH: Queue(clients, settings.speech_queue_url),
-            **dict.fromkeys(CLOUD, Queue(clients, settings.generate_queue_url)),
+            STUDIO: Queue(clients, settings.studio_queue_url),
+            SPEECH: Queue(clients, settings.speech_queue_url),
+            GENERATE: Queue(clients, settings.generate_queue_url),
         },
         ingest_queues={
             IMAGE_LANE: Queue(clients, settings.ingest_queue_url),
@@ -131,7 +118,7 @@ def app_from_env() -> App:
 
 @cache
 def studio_app_from_env() -> App:
-    """The App of the studio worker, which alone loads the media wheels."""
+    """The App of the studio worker, which alone loads the media libraries."""
     from darkroom.studio.local_studio import LocalStudio
 
     return build_app(Settings.from_env(), providers={LOCAL_STUDIO: LocalStudio()})
@@ -139,39 +126,7 @@ def studio_app_from_env() -> App:
 
 @cache
 def speech_app_from_env() -> App:
-    """The App of the speech worker: the same studio, for the kinds that need no pictures."""
+    """The App of the speech worker: the same studio, for the kinds without pictures."""
     from darkroom.studio.local_studio import LocalStudio
 
     return build_app(Settings.from_env(), providers={LOCAL_SPEECH: LocalStudio()})
-
-
-def bind_tables(settings: Settings) -> None:
-    classes: dict[str, tuple[type[db.BaseItem], ...]] = {
-        "wallets": (credits_store.WalletItem,),
-        "ledger": (credits_store.LedgerItem,),
-        "jobs": jobs_items.ITEM_CLASSES,
-        "assets": (
-            assets_store.AssetItem,
-            assets_store.GraveItem,
-            reference_store.ReferencePhotoItem,
-        ),
-        "assetlists": (asset_lists.AssetEntryItem,),
-        "albums": albums_store.ITEM_CLASSES,
-        "templates": (templates_store.AssignmentItem,),
-        "accounts": (plans_store.AccountItem,),
-        "usage": (storage_store.StorageItem, session_store.SessionItem, owner_store.OwnerItem),
-        "providers": providers_store.ITEM_CLASSES,
-        "costs": providers_store.COST_CLASSES,
-        "purchases": (payments_store.PurchaseItem,),
-        "events": (events_store.EventItem,),
-        "webhooks": (webhooks_store.ReceivedItem,),
-        "idempotency": (idempotency_store.IdempotencyItem,),
-    }
-    for name, item_classes in classes.items():
-        # A function is told only of the tables it uses; the others stay unbound.
-        table = settings.tables.get(name)
-        if table is None:
-            continue
-        for item_class in item_classes:
-            db.bind(item_class, table, region=settings.region, endpoint_url=settings.endpoint_url)
-    db.configure(region=settings.region, endpoint_url=settings.endpoint_url)
