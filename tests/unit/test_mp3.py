@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.generation.captions.characters import clusters
-from darkroom.generation.pieces import pieces_of
+from darkroom.generation.text_chunks import pieces_of
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 from tests.support.polly_stand_in import FRAME_MS, an_mp3
 

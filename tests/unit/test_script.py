@@ -31,7 +31,7 @@ from darkroom.generation.script import (
     section_names,
     write_script,
 )
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import text_to_say
 
 RAIN = script_of_texts(
     title="Rain", language="en", texts=["It rains.", "A cloud is water.", "Bye."],

@@ -18,7 +18,7 @@ from aws_lambda_powertools import Logger
 from darkroom.adapters.storage import output_key
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
-from darkroom.generation.faults import injected
+from darkroom.generation.fault_injection import injected
 from darkroom.generation.ports import (
     AnswerLost,
     Artifact,

@@ -21,8 +21,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from darkroom.generation.briefs import Brief, brief_of
-from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -32,7 +30,9 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
+from darkroom.generation.prompts import Brief, brief_of
 from darkroom.generation.script import prompt_of, script_of_answer, write_script
+from darkroom.generation.text_chunks import pieces_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,

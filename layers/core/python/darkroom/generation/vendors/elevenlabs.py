@@ -26,7 +26,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import text_to_say
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import VendorHttp, retry_after_seconds
 from darkroom.kernel.limits import RESULT_LIMIT_BYTES

@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from darkroom.generation.briefs import Brief, brief_of, unsupported
 from darkroom.generation.ports import (
     AnswerLost,
     Charge,
@@ -43,6 +42,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
+from darkroom.generation.prompts import Brief, brief_of, unsupported
 from darkroom.generation.vendors import fal_signatures
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (

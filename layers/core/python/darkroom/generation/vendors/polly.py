@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import Artifact, GenerationRequest
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import text_to_say
+from darkroom.generation.text_chunks import pieces_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,

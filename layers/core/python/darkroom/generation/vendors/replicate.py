@@ -22,7 +22,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from darkroom.generation.briefs import Brief, brief_of, unsupported
 from darkroom.generation.ports import (
     AnswerLost,
     Charge,
@@ -36,6 +35,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
+from darkroom.generation.prompts import Brief, brief_of, unsupported
 from darkroom.generation.vendors import standard_webhooks
 from darkroom.generation.vendors.http import (
     RETRY_AFTER_LIMIT_SECONDS,

@@ -29,13 +29,13 @@ from darkroom.generation.captions.transcript import (
     read_transcript,
     write_transcript,
 )
-from darkroom.generation.pieces import pieces_of
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
     ProviderError,
     TransientProviderError,
 )
+from darkroom.generation.text_chunks import pieces_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,

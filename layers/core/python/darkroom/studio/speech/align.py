@@ -28,7 +28,7 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import text_to_say
 from darkroom.studio.speech.audio import BYTES_A_SAMPLE, RATE_HZ, Sound
 from darkroom.studio.speech.espeak import manner_of, sentences_of, speak
 from darkroom.studio.speech.pronounce import pronunciations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from darkroom.generation.ports import Artifact, GenerationRequest
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import text_to_say
 from darkroom.studio.speech.espeak import manner_of, speak
 from darkroom.studio.speech.mono_file import (
     MIME_TYPE,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.generation.briefs import brief_of
 from darkroom.generation.ports import PermanentProviderError, SourceFile
+from darkroom.generation.prompts import brief_of
 from darkroom.studio.pictures.looks import EFFECTS, GENRES, MOTIONS
 from tests.support.vendor_requests import a_clip_request, a_picture_request, a_request
 
