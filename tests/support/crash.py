@@ -25,9 +25,9 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from darkroom.adapters.fetch import FetchFailed
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.routing.routes import LOCAL_STUDIO
@@ -256,7 +256,7 @@ def _network_error(call: Call, kind: type[Exception]) -> Exception:
     if call.name == "provider.generate":
         return TransientProviderError("the answer did not arrive")
     if call.name.startswith("provider"):
-        return AnswerLost("the answer did not arrive")
+        return ResponseLost("the answer did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 

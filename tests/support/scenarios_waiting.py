@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from darkroom.generation.ports import (
-    AnswerLost,
     GenerationRequest,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.routing.routes import LATER, LOCAL_STUDIO
@@ -105,7 +105,7 @@ def arrange_lost_answer(scene: Scene) -> None:
     order_portrait(scene)
 
     def lose(request: GenerationRequest, run: PaperRun) -> None:
-        raise AnswerLost("timeout")
+        raise ResponseLost("timeout")
 
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
 
@@ -308,7 +308,7 @@ def resubmitting_worker(plant: Plant) -> None:
     def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:
             return provider.submit(request, run_task.callback_url(app, asked.task))
-        except AnswerLost as error:
+        except ResponseLost as error:
             plant.acts()
             raise TransientProviderError("again") from error
 

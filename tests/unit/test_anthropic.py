@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.script import read_script
@@ -223,13 +223,13 @@ PAUSED["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
          "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 404, an_error("not_found_error")), PermanentProviderError,
          "PROVIDER_NOT_CONFIGURED"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, an_error("timeout_error")), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("drop"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("cut"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="[]"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, an_error("timeout_error")), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("cut"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="[]"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
@@ -273,7 +273,7 @@ def test_a_timeout_leaves_open_whether_it_was_written(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.generate(a_request(tmp_path))
 
 

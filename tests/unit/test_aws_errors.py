@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
 )
-from darkroom.generation.vendors.aws import ref_of, told, understood
+from darkroom.generation.vendors.aws import ref_of, require_field, translate_errors
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import PollyStandIn
 from tests.support.translate_stand_in import TranslateStandIn
@@ -27,9 +27,9 @@ def stand_in() -> Iterator[TranslateStandIn]:
 
 
 def ask(client: Any) -> Any:
-    with understood():
+    with translate_errors():
         answer = client.translate_text(Text="one", SourceLanguageCode="en", TargetLanguageCode="ko")
-    told(answer, "TranslatedText")
+    require_field(answer, "TranslatedText")
     return answer
 
 
@@ -43,7 +43,7 @@ BUSY = ("PROVIDER_UNAVAILABLE", TransientProviderError)
 OURS = ("PROVIDER_NOT_CONFIGURED", PermanentProviderError)
 EMPTY = ("PROVIDER_QUOTA", PermanentProviderError)
 BAD = ("PROVIDER_REFUSED", PermanentProviderError)
-LOST = ("PROVIDER_UNAVAILABLE", AnswerLost)
+LOST = ("PROVIDER_UNAVAILABLE", ResponseLost)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_answer_that_does_not_come_is_lost(stand_in: TranslateStandIn) -> Non
 
     error = failure_of(stand_in.client(read_timeout=0.2))
 
-    assert isinstance(error, AnswerLost)
+    assert isinstance(error, ResponseLost)
 
 
 def test_a_service_that_is_not_reached_was_not_asked(stand_in: TranslateStandIn) -> None:
@@ -132,7 +132,7 @@ def test_without_credentials_nothing_is_configured(
 
 
 def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandIn) -> None:
-    with pytest.raises(PermanentProviderError) as caught, understood():
+    with pytest.raises(PermanentProviderError) as caught, translate_errors():
         stand_in.client().translate_text(Text=7)
 
     assert caught.value.error_code == "PROVIDER_REFUSED"
@@ -151,7 +151,7 @@ def test_a_stream_that_breaks_off_is_lost() -> None:
         asked = {"VoiceId": "Joanna", "OutputFormat": "mp3", "Text": "one"}
 
         began = time.monotonic()
-        with pytest.raises(AnswerLost), understood():
+        with pytest.raises(ResponseLost), translate_errors():
             stand_in.client(read_timeout=0.3).synthesize_speech(**asked)["AudioStream"].read()
 
     assert time.monotonic() - began < 5

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -250,8 +250,8 @@ ON_DEMAND = "Invocation of model ID x with on-demand throughput isn't supported.
         (AwsError("ValidationException", 400, BLOCKED), ModerationRefused, "CONTENT_REJECTED"),
         (AwsError("ValidationException", 400, "Malformed"), PermanentProviderError,
          "PROVIDER_REFUSED"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:70],
 )  # fmt: skip
@@ -414,8 +414,8 @@ def test_long_words_are_checked_to_their_end(stand_in: BedrockStandIn) -> None:
     [
         (AwsError("ThrottlingException", 429), TransientProviderError),
         (AwsError("AccessDeniedException", 403), PermanentProviderError),
-        (Raw(200, b"{}"), AnswerLost),
-        (Raw(200, b"<html>"), AnswerLost),
+        (Raw(200, b"{}"), ResponseLost),
+        (Raw(200, b"<html>"), ResponseLost),
     ],
 )
 def test_words_that_nobody_checked_are_not_passed(

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     GenerationRequest,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -235,14 +235,14 @@ def test_what_it_cannot_make_is_not_handed_over(
         (Fault("refuse", 403, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 404, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 400, {"hint": "source"}), PermanentProviderError, "PROVIDER_REFUSED"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("drop"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("cut"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body={"id": "../x"}), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body={}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("cut"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={"id": "../x"}), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={}), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
@@ -284,7 +284,7 @@ def test_a_render_whose_answer_was_lost_makes_itself_known_by_its_call(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(provider, tmp_path)
     [ref] = stand_in.renders
     stand_in.succeed(ref)
@@ -419,7 +419,7 @@ def test_a_look_that_fails_concludes_nothing(
     ref = submitted(provider, tmp_path)
     stand_in.faults.append(fault)
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -429,7 +429,7 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     stand_in.start(ref, "pondering")
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -161,7 +161,7 @@ QUOTA = (PermanentProviderError, "PROVIDER_QUOTA")
 ELSEWHERE = (PermanentProviderError, "UNSUPPORTED_KIND")
 OURS = (PermanentProviderError, "PROVIDER_NOT_CONFIGURED")
 REFUSED = (PermanentProviderError, "PROVIDER_REFUSED")
-LOST = (AnswerLost, "PROVIDER_UNAVAILABLE")
+LOST = (ResponseLost, "PROVIDER_UNAVAILABLE")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_timeout_leaves_open_whether_it_was_said(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.generate(a_request(tmp_path))
 
 

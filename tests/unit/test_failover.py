@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.routing import prices
@@ -112,7 +112,7 @@ def test_what_is_refused_for_what_it_shows_is_not_asked_of_another(
     assert [request for request in world.studio.requests if request.kind == "keyframe"] == []
 
 
-@pytest.mark.parametrize("error", [TransientProviderError("down"), AnswerLost("lost")])
+@pytest.mark.parametrize("error", [TransientProviderError("down"), ResponseLost("lost")])
 def test_an_outage_leaves_the_last_attempt_to_the_next(
     world: World, bedrock: PaperBedrock, error: Exception
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_hiccup_changes_nothing(world: World, bedrock: PaperBedrock) -> None:
     task = a_keyframe(world)
 
     assert (task["provider"], task["attempts"]) == (BEDROCK, 2)
-    assert find_health(BEDROCK).is_well
+    assert find_health(BEDROCK).is_healthy
 
 
 def test_whoever_keeps_failing_is_not_asked_for_a_while(
@@ -155,7 +155,7 @@ def test_whoever_keeps_failing_is_not_asked_for_a_while(
     assert (meanwhile["provider"], meanwhile["attempts"]) == (LOCAL_STUDIO, 1)
     assert asked == FAILURES_LIMIT
     assert (after["provider"], after["attempts"]) == (BEDROCK, 1)
-    assert find_health(BEDROCK).is_well
+    assert find_health(BEDROCK).is_healthy
 
 
 def test_whoever_has_no_more_money_is_not_asked_again_at_once(

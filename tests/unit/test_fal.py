@@ -13,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.vendors import fal as module
@@ -221,9 +221,9 @@ NOT_ALLOWED = {"detail": "Forbidden"}
          "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 500, {}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 503, "busy"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 402, {}), PermanentProviderError, "PROVIDER_QUOTA"),
         (Fault("refuse", 403, LOCKED), PermanentProviderError, "PROVIDER_QUOTA"),
         (Fault("refuse", 403, NO_MONEY), PermanentProviderError, "PROVIDER_QUOTA"),
@@ -233,9 +233,9 @@ NOT_ALLOWED = {"detail": "Forbidden"}
         (Fault("refuse", 422, {"detail": "?"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, ["?"]), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, DETAIL), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("no_object"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 200, {"request_id": "../x"}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 200, {"request_id": "../x"}), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
@@ -290,7 +290,7 @@ def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_only_its_call_knows_
     hasty = a_provider(stand_in, timeout_seconds=0.2)
     stand_in.faults.append(Fault("lose_answer"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)
 
     [request_id] = stand_in.runs
@@ -305,7 +305,7 @@ def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("fal-ai/bytedance/00000000-0000")
 
 
@@ -519,7 +519,7 @@ def test_of_a_result_that_cannot_be_asked_for_nothing_is_concluded(
     stand_in.succeed(id_of(ref))
     last_run(stand_in).result = answer
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -529,16 +529,16 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     last_run(stand_in).state = "PONDERING"
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
 def test_an_outage_is_no_answer(stand_in: FalStandIn, provider: Fal) -> None:
     stand_in.is_down = True
     for ref in ("fal-ai/bytedance/00000000-0000", "00000000-0000"):
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             provider.poll(ref)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             provider.cancel(ref)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     PermanentProviderError,
     Provider,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -204,9 +204,9 @@ def test_an_engine_that_nobody_knows_is_not_configured(
         (AwsError("InvalidSsmlException"), PermanentProviderError, "PROVIDER_REFUSED"),
         (AwsError("TextLengthExceededException"), PermanentProviderError, "PROVIDER_REFUSED"),
         (Raw(200, b"<html>", {"content-type": "audio/mpeg"}), PermanentProviderError, "BAD_RESULT"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("closed"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("closed"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import PermanentProviderError, SourceFile
-from darkroom.generation.prompts import brief_of
+from darkroom.generation.prompts import visual_prompt_of
 from darkroom.studio.pictures.looks import EFFECTS, GENRES, MOTIONS
 from tests.support.vendor_requests import a_clip_request, a_picture_request, a_request
 
@@ -21,7 +21,7 @@ def a_source(tmp_path: Path, key: str, mime_type: str = "image/jpeg") -> SourceF
 
 
 def source_key(request: Any) -> str:
-    source = brief_of(request).source
+    source = visual_prompt_of(request).source
     assert source is not None
     return source.key
 
@@ -46,7 +46,7 @@ def test_a_clip_takes_what_was_made_for_it_and_a_photo_only_without_that(tmp_pat
     assert source_key(replace(request, sources=(photo, sound, made))) == "image_2"
     assert source_key(replace(request, sources=(sound, photo))) == "photo_1"
     with pytest.raises(PermanentProviderError) as caught:
-        brief_of(replace(request, sources=(sound,)))
+        visual_prompt_of(replace(request, sources=(sound,)))
     assert caught.value.error_code == "BAD_SOURCE"
 
 
@@ -54,14 +54,14 @@ def test_a_clip_takes_what_was_made_for_it_and_a_photo_only_without_that(tmp_pat
     ("kind", "shape"), [("keyframe", "9:16"), ("portrait", "3:4"), ("clip", "9:16")]
 )
 def test_a_kind_has_its_shape(tmp_path: Path, kind: str, shape: str) -> None:
-    assert brief_of(a_request(tmp_path, kind=kind)).aspect_ratio == shape
+    assert visual_prompt_of(a_request(tmp_path, kind=kind)).aspect_ratio == shape
 
 
 @pytest.mark.parametrize("shape", ["1:1", "3:4", "4:3", "9:16", "16:9"])
 def test_a_picture_from_words_has_the_shape_that_is_asked_for(tmp_path: Path, shape: str) -> None:
-    brief = brief_of(a_picture_request(tmp_path, aspectRatio=shape))
+    prompt = visual_prompt_of(a_picture_request(tmp_path, aspectRatio=shape))
 
-    assert (brief.aspect_ratio, brief.source, brief.seconds) == (shape, None, 0)
+    assert (prompt.aspect_ratio, prompt.source, prompt.seconds) == (shape, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,18 @@ def test_a_picture_from_words_has_the_shape_that_is_asked_for(tmp_path: Path, sh
 def test_a_clip_has_the_length_that_is_asked_for(
     tmp_path: Path, asked: Any, seconds: float
 ) -> None:
-    assert brief_of(a_clip_request(tmp_path, durationSec=asked)).seconds == seconds
+    assert visual_prompt_of(a_clip_request(tmp_path, durationSec=asked)).seconds == seconds
 
 
 def test_every_move_and_genre_and_all_that_falls_has_words_of_its_own(tmp_path: Path) -> None:
     prompts = {
-        brief_of(a_clip_request(tmp_path, look={"motion": move}, genre=genre)).prompt
+        visual_prompt_of(a_clip_request(tmp_path, look={"motion": move}, genre=genre)).text
         for move in MOTIONS
         for genre in GENRES
     }
     effects = {
-        brief_of(a_clip_request(tmp_path, look={"effect": effect})).prompt for effect in EFFECTS
+        visual_prompt_of(a_clip_request(tmp_path, look={"effect": effect})).text
+        for effect in EFFECTS
     }
 
     assert len(prompts) == len(MOTIONS) * len(GENRES)
@@ -93,7 +94,7 @@ def test_the_recipe_s_own_words_come_first_and_unknown_ones_are_left_out(tmp_pat
     params = {"prompt": "A cat jumps.", "look": {"motion": "teleport"}, "genre": "opera"}
 
     slow, quick = (
-        brief_of(a_clip_request(tmp_path, **params, sliders={"pace": pace})).prompt
+        visual_prompt_of(a_clip_request(tmp_path, **params, sliders={"pace": pace})).text
         for pace in (10, 90)
     )
 

@@ -12,10 +12,10 @@ from darkroom.generation.routing import prices
 from darkroom.generation.routing.cache import cache_key
 from darkroom.generation.routing.health import (
     FAILURES_LIMIT,
+    HEALTHY,
     OPEN_LIMIT_SECONDS,
     OPEN_SECONDS,
     OUT_OF_QUOTA_SECONDS,
-    WELL,
     Health,
     after_failure,
     out_of_quota,
@@ -105,21 +105,21 @@ def test_who_delivers_later_is_who_says_so() -> None:
 # Health
 
 
-def failed(times: int, health: Health = WELL, now: datetime = NOW) -> Health:
+def failed(times: int, health: Health = HEALTHY, now: datetime = NOW) -> Health:
     for _ in range(times):
         health = after_failure(health, now)
     return health
 
 
 def test_a_few_failures_mean_nothing() -> None:
-    assert not failed(FAILURES_LIMIT - 1).is_open(NOW)
+    assert not failed(FAILURES_LIMIT - 1).is_circuit_open(NOW)
 
 
 def test_five_in_a_row_leave_it_alone_for_half_a_minute() -> None:
     health = failed(FAILURES_LIMIT)
 
-    assert health.is_open(NOW + timedelta(seconds=OPEN_SECONDS - 1))
-    assert not health.is_open(NOW + timedelta(seconds=OPEN_SECONDS))
+    assert health.is_circuit_open(NOW + timedelta(seconds=OPEN_SECONDS - 1))
+    assert not health.is_circuit_open(NOW + timedelta(seconds=OPEN_SECONDS))
 
 
 def test_failures_of_calls_that_were_under_way_do_not_prolong_it() -> None:
@@ -138,7 +138,7 @@ def test_one_more_failure_after_that_doubles_it_up_to_ten_minutes() -> None:
 
 
 def test_an_empty_account_is_left_alone_at_once() -> None:
-    health = out_of_quota(WELL, NOW)
+    health = out_of_quota(HEALTHY, NOW)
 
     assert health.open_until == NOW + timedelta(seconds=OUT_OF_QUOTA_SECONDS)
 

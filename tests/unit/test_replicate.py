@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -200,9 +200,9 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
         (Fault("refuse", 429, THROTTLED), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 500, {}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 503, "busy"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 402, {"title": "Payment Required"}), PermanentProviderError,
          "PROVIDER_QUOTA"),
         (Fault("refuse", 401, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
@@ -210,8 +210,8 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
         (Fault("refuse", 404, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 422, {"detail": "version"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 400, FLAGGED), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("no_object"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
@@ -257,7 +257,7 @@ def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
     hasty = a_provider(stand_in, timeout_seconds=0.2)
     stand_in.faults.append(Fault("lose_answer"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)
 
     assert provider.find(CALLBACK, long_ago()) in stand_in.predictions
@@ -271,7 +271,7 @@ def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("q" * 26)
 
 
@@ -374,7 +374,7 @@ def test_of_a_list_that_is_none_nothing_is_concluded(
     if "results" not in odd:
         assert provider.find(CALLBACK, long_ago()) is None
         return
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.find(CALLBACK, long_ago())
 
 
@@ -434,7 +434,7 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     stand_in.predictions[ref]["status"] = "pondering"
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -444,11 +444,11 @@ def test_an_outage_is_no_answer_and_an_unknown_run_is_one(
     with pytest.raises(TransientProviderError):
         provider.poll("q" * 26)
     stand_in.is_down = True
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("q" * 26)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.find(CALLBACK, long_ago())
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.cancel("q" * 26)
 
 

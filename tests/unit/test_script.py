@@ -26,12 +26,12 @@ from darkroom.generation.script import (
     body_count,
     prompt_of,
     read_script,
-    script_of_answer,
+    script_of_response,
     script_of_texts,
     section_names,
     write_script,
 )
-from darkroom.generation.speech_text import text_to_say
+from darkroom.generation.speech_text import speech_text_of
 
 RAIN = script_of_texts(
     title="Rain", language="en", texts=["It rains.", "A cloud is water.", "Bye."],
@@ -220,13 +220,13 @@ ANSWER = an_answer(
     [ANSWER, f"```json\n{ANSWER}\n```", f"Here {{it}} is:\n{ANSWER}\nEnjoy!", f"\ufeff{ANSWER}"],
 )
 def test_an_answer_is_found_within_what_stands_around_it(text: str) -> None:
-    script = script_of_answer(text, PARAMS, "en")
+    script = script_of_response(text, PARAMS, "en")
 
     assert [section.end_ms for section in script.sections] == [5000, 20000, 30000]
 
 
 def test_times_are_stretched_to_the_length_asked_for() -> None:
-    script = script_of_answer(ANSWER, PARAMS | {"durationSec": 60}, "en")
+    script = script_of_response(ANSWER, PARAMS | {"durationSec": 60}, "en")
 
     assert [section.end_ms for section in script.sections] == [10_000, 40_000, 60_000]
 
@@ -239,7 +239,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
     texts = ("One two.", "Three four.", "Five.")
     sections = [{"text": text, "endMs": end} for text, end in zip(texts, ends, strict=True)]
 
-    script = script_of_answer(an_answer(*sections), PARAMS, "en")
+    script = script_of_response(an_answer(*sections), PARAMS, "en")
 
     times = [section.end_ms for section in script.sections]
     assert times == sorted(set(times))
@@ -249,7 +249,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
 def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     sections = [{"name": "HOOK", "text": text} for text in ("One.", "Two.", "Three.")]
 
-    script = script_of_answer(an_answer(*sections, title="T" * 500), PARAMS, "en")
+    script = script_of_response(an_answer(*sections, title="T" * 500), PARAMS, "en")
 
     assert [section.name for section in script.sections] == ["INTRO", "BODY_1", "OUTRO"]
     assert len(script.title) == MAX_TITLE_CHARACTERS
@@ -271,7 +271,7 @@ def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
 )  # fmt: skip
 def test_an_answer_that_is_no_script_may_be_one_the_next_time(text: str) -> None:
     with pytest.raises(TransientProviderError) as caught:
-        script_of_answer(text, PARAMS, "en")
+        script_of_response(text, PARAMS, "en")
 
     assert caught.value.error_code == "BAD_RESULT"
 
@@ -279,9 +279,9 @@ def test_an_answer_that_is_no_script_may_be_one_the_next_time(text: str) -> None
 def test_a_korean_script_may_name_things_in_latin_letters() -> None:
     answer = an_answer({"text": "iPhone 17 Pro 리뷰"}, {"text": "카메라가 좋아요"}, {"text": "끝"})
 
-    assert script_of_answer(answer, PARAMS, "ko").language == "ko"
+    assert script_of_response(answer, PARAMS, "ko").language == "ko"
     with pytest.raises(TransientProviderError):
-        script_of_answer(ANSWER, PARAMS, "ko")
+        script_of_response(ANSWER, PARAMS, "ko")
 
 
 # Saying it
@@ -302,10 +302,10 @@ def a_speech(tmp_path: Path, params: Any, content: bytes | None = None) -> Gener
 def test_what_is_said_is_the_text_or_else_the_script(tmp_path: Path) -> None:
     content = write_script(RAIN)
 
-    assert text_to_say(a_speech(tmp_path, {"text": "Hi\x00.\n\n There."}, content)) == (
+    assert speech_text_of(a_speech(tmp_path, {"text": "Hi\x00.\n\n There."}, content)) == (
         "Hi.\n\nThere."
     )
-    assert text_to_say(a_speech(tmp_path, {}, content)) == RAIN.spoken_text
+    assert speech_text_of(a_speech(tmp_path, {}, content)) == RAIN.spoken_text
 
 
 @pytest.mark.parametrize(
@@ -316,6 +316,6 @@ def test_where_there_is_nothing_to_say_the_source_is_bad(
     tmp_path: Path, params: Any, content: bytes | None
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
-        text_to_say(a_speech(tmp_path, params, content))
+        speech_text_of(a_speech(tmp_path, params, content))
 
     assert caught.value.error_code == "BAD_SOURCE"

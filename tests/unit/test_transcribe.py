@@ -13,13 +13,13 @@ import pytest
 from darkroom.adapters.fetch import Fetcher, FetchLimits
 from darkroom.generation.captions.transcript import Transcript, read_transcript
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     Finished,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -273,8 +273,8 @@ TOO_MANY = "You've either sent too many requests or your input file is too long.
         (AwsError("InternalFailureException", 500), TransientProviderError,
          "PROVIDER_UNAVAILABLE"),
         (AwsError("AccessDeniedException"), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:70],
 )  # fmt: skip
@@ -312,7 +312,7 @@ def test_a_job_that_was_never_taken_is_not_found(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     stand_in.faults.append(Raw(504, b""))
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(transcribe, tmp_path)
 
     assert transcribe.find(CALLBACK, NOW) is None
@@ -328,7 +328,7 @@ def test_a_look_that_failed_says_nothing(
 
     for look in (lambda: transcribe.poll(ref), lambda: transcribe.find(CALLBACK, NOW)):
         stand_in.faults.append(fault)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             look()
 
 

@@ -16,11 +16,11 @@ from darkroom.generation.captions.transcript import (
     write_transcript,
 )
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
@@ -291,8 +291,8 @@ def test_after_a_failure_no_more_is_asked_and_what_was_made_is_charged(
         (AwsError("ServiceUnavailableException", 503), TransientProviderError,
          "PROVIDER_UNAVAILABLE"),
         (AwsError("InternalServerException", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Raw(200, b"{}"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(200, b"{}"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip

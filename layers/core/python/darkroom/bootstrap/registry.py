@@ -1,8 +1,8 @@
-"""Which cloud providers there are and how each is put together from the configuration.
+"""The registry of cloud providers, and how each is built from the configuration.
 
-The configuration names those to use; what it does not name is not even imported. Beside ``models``
-(by capability) it may say ``secret`` (name or ARN, where it is not the usual one), of AWS's
-services ``region``, of Bedrock ``guardrail`` and ``guardrailVersion``, and on local stacks only
+The configuration names the providers to use; the others are not even imported. Besides ``models``
+(by capability) it may say ``secret`` (name or ARN, where it is not the default), for AWS
+services ``region``, for Bedrock ``guardrail`` and ``guardrailVersion``, and on local stacks only
 ``apiBase``: another address, where a stand-in of the vendor listens.
 """
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 LOOPBACK = frozenset({"127.0.0.1"})
 Config = Mapping[str, Any]
 MODERATION = "rekognition"
-"""Makes nothing, so no route leads to it."""
+"""Checks pictures only, so no route leads to it."""
 
 
 def cloud_providers(settings: Settings, clients: Clients) -> dict[str, Provider | AsyncProvider]:
-    """Those that are configured; whether a function may read their secrets is the template's.
+    """The configured providers; the template decides which functions may read their secrets.
 
     Raises:
-        ValueError: the configuration names a provider that nobody knows, or a route leads nowhere.
+        ValueError: the configuration or a route names an unknown provider.
     """
     routes.check_routes(settings.provider_routes, frozenset(settings.provider_config))
     found: dict[str, Provider | AsyncProvider] = {}
@@ -38,7 +38,7 @@ def cloud_providers(settings: Settings, clients: Clients) -> dict[str, Provider 
         if name == MODERATION:
             continue
         if name not in _BUILDERS:
-            raise ValueError(f"no provider is called {name!r}; there are {sorted(_BUILDERS)}")
+            raise ValueError(f"unknown provider {name!r}; known are {sorted(_BUILDERS)}")
         if config.get("apiBase") and not settings.test_hooks:
             raise ValueError(f"{name}: only a local stack may talk to a stand-in")
         found[name] = _BUILDERS[name](settings, clients, config)
@@ -46,7 +46,7 @@ def cloud_providers(settings: Settings, clients: Clients) -> dict[str, Provider 
 
 
 def moderator_of(settings: Settings, clients: Clients) -> ImageModerator | None:
-    """Whoever looks at pictures that cloud providers made, if somebody is to."""
+    """The moderator of cloud providers' pictures; None without a configured one."""
     config = settings.provider_config.get(MODERATION)
     if config is None:
         return None
@@ -56,15 +56,15 @@ def moderator_of(settings: Settings, clients: Clients) -> ImageModerator | None:
 
 
 def face_finder_of(settings: Settings, clients: Clients) -> FindFaces | None:
-    """The service that finds faces in uploaded pictures; None where the built-in models do.
+    """The service that finds faces in uploaded pictures; None for the built-in models.
 
     Raises:
-        ValueError: nobody is called that.
+        ValueError: the provider is unknown.
     """
     if settings.face_provider == "local":
         return None
     if settings.face_provider != "rekognition":
-        raise ValueError(f"nobody called {settings.face_provider!r} finds faces")
+        raise ValueError(f"unknown face provider {settings.face_provider!r}")
     from darkroom.generation.vendors.rekognition import RekognitionFaces
 
     config = settings.provider_config.get(MODERATION, {})
@@ -72,7 +72,7 @@ def face_finder_of(settings: Settings, clients: Clients) -> FindFaces | None:
 
 
 def _http(name: str, settings: Settings, clients: Clients, config: Config) -> dict[str, Any]:
-    """What every vendor behind an HTTP API is made with."""
+    """The arguments of every vendor behind an HTTP API."""
     secret = Secret(clients, config.get("secret") or settings.provider_secret_prefix + name)
     return {
         "read_secret": lambda: secret.text,

@@ -1,4 +1,4 @@
-"""Planted faults: a provider that misbehaves on request. Only stacks with test hooks use it."""
+"""Fault injection: a provider that fails on request. Only stacks with test hooks use it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class FaultyProvider:
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if self._fault == "transient":
-            raise TransientProviderError("a planted passing fault")
+            raise TransientProviderError("an injected transient fault")
         if self._fault == "moderation":
-            raise ModerationRefused("a planted refusal")
-        raise PermanentProviderError("a planted fault")
+            raise ModerationRefused("an injected refusal")
+        raise PermanentProviderError("an injected fault")
 
 
-def injected(provider: Provider | AsyncProvider, fault: str | None) -> Provider | AsyncProvider:
+def inject_fault(provider: Provider | AsyncProvider, fault: str | None) -> Provider | AsyncProvider:
     return provider if fault in (None, "hang") else FaultyProvider(fault)

@@ -1,7 +1,7 @@
-"""What a vendor of pictures or clips is told of a task: words, source, shape and length.
+"""The prompt for a vendor of pictures or clips: text, source, aspect ratio and duration.
 
-Owns which photo a scene uses, what may be a source, and the words for a clip's movement. Pure but
-for looking whether a source is there; knows no vendor.
+Owns which photo a scene uses, what may be a source, and the text for a clip's movement. Pure, but
+for the check that a source file exists; knows no vendor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ASPECT_OF_KIND: Final = {"keyframe": "9:16", "portrait": "3:4", "clip": "9:16"}
 _PHOTO: Final = re.compile(r"photo_(\d+)")
 _SLOW_BELOW, _QUICK_ABOVE = 35, 65
 
-# The words of ``look`` are the template authors'; a model of moving pictures needs sentences.
+# ``look`` holds short terms of template authors; a video model needs sentences.
 _MOTIONS: Final = {
     "push_in": "The camera slowly pushes in.",
     "pull_out": "The camera slowly pulls back.",
@@ -51,44 +51,46 @@ _LIKENESS: Final = "Natural, lifelike movement. Keep faces and composition as th
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brief:
-    prompt: str
+class VisualPrompt:
+    text: str
     source: SourceFile | None
-    """The photo or keyframe to begin with; None for a picture from words alone."""
+    """The photo or keyframe to begin with; None for a picture from text alone."""
     aspect_ratio: str
     seconds: float = 0
-    """How long a clip is to be; 0 for pictures."""
+    """The duration of a clip; 0 for pictures."""
 
 
-def brief_of(request: GenerationRequest) -> Brief:
-    """What to tell a vendor.
+def visual_prompt_of(request: GenerationRequest) -> VisualPrompt:
+    """The prompt for a vendor.
 
     Raises:
-        PermanentProviderError: UNSUPPORTED_KIND; or BAD_SOURCE, there is no fit source.
+        PermanentProviderError: UNSUPPORTED_KIND; or BAD_SOURCE, there is no usable source.
     """
     if request.kind == "clip":
-        return Brief(
-            prompt=_clip_prompt(request.params),
+        return VisualPrompt(
+            text=_clip_prompt(request.params),
             source=_checked(_keyframe_of(request)),
             aspect_ratio=_ASPECT_OF_KIND["clip"],
             seconds=_seconds(request.params),
         )
     if request.kind == "picture":
-        asked = str(request.params.get("aspectRatio", "1:1"))
-        if asked not in ASPECT_RATIOS:
-            raise unsupported(f"no pictures of {asked}")
-        return Brief(prompt=_picture_prompt(request.params), source=None, aspect_ratio=asked)
+        aspect_ratio = str(request.params.get("aspectRatio", "1:1"))
+        if aspect_ratio not in ASPECT_RATIOS:
+            raise unsupported(f"no pictures of {aspect_ratio}")
+        return VisualPrompt(
+            text=_picture_prompt(request.params), source=None, aspect_ratio=aspect_ratio
+        )
     if request.kind not in KINDS:
         raise unsupported(f"no {request.kind} here")
-    return Brief(
-        prompt=str(request.params.get("prompt", "")),
+    return VisualPrompt(
+        text=str(request.params.get("prompt", "")),
         source=_checked(_photo_of(request)),
         aspect_ratio=_ASPECT_OF_KIND[request.kind],
     )
 
 
 def unsupported(detail: str) -> PermanentProviderError:
-    """What is asked for is not to be had here; another provider may have it."""
+    """This provider cannot do it; another may."""
     return PermanentProviderError(detail, code="UNSUPPORTED_KIND")
 
 
@@ -124,9 +126,9 @@ def _bad_source(detail: str) -> PermanentProviderError:
 
 
 def _seconds(params: Mapping[str, Any]) -> float:
-    asked = params.get("durationSec", DEFAULT_CLIP_SECONDS)
-    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    return asked if is_number and asked > 0 else DEFAULT_CLIP_SECONDS
+    seconds = params.get("durationSec", DEFAULT_CLIP_SECONDS)
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return seconds if is_number and seconds > 0 else DEFAULT_CLIP_SECONDS
 
 
 def _picture_prompt(params: Mapping[str, Any]) -> str:

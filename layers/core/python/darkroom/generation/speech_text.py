@@ -1,4 +1,4 @@
-"""What a request for speech is to say: its own text, or the script it works on."""
+"""The text of a speech request: its own text, or that of its script."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from darkroom.generation.script import MAX_BYTES, ScriptRejected, read_script
 SCRIPT_KEY = "script"
 
 
-def text_to_say(request: GenerationRequest) -> str:
-    """``params.text``, or else what the source ``script`` says; a paragraph a line, none empty.
+def speech_text_of(request: GenerationRequest) -> str:
+    """``params.text``, or else the text of the source ``script``; a paragraph a line, none empty.
 
     Raises:
         PermanentProviderError: ``BAD_SOURCE``; there is neither, or the source is no script.
     """
     text = request.params.get("text")
-    told = text if isinstance(text, str) and text.strip() else _text_of_script(request)
-    lines = [clean_text(line) for line in told.splitlines()]
-    said = "\n\n".join(line for line in lines if line)
-    if not said:
+    source = text if isinstance(text, str) and text.strip() else _text_of_script(request)
+    lines = [clean_text(line) for line in source.splitlines()]
+    speech = "\n\n".join(line for line in lines if line)
+    if not speech:
         raise PermanentProviderError("there is nothing to say", code="BAD_SOURCE")
-    return said
+    return speech
 
 
 def _text_of_script(request: GenerationRequest) -> str:

@@ -1,6 +1,6 @@
-"""A long text in pieces that a service takes, cut where it hurts least.
+"""A long text in chunks that a service accepts, split at the coarsest boundary that fits.
 
-Pure. Joined again, the pieces are the text: nothing is dropped.
+Pure. The joined chunks are the text: nothing is dropped.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _WORD: Final = re.compile(r"\S*\s+|\S+")
 _COARSE_TO_FINE: Final = (_PARAGRAPH, _SENTENCE, _WORD)
 
 
-def pieces_of(text: str, limit: int, size: Callable[[str], int] = len) -> list[str]:
-    """``text`` in order, each piece of at most ``limit``; a larger character stands alone.
+def chunks_of(text: str, limit: int, size: Callable[[str], int] = len) -> list[str]:
+    """``text`` in order, each chunk of at most ``limit``; a larger character stands alone.
 
     ``size`` of two texts joined is at most the sum of their sizes.
     """
@@ -37,13 +37,13 @@ def _parts(text: str, limit: int, size: Callable[[str], int], *, level: int) -> 
 
 
 def _filled(parts: Iterator[str], limit: int, size: Callable[[str], int]) -> Iterator[str]:
-    """As many parts to a piece as it takes."""
-    piece, piece_size = "", 0
+    """As many parts in a chunk as fit."""
+    chunk, chunk_size = "", 0
     for part in parts:
         part_size = size(part)
-        if piece and piece_size + part_size > limit:
-            yield piece
-            piece, piece_size = "", 0
-        piece, piece_size = piece + part, piece_size + part_size
-    if piece:
-        yield piece
+        if chunk and chunk_size + part_size > limit:
+            yield chunk
+            chunk, chunk_size = "", 0
+        chunk, chunk_size = chunk + part, chunk_size + part_size
+    if chunk:
+        yield chunk

@@ -19,7 +19,7 @@ from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS
 from darkroom.plans.model import limits_of
 from darkroom.plans.store import find_plan
-from darkroom.usecases.ask_provider import well_provider
+from darkroom.usecases.ask_provider import healthy_provider
 from darkroom.usecases.dispatch_task import dispatch_task
 from darkroom.usecases.finish_task import reroute_task
 
@@ -66,7 +66,7 @@ def send_task(app: App, task: Task) -> None:
     If its provider is left alone for now, it is given to the next one instead, and the news of
     that sends it.
     """
-    provider = well_provider(app, task)
+    provider = healthy_provider(app, task)
     if provider != task.provider:
         reroute_task(app, task, provider)
         return

@@ -32,7 +32,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.usecases.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.advance_job import advance
-from darkroom.usecases.ask_provider import Asked, note
+from darkroom.usecases.ask_provider import Attempt, record_cost
 from darkroom.usecases.dispatch_task import dispatch_look
 from darkroom.usecases.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.erase_job import erase_job
@@ -111,9 +111,9 @@ def _handle_task(app: App, task: Task) -> str:
     if task.status is TaskStatus.WAITING:
         return _handle_waiting(app, task)
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
-        asked = Asked(task, model_of(app, task), now)
+        attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_lease, seen=task, now=now)
-        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
         return "lease_lost"
     return "unchanged"
 
@@ -142,9 +142,9 @@ def _handle_waiting(app: App, task: Task) -> str:
     if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
         return "unchanged"
     if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
-        asked = Asked(task, model_of(app, task), now)
+        attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_run, seen=task, now=now)
-        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
         return "run_lost"
     dispatch_look(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)

@@ -1,4 +1,4 @@
-"""By what a request is recognised that was made before. Pure."""
+"""The cache key of a request. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHARED = frozenset({"script"})
-"""Made from words alone, which are part of the key: whoever asks for the same may have the same.
-Everything else is found by its own account only, so nobody ever sees another one's photo."""
+"""Made from words alone, which are part of the key: equal requests of any accounts share a result.
+Everything else is cached per account, so no account sees another's photo."""
 _SHAPE = 1
 
 
@@ -29,9 +29,9 @@ def cache_key(
     ``sources`` are (name, storage key): a stored file never changes under its key.
     """
     scope = "" if kind in SHARED and not sources else account_id
-    told = [
+    parts = [
         _SHAPE, provider, model, kind, scope, dict(params), seed, language,
         [list(source) for source in sources],
     ]  # fmt: skip
-    text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""A circuit breaker: a provider that keeps failing is left alone for a while. Pure.
+"""A circuit breaker: a provider that keeps failing gets no calls for a while. Pure.
 
-Five failures in a row open it, for half a minute at first and twice as long each time that the
-first call afterwards fails too, at most ten minutes. A success closes it.
+Five failures in a row open the circuit for half a minute, and twice as long each time the first
+call afterwards fails too, at most ten minutes. A success closes it.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ OUT_OF_QUOTA_SECONDS = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """How a provider has been doing lately, as all functions know it."""
+    """A provider's recent health, shared by all functions."""
 
     failures: int = 0
     """In a row."""
     openings: int = 0
     open_until: datetime | None = None
-    """Nobody is to ask it before."""
+    """No call is made before this time."""
 
     @property
-    def is_well(self) -> bool:
-        return self == WELL
+    def is_healthy(self) -> bool:
+        return self == HEALTHY
 
-    def is_open(self, now: datetime) -> bool:
+    def is_circuit_open(self, now: datetime) -> bool:
         return self.open_until is not None and now < self.open_until
 
 
-WELL = Health()
+HEALTHY = Health()
 
 
 def after_failure(health: Health, now: datetime) -> Health:
-    """It did not answer, or not as it should."""
+    """The health after a call that failed or returned garbage."""
     failures = health.failures + 1
     if failures < FAILURES_LIMIT:
         return Health(failures=failures, openings=health.openings)
-    if health.is_open(now):
-        # Asked before it opened; that says nothing new.
+    if health.is_circuit_open(now):
+        # A call from before the circuit opened adds nothing.
         return health
     seconds = min(OPEN_LIMIT_SECONDS, OPEN_SECONDS * 2**health.openings)
     return Health(
@@ -53,7 +53,7 @@ def after_failure(health: Health, now: datetime) -> Health:
 
 
 def out_of_quota(health: Health, now: datetime) -> Health:
-    """It said that it will do nothing more for us; somebody has to pay first."""
+    """The health after a response that the account's quota is spent; the operator must pay."""
     return Health(
         failures=max(health.failures, FAILURES_LIMIT),
         openings=health.openings,

@@ -50,7 +50,7 @@ def vendors() -> Mapping[str, Mapping[str, Any]]:
 
 
 def cache_seconds_of(capability: str) -> int:
-    """How long what was made is used again for the same request; 0 is never."""
+    """How long a result is reused for an equal request; 0 is never."""
     return catalogue.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
 
 

@@ -1,4 +1,4 @@
-"""Which provider does a task, and which one if that cannot: configuration over what is built in.
+"""Which provider does a task, and which is next on failure: configuration over the default.
 
 Pure. A route is named by a capability, and may be narrowed to a recipe (``portraits/image``), a
 plan (``professional:image``) or both (``professional:portraits/image``); the narrowest counts.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 LOCAL_STUDIO = "local-studio"
 LOCAL_SPEECH = "local-speech"
 BUILT_IN = frozenset({LOCAL_STUDIO, LOCAL_SPEECH})
-"""They cost nothing and are never away, so nothing is noted of them."""
+"""They cost nothing and are always available, so neither cost nor health is recorded."""
 
 REPLICATE = "replicate"
 FAL = "fal"
@@ -23,7 +23,7 @@ ELEVENLABS = "elevenlabs"
 TRANSLATE = "translate"
 ANTHROPIC = "anthropic"
 LATER = frozenset({REPLICATE, FAL, CREATOMATE, TRANSCRIBE})
-"""They take a request now and deliver later."""
+"""They accept a request now and deliver the result later."""
 CLOUD = LATER | {BEDROCK, POLLY, ELEVENLABS, TRANSLATE, ANTHROPIC}
 
 _BUILT_IN_OF: dict[str, str] = {
@@ -37,7 +37,7 @@ Routes = Mapping[str, Sequence[str]]
 
 
 def order_of(routes: Routes, *, capability: str, recipe: str, plan: str) -> tuple[str, ...]:
-    """The providers to ask, the first one first; the built-in one where nothing is configured."""
+    """The providers to try, in order; the built-in one where nothing is configured."""
     names = (
         f"{plan}:{recipe}/{capability}",
         f"{recipe}/{capability}",
@@ -55,7 +55,7 @@ def depends_on_plan(routes: Routes) -> bool:
 
 
 def check_routes(routes: Routes, configured: frozenset[str]) -> None:
-    """Every route leads to somebody who is there.
+    """Every route names a configured provider.
 
     Raises:
         ValueError: naming the route and the provider.
@@ -67,7 +67,7 @@ def check_routes(routes: Routes, configured: frozenset[str]) -> None:
 
 
 def next_in(order: Sequence[str], current: str) -> str | None:
-    """Who is asked after ``current``; None at the end."""
+    """The provider after ``current``; None at the end."""
     if current not in order:
         return None
     place = order.index(current) + 1

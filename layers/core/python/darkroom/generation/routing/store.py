@@ -1,4 +1,4 @@
-"""What is kept of providers: how they are, what they made before, and what every call cost."""
+"""What is stored of providers: health, cached results and the cost of every attempt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pynamodb.models import Model
 
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, put, update
-from darkroom.generation.routing.health import WELL, Health
+from darkroom.generation.routing.health import HEALTHY, Health
 from darkroom.generation.routing.prices import Bill
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
@@ -25,7 +25,7 @@ _HEALTH, _CACHE = "health#", "cache#"
 
 
 class ProviderItem(BaseItem):
-    """A provider's health, or something that was made before."""
+    """A provider's health, or a cached result."""
 
     class Meta:
         table_name = "unbound"
@@ -36,7 +36,7 @@ class ProviderItem(BaseItem):
     openings = NumberAttribute(null=True)
     open_until = UnicodeAttribute(null=True, attr_name="openUntil")
     files = UnicodeAttribute(null=True)
-    """JSON: what is known of each stored file."""
+    """JSON: the facts of each stored file."""
 
 
 class CostItem(BaseItem):
@@ -72,8 +72,8 @@ COST_CLASSES: tuple[type[BaseItem], ...] = (CostItem,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """What is known of one attempt at a provider when it is handed over, or ends."""
+class CostRecord:
+    """What is known of one attempt at a provider when it is submitted, or ends."""
 
     job_id: str
     account_id: str
@@ -84,72 +84,72 @@ class Call:
     model: str
     outcome: str
     """``waiting`` (for a provider that delivers later), ``succeeded``, ``failed``, ``lost``
-    (nobody knows) or ``cached``."""
+    (outcome unknown) or ``cached``."""
     at: datetime
     error_code: str | None = None
     detail: str = ""
-    """What the provider said of it, for operators."""
+    """The provider's message, for operators."""
     bill: Bill | None = None
-    """None when nothing (more) is known of it."""
+    """None when nothing (more) is known of the cost."""
     latency_ms: int | None = None
     ref: str | None = None
 
 
-def cost_write(call: Call) -> Write:
-    """Note the call; what an earlier note of the same attempt knew and this one does not, stays."""
+def cost_write(record: CostRecord) -> Write:
+    """Write the record; fields of an earlier record of the attempt that are missing here stay."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("unconditional, so never refused")
 
     actions: list[Action] = [
-        CostItem.account_id.set(call.account_id),
-        CostItem.task_key.set(call.task_key),
-        CostItem.kind.set(call.kind),
-        CostItem.attempt.set(call.attempt),
-        CostItem.provider.set(call.provider),
-        # A run may have come to its end before it is noted that it began.
+        CostItem.account_id.set(record.account_id),
+        CostItem.task_key.set(record.task_key),
+        CostItem.kind.set(record.kind),
+        CostItem.attempt.set(record.attempt),
+        CostItem.provider.set(record.provider),
+        # The end of a run may be recorded before its start.
         *(
             [
                 CostItem.outcome.set(CostItem.outcome | WAITING),
-                CostItem.at.set(CostItem.at | to_iso(call.at)),
+                CostItem.at.set(CostItem.at | to_iso(record.at)),
             ]
-            if call.outcome == WAITING
-            else [CostItem.outcome.set(call.outcome), CostItem.at.set(to_iso(call.at))]
+            if record.outcome == WAITING
+            else [CostItem.outcome.set(record.outcome), CostItem.at.set(to_iso(record.at))]
         ),
-        CostItem.expires_at.set(to_epoch_seconds(call.at + timedelta(days=COST_TTL_DAYS))),
+        CostItem.expires_at.set(to_epoch_seconds(record.at + timedelta(days=COST_TTL_DAYS))),
     ]
-    if call.model:
-        actions.append(CostItem.model.set(call.model))
-    if call.error_code is not None:
-        actions.append(CostItem.error_code.set(call.error_code))
-    if call.detail:
-        actions.append(CostItem.detail.set(call.detail))
-    if call.latency_ms is not None and call.outcome != WAITING:
-        actions.append(CostItem.latency_ms.set(call.latency_ms))
-    if call.ref is not None:
-        actions.append(CostItem.provider_ref.set(call.ref))
-    if call.bill is not None:
-        lines = [[line.unit, line.quantity, line.unit_cost] for line in call.bill.lines]
+    if record.model:
+        actions.append(CostItem.model.set(record.model))
+    if record.error_code is not None:
+        actions.append(CostItem.error_code.set(record.error_code))
+    if record.detail:
+        actions.append(CostItem.detail.set(record.detail))
+    if record.latency_ms is not None and record.outcome != WAITING:
+        actions.append(CostItem.latency_ms.set(record.latency_ms))
+    if record.ref is not None:
+        actions.append(CostItem.provider_ref.set(record.ref))
+    if record.bill is not None:
+        lines = [[line.unit, line.quantity, line.unit_cost] for line in record.bill.lines]
         actions += [
             CostItem.lines.set(json.dumps(lines, separators=(",", ":"))),
-            CostItem.cost_nanos.set(call.bill.nanos),
-            CostItem.currency.set(call.bill.currency),
+            CostItem.cost_nanos.set(record.bill.nanos),
+            CostItem.currency.set(record.bill.currency),
         ]
-    key = CostItem(call.job_id, f"{call.task_key}#{call.attempt}")
+    key = CostItem(record.job_id, f"{record.task_key}#{record.attempt}")
     return update(key, actions, refused=refused)
 
 
 def list_costs(job_id: str) -> list[CostItem]:
-    """Every call that was made for a job, by task and attempt."""
+    """Every attempt of a job's tasks, by task and attempt."""
     return list(CostItem.query(job_id))
 
 
 def find_health(provider: str) -> Health:
-    """How the provider has been; well when nothing is noted, or it is long ago."""
+    """The provider's health; healthy without a record, or with an expired one."""
     try:
         item = ProviderItem.get(_HEALTH + provider)
     except Model.DoesNotExist:
-        return WELL
+        return HEALTHY
     return Health(
         failures=int(item.failures or 0),
         openings=int(item.openings or 0),
@@ -158,10 +158,10 @@ def find_health(provider: str) -> Health:
 
 
 def health_write(provider: str, seen: Health, health: Health, now: datetime) -> Write:
-    """Note how it is, unless somebody noted something meanwhile, which counts as much."""
+    """Write the health, unless another function wrote it since ``seen``, which counts as much."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("somebody was faster")
+        return ConcurrentUpdate("another function wrote first")
 
     item = ProviderItem(
         _HEALTH + provider,
@@ -171,13 +171,13 @@ def health_write(provider: str, seen: Health, health: Health, now: datetime) -> 
         open_until=to_iso(health.open_until) if health.open_until else None,
     )
     condition = ProviderItem.failures == seen.failures
-    if seen.is_well:
+    if seen.is_healthy:
         condition = ProviderItem.pk.does_not_exist() | condition
     return put(item, condition=condition, refused=refused)
 
 
 def find_cached(key: str, now: datetime) -> Sequence[Mapping[str, Any]] | None:
-    """The files of an equal request that was made before; None when there was none lately."""
+    """The files of an equal, recent request; None without one."""
     try:
         item = ProviderItem.get(_CACHE + key)
     except Model.DoesNotExist:

@@ -1,14 +1,15 @@
 """Anthropic: scripts by a Claude model, through the Messages API.
 
-Sources: https://platform.claude.com/docs/en/api/messages (calls, answers, usage),
+Sources: https://platform.claude.com/docs/en/api/messages (calls, responses, usage),
 https://platform.claude.com/docs/en/api/errors (statuses, ``request-id``),
 https://platform.claude.com/docs/en/api/rate-limits (429, ``retry-after``, spend limits),
 https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons,
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs (``output_config``),
 https://platform.claude.com/docs/en/about-claude/models/overview (model ids and prices).
 
-Current models refuse sampling parameters, prefilled answers and thinking budgets, so none is sent.
-There is no idempotency key: an answer that did not come may have been made and charged.
+Current models refuse sampling parameters, prefilled responses and thinking budgets, so
+none is sent.
+There is no idempotency key: a lost response may have been generated and charged.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
     Meter,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
     capability_of,
 )
 from darkroom.generation.script import (
-    ANSWER_SCHEMA,
+    SCRIPT_SCHEMA,
     prompt_of,
-    script_of_answer,
+    script_of_response,
     write_script,
 )
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (
     VendorHttp,
-    object_of,
+    json_object_of,
     retry_after_seconds,
     text_of,
 )
@@ -53,8 +54,8 @@ _OVERLOADED: Final = 529
 _TRY_AGAIN: Final = frozenset({409, 429, 500, 503, _OVERLOADED})
 _NOT_CONFIGURED: Final = frozenset({401, 403, 404})
 _SPENT: Final = "enforced_spend_limit_reached"
-"""What tells a 429 that lasts until next month from one that passes."""
-# An account out of money, or at a limit it has set itself, is told by 400 and a sentence.
+"""Distinguishes a 429 that lasts until next month from a passing one."""
+# An account without credit, or at its own spend limit, gets 400 and a message.
 _OUT_OF_MONEY: Final = re.compile(
     r"credit balance|billing|spend(?:ing)? limit|usage limits?\b", re.IGNORECASE
 )
@@ -91,15 +92,15 @@ class Anthropic:
         if capability_of(request.kind) != "script":
             raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
         system, user = prompt_of(request.params, request.language)
-        answer = self._http.call(
+        response = self._http.call(
             "POST", "/v1/messages", json=_body(self.model_of(request.kind), system, user)
         )
-        request.meter.ref = answer.headers.get("request-id")
-        if answer.status_code != 200:
-            raise _refused(answer)
-        message = object_of(answer)
+        request.meter.ref = response.headers.get("request-id")
+        if response.status_code != 200:
+            raise _refused(response)
+        message = json_object_of(response)
         _charge(request.meter, message)
-        script = script_of_answer(_text_of(message), request.params, request.language)
+        script = script_of_response(_text_of(message), request.params, request.language)
         path = request.workdir / f"{request.key}.json"
         path.write_bytes(write_script(script))
         return [
@@ -122,12 +123,12 @@ def _body(model: str, system: str, user: str) -> Json:
         "max_tokens": MAX_TOKENS,
         "system": system,
         "messages": [{"role": "user", "content": user}],
-        "output_config": {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
+        "output_config": {"format": {"type": "json_schema", "schema": SCRIPT_SCHEMA}},
     }
 
 
 def _charge(meter: Meter, message: Json) -> None:
-    """Notes what the message was counted as, also if it turns out to be of no use."""
+    """Charge the usage of the message, even if its content is unusable."""
     usage = message.get("usage")
     if not isinstance(usage, dict):
         return
@@ -138,18 +139,18 @@ def _charge(meter: Meter, message: Json) -> None:
 
 
 def _text_of(message: Json) -> str:
-    """What the model wrote, without what it thought.
+    """The text of the message, without the model's thinking.
 
     Raises:
         ModerationRefused: the model or a classifier declined.
-        TransientProviderError: ``BAD_RESULT``; it did not come to an end.
+        TransientProviderError: ``BAD_RESULT``; it is incomplete.
     """
     reason = message.get("stop_reason")
     if reason == "refusal":
         raise ModerationRefused("The script was refused.")
     if reason not in _ENDED:
         # Most often ``max_tokens``: it thought or wrote for too long, this time.
-        raise TransientProviderError("The answer did not come to an end.", code="BAD_RESULT")
+        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
     blocks = message.get("content")
     texts = [
         block["text"]
@@ -161,27 +162,27 @@ def _text_of(message: Json) -> str:
     return "".join(texts)
 
 
-def _refused(answer: Any) -> ProviderError:
-    """What an answer without a message means."""
-    status = answer.status_code
-    if _is_out_of_money(answer):
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without a message means."""
+    status = response.status_code
+    if _is_out_of_money(response):
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in _TRY_AGAIN:
         return TransientProviderError(
-            f"answered {status}", retry_after_seconds=retry_after_seconds(answer)
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
         )
     if status in _NOT_CONFIGURED:
-        # Our key or model is wrong: nothing that the user asked for.
+        # Our key or model is wrong: no fault of the request.
         return PermanentProviderError(
             "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
         )
     if 400 <= status < 500:
         return PermanentProviderError("The model cannot write this.")
-    # 502, 504 (``timeout_error``): whoever is behind may have written it. Also redirects.
-    return AnswerLost(f"answered {status}")
+    # 502, 504 (``timeout_error``): the service may have written it. Also redirects.
+    return ResponseLost(f"HTTP {status}")
 
 
-def _is_out_of_money(answer: Any) -> bool:
-    if answer.status_code in (400, 402):
-        return answer.status_code == 402 or _OUT_OF_MONEY.search(text_of(answer)) is not None
-    return answer.status_code == 429 and _SPENT in text_of(answer)
+def _is_out_of_money(response: Any) -> bool:
+    if response.status_code in (400, 402):
+        return response.status_code == 402 or _OUT_OF_MONEY.search(text_of(response)) is not None
+    return response.status_code == 429 and _SPENT in text_of(response)

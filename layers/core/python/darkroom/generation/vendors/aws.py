@@ -1,9 +1,9 @@
-"""What the vendors of AWS have in common: one call, and what its failure means.
+"""What the AWS services have in common: one call, and what its failure means.
 
-The clients are made elsewhere and repeat nothing (``total_max_attempts`` 1): whoever asked decides.
+The clients are made elsewhere and retry nothing (``total_max_attempts`` 1): the caller decides.
 
 Sources: the services' own models in botocore (names and statuses of errors),
-https://docs.aws.amazon.com/general/latest/gr/api-error-codes and, for what may be tried again,
+https://docs.aws.amazon.com/general/latest/gr/api-error-codes and, for what may be retried,
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html.
 """
 
@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 
@@ -50,18 +50,18 @@ _QUOTA: Final = frozenset({
     "LimitExceededException", "ServiceQuotaExceeded", "ServiceQuotaExceededException",
 })  # fmt: skip
 _UNKNOWN_END: Final = frozenset({502, 504})
-"""Somebody in between gave up; whoever is behind may have begun."""
+"""A proxy gave up; the service may have begun."""
 
 
 @contextmanager
-def understood(meanings: Mapping[str, Meaning] | None = None) -> Iterator[None]:
-    """Turn whatever a boto3 call within raises into what it means to us.
+def translate_errors(meanings: Mapping[str, Meaning] | None = None) -> Iterator[None]:
+    """Translate the errors of a boto3 call inside this block into ours.
 
-    ``meanings`` are of errors that a service has for itself, by their code. The reading of an
-    answer's stream belongs inside as well.
+    ``meanings`` are a service's own errors, by their code. Read a response's stream inside the
+    block too.
 
     Raises:
-        ProviderError: and nothing else of botocore's.
+        ProviderError: instead of any error of botocore.
     """
     from botocore import exceptions as aws
     from botocore.parsers import ResponseParserError
@@ -78,28 +78,28 @@ def understood(meanings: Mapping[str, Meaning] | None = None) -> Iterator[None]:
     except aws.ParamValidationError as error:
         raise PermanentProviderError("The service cannot make this.") from error
     except (aws.BotoCoreError, ResponseParserError) as error:
-        raise AnswerLost(type(error).__name__) from error
+        raise ResponseLost(type(error).__name__) from error
 
 
-def _meaning_of(answer: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> ProviderError:
-    error = answer.get("Error", {})
+def _meaning_of(response: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> ProviderError:
+    error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in meanings:
         return meanings[code](message)
     if code in _LATER:
-        return later(code, retry_after_seconds=_retry_after_seconds(answer))
+        return later(code, retry_after_seconds=_retry_after_seconds(response))
     if code in _NOT_CONFIGURED or status in (401, 403):
         return not_configured(code)
     if code in _QUOTA or status == 402:
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in _UNKNOWN_END:
-        return AnswerLost(f"answered {status}")
+        return ResponseLost(f"HTTP {status}")
     if status == 429 or status >= 500:
-        return later(f"answered {status}", retry_after_seconds=_retry_after_seconds(answer))
+        return later(f"HTTP {status}", retry_after_seconds=_retry_after_seconds(response))
     if 400 <= status < 500:
         return refused(code)
-    return AnswerLost(f"answered {status}")
+    return ResponseLost(f"HTTP {status}")
 
 
 def later(detail: str, *, retry_after_seconds: float = 0) -> TransientProviderError:
@@ -109,16 +109,16 @@ def later(detail: str, *, retry_after_seconds: float = 0) -> TransientProviderEr
 
 
 def failed(detail: str) -> TransientProviderError:
-    """It tried and failed: no sign that the service is away."""
+    """The run failed: the service itself is healthy."""
     return TransientProviderError(detail[:_DETAIL_LIMIT_CHARS], code="PROVIDER_FAILED")
 
 
 def not_configured(detail: str) -> PermanentProviderError:
-    """A key, right, region or model is missing: nothing that the user asked for, nor can mend."""
+    """A key, right, region or model is missing: the operator must fix it, not the user."""
     return PermanentProviderError(
         "The provider is not available.",
         code="PROVIDER_NOT_CONFIGURED",
-        told=detail[:_DETAIL_LIMIT_CHARS],
+        vendor_message=detail[:_DETAIL_LIMIT_CHARS],
     )
 
 
@@ -136,28 +136,28 @@ def bad_result(detail: str) -> PermanentProviderError:
 
 def refused(detail: str) -> PermanentProviderError:
     return PermanentProviderError(
-        "The service cannot make this.", told=detail[:_DETAIL_LIMIT_CHARS]
+        "The service cannot make this.", vendor_message=detail[:_DETAIL_LIMIT_CHARS]
     )
 
 
-def told(answer: Mapping[str, Any], name: str) -> Any:
-    """A field that every whole answer has; botocore reads a broken one as if it were empty.
+def require_field(response: Mapping[str, Any], name: str) -> Any:
+    """A field that every complete response has; botocore parses a truncated one as empty.
 
     Raises:
-        AnswerLost: it has not.
+        ResponseLost: the field is missing.
     """
-    found = answer.get(name)
+    found = response.get(name)
     if found is None:
-        raise AnswerLost("half an answer")
+        raise ResponseLost("an incomplete response")
     return found
 
 
-def ref_of(answer: Mapping[str, Any]) -> str | None:
+def ref_of(response: Mapping[str, Any]) -> str | None:
     """The service's id of the call."""
-    return answer.get("ResponseMetadata", {}).get("RequestId") or None
+    return response.get("ResponseMetadata", {}).get("RequestId") or None
 
 
-def _retry_after_seconds(answer: Mapping[str, Any]) -> float:
-    after = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
+def _retry_after_seconds(response: Mapping[str, Any]) -> float:
+    after = str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
     is_number = after.isascii() and after.isdigit()
     return float(min(RETRY_AFTER_LIMIT_SECONDS, int(after))) if is_number else 0.0

@@ -30,9 +30,9 @@ from darkroom.generation.ports import (
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.prompts import Brief, brief_of
-from darkroom.generation.script import prompt_of, script_of_answer, write_script
-from darkroom.generation.text_chunks import pieces_of
+from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
+from darkroom.generation.script import prompt_of, script_of_response, write_script
+from darkroom.generation.text_chunks import chunks_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
@@ -42,8 +42,8 @@ from darkroom.generation.vendors.aws import (
     not_configured,
     ref_of,
     refused,
-    told,
-    understood,
+    require_field,
+    translate_errors,
     unsupported,
 )
 from darkroom.media.media_size import read_size
@@ -58,10 +58,10 @@ PHOTO_LIMIT_BYTES: Final = 15 * 1024 * 1024
 PHOTO_LIMIT_PIXELS: Final = 9_437_184
 PHOTO_STRENGTH: Final = 0.6
 """From 0, the photo as it is, to 1, as if there were none."""
-ANSWER_LIMIT_TOKENS: Final = 8_000
+RESPONSE_LIMIT_TOKENS: Final = 8_000
 _BASE_TOKENS: Final = 1_000
 _TOKENS_A_SECOND: Final = 15
-GUARDED_PIECE_CHARS: Final = 10_000
+GUARDED_CHUNK_CHARS: Final = 10_000
 _MODEL: Final = re.compile(r"(?:arn:[^/]+/)?(?:[a-z]{2,6}\.)?stability\.(?P<name>[a-z0-9.-]+).*")
 # Which families know a photo to begin with.
 _FAMILIES: Final = {"stable-image-core": False, "stable-image-ultra": False, "sd3-5-large": True,
@@ -76,7 +76,7 @@ _NO_MODEL: Final = re.compile(
 _WHOLE: Final = frozenset({"end_turn", "stop_sequence"})
 _REFUSED: Final = frozenset({"guardrail_intervened", "content_filtered"})
 _CATEGORIES: Final = {"SEXUAL": "sexual", "HATE": "hate", "INSULTS": "hate", "VIOLENCE": "gore"}
-# Topics have names that whoever made the guardrail gave them.
+# The account's administrator named the topics of the guardrail.
 _TOPICS: Final = (
     (re.compile(r"minor|child|csam", re.IGNORECASE), "minors"),
     (re.compile(r"self.?harm|self.?injur|suicid", re.IGNORECASE), "self-harm"),
@@ -139,26 +139,28 @@ class Bedrock:
     # Pictures
 
     def _picture(self, request: GenerationRequest) -> list[Artifact]:
-        brief = brief_of(request)
-        asked = _asked(brief, request.seed, takes_photo=_takes_photo(self.model_of(request.kind)))
+        prompt = visual_prompt_of(request)
+        inputs = _image_inputs(
+            prompt, request.seed, takes_photo=_takes_photo(self.model_of(request.kind))
+        )
         if self._guardrail is not None:
-            self._guardrail.check_text(brief.prompt)
-        with understood(_MEANINGS):
-            answer = self._client().invoke_model(
+            self._guardrail.check_text(prompt.text)
+        with translate_errors(_MEANINGS):
+            response = self._client().invoke_model(
                 modelId=self.model_of(request.kind),
                 contentType="application/json",
                 accept="application/json",
-                body=json.dumps(asked).encode(),
+                body=json.dumps(inputs).encode(),
             )
-            content = answer["body"].read()
-        request.meter.ref = ref_of(answer)
+            content = response["body"].read()
+        request.meter.ref = ref_of(response)
         picture = _picture_of(content)
         request.meter.charge("image", 1)
         path = request.workdir / f"{request.key}.png"
         path.write_bytes(picture)
         size = read_size(path, "image/png")
         if size.width is None or size.height is None:
-            raise bad_result("what was made is not a picture")
+            raise bad_result("the result is not a picture")
         return [
             Artifact(
                 type="image",
@@ -173,21 +175,21 @@ class Bedrock:
 
     def _script(self, request: GenerationRequest) -> list[Artifact]:
         system, user = prompt_of(request.params, request.language)
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "modelId": self.model_of("script"),
             "system": [{"text": system}],
             "messages": [{"role": "user", "content": [{"text": user}]}],
-            "inferenceConfig": {"maxTokens": _answer_tokens(request.params["durationSec"])},
+            "inferenceConfig": {"maxTokens": _response_tokens(request.params["durationSec"])},
         }
         if self._guardrail is not None:
-            asked["guardrailConfig"] = self._guardrail.of_converse
-        with understood(_MEANINGS):
-            answer = self._client().converse(**asked)
-        request.meter.ref = ref_of(answer)
-        usage = answer.get("usage", {})
+            arguments["guardrailConfig"] = self._guardrail.of_converse
+        with translate_errors(_MEANINGS):
+            response = self._client().converse(**arguments)
+        request.meter.ref = ref_of(response)
+        usage = response.get("usage", {})
         request.meter.charge("input_token", usage.get("inputTokens", 0))
         request.meter.charge("output_token", usage.get("outputTokens", 0))
-        script = script_of_answer(_said(answer), request.params, request.language)
+        script = script_of_response(_said(response), request.params, request.language)
         path = request.workdir / f"{request.key}.json"
         path.write_bytes(write_script(script))
         return [
@@ -202,7 +204,7 @@ class Bedrock:
 
 
 class BedrockGuardrail:
-    """A guardrail that somebody made in this account, asked by itself."""
+    """A guardrail of this account, called on its own."""
 
     def __init__(self, client: Client, *, guardrail: str, version: str = "DRAFT") -> None:
         self._client = client
@@ -214,27 +216,27 @@ class BedrockGuardrail:
         return self._named
 
     def check_text(self, text: str) -> None:
-        """Pass a user's words, or refuse them.
+        """Pass a user's text, or refuse it.
 
         Raises:
-            ModerationRefused: with its ``category``, where the guardrail tells one.
-            ProviderError: it cannot be asked.
+            ModerationRefused: with its ``category``, if the guardrail reports one.
+            ProviderError: the call failed.
         """
-        for piece in pieces_of(text, GUARDED_PIECE_CHARS):
-            if not piece.strip():
+        for chunk in chunks_of(text, GUARDED_CHUNK_CHARS):
+            if not chunk.strip():
                 continue
-            with understood(_MEANINGS):
-                answer = self._client().apply_guardrail(
-                    **self._named, source="INPUT", content=[{"text": {"text": piece}}]
+            with translate_errors(_MEANINGS):
+                response = self._client().apply_guardrail(
+                    **self._named, source="INPUT", content=[{"text": {"text": chunk}}]
                 )
-            _pass(answer)
+            _pass(response)
 
 
 def _takes_photo(model: str) -> bool:
     """Whether the model knows a photo to begin with.
 
     Raises:
-        PermanentProviderError: PROVIDER_NOT_CONFIGURED; nobody here speaks to its family.
+        PermanentProviderError: PROVIDER_NOT_CONFIGURED; its family is unknown here.
     """
     match = _MODEL.fullmatch(model)
     for family, takes_photo in _FAMILIES.items():
@@ -243,21 +245,24 @@ def _takes_photo(model: str) -> bool:
     raise not_configured(f"no pictures by {model}")
 
 
-def _asked(brief: Brief, seed: int, *, takes_photo: bool) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "prompt": brief.prompt[:PROMPT_LIMIT_CHARS],
-        # 0 would be one by chance, and the last one is not taken.
+def _image_inputs(prompt: VisualPrompt, seed: int, *, takes_photo: bool) -> dict[str, Any]:
+    inputs: dict[str, Any] = {
+        "prompt": prompt.text[:PROMPT_LIMIT_CHARS],
+        # 0 means a random seed, and the API rejects the largest value.
         "seed": seed % (2**32 - 2) + 1,
         "output_format": "png",
     }
-    if brief.source is None:
-        return asked | {"mode": "text-to-image", "aspect_ratio": _ASPECT_RATIOS[brief.aspect_ratio]}
+    if prompt.source is None:
+        return inputs | {
+            "mode": "text-to-image",
+            "aspect_ratio": _ASPECT_RATIOS[prompt.aspect_ratio],
+        }
     if not takes_photo:
         raise unsupported("the model begins with words alone")
     # Its shape is the photo's.
-    return asked | {
+    return inputs | {
         "mode": "image-to-image",
-        "image": _photo(brief.source),
+        "image": _photo(prompt.source),
         "strength": PHOTO_STRENGTH,
     }
 
@@ -276,7 +281,7 @@ def _picture_of(content: bytes) -> bytes:
         reason = next(iter(drawn.get("finish_reasons") or ()), None)
         images = list(drawn.get("images") or ())
     except (ValueError, AttributeError, TypeError) as error:
-        raise bad_result("the answer is not what models of this family give") from error
+        raise bad_result("the response does not have the shape of this model family") from error
     if reason is not None:
         if _FILTERED.search(str(reason)):
             raise ModerationRefused("The picture was refused.")
@@ -284,34 +289,34 @@ def _picture_of(content: bytes) -> bytes:
     try:
         return base64.b64decode(images[0], validate=True)
     except (IndexError, TypeError, binascii.Error, ValueError) as error:
-        raise bad_result("the answer has no picture") from error
+        raise bad_result("the response has no picture") from error
 
 
-def _answer_tokens(duration_sec: int) -> int:
-    return min(ANSWER_LIMIT_TOKENS, _BASE_TOKENS + _TOKENS_A_SECOND * duration_sec)
+def _response_tokens(duration_sec: int) -> int:
+    return min(RESPONSE_LIMIT_TOKENS, _BASE_TOKENS + _TOKENS_A_SECOND * duration_sec)
 
 
-def _said(answer: Mapping[str, Any]) -> str:
-    """The text of a whole answer; what the model thought aloud is not part of it.
+def _said(response: Mapping[str, Any]) -> str:
+    """The text of a complete response, without the model's thinking.
 
     Raises:
         ModerationRefused: a guardrail or the model's own filter stopped it.
-        TransientProviderError: BAD_RESULT; it broke off. Another draw may not.
+        TransientProviderError: BAD_RESULT; it is incomplete. The next one may not be.
     """
-    reason = told(answer, "stopReason")
+    reason = require_field(response, "stopReason")
     if reason in _REFUSED:
         raise ModerationRefused("The script was refused.")
     if reason not in _WHOLE:
-        raise TransientProviderError("The answer broke off.", code="BAD_RESULT")
-    content = answer.get("output", {}).get("message", {}).get("content", ())
+        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
+    content = response.get("output", {}).get("message", {}).get("content", ())
     return "".join(block.get("text", "") for block in content)
 
 
-def _pass(answer: Mapping[str, Any]) -> None:
-    if told(answer, "action") == "NONE":
+def _pass(response: Mapping[str, Any]) -> None:
+    if require_field(response, "action") == "NONE":
         return
-    findings = list(_findings(answer.get("assessments", ())))
-    # Names and numbers that were only covered up are no reason to refuse.
+    findings = list(_findings(response.get("assessments", ())))
+    # Masked names and numbers are no reason to refuse.
     blocked = [finding for finding in findings if finding.get("action") != "ANONYMIZED"]
     if findings and not blocked:
         return

@@ -9,8 +9,8 @@ https://creatomate.com/docs/account/how-are-credits-calculated. What 400, 401, 4
 from public clients.
 
 Starting a render has no idempotency key, and renders can be neither listed nor stopped: a render
-whose answer was lost is known only by its call, which names it. That call bears no signature; of it
-only the id is taken, and the render is read again under our own key.
+whose response was lost is identified only by its callback. The callback is not signed; only its id
+is used, and the render is then read with our own key.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     Finished,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     ResultFile,
     TransientProviderError,
     capability_of,
@@ -42,9 +42,9 @@ from darkroom.generation.vendors.creatomate_film import (
 from darkroom.generation.vendors.http import (
     TIMEOUT_SECONDS,
     VendorHttp,
-    object_of,
+    json_object_of,
+    read_json_object,
     retry_after_seconds,
-    told_by,
 )
 from darkroom.kernel.errors import InvalidInput
 
@@ -69,7 +69,7 @@ class Creatomate:
     """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "…"}``.
 
     ``models["film"]`` is ``renderscript`` or the id of a template of the vendor's editor.
-    ``api_base`` and ``result_hosts`` are the vendor's own but in tests.
+    ``api_base`` and ``result_hosts`` differ from the vendor's only in tests.
     """
 
     name = "creatomate"
@@ -101,35 +101,35 @@ class Creatomate:
         body = {
             **_film_of(request, self.model_of(request.kind)),
             "webhook_url": callback_url,
-            # For whoever looks for a task's render in the vendor's dashboard.
+            # To find a task's render in the vendor's dashboard.
             "metadata": hashlib.sha256(callback_url.encode()).hexdigest()[:32],
         }
-        answer = self._http.call("POST", "/v2/renders", json=body)
-        if answer.status_code not in (200, 201, 202):
-            raise _refused(answer)
-        request.meter.ref = ref = _ref_of(object_of(answer))
+        response = self._http.call("POST", "/v2/renders", json=body)
+        if response.status_code not in (200, 201, 202):
+            raise _refused(response)
+        request.meter.ref = ref = _ref_of(json_object_of(response))
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        answer = self._http.call("GET", f"/v2/renders/{_checked(ref)}")
-        if answer.status_code == 404:
+        response = self._http.call("GET", f"/v2/renders/{_checked(ref)}")
+        if response.status_code == 404:
             raise TransientProviderError("the render is unknown there", code="RESULT_EXPIRED")
-        if answer.status_code != 200:
-            raise AnswerLost(f"answered {answer.status_code}")
-        return _result_of(object_of(answer), ref)
+        if response.status_code != 200:
+            raise ResponseLost(f"HTTP {response.status_code}")
+        return _result_of(json_object_of(response), ref)
 
     def find(self, callback_url: str, since: datetime) -> str | None:
-        """None: the vendor lists no renders. One whose answer was lost makes itself known by its
-        call, or its attempt ends with the deadline."""
+        """None: the vendor lists no renders. One whose response was lost is identified by its
+        callback, or its attempt ends with the deadline."""
         return None
 
     def cancel(self, ref: str) -> None:
-        """Nothing: the vendor stops no renders. One takes seconds to minutes, and is charged."""
+        """No effect: the vendor cannot stop a render, which takes seconds to minutes."""
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        """The render that a call is about. It bears no signature, so nothing else is taken of it;
-        the address it comes to is sealed, and known to nobody but the vendor."""
-        ref = told_by(body).get("id")
+        """The render that a callback is about. It is not signed, so only the id is used; its
+        address is sealed and known only to the vendor."""
+        ref = read_json_object(body).get("id")
         if not _is_ref(ref):
             raise InvalidInput("not a render")
         return str(ref)
@@ -146,7 +146,7 @@ def _film_of(request: GenerationRequest, model: str) -> Json:
 
 def _result_of(render: Json, ref: str) -> Finished | None:
     if render.get("id") != ref:
-        raise AnswerLost("another render")
+        raise ResponseLost("another render")
     status = render.get("status")
     if status in _UNDER_WAY:
         return None
@@ -155,7 +155,7 @@ def _result_of(render: Json, ref: str) -> Finished | None:
     if status == "cancelled":
         raise TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
     if status != "failed":
-        raise AnswerLost("of an unknown status")
+        raise ResponseLost("of an unknown status")
     # Its sentence does not say whose fault it is; clips that it could not fetch in time, because
     # their links had run out in its queue, it can fetch the next time.
     raise TransientProviderError("The film could not be rendered.", code="PROVIDER_FAILED")
@@ -187,32 +187,32 @@ def _charges_of(render: Json) -> tuple[Charge, ...]:
     return (Charge(unit="credit", quantity=max(1.0, round(pixels / PIXELS_PER_CREDIT, 2))),)
 
 
-def _refused(answer: Any) -> ProviderError:
-    """What an answer that starts no render means."""
-    status = answer.status_code
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without a render means."""
+    status = response.status_code
     if status in (429, 500, 503):
-        told = retry_after_seconds(answer)
+        seconds = retry_after_seconds(response)
         return TransientProviderError(
-            f"answered {status}",
-            retry_after_seconds=told or (RATE_WINDOW_SECONDS if status == 429 else 0.0),
+            f"HTTP {status}",
+            retry_after_seconds=seconds or (RATE_WINDOW_SECONDS if status == 429 else 0.0),
         )
     if status == 402:
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in (401, 403, 404):
-        # Our key or template is wrong: nothing that the user asked for.
+        # Our key or template is wrong: no fault of the request.
         return PermanentProviderError(
             "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
         )
     if 400 <= status < 500:
         return PermanentProviderError("The provider cannot render this.")
-    # 502, 504: somebody in between gave up, whoever is behind may have begun. Also redirects.
-    return AnswerLost(f"answered {status}")
+    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
+    return ResponseLost(f"HTTP {status}")
 
 
 def _ref_of(render: Json) -> str:
     ref = render.get("id")
     if not isinstance(ref, str) or not _is_ref(ref):
-        raise AnswerLost("a render without an id")
+        raise ResponseLost("a render without an id")
     return ref
 
 
@@ -221,7 +221,7 @@ def _is_ref(value: Any) -> bool:
 
 
 def _checked(ref: str) -> str:
-    """What goes into a path."""
+    """The id, checked before it becomes part of a path."""
     if not _is_ref(ref):
         raise ValueError(f"not an id of a render: {ref!r}")
     return ref

@@ -1,6 +1,6 @@
 """The film as RenderScript, the JSON that Creatomate renders.
 
-Owns what the film shows and when, told in the vendor's words: a card with the hook, the clips in
+Owns what the film shows and when, in the vendor's format: a card with the hook, the clips in
 the order of their scenes with their captions, a card with the ending; one fades into the next. The
 cards lie over the first and the last clip, dimmed and blurred. Pure: knows no HTTP.
 
@@ -180,9 +180,9 @@ def _fade(time: str, seconds: float) -> Json:
 
 
 def _captions(params: Mapping[str, Any], count: int) -> list[str]:
-    asked = params.get("captions")
-    told = [_text(text) for text in asked] if isinstance(asked, list | tuple) else []
-    return (told + [""] * count)[:count]
+    captions = params.get("captions")
+    texts = [_text(text) for text in captions] if isinstance(captions, list | tuple) else []
+    return (texts + [""] * count)[:count]
 
 
 def _text(text: object) -> str:

@@ -7,7 +7,7 @@ https://help.elevenlabs.io/hc/en-us/articles/19571824571921 (older ``status`` wo
 be tried again), https://elevenlabs.io/docs/overview/models (characters a request, languages).
 From public clients, not from the reference: the headers ``request-id`` and ``character-cost``.
 
-There is no idempotency key: an answer that did not come may have been made and charged.
+There is no idempotency key: a lost response may have been generated and charged.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.speech_text import text_to_say
+from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import VendorHttp, retry_after_seconds
 from darkroom.kernel.limits import RESULT_LIMIT_BYTES
@@ -91,18 +91,18 @@ class ElevenLabs:
             raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
         voice = _voice_of(request.params)
         body = _body(request, self.model_of(request.kind))
-        answer = self._http.call(
+        response = self._http.call(
             "POST",
             f"/v1/text-to-speech/{voice}",
             params={"output_format": OUTPUT_FORMAT},
             json=body,
             headers={"accept": "audio/mpeg"},
         )
-        request.meter.ref = answer.headers.get("request-id")
-        if answer.status_code != 200:
-            raise _refused(answer)
-        request.meter.charge("character", _cost_of(answer, len(body["text"])))
-        content = _mp3_of(answer)
+        request.meter.ref = response.headers.get("request-id")
+        if response.status_code != 200:
+            raise _refused(response)
+        request.meter.charge("character", _cost_of(response, len(body["text"])))
+        content = _mp3_of(response)
         path = request.workdir / f"{request.key}.mp3"
         path.write_bytes(content)
         return [
@@ -116,7 +116,7 @@ class ElevenLabs:
 
 
 def _voice_of(params: Mapping[str, Any]) -> str:
-    """The voice asked for, fit for a path.
+    """The requested voice, safe in a path.
 
     Raises:
         PermanentProviderError: ``UNSUPPORTED_KIND``; it is no voice of this vendor, but may be one
@@ -129,7 +129,7 @@ def _voice_of(params: Mapping[str, Any]) -> str:
 
 
 def _body(request: GenerationRequest, model: str) -> dict[str, Any]:
-    text = text_to_say(request)
+    text = speech_text_of(request)
     if len(text) > _CHARACTER_LIMITS.get(model, _CHARACTER_LIMIT):
         raise PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
     body: dict[str, Any] = {"text": text, "model_id": model, "seed": request.seed}
@@ -146,7 +146,7 @@ def _speed_of(params: Mapping[str, Any]) -> float:
 
     Raises:
         PermanentProviderError: ``UNSUPPORTED_KIND``; other vendors speak as slowly or fast. The
-            nearest speed would be another length than the one asked for.
+            nearest speed would be another length than the requested one.
     """
     rate = params.get("rate", 100)
     if isinstance(rate, bool) or not isinstance(rate, int | float):
@@ -156,16 +156,16 @@ def _speed_of(params: Mapping[str, Any]) -> float:
     return round(rate / 100, 2)
 
 
-def _cost_of(answer: Any, characters: int) -> int:
+def _cost_of(response: Any, characters: int) -> int:
     """How many characters are charged: fewer than were sent with the cheaper models."""
-    told = answer.headers.get("character-cost", "")
-    return int(told) if told.isdecimal() and len(told) < 10 else characters
+    cost = response.headers.get("character-cost", "")
+    return int(cost) if cost.isdecimal() and len(cost) < 10 else characters
 
 
-def _mp3_of(answer: Any) -> bytes:
-    content = bytes(answer.content)
+def _mp3_of(response: Any) -> bytes:
+    content = bytes(response.content)
     if len(content) > RESULT_LIMIT_BYTES or not _is_mp3(content):
-        raise PermanentProviderError("What came is no speech.", code="BAD_RESULT")
+        raise PermanentProviderError("The result is no speech.", code="BAD_RESULT")
     return content
 
 
@@ -186,10 +186,10 @@ def _duration_ms(content: bytes) -> int:
     return max(0, len(content) - tag_bytes) // _BYTES_PER_MS
 
 
-def _refused(answer: Any) -> ProviderError:
-    """What an answer without speech means; the word for it counts more than the status, which has
-    changed (400, 401 and 402 have all stood for an empty account)."""
-    status, word = answer.status_code, _word_of(answer)
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without speech means. The error word counts more than the status,
+    which has changed (400, 401 and 402 have all stood for an empty account)."""
+    status, word = response.status_code, _word_of(response)
     if word in _OUT_OF_MONEY or status == 402:
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if word in _OTHER_VOICE:
@@ -198,10 +198,10 @@ def _refused(answer: Any) -> ProviderError:
         return PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
     if status in _TRY_AGAIN:
         return TransientProviderError(
-            f"answered {status}", retry_after_seconds=retry_after_seconds(answer)
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
         )
     if status in _NOT_CONFIGURED or word in _OUR_MODEL:
-        # Our key, plan or model is wrong: nothing that the user asked for.
+        # Our key, plan or model is wrong: no fault of the request.
         return PermanentProviderError(
             "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
         )
@@ -209,14 +209,14 @@ def _refused(answer: Any) -> ProviderError:
         if _REFUSAL.search(word):
             return ModerationRefused("The text was refused.")
         return PermanentProviderError("The provider cannot say this.")
-    # 502, 504: somebody in between gave up, whoever is behind may have spoken. Also redirects.
-    return AnswerLost(f"answered {status}")
+    # 502, 504: a proxy gave up and the service may have spoken. Also redirects.
+    return ResponseLost(f"HTTP {status}")
 
 
-def _word_of(answer: Any) -> str:
-    """``detail.code``, or ``detail.status`` of older answers; empty where there is neither."""
+def _word_of(response: Any) -> str:
+    """``detail.code``, or ``detail.status`` of older responses; empty where there is neither."""
     try:
-        found = answer.json()
+        found = response.json()
     except ValueError:
         return ""
     detail = found.get("detail") if isinstance(found, dict) else None

@@ -14,8 +14,8 @@ https://fal.ai/models/fal-ai/bytedance/seedance/v1/pro/fast/image-to-video/llms.
 https://fal.ai/models/fal-ai/kling-video/v2.5-turbo/pro/image-to-video/llms.txt (inputs).
 
 The queue knows no idempotency key, and its list of requests (of the platform API) shows neither
-webhooks nor what is under way. So a run whose acceptance was lost cannot be looked for: it is
-known again by its callback or not at all. That a run has failed shows only in its result: the
+webhooks nor what is under way. So a run whose submit response was lost cannot be found: only
+its callback identifies it. That a run has failed shows only in its result: the
 status of every run that ended is ``COMPLETED``.
 """
 
@@ -30,28 +30,28 @@ from datetime import datetime
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     Finished,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     ResultFile,
     SourceFile,
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.prompts import Brief, brief_of, unsupported
+from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt_of
 from darkroom.generation.vendors import fal_signatures
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (
     TIMEOUT_SECONDS,
     VendorHttp,
-    object_of,
+    json_object_of,
+    read_json_object,
     retry_after_seconds,
     text_of,
-    told_by,
 )
 from darkroom.kernel.errors import InvalidInput, Unavailable
 from darkroom.kernel.limits import WAITING_LIMIT_SECONDS
@@ -68,7 +68,7 @@ DEFAULT_MODELS: Final = {
 }
 CLIP_RESOLUTION: Final = "720p"
 FILES_KEPT_SECONDS: Final = 60 * 60
-"""Made files go after an hour: nobody but us is to see them, and we fetch them within minutes."""
+"""The vendor deletes results after an hour; we fetch them within minutes."""
 INLINE_LIMIT_BYTES: Final = 8 * 1000 * 1000
 _MODEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)+")
 _APP: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
@@ -97,7 +97,7 @@ _PASSING: Final = frozenset(
         "no_media_generated",
     }
 )
-# The service's own troubles, not the model's: reasons to think of another provider.
+# Failures of the service, not of the model: they count against the provider's health.
 _OUTAGES: Final = re.compile(r"runner_\w+|startup_timeout|request_timeout")
 
 Json = Mapping[str, Any]
@@ -107,8 +107,8 @@ class Fal:
     """The vendor's queue.
 
     ``read_secret`` gives ``{"apiKey": "…"}``. ``models`` by capability (``image``, ``clip``, and
-    ``picture`` for pictures from words alone, which is a model of its own here) replace the usual
-    ones. With an ``api_base`` that is not the vendor's, its keys are looked for there as well.
+    ``picture`` for pictures from words alone, which is a model of its own here) replace the default
+    ones. With an ``api_base`` that is not the vendor's, its keys are fetched from there as well.
     """
 
     name = "fal"
@@ -129,7 +129,7 @@ class Fal:
             headers_of=_headers_of,
             timeout_seconds=timeout_seconds,
         )
-        # Public, and elsewhere: our key does not go there.
+        # The keys are public and on another host: our API key is not sent there.
         self._keys_http = VendorHttp(
             lambda: "{}",
             api_base=api_base or KEYS_BASE,
@@ -143,74 +143,74 @@ class Fal:
         return self._models.get("picture" if kind == "picture" else capability_of(kind), "")
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
-        brief, model = brief_of(request), self.model_of(request.kind)
-        inputs = _family_of(model, request.kind).inputs_of(brief, request.seed % 2**31)
-        if brief.source is not None:
-            inputs["image_url"] = _link_to(brief.source)
-        answer = self._http.call(
+        prompt, model = visual_prompt_of(request), self.model_of(request.kind)
+        inputs = _family_of(model, request.kind).inputs_of(prompt, request.seed % 2**31)
+        if prompt.source is not None:
+            inputs["image_url"] = _link_to(prompt.source)
+        response = self._http.call(
             "POST",
             f"/{model}",
             params={"fal_webhook": callback_url},
             json=inputs,
             headers={
-                # Nobody waits for it any longer, so it need not be begun.
+                # After this time the task has failed, so the run need not start.
                 "X-Fal-Request-Timeout": str(WAITING_LIMIT_SECONDS),
                 "X-Fal-Object-Lifecycle-Preference": json.dumps(
                     {"expiration_duration_seconds": FILES_KEPT_SECONDS}
                 ),
             },
         )
-        if answer.status_code not in (200, 201, 202):
-            raise _refused(answer)
-        request_id = _request_id_of(object_of(answer))
+        if response.status_code not in (200, 201, 202):
+            raise _refused(response)
+        request_id = _request_id_of(json_object_of(response))
         request.meter.ref = request_id
-        if brief.seconds:
-            # No answer will say how long the clip is that they charge for.
+        if prompt.seconds:
+            # No response contains the billed duration of the clip.
             request.meter.charge("second", float(inputs["duration"]))
         return f"{_app_of(model)}/{request_id}"
 
     def poll(self, ref: str) -> Finished | None:
         for place in self._places_of(ref):
-            answer = self._http.call("GET", f"{place}/status")
-            if answer.status_code in (400, 404, 405, 422):
+            response = self._http.call("GET", f"{place}/status")
+            if response.status_code in (400, 404, 405, 422):
                 continue
-            if answer.status_code not in (200, 202):
-                raise AnswerLost(f"answered {answer.status_code}")
-            return self._result_at(place, object_of(answer))
+            if response.status_code not in (200, 202):
+                raise ResponseLost(f"HTTP {response.status_code}")
+            return self._result_at(place, json_object_of(response))
         raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
 
     def find(self, callback_url: str, since: datetime) -> str | None:
-        """None: nothing here says which run was to call back whom."""
+        """None: the API does not list runs by their callback address."""
         return None
 
     def cancel(self, ref: str) -> None:
         for place in self._places_of(ref):
-            answer = self._http.call("PUT", f"{place}/cancel")
-            if answer.status_code >= 500 or answer.status_code == 429:
-                raise AnswerLost(f"answered {answer.status_code}")
-            if answer.status_code != 404:
+            response = self._http.call("PUT", f"{place}/cancel")
+            if response.status_code >= 500 or response.status_code == 429:
+                raise ResponseLost(f"HTTP {response.status_code}")
+            if response.status_code != 404:
                 return
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        """Raises ``Unavailable`` when the vendor's keys cannot be had; it calls again later."""
+        """Raises ``Unavailable`` when the vendor's keys cannot be fetched; it calls again later."""
         fal_signatures.verify(body, headers, self._ring, now=now)
-        request_id = told_by(body).get("request_id")
+        request_id = read_json_object(body).get("request_id")
         if not _is_request_id(request_id):
             raise InvalidInput("not about a request")
         return str(request_id)
 
     def _fetch_keys(self) -> Json:
         try:
-            answer = self._keys_http.call("GET", KEYS_PATH)
-            if answer.status_code != 200:
-                raise AnswerLost(f"answered {answer.status_code}")
-            return object_of(answer)
+            response = self._keys_http.call("GET", KEYS_PATH)
+            if response.status_code != 200:
+                raise ResponseLost(f"HTTP {response.status_code}")
+            return json_object_of(response)
         except ProviderError as error:
             raise Unavailable("the provider's keys cannot be read") from error
 
     def _places_of(self, ref: str) -> Iterator[str]:
-        """Where a run may be asked about. A run that we know from its call alone comes without
-        its app, so it is any of those in use."""
+        """The paths at which a run may be polled. A run known only from its callback comes
+        without its app, so each app in use is a candidate."""
         app, _, request_id = ref.rpartition("/")
         if not _is_request_id(request_id) or (app and not _APP.fullmatch(app)):
             raise ValueError(f"not a request: {ref!r}")
@@ -222,56 +222,55 @@ class Fal:
         if state in _UNDER_WAY:
             return None
         if state != "COMPLETED":
-            raise AnswerLost("of an unknown status")
-        answer = self._http.call("GET", _result_path(place, status))
-        if answer.status_code == 200:
-            return _finished(object_of(answer))
-        raise _failed(answer, status)
+            raise ResponseLost("of an unknown status")
+        response = self._http.call("GET", _result_path(place, status))
+        if response.status_code == 200:
+            return _finished(json_object_of(response))
+        raise _failed(response, status)
 
 
 def _headers_of(secret: Json) -> Json:
     return {"Authorization": f"Key {api_key_of(secret)}"}
 
 
-# What each family of models is asked for. Another one would refuse it, as if it were the user's
-# fault.
+# The inputs of each model family. Another family would refuse them, as if the user had erred.
 
 
-def _kontext(brief: Brief, seed: int) -> dict[str, Any]:
+def _kontext(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
     return {
-        "prompt": brief.prompt,
-        "aspect_ratio": brief.aspect_ratio,
+        "prompt": prompt.text,
+        "aspect_ratio": prompt.aspect_ratio,
         "num_images": 1,
         "output_format": "png",
         "seed": seed,
     }
 
 
-def _seedance(brief: Brief, seed: int) -> dict[str, Any]:
+def _seedance(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
     """2 … 12 s; the shape follows the picture."""
-    if brief.seconds > 12:
-        raise unsupported(f"no clips of {brief.seconds} s")
+    if prompt.seconds > 12:
+        raise unsupported(f"no clips of {prompt.seconds} s")
     return {
-        "prompt": brief.prompt,
-        "duration": str(max(2, round(brief.seconds))),
+        "prompt": prompt.text,
+        "duration": str(max(2, round(prompt.seconds))),
         "resolution": CLIP_RESOLUTION,
         "seed": seed,
     }
 
 
-def _kling(brief: Brief, seed: int) -> dict[str, Any]:
-    """5 or 10 s, so rather longer than asked for; the shape follows the picture."""
-    if brief.seconds > 10:
-        raise unsupported(f"no clips of {brief.seconds} s")
-    return {"prompt": brief.prompt, "duration": "5" if brief.seconds <= 5 else "10"}
+def _kling(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
+    """5 or 10 s, rounded up; the shape follows the picture."""
+    if prompt.seconds > 10:
+        raise unsupported(f"no clips of {prompt.seconds} s")
+    return {"prompt": prompt.text, "duration": "5" if prompt.seconds <= 5 else "10"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Family:
-    """Models that are asked in the same way."""
+    """Models that take the same inputs."""
 
     makes: str
-    inputs_of: Callable[[Brief, int], dict[str, Any]]
+    inputs_of: Callable[[VisualPrompt, int], dict[str, Any]]
 
 
 _FAMILIES: Final = {
@@ -287,14 +286,14 @@ def _family_of(model: str, kind: str) -> _Family:
         fits = model.startswith(begin) and family.makes == capability_of(kind)
         if fits and _MODEL.fullmatch(model):
             return family
-    raise _not_configured(f"nobody here knows how to ask {model!r} for a {kind}")
+    raise _not_configured(f"no known family: {model!r} for a {kind}")
 
 
 def _link_to(source: SourceFile) -> str:
-    """Where they can fetch it, or the file itself in a ``data:`` address.
+    """A link that the vendor can fetch, or the file itself as a ``data:`` URL.
 
-    A link is preferred: what is in a request is kept there for a month, a link is worth nothing
-    after an hour. Only they cannot follow those of a local stack.
+    A link is preferred: the vendor keeps requests for a month, a link expires after an hour.
+    Links of a local stack cannot be fetched by the vendor.
     """
     if source.url.startswith("https://"):
         return source.url
@@ -308,26 +307,26 @@ def _not_configured(detail: str) -> PermanentProviderError:
     return PermanentProviderError(detail, code="PROVIDER_NOT_CONFIGURED")
 
 
-def _refused(answer: Any) -> ProviderError:
-    """What an answer to a request that would make something means."""
-    status = answer.status_code
+def _refused(response: Any) -> ProviderError:
+    """The error that a failed submit response means."""
+    status = response.status_code
     if status in (429, 500, 503):
         return TransientProviderError(
-            f"answered {status}", retry_after_seconds=retry_after_seconds(answer)
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
         )
-    if status == 402 or (status == 403 and _LOCKED.search(text_of(answer))):
+    if status == 402 or (status == 403 and _LOCKED.search(text_of(response))):
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in (401, 403, 404):
-        # Our key or model is wrong: nothing that the user asked for.
+        # Our key or model is wrong: no fault of the request.
         return _not_configured("The provider is not available.")
     if 400 <= status < 500:
-        return _blamed(_detail_of(_body_of(answer)))
-    # 502, 504: somebody in between gave up, whoever is behind may have begun. Also redirects.
-    return AnswerLost(f"answered {status}")
+        return _blamed(_detail_of(_body_of(response)))
+    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
+    return ResponseLost(f"HTTP {status}")
 
 
 def _finished(result: Json) -> Finished:
-    """Its file, and what a picture costs; of a clip that was noted when it was handed over."""
+    """Its file, and what a picture costs; a clip was charged when it was submitted."""
     video = result.get("video")
     if isinstance(video, dict):
         file = ResultFile(url=_url_of(video), type="clip", mime_type="video/mp4", suffix=".mp4")
@@ -349,23 +348,23 @@ def _url_of(file: Any) -> str:
     return url
 
 
-def _failed(answer: Any, status: Json) -> ProviderError:
-    """Why a run that is over has no result; or that it could not be asked for now."""
-    body = _body_of(answer)
-    error_type = _error_type_of(answer, body, status)
+def _failed(response: Any, status: Json) -> ProviderError:
+    """The error that explains a missing result, or a poll that failed."""
+    body = _body_of(response)
+    error_type = _error_type_of(response, body, status)
     details = body.get("detail")
     is_of_the_run = bool(error_type or status.get("error")) or isinstance(details, list)
     if not is_of_the_run:
-        if answer.status_code in (404, 410):
+        if response.status_code in (404, 410):
             return TransientProviderError("the result is gone", code="RESULT_EXPIRED")
-        return AnswerLost(f"answered {answer.status_code}")
+        return ResponseLost(f"HTTP {response.status_code}")
     if error_type == "client_cancelled":
         return TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
     if _OUTAGES.fullmatch(error_type):
         return TransientProviderError("it could not be run", code="PROVIDER_UNAVAILABLE")
     detail = _detail_of(body)
-    may_pass = answer.headers.get("x-fal-retryable", "").lower() == "true"
-    if answer.status_code >= 500 or may_pass or detail.types & _PASSING:
+    may_pass = response.headers.get("x-fal-retryable", "").lower() == "true"
+    if response.status_code >= 500 or may_pass or detail.types & _PASSING:
         if _REFUSAL.search(detail.words):
             return _blamed(detail)
         return TransientProviderError("The model failed.", code="PROVIDER_FAILED")
@@ -374,7 +373,7 @@ def _failed(answer: Any, status: Json) -> ProviderError:
 
 @dataclass(frozen=True, kw_only=True)
 class _Detail:
-    """What an error says, for machines and for people."""
+    """The types and messages of an error."""
 
     types: frozenset[str]
     words: str
@@ -392,7 +391,7 @@ def _detail_of(body: Json) -> _Detail:
 
 
 def _blamed(detail: _Detail) -> PermanentProviderError:
-    """What was asked for cannot be made; the types are for machines, words where they lack."""
+    """The request cannot be fulfilled. Types decide; messages only where there are no types."""
     if "content_policy_violation" in detail.types or _REFUSAL.search(detail.words):
         return ModerationRefused("The content was refused.")
     if detail.types & _BAD_SOURCES:
@@ -402,29 +401,29 @@ def _blamed(detail: _Detail) -> PermanentProviderError:
     return PermanentProviderError("The model cannot make this.")
 
 
-def _error_type_of(answer: Any, body: Json, status: Json) -> str:
-    told = answer.headers.get("x-fal-error-type") or body.get("error_type")
-    return str(told or status.get("error_type") or "")
+def _error_type_of(response: Any, body: Json, status: Json) -> str:
+    error_type = response.headers.get("x-fal-error-type") or body.get("error_type")
+    return str(error_type or status.get("error_type") or "")
 
 
-def _body_of(answer: Any) -> Json:
+def _body_of(response: Any) -> Json:
     try:
-        return object_of(answer)
-    except AnswerLost:
+        return json_object_of(response)
+    except ResponseLost:
         return {}
 
 
 def _result_path(place: str, status: Json) -> str:
-    """One of the two addresses that a result may have, as the status says; always at the same
-    server, as our key goes to nobody else."""
-    told = str(status.get("response_url", ""))
-    return f"{place}/response" if told.endswith(f"{place}/response") else place
+    """One of the two addresses that a result may have, as the status says; always on the
+    same host: our key is sent to no other."""
+    url = str(status.get("response_url", ""))
+    return f"{place}/response" if url.endswith(f"{place}/response") else place
 
 
-def _request_id_of(answer: Json) -> str:
-    found = answer.get("request_id")
+def _request_id_of(response: Json) -> str:
+    found = response.get("request_id")
     if not _is_request_id(found):
-        raise AnswerLost("a request without an id")
+        raise ResponseLost("a request without an id")
     return str(found)
 
 

@@ -24,8 +24,8 @@ TOLERANCE_SECONDS: Final = 300
 KEYS_LIMIT: Final = 20
 KEPT_FOR: Final = timedelta(hours=24)
 RENEWED_AFTER: Final = timedelta(minutes=5)
-"""How soon an unknown signature may make us ask for the keys again: they may have been changed,
-and whoever forges calls must not make us ask each time."""
+"""How soon an unknown signature may cause another fetch of the keys: they may have been rotated,
+but forged calls must not cause a fetch each."""
 _KEY_BYTES: Final = 32
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 # Without spaces and line ends, which keep the lines apart.
@@ -65,7 +65,7 @@ def verify(body: bytes, headers: Mapping[str, str], ring: KeyRing, *, now: datet
     Raises:
         Unauthorized: BAD_SIGNATURE; not signed, by another one, altered, or of another time.
     """
-    # Before any key is asked for: most of what is not genuine is not even well formed.
+    # Before any key is fetched: most forged calls are not even well formed.
     call = signed_call(body, headers, now)
     if not is_genuine(call, ring.keys(now)) and not is_genuine(
         call, ring.keys(now, at_most=RENEWED_AFTER)
@@ -96,7 +96,7 @@ def signed_call(body: bytes, headers: Mapping[str, str], now: datetime) -> Signe
 
 
 def message_of(request_id: str, user_id: str, timestamp: str, body: bytes) -> bytes:
-    """What is signed of a call."""
+    """The signed message of a call."""
     digest = hashlib.sha256(body).hexdigest()
     return "\n".join((request_id, user_id, timestamp, digest)).encode()
 

@@ -1,6 +1,6 @@
-"""What the vendors behind an HTTP API have in common: one request, and what became of it.
+"""What the vendors behind an HTTP API have in common: one request and its outcome.
 
-Nothing is ever repeated here: most vendors know no idempotency key, so whoever asked decides.
+Nothing is retried here: most vendors have no idempotency key, so the caller decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from darkroom.generation.ports import AnswerLost, PermanentProviderError, TransientProviderError
+from darkroom.generation.ports import PermanentProviderError, ResponseLost, TransientProviderError
 from darkroom.kernel.errors import InvalidInput
 
 TIMEOUT_SECONDS = 20.0
@@ -25,8 +25,8 @@ Json = Mapping[str, Any]
 class VendorHttp:
     """A vendor's API at one address, called with its key.
 
-    ``read_secret`` gives the vendor's secret, a JSON object; ``headers_of`` makes the headers that
-    every call carries of it. Neither is asked before the first call.
+    ``read_secret`` gives the vendor's secret, a JSON object; ``headers_of`` makes the headers of
+    every call from it. Both are first called at the first request.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class VendorHttp:
         """The vendor's secret.
 
         Raises:
-            PermanentProviderError: PROVIDER_NOT_CONFIGURED; it is not what it should be.
+            PermanentProviderError: PROVIDER_NOT_CONFIGURED; it is not a JSON object.
         """
         try:
             found = json.loads(self._read_secret())
@@ -70,11 +70,11 @@ class VendorHttp:
         )
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request; the answer (``httpx.Response``) whatever its status.
+        """One request; the response (``httpx.Response``) whatever its status.
 
         Raises:
             TransientProviderError: it never reached the vendor.
-            AnswerLost: it may have.
+            ResponseLost: it may have.
         """
         import httpx
 
@@ -82,10 +82,10 @@ class VendorHttp:
             return self._client.request(method, path, **options)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             if method == "GET":
-                raise AnswerLost("not reached") from error
+                raise ResponseLost("not reached") from error
             raise TransientProviderError("not reached") from error
         except httpx.HTTPError as error:
-            raise AnswerLost(type(error).__name__) from error
+            raise ResponseLost(type(error).__name__) from error
 
 
 def _no_secret() -> PermanentProviderError:
@@ -93,54 +93,54 @@ def _no_secret() -> PermanentProviderError:
 
 
 @contextmanager
-def not_taken() -> Iterator[None]:
-    """Whatever is lost within has started no run, so it may be tried again."""
+def retryable() -> Iterator[None]:
+    """A response lost inside this block started no run, so the call may be retried."""
     try:
         yield
-    except AnswerLost as error:
+    except ResponseLost as error:
         raise TransientProviderError(error.detail) from error
 
 
-def object_of(answer: Any) -> Json:
-    """The JSON object that an answer holds.
+def json_object_of(response: Any) -> Json:
+    """The JSON object in a response.
 
     Raises:
-        AnswerLost: it holds none.
+        ResponseLost: it has none.
     """
     try:
-        found = answer.json()
+        found = response.json()
     except ValueError as error:
-        raise AnswerLost("not JSON") from error
+        raise ResponseLost("not JSON") from error
     if not isinstance(found, dict):
-        raise AnswerLost("not an object")
+        raise ResponseLost("not an object")
     return found
 
 
-def told_by(body: bytes) -> Json:
-    """The JSON object that a vendor's call carries.
+def read_json_object(body: bytes) -> Json:
+    """The JSON object in the body of a vendor's callback.
 
     Raises:
-        InvalidInput: it carries none.
+        InvalidInput: it has none.
     """
     try:
-        told = json.loads(body)
+        found = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidInput("not JSON") from error
-    if not isinstance(told, dict):
+    if not isinstance(found, dict):
         raise InvalidInput("not an object")
-    return told
+    return found
 
 
-def text_of(answer: Any) -> str:
-    """The beginning of what a refusal says."""
-    return answer.text[:ERROR_LIMIT_CHARS]
+def text_of(response: Any) -> str:
+    """The beginning of the body of an error response."""
+    return response.text[:ERROR_LIMIT_CHARS]
 
 
-def retry_after_seconds(answer: Any) -> float:
-    """What the header ``Retry-After`` asks for in seconds, at most ten minutes; 0 without one."""
-    told = answer.headers.get("retry-after", "")
+def retry_after_seconds(response: Any) -> float:
+    """The header ``Retry-After`` in seconds, at most ten minutes; 0 without one."""
+    value = response.headers.get("retry-after", "")
     return (
-        float(min(RETRY_AFTER_LIMIT_SECONDS, int(told)))
-        if told.isascii() and told.isdigit()
+        float(min(RETRY_AFTER_LIMIT_SECONDS, int(value)))
+        if value.isascii() and value.isdigit()
         else 0.0
     )

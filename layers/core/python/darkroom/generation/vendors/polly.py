@@ -17,15 +17,15 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from darkroom.generation.ports import Artifact, GenerationRequest
-from darkroom.generation.speech_text import text_to_say
-from darkroom.generation.text_chunks import pieces_of
+from darkroom.generation.speech_text import speech_text_of
+from darkroom.generation.text_chunks import chunks_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
     not_configured,
     ref_of,
     refused,
-    understood,
+    translate_errors,
     unsupported,
 )
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
@@ -39,7 +39,7 @@ RATE_PERCENT: Final = 100
 # At an even pace 3 000 characters of English take about four minutes, of Korean, with a syllable to
 # a character, up to ten: at which the sound would be cut off.
 _CALL_SHARE: Final = {"en": 1.0, "ko": 0.5}
-# The first of a language speaks unless another is asked for.
+# The first voice of a language is the default.
 _VOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "neural": {
         "en": ("Joanna", "Matthew", "Danielle", "Gregory", "Kendra", "Kimberly", "Salli", "Joey",
@@ -79,18 +79,18 @@ class Polly:
         return self._models.get(kind, "")
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
-        """One MP3, spoken in as many calls as the text needs."""
+        """One MP3, synthesized in as many calls as the text needs."""
         if request.kind != "speech":
             raise unsupported(f"no {request.kind} here")
         voice = self._voice(request)
-        text, rate = text_to_say(request), _rate(request.params)
-        parts = [self._speak(request, piece, voice, rate) for piece in _pieces(text, request, rate)]
+        text, rate = speech_text_of(request), _rate(request.params)
+        parts = [self._speak(request, chunk, voice, rate) for chunk in _chunks(text, request, rate)]
         path = request.workdir / f"{request.key}.mp3"
         try:
             content = join_mp3(parts)
             duration_ms = mp3_duration_ms(content)
         except NoMp3 as error:
-            raise bad_result("what was spoken is no sound") from error
+            raise bad_result("the result is no MP3") from error
         path.write_bytes(content)
         return [
             Artifact(
@@ -113,7 +113,7 @@ class Polly:
         return wanted
 
     def _speak(self, request: GenerationRequest, text: str, voice: str, rate: int) -> bytes:
-        asked = {
+        arguments = {
             "Engine": self.model_of("speech"),
             "VoiceId": voice,
             "OutputFormat": "mp3",
@@ -121,25 +121,25 @@ class Polly:
             "Text": f'<speak><prosody rate="{rate}%">{_markup(text)}</prosody></speak>',
         }
         if request.language in _LANGUAGE_CODES:
-            asked["LanguageCode"] = _LANGUAGE_CODES[request.language]
-        with understood(_MEANINGS):
-            answer = self._client().synthesize_speech(**asked)
-            request.meter.ref = ref_of(answer)
-            # They bill what they speak, whether or not it reaches us.
-            request.meter.charge("character", answer.get("RequestCharacters") or len(text))
-            return answer["AudioStream"].read()
+            arguments["LanguageCode"] = _LANGUAGE_CODES[request.language]
+        with translate_errors(_MEANINGS):
+            response = self._client().synthesize_speech(**arguments)
+            request.meter.ref = ref_of(response)
+            # Polly bills each synthesis, even if the response is lost.
+            request.meter.charge("character", response.get("RequestCharacters") or len(text))
+            return response["AudioStream"].read()
 
 
-def _pieces(text: str, request: GenerationRequest, rate: int) -> Iterator[str]:
+def _chunks(text: str, request: GenerationRequest, rate: int) -> Iterator[str]:
     share = _CALL_SHARE[request.language] * min(1.0, rate / 100)
-    pieces = pieces_of(_NOT_XML.sub("", text), int(CALL_LIMIT_CHARS * share), _size)
-    if len(pieces) > CALLS_LIMIT:
+    chunks = chunks_of(_NOT_XML.sub("", text), int(CALL_LIMIT_CHARS * share), _size)
+    if len(chunks) > CALLS_LIMIT:
         raise refused("the text is too long")
-    return filter(None, map(str.strip, pieces))
+    return filter(None, map(str.strip, chunks))
 
 
 def _size(text: str) -> int:
-    """In units of UTF-16, with the markup: whatever they count, it is not more."""
+    """In units of UTF-16, with the markup: an upper bound of what Polly counts."""
     return len(_markup(text).encode("utf-16-le")) // 2
 
 

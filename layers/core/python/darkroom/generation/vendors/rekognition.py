@@ -15,17 +15,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     ModerationRefused,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.generation.vendors.aws import (
     Client,
     bad_source,
     not_configured,
-    told,
-    understood,
+    require_field,
+    translate_errors,
 )
 from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable, box_between
 
@@ -45,13 +45,13 @@ _REFUSED: Final[Mapping[str, frozenset[str]]] = {
 
 
 def _unfit(message: str) -> ProviderError:
-    return bad_source("The picture cannot be looked at.")
+    return bad_source("The picture cannot be read.")
 
 
 _MEANINGS: Final = {
     "InvalidImageFormatException": _unfit,
     "ImageTooLargeException": _unfit,
-    # What we name has been put there: we may not read it, or the bucket is in another region.
+    # The object exists: we may not read it, or the bucket is in another region.
     "InvalidS3ObjectException": not_configured,
     "InvalidParameterException": _unfit,
 }
@@ -70,14 +70,14 @@ class RekognitionFaces:
         """Every face that an upright picture (JPEG, PNG) shows, once.
 
         Raises:
-            FaceCheckUnavailable: the service does not answer, or cannot look at this picture.
+            FaceCheckUnavailable: the service is unavailable, or cannot read this picture.
         """
         if len(picture) > BYTES_LIMIT:
-            raise FaceCheckUnavailable("the picture is too large to be asked about")
+            raise FaceCheckUnavailable("the picture is too large")
         try:
-            with understood(_MEANINGS):
-                answer = self._client().detect_faces(Image={"Bytes": picture})
-            faces = told(answer, "FaceDetails")
+            with translate_errors(_MEANINGS):
+                response = self._client().detect_faces(Image={"Bytes": picture})
+            faces = require_field(response, "FaceDetails")
         except ProviderError as error:
             raise FaceCheckUnavailable(error.detail) from error
         return tuple(
@@ -99,16 +99,16 @@ class RekognitionModeration:
 
         Raises:
             ModerationRefused: with its ``category``.
-            TransientProviderError: it cannot be asked now.
+            TransientProviderError: the service is unavailable now.
             PermanentProviderError: BAD_SOURCE, or PROVIDER_NOT_CONFIGURED.
         """
-        asked = {"Image": _image(picture), "MinConfidence": self._least}
+        arguments = {"Image": _image(picture), "MinConfidence": self._least}
         try:
-            with understood(_MEANINGS):
-                answer = self._client().detect_moderation_labels(**asked)
-            category = _category(told(answer, "ModerationLabels"))
-        except AnswerLost as error:
-            # A look changes nothing, so it may be taken again.
+            with translate_errors(_MEANINGS):
+                response = self._client().detect_moderation_labels(**arguments)
+            category = _category(require_field(response, "ModerationLabels"))
+        except ResponseLost as error:
+            # The call changes nothing, so it may be repeated.
             raise TransientProviderError(error.detail) from error
         if category is not None:
             raise ModerationRefused("The picture was refused.", category=category)
@@ -117,7 +117,7 @@ class RekognitionModeration:
 def _image(picture: bytes | str) -> dict[str, Any]:
     if isinstance(picture, bytes):
         if len(picture) > BYTES_LIMIT:
-            raise bad_source("The picture is too large to be looked at.")
+            raise bad_source("The picture is too large.")
         return {"Bytes": picture}
     bucket, _, key = picture.removeprefix("s3://").partition("/")
     return {"S3Object": {"Bucket": bucket, "Name": key}}
@@ -130,6 +130,6 @@ def _category(labels: Iterable[Mapping[str, Any]]) -> str | None:
     return next((category for category, names in _REFUSED.items() if names & found), None)
 
 
-def _box(told: Mapping[str, float]) -> FaceBox:
-    left, top = told["Left"], told["Top"]
-    return box_between(left, top, left + told["Width"], top + told["Height"])
+def _box(box: Mapping[str, float]) -> FaceBox:
+    left, top = box["Left"], box["Top"]
+    return box_between(left, top, left + box["Width"], top + box["Height"])

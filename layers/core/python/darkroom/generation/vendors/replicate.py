@@ -1,6 +1,6 @@
 """Replicate: pictures by a model of the FLUX family, clips by one that animates a picture.
 
-Sources: https://replicate.com/docs/reference/http (calls, answers, ``Cancel-After``),
+Sources: https://replicate.com/docs/reference/http (calls, responses, ``Cancel-After``),
 https://replicate.com/docs/topics/predictions/lifecycle (statuses, deadlines),
 https://replicate.com/docs/topics/predictions/rate-limits (429),
 https://replicate.com/docs/topics/webhooks (events, signature, files go after an hour),
@@ -9,8 +9,8 @@ https://replicate.com/black-forest-labs/flux-kontext-pro (inputs; without a pict
 https://replicate.com/bytedance/seedance-1-pro-fast and
 https://replicate.com/kwaivgi/kling-v2.5-turbo-pro (inputs).
 
-Creating a prediction has no idempotency key. So of an answer that did not come, or came from a
-gateway in between, nothing is concluded: the run is found again by its callback or in the list.
+Creating a prediction has no idempotency key. So a lost response, or one from
+a proxy, proves nothing: the run is found again by its callback or in the list.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     Finished,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     ResultFile,
     SourceFile,
     TransientProviderError,
     capability_of,
 )
-from darkroom.generation.prompts import Brief, brief_of, unsupported
+from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt_of
 from darkroom.generation.vendors import standard_webhooks
 from darkroom.generation.vendors.http import (
     RETRY_AFTER_LIMIT_SECONDS,
     TIMEOUT_SECONDS,
     UPLOAD_TIMEOUT_SECONDS,
     VendorHttp,
-    not_taken,
-    object_of,
+    json_object_of,
+    read_json_object,
     retry_after_seconds,
+    retryable,
     text_of,
-    told_by,
 )
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput
@@ -81,9 +81,9 @@ class Replicate:
     """The vendor behind its HTTP API.
 
     ``read_secret`` gives ``{"apiToken": "r8_…", "webhookSecrets": ["whsec_…", …]}``: two while
-    one is being replaced. ``models`` by capability (``image``, ``clip``) replace the usual ones.
-    ``api_base`` and ``result_hosts`` are the vendor's own but in tests. A job's own ``modelId`` is
-    not looked at: it would let anybody choose what a picture costs us.
+    one is being replaced. ``models`` by capability (``image``, ``clip``) replace the default
+    ones. ``api_base`` and ``result_hosts`` differ from the vendor's only in tests. A job's own
+    ``modelId`` is ignored: it would let a user choose what a picture costs us.
     """
 
     name = "replicate"
@@ -110,92 +110,92 @@ class Replicate:
         return self._models.get(capability_of(kind), "")
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
-        brief, model = brief_of(request), self.model_of(request.kind)
+        prompt, model = visual_prompt_of(request), self.model_of(request.kind)
         family = _family_of(model, request.kind)
-        inputs = family.inputs_of(brief)
-        if brief.source is not None:
+        inputs = family.inputs_of(prompt)
+        if prompt.source is not None:
             # Uploading twice costs nothing, so only what follows it is done at most once.
-            with not_taken():
-                inputs[family.source_field] = self._upload(brief.source)
+            with retryable():
+                inputs[family.source_field] = self._upload(prompt.source)
         body = {
             "input": inputs | {"seed": request.seed % 2**31},
             "webhook": callback_url,
             "webhook_events_filter": ["completed"],
         }
-        answer = self._http.call(
+        response = self._http.call(
             "POST",
             f"/v1/models/{model}/predictions",
             json=body,
             headers={"Cancel-After": f"{WAITING_LIMIT_SECONDS}s"},
         )
-        if answer.status_code not in (200, 201, 202):
-            raise _refused(answer)
-        ref = _ref_of(object_of(answer))
+        if response.status_code not in (200, 201, 202):
+            raise _refused(response)
+        ref = _ref_of(json_object_of(response))
         request.meter.ref = ref
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        answer = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
-        if answer.status_code == 404:
+        response = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
+        if response.status_code == 404:
             raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
-        if answer.status_code != 200:
-            raise AnswerLost(f"answered {answer.status_code}")
-        return _result_of(object_of(answer))
+        if response.status_code != 200:
+            raise ResponseLost(f"HTTP {response.status_code}")
+        return _result_of(json_object_of(response))
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         details = 0
         for entry in self._list(since - CLOCK_SKEW):
-            told = entry.get("webhook")
+            webhook = entry.get("webhook")
             # The list leaves out what a single prediction has.
-            if told is None and details < DETAILS_LIMIT:
+            if webhook is None and details < DETAILS_LIMIT:
                 details += 1
-                told = self._read(_ref_of(entry)).get("webhook")
-            if told == callback_url:
+                webhook = self._read(_ref_of(entry)).get("webhook")
+            if webhook == callback_url:
                 return _ref_of(entry)
         return None
 
     def cancel(self, ref: str) -> None:
-        answer = self._http.call("POST", f"/v1/predictions/{_checked(ref)}/cancel")
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise AnswerLost(f"answered {answer.status_code}")
+        response = self._http.call("POST", f"/v1/predictions/{_checked(ref)}/cancel")
+        if response.status_code >= 500 or response.status_code == 429:
+            raise ResponseLost(f"HTTP {response.status_code}")
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         secrets = self._http.secret.get("webhookSecrets", ())
         standard_webhooks.verify(body, headers, secrets, now=now)
-        ref = told_by(body).get("id")
+        ref = read_json_object(body).get("id")
         if not isinstance(ref, str) or not _is_ref(ref):
             raise InvalidInput("not a prediction")
         return ref
 
     def _upload(self, source: SourceFile) -> str:
         with source.path.open("rb") as file:
-            answer = self._http.call(
+            response = self._http.call(
                 "POST",
                 "/v1/files",
                 files={"content": (source.path.name, file, source.mime_type)},
                 timeout=UPLOAD_TIMEOUT_SECONDS,
             )
-        if answer.status_code not in (200, 201):
-            raise _refused(answer)
-        urls = object_of(answer).get("urls")
+        if response.status_code not in (200, 201):
+            raise _refused(response)
+        urls = json_object_of(response).get("urls")
         url = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(url, str):
-            raise AnswerLost("the file has no address")
+            raise ResponseLost("the file has no address")
         return url
 
     def _read(self, ref: str) -> Json:
-        answer = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
-        return object_of(answer) if answer.status_code == 200 else {}
+        response = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
+        return json_object_of(response) if response.status_code == 200 else {}
 
     def _list(self, since: datetime) -> Iterator[Json]:
         """Predictions of our models begun after ``since``, newest first; a few pages of them."""
         path = "/v1/predictions"
         models = frozenset(self._models.values())
         for _ in range(PAGES_LIMIT):
-            answer = self._http.call("GET", path)
-            if answer.status_code != 200:
-                raise AnswerLost(f"answered {answer.status_code}")
-            page = object_of(answer)
+            response = self._http.call("GET", path)
+            if response.status_code != 200:
+                raise ResponseLost(f"HTTP {response.status_code}")
+            page = json_object_of(response)
             for entry in _entries_of(page):
                 if _began(entry) < since:
                     return
@@ -214,40 +214,39 @@ def _headers_of(secret: Json) -> Json:
     return {"Authorization": f"Bearer {token}"}
 
 
-# What each family of models is asked for. Another one would refuse it, as if it were the user's
-# fault.
+# The inputs of each model family. Another family would refuse them, as if the user had erred.
 
 
-def _kontext(brief: Brief) -> dict[str, Any]:
+def _kontext(prompt: VisualPrompt) -> dict[str, Any]:
     return {
-        "prompt": brief.prompt,
-        "aspect_ratio": brief.aspect_ratio,
+        "prompt": prompt.text,
+        "aspect_ratio": prompt.aspect_ratio,
         "output_format": "png",
     }
 
 
-def _seedance(brief: Brief) -> dict[str, Any]:
+def _seedance(prompt: VisualPrompt) -> dict[str, Any]:
     """2 … 12 s; the shape follows the picture."""
-    if brief.seconds > 12:
-        raise unsupported(f"no clips of {brief.seconds} s")
-    duration = max(2, round(brief.seconds))
-    return {"prompt": brief.prompt, "duration": duration, "resolution": CLIP_RESOLUTION}
+    if prompt.seconds > 12:
+        raise unsupported(f"no clips of {prompt.seconds} s")
+    duration = max(2, round(prompt.seconds))
+    return {"prompt": prompt.text, "duration": duration, "resolution": CLIP_RESOLUTION}
 
 
-def _kling(brief: Brief) -> dict[str, Any]:
-    """5 or 10 s, so rather longer than asked for; the shape follows the picture."""
-    if brief.seconds > 10:
-        raise unsupported(f"no clips of {brief.seconds} s")
-    return {"prompt": brief.prompt, "duration": 5 if brief.seconds <= 5 else 10}
+def _kling(prompt: VisualPrompt) -> dict[str, Any]:
+    """5 or 10 s, rounded up; the shape follows the picture."""
+    if prompt.seconds > 10:
+        raise unsupported(f"no clips of {prompt.seconds} s")
+    return {"prompt": prompt.text, "duration": 5 if prompt.seconds <= 5 else 10}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Family:
-    """Models that are asked in the same way."""
+    """Models that take the same inputs."""
 
     makes: str
     source_field: str
-    inputs_of: Callable[[Brief], dict[str, Any]]
+    inputs_of: Callable[[VisualPrompt], dict[str, Any]]
 
 
 _FAMILIES: Final = {
@@ -264,7 +263,7 @@ def _family_of(model: str, kind: str) -> _Family:
     for begin, family in _FAMILIES.items():
         if model.startswith(begin) and family.makes == capability_of(kind):
             return family
-    raise _not_configured(f"nobody here knows how to ask {model!r} for a {kind}")
+    raise _not_configured(f"no known family: {model!r} for a {kind}")
 
 
 def _not_configured(detail: str) -> PermanentProviderError:
@@ -280,7 +279,7 @@ def _result_of(prediction: Json) -> Finished | None:
     if status in _STOPPED:
         raise TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
     if status != "failed":
-        raise AnswerLost("of an unknown status")
+        raise ResponseLost("of an unknown status")
     if _REFUSAL.search(error):
         raise ModerationRefused("The content was refused.")
     if _HOPELESS.search(error):
@@ -289,10 +288,10 @@ def _result_of(prediction: Json) -> Finished | None:
 
 
 def _finished(prediction: Json) -> Finished:
-    """The models that we use charge for what they put out, and for nothing that failed."""
+    """The models that we use charge per output; a failed run costs nothing."""
     output = prediction.get("output")
-    told = output if isinstance(output, list) else [output]
-    urls = [url for url in told if isinstance(url, str)]
+    outputs = output if isinstance(output, list) else [output]
+    urls = [url for url in outputs if isinstance(url, str)]
     if prediction.get("data_removed") or not urls:
         raise TransientProviderError("the result is gone", code="RESULT_EXPIRED")
     seconds = _seconds_of(prediction)
@@ -304,43 +303,43 @@ def _finished(prediction: Json) -> Finished:
 
 
 def _seconds_of(prediction: Json) -> float | None:
-    """What was asked for tells what it is: only clips have a duration."""
+    """The requested duration: only clips have one."""
     inputs = prediction.get("input")
     seconds = inputs.get("duration") if isinstance(inputs, dict) else None
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
-def _refused(answer: Any) -> ProviderError:
-    """What an answer to a request that would make something means."""
-    status, text = answer.status_code, text_of(answer)
+def _refused(response: Any) -> ProviderError:
+    """The error that a failed submit response means."""
+    status, text = response.status_code, text_of(response)
     if status in (429, 500, 503):
         return TransientProviderError(
-            f"answered {status}", retry_after_seconds=_wait_seconds(answer, text)
+            f"HTTP {status}", retry_after_seconds=_wait_seconds(response, text)
         )
     if status == 402:
         return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
     if status in (401, 403, 404):
-        # Our token or model is wrong: nothing that the user asked for.
+        # Our token or model is wrong: no fault of the request.
         return _not_configured("The provider is not available.")
     if 400 <= status < 500:
         if _REFUSAL.search(text):
             return ModerationRefused("The request was refused.")
         return PermanentProviderError("The model cannot make this.")
-    # 502, 504: somebody in between gave up, whoever is behind may have begun. Also redirects.
-    return AnswerLost(f"answered {status}")
+    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
+    return ResponseLost(f"HTTP {status}")
 
 
-def _wait_seconds(answer: Any, text: str) -> float:
-    """What the header says, or the sentence of the answer."""
+def _wait_seconds(response: Any, text: str) -> float:
+    """From the header, or from the message in the body."""
     found = _RESET.search(text)
-    told = min(RETRY_AFTER_LIMIT_SECONDS, int(found[1])) if found else 0
-    return retry_after_seconds(answer) or float(told)
+    seconds = min(RETRY_AFTER_LIMIT_SECONDS, int(found[1])) if found else 0
+    return retry_after_seconds(response) or float(seconds)
 
 
 def _entries_of(page: Json) -> list[Json]:
     found = page.get("results", [])
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise AnswerLost("a list of something else")
+        raise ResponseLost("a list of something else")
     return found
 
 
@@ -348,13 +347,13 @@ def _began(entry: Json) -> datetime:
     try:
         return from_iso(str(entry.get("created_at")))
     except ValueError as error:
-        raise AnswerLost("a prediction without its time") from error
+        raise ResponseLost("a prediction without its time") from error
 
 
 def _ref_of(prediction: Json) -> str:
     ref = prediction.get("id")
     if not isinstance(ref, str) or not _is_ref(ref):
-        raise AnswerLost("a prediction without an id")
+        raise ResponseLost("a prediction without an id")
     return ref
 
 
@@ -363,14 +362,14 @@ def _is_ref(value: Any) -> bool:
 
 
 def _checked(ref: str) -> str:
-    """What goes into a path."""
+    """The id, checked before it becomes part of a path."""
     if not _is_ref(ref):
         raise ValueError(f"not an id of a prediction: {ref!r}")
     return ref
 
 
 def _next_path(url: Any) -> str | None:
-    """The next page, always of the same server: the token goes to nobody else."""
+    """The next page, always on the same host: our token is sent to no other."""
     if not isinstance(url, str):
         return None
     parts = urlsplit(url)

@@ -7,10 +7,10 @@ time), …/API_DeleteTranscriptionJob.html, https://docs.aws.amazon.com/transcri
 limits-guidelines.html (2 GB, 4 hours), …/dg/how-input.html (formats), …/dg/diarization-output-
 batch.html (the JSON), …/dg/lang-id.html, https://aws.amazon.com/transcribe/pricing/ (by the second,
 15 at least). From memory: the sentences of BadRequestException and of some failures, the hosts of
-the service's buckets, and that its JSON may come without a telling content type.
+the service's buckets, and that its JSON may come with a generic content type.
 
-A job's name is ours and unique in the account, so starting one twice is refused, and one of which
-we heard nothing is found by its name. The service calls nobody back.
+A job's name is ours and unique in the account, so starting one twice is refused, and one whose
+response was lost is found by its name. The service sends no callbacks.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Finished,
     GenerationRequest,
     ProviderError,
+    ResponseLost,
     ResultFile,
     SourceFile,
     TransientProviderError,
@@ -41,8 +41,8 @@ from darkroom.generation.vendors.aws import (
     not_configured,
     ref_of,
     refused,
-    told,
-    understood,
+    require_field,
+    translate_errors,
     unsupported,
 )
 from darkroom.generation.vendors.transcribe_json import convert
@@ -63,7 +63,7 @@ FETCHED_MIME_TYPES: Final = (
 )
 _AUTO: Final = "auto"
 _HEAD_BYTES: Final = 4 * 1024 * 1024
-"""Of an MP3, by which the rest is judged: its frames tell their length, the file tells nothing."""
+"""Of an MP3, by which the rest is judged: its frames have a length, the file header has none."""
 _REF: Final = re.compile(r"darkroom-[0-9a-f]{40}")
 _FORMATS: Final = {
     "audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/mp4": "m4a", "audio/x-m4a": "m4a",
@@ -71,7 +71,7 @@ _FORMATS: Final = {
     "audio/flac": "flac", "audio/ogg": "ogg", "audio/webm": "webm", "video/webm": "webm",
     "video/mp4": "mp4",
 }  # fmt: skip
-# One of a language's variants: the one that most of its speakers are understood by.
+# One variant per language: the most common one.
 _CODES: Final = {
     "en": "en-US", "ko": "ko-KR", "ja": "ja-JP", "zh": "zh-CN", "zh-TW": "zh-TW", "es": "es-ES",
     "fr": "fr-FR", "de": "de-DE", "it": "it-IT", "pt": "pt-BR", "nl": "nl-NL", "sv": "sv-SE",
@@ -139,7 +139,7 @@ class Transcribe:
             raise unsupported(f"no {request.kind} here")
         source = _media_of(request)
         name = _name_of(callback_url)
-        asked = {
+        arguments = {
             "TranscriptionJobName": name,
             "Media": {"MediaFileUri": source.storage_uri},
             "MediaFormat": _format_of(source),
@@ -147,14 +147,14 @@ class Transcribe:
             **_speakers_of(request.params),
         }
         duration_ms = _checked_duration_ms(source)
-        with understood(_MEANINGS):
+        with translate_errors(_MEANINGS):
             client = self._client()
             try:
-                answer = client.start_transcription_job(**asked)
+                response = client.start_transcription_job(**arguments)
             except client.exceptions.ConflictException:
-                # The name is made of this attempt alone: it was taken, and noted then.
+                # The name belongs to this attempt alone: an earlier call was accepted and charged.
                 return name
-        request.meter.ref = ref_of(answer)
+        request.meter.ref = ref_of(response)
         if duration_ms is not None:
             seconds = -(-duration_ms // 1000)
             request.meter.charge("second", max(LEAST_BILLED_SECONDS, seconds))
@@ -171,7 +171,7 @@ class Transcribe:
             raise _failure(str(job.get("FailureReason", "")))
         url = job.get("Transcript", {}).get("TranscriptFileUri")
         if status != "COMPLETED" or not url:
-            raise AnswerLost("of an unknown status")
+            raise ResponseLost("of an unknown status")
         language = _language_tag(str(job.get("LanguageCode", "")))
         file = ResultFile(
             url=url,
@@ -184,13 +184,13 @@ class Transcribe:
         return Finished(files=(file,))
 
     def find(self, callback_url: str, since: datetime) -> str | None:
-        """By its name alone: no other attempt has had it, so when it began tells nothing more."""
+        """By its name alone: it is unique to the attempt, so ``since`` adds nothing."""
         name = _name_of(callback_url)
         return name if self._find(name) is not None else None
 
     def cancel(self, ref: str) -> None:
         """Only a job that has ended can be deleted; one under way goes on, and costs."""
-        with _looked():
+        with _polling():
             client = self._client()
             try:
                 client.delete_transcription_job(TranscriptionJobName=_checked(ref))
@@ -198,33 +198,33 @@ class Transcribe:
                 return
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        raise Unauthorized("nobody calls for Transcribe", code="BAD_SIGNATURE")
+        raise Unauthorized("Transcribe sends no callbacks", code="BAD_SIGNATURE")
 
     def _find(self, name: str) -> Mapping[str, Any] | None:
-        with _looked():
+        with _polling():
             client = self._client()
             try:
-                answer = client.get_transcription_job(TranscriptionJobName=name)
-                return told(answer, "TranscriptionJob")
+                response = client.get_transcription_job(TranscriptionJobName=name)
+                return require_field(response, "TranscriptionJob")
             except client.exceptions.NotFoundException:
                 return None
             except client.exceptions.BadRequestException as error:
-                # What the real service says of a job that it does not know.
+                # The real service's response for an unknown job.
                 if _UNKNOWN_JOB.search(str(error)):
                     return None
                 raise
 
 
 @contextmanager
-def _looked() -> Iterator[None]:
-    """A look that failed says nothing about the run: look again later."""
+def _polling() -> Iterator[None]:
+    """A failed poll proves nothing about the run: poll again later."""
     try:
-        with understood():
+        with translate_errors():
             yield
-    except AnswerLost:
+    except ResponseLost:
         raise
     except ProviderError as error:
-        raise AnswerLost(error.detail) from error
+        raise ResponseLost(error.detail) from error
 
 
 def hosts_of(region: str) -> frozenset[str]:
@@ -244,7 +244,7 @@ def _converted(path: Path, *, language: str) -> Path:
 
 
 def _name_of(callback_url: str) -> str:
-    """The job's name: the address tells job, key and attempt, and something nobody can guess."""
+    """The job's name: the callback address contains job, key, attempt and a secret."""
     return f"darkroom-{hashlib.sha256(callback_url.encode()).hexdigest()[:40]}"
 
 
@@ -260,7 +260,7 @@ def _media_of(request: GenerationRequest) -> SourceFile:
             if not source.storage_uri.startswith("s3://"):
                 raise not_configured("the media file is not in a bucket")
             return source
-    raise bad_source("there is nothing to listen to")
+    raise bad_source("no media file")
 
 
 def _format_of(source: SourceFile) -> str:
@@ -271,12 +271,12 @@ def _format_of(source: SourceFile) -> str:
 
 
 def _language_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    asked = params.get("sourceLang", _AUTO)
-    if asked == _AUTO:
+    language = params.get("sourceLang", _AUTO)
+    if language == _AUTO:
         return {"IdentifyLanguage": True}
-    if asked not in _CODES:
-        raise unsupported(f"no transcription of {asked}")
-    return {"LanguageCode": _CODES[asked]}
+    if language not in _CODES:
+        raise unsupported(f"no transcription of {language}")
+    return {"LanguageCode": _CODES[language]}
 
 
 def _speakers_of(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _language_tag(code: str) -> str:
 
 
 def _checked_duration_ms(source: SourceFile) -> int | None:
-    """How long the file is, where that can be told without decoding; of an MP3, about.
+    """The file's duration, where the headers contain it; of an MP3, an estimate.
 
     Raises:
         PermanentProviderError: BAD_SOURCE; more than the service takes.
@@ -300,8 +300,8 @@ def _checked_duration_ms(source: SourceFile) -> int | None:
     if source.path.stat().st_size > SIZE_LIMIT_BYTES:
         raise bad_source("The media file is too large.")
     duration_ms = _duration_ms(source)
-    is_told = _FORMATS[source.mime_type] != "mp3"
-    if is_told and duration_ms is not None and duration_ms > DURATION_LIMIT_MS:
+    is_exact = _FORMATS[source.mime_type] != "mp3"
+    if is_exact and duration_ms is not None and duration_ms > DURATION_LIMIT_MS:
         raise bad_source("The media file is too long.")
     return duration_ms
 

@@ -3,7 +3,7 @@
 Owns where segments begin: with a sentence, after a pause and with another speaker. Source: the
 examples of https://docs.aws.amazon.com/transcribe/latest/dg/how-input.html and
 https://docs.aws.amazon.com/transcribe/latest/dg/diarization-output-batch.html: times are seconds
-written as text, punctuation has none and follows its word, and who speaks is told by the items or,
+written as text, punctuation has none and follows its word, and the speaker is in the items or,
 in older files, by ``speaker_labels`` alone.
 """
 
@@ -49,7 +49,7 @@ class _Spoken:
 
 
 def convert(fetched: Path, made: Path, *, language: str) -> None:
-    """Write the transcript of a fetched file; the language is told by the job.
+    """Write the transcript of a fetched file; the language comes from the job.
 
     Raises:
         PermanentProviderError: BAD_RESULT; it is not what Transcribe writes.
@@ -64,7 +64,7 @@ def convert(fetched: Path, made: Path, *, language: str) -> None:
 
 
 def read(document: Any, language: str) -> Transcript:
-    """What was said; silence has no segments. How long the media is nobody tells.
+    """What was said; silence has no segments. The duration of the media is not included.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError, IndexError: it is of another shape.

@@ -6,7 +6,7 @@ Sources: https://docs.aws.amazon.com/translate/latest/APIReference/API_Translate
 the source are billed, spaces included).
 
 Each segment is a call of its own: a marker between several may be translated, moved or lost, and
-then a line would stand under another speaker. Equal texts are asked for once.
+then a line would stand under another speaker. Equal texts are sent once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from darkroom.generation.ports import (
     ProviderError,
     TransientProviderError,
 )
-from darkroom.generation.text_chunks import pieces_of
+from darkroom.generation.text_chunks import chunks_of
 from darkroom.generation.vendors.aws import (
     Client,
     bad_result,
@@ -43,8 +43,8 @@ from darkroom.generation.vendors.aws import (
     later,
     ref_of,
     refused,
-    told,
-    understood,
+    require_field,
+    translate_errors,
     unsupported,
 )
 
@@ -104,7 +104,7 @@ class Translate:
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         """The transcript in ``targetLang``: same times and speakers, no words.
 
-        What was translated before a call failed is charged all the same.
+        Segments translated before a failed call are charged too.
         """
         if request.kind != "translate":
             raise unsupported(f"no {request.kind} here")
@@ -149,7 +149,7 @@ class _Run:
         self, client: Client, pair: tuple[str, str], sleep: Callable[[float], None]
     ) -> None:
         # Made here: a boto3 client may be used by several threads, but not made by them.
-        with understood():
+        with translate_errors():
             self._client = client()
         self._source, self._target = pair
         self._sleep = sleep
@@ -162,12 +162,12 @@ class _Run:
         if self._failure is not None:
             raise self._failure
         try:
-            return "".join(map(self._ask, pieces_of(text, CALL_LIMIT_BYTES, _bytes_of)))
+            return "".join(map(self._call_retrying, chunks_of(text, CALL_LIMIT_BYTES, _bytes_of)))
         except ProviderError as error:
             self._failure = self._failure or error
             raise
 
-    def _ask(self, text: str) -> str:
+    def _call_retrying(self, text: str) -> str:
         """One call; again after a pause while it is throttled, which is before it is charged."""
         if not text.strip():
             return text
@@ -184,15 +184,15 @@ class _Run:
         raise AssertionError("counting ends nowhere")
 
     def _call(self, text: str) -> str:
-        with understood(_MEANINGS):
-            answer = self._client.translate_text(
+        with translate_errors(_MEANINGS):
+            response = self._client.translate_text(
                 Text=text, SourceLanguageCode=self._source, TargetLanguageCode=self._target
             )
         with self._lock:
             self.characters += len(text)
-            self.ref = ref_of(answer) or self.ref
-        # The spaces at the ends of a piece join it to its neighbours.
-        return _edged(text, told(answer, "TranslatedText").strip())
+            self.ref = ref_of(response) or self.ref
+        # The spaces at the ends of a chunk join it to its neighbors.
+        return _edged(text, require_field(response, "TranslatedText").strip())
 
 
 def _edged(text: str, translated: str) -> str:
@@ -223,9 +223,9 @@ def _without_lone_surrogates(transcript: Transcript) -> Transcript:
 
 
 def _source_code(transcript: Transcript, params: Mapping[str, Any]) -> str:
-    """What was heard counts for more than what was expected."""
-    asked = str(params.get("sourceLang") or _AUTO)
-    for tag in (transcript.language, asked):
+    """The detected language takes precedence over the requested one."""
+    requested = str(params.get("sourceLang") or _AUTO)
+    for tag in (transcript.language, requested):
         if tag and tag not in (_AUTO, "und"):
             return _code_of(tag)
     return _AUTO

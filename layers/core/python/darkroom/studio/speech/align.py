@@ -28,7 +28,7 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.speech_text import text_to_say
+from darkroom.generation.speech_text import speech_text_of
 from darkroom.studio.speech.audio import BYTES_A_SAMPLE, RATE_HZ, Sound
 from darkroom.studio.speech.espeak import manner_of, sentences_of, speak
 from darkroom.studio.speech.pronounce import pronunciations
@@ -65,7 +65,7 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
             ``UNSUPPORTED_KIND`` (another language), ``PROVIDER_REFUSED`` (nothing can be said).
     """
     language = manner_of({}, request.language).language
-    by_paragraph = sentences_of(text_to_say(request).splitlines())
+    by_paragraph = sentences_of(speech_text_of(request).splitlines())
     sentences = [sentence for sentences in by_paragraph for sentence in sentences]
     heard = _listen(_speech_of(request.sources))
     words = [word for sentence in sentences for word in sentence.split()]

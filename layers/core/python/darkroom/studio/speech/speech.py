@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from darkroom.generation.ports import Artifact, GenerationRequest
-from darkroom.generation.speech_text import text_to_say
+from darkroom.generation.speech_text import speech_text_of
 from darkroom.studio.speech.espeak import manner_of, speak
 from darkroom.studio.speech.mono_file import (
     MIME_TYPE,
@@ -30,7 +30,7 @@ def make_speech(request: GenerationRequest) -> list[Artifact]:
             none that can be said), ``UNSUPPORTED_KIND`` (another language).
     """
     manner = manner_of(request.params, request.language)
-    speech = speak(text_to_say(request).splitlines(), manner)
+    speech = speak(speech_text_of(request).splitlines(), manner)
     path = request.workdir / f"{request.key}{SUFFIX}"
     with MonoWriter(path, rate_hz=speech.rate_hz, bit_rate=_BIT_RATE) as writer:
         writer.add(normalised(speech.samples, speech.rate_hz))
