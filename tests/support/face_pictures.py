@@ -1,7 +1,7 @@
 """Pictures with a known number of faces, composed from the demo's portrait: what the face count
 is measured on.
 
-There is one person in them, changed in size, tilt, light, colour and side; so they say how the
+There is one person in them, changed in size, tilt, light, color and side; so they say how the
 count copes with arrangements, not how it copes with the variety of people.
 ``python -m tests.support.face_pictures`` prints the table of docs/faces.md.
 """

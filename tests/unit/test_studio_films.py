@@ -78,11 +78,11 @@ def bright_planes(path: Path) -> list[np.ndarray]:
 
 
 def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
-    """A clip of one grey, so that only what the film adds can be seen."""
-    grey = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
+    """A clip of one gray, so that only what the film adds can be seen."""
+    gray = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
     with Mp4Writer(path, crf=18) as writer:
         for _ in range(frames):
-            writer.add(grey)
+            writer.add(gray)
     return SourceFile(key=path.stem, mime_type="video/mp4", path=path)
 
 

@@ -1,4 +1,4 @@
-"""Keyframes: the user's photo, recognisable, framed, distinct, repeatable."""
+"""Keyframes: the user's photo, recognizable, framed, distinct, repeatable."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_the_warmth_slider_warms(keyframe: Make) -> None:
     assert redness(warm) > redness(cold) + 15
 
 
-def test_black_and_white_grades_have_no_colour(keyframe: Make) -> None:
+def test_black_and_white_grades_have_no_color(keyframe: Make) -> None:
     shown = pixels(keyframe(look=look("high_contrast_bw", effect="bokeh")).path)
 
     assert np.abs(shown[..., 0] - shown[..., 2]).mean() < 3
@@ -243,7 +243,7 @@ def test_a_smooth_wall_does_not_band(keyframe: Make, tmp_path: Path) -> None:
 
     shown = pixels(keyframe(photos=(wall,), look=look("dusk_violet")).path)
 
-    # Where bands are, neighbours along a line are equal for long; grain and dither break them.
+    # Where bands are, neighbors along a line are equal for long; grain and dither break them.
     equal = (np.diff(shown[200:1000, 300:400, 1], axis=0) == 0).mean()
     assert equal < 0.45
 

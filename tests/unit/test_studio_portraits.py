@@ -115,7 +115,7 @@ def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> Non
 
 @pytest.mark.parametrize("style", NAMES)
 @pytest.mark.parametrize("seed", [7, pytest.param(8, marks=pytest.mark.slow)])
-def test_the_person_is_recognisable_and_never_mirrored(
+def test_the_person_is_recognizable_and_never_mirrored(
     portrait: Make, style: str, seed: int
 ) -> None:
     path = portrait(style, seed).path

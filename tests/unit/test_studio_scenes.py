@@ -99,7 +99,7 @@ def test_the_hour_shows(paint: Any) -> None:
     assert night < 0.5 * day
 
 
-def test_a_colour_that_is_named_shows(paint: Any) -> None:
+def test_a_color_that_is_named_shows(paint: Any) -> None:
     red = pixels_of(paint("a red sunset", style="CLASSIC")).mean(axis=(0, 1))
     green = pixels_of(paint("green northern lights", style="CLASSIC")).mean(axis=(0, 1))
 
@@ -121,7 +121,7 @@ def test_every_land_is_painted_in_every_light_and_weather(far: str, near: str) -
             is_snowy=bool(rng.random() < 0.5),
             sky=("stars", "milkyway", "aurora", "fireworks", "rainbow"),
             things=scenery_things.ORDER,
-            colour="teal",
+            color="teal",
             mood="",
         )
         sky = scenery_sky.paint_sky(scene, (160, 120), 0.6, rng)
@@ -177,7 +177,7 @@ def test_both_languages_say_the_same(english: str, korean: str) -> None:
     ("text", "expected"),
     [
         ("Snowy mountains over a lake", {"far": "mountains", "near": "lake", "is_snowy": True}),
-        ("A field of roses", {"near": "flowers", "colour": "red"}),
+        ("A field of roses", {"near": "flowers", "color": "red"}),
         ("stars at sunset", {"time": "sunset", "sky": ("stars",)}),
         ("Mountains, and a harbour", {"far": "mountains", "near": "sea", "things": ("boat",)}),
         ("산과 바다", {"far": "mountains", "near": "sea"}),
@@ -206,7 +206,7 @@ def test_every_word_means_something_that_can_be_painted() -> None:
         "cover": {"snow"},
         "sky": {"stars", "milkyway", "aurora", "fireworks", "rainbow"},
         "thing": set(scenery_things.ORDER),
-        "colour": set(scenery_sky.COLOURS),
+        "color": set(scenery_sky.COLORS),
         "mood": {"lonely", "calm", "romantic", "magical", "bright"},
     }
     lexicon = json.loads(LEXICON.read_text(encoding="utf-8"))

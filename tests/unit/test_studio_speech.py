@@ -299,13 +299,13 @@ def test_speech_without_a_pause_is_cut_before_it_grows_long() -> None:
     assert all(b.start_ms >= a.end_ms - 300 for a, b in itertools.pairwise(utterances))
 
 
-def test_an_hour_passes_through_in_small_pieces(tmp_path: Path) -> None:
+def test_an_hour_passes_through_in_small_chunks(tmp_path: Path) -> None:
     path = save(tmp_path / "hour.flac", silence(3600), codec="flac")
     sound = Sound(path, "media_1")
 
     largest = total = 0
-    for piece in sound.pieces():
-        largest, total = max(largest, len(piece)), total + len(piece)
+    for chunk in sound.chunks():
+        largest, total = max(largest, len(chunk)), total + len(chunk)
 
     assert sound.duration_ms == 3_600_000
     assert total == 3600 * RATE_HZ * 2

@@ -73,7 +73,7 @@ def a_script(folder: Path, language: str = "en") -> Path:
 
 
 def samples_of(path: Path) -> np.ndarray:
-    content = b"".join(Sound(path, "speech").pieces())
+    content = b"".join(Sound(path, "speech").chunks())
     return np.frombuffer(content, dtype=np.int16).astype(np.int32)
 
 

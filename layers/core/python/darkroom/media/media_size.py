@@ -1,8 +1,8 @@
 """Width, height and duration of a file, read from its headers alone.
 
-For workers that carry no media wheels. Nothing is decoded: what these headers say is what a
-player is told, not proof that the rest of the file is sound. Odd files are no error here: what
-cannot be read is None, and whoever needs it decides what that means.
+For workers without media libraries. Nothing is decoded: the headers are what a player reads, no
+proof that the rest of the file is intact. Odd files are no error here: what cannot be read is
+None, and the caller decides what that means.
 
 Sources: PNG https://www.w3.org/TR/png-3/#11IHDR; JPEG ITU-T T.81 B.2.2 (frame header); WebP
 https://developers.google.com/speed/webp/docs/riff_container and RFC 9649; MP4 ISO/IEC 14496-12,
@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 SIDE_LIMIT: Final = 16_384
 DURATION_LIMIT_MS: Final = 24 * 60 * 60 * 1000
 HEAD_LIMIT_BYTES: Final = 1024 * 1024
-"""How far into a JPEG its size is looked for: in front of it are only profiles and previews."""
+"""How far into a JPEG its size is searched: before it are only profiles and previews."""
 MOOV_LIMIT_BYTES: Final = 32 * 1024 * 1024
 BOXES_LIMIT: Final = 10_000
 _PNG: Final = b"\x89PNG\r\n\x1a\n"

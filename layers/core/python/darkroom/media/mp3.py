@@ -1,6 +1,6 @@
 """MP3 files as far as joining and timing them needs: frames, and what is not sound.
 
-A file that was spoken in parts is one only when the tags and the header frames of the parts (Xing,
+A file synthesized in parts is one only when the tags and the header frames of the parts (Xing,
 Info, VBRI: they tell how long *their* part is) are gone. Nothing is decoded.
 
 Sources: ISO/IEC 11172-3, 2.4.2.3 (header) and 13818-3 (lower rates); https://id3.org/id3v2.4.0-structure;
@@ -18,7 +18,7 @@ _SYNC_SEARCH_LIMIT_BYTES: Final = 64 * 1024
 _HEADER_BYTES: Final = 4
 ID3_HEAD_BYTES: Final = 10
 _VBRI_PLACE: Final = 36
-# Kilobits a second by index; index 0 (free) and 15 are not used by anybody we hear.
+# Kilobits a second by index; index 0 (free) and 15 are not supported.
 _BITRATES_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _BITRATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES_HZ: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000),
@@ -36,7 +36,7 @@ class _Frame:
     samples: int
     rate_hz: int
     is_header: bool
-    """It tells of the file and holds no sound."""
+    """It describes the file and holds no sound."""
 
 
 def join_mp3(parts: Iterable[bytes]) -> bytes:

@@ -1,9 +1,9 @@
 """The built-in provider: pictures, films, transcripts and captions on this machine, without any
 service.
 
-Owns the choice of the maker for a request's kind. A maker's module is loaded when it is first
-needed: no one function carries the wheels of all (those of pictures and those of speech do not fit
-into one). Knows nothing of jobs, credits or storage.
+Owns the choice of the maker for a request's kind. A maker's module is loaded on first use: no
+function carries all libraries (those of pictures and of speech do not fit into one). Knows nothing
+of jobs, credits or storage.
 """
 
 from __future__ import annotations

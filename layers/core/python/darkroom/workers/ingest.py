@@ -21,8 +21,8 @@ from darkroom.uploads.inspection.checks import (
     check_media,
     check_picture,
     faces_in,
-    in_small,
     probe_media,
+    with_small_pictures,
 )
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CheckUpload, FindFaces
@@ -83,7 +83,7 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
     logger.append_keys(account_id=subject.account_id, asset_id=subject.asset_id)
     owner = {"account_id": subject.account_id, "asset_id": subject.asset_id}
     started = perf_counter()
-    finder = find or (in_small(app.face_finder) if app.face_finder else faces_in)
+    finder = find or (with_small_pictures(app.face_finder) if app.face_finder else faces_in)
     pictures = partial(check_picture, find=finder)
     standard: CheckUpload = pictures if subject.lane == IMAGE_LANE else check_media
     outcome = ingest_upload(

@@ -88,10 +88,10 @@ def _keyframe_of(sources: tuple[SourceFile, ...]) -> SourceFile:
 
 
 def _seconds(params: Any) -> float:
-    asked = params.get("durationSec", _DEFAULT_SECONDS)
-    if isinstance(asked, bool) or not isinstance(asked, int | float):
+    seconds = params.get("durationSec", _DEFAULT_SECONDS)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return _DEFAULT_SECONDS
-    return min(max(float(asked), _SECONDS_RANGE[0]), _SECONDS_RANGE[1])
+    return min(max(float(seconds), _SECONDS_RANGE[0]), _SECONDS_RANGE[1])
 
 
 def _look_through(image: Image.Image, view: View) -> Image.Image:

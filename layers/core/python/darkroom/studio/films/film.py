@@ -72,7 +72,7 @@ _PLAIN_ACCENT: Final = (255, 255, 255)
 
 
 def make_film(request: GenerationRequest) -> list[Artifact]:
-    """The film of all clips; a source ``speech`` is heard over the music, as far as the film goes.
+    """The film of all clips; a source ``speech`` is mixed over the music, as far as the film goes.
 
     Raises:
         PermanentProviderError: ``BAD_SOURCE``; no clips, or a source that cannot be decoded.
@@ -133,8 +133,8 @@ def _voices_of(sources: tuple[SourceFile, ...]) -> list[SourceFile]:
 
 
 def _captions(params: Any) -> list[str]:
-    asked = params.get("captions")
-    return [clean_text(text) for text in asked] if isinstance(asked, list | tuple) else []
+    captions = params.get("captions")
+    return [clean_text(text) for text in captions] if isinstance(captions, list | tuple) else []
 
 
 def _frame_count(clip: SourceFile) -> int:

@@ -28,7 +28,7 @@ class Overlay:
         red, green, blue, alpha = (part[..., channel] for channel in range(4))
         luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
         self._alpha = alpha
-        # Rec. 709, limited range; offsets are premultiplied like the colour itself.
+        # Rec. 709, limited range; offsets are premultiplied like the color itself.
         self._luma = 16.0 * alpha + 219.0 * luma
         self._alpha_half = _halve(alpha)
         self._cb = _halve(128.0 * alpha + 224.0 * (blue - luma) / 1.8556)
@@ -40,8 +40,8 @@ class Overlay:
             return
         _mix(frame[self._top : self._bottom], self._luma, self._alpha, opacity)
         top, bottom = self._top // 2, self._bottom // 2
-        for plane, colour in zip(chroma_planes(frame), (self._cb, self._cr), strict=True):
-            _mix(plane[top:bottom], colour, self._alpha_half, opacity)
+        for plane, color in zip(chroma_planes(frame), (self._cb, self._cr), strict=True):
+            _mix(plane[top:bottom], color, self._alpha_half, opacity)
 
 
 def chroma_planes(frame: Yuv) -> tuple[Yuv, Yuv]:
@@ -52,12 +52,12 @@ def chroma_planes(frame: Yuv) -> tuple[Yuv, Yuv]:
 
 def _mix(
     target: Yuv,
-    colour: npt.NDArray[np.float32],
+    color: npt.NDArray[np.float32],
     alpha: npt.NDArray[np.float32],
     opacity: float,
 ) -> None:
     keep = 1.0 - alpha * np.float32(opacity)
-    mixed = target * keep + colour * np.float32(opacity) + np.float32(0.5)
+    mixed = target * keep + color * np.float32(opacity) + np.float32(0.5)
     target[:] = np.clip(mixed, 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """A quiet bed of sound for a film, made from nothing but its genre, length and seed.
 
-Owns chords, tone and room. Knows nothing of pictures or encoders.
+Owns chords, tone and reverb. Knows nothing of pictures or encoders.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CHORD_SECONDS: Final = 2.8
 _PEAK: Final = 0.30
 _ROOM_SECONDS: Final = 1.4
 _DUCKED: Final = 0.32
-"""What is left of the music while somebody speaks: ten decibels less."""
+"""The music's level under speech: ten decibels less."""
 _VOICE_PEAK: Final = 0.80
 _DUCK_SECONDS: Final = 0.45
 _AUDIBLE: Final = 0.01
@@ -68,29 +68,29 @@ def ambient(genre: str, seconds: float, seed: int, rate_hz: int) -> Samples:
         _add_pad(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz)
         _add_plucks(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz, rng)
         number += 1
-    wet = _in_a_room(dry, rate_hz, rng)
+    wet = _with_reverb(dry, rate_hz, rng)
     _fade(wet, rate_hz)
     peak = float(np.abs(wet).max())
     return (wet * np.float32(_PEAK / peak)).astype(np.float32) if peak > 0 else wet
 
 
 def under_voice(music: Samples, voice: Samples, rate_hz: int) -> Samples:
-    """Both together: the music steps back softly while the voice is heard. ``voice`` is one
+    """Both together: the music ducks softly under the voice. ``voice`` is one
     channel, and no longer than the music."""
     peak = float(np.abs(voice).max(initial=0.0))
     if peak < _AUDIBLE:
         return music
-    said = np.zeros(music.shape[1], dtype=np.float32)
-    said[: len(voice)] = voice * np.float32(_VOICE_PEAK / max(peak, _VOICE_PEAK))
+    speech = np.zeros(music.shape[1], dtype=np.float32)
+    speech[: len(voice)] = voice * np.float32(_VOICE_PEAK / max(peak, _VOICE_PEAK))
     half = round(_DUCK_SECONDS * rate_hz / 2)
     # Heard anywhere near, averaged: a gain without steps, down before the first word.
-    near = _around((np.abs(said) > _AUDIBLE).astype(np.float64), half) > 0
+    near = _around((np.abs(speech) > _AUDIBLE).astype(np.float64), half) > 0
     share = _around(near.astype(np.float64), half).astype(np.float32)
-    return (music * (1 - (1 - np.float32(_DUCKED)) * share) + said).astype(np.float32)
+    return (music * (1 - (1 - np.float32(_DUCKED)) * share) + speech).astype(np.float32)
 
 
 def _around(values: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float64]:
-    """The mean of each value and its neighbours, ``half`` on either side as far as there are."""
+    """The mean of each value and its neighbors, ``half`` on either side as far as there are."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
     first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
@@ -158,7 +158,7 @@ def _add_plucks(
         dry[1, first : first + length] += body * np.float32(1 - side)
 
 
-def _in_a_room(dry: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
+def _with_reverb(dry: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
     """The sound in a soft room: convolved with noise that dies away."""
     length = round(_ROOM_SECONDS * rate_hz)
     size = 1 << (dry.shape[1] + length - 1).bit_length()
@@ -166,7 +166,7 @@ def _in_a_room(dry: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
     wet = np.empty_like(dry)
     for channel in range(2):
         tail = rng.standard_normal(length).astype(np.float32) * exp(-t * 4.2)
-        # Averaging neighbours takes the hiss out of the tail.
+        # Averaging neighbors takes the hiss out of the tail.
         soft = _around(tail.astype(np.float64), 6)
         soft /= math.sqrt((soft**2).sum())
         echoed = _convolved(dry[channel], soft, size)

@@ -44,7 +44,7 @@ class TextStyle:
     scrim: float
     """How dark the soft shade behind the block is, 0 … 1."""
     rule: bool = False
-    """A short coloured line above the block."""
+    """A short colored line above the block."""
 
 
 CAPTION_STYLE: Final = TextStyle(
@@ -129,26 +129,26 @@ def _fill(text: str, width_px: float, measure: Callable[[str], float]) -> list[s
             continue
         if line:
             lines.append(line)
-        pieces = _split_word(word, width_px, measure)
-        lines.extend(pieces[:-1])
-        line = pieces[-1]
+        parts = _split_word(word, width_px, measure)
+        lines.extend(parts[:-1])
+        line = parts[-1]
     return [*lines, line] if line else lines
 
 
 def _split_word(word: str, width_px: float, measure: Callable[[str], float]) -> list[str]:
     """A word that is too long, broken between characters but not before closing marks."""
-    pieces: list[str] = []
-    piece = ""
+    parts: list[str] = []
+    part = ""
     for character in word:
-        if piece and measure(piece + character) > width_px:
+        if part and measure(part + character) > width_px:
             carried = ""
-            while len(piece) > 1 and (carried or character)[0] in _NO_LINE_START:
-                carried = piece[-1] + carried
-                piece = piece[:-1]
-            pieces.append(piece)
-            piece = carried
-        piece += character
-    return [*pieces, piece]
+            while len(part) > 1 and (carried or character)[0] in _NO_LINE_START:
+                carried = part[-1] + carried
+                part = part[:-1]
+            parts.append(part)
+            part = carried
+        part += character
+    return [*parts, part]
 
 
 def set_text(text: str, style: TextStyle) -> TextBlock | None:

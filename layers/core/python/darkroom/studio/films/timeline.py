@@ -128,7 +128,7 @@ def _plan_cues(
     ending_from = total - min(ENDING_FRAMES, max(total // 3, 1)) if ending else total
     for index, shot in enumerate(shots):
         text = captions[index] if index < len(captions) else ""
-        # A caption belongs to its clip alone: not while the neighbours still shine through.
+        # A caption belongs to its clip alone: not while the neighbors still shine through.
         first = shot.start + (cross // 2 + 2 if index else 4)
         last = shot.start + shot.length - (cross // 2 + 2 if index < len(shots) - 1 else 2)
         first, last = max(first, free_from), min(last, ending_from - GAP_FRAMES)

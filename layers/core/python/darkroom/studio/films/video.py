@@ -70,7 +70,7 @@ def yuv_of(image: Image.Image) -> Yuv:
 
 
 class Mp4Writer:
-    """Encodes frames, and sound if asked to, as they come; a context manager."""
+    """Encodes frames, and optionally sound, as they come; a context manager."""
 
     def __init__(self, path: Path, *, crf: int, with_audio: bool = False) -> None:
         self._container = av.open(
@@ -189,12 +189,12 @@ def read_voice(source: SourceFile, most_samples: int) -> npt.NDArray[np.float32]
         with av.open(str(source.path), metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise bad_source(source.key)
-            heard = 0
+            read = 0
             for frame in container.decode(audio=0):
                 new = [part.to_ndarray()[0] for part in resampler.resample(frame)]
                 parts += new
-                heard += sum(map(len, new))
-                if heard >= most_samples:
+                read += sum(map(len, new))
+                if read >= most_samples:
                     break
             parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
     except (FFmpegError, OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Noise, ridges and antialiased shapes: what painted scenery is made of.
 
-Owns no colours and no scenes. Masks are float32 (height, width), 0 … 1; ``x`` and ``y`` of shapes
+Owns no colors and no scenes. Masks are float32 (height, width), 0 … 1; ``x`` and ``y`` of shapes
 are fractions of the picture's width and height.
 """
 
@@ -22,7 +22,7 @@ _OVERSAMPLING: Final = 2
 _TEXTURE_PX: Final = 512
 
 
-def colour(rgb: Rgb) -> FloatImage:
+def color(rgb: Rgb) -> FloatImage:
     return np.array(rgb, dtype=np.float32)
 
 
@@ -32,13 +32,13 @@ def blend(low: Rgb | FloatImage, high: Rgb | FloatImage, share: float) -> FloatI
 
 
 def lay(pixels: FloatImage, mask: Mask, paint: Floats) -> FloatImage:
-    """``paint`` (a colour or a picture) where the mask is."""
+    """``paint`` (a color or a picture) where the mask is."""
     share = mask[..., None]
     return (pixels * (1.0 - share) + paint * share).astype(np.float32)
 
 
 def ramp(stops: Sequence[tuple[float, FloatImage]], at: Floats) -> FloatImage:
-    """Colours between the stops (place, colour), which are in order."""
+    """Colors between the stops (place, color), which are in order."""
     places = [place for place, _ in stops]
     channels = [np.interp(at, places, [paint[i] for _, paint in stops]) for i in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)

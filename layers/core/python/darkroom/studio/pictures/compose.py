@@ -1,7 +1,7 @@
 """Framing: which part of the photo fills the portrait frame, and what fills the rest.
 
 Owns crop geometry, upscaling, the tilt and the extension of a photo past its edges. The photo is
-never mirrored; the extension is a blur without content. Knows nothing of colour or effects.
+never mirrored; the extension is a blur without content. Knows nothing of color or effects.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ASPECT: Final = WIDTH / HEIGHT
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """How a framing wants the head: its height and its centre, in fractions of the frame."""
+    """How a framing wants the head: its height and its center, in fractions of the frame."""
 
     head: float
     x: float
@@ -93,8 +93,8 @@ def frame_photo(
         head = min(head, 0.26)
     if framing == "wide" and photo.width > 1.1 * photo.height:
         head = min(head, focus.head * (1.0 - sum(_EMPTY_AROUND_LANDSCAPE)))
-    wish = Shot(head=head, x=x, y=y, tilt_degrees=tilt)
-    crop = _fit(photo, focus, wish, framing)
+    wanted = Shot(head=head, x=x, y=y, tilt_degrees=tilt)
+    crop = _fit(photo, focus, wanted, framing)
     mask = mask_image(subject_mask(photo, focus))
     pixels, subject = _render(photo, mask, crop, tilt)
     place = Focus(
@@ -119,8 +119,8 @@ def _fit(photo: Image.Image, focus: Focus, shot: Shot, framing: str) -> _Crop:
     # A tilted frame's corners reach beyond its sides, and must lie inside the photo as well.
     side, end = (1.0 - grow_w) / 2, (1.0 - grow_h) / 2
     left = _slide(focus.x * photo.width - shot.x * width, width, photo.width, (side, side))
-    wish = focus.y * photo.height - shot.y * height
-    top = _slide(wish, height, photo.height, (above + end, below + end))
+    wanted = focus.y * photo.height - shot.y * height
+    top = _slide(wanted, height, photo.height, (above + end, below + end))
     return _Crop(left=left, top=top, height=height)
 
 
@@ -143,7 +143,7 @@ def _spare(photo: Image.Image, focus: Focus, framing: str) -> tuple[float, float
 
 
 def _slide(start: float, length: float, available: float, spare: tuple[float, float]) -> float:
-    """The start nearest to the wish that leaves at most ``spare`` of ``length`` empty at
+    """The start nearest to ``start`` that leaves at most ``spare`` of ``length`` empty at
     either end."""
     low, high = -spare[0] * length, available - length + spare[1] * length
     if low > high:

@@ -41,7 +41,7 @@ _REGISTRY: Final[dict[str, Callable[[Stage], Effect]]] = {
     "halation": Halation,
     "venetian": Venetian,
     "vignette": Vignette,
-    # Every frame gets grain from ``grain``; the look of that name only asks for more of it.
+    # Every frame gets grain from ``grain``; the effect of that name only adds more of it.
     "grain": _nothing,
     "confetti": Confetti,
     "petals": Petals,

@@ -29,7 +29,7 @@ _LOW: Final = (90, 160)
 _SIZE: Final = (WIDTH, HEIGHT)
 Rgb = tuple[float, float, float]
 
-_BOKEH_COLOURS: Final[dict[str, tuple[Rgb, ...]]] = {
+_BOKEH_COLORS: Final[dict[str, tuple[Rgb, ...]]] = {
     "warm": ((1.0, 0.72, 0.36), (1.0, 0.86, 0.60), (1.0, 0.55, 0.35)),
     "rose": ((1.0, 0.62, 0.70), (1.0, 0.82, 0.84), (0.95, 0.55, 0.80)),
     "pop": ((1.0, 0.45, 0.70), (0.35, 0.80, 1.0), (1.0, 0.86, 0.35)),
@@ -46,8 +46,8 @@ _PALETTE_OF: Final[dict[str, str]] = {
 
 
 def palette(grade: str) -> tuple[Rgb, ...]:
-    """Three colours of light that suit a grade."""
-    return _BOKEH_COLOURS[_PALETTE_OF.get(grade, "warm")]
+    """Three colors of light that suit a grade."""
+    return _BOKEH_COLORS[_PALETTE_OF.get(grade, "warm")]
 
 
 def _is_mono(grade: str) -> bool:
@@ -82,16 +82,16 @@ class Bokeh:
         rng = rng_of(stage, 10 + depth)
         width, height = self._SMALL
         total = Image.new("RGB", (width, height))
-        colours = palette(stage.grade)
+        colors = palette(stage.grade)
         for _ in range(self._COUNT[depth]):
             radius = rng.uniform(9, 20) if depth == 0 else rng.uniform(20, 38)
             x, y = rng.uniform(0, width), rng.uniform(0, height)
             # Most of the light hangs in the upper half, where lamps and windows are.
             y = y * 0.75 if rng.random() < 0.6 else y
             level = rng.uniform(0.30, 0.66) * (1.0 if depth == 0 else 0.6) * stage.strength
-            colour = colours[int(rng.integers(len(colours)))]
+            color = colors[int(rng.integers(len(colors)))]
             total = ImageChops.screen(
-                total, _disc(width, height, x, y, radius, colour, level, soft=0.7 + 1.3 * depth)
+                total, _disc(width, height, x, y, radius, color, level, soft=0.7 + 1.3 * depth)
             )
         xx, yy = grid(width, height)
         keep = mask_image(0.12 + 0.88 * _off_face(stage, xx, yy, 1.15))
@@ -126,7 +126,7 @@ def _disc(
     x: float,
     y: float,
     radius: float,
-    colour: Rgb,
+    color: Rgb,
     level: float,
     *,
     soft: float,
@@ -138,11 +138,11 @@ def _disc(
     box = [(x - radius) * scale, (y - radius) * scale, (x + radius) * scale, (y + radius) * scale]
     draw.ellipse(box, fill=round(205 * level), outline=round(255 * level), width=2 * scale)
     small = big.reduce(scale).filter(ImageFilter.GaussianBlur(soft))
-    return Image.merge("RGB", [small.point([round(v * c) for v in range(256)]) for c in colour])
+    return Image.merge("RGB", [small.point([round(v * c) for v in range(256)]) for c in color])
 
 
 class LightLeak:
-    """A wash of coloured light from one side, as from a camera back that does not close."""
+    """A wash of colored light from one side, as from a camera back that does not close."""
 
     def __init__(self, stage: Stage) -> None:
         rng = rng_of(stage, 20)
@@ -158,7 +158,7 @@ class LightLeak:
         deep: Rgb = (0.74, 0.74, 0.76) if mono else (0.96, 0.24, 0.30)
         far = (self._x if self._side < 0 else 1.0 - self._x)[..., None]
         mix = smoothstep(0.02, 0.34, far)
-        self._colour = _enlarge(
+        self._color = _enlarge(
             np.array(hot, dtype=np.float32) * (1 - mix) + np.array(deep, dtype=np.float32) * mix
         )
 
@@ -174,7 +174,7 @@ class LightLeak:
         amount = np.minimum((core * 0.62 + wide * 0.36) * self._keep * breath, 0.9)
         # Laid over, not added: on a bright picture added light would be lost in the white.
         mask = mask_image(amount).resize(_SIZE, Image.Resampling.BICUBIC)
-        return Image.composite(self._colour, frame, mask)
+        return Image.composite(self._color, frame, mask)
 
 
 class FilmBurn:

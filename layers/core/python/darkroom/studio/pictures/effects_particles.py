@@ -18,15 +18,15 @@ from darkroom.studio.pictures.raster import HEIGHT, WIDTH, grid, mask_image, smo
 
 _PHASES: Final = 16
 _MARGIN_PX: Final = 90
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-_CONFETTI: Final[tuple[Colour, ...]] = (
+_CONFETTI: Final[tuple[Color, ...]] = (
     (255, 94, 120), (255, 204, 64), (74, 196, 255), (120, 224, 140), (190, 120, 255),
     (255, 255, 255),
 )  # fmt: skip
-_PETALS: Final[tuple[Colour, ...]] = ((255, 196, 208), (250, 168, 188), (255, 222, 226))
-_LEAVES: Final[tuple[Colour, ...]] = ((214, 120, 40), (190, 74, 34), (228, 164, 62))
-_SILVER: Final[tuple[Colour, ...]] = ((225, 225, 225), (180, 180, 180), (245, 245, 245))
+_PETALS: Final[tuple[Color, ...]] = ((255, 196, 208), (250, 168, 188), (255, 222, 226))
+_LEAVES: Final[tuple[Color, ...]] = ((214, 120, 40), (190, 74, 34), (228, 164, 62))
+_SILVER: Final[tuple[Color, ...]] = ((225, 225, 225), (180, 180, 180), (245, 245, 245))
 _MONO_GRADES: Final = ("high_contrast_bw", "silver_noir")
 
 
@@ -43,7 +43,7 @@ class _Piece:
     spin: float
     phase: float
     sprite: int
-    colour: Colour
+    color: Color
 
 
 class _Falling:
@@ -72,7 +72,7 @@ class _Falling:
             turn = int((piece.phase * 3 + piece.spin * seconds) * _PHASES / (2 * math.pi))
             mask = self._masks[piece.sprite][turn % _PHASES]
             corner = (round(x - mask.width / 2), round(y - mask.height / 2))
-            out.paste(piece.colour, (*corner, corner[0] + mask.width, corner[1] + mask.height),
+            out.paste(piece.color, (*corner, corner[0] + mask.width, corner[1] + mask.height),
                       mask)  # fmt: skip
         return out
 
@@ -81,9 +81,9 @@ def _lane(rng: np.random.Generator, stage: Stage, size_px: float) -> float:
     """Where a piece starts; big ones fall beside the face, all the way down."""
     x = float(rng.uniform(-20, WIDTH + 20))
     half = stage.focus.head * HEIGHT * 0.5 + size_px
-    centre = stage.focus.x * WIDTH
-    if size_px > 22 and abs(x - centre) < half:
-        x = centre + half * (1 if x >= centre else -1)
+    center = stage.focus.x * WIDTH
+    if size_px > 22 and abs(x - center) < half:
+        x = center + half * (1 if x >= center else -1)
     return x
 
 
@@ -134,7 +134,7 @@ def _pieces(
     drift: float,
     sway: float,
     spin: float,
-    colours: tuple[Colour, ...],
+    colors: tuple[Color, ...],
 ) -> list[_Piece]:
     rng = rng_of(stage, salt)
     made = []
@@ -152,7 +152,7 @@ def _pieces(
                 spin=spin * float(rng.uniform(0.5, 1.5)) * (1 if rng.random() < 0.5 else -1),
                 phase=float(rng.uniform(0, 2 * math.pi)),
                 sprite=sprite,
-                colour=colours[int(rng.integers(len(colours)))],
+                color=colors[int(rng.integers(len(colors)))],
             )
         )
     # Far and small first, so that near pieces pass in front.
@@ -160,14 +160,14 @@ def _pieces(
 
 
 class Confetti(_Falling):
-    """Paper in party colours; a few large pieces near the lens, out of focus."""
+    """Paper in party colors; a few large pieces near the lens, out of focus."""
 
     def __init__(self, stage: Stage) -> None:
         sizes = [11.0, 16.0, 21.0, 46.0]
-        colours = _SILVER if stage.grade in _MONO_GRADES else _CONFETTI
+        colors = _SILVER if stage.grade in _MONO_GRADES else _CONFETTI
         pieces = _pieces(
             stage, 60, count=92, sizes=sizes, weights=[0.34, 0.36, 0.22, 0.08],
-            fall=(90.0, 190.0), drift=6.0, sway=16.0, spin=5.0, colours=colours,
+            fall=(90.0, 190.0), drift=6.0, sway=16.0, spin=5.0, colors=colors,
         )  # fmt: skip
         blurs = [0.0, 0.0, 0.0, 5.0]
         super().__init__(
@@ -181,15 +181,15 @@ class Petals(_Falling):
     """Cherry petals, or leaves where the grade is autumn."""
 
     def __init__(self, stage: Stage) -> None:
-        colours = _PETALS
+        colors = _PETALS
         if stage.grade in _MONO_GRADES:
-            colours = _SILVER
+            colors = _SILVER
         elif stage.grade in ("autumn", "sepia_smoke"):
-            colours = _LEAVES
+            colors = _LEAVES
         sizes = [18.0, 26.0, 36.0, 70.0]
         pieces = _pieces(
             stage, 70, count=64, sizes=sizes, weights=[0.32, 0.34, 0.22, 0.12],
-            fall=(46.0, 92.0), drift=24.0, sway=30.0, spin=1.6, colours=colours,
+            fall=(46.0, 92.0), drift=24.0, sway=30.0, spin=1.6, colors=colors,
         )  # fmt: skip
         blurs = [0.6, 0.4, 0.6, 6.0]
         super().__init__(
@@ -207,7 +207,7 @@ class Snow(_Falling):
         pieces = _pieces(
             stage, 80, count=150, sizes=sizes, weights=[0.42, 0.34, 0.18, 0.06],
             fall=(52.0, 105.0), drift=-14.0, sway=14.0, spin=0.0,
-            colours=((255, 255, 255), (236, 244, 255)),
+            colors=((255, 255, 255), (236, 244, 255)),
         )  # fmt: skip
         super().__init__(pieces, [_round_sprites(size) for size in sizes], [0.75, 0.85, 0.80, 0.42])
 
@@ -243,7 +243,7 @@ class Rain:
     def _sheet(
         self, rng: np.random.Generator, *, count: int, length: tuple[int, int], level: int
     ) -> Image.Image:
-        """A greyscale tile, drawn twice in each direction so that any window is seamless."""
+        """A grayscale tile, drawn twice in each direction so that any window is seamless."""
         loop = self._LOOP_PX
         tile = Image.new("L", (WIDTH, loop))
         draw = ImageDraw.Draw(tile)

@@ -1,6 +1,6 @@
 """Where the person is in a photo, without a face detector.
 
-Owns the guess that framing and lighting lean on: skin-coloured, detailed, compact, above the
+Owns the guess that framing and lighting lean on: skin-colored, detailed, compact, above the
 middle. A guess may be wrong, so what uses it must look right for a wrong one too. Knows nothing
 of frames, looks or video.
 """
@@ -29,7 +29,7 @@ _HEAD_PER_FACE: Final = 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class Focus:
-    """The subject's head, in fractions of the picture: centre, and height of the head."""
+    """The subject's head, in fractions of the picture: center, and height of the head."""
 
     x: float
     y: float
@@ -57,8 +57,8 @@ def find_focus(photo: Image.Image, hint: Mapping[str, Any] | None = None) -> Foc
     x0, y0, x1, y1 = best
     head = (y1 - y0) * _HEAD_PER_FACE / size[1]
     # Hair makes the head reach further above the face's skin than the chin reaches below it.
-    centre_y = (y0 + y1) / 2 / size[1] - head * 0.10
-    return Focus(x=(x0 + x1) / 2 / size[0], y=centre_y, head=min(head, 0.9), sure=True)
+    center_y = (y0 + y1) / 2 / size[1] - head * 0.10
+    return Focus(x=(x0 + x1) / 2 / size[0], y=center_y, head=min(head, 0.9), sure=True)
 
 
 def _from_hint(hint: Mapping[str, Any] | None) -> Focus | None:
@@ -76,23 +76,23 @@ def _from_hint(hint: Mapping[str, Any] | None) -> Focus | None:
 
 
 def _skin(small: Image.Image) -> Mask:
-    """How skin-coloured each pixel is; chroma of skin varies little between people."""
+    """How skin-colored each pixel is; chroma of skin varies little between people."""
     ycc = np.asarray(small.convert("YCbCr"), dtype=np.float32)
     y, cb, cr = ycc[..., 0], ycc[..., 1] - 128.0, ycc[..., 2] - 128.0
     # An ellipse along skin's line in the Cb/Cr plane, narrow across it.
     along = (cr - 22.0) * 0.8 - (cb + 17.0) * 0.6
     across = (cr - 22.0) * 0.6 + (cb + 17.0) * 0.8
-    colour = exp(-((along / 14.0) ** 2) - (across / 9.0) ** 2)
+    color = exp(-((along / 14.0) ** 2) - (across / 9.0) ** 2)
     bright = np.clip((y - 35.0) / 40.0, 0, 1) * np.clip((252.0 - y) / 20.0, 0, 1)
-    return (colour * bright).astype(np.float32)
+    return (color * bright).astype(np.float32)
 
 
 def _detail(small: Image.Image) -> Mask:
     """0.4 … 1: walls and sand are smooth where faces have eyes and mouths."""
-    grey = np.asarray(small.convert("L"), dtype=np.float32)
-    edge = np.zeros_like(grey)
-    edge[:, 1:] += np.abs(np.diff(grey, axis=1))
-    edge[1:, :] += np.abs(np.diff(grey, axis=0))
+    gray = np.asarray(small.convert("L"), dtype=np.float32)
+    edge = np.zeros_like(gray)
+    edge[:, 1:] += np.abs(np.diff(gray, axis=1))
+    edge[1:, :] += np.abs(np.diff(gray, axis=0))
     spread = _box_mean(edge, 4)
     return (0.4 + 0.6 * np.clip(spread / 14.0, 0, 1)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Colour: sixteen film-like grades and how sliders, genre and stage bend them.
+"""Color: sixteen film-like grades and how sliders, genre and stage bend them.
 
 Owns tone curves, white balance, split toning, monochrome mixes and the light each grade throws on
 the person and behind. Works on float images (see ``raster``); knows no files, video or text.
@@ -32,7 +32,7 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Grade:
-    """One grade. Amounts are 0 … 1 unless said otherwise; colours are sRGB, 0 … 1."""
+    """One grade. Amounts are 0 … 1 unless said otherwise; colors are sRGB, 0 … 1."""
 
     stops: float = 0.0
     """Exposure, in photographic stops."""
@@ -53,7 +53,7 @@ class Grade:
     mono_tone: Rgb = (1.0, 1.0, 1.0)
     backdrop: Rgb = (0.5, 0.5, 0.5)
     backdrop_amount: float = 0.0
-    """How much what is behind the person takes the backdrop's colour."""
+    """How much what is behind the person takes the backdrop's color."""
     backdrop_stops: float = 0.0
     backdrop_blur_px: float = 0.0
     key_light: Rgb = (1.0, 1.0, 1.0)
@@ -218,7 +218,7 @@ def apply_grade(
     stage: str,
     rng: np.random.Generator,
 ) -> FloatImage:
-    """The composition lit and coloured; ``rng`` chooses the side the light comes from."""
+    """The composition lit and colored; ``rng`` chooses the side the light comes from."""
     grade = bend(GRADES[look.grade], sliders, genre, stage)
     side = 1 if rng.random() < 0.5 else -1
     height_of_light = float(rng.uniform(0.05, 0.32))
@@ -236,7 +236,7 @@ def apply_grade(
 
 
 def develop(pixels: FloatImage, grade: Grade, hue: float = 0.0) -> FloatImage:
-    """Tone and colour alone: exposure, white balance, contrast, split toning, saturation."""
+    """Tone and color alone: exposure, white balance, contrast, split toning, saturation."""
     pixels = _expose(pixels, grade)
     pixels = _balance(pixels, grade.warmth + hue * 0.6, grade.tint)
     pixels = _curve(pixels, grade.contrast)
@@ -265,9 +265,9 @@ def _set_backdrop(
     shade = luma(back)[..., None]
     # The backdrop keeps a part of its own light and shade, or it would look cut out.
     relief = 0.62 + 0.62 * shade if not grade.pattern else 0.86 + 0.22 * shade
-    colour = np.array(grade.backdrop, dtype=np.float32)
-    colour = np.clip(colour * (1.0 + np.array([hue, -hue, hue * 0.5], dtype=np.float32)), 0, 1)
-    painted = (colour * relief).astype(np.float32, copy=False)
+    color = np.array(grade.backdrop, dtype=np.float32)
+    color = np.clip(color * (1.0 + np.array([hue, -hue, hue * 0.5], dtype=np.float32)), 0, 1)
+    painted = (color * relief).astype(np.float32, copy=False)
     if grade.pattern:
         painted = _pattern(painted, grade.pattern, composition, hue)
     back = back * (1.0 - grade.backdrop_amount) + painted * grade.backdrop_amount
@@ -287,7 +287,7 @@ def _pattern(
         turns = arctan2(dy, dx) / (2 * np.pi) * 14 + phase * 20
         saw = np.abs((turns % 1.0) - 0.5) * 4.0 - 1.0
         distance = np.sqrt(dx * dx + dy * dy)
-        # Edges stay one pixel wide however far from the centre they are.
+        # Edges stay one pixel wide however far from the center they are.
         edge = np.clip(saw * distance * HEIGHT / 9.0, -1, 1) * 0.5 + 0.5
         light = np.array([0.97, 0.80, 0.44], dtype=np.float32)
         amount = (edge * 0.78)[..., None]
@@ -320,7 +320,7 @@ def _balance(pixels: FloatImage, warmth: float, tint: float) -> FloatImage:
 
 
 def _curve(pixels: FloatImage, contrast: float) -> FloatImage:
-    """An S around middle grey; negative contrast is its inverse."""
+    """An S around middle gray; negative contrast is its inverse."""
     x = np.clip(pixels, 0.0, 1.0)
     s = x * x * (3.0 - 2.0 * x)
     if contrast >= 0:
@@ -336,7 +336,7 @@ def _split_tone(pixels: FloatImage, grade: Grade) -> FloatImage:
     bright = luma(pixels)[..., None]
     low = np.array(grade.shadows, dtype=np.float32) - 0.5
     high = np.array(grade.highlights, dtype=np.float32) - 0.5
-    # Weighted so that pure black and pure white keep less colour than the tones beside them.
+    # Weighted so that pure black and pure white keep less color than the tones beside them.
     in_shadow = (1.0 - bright) ** 2 * (0.35 + 1.3 * bright)
     in_light = bright**2 * (1.9 - 1.25 * bright)
     toned = pixels + grade.split * (low * in_shadow + high * in_light)
@@ -344,15 +344,15 @@ def _split_tone(pixels: FloatImage, grade: Grade) -> FloatImage:
 
 
 def _saturate(pixels: FloatImage, grade: Grade) -> FloatImage:
-    grey = luma(pixels)[..., None]
-    coloured = grey + (pixels - grey) * grade.saturation
+    gray = luma(pixels)[..., None]
+    colored = gray + (pixels - gray) * grade.saturation
     if grade.mono == 0:
-        return coloured
+        return colored
     silver = weighted(pixels, grade.mono_mix)[..., None]
     tone = np.array(grade.mono_tone, dtype=np.float32)
-    # Tone colours the middle; whites stay white.
+    # Tone colors the middle; whites stay white.
     toned = silver * (tone + (1 - tone) * silver**2)
-    return coloured * (1 - grade.mono) + toned * grade.mono
+    return colored * (1 - grade.mono) + toned * grade.mono
 
 
 def _light(
@@ -361,7 +361,7 @@ def _light(
     """A key light from one edge and a rim light from the other; stronger behind the person."""
     x, y = grid(WIDTH, HEIGHT)
     depth = (1.0 - 0.55 * soften_mask(subject, 4))[..., None]
-    for colour, amount, edge, level, spread in (
+    for color, amount, edge, level, spread in (
         (grade.key_light, grade.key_amount, 0.5 + 0.62 * side, height_of_light, 0.62),
         (grade.rim_light, grade.rim_amount, 0.5 - 0.60 * side, 0.55, 0.50),
     ):
@@ -369,7 +369,7 @@ def _light(
             continue
         distance = np.sqrt(((x - edge) / spread) ** 2 + ((y - level) / (spread * 1.15)) ** 2)
         fall = (exp(-(distance**2) * 1.3) * amount)[..., None].astype(np.float32)
-        pixels = screen(pixels, np.array(colour, dtype=np.float32) * fall * depth)
+        pixels = screen(pixels, np.array(color, dtype=np.float32) * fall * depth)
     return pixels
 
 

@@ -1,6 +1,6 @@
 """Film grain, alike for stills and moving pictures.
 
-Owns one sheet of noise per seed and where each frame cuts its piece. Grain also hides the steps
+Owns one sheet of noise per seed and the part that each frame uses. Grain also hides the steps
 of smooth gradients that 8 bits and an encoder would show. Knows nothing of looks' other parts.
 """
 
@@ -36,7 +36,7 @@ def grain_sigma(grade: str, effect: str, drama: float) -> float:
 
 
 class Grain:
-    """A sheet of noise larger than the frame; each frame sees another piece of it."""
+    """A sheet of noise larger than the frame; each frame uses another part of it."""
 
     def __init__(self, seed: int, sigma: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
         self._width, self._height = size

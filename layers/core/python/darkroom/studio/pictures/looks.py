@@ -138,8 +138,8 @@ def read_look(params: Mapping[str, Any]) -> Look:
     default = default_look(
         str(params.get("genre", "")), str(params.get("stage", "")), read_scene_no(params)
     )
-    asked = params.get("look")
-    words: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {}
+    look = params.get("look")
+    words: Mapping[str, Any] = look if isinstance(look, Mapping) else {}
 
     def choose(field: str, names: tuple[str, ...]) -> str:
         word = words.get(field)
@@ -155,8 +155,8 @@ def read_look(params: Mapping[str, Any]) -> Look:
 
 def read_sliders(params: Mapping[str, Any]) -> Sliders:
     """The request's sliders; absent ones, and what is no number, stand in the middle."""
-    asked = params.get("sliders")
-    values: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {}
+    sliders = params.get("sliders")
+    values: Mapping[str, Any] = sliders if isinstance(sliders, Mapping) else {}
 
     def read(name: str) -> float:
         value = values.get(name, 50)

@@ -1,7 +1,7 @@
 """A soft outline of the subject, so that light and blur can fall behind a person.
 
 Owns the guess which pixels are the person: a head-and-shoulders shape, corrected by the photo's
-own colours and edges. Keyframes use it for light, tint and blur only, so an error shows as uneven
+own colors and edges. Keyframes use it for light, tint and blur only, so an error shows as uneven
 light and no more; portraits change what is behind a person, but only as far as the refined
 outline can be trusted. Knows nothing of looks.
 """
@@ -53,14 +53,14 @@ def subject_mask(photo: Image.Image, focus: Focus) -> Mask:
     prior = _bust(focus, width, height, photo.width / photo.height)
     pixels = np.asarray(small, dtype=np.float32) / 255.0
     belief = prior.copy()
-    bins = _colour_bins(pixels)
+    bins = _color_bins(pixels)
     for _ in range(_ROUNDS):
-        odds = _colour_odds(bins, belief)
+        odds = _color_odds(bins, belief)
         belief = _combine(prior, odds)
-        # Each channel sees other edges: an orange coat before a grey wall is none in brightness.
+        # Each channel sees other edges: an orange coat before a gray wall is none in brightness.
         guided = [_guided(pixels[..., c], belief, _GUIDE_RADIUS_PX) for c in range(3)]
         belief = np.mean(guided, axis=0, dtype=np.float32)
-    # Whatever the colours say, the middle of the head is the person.
+    # Whatever the colors say, the middle of the head is the person.
     certain = _head(focus, width, height, photo.width / photo.height, 0.60, 0.25)
     mask = smoothstep(0.32, 0.80, belief)
     # Only below the face: around hair, what shows between strands is the background.
@@ -97,13 +97,13 @@ def _bust(focus: Focus, width: int, height: int, aspect: float) -> Mask:
     return np.clip(np.maximum(head, body * 0.9), 0.03, 0.90)
 
 
-def _colour_bins(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def _color_bins(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     quantised = np.minimum((pixels * _BINS).astype(np.int64), _BINS - 1)
     return (quantised[..., 0] * _BINS + quantised[..., 1]) * _BINS + quantised[..., 2]
 
 
-def _colour_odds(bins: npt.NDArray[np.int64], belief: Mask) -> Mask:
-    """How much likelier each pixel's colour is on the person than behind, 0 … 1."""
+def _color_odds(bins: npt.NDArray[np.int64], belief: Mask) -> Mask:
+    """How much likelier each pixel's color is on the person than behind, 0 … 1."""
     count = _BINS**3
     flat = bins.ravel()
     on = _spread(np.bincount(flat, belief.ravel(), count).astype(np.float64))
@@ -114,7 +114,7 @@ def _colour_odds(bins: npt.NDArray[np.int64], belief: Mask) -> Mask:
 
 
 def _spread(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Neighbouring colours count as nearly the same colour."""
+    """Neighbouring colors count as nearly the same color."""
     cube = histogram.reshape(_BINS, _BINS, _BINS)
     for axis in range(3):
         padded = np.pad(cube, [(1, 1) if a == axis else (0, 0) for a in range(3)])
@@ -125,7 +125,7 @@ def _spread(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _combine(prior: Mask, odds: Mask) -> Mask:
-    """Place and colour together, as independent evidence; colour counts a little more."""
+    """Place and color together, as independent evidence; color counts a little more."""
     logit = log(prior / (1 - prior)) + 1.25 * log((odds + 0.02) / (1.02 - odds))
     return (1.0 / (1.0 + exp(-logit))).astype(np.float32)
 
@@ -153,26 +153,26 @@ def refine_mask(pixels: FloatImage, mask: Mask, focus: Focus) -> Mask:
     """A rough mask drawn to the picture's own edges, good enough to change what is behind.
 
     Around the rough outline, as far as a tenth of a head, each pixel is placed between the
-    colours of the sure person and the sure background nearby; where the two look alike, the
+    colors of the sure person and the sure background nearby; where the two look alike, the
     rough mask is kept.
     """
     height, width = mask.shape
     scale = min(1.0, _FINE_SIDE_PX / max(width, height))
     small = (max(8, round(width * scale)), max(8, round(height * scale)))
-    colours = np.asarray(to_image(pixels).resize(small, Image.Resampling.BOX), np.float32) / 255.0
+    colors = np.asarray(to_image(pixels).resize(small, Image.Resampling.BOX), np.float32) / 255.0
     rough = resize_mask(mask, *small)
     reach = max(3, round(_BAND_HEADS * focus.head * small[1]))
     inside = _mean((rough > 0.5).astype(np.float32), reach)
     person, behind = smoothstep(0.93, 0.99, inside), smoothstep(0.07, 0.01, inside)
-    near_person = _nearby_colour(colours, person, reach)
-    near_behind = _nearby_colour(colours, behind, reach)
+    near_person = _nearby_color(colors, person, reach)
+    near_behind = _nearby_color(colors, behind, reach)
     way = near_person - near_behind
     length = (way**2).sum(-1)
-    share = ((colours - near_behind) * way).sum(-1) / (length + 1e-4)
+    share = ((colors - near_behind) * way).sum(-1) / (length + 1e-4)
     trust = 0.9 * smoothstep(0.004, 0.05, length)
     blended = np.clip(share, 0.0, 1.0) * trust + rough * (1.0 - trust)
     alpha = np.clip(np.maximum(blended, person) * (1.0 - behind), 0.0, 1.0)
-    guided = [_guided(colours[..., c], alpha, _FINE_RADIUS_PX) for c in range(3)]
+    guided = [_guided(colors[..., c], alpha, _FINE_RADIUS_PX) for c in range(3)]
     fine: Mask = np.mean(guided, axis=0, dtype=np.float32)
     piece = smoothstep(0.22, 0.86, fine) * _in_one_piece(fine, focus)
     piece = np.maximum(piece, _holes_in_the_head(piece, focus)).astype(np.float32)
@@ -217,18 +217,18 @@ def _as_mask(image: Image.Image, shape: tuple[int, ...]) -> Mask:
     return resize_mask(np.asarray(soft, dtype=np.float32) / 255.0, shape[1], shape[0])
 
 
-def _nearby_colour(colours: FloatImage, where: Mask, reach: int) -> FloatImage:
-    """The mean colour of the nearest pixels ``where`` is 1, for every pixel."""
-    result = np.zeros_like(colours)
+def _nearby_color(colors: FloatImage, where: Mask, reach: int) -> FloatImage:
+    """The mean color of the nearest pixels ``where`` is 1, for every pixel."""
+    result = np.zeros_like(colors)
     known = np.zeros_like(where)
     for radius in (2 * reach, 4 * reach, 12 * reach):
         share = _mean(where, radius)
         part = np.clip(share * 8.0, 0.0, 1.0) * (1.0 - known)
         for c in range(3):
-            near = _mean(colours[..., c] * where, radius) / np.maximum(share, 1e-4)
+            near = _mean(colors[..., c] * where, radius) / np.maximum(share, 1e-4)
             result[..., c] += near * part
         known = known + part
-    return result + (1.0 - known)[..., None] * colours.mean((0, 1))
+    return result + (1.0 - known)[..., None] * colors.mean((0, 1))
 
 
 def outline_certainty(pixels: FloatImage, mask: Mask, focus: Focus) -> float:

@@ -38,7 +38,7 @@ SIZES: Final = {
 }
 _QUALITY: Final = 92
 _GRADES: Final[dict[str, tuple[Grade, float, float, float]]] = {
-    # What is done to colours; glow; vignette; grain in 8-bit levels.
+    # What is done to colors; glow; vignette; grain in 8-bit levels.
     "CLASSIC": (Grade(contrast=0.14, warmth=0.03, saturation=1.02), 0.05, 0.16, 1.4),
     "MODERN": (Grade(stops=0.10, contrast=0.22, warmth=-0.05, saturation=1.18), 0.0, 0.0, 0.5),
     "VINTAGE": (Grade(stops=0.0, contrast=0.10, warmth=0.24, saturation=0.70,
@@ -71,12 +71,12 @@ def make_picture(request: GenerationRequest) -> list[Artifact]:
     size = SIZES.get(str(params.get("aspectRatio", "1:1")))
     if size is None:
         raise _unsupported("shape", params.get("aspectRatio"))
-    wish = str(params.get("wish") or params.get("prompt") or "")
-    rng = np.random.default_rng([request.seed, zlib.crc32(wish.encode())])
+    prompt = str(params.get("wish") or params.get("prompt") or "")
+    rng = np.random.default_rng([request.seed, zlib.crc32(prompt.encode())])
     style = str(params.get("style") or rng.choice(sorted(_GRADES)))
     if style not in _GRADES:
         raise _unsupported("style", style)
-    scene = read_scene(wish, rng)
+    scene = read_scene(prompt, rng)
     pixels = _styled(_paint(scene, size, rng), style, scene, rng)
     grain = Grain(int(rng.integers(2**32)), _GRADES[style][3], size)
     picture = grain.still(to_image(pixels, rng))
@@ -133,7 +133,7 @@ def _styled(pixels: FloatImage, style: str, scene: Scene, rng: np.random.Generat
 
 
 def _flat(pixels: FloatImage) -> FloatImage:
-    """As a poster is printed: few tones of brightness, each in its full colour."""
+    """As a poster is printed: few tones of brightness, each in its full color."""
     smooth = np.clip(pixels, 1e-4, 1.0)
     bright = smooth.max(axis=2, keepdims=True)
     level = np.sqrt(bright) * _FLAT_TONES

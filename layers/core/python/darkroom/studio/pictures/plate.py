@@ -1,4 +1,4 @@
-"""What a keyframe tells its clip: the picture without its moving effect.
+"""What a keyframe passes to its clip: the picture without its moving effect.
 
 Owns a private PNG chunk that carries the clean plate, so that rain in a clip falls instead of
 hanging where the keyframe froze it. Any viewer ignores the chunk; a keyframe that has none, as

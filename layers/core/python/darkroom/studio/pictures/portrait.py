@@ -60,7 +60,7 @@ def make_portrait(request: GenerationRequest) -> list[Artifact]:
     if source is None:
         raise PermanentProviderError("a portrait needs a photo", code="BAD_SOURCE")
     photo = open_picture(source.path, source.key)
-    # Another role or wish must show, also where the seed is the same.
+    # Another role or user prompt must change the picture, even with the same seed.
     salt = zlib.crc32("\0".join((name, role, str(params.get("prompt", "")))).encode())
     rng = np.random.default_rng([request.seed, salt])
     focus = find_focus(photo, _face_hint(params, source.key))
@@ -124,11 +124,11 @@ def _paint(sitter: Sitter, style: PortraitStyle, rng: np.random.Generator) -> Fl
 def _surroundings(
     sitter: Sitter, style: PortraitStyle, palette: Palette, backdrop: FloatImage
 ) -> FloatImage:
-    """What is really behind the person, out of focus and in the palette's colours, and the
-    backdrop only further away: where the outline is a guess, nobody must look cut out."""
+    """What is really behind the person, out of focus and in the palette's colors, and the
+    backdrop only further away: where the outline is a guess, the person must not look cut out."""
     soft = blur(develop(even_out(sitter.pixels, sitter.mask), style.grade), 26.0)
     shade = luma(soft)[..., None]
-    dark, light = (np.array(colour, dtype=np.float32) for colour in palette[:2])
+    dark, light = (np.array(color, dtype=np.float32) for color in palette[:2])
     low, high = luma(dark[None, None])[0, 0], luma(light[None, None])[0, 0]
     duotone = _toned(dark + (light - dark) * np.clip(shade, 0.0, 1.0), style)
     # Nearer to the backdrop's brightness, or the seam between both would show.
@@ -139,7 +139,7 @@ def _surroundings(
 
 
 def _toned(backdrop: FloatImage, style: PortraitStyle) -> FloatImage:
-    """Backdrops are painted in final colours, save for monochrome prints."""
+    """Backdrops are painted in final colors, save for monochrome prints."""
     if not style.grade.mono:
         return backdrop
     tone = np.array(style.grade.mono_tone, dtype=np.float32)
@@ -148,7 +148,7 @@ def _toned(backdrop: FloatImage, style: PortraitStyle) -> FloatImage:
 
 
 def _without_background(sitter: Sitter) -> FloatImage:
-    """The person's own colours: a pixel that is half hair and half wall loses the wall."""
+    """The person's own colors: a pixel that is half hair and half wall loses the wall."""
     share = sitter.mask[..., None]
     own = (sitter.pixels - (1.0 - share) * sitter.behind) / np.maximum(share, 0.30)
     edge = smoothstep(0.0, 0.25, share) * smoothstep(1.0, 0.92, share) * sitter.certainty
@@ -164,17 +164,17 @@ def _light(
     reach = max(focus.head, 0.12)
     across = (x - focus.x) * _ASPECT / reach * side + (focus.y - y) / reach * 0.28
     lit = smoothstep(-0.85, 0.75, across)[..., None]
-    key = np.array(lights.key_colour, dtype=np.float32) * (1.0 + 0.34 * lights.key)
-    shade = np.array(lights.shade_colour, dtype=np.float32) * (1.0 - 0.80 * lights.key)
+    key = np.array(lights.key_color, dtype=np.float32) * (1.0 + 0.34 * lights.key)
+    shade = np.array(lights.shade_color, dtype=np.float32) * (1.0 - 0.80 * lights.key)
     tint = np.clip(lights.key * 1.6, 0.0, 1.0)
     shade = shade * tint + (1.0 - 0.80 * lights.key) * (1.0 - tint)
     shaded = pixels * (shade + (key - shade) * lit)
     if lights.rim <= 0:
         return shaded
-    colours = lights.rim_colours
-    colour = np.array(colours[int(rng.integers(len(colours)))], dtype=np.float32)
+    colors = lights.rim_colors
+    color = np.array(colors[int(rng.integers(len(colors)))], dtype=np.float32)
     edge = _rim(sitter.mask, -side, round(reach * WIDTH * 0.040)) * sitter.certainty
-    return screen(np.clip(shaded, 0.0, 1.0), (edge * lights.rim * 0.8)[..., None] * colour)
+    return screen(np.clip(shaded, 0.0, 1.0), (edge * lights.rim * 0.8)[..., None] * color)
 
 
 def _rim(mask: Mask, side: float, width_px: int) -> Mask:

@@ -1,6 +1,6 @@
 """What stands behind a portrait: five painted backdrops.
 
-Owns how each is drawn from three colours and a seed. Knows nothing of people or styles.
+Owns how each is drawn from three colors and a seed. Knows nothing of people or styles.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def paint_backdrop(
     return np.clip(_PAINTERS[name](palette, focus, rng), 0.0, 1.0).astype(np.float32)
 
 
-def _colour(rgb: Rgb) -> FloatImage:
+def _color(rgb: Rgb) -> FloatImage:
     return np.array(rgb, dtype=np.float32)
 
 
 def _mix(low: Rgb, high: Rgb, amount: Mask) -> FloatImage:
     share = amount[..., None]
-    return _colour(low) * (1.0 - share) + _colour(high) * share
+    return _color(low) * (1.0 - share) + _color(high) * share
 
 
 def _clouds(rng: np.random.Generator, cells: tuple[int, ...]) -> Mask:
@@ -75,12 +75,12 @@ def _canvas(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIm
     weave = rng.standard_normal((HEIGHT // 2, WIDTH // 2), dtype=np.float32) * 0.012
     cloth = np.kron(weave, np.ones((2, 2), dtype=np.float32))[..., None]
     glow = np.clip(lit * (0.55 + 0.75 * mottle), 0.0, 1.0)
-    lit_cloth = base + (_colour(light) - base) * glow[..., None] + cloth
+    lit_cloth = base + (_color(light) - base) * glow[..., None] + cloth
     return lit_cloth.astype(np.float32)
 
 
 def _disc(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
-    """Flat colour with one large disc behind the head."""
+    """Flat color with one large disc behind the head."""
     base, light, accent = palette
     x, y = grid(WIDTH, HEIGHT)
     tilt = float(rng.uniform(-0.5, 0.5))
@@ -91,7 +91,7 @@ def _disc(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImag
     away = np.sqrt(((x - cx) * _ASPECT) ** 2 + (y - cy) ** 2)
     disc = np.clip((radius - away) * HEIGHT / 1.5 + 0.5, 0.0, 1.0)[..., None]
     # The disc is a little lighter towards its top, like paper under a lamp.
-    face = _colour(accent) * (1.06 - 0.14 * (y - cy + radius) / (2 * radius))[..., None]
+    face = _color(accent) * (1.06 - 0.14 * (y - cy + radius) / (2 * radius))[..., None]
     shadow = smoothstep(radius + 0.06, radius - 0.02, np.sqrt(
         ((x - cx - 0.012) * _ASPECT) ** 2 + (y - cy - 0.018) ** 2))  # fmt: skip
     wall = wall * (1.0 - 0.16 * shadow[..., None])
@@ -108,7 +108,7 @@ def _mist(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImag
 
 
 def _bokeh(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
-    """A garden out of focus: veils of colour, and lights that have become discs."""
+    """A garden out of focus: veils of color, and lights that have become discs."""
     base, light, accent = palette
     veil = _clouds(rng, (2, 4, 7))
     x, y = grid(WIDTH, HEIGHT)
@@ -117,7 +117,7 @@ def _bokeh(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIma
     scene = _mix(base, light, np.clip(0.75 * veil + 0.65 * sun, 0.0, 1.0))
     for count, radius, level, soft in ((16, (80, 150), 0.30, 9.0), (30, (26, 70), 0.50, 3.0)):
         lights = _discs(rng, count, radius, level, soft)
-        scene = screen(scene, lights[..., None] * _colour(accent))
+        scene = screen(scene, lights[..., None] * _color(accent))
     return scene
 
 
@@ -129,9 +129,9 @@ def _night(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIma
     glow = exp(-(((y - horizon) / 0.34) ** 2)) * (0.35 + 0.65 * _clouds(rng, (2, 4)))
     scene = _mix(dark, haze, np.clip(glow, 0.0, 1.0))
     other = tuple(0.25 + 0.6 * (1.0 - c) for c in lamp)
-    for colour, count, level in ((lamp, 11, 0.62), (other, 7, 0.34), (lamp, 22, 0.22)):
+    for color, count, level in ((lamp, 11, 0.62), (other, 7, 0.34), (lamp, 22, 0.22)):
         lights = _discs(rng, count, (16, 58), level, 2.0, around=horizon - 0.06, spread=0.20)
-        scene = screen(scene, lights[..., None] * np.array(colour, dtype=np.float32))
+        scene = screen(scene, lights[..., None] * np.array(color, dtype=np.float32))
     return scene
 
 

@@ -53,7 +53,7 @@ class Sitter:
     focus: Focus
     """In fractions of the picture."""
     certainty: float
-    """0 … 1: how well the person can be told from what is behind."""
+    """0 … 1: how well the person is separated from the background."""
 
 
 def frame_sitter(photo: Image.Image, focus: Focus, shot: Shot) -> Sitter:
@@ -102,8 +102,8 @@ def _crop(photo: Image.Image, focus: Focus, shot: Shot) -> tuple[float, float, f
     height = min(height, photo.width / _ASPECT, photo.height / (1.0 - above))
     width = height * _ASPECT
     left = min(max(focus.x * photo.width - shot.x * width, 0.0), photo.width - width)
-    wish = focus.y * photo.height - shot.y * height
-    top = min(max(wish, -above * height), photo.height - height)
+    wanted = focus.y * photo.height - shot.y * height
+    top = min(max(wanted, -above * height), photo.height - height)
     return left, top, height
 
 
@@ -132,7 +132,7 @@ def _place(photo: Image.Image, left: float, top: float, scale: float) -> tuple[I
 
 
 def _behind(pixels: FloatImage, mask: Mask, inside: Mask) -> FloatImage:
-    """The surroundings blurred into the person's place, so that no colour of theirs remains."""
+    """The surroundings blurred into the person's place, so that no color of theirs remains."""
     size = (_FILL_SIDE_PX, round(_FILL_SIDE_PX / _ASPECT))
     weight = np.clip(inside * (1.0 - mask * 1.35), 0.0, 1.0)
     small = to_float(to_image(pixels).resize(size, Image.Resampling.BOX))

@@ -1,6 +1,6 @@
 """The five portrait styles as values.
 
-Owns what tells the styles apart: crop, grade, backdrop, light, finish and grain. Pure: the code
+Owns what distinguishes the styles: crop, grade, backdrop, light, finish and grain. Pure: the code
 that draws them knows no style by name.
 """
 
@@ -14,7 +14,7 @@ from darkroom.studio.pictures.grade import Grade, Rgb
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """Where the head is: its height and its centre, in fractions of the picture."""
+    """Where the head is: its height and its center, in fractions of the picture."""
 
     head: float
     x: float
@@ -27,12 +27,12 @@ class Lights:
 
     key: float
     """How much brighter the lit side is than the other."""
-    key_colour: Rgb = (1.0, 1.0, 1.0)
-    shade_colour: Rgb = (1.0, 1.0, 1.0)
+    key_color: Rgb = (1.0, 1.0, 1.0)
+    shade_color: Rgb = (1.0, 1.0, 1.0)
     """The tint of the other side."""
     rim: float = 0.0
     """An edge of light on the far side."""
-    rim_colours: tuple[Rgb, ...] = ((1.0, 1.0, 1.0),)
+    rim_colors: tuple[Rgb, ...] = ((1.0, 1.0, 1.0),)
     soften: float = 0.0
     """Skin and edges bloom, as behind a diffusion filter."""
 
@@ -58,7 +58,7 @@ class PortraitStyle:
 
 
 STYLES: Final[dict[str, PortraitStyle]] = {
-    # A painted canvas, one large soft light, true colours: the photographer's studio.
+    # A painted canvas, one large soft light, true colors: the photographer's studio.
     "CLASSIC": PortraitStyle(
         grade=Grade(stops=-0.04, contrast=0.22, warmth=0.08, saturation=0.94,
                     shadows=(0.48, 0.46, 0.42), highlights=(0.56, 0.52, 0.44), split=0.20),
@@ -69,11 +69,11 @@ STYLES: Final[dict[str, PortraitStyle]] = {
                   ((0.10, 0.12, 0.13), (0.38, 0.42, 0.42), (0.22, 0.26, 0.28)),
                   ((0.14, 0.09, 0.08), (0.44, 0.29, 0.24), (0.30, 0.19, 0.15))),
         cover=0.97,
-        lights=Lights(key=0.34, key_colour=(1.0, 0.96, 0.90), shade_colour=(0.92, 0.92, 0.98),
-                      rim=0.22, rim_colours=((1.0, 0.94, 0.84),)),
+        lights=Lights(key=0.34, key_color=(1.0, 0.96, 0.90), shade_color=(0.92, 0.92, 0.98),
+                      rim=0.22, rim_colors=((1.0, 0.94, 0.84),)),
         finish="none", vignette=0.42, grain_sigma=1.6,
     ),
-    # Flat colour, a disc behind the head, everything bright and sharp: a magazine's cover.
+    # Flat color, a disc behind the head, everything bright and sharp: a magazine's cover.
     "MODERN": PortraitStyle(
         grade=Grade(stops=0.10, contrast=0.26, warmth=-0.03, saturation=1.10),
         shots=(Shot(head=0.40, x=0.50, y=0.42), Shot(head=0.37, x=0.44, y=0.40),
@@ -87,7 +87,7 @@ STYLES: Final[dict[str, PortraitStyle]] = {
         lights=Lights(key=0.12, rim=0.18),
         finish="frame", vignette=0.0, grain_sigma=0.6,
     ),
-    # A sepia print that somebody kept in an album: oval, cream paper, dust and wear.
+    # A sepia print from an album: oval, cream paper, dust and wear.
     "VINTAGE": PortraitStyle(
         grade=Grade(stops=0.04, contrast=0.16, mono=0.96, mono_mix=(0.28, 0.58, 0.14),
                     mono_tone=(1.10, 0.93, 0.72), fade=0.10),
@@ -111,11 +111,11 @@ STYLES: Final[dict[str, PortraitStyle]] = {
                   ((0.78, 0.44, 0.28), (0.99, 0.78, 0.56), (1.0, 0.86, 0.62)),
                   ((0.52, 0.36, 0.58), (0.90, 0.68, 0.78), (1.0, 0.82, 0.86))),
         cover=0.95,
-        lights=Lights(key=0.16, key_colour=(1.0, 0.90, 0.80), rim=0.42,
-                      rim_colours=((1.0, 0.86, 0.70), (1.0, 0.80, 0.82)), soften=0.46),
+        lights=Lights(key=0.16, key_color=(1.0, 0.90, 0.80), rim=0.42,
+                      rim_colors=((1.0, 0.86, 0.70), (1.0, 0.80, 0.82)), soften=0.46),
         finish="haze", vignette=0.0, grain_sigma=1.2,
     ),
-    # Night behind the person, two coloured lights, a frame of a film.
+    # Night behind the person, two colored lights, a frame of a film.
     "CINEMATIC": PortraitStyle(
         grade=Grade(stops=0.02, contrast=0.44, saturation=0.94,
                     shadows=(0.26, 0.48, 0.56), highlights=(0.64, 0.52, 0.40), split=0.46),
@@ -126,8 +126,8 @@ STYLES: Final[dict[str, PortraitStyle]] = {
                   ((0.03, 0.025, 0.07), (0.16, 0.11, 0.30), (0.95, 0.24, 0.48)),
                   ((0.02, 0.05, 0.04), (0.10, 0.20, 0.16), (1.0, 0.78, 0.34))),
         cover=0.98,
-        lights=Lights(key=0.58, key_colour=(1.0, 0.84, 0.66), shade_colour=(0.50, 0.74, 0.86),
-                      rim=0.70, rim_colours=((0.20, 0.78, 0.95), (1.0, 0.46, 0.20))),
+        lights=Lights(key=0.58, key_color=(1.0, 0.84, 0.66), shade_color=(0.50, 0.74, 0.86),
+                      rim=0.70, rim_colors=((0.20, 0.78, 0.95), (1.0, 0.46, 0.20))),
         finish="letterbox", vignette=0.40, grain_sigma=3.2,
     ),
 }  # fmt: skip

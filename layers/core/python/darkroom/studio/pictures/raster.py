@@ -40,7 +40,7 @@ def to_image(pixels: Floats, rng: np.random.Generator | None = None) -> Image.Im
 
 
 def mask_image(mask: Floats) -> Image.Image:
-    """A mask as an 8-bit greyscale picture."""
+    """A mask as an 8-bit grayscale picture."""
     return Image.fromarray(np.clip(mask * 255.0 + 0.5, 0, 255).astype(np.uint8), "L")
 
 
@@ -63,7 +63,7 @@ def resize_mask(mask: Mask, width: int, height: int) -> Mask:
 
 
 def blur(pixels: FloatImage, radius_px: float) -> FloatImage:
-    """A Gaussian blur at 8 bits; wide ones run on a smaller copy, where nobody can tell."""
+    """A Gaussian blur at 8 bits; wide ones run on a smaller copy, with no visible difference."""
     image = to_image(pixels)
     factor = max(1, int(radius_px // 6))
     if factor > 1:
@@ -75,7 +75,7 @@ def blur(pixels: FloatImage, radius_px: float) -> FloatImage:
 
 
 def grid(width: int, height: int) -> tuple[Mask, Mask]:
-    """Coordinates x and y of pixel centres, each (height, width), from 0 to 1."""
+    """Coordinates x and y of pixel centers, each (height, width), from 0 to 1."""
     x = (np.arange(width, dtype=np.float32) + 0.5) / width
     y = (np.arange(height, dtype=np.float32) + 0.5) / height
     xx, yy = np.meshgrid(x, y)

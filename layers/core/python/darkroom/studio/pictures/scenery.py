@@ -1,4 +1,4 @@
-"""What a text says about a scene, as far as a small list of words can tell.
+"""The scene that a text describes, as far as a small list of words covers it.
 
 Owns the words (``scenery.json``, English and Korean) and what is chosen where the text says
 nothing. It looks for words and understands no sentence: "no rain" is rain here. Knows nothing of
@@ -19,7 +19,7 @@ import numpy as np
 
 _WORDS: Final = Path(__file__).parent / "scenery.json"
 _TOKEN: Final = re.compile(r"[a-z]+|[가-힣]+")
-_SINGLE: Final = ("time", "light", "weather", "far", "near", "cover", "colour", "mood")
+_SINGLE: Final = ("time", "light", "weather", "far", "near", "cover", "color", "mood")
 _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "time": ("dawn", "day", "day", "sunset", "sunset", "dusk", "night"),
     "weather": ("clear", "cloudy", "cloudy"),
@@ -45,7 +45,7 @@ class Scene:
     sky: tuple[str, ...]
     """Any of ``stars``, ``milkyway``, ``aurora``, ``fireworks``, ``rainbow``."""
     things: tuple[str, ...]
-    colour: str
+    color: str
     mood: str
 
     @property
@@ -53,9 +53,9 @@ class Scene:
         return self.time in ("dusk", "night")
 
     @property
-    def colours_the_sky(self) -> bool:
-        """A colour that is named is that of flowers or leaves where there are some."""
-        return bool(self.colour) and self.near != "flowers" and self.far != "trees"
+    def colors_the_sky(self) -> bool:
+        """A color that is named is that of flowers or leaves where there are some."""
+        return bool(self.color) and self.near != "flowers" and self.far != "trees"
 
     @property
     def has_water(self) -> bool:
@@ -64,17 +64,17 @@ class Scene:
 
 def read_scene(text: str, rng: np.random.Generator) -> Scene:
     """The scene of a text; what it leaves open, ``rng`` decides."""
-    told: dict[str, list[str]] = {}
+    given: dict[str, list[str]] = {}
     # What a word only suggests counts where no other word says it.
     meanings = sorted(_meanings(text), key=lambda meaning: meaning[0].endswith("?"))
     for slot, value in meanings:
-        values = told.setdefault(slot.removesuffix("?"), [])
+        values = given.setdefault(slot.removesuffix("?"), [])
         if value not in values:
             values.append(value)
-    # Drawn in a fixed order, told or not: one more word must not change everything else.
+    # Drawn in a fixed order, given or not: one more word must not change everything else.
     drawn = {slot: str(rng.choice(values)) for slot, values in _USUAL.items()}
     behind = str(rng.choice(_BEHIND_WATER))
-    first = {slot: told[slot][0] for slot in _SINGLE if slot in told}
+    first = {slot: given[slot][0] for slot in _SINGLE if slot in given}
     near = first.get("near", drawn["near"])
     far = first.get("far", "none" if near == "sea" and behind != "hills" else drawn["far"])
     if "far" not in first and near in ("sea", "beach"):
@@ -91,9 +91,9 @@ def read_scene(text: str, rng: np.random.Generator) -> Scene:
         far=far,
         near=near,
         is_snowy=first.get("cover") == "snow" or first.get("weather") == "snow",
-        sky=tuple(sorted(told.get("sky", ()))),
-        things=tuple(sorted(told.get("thing", ()))),
-        colour=first.get("colour", ""),
+        sky=tuple(sorted(given.get("sky", ()))),
+        things=tuple(sorted(given.get("thing", ()))),
+        color=first.get("color", ""),
         mood=first.get("mood", ""),
     )
 

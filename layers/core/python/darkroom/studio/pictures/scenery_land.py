@@ -1,7 +1,7 @@
 """The land of a painted scene, from far to near: ridges, trees, houses, water, ground.
 
 Owns how each is drawn and how distance and light change it. Knows no words, and of the sky only
-its colours.
+its colors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from darkroom.studio.pictures.canvas import (
     Rgb,
     below,
     blend,
-    colour,
+    color,
     drawn,
     lay,
     line,
@@ -35,7 +35,7 @@ from darkroom.studio.pictures.raster import (
     smoothstep,
 )
 from darkroom.studio.pictures.scenery import Scene
-from darkroom.studio.pictures.scenery_sky import COLOURS, Sky
+from darkroom.studio.pictures.scenery_sky import COLORS, Sky
 
 _FLOWERS: Final[tuple[Rgb, ...]] = (
     (0.93, 0.26, 0.30), (0.98, 0.78, 0.25), (0.96, 0.95, 0.92), (0.80, 0.42, 0.78),
@@ -51,14 +51,14 @@ _LEAVES: Final[dict[str, Rgb]] = {
 
 
 def lit(sky: Sky, paint: Rgb | FloatImage, shine: float = 1.0) -> FloatImage:
-    """A surface's colour in this light: dimmer, and tinted by the sky, as the day ends."""
+    """A surface's color in this light: dimmer, and tinted by the sky, as the day ends."""
     bright = np.asarray(paint, dtype=np.float32) * (0.10 + 0.90 * sky.daylight) * shine
     tint = bright * blend((1.0, 1.0, 1.0), sky.light, 0.55)
     return np.clip(blend(tint, sky.haze * 0.30, 0.22 * (1 - sky.daylight)), 0, 1)
 
 
 def far_away(sky: Sky, paint: FloatImage, depth: float) -> FloatImage:
-    """The colour of what is far: 0 is near, 1 is lost in the haze."""
+    """The color of what is far: 0 is near, 1 is lost in the haze."""
     return blend(paint, sky.haze, depth)
 
 
@@ -66,7 +66,7 @@ def paint_far(
     name: str, pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator
 ) -> FloatImage:
     """What stands between the sky and the foreground."""
-    if name == "forest" and scene.colour in ("orange", "red", "gold"):
+    if name == "forest" and scene.color in ("orange", "red", "gold"):
         name = "trees"  # Conifers do not turn.
     painter = _FAR.get(name)
     return pixels if painter is None else painter(pixels, scene, sky, rng)
@@ -122,7 +122,7 @@ def _mountains(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Genera
 def _hills(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
     height, width = pixels.shape[:2]
     _, y = grid(width, height)
-    green = COLOURS[scene.colour] if scene.colour in ("orange", "gold") else (0.26, 0.42, 0.20)
+    green = COLORS[scene.color] if scene.color in ("orange", "gold") else (0.26, 0.42, 0.20)
     if scene.near == "snow":
         green = (0.86, 0.90, 0.96)
     for depth, high, cells in ((0.70, 0.17, 2.2), (0.46, 0.11, 2.8), (0.22, 0.055, 3.4)):
@@ -162,12 +162,12 @@ def _forest(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator
 
 
 def _trees(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
-    """Round crowns, in the colour of the season."""
+    """Round crowns, in the color of the season."""
     pixels = _hills(pixels, scene, sky, rng)
     for depth, tall, count in ((0.52, 0.07, 60), (0.30, 0.11, 42), (0.10, 0.17, 24)):
         foot = sky.horizon + 0.018
         for x in rng.permutation(np.linspace(-0.02, 1.02, count)):
-            leaf = colour(_LEAVES.get(scene.colour, _LEAVES[""]))
+            leaf = color(_LEAVES.get(scene.color, _LEAVES[""]))
             varied = leaf * rng.uniform(0.72, 1.35) + rng.uniform(-0.03, 0.03, 3)
             leaf = varied.astype(np.float32)
             high = tall * rng.uniform(0.6, 1.1)
@@ -186,7 +186,7 @@ def _city(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) 
     if scene.is_dark:
         _, y = grid(pixels.shape[1], pixels.shape[0])
         glow = exp(-(((y - sky.horizon) / (0.30 * sky.horizon)) ** 2)) * 0.30
-        pixels = screen(pixels, glow[..., None] * colour((0.95, 0.62, 0.48)))
+        pixels = screen(pixels, glow[..., None] * color((0.95, 0.62, 0.48)))
     return _buildings(pixels, scene, sky, rng, tall=(0.44, 0.58, 0.40), wide=(0.028, 0.075))
 
 
@@ -216,13 +216,13 @@ def _buildings(
         while x < 1.02:
             share = float(rng.uniform(*wide)) * height / width
             top = foot - high * sky.horizon * math.pow(rng.uniform(0.30, 1.0), 1.3)
-            grey = colour((0.36, 0.38, 0.42)) * rng.uniform(0.7, 1.25)
+            gray = color((0.36, 0.38, 0.42)) * rng.uniform(0.7, 1.25)
             if roofs:
-                grey = colour((0.78, 0.70, 0.62)) * rng.uniform(0.7, 1.15)
-            wall = far_away(sky, lit(sky, grey), depth)
+                gray = color((0.78, 0.70, 0.62)) * rng.uniform(0.7, 1.15)
+            wall = far_away(sky, lit(sky, gray), depth)
             if scene.is_dark:
                 # What the city's own lamps throw up at its walls.
-                wall = np.clip(wall + colour((0.075, 0.062, 0.055)) * (1.2 - depth), 0, 1)
+                wall = np.clip(wall + color((0.075, 0.062, 0.055)) * (1.2 - depth), 0, 1)
             _house(pen, (x, top, x + share, foot), wall, sky, depth, glowing, roofs, rng)
             x += share * float(rng.uniform(0.86, 1.25))
         small = np.asarray(canvas.reduce(2), dtype=np.float32) / 255.0
@@ -258,7 +258,7 @@ def _house(
         middle = (left + right) / 2
         pen.rectangle((middle - 2, top - 0.02 * high, middle + 2, top), fill=_rgba(wall))
     cell = 0.0135 * high * (1.0 - 0.40 * depth)
-    warm, cold = colour((1.0, 0.80, 0.46)), colour((0.80, 0.90, 1.0))
+    warm, cold = color((1.0, 0.80, 0.46)), color((0.80, 0.90, 1.0))
     plain = wall * (0.80 if glowing else 0.88)
     for row in np.arange(top + cell * 0.7, bottom - cell, cell):
         for column in np.arange(left + cell * 0.5, right - cell * 0.7, cell * 0.95):
@@ -302,7 +302,7 @@ def _water(
     rows = np.clip(mirror * height, 0, sky.horizon * height - 1).astype(int)
     columns = np.clip((x + shift * 0.25) * width, 0, width - 1).astype(int)
     mirrored = pixels[rows, columns]
-    tint = COLOURS.get(scene.colour) if scene.colour in ("teal", "blue", "green") else None
+    tint = COLORS.get(scene.color) if scene.color in ("teal", "blue", "green") else None
     body = lit(sky, tint or (0.07, 0.25, 0.36), 0.9)
     share = np.clip(0.30 + 0.42 * depth - 0.25 * (1 - rough), 0.10, 0.75)[..., None]
     water = mirrored * (1 - share) * 0.94 + body * share
@@ -358,7 +358,7 @@ def _beach(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
 
 def _meadow(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
     tone = {"orange": (0.62, 0.46, 0.18), "gold": (0.74, 0.60, 0.24)}.get(
-        scene.colour, (0.28, 0.46, 0.16)
+        scene.color, (0.28, 0.46, 0.16)
     )
     pixels = _ground(pixels, sky, tone, rng)
     return blades(pixels, lambda x: 1.03, lit(sky, tone, 0.55), rng, count=700, high=0.12)
@@ -368,7 +368,7 @@ def _flowers(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
     """A field of blossoms: dots far away, petals near."""
     tone = (0.24, 0.42, 0.17)
     pixels = _ground(pixels, sky, tone, rng)
-    named = COLOURS.get(scene.colour)
+    named = COLORS.get(scene.color)
     tones = [named] * 3 + [(0.98, 0.96, 0.90)] if named else list(
         rng.permutation(np.array(_FLOWERS))[:3])  # fmt: skip
     height, width = pixels.shape[:2]
@@ -378,7 +378,7 @@ def _flowers(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
     for depth in depths:
         place = sky.horizon + 0.012 + (1.02 - sky.horizon) * float(depth)
         size = (0.0016 + 0.0150 * math.pow(depth, 1.5)) * height * 2
-        tint = colour(tuple(tones[int(rng.integers(len(tones)))])) * rng.uniform(0.80, 1.12)
+        tint = color(tuple(tones[int(rng.integers(len(tones)))])) * rng.uniform(0.80, 1.12)
         paint = far_away(sky, lit(sky, np.clip(tint, 0, 1)), 0.45 * math.pow(1 - depth, 3))
         at = (float(rng.uniform(-0.02, 1.02)) * width * 2, place * height * 2)
         _blossom(pen, at, size, paint, lit(sky, (0.20, 0.36, 0.14), 0.75), sky, rng)
@@ -519,7 +519,7 @@ def crown(
     pen = ImageDraw.Draw(canvas)
     cx, cy = (x0 - left) * 2, (y0 - top) * 2
     if trunk:
-        bark = paint(colour((0.20, 0.14, 0.10)))
+        bark = paint(color((0.20, 0.14, 0.10)))
         thick = max(2.0, reach * 0.14)
         pen.polygon([(cx - thick, cy + reach * 2.2), (cx - thick * 0.5, cy), (cx + thick * 0.5, cy),
                      (cx + thick, cy + reach * 2.2)], fill=_rgba(bark))  # fmt: skip

@@ -1,6 +1,6 @@
-"""The sky of a painted scene: its colours, what shines in it, and its clouds.
+"""The sky of a painted scene: its colors, what shines in it, and its clouds.
 
-Owns the colours of the hours, which the land below takes over. Knows no words.
+Owns the colors of the hours, which the land below takes over. Knows no words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from darkroom.studio.pictures.canvas import (
     Rgb,
     Size,
     blend,
-    colour,
+    color,
     disc,
     lay,
     ramp,
@@ -45,7 +45,7 @@ _HOURS: Final[dict[str, tuple[Rgb, Rgb, Rgb, Rgb, Rgb]]] = {
     "night": ((0.012, 0.022, 0.065), (0.030, 0.055, 0.140), (0.070, 0.115, 0.235),
               (0.14, 0.20, 0.33), (0.62, 0.72, 0.92)),
 }  # fmt: skip
-COLOURS: Final[dict[str, Rgb]] = {
+COLORS: Final[dict[str, Rgb]] = {
     "red": (0.86, 0.20, 0.20),
     "pink": (0.98, 0.56, 0.70),
     "purple": (0.52, 0.34, 0.78),
@@ -55,7 +55,7 @@ COLOURS: Final[dict[str, Rgb]] = {
     "gold": (1.0, 0.80, 0.28),
     "orange": (0.96, 0.54, 0.20),
 }
-_GREY: Final = {"overcast": 0.72, "rain": 0.80, "snow": 0.55, "fog": 0.55}
+_GRAY: Final = {"overcast": 0.72, "rain": 0.80, "snow": 0.55, "fog": 0.55}
 _CLOUDS: Final = {"cloudy": 0.50, "overcast": 0.92, "rain": 0.96, "snow": 0.80, "petals": 0.34,
                   "fog": 0.30, "clear": 0.16}  # fmt: skip
 _SUN_RADIUS: Final = 0.034
@@ -68,13 +68,13 @@ class Sky:
     horizon: float
     """Where it ends, from the top: a fraction of the height."""
     light: FloatImage
-    """The colour of what shines."""
+    """The color of what shines."""
     light_at: tuple[float, float]
     """Where it stands, in fractions of the picture."""
     haze: FloatImage
-    """The colour that distance takes on."""
+    """The color that distance takes on."""
     dark: FloatImage
-    """The colour of what stands near and unlit."""
+    """The color of what stands near and unlit."""
     daylight: float
     """How bright the land is, 0 … 1."""
 
@@ -83,7 +83,7 @@ def paint_sky(scene: Scene, size: Size, horizon: float, rng: np.random.Generator
     """The whole picture as sky; what is below the horizon is its glow, to be painted over."""
     width, height = size
     x, y = grid(width, height)
-    stops, light = _colours(scene)
+    stops, light = _colors(scene)
     at = (float(rng.uniform(0.22, 0.78)), horizon * _height_of_light(scene, rng))
     up = np.clip(y / horizon, 0.0, 1.0)
     pixels = ramp(list(zip((0.0, 0.42, 0.78, 1.0), stops, strict=True)), up[:, 0])[:, None, :]
@@ -117,24 +117,24 @@ def paint_sky(scene: Scene, size: Size, horizon: float, rng: np.random.Generator
     )
 
 
-def _colours(scene: Scene) -> tuple[list[FloatImage], FloatImage]:
-    *four, light = (colour(rgb) for rgb in _HOURS[scene.time])
+def _colors(scene: Scene) -> tuple[list[FloatImage], FloatImage]:
+    *four, light = (color(rgb) for rgb in _HOURS[scene.time])
     stops = list(four)
-    if scene.colours_the_sky:
-        # A colour that is named shows where the sky is most colourful.
-        wanted, strength = colour(COLOURS[scene.colour]), 0.42 if scene.is_dark else 0.36
+    if scene.colors_the_sky:
+        # A color that is named shows where the sky is most colorful.
+        wanted, strength = color(COLORS[scene.color]), 0.42 if scene.is_dark else 0.36
         shares = (0.30, 0.85, 1.0, 0.60)
         for place, share in enumerate(shares):
             level = float(stops[place].mean()) / max(float(wanted.mean()), 0.1)
             tinted = np.clip(wanted * (0.35 + 0.65 * level), 0, 1).astype(np.float32)
             stops[place] = blend(stops[place], tinted, strength * share)
-    grey = _GREY.get(scene.weather, 0.0)
-    if grey:
+    gray = _GRAY.get(scene.weather, 0.0)
+    if gray:
         for place, stop in enumerate(stops):
             dull = np.full(3, float(stop.mean()) * (0.92 if place < 2 else 0.86))
             cool = (dull * np.array([0.95, 1.0, 1.06])).astype(np.float32)
-            stops[place] = blend(stop, cool, grey)
-        light = blend(light, np.full(3, float(light.mean()), dtype=np.float32), grey * 0.6)
+            stops[place] = blend(stop, cool, gray)
+        light = blend(light, np.full(3, float(light.mean()), dtype=np.float32), gray * 0.6)
     return stops, light
 
 
@@ -153,7 +153,7 @@ def _height_of_light(scene: Scene, rng: np.random.Generator) -> float:
 def _glow(pixels: FloatImage, away: Mask, light: FloatImage, scene: Scene) -> FloatImage:
     reach = {"day": 0.30, "night": 0.22, "dusk": 0.30}.get(scene.time, 0.46)
     strength = {"day": 0.30, "night": 0.20, "dusk": 0.25}.get(scene.time, 0.46)
-    strength *= 1.0 - 0.7 * _GREY.get(scene.weather, 0.0)
+    strength *= 1.0 - 0.7 * _GRAY.get(scene.weather, 0.0)
     wide = exp(-power(away / reach, 1.4)) * strength
     near = exp(-power(away / 0.085, 1.5)) * strength * 1.25
     return screen(pixels, np.clip(wide + near, 0, 1)[..., None] * light)
@@ -168,12 +168,12 @@ def _shine(
     scene: Scene,
     rng: np.random.Generator,
 ) -> FloatImage:
-    if scene.light == "none" or _GREY.get(scene.weather, 0.0) > 0.7:
+    if scene.light == "none" or _GRAY.get(scene.weather, 0.0) > 0.7:
         return pixels
     if scene.light == "moon":
         face = 0.80 + 0.20 * sample(texture(rng, 4, 4), x * 2.2, y * 2.2)
         moon = disc(x, y, at, _MOON_RADIUS, 0.0012)
-        return lay(pixels, moon, face[..., None] * colour((1.0, 0.98, 0.92)))
+        return lay(pixels, moon, face[..., None] * color((1.0, 0.98, 0.92)))
     sun = disc(x, y, at, _SUN_RADIUS, 0.004)
     return lay(pixels, sun * 0.96, blend(light, (1.0, 1.0, 0.94), 0.62))
 
@@ -190,7 +190,7 @@ def _stars(
     columns = rng.integers(1, width - 1, count)
     bright = np.clip(rng.pareto(2.4, count) * 0.24 + 0.10, 0, 1.0).astype(np.float32)
     warm = rng.random(count).astype(np.float32)[:, None]
-    tones = colour((0.82, 0.89, 1.0)) * (1 - warm) + colour((1.0, 0.93, 0.82)) * warm
+    tones = color((0.82, 0.89, 1.0)) * (1 - warm) + color((1.0, 0.93, 0.82)) * warm
     fade = np.clip((horizon - rows / height) / (0.35 * horizon), 0.05, 1)[:, None]
     np.add.at(lights, (rows, columns), tones * bright[:, None] * fade)
     for place in np.flatnonzero(bright > 0.62):
@@ -217,7 +217,7 @@ def _milky_way(
     lane = exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
     bright = np.clip(band * (0.25 + 0.75 * sample(noise, x * 1.3, y * 1.3)) - 0.55 * lane, 0, 1)
     tone = np.clip(across / 0.3 + 0.5, 0, 1)[..., None]
-    paint = colour((0.58, 0.50, 0.74)) * (1 - tone) + colour((0.46, 0.60, 0.86)) * tone
+    paint = color((0.58, 0.50, 0.74)) * (1 - tone) + color((0.46, 0.60, 0.86)) * tone
     fade = smoothstep(1.02, 0.45, y / horizon)
     lit = screen(pixels, np.clip(bright * fade, 0, 1)[..., None] * paint * 0.72)
     rows = rng.integers(0, max(1, int(horizon * height)), 9000)
@@ -225,7 +225,7 @@ def _milky_way(
     chance = rng.random(9000) < band[rows, columns] ** 2 * 0.9
     dots = np.zeros((height, width, 1), dtype=np.float32)
     dots[rows[chance], columns[chance], 0] = rng.random(int(chance.sum())) * 0.42
-    return screen(lit, dots * colour((0.90, 0.92, 1.0)))
+    return screen(lit, dots * color((0.90, 0.92, 1.0)))
 
 
 def _aurora(
@@ -243,7 +243,7 @@ def _aurora(
         curtain = exp(-rise * 3.4) * smoothstep(-0.02, 0.012, foot - y)
         strength = curtain * (0.22 + 0.78 * rays) * (0.85 - 0.2 * number)
         tone = np.clip(rise * 1.5, 0, 1)[..., None]
-        paint = colour((0.20, 0.92, 0.52)) * (1 - tone) + colour((0.50, 0.28, 0.82)) * tone
+        paint = color((0.20, 0.92, 0.52)) * (1 - tone) + color((0.50, 0.28, 0.82)) * tone
         pixels = screen(pixels, np.clip(strength, 0, 1)[..., None] * paint * 0.85)
     return pixels
 
@@ -285,12 +285,12 @@ def _clouds(
 
 
 def _rainbow(pixels: FloatImage, x: Mask, y: Mask, horizon: float, aspect: float) -> FloatImage:
-    centre, radius, wide = (aspect * 0.55, horizon * 1.15), horizon * 0.92, 0.045
-    away = (np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2) - radius) / wide
+    center, radius, wide = (aspect * 0.55, horizon * 1.15), horizon * 0.92, 0.045
+    away = (np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2) - radius) / wide
     hues = [(0.0, (0.45, 0.2, 0.8)), (0.25, (0.2, 0.4, 0.95)), (0.45, (0.2, 0.8, 0.4)),
             (0.65, (0.95, 0.9, 0.2)), (0.82, (1.0, 0.55, 0.1)),
             (1.0, (0.9, 0.15, 0.15))]  # fmt: skip
-    paint = ramp([(place, colour(rgb)) for place, rgb in hues], np.clip(away, 0, 1))
+    paint = ramp([(place, color(rgb)) for place, rgb in hues], np.clip(away, 0, 1))
     mask = smoothstep(0.0, 0.2, away) * smoothstep(1.0, 0.8, away) * 0.38
     return screen(pixels, mask[..., None] * paint)
 
@@ -305,10 +305,10 @@ def _fireworks(
 ) -> FloatImage:
     height, width = pixels.shape[:2]
     light = np.zeros_like(pixels)
-    tones = list(COLOURS.values())
+    tones = list(COLORS.values())
     for _ in range(6):
         cx, cy = rng.uniform(0.12, 0.88) * aspect, rng.uniform(0.10, 0.55) * horizon
-        radius, tone = rng.uniform(0.10, 0.21), colour(tones[int(rng.integers(len(tones)))])
+        radius, tone = rng.uniform(0.10, 0.21), color(tones[int(rng.integers(len(tones)))])
         away = np.sqrt((x - cx) ** 2 + (y - cy) ** 2) / radius
         light += (exp(-((away / 1.2) ** 2)) * 0.20)[..., None] * tone
         for turn in np.linspace(0, 2 * np.pi, 44, endpoint=False):

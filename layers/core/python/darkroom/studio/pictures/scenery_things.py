@@ -17,7 +17,7 @@ from darkroom.media.portable_math import arctan2, cos, exp, power, sin
 from darkroom.studio.pictures.canvas import (
     Rgb,
     blend,
-    colour,
+    color,
     drawn,
     lay,
     polygons,
@@ -27,7 +27,7 @@ from darkroom.studio.pictures.canvas import (
 from darkroom.studio.pictures.raster import FloatImage, Mask, grid, screen, smoothstep
 from darkroom.studio.pictures.scenery import Scene
 from darkroom.studio.pictures.scenery_land import crown, far_away, lit
-from darkroom.studio.pictures.scenery_sky import COLOURS, Sky
+from darkroom.studio.pictures.scenery_sky import COLORS, Sky
 
 _LAMP: Final[Rgb] = (1.0, 0.84, 0.50)
 _BLOSSOM: Final[Rgb] = (0.97, 0.72, 0.80)
@@ -79,7 +79,7 @@ def _lighthouse(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Gener
     roof = [(x - box * 1.4, top - 0.034), (x, top - 0.056), (x + box * 1.4, top - 0.034)]
     lantern = [(x - box, top), (x - box, top - 0.036), (x + box, top - 0.036), (x + box, top)]
     glows = scene.is_dark or scene.time == "sunset" or scene.weather in ("fog", "rain")
-    glass = colour(_LAMP) if glows else lit(sky, (0.70, 0.80, 0.86))
+    glass = color(_LAMP) if glows else lit(sky, (0.70, 0.80, 0.86))
     pixels = lay(pixels, polygons(size, [lantern]), glass)
     pixels = lay(pixels, polygons(size, [gallery, roof]), dark)
     return _beam(pixels, (x, lamp_at), side, aspect) if glows else pixels
@@ -92,7 +92,7 @@ def _beam(pixels: FloatImage, lamp: tuple[float, float], side: float, aspect: fl
     turn = arctan2(dy + 0.05 * np.abs(dx), dx * (-1.0 if side else 1.0))
     cone = exp(-((turn / 0.075) ** 2)) * exp(-away * 1.5)
     glow = exp(-((away / 0.028) ** 2)) * 0.9 + exp(-((away / 0.10) ** 2)) * 0.28
-    return screen(pixels, np.clip(cone * 0.50 + glow, 0, 1)[..., None] * colour(_LAMP))
+    return screen(pixels, np.clip(cone * 0.50 + glow, 0, 1)[..., None] * color(_LAMP))
 
 
 def _boat(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
@@ -149,7 +149,7 @@ def _cabin(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
     outline = polygons(size, [roof]) - polygons(size, [[(a, b + 0.012) for a, b in gable]])
     pixels = lay(pixels, np.clip(outline, 0, 1), tiles)
     glows = sky.daylight < 0.8
-    glass = colour(_LAMP) if glows else lit(sky, (0.36, 0.46, 0.54))
+    glass = color(_LAMP) if glows else lit(sky, (0.36, 0.46, 0.54))
     panes = [
         _box(x + place * wide, foot - high * 0.52, wide * 0.17, high * 0.20)
         for place in (-0.56, 0.56)
@@ -160,7 +160,7 @@ def _cabin(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator)
     if glows:
         across, down = grid(width, height)
         away = ((across - x) * aspect / 0.13) ** 2 + ((down - foot + high * 0.4) / 0.10) ** 2
-        pixels = screen(pixels, (exp(-away) * 0.26)[..., None] * colour(_LAMP))
+        pixels = screen(pixels, (exp(-away) * 0.26)[..., None] * color(_LAMP))
     return pixels
 
 
@@ -169,12 +169,12 @@ def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, floa
 
 
 def _tree(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
-    leaf = COLOURS.get(scene.colour, (0.20, 0.36, 0.16))
-    return _one_tree(pixels, scene, sky, rng, colour(leaf) * 0.9)
+    leaf = COLORS.get(scene.color, (0.20, 0.36, 0.16))
+    return _one_tree(pixels, scene, sky, rng, color(leaf) * 0.9)
 
 
 def _cherry(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generator) -> FloatImage:
-    return _one_tree(pixels, scene, sky, rng, colour(_BLOSSOM))
+    return _one_tree(pixels, scene, sky, rng, color(_BLOSSOM))
 
 
 def _one_tree(
@@ -246,7 +246,7 @@ def _balloon(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
     height, width = pixels.shape[:2]
     aspect = width / height
     x, y = grid(width, height)
-    tones = [colour(COLOURS[name]) for name in rng.permutation(list(COLOURS))[:4]]
+    tones = [color(COLORS[name]) for name in rng.permutation(list(COLORS))[:4]]
     left = sky.light_at[0] > 0.5
     spots = [(0.30 if left else 0.70, 0.36, 0.115, 0.0), (0.60 if left else 0.42, 0.20, 0.05, 0.35),
              (0.82 if left else 0.16, 0.52, 0.036, 0.5)]  # fmt: skip
@@ -262,7 +262,7 @@ def _balloon(pixels: FloatImage, scene: Scene, sky: Sky, rng: np.random.Generato
         shade = np.clip(0.88 + 0.30 * dx * (-1.0 if left is False else 1.0) - 0.16 * dy, 0.45, 1.15)
         lit_paint = lit(sky, paint.astype(np.float32)) * shade[..., None]
         if scene.is_dark:
-            lit_paint = lit_paint + exp(-((dy - 0.9) ** 2) * 2)[..., None] * colour(_LAMP) * 0.5
+            lit_paint = lit_paint + exp(-((dy - 0.9) ** 2) * 2)[..., None] * color(_LAMP) * 0.5
         pixels = lay(pixels, mask.astype(np.float32),
                      np.clip(far_away(sky, lit_paint.astype(np.float32), depth), 0, 1))  # fmt: skip
         low = at[1] + radius * 1.52

@@ -1,8 +1,8 @@
-"""When each word of a known text is said in a recording of it.
+"""The times of each word of a known text in a recording of it.
 
 Owns the search: pocketsphinx looks for the text's own words one after the other, each with the
 sounds that its dictionary or espeak-ng gives it. Where it does not find its way, the words are laid
-out as espeak-ng would say them, over the time in which somebody speaks.
+out as espeak-ng would say them, over the time in which there is speech.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
 
     Raises:
         PermanentProviderError: ``BAD_SOURCE`` (no speech, no text), ``NO_AUDIO``,
-            ``UNSUPPORTED_KIND`` (another language), ``PROVIDER_REFUSED`` (nothing can be said).
+            ``UNSUPPORTED_KIND`` (another language), ``PROVIDER_REFUSED`` (nothing can be spoken).
     """
     language = manner_of({}, request.language).language
     by_paragraph = sentences_of(speech_text_of(request).splitlines())
@@ -100,8 +100,8 @@ def _speech_of(sources: Sequence[SourceFile]) -> SourceFile:
 def _listen(source: SourceFile) -> _Heard:
     sound = Sound(source.path, source.key)
     samples = bytearray()
-    for piece in sound.pieces():
-        samples += piece
+    for chunk in sound.chunks():
+        samples += chunk
         if len(samples) > _MAX_SECONDS * RATE_HZ * BYTES_A_SAMPLE:
             raise PermanentProviderError(
                 f"the speech is longer than {_MAX_SECONDS} s", code="BAD_SOURCE"
@@ -151,7 +151,7 @@ def _search(
 def _names(
     decoder: Any, words: Sequence[str], sounds: Sequence[str], language: str
 ) -> Iterator[str]:
-    """For each word its name in the recogniser's dictionary, entered there if it is missing;
+    """For each word its name in the recognizer's dictionary, entered there if it is missing;
     empty for one without a sound."""
     for number, (word, heard) in enumerate(zip(words, sounds, strict=True)):
         match = _PLAIN.fullmatch(word.lower().replace("’", "'")) if language == "en" else None
@@ -160,7 +160,7 @@ def _names(
         elif heard:
             # No word of the dictionary has a digit in it.
             name = f"word{number}"
-            # The dictionary alone is told: the search that wants to know is not there yet.
+            # Only the dictionary is updated: the search is added later.
             decoder.add_word(name, heard, False)
             yield name
         else:
@@ -181,7 +181,7 @@ def _found(decoder: Any) -> list[tuple[str, int, int]]:
 
 def _lay_out(sentences: Sequence[str], heard: _Heard, language: str) -> Times:
     """The words as espeak-ng would say them: a share of its speech becomes the same share of the
-    time in which somebody speaks here."""
+    time in which there is speech here."""
     model = speak(["\n".join(sentences)], manner_of({}, language))
     lengths = [
         word.end_ms - word.start_ms for sentence in model.sentences for word in sentence.words

@@ -1,7 +1,7 @@
 """The sound of any media file, as a stream of 16 kHz mono samples.
 
 Owns which containers are opened, the place of each sample in the media's time, and what a broken
-file becomes. Hours of sound pass through in small pieces; none of it is kept. Knows nothing of
+file becomes. Hours of sound pass through in small chunks; none of it is kept. Knows nothing of
 speech. Needs neither NumPy nor Pillow: the function that listens does not carry them.
 """
 
@@ -39,11 +39,11 @@ class Sound:
     key: str
     duration_ms: int = 0
 
-    def pieces(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """Signed 16-bit samples from the media's start on; gaps come as silence.
 
         Raises:
-            PermanentProviderError: ``NO_AUDIO`` (nothing to hear in it) or ``BAD_SOURCE``.
+            PermanentProviderError: ``NO_AUDIO`` (no audible sound) or ``BAD_SOURCE``.
         """
         try:
             with av.open(
@@ -71,9 +71,9 @@ class Sound:
                 gap = min(round((due - reached) * RATE_HZ), _MAX_SECONDS * RATE_HZ - samples)
                 samples += gap
                 yield from _silence(gap)
-            piece = resampler.add(frame)
-            samples += len(piece) // BYTES_A_SAMPLE
-            yield piece
+            chunk = resampler.add(frame)
+            samples += len(chunk) // BYTES_A_SAMPLE
+            yield chunk
             if samples >= _MAX_SECONDS * RATE_HZ:
                 break
         yield (rest := resampler.rest())

@@ -1,6 +1,6 @@
 """One caption file from a transcript.
 
-Owns which source is read and which format is asked for; ``generation/captions`` makes the text.
+Owns the choice of source and format; ``generation/captions`` makes the text.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _SENTENCE_PAUSE_MS: Final = 320
 _PARAGRAPH_PAUSE_MS: Final = 650
 _TAIL_MS: Final = 250
 _EDGE_MS: Final = 6
-"""A sentence begins and ends in this time: a step in the wave would be heard as a click."""
+"""A sentence begins and ends in this time: a step in the wave would sound like a click."""
 _AUDIBLE: Final = 300
 """Of 32 768; nothing louder is silence."""
 _STEP_MS: Final = 10
@@ -49,7 +49,7 @@ _BOOT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How something is said."""
+    """Voice and rate of speech."""
 
     language: str
     """``en`` or ``ko``."""
@@ -67,7 +67,7 @@ class Manner:
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenWord:
-    """What stands between two spaces of the text, and when it is said."""
+    """The text between two spaces, and its times in the speech."""
 
     text: str
     start_ms: int
@@ -84,7 +84,7 @@ class SpokenSentence:
 
 @dataclass(frozen=True, kw_only=True)
 class Speech:
-    """What was said: 16-bit mono samples and their sentences."""
+    """Synthesized speech: 16-bit mono samples and their sentences."""
 
     rate_hz: int
     samples: bytes
@@ -96,7 +96,7 @@ class Speech:
 
 
 def manner_of(params: Mapping[str, Any], language: str) -> Manner:
-    """How a task's parameters want it said; a voice of somebody else's is the usual one here.
+    """Voice and rate from a task's parameters; a vendor's voice becomes the default one.
 
     Raises:
         PermanentProviderError: ``UNSUPPORTED_KIND`` (another language), ``PROVIDER_REFUSED`` (a
@@ -134,17 +134,17 @@ def speak(paragraphs: Sequence[str], manner: Manner) -> Speech:
     """All paragraphs, sentence by sentence; the same text gives the same samples.
 
     Raises:
-        PermanentProviderError: ``PROVIDER_REFUSED``; too long, or nothing in it can be said.
+        PermanentProviderError: ``PROVIDER_REFUSED``; too long, or nothing in it can be spoken.
         TransientProviderError: the speaker died.
     """
     if sum(map(len, paragraphs)) > MAX_TEXT_CHARACTERS:
         raise PermanentProviderError(f"the text has more than {MAX_TEXT_CHARACTERS} characters")
     by_paragraph = sentences_of(paragraphs)
-    said = [(place, text) for place, texts in enumerate(by_paragraph) for text in texts]
-    if not any(map(str.isalnum, "".join(text for _, text in said))):
+    sentences = [(place, text) for place, texts in enumerate(by_paragraph) for text in texts]
+    if not any(map(str.isalnum, "".join(text for _, text in sentences))):
         raise PermanentProviderError("there is nothing to say in the text")
-    rate_hz, waves = _speak_apart([text for _, text in said], manner)
-    speech = _joined(said, waves, rate_hz)
+    rate_hz, waves = _speak_apart([text for _, text in sentences], manner)
+    speech = _joined(sentences, waves, rate_hz)
     if _loudest(speech.samples) < _AUDIBLE:
         raise PermanentProviderError("there is nothing to say in the text")
     return speech
@@ -156,36 +156,36 @@ def phonemes_of(texts: Sequence[str], language: str) -> list[list[str]]:
     Raises:
         TransientProviderError: the speaker died.
     """
-    asked = {"voice": Manner(language=language).espeak_voice, "phonemes": list(texts)}
-    told = json.loads(_run_child(asked))["phonemes"]
-    return [[sound for sound in re.split(r"[_\s|]+", text) if sound] for text in told]
+    request = {"voice": Manner(language=language).espeak_voice, "phonemes": list(texts)}
+    phonemes = json.loads(_run_child(request))["phonemes"]
+    return [[sound for sound in re.split(r"[_\s|]+", text) if sound] for text in phonemes]
 
 
 def _speak_apart(
     texts: Sequence[str], manner: Manner
 ) -> tuple[int, list[tuple[bytes, list[list[int]]]]]:
     """The sampling rate; for each text its samples and where its words begin."""
-    answer = _run_child(
+    output = _run_child(
         {
             "voice": manner.espeak_voice,
             "wordsAMinute": manner.words_a_minute,
             "texts": list(texts),
         }
     )
-    line, _, samples = answer.partition(b"\n")
-    told = json.loads(line)
+    line, _, samples = output.partition(b"\n")
+    head = json.loads(line)
     waves, place = [], 0
-    for text in told["texts"]:
+    for text in head["texts"]:
         waves.append((samples[place : place + text["bytes"]], text["words"]))
         place += text["bytes"]
-    return told["rateHz"], waves
+    return head["rateHz"], waves
 
 
-def _run_child(asked: Mapping[str, Any]) -> bytes:
+def _run_child(request: Mapping[str, Any]) -> bytes:
     try:
         done = subprocess.run(
             [sys.executable, "-c", _BOOT, json.dumps(sys.path)],
-            input=json.dumps(asked).encode(),
+            input=json.dumps(request).encode(),
             capture_output=True,
             timeout=_CHILD_SECONDS,
             check=False,
@@ -193,13 +193,13 @@ def _run_child(asked: Mapping[str, Any]) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise TransientProviderError("speaking takes too long") from error
     if done.returncode != 0:
-        said = done.stderr[-500:].decode(errors="replace").strip()
-        raise TransientProviderError(f"the speaker ended with {done.returncode}: {said}")
+        message = done.stderr[-500:].decode(errors="replace").strip()
+        raise TransientProviderError(f"the speaker ended with {done.returncode}: {message}")
     return done.stdout
 
 
 def _joined(
-    said: Sequence[tuple[int, str]],
+    texts: Sequence[tuple[int, str]],
     waves: Sequence[tuple[bytes, list[list[int]]]],
     rate_hz: int,
 ) -> Speech:
@@ -208,13 +208,13 @@ def _joined(
     length = len(parts[0])
     sentences: list[SpokenSentence] = []
     before = 0
-    for (paragraph, text), (samples, words) in zip(said, waves, strict=True):
+    for (paragraph, text), (samples, words) in zip(texts, waves, strict=True):
         if sentences:
             pause_ms = _SENTENCE_PAUSE_MS if paragraph == before else _PARAGRAPH_PAUSE_MS
             parts.append(_silence(pause_ms, rate_hz))
             length += len(parts[-1])
-        spoken = tuple(_words(text, samples, words, length // BYTES_A_SAMPLE, rate_hz))
-        sentences.append(SpokenSentence(text=text, words=spoken))
+        timed = tuple(_words(text, samples, words, length // BYTES_A_SAMPLE, rate_hz))
+        sentences.append(SpokenSentence(text=text, words=timed))
         parts.append(_soft_edges(samples, rate_hz))
         length += len(samples)
         before = paragraph
@@ -225,7 +225,7 @@ def _joined(
 def _words(
     text: str, samples: bytes, begins: Sequence[Sequence[int]], offset: int, rate_hz: int
 ) -> Iterator[SpokenWord]:
-    """The text's words with their times; one that is not heard takes no time."""
+    """The text's words with their times; one without sound takes no time."""
     starts = dict[int, int]()
     spans = [match.span() for match in re.finditer(r"\S+", text)]
     for character, sample in begins:
@@ -249,10 +249,10 @@ def _words(
 
 def _voice_end(samples: bytes, start: int, end: int, rate_hz: int) -> int:
     """Where the pause that a word's time ends with begins."""
-    heard = memoryview(samples).cast("h")
+    wave = memoryview(samples).cast("h")
     step = rate_hz * _STEP_MS // 1000
     while end - step > start:
-        part = heard[end - step : end]
+        part = wave[end - step : end]
         if max(part) > _AUDIBLE or min(part) < -_AUDIBLE:
             break
         end -= step

@@ -1,11 +1,11 @@
-"""espeak-ng in a process of its own: what it is told on standard input, spoken on standard output.
+"""espeak-ng in a process of its own: a request on standard input, speech on standard output.
 
 Owns the library's calls. Its random numbers (breath, and the small unsteadiness of a voice) run on
 from one text to the next, and are seeded once: in a new process the same texts always give the
 same samples. Knows nothing of files, languages or tasks.
 
 In: one JSON object, ``{"voice", "wordsAMinute", "texts": […]}`` to speak, or
-``{"voice", "phonemes": […]}`` to be told how texts are pronounced. Out: a line of JSON, and for
+``{"voice", "phonemes": […]}`` for the pronunciation of texts. Out: a line of JSON, and for
 speech the samples behind it, 16-bit mono, one text after the other.
 """
 
@@ -55,26 +55,26 @@ class _Event(ctypes.Structure):
     )
 
 
-_Hear = ctypes.CFUNCTYPE(
+_Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
 
 
 def main() -> None:
-    """Answer one request and end."""
-    asked = json.load(sys.stdin)
-    library, rate_hz = _open(asked["voice"])
-    if "phonemes" in asked:
-        answer = {"phonemes": [_phonemes(library, text) for text in asked["phonemes"]]}
-        sys.stdout.write(json.dumps(answer))
+    """Handle one request and exit."""
+    request = json.load(sys.stdin)
+    library, rate_hz = _open(request["voice"])
+    if "phonemes" in request:
+        response = {"phonemes": [_phonemes(library, text) for text in request["phonemes"]]}
+        sys.stdout.write(json.dumps(response))
         return
-    if library.espeak_SetParameter(_RATE, asked["wordsAMinute"], 0) != 0:
+    if library.espeak_SetParameter(_RATE, request["wordsAMinute"], 0) != 0:
         sys.exit("espeak-ng does not take the rate")
-    spoken = [_say(library, text) for text in asked["texts"]]
-    told = [{"bytes": len(samples), "words": words} for samples, words in spoken]
+    speeches = [_say(library, text) for text in request["texts"]]
+    texts = [{"bytes": len(samples), "words": words} for samples, words in speeches]
     out = sys.stdout.buffer
-    out.write(json.dumps({"rateHz": rate_hz, "texts": told}).encode() + b"\n")
-    for samples, _ in spoken:
+    out.write(json.dumps({"rateHz": rate_hz, "texts": texts}).encode() + b"\n")
+    for samples, _ in speeches:
         out.write(samples)
 
 
@@ -96,8 +96,8 @@ def _say(library: Any, text: str) -> tuple[bytes, list[tuple[int, int]]]:
     parts: list[bytes] = []
     words: list[tuple[int, int]] = []
 
-    @_Hear
-    def hear(wave: Any, count: int, events: Any) -> int:
+    @_Callback
+    def receive(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             parts.append(ctypes.string_at(wave, count * 2))
         place = 0
@@ -107,7 +107,7 @@ def _say(library: Any, text: str) -> tuple[bytes, list[tuple[int, int]]]:
             place += 1
         return 0
 
-    library.espeak_SetSynthCallback(hear)
+    library.espeak_SetSynthCallback(receive)
     encoded = text.encode()
     failed = library.espeak_Synth(encoded, len(encoded) + 1, 0, _CHARACTERS, 0, _UTF8, None, None)
     if failed or library.espeak_Synchronize():

@@ -1,10 +1,10 @@
 """A part of a long recording's sound, as a small file of one channel.
 
 Owns where a recording is cut. Parts are made one by one, by tasks that do not know of each other,
-so the place of a cut is a rule: the quietest moment around the place asked for. Whoever makes the
-part before it and whoever makes the part after it read the same samples and find the same moment.
+so the place of a cut is a rule: the quietest moment around the requested place. The tasks of the
+parts before and after it read the same samples and find the same moment.
 
-A part begins ``windowMs`` before the place asked for, silent up to the cut, and ends as long after
+A part begins ``windowMs`` before the requested place, silent up to the cut, and ends as long after
 its end, silent from the cut on: when its time begins is known before it is made, and nothing that
 is said stands in two parts.
 """
@@ -65,8 +65,8 @@ def make_extract(request: GenerationRequest) -> list[Artifact]:
     source = _media_of(request.sources)
     path = request.workdir / f"{request.key}{SUFFIX}"
     with MonoWriter(path, rate_hz=RATE_HZ, bit_rate=_BIT_RATE) as writer:
-        for piece in cut_out(Sound(source.path, source.key).pieces(), span):
-            writer.add(piece)
+        for chunk in cut_out(Sound(source.path, source.key).chunks(), span):
+            writer.add(chunk)
         if not writer.samples:
             raise PermanentProviderError(
                 "the recording ends before its part", code="BAD_SOURCE", source=source.key
@@ -100,9 +100,9 @@ def _media_of(sources: Sequence[SourceFile]) -> SourceFile:
     raise PermanentProviderError("there is nothing to cut", code="BAD_SOURCE")
 
 
-def cut_out(pieces: Iterator[bytes], span: _Span) -> Iterator[bytes]:
+def cut_out(chunks: Iterator[bytes], span: _Span) -> Iterator[bytes]:
     """The part's samples: the recording's between the two cuts, silence outside of them."""
-    stream = _Stream(pieces)
+    stream = _Stream(chunks)
     stream.skip(span.first)
     if span.start:
         around = stream.take(span.start + span.window)
@@ -139,8 +139,8 @@ def _quietest(samples: bytes) -> int:
 class _Stream:
     """A stream of samples that is read up to places in it; a short one just ends."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
         self._waiting: deque[bytes] = deque()
         self._place = 0
         """In bytes."""
@@ -154,20 +154,20 @@ class _Stream:
 
     def until(self, sample: int) -> Iterator[bytes]:
         end = sample * BYTES_A_SAMPLE
-        while self._place < end and (piece := self._next()):
+        while self._place < end and (chunk := self._next()):
             room = end - self._place
-            if len(piece) > room:
-                self._waiting.append(piece[room:])
-                piece = piece[:room]
-            self._place += len(piece)
-            yield piece
+            if len(chunk) > room:
+                self._waiting.append(chunk[room:])
+                chunk = chunk[:room]
+            self._place += len(chunk)
+            yield chunk
 
     def rest(self) -> Iterator[bytes]:
-        while piece := self._next():
-            yield piece
+        while chunk := self._next():
+            yield chunk
 
     def _next(self) -> bytes:
         """The next samples; empty at the end."""
         if self._waiting:
             return self._waiting.popleft()
-        return next((piece for piece in self._pieces if piece), b"")
+        return next((chunk for chunk in self._chunks if chunk), b"")

@@ -44,8 +44,8 @@ def _ending(word: str) -> str:
         return "rieul"
     if last in _DIGITS_ON_CONSONANT:
         return "consonant"
-    spoken = re.findall(r"[A-Za-z]+", word)
-    return _latin_ending(spoken[-1]) if last.isascii() and last.isalpha() and spoken else "vowel"
+    latin = re.findall(r"[A-Za-z]+", word)
+    return _latin_ending(latin[-1]) if last.isascii() and last.isalpha() and latin else "vowel"
 
 
 def _latin_ending(word: str) -> str:

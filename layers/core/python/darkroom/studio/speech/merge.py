@@ -1,6 +1,6 @@
 """One transcript out of those of a recording's parts.
 
-Owns the shift of times and the names of speakers: each part was heard by itself, so its first
+Owns the shift of times and the names of speakers: each part was transcribed by itself, so its first
 speaker need not be the first speaker of another.
 """
 
@@ -51,10 +51,10 @@ def make_merged_transcript(request: GenerationRequest) -> list[Artifact]:
 
 
 def merged(parts: Sequence[tuple[int, Transcript]]) -> Transcript:
-    """The parts with their times shifted, in the language in which most was said."""
-    spoken = Counter[str]()
+    """The parts with their times shifted, in the language of most of the text."""
+    characters = Counter[str]()
     for _, part in parts:
-        spoken[part.language] += sum(len(segment.text) for segment in part.segments)
+        characters[part.language] += sum(len(segment.text) for segment in part.segments)
     several = sum(any(s.speaker for s in part.segments) for _, part in parts) > 1
     segments = [
         _shifted(segment, offset_ms, f" ({number})" if several else "")
@@ -62,8 +62,8 @@ def merged(parts: Sequence[tuple[int, Transcript]]) -> Transcript:
         for segment in part.segments
     ]
     return Transcript(
-        # The first of those of which most was said.
-        language=max(spoken, key=lambda language: spoken[language]),
+        # The language of most of the text; the first of equals.
+        language=max(characters, key=lambda language: characters[language]),
         duration_ms=_length_ms(parts),
         segments=tuple(sorted(segments, key=lambda s: (s.start_ms, s.end_ms))),
     )
@@ -72,7 +72,7 @@ def merged(parts: Sequence[tuple[int, Transcript]]) -> Transcript:
 def _length_ms(parts: Sequence[tuple[int, Transcript]]) -> int:
     """Of all parts together; 0 (unknown) unless every part's length is known.
 
-    Who hears for us may not tell how long a file is, and captions are cut at what is told.
+    A transcription may lack the duration of its file, and captions end at the given duration.
     """
     if not all(part.duration_ms for _, part in parts):
         return 0

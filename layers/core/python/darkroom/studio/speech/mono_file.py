@@ -72,7 +72,7 @@ class MonoWriter:
             self._container.close()
 
 
-def normalised(samples: bytes, rate_hz: int) -> bytes:
+def normalized(samples: bytes, rate_hz: int) -> bytes:
     """The samples at the loudness of speech, peaks held back; silence stays silence."""
     loudness = loudness_lufs(samples, rate_hz)
     if loudness <= _SILENT_LUFS:

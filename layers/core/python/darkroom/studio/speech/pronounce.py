@@ -1,8 +1,8 @@
-"""How words sound, in the letters of the English recogniser.
+"""How words sound, in the letters of the English recognizer.
 
 Owns the way from espeak-ng's sounds, English and Korean, to the 39 of the CMU Pronouncing
 Dictionary (http://www.speech.cs.cmu.edu/cgi-bin/cmudict). Sounds that English does not have become
-the nearest that it has: enough to find a known word in time, not to recognise an unknown one.
+the nearest that it has: enough to find a known word in time, not to recognize an unknown one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SOUNDS: Final = {
 
 
 def pronunciations(words: Sequence[str], language: str) -> list[str]:
-    """For each word its sounds, a space between them; empty for one that is not spoken."""
+    """For each word its sounds, a space between them; empty for a silent one."""
     known = _SOUNDS[language]
     return [
         " ".join(known[plain] for sound in sounds if (plain := _MARKS.sub("", sound)) in known)

@@ -1,7 +1,7 @@
 """A script out of sentences that are ready but for the keyword, chosen by the seed.
 
 Owns the choice and how long sentences take; the sentences are data (``scripts.json``). A script
-fills the time asked for with speech as long as there are sentences, for about two minutes; beyond
+fills the requested time with speech as long as there are sentences, for about two minutes; beyond
 that its sections stand further apart. ``notes`` are for models that can read them.
 """
 
@@ -41,7 +41,7 @@ def make_script(request: GenerationRequest) -> list[Artifact]:
 
     Raises:
         PermanentProviderError: ``UNSUPPORTED_KIND`` (another language), ``PROVIDER_REFUSED`` (no
-            keyword, or a length nobody makes).
+            keyword, or an unsupported length).
     """
     script = compose(request.params, request.language, request.seed)
     path = request.workdir / f"{request.key}.json"
@@ -68,12 +68,12 @@ def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
     writer = _Writer(
         keyword=keyword,
         chance=random.Random(f"{seed}|{language}"),
-        room=duration_sec * _CHARACTERS_A_SECOND[language],
+        budget=duration_sec * _CHARACTERS_A_SECOND[language],
     )
-    intro = writer.one_of(tone["intros"], writer.room * _INTRO_SHARE)
-    outro = writer.one_of(tone["outros"], writer.room * _OUTRO_SHARE)
-    room = writer.room - len(intro) - len(outro)
-    bodies = writer.bodies(tone["points"], grammar["points"], body_count(duration_sec), room)
+    intro = writer.one_of(tone["intros"], writer.budget * _INTRO_SHARE)
+    outro = writer.one_of(tone["outros"], writer.budget * _OUTRO_SHARE)
+    budget = writer.budget - len(intro) - len(outro)
+    bodies = writer.bodies(tone["points"], grammar["points"], body_count(duration_sec), budget)
     return script_of_texts(
         title=writer.title(tone["titles"]),
         language=language,
@@ -85,16 +85,16 @@ def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
 class _Writer:
     """Chooses sentences that fit and writes the keyword into them."""
 
-    def __init__(self, *, keyword: str, chance: random.Random, room: float) -> None:
+    def __init__(self, *, keyword: str, chance: random.Random, budget: float) -> None:
         self._keyword = keyword
         self._chance = chance
-        self.room = room
-        """How many characters can be said in the script's time."""
+        self.budget = budget
+        """How many characters fit into the script's time."""
 
-    def one_of(self, sentences: Sequence[str], room: float) -> str:
+    def one_of(self, sentences: Sequence[str], budget: float) -> str:
         """One that fits; the shortest if none does."""
         written = [self._fill(sentence) for sentence in sentences]
-        fitting = [text for text in written if len(text) <= room]
+        fitting = [text for text in written if len(text) <= budget]
         return self._chance.choice(fitting) if fitting else min(written, key=len)
 
     def title(self, titles: Sequence[str]) -> str:
@@ -106,28 +106,28 @@ class _Writer:
         points: Sequence[Sequence[str]],
         more: Sequence[Sequence[str]],
         count: int,
-        room: float,
+        budget: float,
     ) -> list[str]:
-        """As many texts, each begun with a point's first sentence; as long as there is room, the
+        """As many texts, each begun with a point's first sentence; as long as they fit, the
         points go on by turns, and then those that have no text of their own find a place."""
         order = self._shuffled(points)
         if count == 1:
-            fitting = [point for point in order if len(self._fill(point[0])) <= room]
+            fitting = [point for point in order if len(self._fill(point[0])) <= budget]
             order = fitting or sorted(order, key=lambda point: len(point[0]))
         order = [*order, *self._shuffled(more)]
         chosen = [[self._fill(point[0])] for point in order[:count]]
-        room -= sum(len(texts[0]) + 1 for texts in chosen)
+        budget -= sum(len(texts[0]) + 1 for texts in chosen)
         ended = set[int]()
         for number, sentences in _further(order, count):
             text = " ".join(map(self._fill, sentences))
             place = number % count
             length = len(" ".join(chosen[place])) + 1 + len(text)
-            if number in ended or len(text) + 1 > room or length > MAX_TEXT_CHARACTERS:
+            if number in ended or len(text) + 1 > budget or length > MAX_TEXT_CHARACTERS:
                 # What comes later in a point leans on what comes before.
                 ended.add(number)
                 continue
             chosen[place].append(text)
-            room -= len(text) + 1
+            budget -= len(text) + 1
         return [" ".join(texts) for texts in chosen]
 
     def _shuffled(self, points: Sequence[Sequence[str]]) -> list[Sequence[str]]:
@@ -158,8 +158,8 @@ def _further(order: Sequence[Sequence[str]], count: int) -> Iterator[tuple[int, 
 
 
 def _keyword_of(params: Mapping[str, Any]) -> str:
-    asked = params.get("keyword")
-    keyword = clean_text(asked[: MAX_KEYWORD_CHARACTERS * 4]) if isinstance(asked, str) else ""
+    text = params.get("keyword")
+    keyword = clean_text(text[: MAX_KEYWORD_CHARACTERS * 4]) if isinstance(text, str) else ""
     keyword = keyword[:MAX_KEYWORD_CHARACTERS].rstrip(" .,!?…。")
     if not keyword:
         raise PermanentProviderError("a script needs a keyword")
@@ -167,11 +167,11 @@ def _keyword_of(params: Mapping[str, Any]) -> str:
 
 
 def _duration_of(params: Mapping[str, Any]) -> int:
-    asked = params.get("durationSec")
-    if isinstance(asked, bool) or not isinstance(asked, int):
+    seconds = params.get("durationSec")
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
         raise PermanentProviderError("durationSec is no number of seconds")
-    if not MIN_DURATION_SECONDS <= asked <= MAX_DURATION_SECONDS:
+    if not MIN_DURATION_SECONDS <= seconds <= MAX_DURATION_SECONDS:
         raise PermanentProviderError(
             f"a script takes {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS} seconds"
         )
-    return asked
+    return seconds

@@ -14,7 +14,7 @@ from darkroom.studio.speech.mono_file import (
     MIME_TYPE,
     SUFFIX,
     MonoWriter,
-    normalised,
+    normalized,
 )
 
 _BIT_RATE: Final = 64_000
@@ -33,7 +33,7 @@ def make_speech(request: GenerationRequest) -> list[Artifact]:
     speech = speak(speech_text_of(request).splitlines(), manner)
     path = request.workdir / f"{request.key}{SUFFIX}"
     with MonoWriter(path, rate_hz=speech.rate_hz, bit_rate=_BIT_RATE) as writer:
-        writer.add(normalised(speech.samples, speech.rate_hz))
+        writer.add(normalized(speech.samples, speech.rate_hz))
     return [
         Artifact(
             type="audio",

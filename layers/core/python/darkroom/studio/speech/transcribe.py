@@ -1,8 +1,8 @@
-"""What is said in a media file, recognised on this machine with pocketsphinx.
+"""Transcription of a media file on this machine, with pocketsphinx.
 
-Owns the recogniser and what becomes of its words. It knows English only, writes no punctuation and
+Owns the recognizer and what becomes of its words. It knows English only, writes no punctuation and
 gets many words wrong outside clear, read speech; it is there so that captions can be made and
-tried without any service. Who speaks (``diarization``) it cannot tell.
+tried without any service. It does not distinguish speakers (``diarization``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from darkroom.studio.speech.utterances import Utterance, find_utterances
 LANGUAGE: Final = "en"
 _LISTENS_TO: Final = frozenset({LANGUAGE, "auto"})
 _FRAME_MS: Final = 10
-"""The recogniser counts time in these."""
+"""The recognizer counts time in these."""
 _NO_WORD: Final = re.compile(r"^[<\[+]")
 """Silences, noises and fillers."""
 _VARIANT: Final = re.compile(r"\(\d+\)$")
@@ -50,7 +50,7 @@ def make_transcript(request: GenerationRequest) -> list[Artifact]:
     _refuse_what_needs_a_service(request.params)
     source = _media_of(request.sources)
     sound = Sound(source.path, source.key)
-    segments = tuple(_recognise(find_utterances(sound.pieces())))
+    segments = tuple(_recognize(find_utterances(sound.chunks())))
     transcript = Transcript(language=LANGUAGE, duration_ms=sound.duration_ms, segments=segments)
     path = request.workdir / f"{request.key}.json"
     path.write_bytes(write_transcript(transcript))
@@ -73,7 +73,7 @@ def _refuse_what_needs_a_service(params: Mapping[str, Any]) -> None:
         )
     if params.get("diarization"):
         raise PermanentProviderError(
-            "the studio cannot tell speakers apart", code="PROVIDER_NOT_CONFIGURED"
+            "the studio cannot distinguish speakers", code="PROVIDER_NOT_CONFIGURED"
         )
 
 
@@ -84,7 +84,7 @@ def _media_of(sources: tuple[SourceFile, ...]) -> SourceFile:
     raise PermanentProviderError("there is nothing to listen to", code="BAD_SOURCE")
 
 
-def _recognise(utterances: Iterator[Utterance]) -> Iterator[Segment]:
+def _recognize(utterances: Iterator[Utterance]) -> Iterator[Segment]:
     decoder: Any = None
     for utterance in utterances:
         # A file without speech does not need the model, which takes longest to load.
@@ -106,12 +106,12 @@ def _words(decoder: Any, utterance: Utterance) -> Iterator[Word]:
     decoder.end_utt()
     if decoder.hyp() is None:
         return
-    for heard in decoder.seg():
-        if _NO_WORD.match(heard.word):
+    for segment in decoder.seg():
+        if _NO_WORD.match(segment.word):
             continue
-        text = _VARIANT.sub("", heard.word)
+        text = _VARIANT.sub("", segment.word)
         yield Word(
-            start_ms=utterance.start_ms + heard.start_frame * _FRAME_MS,
-            end_ms=utterance.start_ms + (heard.end_frame + 1) * _FRAME_MS,
+            start_ms=utterance.start_ms + segment.start_frame * _FRAME_MS,
+            end_ms=utterance.start_ms + (segment.end_frame + 1) * _FRAME_MS,
             text="I" + text[1:] if text == "i" or text.startswith("i'") else text,
         )

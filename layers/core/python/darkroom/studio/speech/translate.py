@@ -1,4 +1,4 @@
-"""Translation, which nobody offers on this machine.
+"""Translation, which needs a cloud provider.
 
 Owns the refusal: a deployment without a translation service says so instead of guessing words.
 """

@@ -1,7 +1,7 @@
-"""Where somebody speaks: a stream of samples cut into utterances at its silences.
+"""Speech detection: a stream of samples cut into utterances at its silences.
 
 Owns frames, thresholds and the longest utterance, which also bounds the memory that recognition
-takes. Whether one frame sounds like a voice is told by pocketsphinx's detector (WebRTC's). Knows
+takes. Pocketsphinx's detector (WebRTC's) classifies each frame. Knows
 nothing of words.
 """
 
@@ -19,7 +19,7 @@ from darkroom.studio.speech.audio import BYTES_A_SAMPLE, RATE_HZ
 _FRAME_MS: Final = 30
 _FRAME_BYTES: Final = RATE_HZ * _FRAME_MS // 1000 * BYTES_A_SAMPLE
 _WINDOW: Final = 10
-"""Frames looked at together before and after speech: 0.3 s."""
+"""Frames examined together before and after speech: 0.3 s."""
 _START_VOICED: Final = 6
 _END_SILENT: Final = 15
 """So many silent frames in a row end an utterance: 0.45 s, a pause between phrases."""
@@ -42,45 +42,45 @@ class Utterance:
         return self.start_ms + len(self.samples) * 1000 // BYTES_A_SAMPLE // RATE_HZ
 
 
-def find_utterances(pieces: Iterable[bytes]) -> Iterator[Utterance]:
+def find_utterances(chunks: Iterable[bytes]) -> Iterator[Utterance]:
     """The utterances of a stream, in order, each as soon as it has ended."""
     voice = Vad(Vad.MEDIUM_STRICT, RATE_HZ, _FRAME_MS / 1000)
     before: deque[tuple[bytes, bool]] = deque(maxlen=_WINDOW)
-    spoken: list[bytes] = []
+    speech: list[bytes] = []
     start = silent = 0
-    for number, frame in enumerate(_frames(pieces)):
+    for number, frame in enumerate(_frames(chunks)):
         voiced = voice.is_speech(frame)
-        if not spoken:
+        if not speech:
             before.append((frame, voiced))
             if sum(v for _, v in before) >= _START_VOICED:
-                spoken = [kept for kept, _ in before]
+                speech = [kept for kept, _ in before]
                 start, silent = number + 1 - len(before), 0
                 before.clear()
             continue
-        spoken.append(frame)
+        speech.append(frame)
         silent = 0 if voiced else silent + 1
         if silent >= _END_SILENT:
-            yield _utterance(start, spoken[: len(spoken) - _END_SILENT + _TAIL])
-            # The silence just heard is what the next utterance begins with.
-            before.extend((kept, False) for kept in spoken[-_WINDOW + 1 :])
-            spoken = []
-        elif len(spoken) >= _LONGEST:
-            cut = _quietest(spoken)
-            yield _utterance(start, spoken[:cut])
-            start, spoken = start + cut, spoken[cut:]
-    if spoken:
-        yield _utterance(start, spoken)
+            yield _utterance(start, speech[: len(speech) - _END_SILENT + _TAIL])
+            # The next utterance begins with this silence.
+            before.extend((kept, False) for kept in speech[-_WINDOW + 1 :])
+            speech = []
+        elif len(speech) >= _LONGEST:
+            cut = _quietest(speech)
+            yield _utterance(start, speech[:cut])
+            start, speech = start + cut, speech[cut:]
+    if speech:
+        yield _utterance(start, speech)
 
 
 def _utterance(first_frame: int, frames: list[bytes]) -> Utterance:
     return Utterance(start_ms=first_frame * _FRAME_MS, samples=b"".join(frames))
 
 
-def _frames(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The stream in frames of 30 ms; the last one is filled up with silence."""
     rest = b""
-    for piece in pieces:
-        rest += piece
+    for chunk in chunks:
+        rest += chunk
         whole = len(rest) - len(rest) % _FRAME_BYTES
         for place in range(0, whole, _FRAME_BYTES):
             yield rest[place : place + _FRAME_BYTES]

@@ -32,7 +32,7 @@ SENT_SIDE_PX = 1920
 
 
 def faces_in(picture: bytes, /) -> tuple[FaceBox, ...]:
-    """The faces in a picture, found on this machine.
+    """The faces in a picture, found by the built-in models.
 
     Raises:
         FaceCheckUnavailable: the detector cannot be loaded, or does not run.
@@ -44,8 +44,8 @@ def faces_in(picture: bytes, /) -> tuple[FaceBox, ...]:
     return find_faces(picture)
 
 
-def in_small(find: FindFaces) -> FindFaces:
-    """A service that takes pictures up to a size, given none that is larger."""
+def with_small_pictures(find: FindFaces) -> FindFaces:
+    """The same finder, given a smaller copy of larger pictures."""
 
     def found(picture: bytes, /) -> tuple[FaceBox, ...]:
         from darkroom.uploads.inspection.images import shrink
@@ -60,7 +60,7 @@ def in_small(find: FindFaces) -> FindFaces:
 
 
 def check_picture(source: Path, workdir: Path, /, *, find: FindFaces = faces_in) -> CleanUpload:
-    """A picture, upright and bare; faces that cannot be found keep nobody from using it."""
+    """A picture, upright, re-encoded without metadata. It is usable even if the detector fails."""
     from darkroom.uploads.inspection.images import ImageRejected, inspect_and_clean
 
     content = source.read_bytes()
@@ -86,7 +86,7 @@ def check_picture(source: Path, workdir: Path, /, *, find: FindFaces = faces_in)
 
 
 def check_media(source: Path, workdir: Path, /) -> CleanUpload:
-    """A video or a sound, written anew without what it carried along."""
+    """A video or a sound, remuxed with its metadata stripped."""
     from darkroom.uploads.inspection.media import MediaRejected, inspect_and_rewrite
 
     try:
@@ -97,7 +97,7 @@ def check_media(source: Path, workdir: Path, /) -> CleanUpload:
 
 
 def probe_media(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
-    """A video or a sound that is looked at where it lies, and kept as it was sent."""
+    """A video or a sound that is inspected in the bucket and kept as it was sent."""
     from darkroom.uploads.inspection.media import MediaRejected, probe
 
     try:
@@ -108,7 +108,7 @@ def probe_media(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
 
 
 def _refused(error: DarkroomError) -> UploadRefused:
-    """The asset gets the code; what exactly was wrong is in the log only."""
+    """The asset gets the code; the exact reason is in the log only."""
     logger.warning("media_refused", code=error.error_code, reason=error.detail)
     return UploadRefused(error.detail, code=error.error_code)
 

@@ -1,8 +1,8 @@
 """Finds the faces in a picture, on this machine.
 
-Owns two small networks and how their answers become boxes. A full-range model proposes faces
+Owns two small networks and how their outputs become boxes. A full-range model proposes faces
 anywhere in the picture, in the whole and in overlapping parts of it; a short-range model then
-looks at each proposal from near, and only what both call a face is one. Tells nobody who a
+examines a crop of each proposal, and only what both detect is a face. Never identifies who a
 face belongs to, and keeps nothing.
 
 Models: BlazeFace, short range and full range, of MediaPipe (Apache License 2.0; see ``models/``);
@@ -25,7 +25,7 @@ from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable, box_between
 
 _MODELS: Final = Path(__file__).parent / "models"
 WORK_SIDE_PX: Final = 1280
-"""Larger pictures are made smaller first: a face that vanishes then is nobody's portrait."""
+"""Larger pictures are made smaller first: a face that vanishes then is too small for a portrait."""
 PART_SIDE_PX: Final = 192
 """Parts smaller than the model's own input would show it nothing new."""
 PART_GRIDS: Final = (2, 3, 5)
@@ -35,7 +35,7 @@ VERIFIED_SCORE: Final = 0.7
 SURE_SCORE: Final = 0.85
 """A face seen the right way up scores more than this, one on its side or head less."""
 MARGINS: Final = (1.5, 2.2)
-"""Sides of the near looks, in sides of the proposal: some faces need more around them."""
+"""Sides of the crops, in sides of the proposal: some faces need more around them."""
 SAME_FACE_OVERLAP: Final = 0.3
 SAME_FACE_COVER: Final = 0.6
 TURNS: Final = (90, 270, 180)
@@ -51,7 +51,7 @@ class _Model:
     interpreter: Any
     side_px: int
     anchors: np.ndarray
-    """Centres as shares of the side, one row per box."""
+    """Centers as shares of the side, one row per box."""
     input_index: int
     box_index: int
     score_index: int
@@ -70,7 +70,7 @@ def find_faces(content: bytes) -> tuple[FaceBox, ...]:
             return _boxes(upright, picture.size)
         seen = {turn: _look(picture.rotate(turn, expand=True)) for turn in TURNS}
         turn, best = max(seen.items(), key=lambda found: _surest(found[1]))
-        # A picture without faces is looked at four times: what is found turned must be certain.
+        # A picture without faces is examined in four orientations: a rotated face must be certain.
         if _surest(best) < SURE_SCORE:
             return _boxes(upright, picture.size)
         return _boxes(_turned_back(best, turn, picture.size), picture.size)
@@ -145,15 +145,15 @@ def _regions(size: tuple[int, int]) -> list[Region]:
 
 def _verify(picture: Image.Image, proposal: np.ndarray) -> np.ndarray | None:
     """The face that the short-range model sees in the middle of the proposal's surroundings."""
-    centre = (proposal[:2] + proposal[2:4]) / 2
+    center = (proposal[:2] + proposal[2:4]) / 2
     side = (proposal[2:4] - proposal[:2]).max()
     for margin in MARGINS:
         reach = side * margin / 2
-        (left, top), (right, bottom) = centre - reach, centre + reach
+        (left, top), (right, bottom) = center - reach, center + reach
         region = (left, top, right, bottom)
         for face in _detect(_short_range(), picture, region, VERIFIED_SCORE):
             middle = (face[:2] + face[2:4]) / 2
-            near = np.abs(middle - centre).max() < side * 0.5
+            near = np.abs(middle - center).max() < side * 0.5
             alike = 0.4 < max(face[2:4] - face[:2]) / side < 2.0
             if near and alike:
                 return face
@@ -174,9 +174,9 @@ def _detect(
     logits = model.interpreter.get_tensor(model.score_index)[0, :, 0].astype(np.float64)
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
     sure = scores > least_score
-    centres = raw[sure, 0:2] / model.side_px + model.anchors[sure]
+    centers = raw[sure, 0:2] / model.side_px + model.anchors[sure]
     halves = raw[sure, 2:4] / model.side_px / 2
-    corners = np.concatenate([centres - halves, centres + halves], axis=1)
+    corners = np.concatenate([centers - halves, centers + halves], axis=1)
     boxes = corners * model.side_px / scale + np.tile(offset, 2)
     rows = np.concatenate([boxes, scores[sure, np.newaxis]], axis=1)
     return _distinct(rows[(halves > 0).all(axis=1)])
@@ -241,8 +241,8 @@ def _loaded(name: str, grids: list[tuple[int, int]]) -> _Model:
     for cells, boxes in grids:
         middles = (np.arange(cells) + 0.5) / cells
         down, across = np.meshgrid(middles, middles, indexing="ij")
-        centres = np.stack([across.ravel(), down.ravel()], axis=1)
-        anchors.append(np.repeat(centres, boxes, axis=0))
+        centers = np.stack([across.ravel(), down.ravel()], axis=1)
+        anchors.append(np.repeat(centers, boxes, axis=0))
     return _Model(
         interpreter=interpreter,
         side_px=int(entry["shape"][1]),

@@ -37,7 +37,7 @@ THUMBNAIL_SIDE_PX: Final = 480
 _JPEG_QUALITY: Final = 92
 _THUMBNAIL_QUALITY: Final = 82
 _WHITE: Final = (255, 255, 255)
-_GREY: Final = (128, 128, 128)
+_GRAY: Final = (128, 128, 128)
 _SEEN_BELOW: Final = 232
 """On white, only what is darker than this can be seen."""
 _SEEN_SHARE: Final = 0.01
@@ -59,7 +59,7 @@ _CODEC_ERRORS: Final = (
     KeyError, TypeError, struct.error, zlib.error,
 )  # fmt: skip
 
-# A file that breaks off must fail, not come out grey below the break.
+# A file that breaks off must fail, not come out gray below the break.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 # Texts are removed before; this bounds color profiles, of which some printers' take 2 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
@@ -178,20 +178,20 @@ def _halved(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Greys of 16 bits as 8: Pillow would clip them to white."""
+    """Grays of 16 bits as 8: Pillow would clip them to white."""
     if not (picture.mode.startswith("I") or picture.mode == "F"):
         return picture
     values = np.asarray(picture)
-    grey = Image.fromarray((np.clip(values, 0, 65_535).astype(np.uint16) >> 8).astype(np.uint8))
-    grey.info = dict(picture.info)
-    clear = grey.info.pop("transparency", None)
+    gray = Image.fromarray((np.clip(values, 0, 65_535).astype(np.uint16) >> 8).astype(np.uint8))
+    gray.info = dict(picture.info)
+    clear = gray.info.pop("transparency", None)
     if isinstance(clear, int):
-        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
-    return grey
+        gray.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return gray
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Turned as the camera was held; a broken note about that counts as none."""
+    """Rotated by its EXIF orientation; a broken orientation counts as none."""
     try:
         orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
     except _CODEC_ERRORS:
@@ -216,7 +216,7 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def _laid_on_paper(layered: Image.Image) -> Image.Image:
-    """On white; a drawing that cannot be seen there lies on grey."""
+    """On white; a drawing that cannot be seen there lies on gray."""
     alpha = layered.getchannel("A")
     plain = Image.new("RGB", layered.size, _WHITE)
     plain.paste(layered, mask=alpha)
@@ -224,7 +224,7 @@ def _laid_on_paper(layered: Image.Image) -> Image.Image:
     clear, drawn = sum(shares[:_OPAQUE_FROM]), sum(shares[_OPAQUE_FROM:])
     seen = sum(plain.convert("L").histogram()[:_SEEN_BELOW])
     if clear and drawn and seen < drawn * _SEEN_SHARE:
-        plain.paste(_GREY, (0, 0, *plain.size))
+        plain.paste(_GRAY, (0, 0, *plain.size))
         plain.paste(layered, mask=alpha)
     return plain
 

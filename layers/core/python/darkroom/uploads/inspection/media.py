@@ -30,7 +30,7 @@ _SOUND_BRANDS: Final = frozenset({b"M4A ", b"M4B "})
 _PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _BOXES_LIMIT: Final = 16
-"""How many boxes may stand before the one that tells what the file is."""
+"""How many boxes may precede the one that identifies the file."""
 _WAVES: Final = (b"RIFF", b"RF64", b"BW64")
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _EBML_DOCTYPE: Final = b"\x42\x82"
@@ -80,7 +80,7 @@ class CleanMedia:
 
 
 def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
-    """Reads the whole file, decodes a part, and writes its tracks anew into ``workdir``.
+    """Reads the whole file, decodes a part, and remuxes its tracks into ``workdir``.
 
     Raises:
         MediaRejected: ``UNSUPPORTED_TYPE``, ``TYPE_MISMATCH`` (a picture), ``CORRUPT_FILE``,

@@ -3,7 +3,7 @@
 Owns the containers, the codecs that each can hold, and the choice among a file's tracks: one
 picture track and the sound tracks. A sound of another codec is converted. A picture, sound or
 subtitle track that stays behind is reported, never passed over in silence; data tracks, cover art,
-attachments and chapters always stay behind, because they tell where and by whom a file was made.
+attachments and chapters are always dropped, because they reveal where and by whom a file was made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_PIXELS: Final = 8192 * 4320
 MAX_STREAMS: Final = 64
 MAX_SOUND_TRACKS: Final = 8
 TRIED_PACKETS: Final = 300
-"""How far to look for the first picture or sound that can be decoded."""
+"""How far to search for the first picture or sound that can be decoded."""
 PROBE_LIMIT_BYTES: Final = 20_000_000
 PROBE_LIMIT_MICROSECONDS: Final = 20_000_000
 

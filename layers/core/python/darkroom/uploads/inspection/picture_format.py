@@ -60,7 +60,7 @@ def sniff(data: bytes) -> tuple[str, str]:
     if brands and brands[0] in _MEDIA_BRANDS:
         raise ImageRejected("a video", code="TYPE_MISMATCH")
     is_picture = not _IMAGE_BRANDS.isdisjoint(brands)
-    # Files that only claim to hold pictures tell by their items what these are coded with.
+    # A file's items show the codec, whatever brand it claims.
     if not _AVIF_BRANDS.isdisjoint(brands) or (is_picture and b"av01" in data[:_ITEMS_REACH_BYTES]):
         return "AVIF", "image/avif"
     if not _HEIC_BRANDS.isdisjoint(brands) or is_picture:

@@ -1,6 +1,6 @@
 """A stored file read piece by piece over HTTP, as if it lay on the disk.
 
-For files that are too large to be fetched: whoever opens one reads its beginning, its index and a
+For files that are too large to be fetched: a reader needs its beginning, its index and a
 few places. How much may be read in all is limited, so that a hostile index cannot make us read on
 and on.
 """
@@ -88,15 +88,15 @@ class RangedFile(io.RawIOBase):
         cause: Exception | None = None
         for _ in range(TRIES_LIMIT):
             try:
-                answer = self._client.get(self._url, headers={"Range": f"bytes={first}-{last}"})
+                response = self._client.get(self._url, headers={"Range": f"bytes={first}-{last}"})
             except httpx.TransportError as error:
                 cause = error
                 continue
-            if answer.status_code == 206 and len(answer.content) == wanted_bytes:
-                return answer.content
-            cause = OSError(f"status {answer.status_code}, {len(answer.content)} bytes")
+            if response.status_code == 206 and len(response.content) == wanted_bytes:
+                return response.content
+            cause = OSError(f"status {response.status_code}, {len(response.content)} bytes")
         raise FetchBroken("the storage does not give it out") from cause
 
 
 class FetchBroken(Exception):
-    """The storage did not answer: nothing is known about the file."""
+    """The storage did not respond: nothing is known about the file."""
