@@ -1,4 +1,4 @@
-"""What the errors of AWS mean, told by the real botocore client against a local server."""
+"""What the errors of AWS mean, from the real botocore client against a local server."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ LOST = ("PROVIDER_UNAVAILABLE", ResponseLost)
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_what_an_answer_means(stand_in: TranslateStandIn, fault: Any, meaning: Any) -> None:
+def test_each_response_maps_to_one_error(
+    stand_in: TranslateStandIn, fault: Any, meaning: Any
+) -> None:
     stand_in.faults.append(fault)
 
     error = failure_of(stand_in.client())
@@ -85,9 +87,7 @@ def test_what_an_answer_means(stand_in: TranslateStandIn, fault: Any, meaning: A
 
 
 @pytest.mark.parametrize(("told", "seconds"), [("7", 7), ("100000", 600), ("soon", 0), ("²", 0)])
-def test_what_is_told_of_later_is_passed_on(
-    stand_in: TranslateStandIn, told: str, seconds: float
-) -> None:
+def test_retry_after_is_passed_on(stand_in: TranslateStandIn, told: str, seconds: float) -> None:
     headers = {"retry-after": told.encode("utf-8").decode("latin-1")}
     stand_in.faults.append(AwsError("ThrottlingException", 400, headers=headers))
 
@@ -97,7 +97,7 @@ def test_what_is_told_of_later_is_passed_on(
     assert error.retry_after_seconds == seconds
 
 
-def test_an_answer_that_does_not_come_is_lost(stand_in: TranslateStandIn) -> None:
+def test_a_missing_response_is_lost(stand_in: TranslateStandIn) -> None:
     stand_in.faults.append(Gone("late"))
 
     error = failure_of(stand_in.client(read_timeout=0.2))
@@ -105,7 +105,7 @@ def test_an_answer_that_does_not_come_is_lost(stand_in: TranslateStandIn) -> Non
     assert isinstance(error, ResponseLost)
 
 
-def test_a_service_that_is_not_reached_was_not_asked(stand_in: TranslateStandIn) -> None:
+def test_a_service_that_is_not_reached_got_no_request(stand_in: TranslateStandIn) -> None:
     error = failure_of(stand_in.client(endpoint_url="http://127.0.0.1:9"))
 
     assert isinstance(error, TransientProviderError)

@@ -45,7 +45,7 @@ def test_two_pictures_beside_each_other_show_two() -> None:
     assert count_faces(jpeg_of(double)) == 2
 
 
-def test_what_shows_nobody_counts_nobody() -> None:
+def test_pictures_without_people_have_no_faces() -> None:
     body = portrait().crop((0, 210, 512, 512))
     pictures = [Image.new("RGB", (900, 600), "teal"), body, backdrop(random.Random(1), (800, 600))]
 

@@ -101,9 +101,7 @@ def test_what_one_cannot_do_the_next_does_at_once(
     assert costs_of(task["jobId"]) == [("kf_1", 1, BEDROCK, "failed")]
 
 
-def test_what_is_refused_for_what_it_shows_is_not_asked_of_another(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_refused_content_does_not_fail_over(world: World, bedrock: PaperBedrock) -> None:
     bedrock.refuse = refuse_with(ModerationRefused("no"))
 
     task = a_keyframe(world)
@@ -139,7 +137,7 @@ def test_a_hiccup_changes_nothing(world: World, bedrock: PaperBedrock) -> None:
     assert find_health(BEDROCK).is_healthy
 
 
-def test_whoever_keeps_failing_is_not_asked_for_a_while(
+def test_a_provider_that_keeps_failing_opens_its_circuit(
     world: World, bedrock: PaperBedrock
 ) -> None:
     bedrock.refuse = refuse_with(TransientProviderError("down"))
@@ -158,9 +156,7 @@ def test_whoever_keeps_failing_is_not_asked_for_a_while(
     assert find_health(BEDROCK).is_healthy
 
 
-def test_whoever_has_no_more_money_is_not_asked_again_at_once(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_a_provider_without_quota_opens_its_circuit(world: World, bedrock: PaperBedrock) -> None:
     bedrock.refuse = refuse_with(PermanentProviderError("pay", code="PROVIDER_QUOTA"))
     a_keyframe(world, key="first")
 
@@ -170,7 +166,7 @@ def test_whoever_has_no_more_money_is_not_asked_again_at_once(
     assert len(bedrock.requests) == 1
 
 
-def test_when_nobody_else_is_there_a_broken_provider_is_asked_all_the_same(
+def test_an_open_circuit_is_ignored_without_another_provider(
     world: World, bedrock: PaperBedrock
 ) -> None:
     world.use_routes({"image": [BEDROCK]})
@@ -248,7 +244,7 @@ def facts_of(item: CostItem) -> dict[str, Any]:
     }
 
 
-def test_a_run_that_is_waited_for_is_noted_when_it_begins_and_when_it_ends(world: World) -> None:
+def test_a_waiting_run_is_recorded_when_it_begins_and_when_it_ends(world: World) -> None:
     world.use_cloud()
     world.cloud.is_slow = True
     job_id = confirm(world, mode="quick").body["jobId"]
@@ -313,9 +309,7 @@ def test_what_was_deleted_is_made_again(world: World, bedrock: PaperBedrock) -> 
 
 
 @pytest.mark.usefixtures("caching")
-def test_nobody_gets_what_was_made_of_another_ones_photo(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_no_account_gets_the_result_of_anothers_photo(world: World, bedrock: PaperBedrock) -> None:
     a_portrait(world, a_reference_photo(world, "alice"), key="first")
 
     a_portrait(world, a_reference_photo(world, "bob"), key="first", user="bob")

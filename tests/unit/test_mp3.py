@@ -58,7 +58,7 @@ def test_joined_parts_sound_one_after_the_other(rate: int, layout: str) -> None:
     assert 3000 <= mp3_duration_ms(whole) <= 3000 + 3 * 250
 
 
-def test_what_tells_of_one_part_is_not_in_the_whole() -> None:
+def test_headers_of_single_parts_are_not_in_the_whole() -> None:
     part = encoded(0.5)
     assert b"Xing" in part or b"Info" in part
 
@@ -89,7 +89,7 @@ TEXTS = st.text(st.sampled_from("ab. \n!?한글。é👍🏽") | st.characters(c
 
 
 @given(TEXTS, st.integers(1, 60))
-def test_pieces_are_the_text_and_fit(text: str, limit: int) -> None:
+def test_chunks_are_the_text_and_fit(text: str, limit: int) -> None:
     pieces = chunks_of(text, limit)
 
     assert "".join(pieces) == text

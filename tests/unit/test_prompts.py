@@ -1,4 +1,4 @@
-"""What a vendor is told of a task: which source, which words, which shape."""
+"""The prompt for a vendor of pictures or clips: source, text, aspect ratio."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_kind_has_its_shape(tmp_path: Path, kind: str, shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", ["1:1", "3:4", "4:3", "9:16", "16:9"])
-def test_a_picture_from_words_has_the_shape_that_is_asked_for(tmp_path: Path, shape: str) -> None:
+def test_a_picture_from_text_has_the_requested_aspect_ratio(tmp_path: Path, shape: str) -> None:
     prompt = visual_prompt_of(a_picture_request(tmp_path, aspectRatio=shape))
 
     assert (prompt.aspect_ratio, prompt.source, prompt.seconds) == (shape, None, 0)
@@ -68,9 +68,7 @@ def test_a_picture_from_words_has_the_shape_that_is_asked_for(tmp_path: Path, sh
     ("asked", "seconds"),
     [(5, 5), (2.5, 2.5), (0, 3), (-1, 3), (None, 3), ("7", 3), (True, 3), (float("nan"), 3)],
 )
-def test_a_clip_has_the_length_that_is_asked_for(
-    tmp_path: Path, asked: Any, seconds: float
-) -> None:
+def test_a_clip_has_the_requested_duration(tmp_path: Path, asked: Any, seconds: float) -> None:
     assert visual_prompt_of(a_clip_request(tmp_path, durationSec=asked)).seconds == seconds
 
 

@@ -163,7 +163,7 @@ def test_the_models_are_configuration_and_what_a_job_asks_for_is_not(
 
 
 @pytest.mark.parametrize("model", ["somebody/else", MODEL])
-def test_of_a_model_that_nobody_knows_to_ask_nothing_is_asked(
+def test_an_unknown_model_gets_no_request(
     stand_in: ReplicateStandIn, tmp_path: Path, model: str
 ) -> None:
     provider = a_provider(stand_in, models={"clip": model})
@@ -215,7 +215,7 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: ReplicateStandIn,
     provider: Replicate,
     tmp_path: Path,
@@ -251,7 +251,7 @@ def test_throttling_says_how_long_to_wait(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
+def test_after_a_timeout_of_an_accepted_submit_the_run_is_found(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
     hasty = a_provider(stand_in, timeout_seconds=0.2)
@@ -263,7 +263,7 @@ def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
     assert provider.find(CALLBACK, long_ago()) in stand_in.predictions
 
 
-def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
+def test_a_server_that_is_not_reached_has_accepted_nothing(tmp_path: Path) -> None:
     provider = Replicate(
         lambda: '{"apiToken": "t", "webhookSecrets": []}',
         api_base="http://127.0.0.1:9",
@@ -438,7 +438,7 @@ def test_of_an_unknown_status_nothing_is_concluded(
         provider.poll(ref)
 
 
-def test_an_outage_is_no_answer_and_an_unknown_run_is_one(
+def test_an_outage_proves_nothing_and_an_unknown_run_does(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
     with pytest.raises(TransientProviderError):

@@ -1,4 +1,4 @@
-"""Scripts: their rules, their file, how a model is asked for one and how its answer is read."""
+"""Scripts: their rules, their file, the prompt for a model and the parser of its response."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_script_is_the_same_bytes_each_time_and_reads_back() -> None:
     assert read_script(write_script(RAIN)) == RAIN
 
 
-def test_what_somebody_else_wrote_is_cleaned_of_control_characters() -> None:
+def test_foreign_text_is_cleaned_of_control_characters() -> None:
     sections = json.loads(write_script(RAIN))["sections"]
     sections[0]["text"] = "It\x00 rai\x1bns\r\n\u202eagain. "
 
@@ -197,7 +197,7 @@ def test_a_word_of_the_user_is_cut_at_its_limit(name: str) -> None:
         (PARAMS | {"durationSec": "30"}, "en", "PROVIDER_REFUSED"),
     ],
 )
-def test_what_nobody_can_write_is_refused_before_it_is_asked_for(
+def test_an_impossible_script_is_refused_before_the_request(
     params: Any, language: str, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -219,13 +219,13 @@ ANSWER = an_answer(
     "text",
     [ANSWER, f"```json\n{ANSWER}\n```", f"Here {{it}} is:\n{ANSWER}\nEnjoy!", f"\ufeff{ANSWER}"],
 )
-def test_an_answer_is_found_within_what_stands_around_it(text: str) -> None:
+def test_a_script_is_found_within_surrounding_text(text: str) -> None:
     script = script_of_response(text, PARAMS, "en")
 
     assert [section.end_ms for section in script.sections] == [5000, 20000, 30000]
 
 
-def test_times_are_stretched_to_the_length_asked_for() -> None:
+def test_times_are_stretched_to_the_requested_length() -> None:
     script = script_of_response(ANSWER, PARAMS | {"durationSec": 60}, "en")
 
     assert [section.end_ms for section in script.sections] == [10_000, 40_000, 60_000]
@@ -269,7 +269,7 @@ def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     ],
     ids=lambda text: text[:60],
 )  # fmt: skip
-def test_an_answer_that_is_no_script_may_be_one_the_next_time(text: str) -> None:
+def test_a_response_without_a_script_is_transient(text: str) -> None:
     with pytest.raises(TransientProviderError) as caught:
         script_of_response(text, PARAMS, "en")
 

@@ -115,7 +115,7 @@ def level(wave: np.ndarray) -> float:
     return float(np.sqrt((wave.astype(np.float64) ** 2).mean()))
 
 
-def test_a_voice_is_heard_over_the_music_which_steps_back(story: Story, tmp_path: Path) -> None:
+def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
     speech = request("speech", "speech", tmp_path, [], text="One umbrella. Two strangers.")
     voice = LocalStudio().generate(speech)[0]
     sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
@@ -143,7 +143,7 @@ def test_a_voice_longer_than_the_film_ends_with_it(story: Story, tmp_path: Path)
     assert film.duration_ms == story.film.duration_ms
 
 
-def test_a_voice_that_cannot_be_heard_is_a_bad_source(story: Story, tmp_path: Path) -> None:
+def test_a_silent_voice_is_a_bad_source(story: Story, tmp_path: Path) -> None:
     broken = tmp_path / "speech.m4a"
     broken.write_bytes(b"no sound")
     sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=broken)]
@@ -155,7 +155,7 @@ def test_a_voice_that_cannot_be_heard_is_a_bad_source(story: Story, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["clip", "film"])
-def test_an_mp4_begins_with_its_index_and_tells_no_time(story: Story, kind: str) -> None:
+def test_an_mp4_begins_with_its_index_and_contains_no_time(story: Story, kind: str) -> None:
     content = getattr(story, kind).path.read_bytes()
 
     assert content.index(b"moov") < content.index(b"mdat")

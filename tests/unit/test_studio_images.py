@@ -446,9 +446,7 @@ def test_sides_that_no_job_can_use_are_too_small(kind: str, size: tuple[int, int
 
 
 @pytest.mark.parametrize("size", [(4, 4), (66_000, 8)])
-def test_the_owner_is_told_what_is_wrong_with_the_size(
-    size: tuple[int, int], tmp_path: Path
-) -> None:
+def test_the_error_says_what_is_wrong_with_the_size(size: tuple[int, int], tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(encoded(Image.new("L", size), "PNG"))
 

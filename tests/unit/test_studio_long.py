@@ -126,7 +126,7 @@ def test_parts_hold_every_sample_once(
     assert (joined == whole).all()
 
 
-def test_a_cut_is_made_where_nobody_speaks() -> None:
+def test_a_cut_is_made_in_silence() -> None:
     speech = np.concatenate([say(SENTENCES[0]), silence(0.5), say(SENTENCES[1])])
     pause_ms = len(say(SENTENCES[0])) * 1000 // RATE_HZ
     asked_ms = pause_ms + 1000
@@ -139,7 +139,7 @@ def test_a_cut_is_made_where_nobody_speaks() -> None:
     assert len(part) == min(span.last or 0, len(speech))
 
 
-def test_in_a_silence_the_cut_is_where_it_was_asked_for() -> None:
+def test_in_a_silence_the_cut_is_at_the_requested_place() -> None:
     steady = np.full(10 * RATE_HZ, 5, dtype=np.int16)
     span = extract._span_of({"fromMs": 0, "toMs": 5000, "windowMs": 2000})
 
@@ -191,7 +191,7 @@ def text_of(transcript: Transcript) -> str:
 
 
 @pytest.mark.slow
-def test_a_recording_heard_in_parts_reads_like_one_heard_at_once(
+def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [part for text in SENTENCES for part in (say(text), silence(0.7))]

@@ -1,4 +1,4 @@
-"""Portraits: the same person in five styles that nobody could confuse."""
+"""Portraits: the same person in five clearly different styles."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def sitter_of(photo: Image.Image, focus: Focus) -> Sitter:
     return frame_sitter(photo, focus, Shot(head=0.34, x=0.5, y=0.38))
 
 
-def test_a_person_before_a_plain_wall_is_told_apart() -> None:
+def test_a_person_before_a_plain_wall_is_separated() -> None:
     with Image.open(PORTRAIT) as photo:
         plain = photo.convert("RGB")
 

@@ -85,7 +85,7 @@ def test_every_style_on_offer_looks_different(paint: Any) -> None:
     assert len(pictures) == 5 and min(apart) > 6
 
 
-def test_what_cannot_be_painted_is_told(paint: Any) -> None:
+def test_an_unsupported_picture_is_refused(paint: Any) -> None:
     for params in ({"style": "CUBIST"}, {"aspectRatio": "2:1"}):
         with pytest.raises(PermanentProviderError) as refusal:
             paint("the sea", **params)

@@ -1,4 +1,4 @@
-"""Transcripts: what is spoken, when it is spoken, from any container, in little memory."""
+"""Transcripts: the words and their times, from any container, in little memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SENTENCES = (
     "My brother works in a small hospital near the river.",
 )
 LEAST_HEARD = 0.7
-"""Of the words of these sentences; 23 of 27 were heard when this was measured."""
+"""Of the words of these sentences; 23 of 27 were recognized when this was measured."""
 
 Samples = np.ndarray
 Ask = Callable[..., Artifact]
@@ -136,7 +136,9 @@ def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Pa
     ("name", "codec"),
     [("a.wav", "pcm_s16le"), ("a.mp3", "mp3"), ("a.ogg", "libopus"), ("a.flac", "flac")],
 )
-def test_words_stand_where_they_are_spoken(ask: Ask, tmp_path: Path, name: str, codec: str) -> None:
+def test_words_have_the_times_of_their_speech(
+    ask: Ask, tmp_path: Path, name: str, codec: str
+) -> None:
     samples = np.concatenate([silence(2.0), say(SENTENCES[1]), silence(1.0)])
     source = save(tmp_path / name, samples, codec=codec)
 
@@ -219,7 +221,7 @@ def test_a_playlist_is_never_followed(ask: Ask, tmp_path: Path) -> None:
     assert refused.value.error_code == "BAD_SOURCE"
 
 
-def test_a_damaged_file_keeps_what_can_be_heard(ask: Ask, tmp_path: Path) -> None:
+def test_a_damaged_file_keeps_its_readable_part(ask: Ask, tmp_path: Path) -> None:
     samples = np.concatenate([say(SENTENCES[1]), silence(0.6), say(SENTENCES[0])])
     path = save(tmp_path / "a.mp3", samples, codec="mp3")
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""A voice-over: what is said, how it sounds, and when each of its words is spoken."""
+"""A voice-over: its text, its sound, and the times of its words."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_speech_is_a_small_file_that_plays_in_a_browser(ask: Ask, language: str)
     assert made.path.stat().st_size < 12 * made.duration_ms
 
 
-def test_what_was_said_can_be_understood(ask: Ask) -> None:
+def test_synthesized_speech_is_intelligible(ask: Ask) -> None:
     speech = ask("speech", text=ENGLISH)
 
     heard = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
@@ -142,7 +142,7 @@ def test_the_same_text_gives_the_same_bytes(ask: Ask, language: str) -> None:
     assert first == second
 
 
-def test_voices_differ_and_one_of_somebody_else_s_is_the_usual_one(ask: Ask) -> None:
+def test_voices_differ_and_a_vendors_voice_becomes_the_default(ask: Ask) -> None:
     bytes_of = [
         ask("speech", text=ENGLISH, **asked).path.read_bytes()
         for asked in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})

@@ -125,7 +125,7 @@ def test_a_request_becomes_one_job_on_the_file_in_our_bucket(
     assert "Settings" not in job
 
 
-def test_language_and_speakers_may_be_asked_for(
+def test_language_and_speakers_may_be_requested(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     submitted(transcribe, tmp_path, params={"sourceLang": "ko", "diarization": True})
@@ -197,7 +197,7 @@ def test_another_attempt_is_another_job(
         ("video/webm", b"whatever", None),
     ],
 )
-def test_seconds_are_charged_where_the_file_tells_its_length(
+def test_seconds_are_charged_where_the_file_has_a_duration(
     transcribe: Transcribe, tmp_path: Path, mime_type: str, content: bytes | None, seconds: Any
 ) -> None:
     """Begun seconds, fifteen at least: as the service bills them."""
@@ -278,7 +278,7 @@ TOO_MANY = "You've either sent too many requests or your input file is too long.
     ],
     ids=lambda value: str(value)[:70],
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: TranscribeStandIn,
     transcribe: Transcribe,
     tmp_path: Path,
@@ -298,7 +298,7 @@ def test_what_an_answer_means(
 # Finding again
 
 
-def test_a_job_whose_answer_was_lost_is_found_by_its_name(
+def test_a_job_whose_response_was_lost_is_found_by_its_name(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path)
@@ -308,7 +308,7 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_name(
     assert transcribe.find(CALLBACK + "0", NOW) is None
 
 
-def test_a_job_that_was_never_taken_is_not_found(
+def test_a_job_that_was_never_accepted_is_not_found(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     stand_in.faults.append(Raw(504, b""))
@@ -409,7 +409,7 @@ def test_a_job_is_deleted_unless_it_is_under_way(
     assert stand_in.jobs == {}
 
 
-def test_a_name_that_is_not_ours_is_never_asked_for(
+def test_a_name_that_is_not_ours_is_never_sent(
     stand_in: TranscribeStandIn, transcribe: Transcribe
 ) -> None:
     for look in (transcribe.poll, transcribe.cancel):
@@ -418,7 +418,7 @@ def test_a_name_that_is_not_ours_is_never_asked_for(
     assert stand_in.requests == []
 
 
-def test_nobody_calls_back(transcribe: Transcribe) -> None:
+def test_every_callback_is_refused(transcribe: Transcribe) -> None:
     with pytest.raises(Unauthorized):
         transcribe.read_callback(b"{}", {}, NOW)
 

@@ -1,4 +1,4 @@
-"""Who is asked, who is left alone, what a call costs, and what was made before: the pure rules."""
+"""The pure rules of routing: order, health, prices and the cache key."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_narrowest_route_counts() -> None:
     assert order("portraits", "professional") == (FAL, REPLICATE)
 
 
-def test_a_route_to_nobody_is_an_error_that_names_it() -> None:
+def test_a_route_to_an_unknown_provider_is_an_error_that_names_it() -> None:
     check_routes({"image": [REPLICATE, LOCAL_STUDIO]}, frozenset({REPLICATE}))
 
     with pytest.raises(ValueError, match=r"'clip' names 'fal'"):
@@ -159,7 +159,7 @@ def test_a_bill_is_exact_to_the_billionth() -> None:
     assert [line.unit_cost for line in bill.lines] == ["0.000001", "0.000005"]
 
 
-def test_what_has_no_price_is_noted_all_the_same() -> None:
+def test_usage_without_a_price_is_recorded_too() -> None:
     bill = prices.bill("nobody", "nothing", [("image", 2)])
 
     assert bill.nanos == 0
