@@ -46,6 +46,13 @@ ALLOWED: dict[str, set[str]] = {
     "workers": LOWER | {"usecases"},
     "api": LOWER | {"usecases", "views", "workers"},
 }
+# Inside a package: what its parts may not import of each other.
+APART = {
+    "generation/vendors/": ("darkroom.generation.routing",),
+    "generation/routing/": ("darkroom.generation.vendors",),
+    "studio/pictures/": ("darkroom.studio.films", "darkroom.studio.speech"),
+    "studio/speech/": ("darkroom.studio.films", "darkroom.studio.pictures"),
+}
 PURE = (
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
@@ -93,6 +100,19 @@ def test_a_package_imports_only_what_lies_below_it() -> None:
         for name in imports_of(path)
         if name.startswith("darkroom.")
         and name.split(".")[1] not in ALLOWED[package_of(path)] | {package_of(path).split("/")[0]}
+    ]
+
+    assert breaches == []
+
+
+def test_parts_of_a_package_stay_apart() -> None:
+    breaches = [
+        f"{named(path)} imports {name}"
+        for path in product_files()
+        for part, others in APART.items()
+        if named(path).startswith(part)
+        for name in imports_of(path)
+        if name.startswith(others)
     ]
 
     assert breaches == []

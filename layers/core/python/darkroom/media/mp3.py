@@ -1,7 +1,7 @@
 """MP3 files as far as joining and timing them needs: frames, and what is not sound.
 
 A file synthesized in parts is one only when the tags and the header frames of the parts (Xing,
-Info, VBRI: they tell how long *their* part is) are gone. Nothing is decoded.
+Info, VBRI: they contain the duration of *their* part) are gone. Nothing is decoded.
 
 Sources: ISO/IEC 11172-3, 2.4.2.3 (header) and 13818-3 (lower rates); https://id3.org/id3v2.4.0-structure;
 the places of Xing and VBRI headers as https://www.codeproject.com/Articles/8295/MPEG-Audio-Frame-Header

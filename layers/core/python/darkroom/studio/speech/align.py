@@ -51,7 +51,7 @@ Times = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Heard:
+class _Recording:
     samples: bytes
     duration_ms: int
 
@@ -67,14 +67,14 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
     language = manner_of({}, request.language).language
     by_paragraph = sentences_of(speech_text_of(request).splitlines())
     sentences = [sentence for sentences in by_paragraph for sentence in sentences]
-    heard = _listen(_speech_of(request.sources))
+    recording = _read_recording(_speech_of(request.sources))
     words = [word for sentence in sentences for word in sentence.split()]
-    times = find_words(words, heard.samples, language)
+    times = find_words(words, recording.samples, language)
     if times is None:
-        times = _lay_out(sentences, heard, language)
+        times = _lay_out(sentences, recording, language)
     transcript = Transcript(
         language=language,
-        duration_ms=heard.duration_ms,
+        duration_ms=recording.duration_ms,
         segments=tuple(_segments(sentences, times)),
     )
     path = request.workdir / f"{request.key}.json"
@@ -84,7 +84,7 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
             type="json",
             mime_type="application/json",
             path=path,
-            duration_ms=heard.duration_ms,
+            duration_ms=recording.duration_ms,
             extra={"language": language},
         )
     ]
@@ -97,7 +97,7 @@ def _speech_of(sources: Sequence[SourceFile]) -> SourceFile:
     raise PermanentProviderError("there is no speech to listen to", code="BAD_SOURCE")
 
 
-def _listen(source: SourceFile) -> _Heard:
+def _read_recording(source: SourceFile) -> _Recording:
     sound = Sound(source.path, source.key)
     samples = bytearray()
     for chunk in sound.chunks():
@@ -106,7 +106,7 @@ def _listen(source: SourceFile) -> _Heard:
             raise PermanentProviderError(
                 f"the speech is longer than {_MAX_SECONDS} s", code="BAD_SOURCE"
             )
-    return _Heard(samples=bytes(samples), duration_ms=sound.duration_ms)
+    return _Recording(samples=bytes(samples), duration_ms=sound.duration_ms)
 
 
 def find_words(words: Sequence[str], samples: bytes, language: str) -> Times | None:
@@ -153,15 +153,15 @@ def _names(
 ) -> Iterator[str]:
     """For each word its name in the recognizer's dictionary, entered there if it is missing;
     empty for one without a sound."""
-    for number, (word, heard) in enumerate(zip(words, sounds, strict=True)):
+    for number, (word, pronunciation) in enumerate(zip(words, sounds, strict=True)):
         match = _PLAIN.fullmatch(word.lower().replace("’", "'")) if language == "en" else None
         if match and decoder.lookup_word(match[1]):
             yield match[1]
-        elif heard:
+        elif pronunciation:
             # No word of the dictionary has a digit in it.
             name = f"word{number}"
             # Only the dictionary is updated: the search is added later.
-            decoder.add_word(name, heard, False)
+            decoder.add_word(name, pronunciation, False)
             yield name
         else:
             yield ""
@@ -179,7 +179,7 @@ def _found(decoder: Any) -> list[tuple[str, int, int]]:
     ]
 
 
-def _lay_out(sentences: Sequence[str], heard: _Heard, language: str) -> Times:
+def _lay_out(sentences: Sequence[str], recording: _Recording, language: str) -> Times:
     """The words as espeak-ng would say them: a share of its speech becomes the same share of the
     time in which there is speech here."""
     model = speak(["\n".join(sentences)], manner_of({}, language))
@@ -187,9 +187,9 @@ def _lay_out(sentences: Sequence[str], heard: _Heard, language: str) -> Times:
         word.end_ms - word.start_ms for sentence in model.sentences for word in sentence.words
     ]
     ends = [0, *accumulate(lengths)]
-    utterances = find_utterances([heard.samples])
-    voiced = [(u.start_ms, min(u.end_ms, heard.duration_ms)) for u in utterances]
-    voiced = voiced or [(0, heard.duration_ms)]
+    utterances = find_utterances([recording.samples])
+    voiced = [(u.start_ms, min(u.end_ms, recording.duration_ms)) for u in utterances]
+    voiced = voiced or [(0, recording.duration_ms)]
     reached = [0, *accumulate(end - start for start, end in voiced)]
     scale = reached[-1] / max(1, ends[-1])
 

@@ -78,14 +78,14 @@ def normalized(samples: bytes, rate_hz: int) -> bytes:
     if loudness <= _SILENT_LUFS:
         return samples
     gain_db = min(LOUDNESS_LUFS - loudness, _MAX_GAIN_DB)
-    heard = _filtered(
+    filtered = _filtered(
         samples,
         rate_hz,
         ("volume", f"volume={gain_db:.3f}dB:precision=float"),
         ("alimiter", f"limit={_PEAK}:attack=2:release=40:level=false:latency=true"),
         ("aformat", f"sample_fmts=s16:sample_rates={rate_hz}:channel_layouts=mono"),
     )
-    louder = b"".join(bytes(f.planes[0])[: f.samples * _BYTES_A_SAMPLE] for f in heard)
+    louder = b"".join(bytes(f.planes[0])[: f.samples * _BYTES_A_SAMPLE] for f in filtered)
     return louder[: len(samples)].ljust(len(samples), b"\0")
 
 
