@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import MAKERS, LocalStudio
+from darkroom.studio.local_studio import MAKERS, LocalStudio
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         workdir=workdir,
     )
     module, _ = MAKERS[asked["kind"]]
-    import_module(f"darkroom.generation.providers.local.{module}")
+    import_module(f"darkroom.studio.{module}")
     wall, own = time.perf_counter(), _cpu_seconds()
     [made, *_] = LocalStudio().generate(request)
     figures = {

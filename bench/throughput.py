@@ -29,7 +29,7 @@ from bench.table import Row
 from darkroom.api.app import create_app
 from darkroom.api.edge import http_handler
 from darkroom.api.routers import confirm as confirm_router
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.command import command
 from darkroom.kernel.errors import PaymentRequired, Unavailable
 from darkroom.usecases.jobs.confirm_job import confirm_new

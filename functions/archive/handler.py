@@ -1,6 +1,6 @@
 """SQS: the files of a job into one zip."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.edge import queue_handler
 

@@ -1,6 +1,6 @@
 """Schedule: once a day, prove every wallet from its ledger."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.audit import handle_schedule
 from darkroom.workers.edge import metrics
 

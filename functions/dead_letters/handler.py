@@ -1,6 +1,6 @@
 """SQS: messages that kept failing get an end."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import queue_handler
 

@@ -1,10 +1,11 @@
-"""SQS: tasks for cloud providers, and looks at what they make meanwhile."""
+"""SQS: tasks for cloud providers, and polls of their runs."""
 
-from darkroom.bootstrap import REPLICATE, app_from_env
+from darkroom.bootstrap.composition import app_from_env
+from darkroom.bootstrap.workers import GENERATE
 from darkroom.workers.edge import queue_handler
 from darkroom.workers.tasks import handle_task_message
 
 handler = queue_handler(
     lambda record: handle_task_message(app_from_env(), record),
-    queue=lambda: app_from_env().queues[REPLICATE],
+    queue=lambda: app_from_env().queues[GENERATE],
 )

@@ -1,6 +1,6 @@
 """SQS: storage events; each new video or sound is checked and written anew."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.edge import queue_handler
 from darkroom.workers.ingest import handle_ingest_message
 

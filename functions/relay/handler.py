@@ -1,6 +1,6 @@
 """DynamoDB streams: plans, dispatches and events follow from what was committed."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 

@@ -1,6 +1,6 @@
 """Schedule: once a minute, finish what is past its time."""
 
-from darkroom.bootstrap import app_from_env
+from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.edge import metrics
 from darkroom.workers.sweep import handle_schedule
 

@@ -1,4 +1,4 @@
-"""The house's rules, read from the imports: data flows one way."""
+"""The architecture's rules, read from the imports: data flows one way."""
 
 from __future__ import annotations
 
@@ -21,31 +21,42 @@ FEATURES = {
     "jobs",
     "payments",
     "plans",
-    "providers",
     "recipes",
+    "studio",
     "templates",
     "uploads",
     "webhooks",
 }
-LOWER = {"kernel", "db"} | FEATURES | {"adapters", "roster", "bootstrap"}
-# A room may import itself and these; ``*`` in a feature's own name is itself.
+LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}
+# A package may import itself and these.
 ALLOWED: dict[str, set[str]] = {
     "kernel": set(),
+    "media": {"kernel"},
     "db": {"kernel"},
     "adapters": {"kernel"},
     **{feature: {"kernel", "db"} for feature in FEATURES},
     "recipes": {"kernel"},
-    "generation": {"kernel"},
-    "roster": {"kernel", "adapters"} | FEATURES,
-    "bootstrap": {"kernel", "db", "adapters", "roster"} | FEATURES,
+    "generation": {"kernel", "media"},
+    "generation/routing": {"kernel", "db"},
+    "studio": {"kernel", "media", "generation"},
+    "uploads": {"kernel", "media", "db"},
+    "bootstrap": {"kernel", "db", "adapters"} | FEATURES,
     "usecases": LOWER,
     "views": LOWER | {"usecases"},
     "workers": LOWER | {"usecases"},
     "api": LOWER | {"usecases", "views", "workers"},
 }
+# Inside a package: what its parts may not import of each other.
+APART = {
+    "generation/vendors/": ("darkroom.generation.routing",),
+    "generation/routing/": ("darkroom.generation.vendors",),
+    "studio/pictures/": ("darkroom.studio.films", "darkroom.studio.speech"),
+    "studio/speech/": ("darkroom.studio.films", "darkroom.studio.pictures"),
+}
 PURE = (
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
-    "providers/cache.py", "providers/health.py", "providers/prices.py", "providers/routes.py",
+    "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
+    "generation/routing/routes.py",
     "recipes/",
 )  # fmt: skip
 IMPURE_MODULES = {"boto3", "botocore", "pynamodb", "httpx", "os", "random", "secrets", "time"}
@@ -70,29 +81,44 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(PRODUCT).parts[0]
-    return first.removesuffix(".py")
+def package_of(path: Path) -> str:
+    """``jobs``, or ``generation/routing``, which has rules of its own."""
+    parts = path.relative_to(PRODUCT).with_suffix("").parts
+    inner = "/".join(parts[:2])
+    return inner if inner in ALLOWED else parts[0]
 
 
 def named(path: Path) -> str:
     return str(path.relative_to(PRODUCT))
 
 
-def test_a_room_imports_only_what_lies_below_it() -> None:
+def test_a_package_imports_only_what_lies_below_it() -> None:
     breaches = [
         f"{named(path)} imports {name}"
         for path in product_files()
-        if room_of(path) != "__init__"
+        if package_of(path) != "__init__"
         for name in imports_of(path)
         if name.startswith("darkroom.")
-        and name.split(".")[1] not in ALLOWED[room_of(path)] | {room_of(path)}
+        and name.split(".")[1] not in ALLOWED[package_of(path)] | {package_of(path).split("/")[0]}
     ]
 
     assert breaches == []
 
 
-def test_libraries_stay_in_their_rooms() -> None:
+def test_parts_of_a_package_stay_apart() -> None:
+    breaches = [
+        f"{named(path)} imports {name}"
+        for path in product_files()
+        for part, others in APART.items()
+        if named(path).startswith(part)
+        for name in imports_of(path)
+        if name.startswith(others)
+    ]
+
+    assert breaches == []
+
+
+def test_libraries_stay_in_their_packages() -> None:
     breaches = [
         f"{named(path)} imports {library}"
         for path in product_files()
@@ -105,15 +131,15 @@ def test_libraries_stay_in_their_rooms() -> None:
 
 def strangers_to(path: Path) -> set[str]:
     """Libraries that a file may not import."""
-    place, room = named(path), room_of(path)
+    place, package = named(path), package_of(path)
     strangers: set[str] = set()
-    if not (room == "db" or place.endswith(("store.py", "items.py"))):
+    if not (package == "db" or place.endswith(("store.py", "items.py"))):
         strangers |= {"pynamodb"}
-    if room not in ("adapters", "db") and not place.startswith("generation/providers/"):
+    if package not in ("adapters", "db") and not place.startswith("generation/vendors/"):
         strangers |= {"boto3", "botocore"}
-    if room != "api":
+    if package != "api":
         strangers |= {"fastapi", "starlette", "mangum"}
-    if not place.startswith("generation/providers/local/"):
+    if not place.startswith(("studio/", "uploads/inspection/", "media/")):
         strangers |= {"av", "PIL", "numpy"}
     return strangers
 

@@ -1,4 +1,4 @@
-"""What the house says of its providers is what they are: roster, prices, docs."""
+"""Registry, prices and docs agree on the providers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from darkroom.adapters.clients import Clients
+from darkroom.bootstrap.registry import cloud_providers
 from darkroom.generation.ports import AsyncProvider, Provider
+from darkroom.generation.routing import prices
+from darkroom.generation.routing.routes import CLOUD
 from darkroom.kernel.settings import Settings
-from darkroom.providers import prices
-from darkroom.providers.routes import CLOUD
-from darkroom.roster import cloud_providers
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 CAPABILITIES = ("image", "clip", "film", "speech", "script", "transcribe", "translate")
@@ -23,12 +23,12 @@ SEEN_ONLY = "moderation"
 
 @functools.cache
 def implementations() -> dict[str, Provider | AsyncProvider]:
-    """Every cloud provider as the roster builds it from an empty configuration of each."""
+    """Every cloud provider as the registry builds it from an empty configuration of each."""
     settings = replace(Settings.from_env({}), provider_config={name: {} for name in CLOUD})
     return cloud_providers(settings, Clients(settings))
 
 
-def test_the_roster_can_build_every_provider() -> None:
+def test_the_registry_can_build_every_provider() -> None:
     assert {provider.name for provider in implementations().values()} == CLOUD
 
 

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from darkroom.api.routers.everything import BY_FUNCTION
-from darkroom.generation.providers.local.media_reader import MEMORY_LIMIT_BYTES
 from darkroom.kernel.limits import (
     CHECKED_BYTES_PER_SECOND,
     CHECKING_LIMIT_SECONDS,
@@ -17,6 +16,7 @@ from darkroom.kernel.limits import (
     MULTIPART_LIMIT_SECONDS,
     UPLOAD_LIMIT_BYTES,
 )
+from darkroom.uploads.inspection.media_reader import MEMORY_LIMIT_BYTES
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 

@@ -18,9 +18,9 @@ from typing import Any
 from unittest.mock import patch
 
 import darkroom
-from darkroom.bootstrap import REPLICATE
 from darkroom.db.items import BaseItem
 from darkroom.generation.ports import PermanentProviderError, TransientProviderError
+from darkroom.generation.routing.routes import REPLICATE
 from darkroom.usecases.archives import request_archive as offer_archive
 from darkroom.usecases.tasks.claim_task import claim_task
 from tests.support.builders import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.bootstrap import REPLICATE
+from darkroom.generation.routing.routes import REPLICATE
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.callback_url import PURPOSE
 from darkroom.kernel.limits import (

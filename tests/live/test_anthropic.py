@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from darkroom.generation.ports import GenerationRequest
-from darkroom.generation.providers.anthropic import Anthropic
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors.anthropic import Anthropic
 
 KEY = os.environ.get("ANTHROPIC_API_KEY", "")
 pytestmark = pytest.mark.skipif(not KEY, reason="ANTHROPIC_API_KEY is not set")

@@ -27,12 +27,12 @@ from darkroom.generation.captions.transcript import (
     write_transcript,
 )
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.bedrock import Bedrock
-from darkroom.generation.providers.polly import Polly
-from darkroom.generation.providers.rekognition import RekognitionFaces, RekognitionModeration
-from darkroom.generation.providers.transcribe import Transcribe
-from darkroom.generation.providers.translate import Translate
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors.bedrock import Bedrock
+from darkroom.generation.vendors.polly import Polly
+from darkroom.generation.vendors.rekognition import RekognitionFaces, RekognitionModeration
+from darkroom.generation.vendors.transcribe import Transcribe
+from darkroom.generation.vendors.translate import Translate
 from tests.support.cloud import a_png
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.creatomate import Creatomate
+from darkroom.generation.vendors.creatomate import Creatomate
 
 KEY = os.environ.get("CREATOMATE_API_KEY", "")
 pytestmark = pytest.mark.skipif(not KEY, reason="CREATOMATE_API_KEY is not set")

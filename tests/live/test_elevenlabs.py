@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.generation.ports import GenerationRequest
-from darkroom.generation.providers.elevenlabs import ElevenLabs
+from darkroom.generation.vendors.elevenlabs import ElevenLabs
 
 KEY = os.environ.get("ELEVENLABS_API_KEY", "")
 pytestmark = pytest.mark.skipif(not KEY, reason="ELEVENLABS_API_KEY is not set")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.generation.providers.fal import Fal
+from darkroom.generation.vendors.fal import Fal
 from tests.live.waiting import a_clip_request, a_keyframe_request, a_picture_request, made
 
 KEY = "FAL_API_KEY"
@@ -44,6 +44,6 @@ def test_a_clip_is_made_from_a_picture(provider: Fal, tmp_path: Path) -> None:
 
 def test_its_keys_can_be_read(provider: Fal) -> None:
     """What a call would be checked with; costs nothing."""
-    from darkroom.generation.providers.fal_signatures import keys_of
+    from darkroom.generation.vendors.fal_signatures import keys_of
 
     assert keys_of(provider._fetch_keys())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.generation.providers.replicate import Replicate
+from darkroom.generation.vendors.replicate import Replicate
 from tests.live.waiting import a_clip_request, a_keyframe_request, a_picture_request, made
 
 KEY = "REPLICATE_API_KEY"

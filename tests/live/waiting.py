@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from darkroom.adapters.fetch import Fetcher, FetchLimits
-from darkroom.generation.media_size import MediaSize, read_size
 from darkroom.generation.ports import AsyncProvider, GenerationRequest, SourceFile
+from darkroom.media.media_size import MediaSize, read_size
 
 PHOTO = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
 # Nobody can call us back here; whoever gets the call learns nothing.

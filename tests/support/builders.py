@@ -13,7 +13,7 @@ from darkroom.adapters.storage import clean_key, output_key, owner_tag
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits.model import (
     PURCHASE_PRIORITY,
     Change,

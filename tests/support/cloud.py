@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from darkroom.adapters.fetch import FetchLimits
-from darkroom.bootstrap import REPLICATE
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     Finished,
     GenerationRequest,
+    ResponseLost,
     ResultFile,
 )
+from darkroom.generation.routing.routes import REPLICATE
 from darkroom.kernel.errors import Unauthorized
 
 SIGNATURE = {"webhook-signature": "of the paper cloud"}
@@ -102,7 +102,7 @@ class PaperCloud:
     def poll(self, ref: str) -> Finished | None:
         self.polls += 1
         if self.is_down:
-            raise AnswerLost("down")
+            raise ResponseLost("down")
         run = self.runs[ref]
         self.seen(run)
         run = self.runs[ref]
@@ -116,7 +116,7 @@ class PaperCloud:
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         if self.is_down:
-            raise AnswerLost("down")
+            raise ResponseLost("down")
         found = [run.ref for run in self.runs.values() if run.callback_url == callback_url]
         return found[0] if found else None
 

@@ -24,13 +24,13 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from darkroom.adapters.fetch import FetchFailed
-from darkroom.bootstrap import LOCAL_STUDIO
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
+    ResponseLost,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import LOCAL_STUDIO
 from darkroom.payments.ports import GatewayUnavailable
 from darkroom.payments.store import POLL_SHARD
 from darkroom.workers.dead_letters import handle_dead_letter
@@ -256,7 +256,7 @@ def _network_error(call: Call, kind: type[Exception]) -> Exception:
     if call.name == "provider.generate":
         return TransientProviderError("the answer did not arrive")
     if call.name.startswith("provider"):
-        return AnswerLost("the answer did not arrive")
+        return ResponseLost("the answer did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 

@@ -1,7 +1,7 @@
 """Pictures with a known number of faces, composed from the demo's portrait: what the face count
 is measured on.
 
-There is one person in them, changed in size, tilt, light, colour and side; so they say how the
+There is one person in them, changed in size, tilt, light, color and side; so they say how the
 count copes with arrangements, not how it copes with the variety of people.
 ``python -m tests.support.face_pictures`` prints the table of docs/faces.md.
 """
@@ -164,7 +164,7 @@ def measure(count: Callable[[bytes], int]) -> list[tuple[str, int, int, int, flo
 
 
 def main() -> None:
-    from darkroom.generation.providers.local.faces import find_faces
+    from darkroom.uploads.inspection.faces import find_faces
 
     print(
         "| pictures | of | counted right | 0, 1 or many right | CPU ms each |\n" + "|---" * 5 + "|"

@@ -6,7 +6,7 @@ inputs are taken and only the result says what was wrong with them, a run that f
 ``COMPLETED``, and a run is known under its own app alone. What a model does there is a method
 here; ``call_of`` makes the call that fal would send, signed with a key of its own.
 
-Sources: those of ``darkroom.generation.providers.fal``. From memory: that a status asked under
+Sources: those of ``darkroom.generation.vendors.fal``. From memory: that a status asked under
 another app is 404, and which types of errors go with which statuses.
 """
 
@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from darkroom.generation.providers.fal_signatures import message_of
+from darkroom.generation.vendors.fal_signatures import message_of
 from tests.support.cloud import a_png
 from tests.support.http_stand_in import LoopbackServer
 from tests.support.media_files import a_clip

@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Hold, Wallet

@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from darkroom.bootstrap import LOCAL_STUDIO
 from darkroom.generation.ports import (
-    AnswerLost,
     GenerationRequest,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import LATER, LOCAL_STUDIO
 from darkroom.jobs.model import JobFamily, Task
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
@@ -28,7 +28,6 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.providers.routes import LATER
 from darkroom.usecases.sweeps import sweep_due
 from darkroom.usecases.tasks import run_task
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
@@ -107,7 +106,7 @@ def arrange_lost_answer(scene: Scene) -> None:
     order_portrait(scene)
 
     def lose(request: GenerationRequest, run: PaperRun) -> None:
-        raise AnswerLost("timeout")
+        raise ResponseLost("timeout")
 
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
 
@@ -310,7 +309,7 @@ def resubmitting_worker(plant: Plant) -> None:
     def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:
             return provider.submit(request, run_task.callback_url_of(app, asked.task))
-        except AnswerLost as error:
+        except ResponseLost as error:
             plant.acts()
             raise TransientProviderError("again") from error
 

@@ -12,7 +12,7 @@ from typing import Any
 import espeakng_loader
 import numpy as np
 
-from darkroom.generation.providers.local.audio import RATE_HZ
+from darkroom.studio.speech.audio import RATE_HZ
 
 Samples = np.ndarray
 

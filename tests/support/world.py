@@ -23,8 +23,10 @@ from mangum import Mangum
 from darkroom.adapters.queues import Queue
 from darkroom.api.app import create_app
 from darkroom.api.routers import everything
-from darkroom.bootstrap import LOCAL_SPEECH, LOCAL_STUDIO, REPLICATE, App, build_app
+from darkroom.bootstrap.composition import App, build_app
+from darkroom.bootstrap.workers import GENERATE
 from darkroom.generation.ports import Artifact, AsyncProvider, GenerationRequest, Provider
+from darkroom.generation.routing.routes import LOCAL_SPEECH, LOCAL_STUDIO, REPLICATE
 from darkroom.kernel.settings import Settings
 from darkroom.payments.ports import PaymentGateway
 from darkroom.workers.archive import handle_archive_message
@@ -180,7 +182,7 @@ class World:
             REPLICATE: self.cloud,
         }
         app = build_app(self.settings, clock=self.clock, providers=providers)
-        queues = {**app.queues, REPLICATE: Undelayed(app.queues[REPLICATE])}
+        queues = {**app.queues, GENERATE: Undelayed(app.queues[GENERATE])}
         self.app: App = replace(
             app,
             jitter=NoJitter(),

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
-from darkroom.generation.providers.anthropic import Anthropic
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors.anthropic import Anthropic
 from tests.support.anthropic_stand_in import AnthropicStandIn, a_script, an_error
 from tests.support.http_stand_in import Fault
 
@@ -51,7 +51,7 @@ def a_request(tmp_path: Path, **changes: Any) -> GenerationRequest:
     return GenerationRequest(**given | changes)
 
 
-def test_a_script_is_one_message_whose_answer_becomes_a_file(
+def test_a_script_is_one_message_whose_response_becomes_a_file(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path)
@@ -83,7 +83,7 @@ def test_the_users_words_are_in_the_users_message_only_and_cannot_close_it(
     assert quoted == {"keyword": ORDER, "notes": "<request>"}
 
 
-def test_what_was_counted_is_noted_with_the_vendors_id(provider: Anthropic, tmp_path: Path) -> None:
+def test_usage_is_charged_with_the_vendors_id(provider: Anthropic, tmp_path: Path) -> None:
     request = a_request(tmp_path)
 
     provider.generate(request)
@@ -94,7 +94,7 @@ def test_what_was_counted_is_noted_with_the_vendors_id(provider: Anthropic, tmp_
     assert str(request.meter.ref).startswith("req_")
 
 
-def test_what_it_thinks_first_is_not_the_answer(
+def test_thinking_is_not_part_of_the_script(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path
 ) -> None:
     stand_in.thinks = '{"title": "no"}'
@@ -104,7 +104,7 @@ def test_what_it_thinks_first_is_not_the_answer(
     assert read_script(artifact.path.read_bytes()).title == "Rain"
 
 
-def test_a_korean_script_is_asked_for_and_read(
+def test_a_korean_script_is_requested_and_read(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path
 ) -> None:
     stand_in.says = a_script("비가 옵니다.", "구름은 물이에요.", "끝.", title="비", language="ko")
@@ -126,7 +126,7 @@ def test_a_korean_script_is_asked_for_and_read(
         (None, TransientProviderError, "BAD_RESULT"),
     ],
 )
-def test_an_answer_that_is_no_script_has_cost_its_tokens_all_the_same(
+def test_a_response_without_a_script_is_charged_too(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path,
     stop_reason: str | None, error: type[Exception], code: str,
 ) -> None:  # fmt: skip
@@ -146,7 +146,7 @@ def test_an_answer_that_is_no_script_has_cost_its_tokens_all_the_same(
     "says",
     ["", "I cannot.", "{", '{"title": "x"}', "[]", a_script("비", "비가", "끝", language="ko")],
 )
-def test_another_answer_may_be_right_where_this_one_is_not(
+def test_the_next_response_may_be_right_where_this_one_is_not(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path, says: str
 ) -> None:
     stand_in.says = says
@@ -178,7 +178,7 @@ def test_a_message_without_usable_usage_is_a_message(
         ({"params": {"keyword": "rain", "durationSec": 0}}, "PROVIDER_REFUSED"),
     ],
 )
-def test_what_it_cannot_write_is_not_asked_for(
+def test_an_impossible_script_is_not_requested(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path, changes: Any, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -223,17 +223,17 @@ PAUSED["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
          "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 404, an_error("not_found_error")), PermanentProviderError,
          "PROVIDER_NOT_CONFIGURED"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, an_error("timeout_error")), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("drop"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("cut"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="[]"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, an_error("timeout_error")), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("cut"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="[]"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
-def test_what_an_answer_means_and_that_it_is_asked_for_once(
+def test_each_response_maps_to_one_error_after_one_call(
     stand_in: AnthropicStandIn,
     provider: Anthropic,
     tmp_path: Path,
@@ -273,7 +273,7 @@ def test_a_timeout_leaves_open_whether_it_was_written(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.generate(a_request(tmp_path))
 
 
@@ -285,7 +285,7 @@ def test_a_server_that_is_not_reached_has_written_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("secret", ["{}", '{"apiKey": ""}', '{"apiKey": "a\\nb"}', '{"apiKey": 1}'])
-def test_a_secret_without_a_key_asks_nobody(
+def test_a_secret_without_a_key_makes_no_call(
     stand_in: AnthropicStandIn, tmp_path: Path, secret: str
 ) -> None:
     provider = Anthropic(lambda: secret, api_base=stand_in.api_base)

@@ -1,4 +1,4 @@
-"""What the errors of AWS mean, told by the real botocore client against a local server."""
+"""What the errors of AWS mean, from the real botocore client against a local server."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     TransientProviderError,
 )
-from darkroom.generation.providers.aws import ref_of, told, understood
+from darkroom.generation.vendors.aws import ref_of, require_field, translate_errors
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import PollyStandIn
 from tests.support.translate_stand_in import TranslateStandIn
@@ -27,9 +27,9 @@ def stand_in() -> Iterator[TranslateStandIn]:
 
 
 def ask(client: Any) -> Any:
-    with understood():
+    with translate_errors():
         answer = client.translate_text(Text="one", SourceLanguageCode="en", TargetLanguageCode="ko")
-    told(answer, "TranslatedText")
+    require_field(answer, "TranslatedText")
     return answer
 
 
@@ -43,7 +43,7 @@ BUSY = ("PROVIDER_UNAVAILABLE", TransientProviderError)
 OURS = ("PROVIDER_NOT_CONFIGURED", PermanentProviderError)
 EMPTY = ("PROVIDER_QUOTA", PermanentProviderError)
 BAD = ("PROVIDER_REFUSED", PermanentProviderError)
-LOST = ("PROVIDER_UNAVAILABLE", AnswerLost)
+LOST = ("PROVIDER_UNAVAILABLE", ResponseLost)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,9 @@ LOST = ("PROVIDER_UNAVAILABLE", AnswerLost)
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_what_an_answer_means(stand_in: TranslateStandIn, fault: Any, meaning: Any) -> None:
+def test_each_response_maps_to_one_error(
+    stand_in: TranslateStandIn, fault: Any, meaning: Any
+) -> None:
     stand_in.faults.append(fault)
 
     error = failure_of(stand_in.client())
@@ -85,9 +87,7 @@ def test_what_an_answer_means(stand_in: TranslateStandIn, fault: Any, meaning: A
 
 
 @pytest.mark.parametrize(("told", "seconds"), [("7", 7), ("100000", 600), ("soon", 0), ("²", 0)])
-def test_what_is_told_of_later_is_passed_on(
-    stand_in: TranslateStandIn, told: str, seconds: float
-) -> None:
+def test_retry_after_is_passed_on(stand_in: TranslateStandIn, told: str, seconds: float) -> None:
     headers = {"retry-after": told.encode("utf-8").decode("latin-1")}
     stand_in.faults.append(AwsError("ThrottlingException", 400, headers=headers))
 
@@ -97,15 +97,15 @@ def test_what_is_told_of_later_is_passed_on(
     assert error.retry_after_seconds == seconds
 
 
-def test_an_answer_that_does_not_come_is_lost(stand_in: TranslateStandIn) -> None:
+def test_a_missing_response_is_lost(stand_in: TranslateStandIn) -> None:
     stand_in.faults.append(Gone("late"))
 
     error = failure_of(stand_in.client(read_timeout=0.2))
 
-    assert isinstance(error, AnswerLost)
+    assert isinstance(error, ResponseLost)
 
 
-def test_a_service_that_is_not_reached_was_not_asked(stand_in: TranslateStandIn) -> None:
+def test_a_service_that_is_not_reached_got_no_request(stand_in: TranslateStandIn) -> None:
     error = failure_of(stand_in.client(endpoint_url="http://127.0.0.1:9"))
 
     assert isinstance(error, TransientProviderError)
@@ -132,7 +132,7 @@ def test_without_credentials_nothing_is_configured(
 
 
 def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandIn) -> None:
-    with pytest.raises(PermanentProviderError) as caught, understood():
+    with pytest.raises(PermanentProviderError) as caught, translate_errors():
         stand_in.client().translate_text(Text=7)
 
     assert caught.value.error_code == "PROVIDER_REFUSED"
@@ -151,7 +151,7 @@ def test_a_stream_that_breaks_off_is_lost() -> None:
         asked = {"VoiceId": "Joanna", "OutputFormat": "mp3", "Text": "one"}
 
         began = time.monotonic()
-        with pytest.raises(AnswerLost), understood():
+        with pytest.raises(ResponseLost), translate_errors():
             stand_in.client(read_timeout=0.3).synthesize_speech(**asked)["AudioStream"].read()
 
     assert time.monotonic() - began < 5

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import bedrock as module
-from darkroom.generation.providers.bedrock import Bedrock, BedrockGuardrail
 from darkroom.generation.script import read_script
+from darkroom.generation.vendors import bedrock as module
+from darkroom.generation.vendors.bedrock import Bedrock, BedrockGuardrail
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.bedrock_stand_in import GUARDRAIL, BedrockStandIn
 from tests.support.cloud import a_png
@@ -158,7 +158,7 @@ def test_a_model_of_words_alone_does_not_forget_the_photo(
     ["amazon.nova-canvas-v1:0", "amazon.titan-image-generator-v2:0", "", "stability.unheard-of",
      "us.stability.stable-image-control-sketch-v1:0"],
 )  # fmt: skip
-def test_a_family_that_nobody_speaks_to_is_not_configured(
+def test_an_unknown_model_family_is_not_configured(
     stand_in: BedrockStandIn, tmp_path: Path, model: str
 ) -> None:
     error = failure_of(made_with(stand_in, models={"image": model}), a_request(tmp_path))
@@ -250,12 +250,12 @@ ON_DEMAND = "Invocation of model ID x with on-demand throughput isn't supported.
         (AwsError("ValidationException", 400, BLOCKED), ModerationRefused, "CONTENT_REJECTED"),
         (AwsError("ValidationException", 400, "Malformed"), PermanentProviderError,
          "PROVIDER_REFUSED"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:70],
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: BedrockStandIn,
     bedrock: Bedrock,
     tmp_path: Path,
@@ -284,7 +284,7 @@ def test_what_it_does_not_make_is_left_to_others(
 # Scripts
 
 
-def test_a_script_is_what_the_model_answers(
+def test_a_script_is_the_models_response(
     stand_in: BedrockStandIn, bedrock: Bedrock, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path, "script")
@@ -317,7 +317,7 @@ def test_a_script_is_what_the_model_answers(
         ("tool_use", TransientProviderError, "BAD_RESULT"),
     ],
 )
-def test_an_answer_that_is_not_whole_is_charged_and_refused(
+def test_an_incomplete_response_is_charged_and_refused(
     stand_in: BedrockStandIn,
     bedrock: Bedrock,
     tmp_path: Path,
@@ -334,7 +334,7 @@ def test_an_answer_that_is_not_whole_is_charged_and_refused(
     assert len(request.meter.charges) == 2
 
 
-def test_an_answer_that_is_no_script_is_a_bad_result(
+def test_a_response_without_a_script_is_a_bad_result(
     stand_in: BedrockStandIn, bedrock: Bedrock, tmp_path: Path
 ) -> None:
     stand_in.said = "I would rather not."
@@ -414,11 +414,11 @@ def test_long_words_are_checked_to_their_end(stand_in: BedrockStandIn) -> None:
     [
         (AwsError("ThrottlingException", 429), TransientProviderError),
         (AwsError("AccessDeniedException", 403), PermanentProviderError),
-        (Raw(200, b"{}"), AnswerLost),
-        (Raw(200, b"<html>"), AnswerLost),
+        (Raw(200, b"{}"), ResponseLost),
+        (Raw(200, b"<html>"), ResponseLost),
     ],
 )
-def test_words_that_nobody_checked_are_not_passed(
+def test_unchecked_text_does_not_pass_the_guardrail(
     stand_in: BedrockStandIn, fault: Any, error: type[Exception]
 ) -> None:
     stand_in.faults.append(fault)

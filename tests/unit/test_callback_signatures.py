@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from darkroom.generation.providers import fal_signatures
-from darkroom.generation.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
+from darkroom.generation.vendors import fal_signatures
+from darkroom.generation.vendors.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.signing import is_seal, seal
 

@@ -116,25 +116,25 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
         st.builds(Span, start_ms=TIMES, end_ms=TIMES, read_ms=st.integers(0, 9000)), min_size=1
     )
 )
-def test_a_cue_goes_too_early_to_be_read_only_for_a_reason(wishes: list[Span]) -> None:
-    wishes = [Span(start_ms=w.start_ms, end_ms=max(w.start_ms, w.end_ms), read_ms=w.read_ms)
-              for w in wishes]  # fmt: skip
+def test_a_cue_goes_too_early_to_be_read_only_for_a_reason(targets: list[Span]) -> None:
+    targets = [Span(start_ms=w.start_ms, end_ms=max(w.start_ms, w.end_ms), read_ms=w.read_ms)
+              for w in targets]  # fmt: skip
 
-    spans = settle(wishes, 90_000)
+    spans = settle(targets, 90_000)
 
-    needed_ms = len(wishes) * (MIN_MS + GAP_MS)
-    for wish, span, after in zip(wishes, spans, [*spans[1:], None], strict=True):
+    needed_ms = len(targets) * (MIN_MS + GAP_MS)
+    for target, span, after in zip(targets, spans, [*spans[1:], None], strict=True):
         lasts_ms = span.end_ms - span.start_ms
         full = after is not None and after.start_ms - span.end_ms <= GAP_MS
         assert (
-            lasts_ms >= min(wish.read_ms, MAX_MS)
+            lasts_ms >= min(target.read_ms, MAX_MS)
             or full
             or span.end_ms == 90_000
             or needed_ms > 90_000
         )
 
 
-def test_cues_stand_where_the_words_are_spoken() -> None:
+def test_cues_have_the_times_of_their_words() -> None:
     transcript = spoken("we walked along the river and then we went home again", start_ms=5000)
 
     cues = make_cues(transcript, "en")

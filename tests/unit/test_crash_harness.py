@@ -57,7 +57,7 @@ def _marked(planted: Planted) -> object:
     return pytest.param(planted, id=planted.name, marks=marks)
 
 
-@pytest.mark.parametrize("planted", map(_marked, EVERY_BUG))
+@pytest.mark.parametrize("planted", [_marked(bug) for bug in EVERY_BUG])
 def test_each_planted_bug_is_found(world: World, planted: Planted) -> None:
     def gives_it_away(finding: Finding) -> bool:
         return planted.sign in finding.breach

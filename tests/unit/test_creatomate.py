@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     GenerationRequest,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.creatomate import Creatomate
+from darkroom.generation.vendors.creatomate import Creatomate
 from darkroom.kernel.errors import InvalidInput
 from tests.support.creatomate_stand_in import TEMPLATE, CreatomateStandIn
 from tests.support.http_stand_in import Fault
@@ -187,7 +187,7 @@ def test_with_a_template_its_elements_are_filled_in(
 # Handing over
 
 
-def test_the_vendor_is_told_where_to_call_and_nothing_about_whom_it_is_for(
+def test_the_vendor_gets_the_callback_address_and_nothing_about_the_account(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path)
@@ -235,18 +235,18 @@ def test_what_it_cannot_make_is_not_handed_over(
         (Fault("refuse", 403, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 404, ""), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 400, {"hint": "source"}), PermanentProviderError, "PROVIDER_REFUSED"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("drop"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("cut"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body="<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body={"id": "../x"}), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("garble", body={}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("cut"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body="<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={"id": "../x"}), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("garble", body={}), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
-def test_what_an_answer_means_and_that_it_is_asked_for_once(
+def test_each_response_maps_to_one_error_after_one_call(
     stand_in: CreatomateStandIn,
     provider: Creatomate,
     tmp_path: Path,
@@ -265,7 +265,7 @@ def test_what_an_answer_means_and_that_it_is_asked_for_once(
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({}, 10), ({"retry-after": "3"}, 3)])
-def test_throttling_waits_as_told_or_for_the_window_to_pass(
+def test_throttling_waits_for_retry_after_or_the_window(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, headers: Any, seconds: float
 ) -> None:
     stand_in.faults.append(Fault("refuse", 429, "", headers))
@@ -276,7 +276,7 @@ def test_throttling_waits_as_told_or_for_the_window_to_pass(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_a_render_whose_answer_was_lost_makes_itself_known_by_its_call(
+def test_a_render_whose_response_was_lost_is_identified_by_its_callback(
     stand_in: CreatomateStandIn, tmp_path: Path
 ) -> None:
     provider = Creatomate(
@@ -284,7 +284,7 @@ def test_a_render_whose_answer_was_lost_makes_itself_known_by_its_call(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(provider, tmp_path)
     [ref] = stand_in.renders
     stand_in.succeed(ref)
@@ -343,7 +343,7 @@ def test_a_finished_film_is_fetched_and_costs_its_pixels(
     [({"duration": 0.5}, (Charge(unit="credit", quantity=1.0),)), ({"duration": None}, ()),
      ({"width": "720"}, ())],
 )  # fmt: skip
-def test_a_film_costs_a_credit_at_least_and_what_is_not_told_is_not_guessed(
+def test_a_film_costs_at_least_one_credit_and_unknown_sizes_are_not_guessed(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, changes: Any, charges: Any
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -364,7 +364,7 @@ def test_a_film_costs_a_credit_at_least_and_what_is_not_told_is_not_guessed(
         (None, False),
     ],
 )
-def test_of_a_store_that_others_use_too_only_the_vendors_buckets_are_taken(
+def test_only_the_vendors_buckets_of_a_shared_store_are_accepted(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, url: Any, is_taken: bool
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -419,7 +419,7 @@ def test_a_look_that_fails_concludes_nothing(
     ref = submitted(provider, tmp_path)
     stand_in.faults.append(fault)
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -429,7 +429,7 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     stand_in.start(ref, "pondering")
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -443,7 +443,7 @@ def test_what_is_no_id_never_becomes_part_of_a_path(
     assert stand_in.requests == []
 
 
-def test_nobody_is_asked_to_stop_a_render(
+def test_cancel_makes_no_call(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)

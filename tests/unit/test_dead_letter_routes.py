@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from darkroom.adapters.queues import Queue
-from darkroom.bootstrap import LOCAL_STUDIO
+from darkroom.bootstrap.workers import STUDIO
 from darkroom.workers.dead_letters import handle_dead_letter
 from tests.support.builders import a_task_message, confirm
 from tests.support.moto_world import moto_world
@@ -66,7 +66,7 @@ def test_a_dead_letter_goes_to_its_queue_as_it_was(world: World) -> None:
     sqs = world.client("sqs")
     url = sqs.create_queue(QueueName="s-StudioQueue-Y2")["QueueUrl"]
     queue = Queue(world.app.storage._clients, url)
-    world.app = replace(world.app, queues={LOCAL_STUDIO: queue})
+    world.app = replace(world.app, queues={STUDIO: queue})
     world.use_gateway(None)
     handle_dead_letter(world.app, a_dead_letter(1, "poison"))
     [letter] = operator(world, "GET", LIST).body["items"]

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.elevenlabs import DEFAULT_VOICE, ElevenLabs
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.vendors.elevenlabs import DEFAULT_VOICE, ElevenLabs
 from tests.support.elevenlabs_stand_in import (
     FRAMES_A_CHARACTER,
     ElevenLabsStandIn,
@@ -101,7 +101,7 @@ def test_voice_and_rate_are_passed_on(
         assert f"/{RACHEL}?" in asked.path
 
 
-def test_a_model_that_is_told_the_language_is_told_it(
+def test_the_language_is_sent_to_models_that_take_it(
     stand_in: ElevenLabsStandIn, tmp_path: Path
 ) -> None:
     provider = ElevenLabs(
@@ -118,7 +118,7 @@ def test_a_model_that_is_told_the_language_is_told_it(
 
 
 @pytest.mark.parametrize("tells_cost", [True, False])
-def test_characters_are_noted_with_the_vendors_id(
+def test_characters_are_charged_with_the_vendors_id(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, tells_cost: bool
 ) -> None:
     stand_in.tells_cost = tells_cost
@@ -161,7 +161,7 @@ QUOTA = (PermanentProviderError, "PROVIDER_QUOTA")
 ELSEWHERE = (PermanentProviderError, "UNSUPPORTED_KIND")
 OURS = (PermanentProviderError, "PROVIDER_NOT_CONFIGURED")
 REFUSED = (PermanentProviderError, "PROVIDER_REFUSED")
-LOST = (AnswerLost, "PROVIDER_UNAVAILABLE")
+LOST = (ResponseLost, "PROVIDER_UNAVAILABLE")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ LOST = (AnswerLost, "PROVIDER_UNAVAILABLE")
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else value[1],
 )  # fmt: skip
-def test_what_an_answer_means_and_that_it_is_asked_for_once(
+def test_each_response_maps_to_one_error_after_one_call(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, fault: Fault, meaning: Any
 ) -> None:
     stand_in.faults.append(fault)
@@ -252,7 +252,7 @@ def test_a_timeout_leaves_open_whether_it_was_said(
     )
     stand_in.faults.append(Fault("lose"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.generate(a_request(tmp_path))
 
 
@@ -263,7 +263,7 @@ def test_a_server_that_is_not_reached_has_said_nothing(tmp_path: Path) -> None:
         provider.generate(a_request(tmp_path))
 
 
-def test_wrong_keys_models_and_voices_are_told_apart(
+def test_wrong_keys_models_and_voices_are_distinguished(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path
 ) -> None:
     base = stand_in.api_base

@@ -15,12 +15,12 @@ from darkroom.adapters.clients import Clients
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
+from darkroom.bootstrap.registry import face_finder_of
 from darkroom.db import commit
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
-from darkroom.generation.providers.rekognition import RekognitionFaces
+from darkroom.generation.vendors.rekognition import RekognitionFaces
 from darkroom.kernel.faces import FaceBox, box_between, largest
-from darkroom.roster import face_finder_of
+from darkroom.studio.local_studio import LocalStudio
 from darkroom.uploads.ports import FindFaces
 from darkroom.workers.ingest import handle_ingest_message
 from tests.support.builders import a_photo, confirm

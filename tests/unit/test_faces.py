@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance
 
-from darkroom.generation.providers.local import faces
-from darkroom.generation.providers.local.faces import find_faces
+from darkroom.uploads.inspection import faces
+from darkroom.uploads.inspection.checks import check_picture, faces_in
+from darkroom.uploads.inspection.faces import find_faces
 from darkroom.uploads.ports import FaceCheckUnavailable
-from darkroom.workers.checks import check_picture, faces_in
 from tests.support.face_pictures import backdrop, group, head, jpeg_of, measure, portrait
 
 
@@ -45,7 +45,7 @@ def test_two_pictures_beside_each_other_show_two() -> None:
     assert count_faces(jpeg_of(double)) == 2
 
 
-def test_what_shows_nobody_counts_nobody() -> None:
+def test_pictures_without_people_have_no_faces() -> None:
     body = portrait().crop((0, 210, 512, 512))
     pictures = [Image.new("RGB", (900, 600), "teal"), body, backdrop(random.Random(1), (800, 600))]
 

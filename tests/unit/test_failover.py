@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 
-from darkroom.bootstrap import LOCAL_STUDIO, REPLICATE
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
+from darkroom.generation.routing import prices
+from darkroom.generation.routing.health import FAILURES_LIMIT, OPEN_SECONDS
+from darkroom.generation.routing.routes import BEDROCK, LOCAL_STUDIO, REPLICATE
+from darkroom.generation.routing.store import CostItem, find_health, list_costs
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
-from darkroom.providers import prices
-from darkroom.providers.health import FAILURES_LIMIT, OPEN_SECONDS
-from darkroom.providers.routes import BEDROCK
-from darkroom.providers.store import CostItem, find_health, list_costs
 from tests.support.builders import a_balance, a_job, a_reference_photo, confirm
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
@@ -102,9 +101,7 @@ def test_what_one_cannot_do_the_next_does_at_once(
     assert costs_of(task["jobId"]) == [("kf_1", 1, BEDROCK, "failed")]
 
 
-def test_what_is_refused_for_what_it_shows_is_not_asked_of_another(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_refused_content_does_not_fail_over(world: World, bedrock: PaperBedrock) -> None:
     bedrock.refuse = refuse_with(ModerationRefused("no"))
 
     task = a_keyframe(world)
@@ -113,7 +110,7 @@ def test_what_is_refused_for_what_it_shows_is_not_asked_of_another(
     assert [request for request in world.studio.requests if request.kind == "keyframe"] == []
 
 
-@pytest.mark.parametrize("error", [TransientProviderError("down"), AnswerLost("lost")])
+@pytest.mark.parametrize("error", [TransientProviderError("down"), ResponseLost("lost")])
 def test_an_outage_leaves_the_last_attempt_to_the_next(
     world: World, bedrock: PaperBedrock, error: Exception
 ) -> None:
@@ -137,10 +134,10 @@ def test_a_hiccup_changes_nothing(world: World, bedrock: PaperBedrock) -> None:
     task = a_keyframe(world)
 
     assert (task["provider"], task["attempts"]) == (BEDROCK, 2)
-    assert find_health(BEDROCK).is_well
+    assert find_health(BEDROCK).is_healthy
 
 
-def test_whoever_keeps_failing_is_not_asked_for_a_while(
+def test_a_provider_that_keeps_failing_opens_its_circuit(
     world: World, bedrock: PaperBedrock
 ) -> None:
     bedrock.refuse = refuse_with(TransientProviderError("down"))
@@ -156,12 +153,10 @@ def test_whoever_keeps_failing_is_not_asked_for_a_while(
     assert (meanwhile["provider"], meanwhile["attempts"]) == (LOCAL_STUDIO, 1)
     assert asked == FAILURES_LIMIT
     assert (after["provider"], after["attempts"]) == (BEDROCK, 1)
-    assert find_health(BEDROCK).is_well
+    assert find_health(BEDROCK).is_healthy
 
 
-def test_whoever_has_no_more_money_is_not_asked_again_at_once(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_a_provider_without_quota_opens_its_circuit(world: World, bedrock: PaperBedrock) -> None:
     bedrock.refuse = refuse_with(PermanentProviderError("pay", code="PROVIDER_QUOTA"))
     a_keyframe(world, key="first")
 
@@ -171,7 +166,7 @@ def test_whoever_has_no_more_money_is_not_asked_again_at_once(
     assert len(bedrock.requests) == 1
 
 
-def test_when_nobody_else_is_there_a_broken_provider_is_asked_all_the_same(
+def test_an_open_circuit_is_ignored_without_another_provider(
     world: World, bedrock: PaperBedrock
 ) -> None:
     world.use_routes({"image": [BEDROCK]})
@@ -249,7 +244,7 @@ def facts_of(item: CostItem) -> dict[str, Any]:
     }
 
 
-def test_a_run_that_is_waited_for_is_noted_when_it_begins_and_when_it_ends(world: World) -> None:
+def test_a_waiting_run_is_recorded_when_it_begins_and_when_it_ends(world: World) -> None:
     world.use_cloud()
     world.cloud.is_slow = True
     job_id = confirm(world, mode="quick").body["jobId"]
@@ -279,7 +274,9 @@ def test_what_is_built_in_costs_nothing_and_leaves_nothing(world: World) -> None
 
 @pytest.fixture
 def caching(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("darkroom.usecases.tasks.call_provider.cache_seconds_of", lambda capability: 3600)
+    monkeypatch.setattr(
+        "darkroom.usecases.tasks.call_provider.cache_seconds_of", lambda capability: 3600
+    )
 
 
 @pytest.mark.usefixtures("caching")
@@ -314,9 +311,7 @@ def test_what_was_deleted_is_made_again(world: World, bedrock: PaperBedrock) -> 
 
 
 @pytest.mark.usefixtures("caching")
-def test_nobody_gets_what_was_made_of_another_ones_photo(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_no_account_gets_the_result_of_anothers_photo(world: World, bedrock: PaperBedrock) -> None:
     a_portrait(world, a_reference_photo(world, "alice"), key="first")
 
     a_portrait(world, a_reference_photo(world, "bob"), key="first", user="bob")

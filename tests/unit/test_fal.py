@@ -13,15 +13,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
-from darkroom.generation.providers import fal as module
-from darkroom.generation.providers.fal import Fal
+from darkroom.generation.vendors import fal as module
+from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.errors import InvalidInput, Unauthorized, Unavailable
 from tests.support.fal_stand_in import (
     CLIP,
@@ -79,7 +79,7 @@ def test_it_is_a_provider_that_is_waited_for(provider: Fal) -> None:
     assert isinstance(provider, AsyncProvider)
 
 
-def test_a_clip_is_asked_for_from_its_keyframe(
+def test_a_clip_is_requested_from_its_keyframe(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path
 ) -> None:
     request = a_clip_request(tmp_path)
@@ -96,7 +96,7 @@ def test_a_clip_is_asked_for_from_its_keyframe(
     assert request.meter.charges == [Charge(unit="second", quantity=3)]
 
 
-def test_nobody_need_begin_a_run_or_keep_a_file_that_nobody_waits_for(
+def test_runs_and_files_expire_with_the_task(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path
 ) -> None:
     submitted(provider, tmp_path)
@@ -107,7 +107,7 @@ def test_nobody_need_begin_a_run_or_keep_a_file_that_nobody_waits_for(
     assert lifecycle == {"expiration_duration_seconds": 3600}
 
 
-def test_a_picture_is_asked_for_from_the_photo_of_its_scene(
+def test_a_picture_is_requested_from_the_photo_of_its_scene(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path)
@@ -147,7 +147,7 @@ def test_a_link_is_sent_rather_than_the_file_if_they_can_follow_it(
     assert content_of(sent["http"]) == KEYFRAME
 
 
-def test_the_models_are_configuration_and_each_family_is_asked_in_its_way(
+def test_models_are_configuration_and_each_family_gets_its_inputs(
     stand_in: FalStandIn, tmp_path: Path
 ) -> None:
     provider = a_provider(stand_in, models={"clip": KLING, "image": ""})
@@ -221,9 +221,9 @@ NOT_ALLOWED = {"detail": "Forbidden"}
          "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 500, {}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 503, "busy"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 402, {}), PermanentProviderError, "PROVIDER_QUOTA"),
         (Fault("refuse", 403, LOCKED), PermanentProviderError, "PROVIDER_QUOTA"),
         (Fault("refuse", 403, NO_MONEY), PermanentProviderError, "PROVIDER_QUOTA"),
@@ -233,13 +233,13 @@ NOT_ALLOWED = {"detail": "Forbidden"}
         (Fault("refuse", 422, {"detail": "?"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, ["?"]), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, DETAIL), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("no_object"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 200, {"request_id": "../x"}), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 200, {"request_id": "../x"}), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path, fault: Fault, error: type[Exception],
     code: str,
 ) -> None:  # fmt: skip
@@ -284,13 +284,13 @@ def test_throttling_says_how_long_to_wait(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_only_its_call_knows_the_run(
+def test_after_a_timeout_of_an_accepted_submit_only_the_callback_identifies_the_run(
     stand_in: FalStandIn, tmp_path: Path
 ) -> None:
     hasty = a_provider(stand_in, timeout_seconds=0.2)
     stand_in.faults.append(Fault("lose_answer"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)
 
     [request_id] = stand_in.runs
@@ -300,12 +300,12 @@ def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_only_its_call_knows_
     assert hasty.poll(ref) is not None
 
 
-def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
+def test_a_server_that_is_not_reached_has_accepted_nothing(tmp_path: Path) -> None:
     provider = Fal(lambda: '{"apiKey": "k"}', api_base="http://127.0.0.1:9")
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("fal-ai/bytedance/00000000-0000")
 
 
@@ -421,7 +421,7 @@ def test_a_run_that_failed_says_whether_another_may_help(
         (400, "no JSON object", PermanentProviderError, "PROVIDER_REFUSED"),
     ],
 )  # fmt: skip
-def test_the_service_s_own_errors_are_told_from_the_model_s(
+def test_errors_of_the_service_are_distinguished_from_errors_of_the_model(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path, status: int, body: Any,
     error: type[Exception], code: str,
 ) -> None:  # fmt: skip
@@ -448,7 +448,7 @@ def test_a_failure_that_the_status_does_not_mention_is_one(
     assert caught.value.error_code == "BAD_SOURCE"
 
 
-def test_an_error_that_may_pass_is_told_in_a_header(
+def test_a_header_marks_a_transient_error(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -512,14 +512,14 @@ def test_a_result_that_is_gone_is_another_run_s_affair(
 
 
 @pytest.mark.parametrize("answer", [(500, {}), (502, "<html>"), (429, {}), (401, {}), (200, "<")])
-def test_of_a_result_that_cannot_be_asked_for_nothing_is_concluded(
+def test_a_result_that_cannot_be_read_proves_nothing(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path, answer: Any
 ) -> None:
     ref = submitted(provider, tmp_path)
     stand_in.succeed(id_of(ref))
     last_run(stand_in).result = answer
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
@@ -529,16 +529,16 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     last_run(stand_in).state = "PONDERING"
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
-def test_an_outage_is_no_answer(stand_in: FalStandIn, provider: Fal) -> None:
+def test_an_outage_proves_nothing(stand_in: FalStandIn, provider: Fal) -> None:
     stand_in.is_down = True
     for ref in ("fal-ai/bytedance/00000000-0000", "00000000-0000"):
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             provider.poll(ref)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             provider.cancel(ref)
 
 
@@ -627,9 +627,7 @@ def test_without_its_keys_a_call_is_to_be_repeated(
     assert provider.read_callback(**stand_in.call_of(request_id, NOW), now=NOW) == request_id
 
 
-def test_what_is_not_even_well_formed_makes_us_ask_nobody(
-    stand_in: FalStandIn, provider: Fal
-) -> None:
+def test_a_malformed_call_fetches_no_keys(stand_in: FalStandIn, provider: Fal) -> None:
     with pytest.raises(Unauthorized):
         provider.read_callback(b"{}", {}, NOW)
 

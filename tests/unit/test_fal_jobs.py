@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from darkroom.adapters.fetch import Fetcher
-from darkroom.generation.providers.fal import Fal
+from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO
+from darkroom.generation.routing.store import list_costs
+from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
     DISPATCH_CHECK_SECONDS,
     POLL_BASE_SECONDS,
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.providers.routes import FAL, LOCAL_STUDIO, REPLICATE
-from darkroom.providers.store import list_costs
 from tests.support.builders import a_balance, a_job, a_picture, confirm, owner_of, statuses
 from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws
@@ -49,8 +49,6 @@ def world(stand_in: FalStandIn) -> Iterator[World]:
         world.app = replace(
             world.app,
             providers={**world.app.providers, FAL: provider},
-            # One queue for all in the cloud, whose delays the world leaves out.
-            queues={**world.app.queues, FAL: world.app.queues[REPLICATE]},
             fetcher=Fetcher(allow_loopback=True),
         )
         world.use_routes({"image": [FAL], "clip": [FAL]})

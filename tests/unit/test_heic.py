@@ -9,7 +9,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
+from darkroom.uploads.inspection.images import ImageRejected, inspect_and_clean
 
 pillow_heif.register_heif_opener()
 

@@ -176,7 +176,7 @@ def test_drafts_and_quotes_of_pictures_are_like_any_others(world: World) -> None
 # The plan
 
 
-def test_each_picture_is_told_the_wish_and_what_the_style_means() -> None:
+def test_each_pictures_prompt_has_the_user_prompt_and_the_style() -> None:
     images = get_recipe("images")
     plain = images.validate({"prompt": WISH, "count": 2})
     styled = images.validate({"prompt": WISH, "count": 1, "style": "CINEMATIC"})

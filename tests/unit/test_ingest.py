@@ -26,6 +26,7 @@ from darkroom.kernel.limits import (
     FACES_CHECK_SECONDS,
     UPLOAD_URL_SECONDS,
 )
+from darkroom.uploads.inspection.checks import check_picture
 from darkroom.uploads.ports import (
     CheckUpload,
     CleanFile,
@@ -38,7 +39,6 @@ from darkroom.uploads.ports import (
 from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
 from darkroom.usecases.uploads.abort_upload import abort_upload
 from darkroom.usecases.uploads.fail_ingest import fail_ingest
-from darkroom.workers.checks import check_picture
 from darkroom.workers.edge import metrics
 from darkroom.workers.ingest import assets_of, handle_ingest_message
 from tests.support.builders import owner_of

@@ -15,13 +15,13 @@ from PIL import Image
 from darkroom.adapters import storage as storage_module
 from darkroom.adapters.storage import MEDIA_LANE
 from darkroom.assets import store as assets_store
-from darkroom.generation.providers.local import ranged_file
-from darkroom.generation.providers.local.media import MediaRejected, probe
-from darkroom.generation.providers.local.ranged_file import RangedFile, ReadTooMuch
+from darkroom.uploads.inspection import ranged_file
+from darkroom.uploads.inspection.checks import check_media, probe_media
+from darkroom.uploads.inspection.media import MediaRejected, probe
+from darkroom.uploads.inspection.ranged_file import RangedFile, ReadTooMuch
 from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.usecases.uploads import ingest_upload as ingest_module
 from darkroom.usecases.uploads.ingest_upload import ingest_upload
-from darkroom.workers.checks import check_media, probe_media
 from tests.support.builders import owner_of
 from tests.support.media_files import moved, write_media
 from tests.support.threaded_server import ThreadedServer

@@ -13,10 +13,10 @@ import av
 import pytest
 from PIL import Image
 
-from darkroom.generation.providers.local import media, media_copy, media_reader, media_tracks
-from darkroom.generation.providers.local.media import CleanMedia, MediaRejected, inspect_and_rewrite
-from darkroom.generation.providers.local.ranged_file import FetchBroken
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
+from darkroom.uploads.inspection import media, media_copy, media_reader, media_tracks
+from darkroom.uploads.inspection.media import CleanMedia, MediaRejected, inspect_and_rewrite
+from darkroom.uploads.inspection.ranged_file import FetchBroken
 from tests.support.media_files import write_media
 
 SECRET = "Mapo-gu 37.5665"

@@ -15,9 +15,9 @@ import pytest
 from av import AVRational
 from PIL import Image
 
-from darkroom.generation.providers.local import dolby_vision, media_reader
-from darkroom.generation.providers.local.media import sniff
-from darkroom.generation.providers.local.webm_shape import PLACEHOLDER, write_shown_size
+from darkroom.uploads.inspection import dolby_vision, media_reader
+from darkroom.uploads.inspection.media import sniff
+from darkroom.uploads.inspection.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
 
 # Of these, every byte tells something; others hold more than what they tell.

@@ -1,4 +1,4 @@
-"""Sizes read from headers: what real encoders write is understood, and nothing makes it stumble."""
+"""Sizes read from headers: files of real encoders are read, and no file raises an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from darkroom.generation.media_size import MediaSize, read_size
+from darkroom.media.media_size import MediaSize, read_size
 from tests.support.cloud import a_png
 from tests.support.media_files import write_media
 
@@ -112,7 +112,7 @@ def mvhd(timescale: int, units: int, *, is_long: bool = False) -> bytes:
     return box(b"mvhd", bytes(12), struct.pack(">II", timescale, units))
 
 
-def test_long_fields_and_lengths_told_elsewhere_are_understood(tmp_path: Path) -> None:
+def test_long_fields_and_durations_in_other_boxes_are_read(tmp_path: Path) -> None:
     mehd = box(b"mvex", box(b"mehd", bytes(4), struct.pack(">I", 4500)))
     files = {
         "long": (a_film(mvhd(90_000, 270_000, is_long=True)), 3000),
@@ -158,7 +158,7 @@ def test_of_what_is_no_such_file_nothing_is_known(
     assert read_size(path, mime_type) == NOTHING
 
 
-def test_a_file_of_another_type_is_not_understood(tmp_path: Path) -> None:
+def test_a_file_of_another_type_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(a_png(4, 5))
 

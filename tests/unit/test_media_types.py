@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from darkroom.adapters.storage import MEDIA_LANE
-from darkroom.generation.providers.local.media_tracks import CONTAINERS
 from darkroom.kernel.media_types import MEDIA_TYPES, suffixes_of, type_of
+from darkroom.uploads.inspection.media_tracks import CONTAINERS
 from darkroom.usecases.uploads.ingest_upload import CLEAN_NAMES
 
 DECLARED = {

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.generation.captions.characters import clusters
-from darkroom.generation.mp3 import NoMp3, join_mp3, mp3_duration_ms
-from darkroom.generation.pieces import pieces_of
+from darkroom.generation.text_chunks import chunks_of
+from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 from tests.support.polly_stand_in import FRAME_MS, an_mp3
 
 
@@ -58,7 +58,7 @@ def test_joined_parts_sound_one_after_the_other(rate: int, layout: str) -> None:
     assert 3000 <= mp3_duration_ms(whole) <= 3000 + 3 * 250
 
 
-def test_what_tells_of_one_part_is_not_in_the_whole() -> None:
+def test_headers_of_single_parts_are_not_in_the_whole() -> None:
     part = encoded(0.5)
     assert b"Xing" in part or b"Info" in part
 
@@ -89,8 +89,8 @@ TEXTS = st.text(st.sampled_from("ab. \n!?한글。é👍🏽") | st.characters(c
 
 
 @given(TEXTS, st.integers(1, 60))
-def test_pieces_are_the_text_and_fit(text: str, limit: int) -> None:
-    pieces = pieces_of(text, limit)
+def test_chunks_are_the_text_and_fit(text: str, limit: int) -> None:
+    pieces = chunks_of(text, limit)
 
     assert "".join(pieces) == text
     assert all(pieces)
@@ -101,8 +101,8 @@ def test_pieces_are_the_text_and_fit(text: str, limit: int) -> None:
 def test_a_text_is_cut_where_it_hurts_least() -> None:
     text = "One is short. Two is here!\n\nThree, a paragraph. Four"
 
-    assert pieces_of(text, 200) == [text]
-    assert pieces_of(text, 30) == ["One is short. Two is here!\n\n", "Three, a paragraph. Four"]
-    assert pieces_of(text, 20)[0] == "One is short. "
-    assert pieces_of("abcdefgh ij", 4) == ["abcd", "efgh", " ij"]
-    assert pieces_of("하나입니다。둘입니다。", 6) == ["하나입니다。", "둘입니다。"]
+    assert chunks_of(text, 200) == [text]
+    assert chunks_of(text, 30) == ["One is short. Two is here!\n\n", "Three, a paragraph. Four"]
+    assert chunks_of(text, 20)[0] == "One is short. "
+    assert chunks_of("abcdefgh ij", 4) == ["abcd", "efgh", " ij"]
+    assert chunks_of("하나입니다。둘입니다。", 6) == ["하나입니다。", "둘입니다。"]

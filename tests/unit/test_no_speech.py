@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from darkroom.adapters.storage import clean_key
-from darkroom.bootstrap import LOCAL_SPEECH, LOCAL_STUDIO
 from darkroom.generation.captions.formats import MIME_TYPES, has_words, write_captions
 from darkroom.generation.captions.transcript import Segment, Transcript
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.generation.routing.routes import LOCAL_SPEECH, LOCAL_STUDIO
+from darkroom.studio.local_studio import LocalStudio
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from tests.support.builders import a_balance, a_job, an_asset
 from tests.support.moto_world import moto_world

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from darkroom.api.edge import metrics
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.receive_payment_event import receive_payment_event

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from darkroom.generation.mp3 import mp3_duration_ms
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     PermanentProviderError,
     Provider,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.polly import Polly
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.vendors.polly import Polly
+from darkroom.media.mp3 import mp3_duration_ms
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import FRAME_MS, PollyStandIn
 
@@ -59,7 +59,7 @@ def code_of(polly: Polly, request: GenerationRequest) -> str:
     return caught.value.error_code
 
 
-def test_a_text_is_spoken_once_by_the_neural_voice_of_its_language(
+def test_a_text_is_synthesized_once_by_the_neural_voice_of_its_language(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path
 ) -> None:
     made: Provider = polly
@@ -81,7 +81,7 @@ def test_korean_has_a_korean_voice(stand_in: PollyStandIn, polly: Polly, tmp_pat
     assert (asked["VoiceId"], asked["LanguageCode"]) == ("Seoyeon", "ko-KR")
 
 
-def test_voice_and_rate_may_be_asked_for(
+def test_voice_and_rate_may_be_requested(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path
 ) -> None:
     polly.generate(a_request(tmp_path, params={"voiceId": "Amy", "rate": 150}))
@@ -108,7 +108,7 @@ def test_text_is_never_markup(stand_in: PollyStandIn, polly: Polly, tmp_path: Pa
     assert stand_in.spoken == ['</prosody><break time="9s"/> Tom & "Jerry" <3  & so on']
 
 
-def test_a_script_is_spoken_with_pauses_between_its_sections(
+def test_a_script_has_pauses_between_its_sections(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path
 ) -> None:
     path = tmp_path / "script.json"
@@ -128,7 +128,7 @@ def test_a_script_is_spoken_with_pauses_between_its_sections(
 @pytest.mark.parametrize(
     ("language", "rate", "most"), [("en", 100, 3000), ("ko", 100, 1500), ("en", 50, 1500)]
 )
-def test_a_long_text_is_spoken_in_calls_that_end_with_a_sentence(
+def test_a_long_text_is_split_into_calls_that_end_with_a_sentence(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path, language: str, rate: int, most: int
 ) -> None:
     """A slow pace and Korean fill ten minutes sooner, after which Polly cuts the sound off."""
@@ -176,16 +176,14 @@ def test_what_is_billed_is_charged_also_of_an_attempt_that_fails(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_it_cannot_say_is_never_asked(
+def test_an_impossible_text_is_never_sent(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path, changes: Any, code: str
 ) -> None:
     assert code_of(polly, a_request(tmp_path, **changes)) == code
     assert stand_in.requests == []
 
 
-def test_an_engine_that_nobody_knows_is_not_configured(
-    stand_in: PollyStandIn, tmp_path: Path
-) -> None:
+def test_an_unknown_engine_is_not_configured(stand_in: PollyStandIn, tmp_path: Path) -> None:
     polly = Polly(stand_in.client, models={"speech": "shouting"})
 
     assert code_of(polly, a_request(tmp_path)) == "PROVIDER_NOT_CONFIGURED"
@@ -204,13 +202,13 @@ def test_an_engine_that_nobody_knows_is_not_configured(
         (AwsError("InvalidSsmlException"), PermanentProviderError, "PROVIDER_REFUSED"),
         (AwsError("TextLengthExceededException"), PermanentProviderError, "PROVIDER_REFUSED"),
         (Raw(200, b"<html>", {"content-type": "audio/mpeg"}), PermanentProviderError, "BAD_RESULT"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("closed"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("closed"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: PollyStandIn,
     polly: Polly,
     tmp_path: Path,

@@ -20,12 +20,12 @@ import pytest
 from PIL import Image
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.kernel import catalogue
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.recipes import REGISTRY
 from darkroom.recipes.base import Blueprint, Material, Recipe
+from darkroom.studio.local_studio import LocalStudio
 from darkroom.templates.choice import templates_of
 from tests.support.builders import (
     ASSET_ID,

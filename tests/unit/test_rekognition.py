@@ -13,7 +13,7 @@ from darkroom.generation.ports import (
     ProviderError,
     TransientProviderError,
 )
-from darkroom.generation.providers.rekognition import (
+from darkroom.generation.vendors.rekognition import (
     BYTES_LIMIT,
     RekognitionFaces,
     RekognitionModeration,
@@ -47,7 +47,7 @@ def moderation(stand_in: RekognitionStandIn) -> RekognitionModeration:
 # Faces
 
 
-def test_faces_are_told_with_their_places(
+def test_faces_are_returned_with_their_boxes(
     stand_in: RekognitionStandIn, find_faces: FindFaces
 ) -> None:
     stand_in.face(0.1, 0.2, 0.3, 0.4, sure=99.9)
@@ -61,7 +61,7 @@ def test_faces_are_told_with_their_places(
     assert asked["Image"]["Bytes"] == JPEG
 
 
-def test_a_face_that_may_be_none_is_not_told(
+def test_an_uncertain_face_is_not_returned(
     stand_in: RekognitionStandIn, find_faces: FindFaces
 ) -> None:
     stand_in.face(0.1, 0.2, 0.3, 0.4, sure=89.9)
@@ -185,7 +185,7 @@ def test_a_guess_refuses_nothing(
     assert stand_in.asked("DetectModerationLabels")[0]["MinConfidence"] == 80.0
 
 
-def test_a_picture_in_our_bucket_is_looked_at_there(
+def test_a_picture_in_our_bucket_is_moderated_there(
     stand_in: RekognitionStandIn, moderation: RekognitionModeration
 ) -> None:
     stand_in.objects.add("bucket/outputs/a b/1.png")
@@ -210,7 +210,7 @@ def test_a_picture_in_our_bucket_is_looked_at_there(
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_picture_that_nobody_looked_at_is_not_passed(
+def test_an_unmoderated_picture_does_not_pass(
     stand_in: RekognitionStandIn,
     moderation: RekognitionModeration,
     fault: Any,

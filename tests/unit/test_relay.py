@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.bootstrap import LOCAL_STUDIO, App
+from darkroom.bootstrap.composition import App
+from darkroom.bootstrap.workers import STUDIO
 from darkroom.kernel.errors import Unavailable
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.workers import stream
@@ -226,7 +227,7 @@ def test_a_retried_task_is_sent_with_its_delay(world: World) -> None:
     world.pump_stream()
     world.pump_tasks()
     sent = Recorder()
-    app = replace(world.app, queues={LOCAL_STUDIO: sent})  # type: ignore[dict-item]
+    app = replace(world.app, queues={STUDIO: sent})  # type: ignore[dict-item]
 
     for record in stream_records(world):
         handle_record(app, record)

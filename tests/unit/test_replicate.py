@@ -11,15 +11,15 @@ import httpx
 import pytest
 
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers.replicate import Replicate
+from darkroom.generation.vendors.replicate import Replicate
 from darkroom.kernel.errors import InvalidInput, Unauthorized
 from tests.support.replicate_stand_in import (
     CLIP,
@@ -163,7 +163,7 @@ def test_the_models_are_configuration_and_what_a_job_asks_for_is_not(
 
 
 @pytest.mark.parametrize("model", ["somebody/else", MODEL])
-def test_of_a_model_that_nobody_knows_to_ask_nothing_is_asked(
+def test_an_unknown_model_gets_no_request(
     stand_in: ReplicateStandIn, tmp_path: Path, model: str
 ) -> None:
     provider = a_provider(stand_in, models={"clip": model})
@@ -200,9 +200,9 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
         (Fault("refuse", 429, THROTTLED), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 500, {}), TransientProviderError, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 503, "busy"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 502, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 504, "<html>"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("refuse", 302, ""), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 502, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 504, "<html>"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("refuse", 302, ""), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 402, {"title": "Payment Required"}), PermanentProviderError,
          "PROVIDER_QUOTA"),
         (Fault("refuse", 401, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
@@ -210,12 +210,12 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
         (Fault("refuse", 404, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 422, {"detail": "version"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 400, FLAGGED), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Fault("no_object"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: ReplicateStandIn,
     provider: Replicate,
     tmp_path: Path,
@@ -251,19 +251,19 @@ def test_throttling_says_how_long_to_wait(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_a_timeout_after_it_was_taken_is_an_answer_lost_and_the_run_is_found(
+def test_after_a_timeout_of_an_accepted_submit_the_run_is_found(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
     hasty = a_provider(stand_in, timeout_seconds=0.2)
     stand_in.faults.append(Fault("lose_answer"))
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)
 
     assert provider.find(CALLBACK, long_ago()) in stand_in.predictions
 
 
-def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
+def test_a_server_that_is_not_reached_has_accepted_nothing(tmp_path: Path) -> None:
     provider = Replicate(
         lambda: '{"apiToken": "t", "webhookSecrets": []}',
         api_base="http://127.0.0.1:9",
@@ -271,7 +271,7 @@ def test_a_server_that_is_not_reached_has_taken_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("q" * 26)
 
 
@@ -374,7 +374,7 @@ def test_of_a_list_that_is_none_nothing_is_concluded(
     if "results" not in odd:
         assert provider.find(CALLBACK, long_ago()) is None
         return
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.find(CALLBACK, long_ago())
 
 
@@ -434,21 +434,21 @@ def test_of_an_unknown_status_nothing_is_concluded(
     ref = submitted(provider, tmp_path)
     stand_in.predictions[ref]["status"] = "pondering"
 
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll(ref)
 
 
-def test_an_outage_is_no_answer_and_an_unknown_run_is_one(
+def test_an_outage_proves_nothing_and_an_unknown_run_does(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
     with pytest.raises(TransientProviderError):
         provider.poll("q" * 26)
     stand_in.is_down = True
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.poll("q" * 26)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.find(CALLBACK, long_ago())
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         provider.cancel("q" * 26)
 
 
@@ -500,7 +500,7 @@ def test_a_call_signed_with_another_secret_is_forged(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}'])
 def test_a_signed_call_about_nothing_is_invalid(provider: Replicate, body: bytes) -> None:
-    from darkroom.generation.standard_webhooks import sign
+    from darkroom.generation.vendors.standard_webhooks import sign
 
     timestamp = int(NOW.timestamp())
     headers = {

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from darkroom.adapters.fetch import Fetcher
-from darkroom.bootstrap import REPLICATE
-from darkroom.generation.providers.replicate import Replicate
+from darkroom.generation.routing.routes import REPLICATE
+from darkroom.generation.vendors.replicate import Replicate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
 from tests.support.builders import a_balance, a_job, confirm, owner_of
 from tests.support.laws import check_laws

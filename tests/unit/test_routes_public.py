@@ -11,7 +11,7 @@ import pytest
 
 from darkroom.api.auth import Caller
 from darkroom.api.routers import everything
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 from tests.support.builders import a_job, a_user, ask, buy, claims_of, confirm
 from tests.support.moto_world import moto_world

@@ -1,4 +1,4 @@
-"""Scripts: their rules, their file, how a model is asked for one and how its answer is read."""
+"""Scripts: their rules, their file, the prompt for a model and the parser of its response."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from darkroom.generation.script import (
     body_count,
     prompt_of,
     read_script,
-    script_of_answer,
+    script_of_response,
     script_of_texts,
     section_names,
     write_script,
 )
-from darkroom.generation.spoken import text_to_say
+from darkroom.generation.speech_text import speech_text_of
 
 RAIN = script_of_texts(
     title="Rain", language="en", texts=["It rains.", "A cloud is water.", "Bye."],
@@ -94,7 +94,7 @@ def test_a_script_is_the_same_bytes_each_time_and_reads_back() -> None:
     assert read_script(write_script(RAIN)) == RAIN
 
 
-def test_what_somebody_else_wrote_is_cleaned_of_control_characters() -> None:
+def test_foreign_text_is_cleaned_of_control_characters() -> None:
     sections = json.loads(write_script(RAIN))["sections"]
     sections[0]["text"] = "It\x00 rai\x1bns\r\n\u202eagain. "
 
@@ -197,7 +197,7 @@ def test_a_word_of_the_user_is_cut_at_its_limit(name: str) -> None:
         (PARAMS | {"durationSec": "30"}, "en", "PROVIDER_REFUSED"),
     ],
 )
-def test_what_nobody_can_write_is_refused_before_it_is_asked_for(
+def test_an_impossible_script_is_refused_before_the_request(
     params: Any, language: str, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -219,14 +219,14 @@ ANSWER = an_answer(
     "text",
     [ANSWER, f"```json\n{ANSWER}\n```", f"Here {{it}} is:\n{ANSWER}\nEnjoy!", f"\ufeff{ANSWER}"],
 )
-def test_an_answer_is_found_within_what_stands_around_it(text: str) -> None:
-    script = script_of_answer(text, PARAMS, "en")
+def test_a_script_is_found_within_surrounding_text(text: str) -> None:
+    script = script_of_response(text, PARAMS, "en")
 
     assert [section.end_ms for section in script.sections] == [5000, 20000, 30000]
 
 
-def test_times_are_stretched_to_the_length_asked_for() -> None:
-    script = script_of_answer(ANSWER, PARAMS | {"durationSec": 60}, "en")
+def test_times_are_stretched_to_the_requested_length() -> None:
+    script = script_of_response(ANSWER, PARAMS | {"durationSec": 60}, "en")
 
     assert [section.end_ms for section in script.sections] == [10_000, 40_000, 60_000]
 
@@ -239,7 +239,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
     texts = ("One two.", "Three four.", "Five.")
     sections = [{"text": text, "endMs": end} for text, end in zip(texts, ends, strict=True)]
 
-    script = script_of_answer(an_answer(*sections), PARAMS, "en")
+    script = script_of_response(an_answer(*sections), PARAMS, "en")
 
     times = [section.end_ms for section in script.sections]
     assert times == sorted(set(times))
@@ -249,7 +249,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
 def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     sections = [{"name": "HOOK", "text": text} for text in ("One.", "Two.", "Three.")]
 
-    script = script_of_answer(an_answer(*sections, title="T" * 500), PARAMS, "en")
+    script = script_of_response(an_answer(*sections, title="T" * 500), PARAMS, "en")
 
     assert [section.name for section in script.sections] == ["INTRO", "BODY_1", "OUTRO"]
     assert len(script.title) == MAX_TITLE_CHARACTERS
@@ -269,9 +269,9 @@ def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     ],
     ids=lambda text: text[:60],
 )  # fmt: skip
-def test_an_answer_that_is_no_script_may_be_one_the_next_time(text: str) -> None:
+def test_a_response_without_a_script_is_transient(text: str) -> None:
     with pytest.raises(TransientProviderError) as caught:
-        script_of_answer(text, PARAMS, "en")
+        script_of_response(text, PARAMS, "en")
 
     assert caught.value.error_code == "BAD_RESULT"
 
@@ -279,9 +279,9 @@ def test_an_answer_that_is_no_script_may_be_one_the_next_time(text: str) -> None
 def test_a_korean_script_may_name_things_in_latin_letters() -> None:
     answer = an_answer({"text": "iPhone 17 Pro 리뷰"}, {"text": "카메라가 좋아요"}, {"text": "끝"})
 
-    assert script_of_answer(answer, PARAMS, "ko").language == "ko"
+    assert script_of_response(answer, PARAMS, "ko").language == "ko"
     with pytest.raises(TransientProviderError):
-        script_of_answer(ANSWER, PARAMS, "ko")
+        script_of_response(ANSWER, PARAMS, "ko")
 
 
 # Saying it
@@ -302,10 +302,10 @@ def a_speech(tmp_path: Path, params: Any, content: bytes | None = None) -> Gener
 def test_what_is_said_is_the_text_or_else_the_script(tmp_path: Path) -> None:
     content = write_script(RAIN)
 
-    assert text_to_say(a_speech(tmp_path, {"text": "Hi\x00.\n\n There."}, content)) == (
+    assert speech_text_of(a_speech(tmp_path, {"text": "Hi\x00.\n\n There."}, content)) == (
         "Hi.\n\nThere."
     )
-    assert text_to_say(a_speech(tmp_path, {}, content)) == RAIN.spoken_text
+    assert speech_text_of(a_speech(tmp_path, {}, content)) == RAIN.spoken_text
 
 
 @pytest.mark.parametrize(
@@ -316,6 +316,6 @@ def test_where_there_is_nothing_to_say_the_source_is_bad(
     tmp_path: Path, params: Any, content: bytes | None
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
-        text_to_say(a_speech(tmp_path, params, content))
+        speech_text_of(a_speech(tmp_path, params, content))
 
     assert caught.value.error_code == "BAD_SOURCE"

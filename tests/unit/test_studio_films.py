@@ -20,10 +20,10 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.clip import _look_through, _Planes
-from darkroom.generation.providers.local.motion import View
-from darkroom.generation.providers.local.studio import LocalStudio
-from darkroom.generation.providers.local.video import FPS, Mp4Writer, read_frames, yuv_of
+from darkroom.studio.films.clip import _look_through, _Planes
+from darkroom.studio.films.motion import View
+from darkroom.studio.films.video import FPS, Mp4Writer, read_frames, yuv_of
+from darkroom.studio.local_studio import LocalStudio
 from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -78,11 +78,11 @@ def bright_planes(path: Path) -> list[np.ndarray]:
 
 
 def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
-    """A clip of one grey, so that only what the film adds can be seen."""
-    grey = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
+    """A clip of one gray, so that only what the film adds can be seen."""
+    gray = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
     with Mp4Writer(path, crf=18) as writer:
         for _ in range(frames):
-            writer.add(grey)
+            writer.add(gray)
     return SourceFile(key=path.stem, mime_type="video/mp4", path=path)
 
 
@@ -115,7 +115,7 @@ def level(wave: np.ndarray) -> float:
     return float(np.sqrt((wave.astype(np.float64) ** 2).mean()))
 
 
-def test_a_voice_is_heard_over_the_music_which_steps_back(story: Story, tmp_path: Path) -> None:
+def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
     speech = request("speech", "speech", tmp_path, [], text="One umbrella. Two strangers.")
     voice = LocalStudio().generate(speech)[0]
     sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
@@ -143,7 +143,7 @@ def test_a_voice_longer_than_the_film_ends_with_it(story: Story, tmp_path: Path)
     assert film.duration_ms == story.film.duration_ms
 
 
-def test_a_voice_that_cannot_be_heard_is_a_bad_source(story: Story, tmp_path: Path) -> None:
+def test_a_silent_voice_is_a_bad_source(story: Story, tmp_path: Path) -> None:
     broken = tmp_path / "speech.m4a"
     broken.write_bytes(b"no sound")
     sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=broken)]
@@ -155,7 +155,7 @@ def test_a_voice_that_cannot_be_heard_is_a_bad_source(story: Story, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["clip", "film"])
-def test_an_mp4_begins_with_its_index_and_tells_no_time(story: Story, kind: str) -> None:
+def test_an_mp4_begins_with_its_index_and_contains_no_time(story: Story, kind: str) -> None:
     content = getattr(story, kind).path.read_bytes()
 
     assert content.index(b"moov") < content.index(b"mdat")
@@ -188,9 +188,9 @@ def test_the_same_clip_has_the_same_bytes_in_another_process(story: Story, tmp_p
     program = f"""
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.clip import _look_through, _Planes
-from darkroom.generation.providers.local.motion import View
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.films.clip import _look_through, _Planes
+from darkroom.studio.films.motion import View
+from darkroom.studio.local_studio import LocalStudio
 look = {{"grade": "cold_blue", "framing": "medium", "effect": "rain", "motion": "push_in"}}
 LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip", attempt=1,
     seed=7, language="en", params={{"sceneNo": 1, "look": look, "durationSec": 1.25}},

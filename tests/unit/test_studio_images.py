@@ -16,15 +16,15 @@ import pytest
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
-from darkroom.generation.providers.local import images
-from darkroom.generation.providers.local.compose import frame_photo
-from darkroom.generation.providers.local.focus import find_focus
-from darkroom.generation.providers.local.images import ImageRejected, inspect_and_clean
-from darkroom.generation.providers.local.photo import open_picture
 from darkroom.kernel.errors import DarkroomError
+from darkroom.studio.pictures.compose import frame_photo
+from darkroom.studio.pictures.focus import find_focus
+from darkroom.studio.pictures.photo import open_picture
 from darkroom.uploads.failures import failure_of
+from darkroom.uploads.inspection import images
+from darkroom.uploads.inspection.checks import check_picture
+from darkroom.uploads.inspection.images import ImageRejected, inspect_and_clean
 from darkroom.uploads.ports import UploadRefused
-from darkroom.workers.checks import check_picture
 
 PORTRAIT = (Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg").read_bytes()
 
@@ -174,7 +174,7 @@ def test_orientation_is_applied_and_then_forgotten(
     assert red[0] > 150 > red[2]
 
 
-def test_a_sixteen_bit_grey_with_a_transparent_color_keeps_its_tones() -> None:
+def test_a_sixteen_bit_gray_with_a_transparent_color_keeps_its_tones() -> None:
     ramp = np.tile(np.linspace(0x1000, 0xE000, 64).astype(np.uint16), (64, 1))
     ramp[:16] = 0x0FFF
     data = with_chunk(encoded(Image.fromarray(ramp), "PNG"), b"tRNS", b"\x0f\xff")
@@ -186,7 +186,7 @@ def test_a_sixteen_bit_grey_with_a_transparent_color_keeps_its_tones() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_a_white_drawing_on_transparency_lies_on_grey(mode: str) -> None:
+def test_a_white_drawing_on_transparency_lies_on_gray(mode: str) -> None:
     drawing = Image.new("RGBA", (60, 60), (0, 0, 0, 0))
     drawing.paste((255, 255, 255, 255), (20, 20, 40, 40))
 
@@ -213,7 +213,7 @@ def test_transparency_becomes_white() -> None:
     assert np.asarray(decoded(clean.jpeg_bytes)).min() > 245
 
 
-def test_colours_are_converted_to_srgb() -> None:
+def test_colors_are_converted_to_srgb() -> None:
     plain = Image.new("RGB", (40, 40), (120, 120, 120))
     data = encoded(plain, "PNG", icc_profile=linear_profile())
 
@@ -224,8 +224,8 @@ def test_colours_are_converted_to_srgb() -> None:
     assert abs(float(np.asarray(kept).mean()) - 181) < 4
 
 
-def grey_profile() -> bytes:
-    """A minimal ICC profile of greys in proportion to light."""
+def gray_profile() -> bytes:
+    """A minimal ICC profile of grays in proportion to light."""
     rgb = linear_profile()
     start = rgb.index(b"curv")
     curve = rgb[start : start + 14] + b"\0\0"
@@ -242,8 +242,8 @@ def grey_profile() -> bytes:
 
 @pytest.mark.parametrize(
     ("mode", "profile"),
-    [("P", linear_profile()), ("RGBA", linear_profile()), ("LA", grey_profile()),
-     ("L", grey_profile()), ("L", linear_profile())],
+    [("P", linear_profile()), ("RGBA", linear_profile()), ("LA", gray_profile()),
+     ("L", gray_profile()), ("L", linear_profile())],
     ids=["palette", "transparent", "transparent grey", "grey", "grey with a color profile"],
 )  # fmt: skip
 def test_a_profile_counts_in_every_mode(mode: str, profile: bytes) -> None:
@@ -293,7 +293,7 @@ def test_a_broken_profile_does_not_lose_the_picture() -> None:
     assert (clean.width, clean.height) == (120, 60)
 
 
-def test_sixteen_bit_greys_stay_grey() -> None:
+def test_sixteen_bit_grays_stay_gray() -> None:
     ramp = np.full((40, 40), 0x8000, dtype=np.uint16)
 
     clean = inspect_and_clean(encoded(Image.fromarray(ramp), "PNG"))
@@ -302,7 +302,7 @@ def test_sixteen_bit_greys_stay_grey() -> None:
 
 
 def test_an_animation_gives_its_first_frame() -> None:
-    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
     data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=100)
 
     red = decoded(inspect_and_clean(data).jpeg_bytes).getpixel((20, 20))
@@ -446,9 +446,7 @@ def test_sides_that_no_job_can_use_are_too_small(kind: str, size: tuple[int, int
 
 
 @pytest.mark.parametrize("size", [(4, 4), (66_000, 8)])
-def test_the_owner_is_told_what_is_wrong_with_the_size(
-    size: tuple[int, int], tmp_path: Path
-) -> None:
+def test_the_error_says_what_is_wrong_with_the_size(size: tuple[int, int], tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(encoded(Image.new("L", size), "PNG"))
 
@@ -530,7 +528,7 @@ def test_the_largest_pictures_fit_the_memory_of_their_function(
     program = f"""
 import resource
 from pathlib import Path
-from darkroom.workers.checks import check_picture
+from darkroom.uploads.inspection.checks import check_picture
 check_picture(Path({str(source)!r}), Path({str(tmp_path)!r}))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

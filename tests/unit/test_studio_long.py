@@ -25,12 +25,12 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local import extract
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.extract import cut_out
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.recipes import CAPTIONS, captions
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech import extract
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.extract import cut_out
 from tests.support.speech import say, share_heard
 
 SENTENCES = (
@@ -93,7 +93,7 @@ def the_plan(duration_ms: int, **options: object) -> list[TaskSpec]:
 # Parts
 
 
-def in_pieces(samples: Samples, size: int) -> Iterator[bytes]:
+def in_chunks(samples: Samples, size: int) -> Iterator[bytes]:
     content = samples.tobytes()
     for place in range(0, len(content), size):
         yield content[place : place + size]
@@ -119,31 +119,31 @@ def test_parts_hold_every_sample_once(
         params = {"fromMs": start, "windowMs": window_ms}
         span = extract._span_of(params if end is None else params | {"toMs": end})
         # However the decoder hands them over.
-        part = b"".join(cut_out(in_pieces(whole, sizes[number % 2] * 2), span))
+        part = b"".join(cut_out(in_chunks(whole, sizes[number % 2] * 2), span))
         taken = np.frombuffer(part, dtype=np.int16)
         joined[span.first : span.first + len(taken)] += taken
 
     assert (joined == whole).all()
 
 
-def test_a_cut_is_made_where_nobody_speaks() -> None:
+def test_a_cut_is_made_in_silence() -> None:
     speech = np.concatenate([say(SENTENCES[0]), silence(0.5), say(SENTENCES[1])])
     pause_ms = len(say(SENTENCES[0])) * 1000 // RATE_HZ
     asked_ms = pause_ms + 1000
     span = extract._span_of({"fromMs": 0, "toMs": asked_ms, "windowMs": 1400})
 
-    part = np.frombuffer(b"".join(cut_out(in_pieces(speech, 4000), span)), dtype=np.int16)
+    part = np.frombuffer(b"".join(cut_out(in_chunks(speech, 4000), span)), dtype=np.int16)
 
     heard_ms = int(np.flatnonzero(part)[-1]) * 1000 // RATE_HZ
     assert abs(heard_ms - pause_ms) < 250
     assert len(part) == min(span.last or 0, len(speech))
 
 
-def test_in_a_silence_the_cut_is_where_it_was_asked_for() -> None:
+def test_in_a_silence_the_cut_is_at_the_requested_place() -> None:
     steady = np.full(10 * RATE_HZ, 5, dtype=np.int16)
     span = extract._span_of({"fromMs": 0, "toMs": 5000, "windowMs": 2000})
 
-    part = np.frombuffer(b"".join(cut_out(in_pieces(steady, 4000), span)), dtype=np.int16)
+    part = np.frombuffer(b"".join(cut_out(in_chunks(steady, 4000), span)), dtype=np.int16)
 
     assert abs(int(np.flatnonzero(part)[-1]) - 5 * RATE_HZ) <= RATE_HZ // 50
 
@@ -156,7 +156,7 @@ def test_a_part_is_a_small_file_of_one_channel(make: Make, tmp_path: Path) -> No
 
     assert (made.type, made.mime_type, made.duration_ms) == ("audio", "audio/mp4", 7000)
     sound = Sound(made.path, "part")
-    assert abs(sum(map(len, sound.pieces())) // 2 - 7 * RATE_HZ) <= 2048
+    assert abs(sum(map(len, sound.chunks())) // 2 - 7 * RATE_HZ) <= 2048
     assert made.path.stat().st_size < source.stat().st_size / 3
     assert made.path.read_bytes() == again.path.read_bytes()
 
@@ -191,7 +191,7 @@ def text_of(transcript: Transcript) -> str:
 
 
 @pytest.mark.slow
-def test_a_recording_heard_in_parts_reads_like_one_heard_at_once(
+def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [part for text in SENTENCES for part in (say(text), silence(0.7))]
@@ -215,7 +215,7 @@ def test_a_recording_heard_in_parts_reads_like_one_heard_at_once(
     assert in_parts.language == at_once.language
     spoken = " ".join(SENTENCES)
     shares = [share_heard(spoken, text_of(transcript)) for transcript in (at_once, in_parts)]
-    # The recogniser gets a word here and there wrong, and others when it begins elsewhere.
+    # The recognizer gets a word here and there wrong, and others when it begins elsewhere.
     assert shares[1] >= shares[0] - 0.15
     ends = list(itertools.accumulate(len(part) * 1000 // RATE_HZ for part in sentences))
     spans = [

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from darkroom.generation.providers.local import looks
-from darkroom.generation.providers.local.focus import Focus
-from darkroom.generation.providers.local.motion import Camera
+from darkroom.studio.films.motion import Camera
+from darkroom.studio.pictures import looks
+from darkroom.studio.pictures.focus import Focus
 
 
 def test_the_vocabulary_imports_nothing_heavy() -> None:
     program = (
-        "import sys, darkroom.generation.providers.local.looks as looks;"
+        "import sys, darkroom.studio.pictures.looks as looks;"
         "heavy = {'numpy', 'PIL', 'av'} & set(sys.modules);"
         "sys.exit(1 if heavy or not looks.GRADES else 0)"
     )
@@ -26,7 +26,7 @@ def test_the_vocabulary_imports_nothing_heavy() -> None:
 
 
 def test_every_name_of_the_vocabulary_has_its_maker() -> None:
-    from darkroom.generation.providers.local import compose, effects, grade
+    from darkroom.studio.pictures import compose, effects, grade
 
     assert set(grade.GRADES) == set(looks.GRADES)
     assert set(compose._SHOTS) == set(looks.FRAMINGS)

@@ -1,4 +1,4 @@
-"""Keyframes: the user's photo, recognisable, framed, distinct, repeatable."""
+"""Keyframes: the user's photo, recognizable, framed, distinct, repeatable."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.compose import frame_photo
-from darkroom.generation.providers.local.focus import find_focus
-from darkroom.generation.providers.local.looks import FRAMINGS
-from darkroom.generation.providers.local.plate import open_plate
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures.compose import frame_photo
+from darkroom.studio.pictures.focus import find_focus
+from darkroom.studio.pictures.looks import FRAMINGS
+from darkroom.studio.pictures.plate import open_plate
 from tests.support.processors import OTHER_PROCESSORS
 
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -215,7 +215,7 @@ def test_the_warmth_slider_warms(keyframe: Make) -> None:
     assert redness(warm) > redness(cold) + 15
 
 
-def test_black_and_white_grades_have_no_colour(keyframe: Make) -> None:
+def test_black_and_white_grades_have_no_color(keyframe: Make) -> None:
     shown = pixels(keyframe(look=look("high_contrast_bw", effect="bokeh")).path)
 
     assert np.abs(shown[..., 0] - shown[..., 2]).mean() < 3
@@ -243,7 +243,7 @@ def test_a_smooth_wall_does_not_band(keyframe: Make, tmp_path: Path) -> None:
 
     shown = pixels(keyframe(photos=(wall,), look=look("dusk_violet")).path)
 
-    # Where bands are, neighbours along a line are equal for long; grain and dither break them.
+    # Where bands are, neighbors along a line are equal for long; grain and dither break them.
     equal = (np.diff(shown[200:1000, 300:400, 1], axis=0) == 0).mean()
     assert equal < 0.45
 
@@ -262,7 +262,7 @@ def test_another_process_gives_the_same_bytes(
     program = f"""
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 LocalStudio().generate(GenerationRequest(job_id="job", key="kf_1", kind="keyframe", attempt=1,
     seed=7, language="en",
     params={{"sceneNo": 1, "sceneCount": 3, "genre": "noir", "stage": "spark"}},

@@ -1,4 +1,4 @@
-"""Portraits: the same person in five styles that nobody could confuse."""
+"""Portraits: the same person in five clearly different styles."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.focus import Focus, find_focus
-from darkroom.generation.providers.local.portrait_frame import Sitter, frame_sitter
-from darkroom.generation.providers.local.portrait_styles import STYLES, Shot
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures.focus import Focus, find_focus
+from darkroom.studio.pictures.portrait_frame import Sitter, frame_sitter
+from darkroom.studio.pictures.portrait_styles import STYLES, Shot
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -115,7 +115,7 @@ def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> Non
 
 @pytest.mark.parametrize("style", NAMES)
 @pytest.mark.parametrize("seed", [7, pytest.param(8, marks=pytest.mark.slow)])
-def test_the_person_is_recognisable_and_never_mirrored(
+def test_the_person_is_recognizable_and_never_mirrored(
     portrait: Make, style: str, seed: int
 ) -> None:
     path = portrait(style, seed).path
@@ -168,7 +168,7 @@ def sitter_of(photo: Image.Image, focus: Focus) -> Sitter:
     return frame_sitter(photo, focus, Shot(head=0.34, x=0.5, y=0.38))
 
 
-def test_a_person_before_a_plain_wall_is_told_apart() -> None:
+def test_a_person_before_a_plain_wall_is_separated() -> None:
     with Image.open(PORTRAIT) as photo:
         plain = photo.convert("RGB")
 
@@ -262,7 +262,7 @@ def test_a_large_photo_stays_within_time_and_memory(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 LocalStudio().generate(GenerationRequest(
     job_id="job", key="img_01", kind="portrait", attempt=1, seed=5, language="en",
     params={"style": "ROMANTIC", "role": "me", "prompt": ""},

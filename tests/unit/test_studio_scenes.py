@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError
-from darkroom.generation.providers.local import scenery, scenery_land, scenery_sky, scenery_things
-from darkroom.generation.providers.local.picture import SIZES, make_picture
-from darkroom.generation.providers.local.scenery import Scene, read_scene
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.recipes.images import ASPECT_RATIOS
 from darkroom.recipes.portraits import styles
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures import scenery, scenery_land, scenery_sky, scenery_things
+from darkroom.studio.pictures.picture import SIZES, make_picture
+from darkroom.studio.pictures.scenery import Scene, read_scene
 
 LEXICON = Path(scenery.__file__).with_name("scenery.json")
 
@@ -85,7 +85,7 @@ def test_every_style_on_offer_looks_different(paint: Any) -> None:
     assert len(pictures) == 5 and min(apart) > 6
 
 
-def test_what_cannot_be_painted_is_told(paint: Any) -> None:
+def test_an_unsupported_picture_is_refused(paint: Any) -> None:
     for params in ({"style": "CUBIST"}, {"aspectRatio": "2:1"}):
         with pytest.raises(PermanentProviderError) as refusal:
             paint("the sea", **params)
@@ -99,7 +99,7 @@ def test_the_hour_shows(paint: Any) -> None:
     assert night < 0.5 * day
 
 
-def test_a_colour_that_is_named_shows(paint: Any) -> None:
+def test_a_color_that_is_named_shows(paint: Any) -> None:
     red = pixels_of(paint("a red sunset", style="CLASSIC")).mean(axis=(0, 1))
     green = pixels_of(paint("green northern lights", style="CLASSIC")).mean(axis=(0, 1))
 
@@ -121,7 +121,7 @@ def test_every_land_is_painted_in_every_light_and_weather(far: str, near: str) -
             is_snowy=bool(rng.random() < 0.5),
             sky=("stars", "milkyway", "aurora", "fireworks", "rainbow"),
             things=scenery_things.ORDER,
-            colour="teal",
+            color="teal",
             mood="",
         )
         sky = scenery_sky.paint_sky(scene, (160, 120), 0.6, rng)
@@ -177,7 +177,7 @@ def test_both_languages_say_the_same(english: str, korean: str) -> None:
     ("text", "expected"),
     [
         ("Snowy mountains over a lake", {"far": "mountains", "near": "lake", "is_snowy": True}),
-        ("A field of roses", {"near": "flowers", "colour": "red"}),
+        ("A field of roses", {"near": "flowers", "color": "red"}),
         ("stars at sunset", {"time": "sunset", "sky": ("stars",)}),
         ("Mountains, and a harbour", {"far": "mountains", "near": "sea", "things": ("boat",)}),
         ("산과 바다", {"far": "mountains", "near": "sea"}),
@@ -206,7 +206,7 @@ def test_every_word_means_something_that_can_be_painted() -> None:
         "cover": {"snow"},
         "sky": {"stars", "milkyway", "aurora", "fireworks", "rainbow"},
         "thing": set(scenery_things.ORDER),
-        "colour": set(scenery_sky.COLOURS),
+        "color": set(scenery_sky.COLORS),
         "mood": {"lonely", "calm", "romantic", "magical", "bright"},
     }
     lexicon = json.loads(LEXICON.read_text(encoding="utf-8"))

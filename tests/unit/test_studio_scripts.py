@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError
-from darkroom.generation.providers.local.espeak import Manner, speak
-from darkroom.generation.providers.local.particles import with_particle
-from darkroom.generation.providers.local.script import compose
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.script import Script, read_script
 from darkroom.kernel import catalogue
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech.espeak import Manner, speak
+from darkroom.studio.speech.korean_particles import with_particle
+from darkroom.studio.speech.script import compose
 
 TONES = ("professional", "casual", "humorous", "educational")
 LANGUAGES = ("en", "ko")
@@ -110,7 +110,7 @@ def test_a_particle_follows_the_sound_before_it(word: str, forms: str) -> None:
 
 @pytest.mark.parametrize(("language", "tone"), list(product(LANGUAGES, TONES)))
 @pytest.mark.parametrize("duration_sec", [15, 30, 60, 120])
-def test_speaking_a_script_takes_about_the_time_asked_for(
+def test_speaking_a_script_takes_about_the_requested_time(
     language: str, tone: str, duration_sec: int
 ) -> None:
     script = a_script(language, tone=tone, durationSec=duration_sec)
@@ -136,7 +136,7 @@ def test_tones_speak_differently(language: str) -> None:
 
 
 @pytest.mark.parametrize("tone", [None, "", "angry", 3, ["casual"]])
-def test_a_tone_nobody_knows_is_the_usual_one(tone: Any) -> None:
+def test_an_unknown_tone_becomes_the_default(tone: Any) -> None:
     assert a_script(tone=tone if not isinstance(tone, list) else "sad") == a_script(tone="casual")
 
 

@@ -1,4 +1,4 @@
-"""Transcripts: what is spoken, when it is spoken, from any container, in little memory."""
+"""Transcripts: the words and their times, from any container, in little memory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.studio import LocalStudio
-from darkroom.generation.providers.local.utterances import find_utterances
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.utterances import find_utterances
 from tests.support.speech import say, share_heard
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
@@ -37,7 +37,7 @@ SENTENCES = (
     "My brother works in a small hospital near the river.",
 )
 LEAST_HEARD = 0.7
-"""Of the words of these sentences; 23 of 27 were heard when this was measured."""
+"""Of the words of these sentences; 23 of 27 were recognized when this was measured."""
 
 Samples = np.ndarray
 Ask = Callable[..., Artifact]
@@ -136,7 +136,9 @@ def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Pa
     ("name", "codec"),
     [("a.wav", "pcm_s16le"), ("a.mp3", "mp3"), ("a.ogg", "libopus"), ("a.flac", "flac")],
 )
-def test_words_stand_where_they_are_spoken(ask: Ask, tmp_path: Path, name: str, codec: str) -> None:
+def test_words_have_the_times_of_their_speech(
+    ask: Ask, tmp_path: Path, name: str, codec: str
+) -> None:
     samples = np.concatenate([silence(2.0), say(SENTENCES[1]), silence(1.0)])
     source = save(tmp_path / name, samples, codec=codec)
 
@@ -219,7 +221,7 @@ def test_a_playlist_is_never_followed(ask: Ask, tmp_path: Path) -> None:
     assert refused.value.error_code == "BAD_SOURCE"
 
 
-def test_a_damaged_file_keeps_what_can_be_heard(ask: Ask, tmp_path: Path) -> None:
+def test_a_damaged_file_keeps_its_readable_part(ask: Ask, tmp_path: Path) -> None:
     samples = np.concatenate([say(SENTENCES[1]), silence(0.6), say(SENTENCES[0])])
     path = save(tmp_path / "a.mp3", samples, codec="mp3")
     content = bytearray(path.read_bytes())
@@ -299,13 +301,13 @@ def test_speech_without_a_pause_is_cut_before_it_grows_long() -> None:
     assert all(b.start_ms >= a.end_ms - 300 for a, b in itertools.pairwise(utterances))
 
 
-def test_an_hour_passes_through_in_small_pieces(tmp_path: Path) -> None:
+def test_an_hour_passes_through_in_small_chunks(tmp_path: Path) -> None:
     path = save(tmp_path / "hour.flac", silence(3600), codec="flac")
     sound = Sound(path, "media_1")
 
     largest = total = 0
-    for piece in sound.pieces():
-        largest, total = max(largest, len(piece)), total + len(piece)
+    for chunk in sound.chunks():
+        largest, total = max(largest, len(chunk)), total + len(chunk)
 
     assert sound.duration_ms == 3_600_000
     assert total == 3600 * RATE_HZ * 2
@@ -320,7 +322,7 @@ from pathlib import Path
 for heavy in ("numpy", "PIL"):
     sys.modules[heavy] = None
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 def ask(kind, key, source, **params):
     return LocalStudio().generate(GenerationRequest(
         job_id="job", key=key, kind=kind, attempt=1, seed=1, language="en", params=params,

@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from darkroom.generation.providers.local.text import (
+from darkroom.studio.films.text import (
     CAPTION_STYLE,
     ENDING_STYLE,
     HOOK_STYLE,
@@ -23,7 +23,7 @@ from darkroom.generation.providers.local.text import (
     set_text,
     wrap,
 )
-from darkroom.generation.providers.local.timeline import CueKind, plan_film
+from darkroom.studio.films.timeline import CueKind, plan_film
 
 STYLES = {"caption": CAPTION_STYLE, "hook": HOOK_STYLE, "ending": ENDING_STYLE}
 TEXTS = {

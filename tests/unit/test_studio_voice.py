@@ -1,4 +1,4 @@
-"""A voice-over: what is said, how it sounds, and when each of its words is spoken."""
+"""A voice-over: its text, its sound, and the times of its words."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.providers.local import align
-from darkroom.generation.providers.local.audio import RATE_HZ, Sound
-from darkroom.generation.providers.local.espeak import Manner, Speech, sentences_of, speak
-from darkroom.generation.providers.local.mono_file import loudness_lufs
-from darkroom.generation.providers.local.studio import LocalStudio
 from darkroom.generation.script import script_of_texts, write_script
+from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.speech import align
+from darkroom.studio.speech.audio import RATE_HZ, Sound
+from darkroom.studio.speech.espeak import Manner, Speech, sentences_of, speak
+from darkroom.studio.speech.mono_file import loudness_lufs
 from tests.support.speech import share_heard
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
@@ -73,7 +73,7 @@ def a_script(folder: Path, language: str = "en") -> Path:
 
 
 def samples_of(path: Path) -> np.ndarray:
-    content = b"".join(Sound(path, "speech").pieces())
+    content = b"".join(Sound(path, "speech").chunks())
     return np.frombuffer(content, dtype=np.int16).astype(np.int32)
 
 
@@ -95,7 +95,7 @@ def test_speech_is_a_small_file_that_plays_in_a_browser(ask: Ask, language: str)
     assert made.path.stat().st_size < 12 * made.duration_ms
 
 
-def test_what_was_said_can_be_understood(ask: Ask) -> None:
+def test_synthesized_speech_is_intelligible(ask: Ask) -> None:
     speech = ask("speech", text=ENGLISH)
 
     heard = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
@@ -142,7 +142,7 @@ def test_the_same_text_gives_the_same_bytes(ask: Ask, language: str) -> None:
     assert first == second
 
 
-def test_voices_differ_and_one_of_somebody_else_s_is_the_usual_one(ask: Ask) -> None:
+def test_voices_differ_and_a_vendors_voice_becomes_the_default(ask: Ask) -> None:
     bytes_of = [
         ask("speech", text=ENGLISH, **asked).path.read_bytes()
         for asked in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})
@@ -319,7 +319,7 @@ from pathlib import Path
 for heavy in ("numpy", "PIL"):
     sys.modules[heavy] = None
 from darkroom.generation.ports import GenerationRequest, SourceFile
-from darkroom.generation.providers.local.studio import LocalStudio
+from darkroom.studio.local_studio import LocalStudio
 made = []
 for kind, params in (
     ("script", {"keyword": "coffee", "durationSec": 15}),

@@ -13,18 +13,18 @@ import pytest
 from darkroom.adapters.fetch import Fetcher, FetchLimits
 from darkroom.generation.captions.transcript import Transcript, read_transcript
 from darkroom.generation.ports import (
-    AnswerLost,
     AsyncProvider,
     Charge,
     Finished,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import transcribe as module
-from darkroom.generation.providers.transcribe import Transcribe, hosts_of
+from darkroom.generation.vendors import transcribe as module
+from darkroom.generation.vendors.transcribe import Transcribe, hosts_of
 from darkroom.kernel.errors import Unauthorized
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.polly_stand_in import an_mp3
@@ -125,7 +125,7 @@ def test_a_request_becomes_one_job_on_the_file_in_our_bucket(
     assert "Settings" not in job
 
 
-def test_language_and_speakers_may_be_asked_for(
+def test_language_and_speakers_may_be_requested(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     submitted(transcribe, tmp_path, params={"sourceLang": "ko", "diarization": True})
@@ -197,7 +197,7 @@ def test_another_attempt_is_another_job(
         ("video/webm", b"whatever", None),
     ],
 )
-def test_seconds_are_charged_where_the_file_tells_its_length(
+def test_seconds_are_charged_where_the_file_has_a_duration(
     transcribe: Transcribe, tmp_path: Path, mime_type: str, content: bytes | None, seconds: Any
 ) -> None:
     """Begun seconds, fifteen at least: as the service bills them."""
@@ -273,12 +273,12 @@ TOO_MANY = "You've either sent too many requests or your input file is too long.
         (AwsError("InternalFailureException", 500), TransientProviderError,
          "PROVIDER_UNAVAILABLE"),
         (AwsError("AccessDeniedException"), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
-        (Raw(504, b""), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:70],
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: TranscribeStandIn,
     transcribe: Transcribe,
     tmp_path: Path,
@@ -298,7 +298,7 @@ def test_what_an_answer_means(
 # Finding again
 
 
-def test_a_job_whose_answer_was_lost_is_found_by_its_name(
+def test_a_job_whose_response_was_lost_is_found_by_its_name(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path)
@@ -308,11 +308,11 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_name(
     assert transcribe.find(CALLBACK + "0", NOW) is None
 
 
-def test_a_job_that_was_never_taken_is_not_found(
+def test_a_job_that_was_never_accepted_is_not_found(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     stand_in.faults.append(Raw(504, b""))
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         submitted(transcribe, tmp_path)
 
     assert transcribe.find(CALLBACK, NOW) is None
@@ -328,7 +328,7 @@ def test_a_look_that_failed_says_nothing(
 
     for look in (lambda: transcribe.poll(ref), lambda: transcribe.find(CALLBACK, NOW)):
         stand_in.faults.append(fault)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             look()
 
 
@@ -409,7 +409,7 @@ def test_a_job_is_deleted_unless_it_is_under_way(
     assert stand_in.jobs == {}
 
 
-def test_a_name_that_is_not_ours_is_never_asked_for(
+def test_a_name_that_is_not_ours_is_never_sent(
     stand_in: TranscribeStandIn, transcribe: Transcribe
 ) -> None:
     for look in (transcribe.poll, transcribe.cancel):
@@ -418,7 +418,7 @@ def test_a_name_that_is_not_ours_is_never_asked_for(
     assert stand_in.requests == []
 
 
-def test_nobody_calls_back(transcribe: Transcribe) -> None:
+def test_every_callback_is_refused(transcribe: Transcribe) -> None:
     with pytest.raises(Unauthorized):
         transcribe.read_callback(b"{}", {}, NOW)
 

@@ -16,16 +16,16 @@ from darkroom.generation.captions.transcript import (
     write_transcript,
 )
 from darkroom.generation.ports import (
-    AnswerLost,
     Charge,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
-from darkroom.generation.providers import translate as module
-from darkroom.generation.providers.translate import Translate
+from darkroom.generation.vendors import translate as module
+from darkroom.generation.vendors.translate import Translate
 from tests.support.aws_stand_in import AwsError, Gone, Raw
 from tests.support.translate_stand_in import LIMIT_BYTES, TranslateStandIn, translated
 
@@ -127,7 +127,7 @@ def test_many_segments_come_back_in_their_order(
     assert len(stand_in.requests) == 60
 
 
-def test_equal_and_empty_texts_are_not_asked_for_twice(
+def test_equal_texts_are_sent_once_and_empty_ones_never(
     stand_in: TranslateStandIn, translate: Translate, tmp_path: Path
 ) -> None:
     request = a_request(tmp_path, said(0, "Yes."), said(1, ""), said(2, "Yes."), said(3, "Yes."))
@@ -149,7 +149,7 @@ def test_silence_costs_nothing(
     assert (request.meter.charges, stand_in.requests) == ([], [])
 
 
-def test_a_segment_over_the_limit_is_asked_for_in_pieces(
+def test_a_segment_over_the_limit_is_sent_in_chunks(
     stand_in: TranslateStandIn, translate: Translate, tmp_path: Path
 ) -> None:
     text = " ".join(f"문장 {number}입니다." for number in range(1500))
@@ -221,7 +221,7 @@ def test_half_a_character_is_left_out(translate: Translate, tmp_path: Path) -> N
         ({"sources": ()}, "en", "BAD_SOURCE"),
     ],
 )
-def test_what_it_cannot_translate_is_never_asked(
+def test_an_unsupported_language_is_never_sent(
     stand_in: TranslateStandIn,
     translate: Translate,
     tmp_path: Path,
@@ -266,7 +266,7 @@ def test_what_stays_throttled_is_left_for_later(
     assert request.meter.charges == []
 
 
-def test_after_a_failure_no_more_is_asked_and_what_was_made_is_charged(
+def test_after_a_failure_no_call_follows_and_finished_segments_are_charged(
     stand_in: TranslateStandIn, translate: Translate, tmp_path: Path
 ) -> None:
     stand_in.faults.extend([*[None] * 20, AwsError("AccessDeniedException")])
@@ -291,12 +291,12 @@ def test_after_a_failure_no_more_is_asked_and_what_was_made_is_charged(
         (AwsError("ServiceUnavailableException", 503), TransientProviderError,
          "PROVIDER_UNAVAILABLE"),
         (AwsError("InternalServerException", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Raw(200, b"{}"), AnswerLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), AnswerLost, "PROVIDER_UNAVAILABLE"),
+        (Raw(200, b"{}"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
-def test_what_an_answer_means(
+def test_each_response_maps_to_one_error(
     stand_in: TranslateStandIn,
     translate: Translate,
     tmp_path: Path,

@@ -10,10 +10,10 @@ import pytest
 
 from darkroom.adapters.fetch import FetchFailed, FileGone, UnsafeAddress
 from darkroom.generation.ports import (
-    AnswerLost,
     GenerationRequest,
     ModerationRefused,
     PermanentProviderError,
+    ResponseLost,
     TransientProviderError,
 )
 from darkroom.kernel.clock import to_iso
@@ -185,7 +185,7 @@ def test_looks_are_spread_and_an_early_or_old_message_brings_none(world: World) 
 
 def test_a_run_that_was_perhaps_taken_is_found_and_not_begun_again(world: World) -> None:
     def lose(request: GenerationRequest, run: PaperRun) -> None:
-        raise AnswerLost("timeout")
+        raise ResponseLost("timeout")
 
     world.cloud.took = lose
     job_id = confirm(world, mode="quick").body["jobId"]

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from darkroom.api import errors
 from darkroom.api.bodies import StrictJson
 from darkroom.api.responses import JsonAnswer
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
 TITLE = "Darkroom"

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from darkroom.api.messages import preferred_language
-from darkroom.bootstrap import App, app_from_env
+from darkroom.bootstrap.composition import App, app_from_env
 from darkroom.kernel.errors import Forbidden, InvalidInput, Unauthorized
 from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS, IDEMPOTENCY_KEY_LIMIT_CHARS
 from darkroom.kernel.problems import problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.signing import BadSignature, sign, verify
 

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import Caller
 from darkroom.api.bodies import read_json
 from darkroom.api.responses import JsonAnswer
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyAnswered, Answer

@@ -1,1 +1,1 @@
-"""Everything that makes media: the port of a provider, and one package per vendor."""
+"""What makes media: the ports, the vendors, the routing between them, prompts and captions."""

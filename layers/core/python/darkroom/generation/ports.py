@@ -1,4 +1,4 @@
-"""The port between the engine and whoever makes media.
+"""The port between the engine and the providers of media.
 
 Owns the request a task turns into and the artifacts that come back. Knows nothing of
 jobs' states, credits, queues or storage: bytes and parameters in, files out.
@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from darkroom.kernel.errors import DarkroomError
 
-# What makes a picture is bought as one thing, whatever the recipe calls it.
+# Vendors sell pictures as one capability, whatever the recipe calls them.
 _CAPABILITY_OF_KIND = {"keyframe": "image", "portrait": "image", "picture": "image"}
 
 
@@ -40,7 +40,7 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """What a vendor charges for of one call: so much of one unit of one model."""
+    """What a vendor charges for one call: a quantity of one unit of one model."""
 
     unit: str
     """``image``, ``second``, ``character``, ``input_token``, ``output_token``, ``run`` …: as the
@@ -49,7 +49,7 @@ class Charge:
 
 
 class Meter:
-    """Where a provider notes what a call costs as soon as it knows: also of a call that fails."""
+    """Where a provider records a call's cost as soon as it is known, even if the call fails."""
 
     def __init__(self) -> None:
         self.charges: list[Charge] = []
@@ -109,7 +109,7 @@ class Provider(Protocol):
         Raises:
             TransientProviderError: trying again may help (timeout, throttling, 5xx).
             PermanentProviderError: trying again cannot help (bad input, refused content).
-            AnswerLost: it may have been made, and charged, but did not reach us.
+            ResponseLost: it may have been made, and charged, but the response was lost.
         """
 
 
@@ -126,7 +126,7 @@ class ResultFile:
     """Makes the file to keep, of ``mime_type`` and ``suffix``, from the one that was fetched.
     Raises a ProviderError if that is not what it should be."""
     fetched_mime_types: tuple[str, ...] = ()
-    """What the vendor may say that it sends, if that is not ``mime_type``."""
+    """The content types that the vendor may send instead of ``mime_type``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +136,14 @@ class Finished:
     files: tuple[ResultFile, ...]
     """The promised one first."""
     charges: tuple[Charge, ...] = ()
-    """What it costs, if that is known only now; otherwise it was noted when it was handed over."""
+    """What it costs, if that is known only now; otherwise the submit recorded it."""
 
 
 @runtime_checkable
 class AsyncProvider(Protocol):
-    """Takes requests and makes them later; calls back, or is asked.
+    """Accepts requests and makes them later; calls back, or is polled.
 
-    Of every call but ``submit`` only the last one's answer counts: they may be repeated.
+    Every call but ``submit`` may be repeated.
     """
 
     name: str
@@ -154,13 +154,13 @@ class AsyncProvider(Protocol):
         """The model that it uses for this kind; empty when it has none."""
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
-        """Hand over the request, once; returns the provider's id of the run.
+        """Submit the request once; returns the provider's id of the run.
 
         Raises:
-            TransientProviderError: it was not taken, and may be later.
-            PermanentProviderError: it was not taken, and never will be.
-            AnswerLost: whether it was taken is unknown; handing it over again may make and cost
-                it twice.
+            TransientProviderError: it was not accepted, and may be later.
+            PermanentProviderError: it was not accepted, and never will be.
+            ResponseLost: whether it was accepted is unknown; submitting it again may make and
+                charge it twice.
         """
 
     def poll(self, ref: str) -> Finished | None:
@@ -169,51 +169,51 @@ class AsyncProvider(Protocol):
         Raises:
             TransientProviderError: the run ended without a result; another one may have one.
             PermanentProviderError: the run ended without a result, as any other will.
-            AnswerLost: ask again later.
+            ResponseLost: poll again later.
         """
 
     def find(self, callback_url: str, since: datetime) -> str | None:
-        """The run that was to call back this address, begun after ``since``; None if none is seen.
+        """The run that was to call back this address, begun after ``since``; None if there is none.
 
         Raises:
-            AnswerLost: ask again later.
+            ResponseLost: poll again later.
         """
 
     def cancel(self, ref: str) -> None:
-        """Stop a run nobody waits for, if that is still possible.
+        """Stop a run whose task has ended, if that is still possible.
 
         Raises:
-            AnswerLost: it may or may not have stopped.
+            ResponseLost: it may or may not have stopped.
         """
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        """The run that a call of the provider is about; header names are in lower case.
+        """The run that a callback is about; header names are in lower case.
 
         Raises:
             Unauthorized: BAD_SIGNATURE; forged, altered, or older than five minutes.
             InvalidInput: signed, but about no run.
-            Unavailable: what it is to be checked with cannot be read now; it will call again.
+            Unavailable: the keys for the check cannot be read now; the provider will call again.
         """
 
 
 class ImageModerator(Protocol):
-    """Says which pictures are not to be shown."""
+    """Decides which pictures must not be shown."""
 
     def check_image(self, picture: str | bytes, /) -> None:
         """``picture`` is its bytes, or where it lies in our bucket (``s3://bucket/key``).
 
         Raises:
             ModerationRefused: with ``category``.
-            TransientProviderError: nobody could tell now.
+            TransientProviderError: the moderator is unavailable now.
         """
 
 
 class ProviderError(DarkroomError):
-    """A provider did not deliver; carries the code that the job's receipt will show."""
+    """A provider did not deliver; carries the code for the job's receipt."""
 
 
-class AnswerLost(ProviderError):
-    """The provider did not answer: whether it did what it was asked is unknown."""
+class ResponseLost(ProviderError):
+    """The response was lost: whether the provider did the work is unknown."""
 
     code = "PROVIDER_UNAVAILABLE"
 
@@ -235,6 +235,6 @@ class PermanentProviderError(ProviderError):
 
 
 class ModerationRefused(PermanentProviderError):
-    """The content was refused; changing the input is the only way on."""
+    """The content was refused; only another input can succeed."""
 
     code = "CONTENT_REJECTED"

@@ -33,7 +33,7 @@ class Settings:
     checkout_return_url: str
     generate_queue_url: str
     provider_config: Mapping[str, Mapping[str, Any]]
-    """The cloud providers to use, by name; see ``roster``."""
+    """The cloud providers to use, by name; see ``bootstrap.registry``."""
     provider_routes: Mapping[str, Sequence[str]]
     """Who does what, in which order; see ``providers.routes``. Else what is built in does it."""
     provider_secret_prefix: str

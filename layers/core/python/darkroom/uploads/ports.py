@@ -1,4 +1,4 @@
-"""The ports between the check of an upload and whoever can read pixels, sound and faces."""
+"""The ports between the ingest of an upload and its inspection: pixels, sound and faces."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CleanUpload:
     height: int | None = None
     duration_ms: int | None = None
     faces: tuple[FaceBox, ...] | None = None
-    """Of a picture; None when nobody could tell."""
+    """Of a picture; None when the detector failed."""
     note: str | None = None
     """One of ``failures.UploadNote``."""
 
@@ -75,7 +75,7 @@ class FindFaces(Protocol):
         """Every face that an upright picture (JPEG) shows, once.
 
         Raises:
-            FaceCheckUnavailable: the detector does not answer; the picture may be fine.
+            FaceCheckUnavailable: the detector is unavailable; the picture may be fine.
         """
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from darkroom.albums import store
 from darkroom.albums.model import Album, Entry
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 
 

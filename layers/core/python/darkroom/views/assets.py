@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import listing
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.clock import to_iso

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing, store
 from darkroom.credits.model import Entry, Wallet
 from darkroom.db.raw import find_raw

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import store
 from darkroom.jobs.failures import failure_sentence
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task

@@ -6,7 +6,7 @@ from typing import Any
 
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 
 

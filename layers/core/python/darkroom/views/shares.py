@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import JobFamily, Output
 from darkroom.jobs.naming import file_name_of, shown_type
 from darkroom.kernel import catalogue

@@ -12,7 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.usecases.archives.archive_job import give_up_archive
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter

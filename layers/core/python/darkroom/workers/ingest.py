@@ -14,14 +14,20 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.adapters.storage import IMAGE_LANE, LANES, is_owner_tag, quarantine_key
 from darkroom.assets.store import ASSET_PREFIX
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
+from darkroom.uploads.inspection.checks import (
+    check_media,
+    check_picture,
+    faces_in,
+    probe_media,
+    with_small_pictures,
+)
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CheckUpload, FindFaces
 from darkroom.usecases.assets.count_faces import count_faces
 from darkroom.usecases.uploads.ingest_upload import IGNORED, ingest_upload
-from darkroom.workers.checks import check_media, check_picture, faces_in, in_small, probe_media
 from darkroom.workers.edge import logger, metrics, read_message
 
 QUARANTINE = "quarantine/"
@@ -77,7 +83,7 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
     logger.append_keys(account_id=subject.account_id, asset_id=subject.asset_id)
     owner = {"account_id": subject.account_id, "asset_id": subject.asset_id}
     started = perf_counter()
-    finder = find or (in_small(app.face_finder) if app.face_finder else faces_in)
+    finder = find or (with_small_pictures(app.face_finder) if app.face_finder else faces_in)
     pictures = partial(check_picture, find=finder)
     standard: CheckUpload = pictures if subject.lane == IMAGE_LANE else check_media
     outcome = ingest_upload(

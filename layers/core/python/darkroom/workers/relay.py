@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db.damage import METRIC
 from darkroom.workers.edge import logger, metrics
 from darkroom.workers.relay import handle_record

@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.payments.messages import mismatch_facts
 from darkroom.payments.store import Purchase
 from darkroom.usecases.albums.delete_album import sweep_albums

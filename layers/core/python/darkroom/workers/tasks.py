@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.usecases.tasks.collect_task import collect_task, stop_run
 from darkroom.usecases.tasks.run_task import AttemptCrashed, run_task

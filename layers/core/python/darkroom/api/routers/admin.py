@@ -29,7 +29,7 @@ from darkroom.api.schemas import (
     SweepAnswer,
     SweepRequest,
 )
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.ids import is_key_text

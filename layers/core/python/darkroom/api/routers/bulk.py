@@ -19,7 +19,7 @@ from darkroom.api.schemas import (
     BulkRetryRequest,
     JobIdsRequest,
 )
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.command import Command
 from darkroom.kernel.ids import is_id
 from darkroom.usecases.jobs.cancel_job import cancel_job

@@ -18,7 +18,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
 from darkroom.api.docs import responses
 from darkroom.api.schemas import StreamTicketAnswer
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS

@@ -13,7 +13,7 @@ from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp
 from darkroom.api.messages import preferred_language
 from darkroom.api.share_page import SharePage, policy, render, render_missing
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import NotFound
 from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import share_title, shared_files, shared_link

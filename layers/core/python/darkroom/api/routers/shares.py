@@ -15,7 +15,7 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.docs import responses
 from darkroom.api.idempotency import REPLAYED_HEADER, answer_once, read_command
 from darkroom.api.schemas import Answer, Request
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.share_store import to_token
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT

@@ -28,7 +28,7 @@ def clean_text(text: str) -> str:
             kept.append(" ")
         elif category not in ("Cc", "Cs") and character not in _DROPPED:
             kept.append(character)
-    # Dropping a character may let its neighbours compose.
+    # Dropping a character may let its neighbors compose.
     return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
 
 

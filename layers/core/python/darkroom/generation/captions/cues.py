@@ -78,7 +78,7 @@ _LONG_PAUSE_MS: Final = 1000
 """Nothing spoken after such a pause stands in the same cue."""
 _PAUSE_MS: Final = 300
 _LINGER_MS: Final = 1500
-"""About how long a cue may stay for reading when nobody speaks after it."""
+"""About how long a cue may stay for reading when no speech follows."""
 
 
 @dataclass(frozen=True, kw_only=True)

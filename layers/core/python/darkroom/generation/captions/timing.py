@@ -22,33 +22,33 @@ _TIGHTER: Final = ((MIN_MS, GAP_MS), (417, GAP_MS), (167, 42), (42, 0), (1, 0))
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A stretch of time; as a wish also how long reading takes."""
+    """A stretch of time; as a target also how long reading takes."""
 
     start_ms: int
     end_ms: int
     read_ms: int = 0
 
 
-def settle(wishes: list[Span], duration_ms: int | None) -> list[Span]:
-    """The wishes, in their order, as spans that never overlap.
+def settle(targets: list[Span], duration_ms: int | None) -> list[Span]:
+    """The targets, in their order, as spans that never overlap.
 
     Each lasts from 5/6 of a second to 7 seconds, stands at least two frames after the one before
     and ends with the media, as long as all cues together fit into ``duration_ms``; if not, they
     get shorter and closer, and only where there are more cues than milliseconds do they run on
-    past the media's end. A wish that overlaps the one before it waits for its turn.
+    past the media's end. A target that overlaps the one before it waits for its turn.
     """
-    if not wishes:
+    if not targets:
         return []
-    least_ms, gap_ms = _room(len(wishes), duration_ms)
-    spans = _forwards(wishes, least_ms, gap_ms)
+    least_ms, gap_ms = _spacing(len(targets), duration_ms)
+    spans = _forwards(targets, least_ms, gap_ms)
     if duration_ms is not None:
-        last_ms = max(duration_ms, _needed(len(wishes), least_ms, gap_ms))
+        last_ms = max(duration_ms, _needed(len(targets), least_ms, gap_ms))
         spans = _backwards(spans, last_ms, least_ms, gap_ms)
-        return _linger(spans, wishes, last_ms, gap_ms)
-    return _linger(spans, wishes, None, gap_ms)
+        return _linger(spans, targets, last_ms, gap_ms)
+    return _linger(spans, targets, None, gap_ms)
 
 
-def _room(count: int, duration_ms: int | None) -> tuple[int, int]:
+def _spacing(count: int, duration_ms: int | None) -> tuple[int, int]:
     for least_ms, gap_ms in _TIGHTER:
         if duration_ms is None or _needed(count, least_ms, gap_ms) <= duration_ms:
             return least_ms, gap_ms
@@ -59,17 +59,17 @@ def _needed(count: int, least_ms: int, gap_ms: int) -> int:
     return count * least_ms + (count - 1) * gap_ms
 
 
-def _forwards(wishes: list[Span], least_ms: int, gap_ms: int) -> list[Span]:
-    """Each cue as it is spoken, or as soon as the one before has had its least time."""
+def _forwards(targets: list[Span], least_ms: int, gap_ms: int) -> list[Span]:
+    """Each cue at its time, or as soon as the one before has had its least time."""
     spans: list[Span] = []
-    for wish in wishes:
-        start_ms = wish.start_ms
+    for target in targets:
+        start_ms = target.start_ms
         if spans:
             before = spans[-1]
             earliest_ms = before.start_ms + least_ms + gap_ms
             start_ms = max(start_ms, earliest_ms)
             spans[-1] = replace(before, end_ms=min(before.end_ms, start_ms - gap_ms))
-        end_ms = min(max(wish.end_ms, start_ms + least_ms), start_ms + MAX_MS)
+        end_ms = min(max(target.end_ms, start_ms + least_ms), start_ms + MAX_MS)
         spans.append(Span(start_ms=start_ms, end_ms=end_ms))
     return spans
 
@@ -85,11 +85,11 @@ def _backwards(spans: list[Span], last_ms: int, least_ms: int, gap_ms: int) -> l
     return moved[::-1]
 
 
-def _linger(spans: list[Span], wishes: list[Span], last_ms: int | None, gap_ms: int) -> list[Span]:
+def _linger(spans: list[Span], targets: list[Span], last_ms: int | None, gap_ms: int) -> list[Span]:
     """Each cue stays until it can be read, or until the next one where that is near."""
     settled = []
-    for place, (span, wish) in enumerate(zip(spans, wishes, strict=True)):
-        end_ms = max(span.end_ms, span.start_ms + wish.read_ms)
+    for place, (span, target) in enumerate(zip(spans, targets, strict=True)):
+        end_ms = max(span.end_ms, span.start_ms + target.read_ms)
         latest_ms = span.start_ms + MAX_MS
         if place + 1 < len(spans):
             following_ms = spans[place + 1].start_ms

@@ -84,7 +84,7 @@ def _timed_words(
         for text, (_, start_ms, end_ms) in zip(words, timed, strict=True):
             yield text, start_ms, end_ms
         return
-    # Other words than the text's still tell its pace: a place in the one is a place in the other.
+    # Other words than the text's still show its pace: a place in the one is a place in the other.
     marks = timed or [("x", segment.start_ms, max(segment.start_ms, segment.end_ms))]
     ends = list(accumulate(max(1, cells(text)) for text, _, _ in marks))
     places = [0, *accumulate(max(1, cells(text)) for text in words)]
@@ -112,7 +112,7 @@ def _time_at(
 
 def _pieces(token: Token, most_cells: int) -> Iterator[Token]:
     """The token itself, or its parts: Chinese and Japanese may break at almost any character,
-    other words only where a line ends for want of room."""
+    other words only where a line ends for lack of space."""
     if cells(token.text) <= most_cells and not _has_no_spaces(token.text):
         yield token
         return
@@ -147,8 +147,8 @@ def _split(text: str, limit: int) -> list[str]:
         bound = bool(parts) and (
             cluster[0] in _NO_LINE_STARTS_WITH or parts[-1][-1] in _NO_LINE_ENDS_WITH
         )
-        room = 16 if narrow or bound else limit
-        if parts and cells(parts[-1]) + cells(cluster) <= room and (limit > 2 or narrow or bound):
+        budget = 16 if narrow or bound else limit
+        if parts and cells(parts[-1]) + cells(cluster) <= budget and (limit > 2 or narrow or bound):
             parts[-1] += cluster
         else:
             parts.append(cluster)

@@ -1,8 +1,8 @@
 """What was said and when: the file that recognition and translation write and captions read.
 
-Owns its fields, their limits and its JSON. Whoever heard the words may have timed them badly:
+Owns its fields, their limits and its JSON. A transcription may have timed the words badly:
 segments may overlap, stand out of order or carry no words, and captions cope with that. What is
-refused is a file of another shape. Knows nothing of recognisers, cues or formats.
+refused is a file of another shape. Knows nothing of recognizers, cues or formats.
 """
 
 from __future__ import annotations

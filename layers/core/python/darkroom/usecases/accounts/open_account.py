@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model, store
 from darkroom.credits.model import Wallet
 from darkroom.db import commit

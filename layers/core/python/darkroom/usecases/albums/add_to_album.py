@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from darkroom.albums import model, store
 from darkroom.albums.model import Album, Entry, Picture
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store

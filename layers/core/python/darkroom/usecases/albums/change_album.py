@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from darkroom.albums import store
 from darkroom.albums.model import Album, Cover, cover_of
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import InvalidInput, NotFound

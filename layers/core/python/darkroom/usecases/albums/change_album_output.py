@@ -8,7 +8,7 @@ from typing import Any
 
 from darkroom.albums import store
 from darkroom.albums.model import Entry
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 

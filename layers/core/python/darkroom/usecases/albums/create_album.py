@@ -5,7 +5,7 @@ from __future__ import annotations
 from darkroom.albums import store
 from darkroom.albums.items import ALBUM_PREFIX
 from darkroom.albums.model import Album
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.kernel.command import Command
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from darkroom.albums import store
 from darkroom.albums.items import TOMBSTONE
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT, SWEEP_ITEMS_LIMIT

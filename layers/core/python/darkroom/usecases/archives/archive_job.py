@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from darkroom.adapters.storage import Storage, outputs_prefix
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily, Output
 from darkroom.jobs.naming import file_name_of

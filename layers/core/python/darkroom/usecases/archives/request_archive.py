@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import (

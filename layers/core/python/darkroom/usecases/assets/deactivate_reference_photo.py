@@ -7,7 +7,7 @@ from dataclasses import replace
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import ReferencePhoto
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 

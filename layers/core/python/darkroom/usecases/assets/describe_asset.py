@@ -8,7 +8,7 @@ from typing import Any
 from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.uploads import policy

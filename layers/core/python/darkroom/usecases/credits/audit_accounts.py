@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import audit, pricing
 from darkroom.credits.audit import Breach
 from darkroom.credits.store import LedgerItem, WalletItem

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import store
 from darkroom.credits.audit import replay as replaying
 from darkroom.credits.audit.facts import Books, GrantFacts

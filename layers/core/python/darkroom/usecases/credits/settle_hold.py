@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import Hold, Wallet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.db.retry import retry_on_conflict

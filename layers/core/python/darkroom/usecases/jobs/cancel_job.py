@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs import engine
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus

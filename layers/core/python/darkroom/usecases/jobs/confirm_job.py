@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from darkroom.adapters.storage import owner_tag
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store

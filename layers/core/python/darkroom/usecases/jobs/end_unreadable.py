@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, PURCHASE_PRIORITY, Entry, Grant, Hold, Wallet

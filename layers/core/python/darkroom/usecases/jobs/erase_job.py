@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from darkroom.adapters.storage import outputs_prefix
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.jobs import list_store
 from darkroom.jobs import store as jobs_store

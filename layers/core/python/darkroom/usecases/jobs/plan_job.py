@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import capability_of
+from darkroom.generation.routing.routes import depends_on_plan, order_of
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Source, Task
@@ -19,7 +20,6 @@ from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.limits import PRIORITY_LIMIT
 from darkroom.plans.model import FREE
 from darkroom.plans.store import find_plan
-from darkroom.providers.routes import depends_on_plan, order_of
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, TaskSpec, source_keys
 from darkroom.templates import choice

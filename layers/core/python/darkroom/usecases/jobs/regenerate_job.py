@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import pricing
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus

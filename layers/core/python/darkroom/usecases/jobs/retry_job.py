@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import pricing
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily

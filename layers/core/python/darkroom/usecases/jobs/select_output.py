@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store

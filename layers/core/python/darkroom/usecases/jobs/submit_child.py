@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from darkroom.adapters.storage import owner_tag
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
 from darkroom.jobs import items as jobs_items

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from darkroom.adapters.queues import Queue
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.events.store import Event, find_event, page_events, record_write
 from darkroom.kernel.clock import to_iso

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
 from darkroom.usecases.albums.add_to_album import add_outputs_to_album

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from darkroom.adapters.storage import clean_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, made_picture
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.jobs.model import Output, Task
 from darkroom.jobs.states import TaskStatus

@@ -13,7 +13,7 @@ from typing import Any
 from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets.facets import entries_of
 from darkroom.assets.model import Asset, AssetStatus, wants_faces
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.kernel.clock import to_iso

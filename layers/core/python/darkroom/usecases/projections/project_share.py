@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit, commit_one
 from darkroom.events.store import Event, record_write
 from darkroom.jobs import share_store

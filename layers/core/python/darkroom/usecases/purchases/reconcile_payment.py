@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import PURCHASE_PRIORITY, Change, Grant, Reason, Wallet

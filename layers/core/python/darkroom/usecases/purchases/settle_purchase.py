@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import PURCHASE_PRIORITY, Grant, Reason

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit, commit_one
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.events.store import record_write
 from darkroom.jobs import share_store

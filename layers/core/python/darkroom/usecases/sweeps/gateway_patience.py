@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db.due import Due
 from darkroom.kernel.limits import GATEWAY_FAILURES_LIMIT, GATEWAY_SWEEP_SECONDS
 from darkroom.payments.ports import GatewayUnavailable

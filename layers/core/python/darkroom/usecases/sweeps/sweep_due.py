@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
+from darkroom.generation.routing.routes import LATER
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
@@ -29,7 +30,6 @@ from darkroom.kernel.limits import (
     SWEEP_ITEMS_LIMIT,
     WAITING_GRACE_SECONDS,
 )
-from darkroom.providers.routes import LATER
 from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.jobs.erase_job import erase_job
@@ -40,7 +40,7 @@ from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_share import settle_share
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 from darkroom.usecases.tasks.admit_tasks import admit_tasks, send_task
-from darkroom.usecases.tasks.call_provider import Asked, note
+from darkroom.usecases.tasks.call_provider import Attempt, record_cost
 from darkroom.usecases.tasks.dispatch_task import dispatch_poll
 from darkroom.usecases.tasks.run_task import model_of
 
@@ -111,9 +111,9 @@ def _handle_task(app: App, task: Task) -> str:
     if task.status is TaskStatus.WAITING:
         return _handle_waiting(app, task)
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
-        asked = Asked(task, model_of(app, task), now)
+        attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_lease, seen=task, now=now)
-        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
         return "lease_lost"
     return "unchanged"
 
@@ -142,9 +142,9 @@ def _handle_waiting(app: App, task: Task) -> str:
     if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
         return "unchanged"
     if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
-        asked = Asked(task, model_of(app, task), now)
+        attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_run, seen=task, now=now)
-        advance(app, task.job_id, step, beside=note(app, asked, "lost"))
+        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
         return "run_lost"
     dispatch_poll(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)

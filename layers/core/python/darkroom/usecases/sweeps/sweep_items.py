@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db.due import Due, put_off
 from darkroom.kernel.limits import SWEEP_ITEMS_LIMIT
 

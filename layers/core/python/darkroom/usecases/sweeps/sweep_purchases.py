@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.due import ONE_SHARD
 from darkroom.kernel.errors import ConcurrentUpdate

@@ -13,7 +13,7 @@ from datetime import datetime
 from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
 from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT

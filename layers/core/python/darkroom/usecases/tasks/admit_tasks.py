@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Task
@@ -19,7 +19,7 @@ from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS
 from darkroom.plans.model import limits_of
 from darkroom.plans.store import find_plan
-from darkroom.usecases.tasks.call_provider import well_provider
+from darkroom.usecases.tasks.call_provider import healthy_provider
 from darkroom.usecases.tasks.dispatch_task import dispatch_task
 from darkroom.usecases.tasks.finish_task import reroute_task
 
@@ -66,7 +66,7 @@ def send_task(app: App, task: Task) -> None:
     If its provider is left alone for now, it is given to the next one instead, and the news of
     that sends it.
     """
-    provider = well_provider(app, task)
+    provider = healthy_provider(app, task)
     if provider != task.provider:
         reroute_task(app, task, provider)
         return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit_one
 from darkroom.db.commit import load
 from darkroom.jobs import store as jobs_store

@@ -13,15 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
-from darkroom.bootstrap import App
-from darkroom.generation.media_size import read_size
+from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     AsyncProvider,
     Finished,
     PermanentProviderError,
     ProviderError,
+    ResponseLost,
     ResultFile,
     TransientProviderError,
 )
@@ -33,7 +32,13 @@ from darkroom.kernel.limits import (
     RESULT_LIMIT_BYTES,
     WAITING_LIMIT_SECONDS,
 )
-from darkroom.usecases.tasks.call_provider import Asked, callback_url_of, note, remember_made
+from darkroom.media.media_size import read_size
+from darkroom.usecases.tasks.call_provider import (
+    Attempt,
+    callback_url_of,
+    record_cost,
+    remember_made,
+)
 from darkroom.usecases.tasks.claim_task import claim_poll
 from darkroom.usecases.tasks.finish_task import complete_task, poll_later
 from darkroom.usecases.tasks.run_task import AttemptCrashed, fail_for, model_of, store_all
@@ -61,8 +66,8 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) ->
         task = replace(task, run=replace(task.run, ref=ref))
         return _collect(app, task, provider)
     except (TransientProviderError, PermanentProviderError) as error:
-        return fail_for(app, _asked(app, task), error)
-    except AnswerLost:
+        return fail_for(app, _attempt_of(app, task), error)
+    except ResponseLost:
         return _wait_on(app, task)
     except Exception as error:
         # The border of the poll: whatever it was, the next one must not wait for the lease.
@@ -101,19 +106,19 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
     with tempfile.TemporaryDirectory(prefix="task-") as folder:
         artifacts = _fetch_all(app, task, provider, result, Path(folder))
         outputs = store_all(app, task, artifacts)
-    asked = _asked(app, task)
-    notes = note(app, asked, "succeeded", charges=result.charges, ref=_ref_of(task))
-    complete_task(app, task, outputs, beside=notes)
-    remember_made(app, asked, outputs)
+    attempt = _attempt_of(app, task)
+    records = record_cost(app, attempt, "succeeded", charges=result.charges, ref=_ref_of(task))
+    complete_task(app, task, outputs, beside=records)
+    remember_made(app, attempt, outputs)
     return "succeeded"
 
 
-def _asked(app: App, task: Task) -> Asked:
-    """The attempt as its provider was asked; when exactly is in what is noted of it already."""
+def _attempt_of(app: App, task: Task) -> Attempt:
+    """The attempt as it was submitted; its cost record already has the exact time."""
     began = app.clock.now()
     if task.run is not None:
         began = task.run.until - timedelta(seconds=WAITING_LIMIT_SECONDS)
-    return Asked(task, model_of(app, task), began)
+    return Attempt(task, model_of(app, task), began)
 
 
 def _ref_of(task: Task) -> str | None:
@@ -129,7 +134,7 @@ def _wait_on(app: App, task: Task) -> str:
     if run.ref is not None:
         _cancel(app, task, run)
     error = TransientProviderError("It took too long.", code="PROVIDER_TIMEOUT")
-    return fail_for(app, _asked(app, task), error)
+    return fail_for(app, _attempt_of(app, task), error)
 
 
 def _cancel(app: App, task: Task, run: ProviderRun) -> None:
@@ -163,7 +168,7 @@ def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path
     except (UnsafeAddress, UnfitFile) as error:
         raise PermanentProviderError("The result was not usable.", code="BAD_RESULT") from error
     except FetchFailed as error:
-        raise AnswerLost(error.detail) from error
+        raise ResponseLost(error.detail) from error
     if file.convert is not None:
         path = file.convert(path)
     size = read_size(path, file.mime_type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
 
@@ -43,4 +43,4 @@ def _send(app: App, task: Task, **fields: int) -> None:
         # The worker ignores a poll that is early by its own clock.
         delay += CLOCK_SKEW_SECONDS
     message = {"jobId": task.job_id, "key": task.key, **fields}
-    app.queues[task.provider].send(message, delay_seconds=delay)
+    app.task_queue(task.provider).send(message, delay_seconds=delay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write
 from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, JobFamily, Output, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import AsyncProvider
 from darkroom.jobs import engine
 from darkroom.jobs.callback_url import is_callback_url

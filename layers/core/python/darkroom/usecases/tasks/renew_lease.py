@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one, is_outage
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Task

@@ -16,33 +16,33 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from darkroom.adapters.storage import output_key
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
-from darkroom.generation.faults import injected
+from darkroom.generation.fault_injection import inject_fault
 from darkroom.generation.ports import (
-    AnswerLost,
     Artifact,
     AsyncProvider,
     GenerationRequest,
     PermanentProviderError,
     Provider,
     ProviderError,
+    ResponseLost,
     SourceFile,
     TransientProviderError,
 )
+from darkroom.generation.routing.routes import BUILT_IN
+from darkroom.generation.routing.store import WAITING
 from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
-from darkroom.providers.routes import BUILT_IN
-from darkroom.providers.store import WAITING
 from darkroom.usecases.tasks.call_provider import (
-    Asked,
+    Attempt,
     callback_url_of,
     find_made,
     next_provider,
-    note,
-    note_health,
+    record_cost,
+    record_health,
     remember_made,
 )
 from darkroom.usecases.tasks.claim_task import claim_task
@@ -96,36 +96,36 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
     task = claim_task(app, job_id=job_id, key=key, attempt=attempt)
     if task is None:
         return "idle"
-    asked = Asked(task, model_of(app, task), app.clock.now())
+    current = Attempt(task, model_of(app, task), app.clock.now())
     with tempfile.TemporaryDirectory(prefix="task-") as folder, lease_renewed(app, task):
         try:
-            made = _make(app, asked, Path(folder))
+            made = _make(app, current, Path(folder))
         except (TransientProviderError, PermanentProviderError) as error:
-            kind = fail_for(app, asked, error)
-            note_health(app, task, error)
+            kind = fail_for(app, current, error)
+            record_health(app, task, error)
             return kind
         except Hung:
             return "hung"
         except Exception as error:
             # The border of the attempt: whatever it was, the user must not wait for the lease.
-            notes = note(app, asked, "failed", error_code=CRASHED.code)
-            fail_task(app, task, CRASHED, transient=True, beside=notes)
+            records = record_cost(app, current, "failed", error_code=CRASHED.code)
+            fail_task(app, task, CRASHED, transient=True, beside=records)
             raise AttemptCrashed(f"{job_id} {key}") from error
     if isinstance(made, HandedOver):
         # No border around this: an attempt that may have been taken is never begun again because
         # of us. If it cannot be noted, the callback or the lease's end brings it here.
         await_provider(app, task, made.ref)
         # Beside it and not with it: a call may have told of the run before, or of its end.
-        for write in note(app, asked, WAITING, ref=made.ref):
+        for write in record_cost(app, current, WAITING, ref=made.ref):
             commit_one(write)
         if made.ref is not None:
-            note_health(app, task, None)
+            record_health(app, task, None)
         return "waiting"
-    complete_task(app, task, made.outputs, beside=note(app, asked, made.outcome))
+    complete_task(app, task, made.outputs, beside=record_cost(app, current, made.outcome))
     # Advice to others, only when nothing can be lost by it any more.
     if made.outcome == MADE_NOW:
-        remember_made(app, asked, made.outputs)
-        note_health(app, task, None)
+        remember_made(app, current, made.outputs)
+        record_health(app, task, None)
     return "succeeded"
 
 
@@ -135,32 +135,34 @@ def model_of(app: App, task: Task) -> str:
     return provider.model_of(task.kind) if provider is not None else ""
 
 
-def _make(app: App, asked: Asked, workdir: Path) -> Made | HandedOver:
-    task = asked.task
+def _make(app: App, attempt: Attempt, workdir: Path) -> Made | HandedOver:
+    task = attempt.task
     provider = _provider(app, task)
     if task.fault == "hang" and app.settings.test_hooks:
         raise Hung
-    known = _copy_made(app, asked)
+    known = _copy_made(app, attempt)
     if known:
         return Made(known, CACHED)
-    request = _request(app, asked, workdir)
+    request = _request(app, attempt, workdir)
     if isinstance(provider, AsyncProvider):
-        return HandedOver(_submit(app, asked, provider, request))
+        return HandedOver(_submit(app, attempt, provider, request))
     try:
         artifacts = provider.generate(request)
-    except AnswerLost as error:
+    except ResponseLost as error:
         # It may have been made, and charged; but nobody can fetch it any more.
         raise TransientProviderError(error.detail, code=error.error_code) from error
     return Made(store_all(app, task, artifacts), MADE_NOW)
 
 
-def fail_for(app: App, asked: Asked, error: TransientProviderError | PermanentProviderError) -> str:
+def fail_for(
+    app: App, attempt: Attempt, error: TransientProviderError | PermanentProviderError
+) -> str:
     """Record that the attempt has failed for this reason; returns which kind of reason it is."""
-    task = asked.task
+    task = attempt.task
     failure = Failure(code=error.error_code)
     # For operators; the task's owner is told the sentence of the code.
     logger.warning("attempt_failed", provider=task.provider, code=failure.code, detail=error.detail)
-    notes = note(app, asked, "failed", error_code=error.error_code, detail=error.detail)
+    records = record_cost(app, attempt, "failed", error_code=error.error_code, detail=error.detail)
     other = next_provider(task, error)
     if isinstance(error, TransientProviderError) or other is not None:
         wait_seconds = 0.0
@@ -173,34 +175,34 @@ def fail_for(app: App, asked: Asked, error: TransientProviderError | PermanentPr
             transient=True,
             at_least_seconds=wait_seconds,
             provider=other,
-            beside=notes,
+            beside=records,
         )
         return "transient"
     refused = error.error_code not in MENDABLE
-    fail_task(app, task, replace(failure, refused=refused), transient=False, beside=notes)
+    fail_task(app, task, replace(failure, refused=refused), transient=False, beside=records)
     return "permanent"
 
 
 def _submit(
-    app: App, asked: Asked, provider: AsyncProvider, request: GenerationRequest
+    app: App, attempt: Attempt, provider: AsyncProvider, request: GenerationRequest
 ) -> str | None:
     """The run's id at the provider; None when nobody knows whether there is one."""
-    task = asked.task
+    task = attempt.task
     address = callback_url_of(app, task)
     try:
         return provider.submit(request, address)
-    except AnswerLost:
+    except ResponseLost:
         return None
     except ProviderError:
         raise
     except Exception as error:
         # A bug, at a moment that nobody knows: the request may have been taken.
-        await_provider(app, task, None, beside=note(app, asked, WAITING))
+        await_provider(app, task, None, beside=record_cost(app, attempt, WAITING))
         raise AttemptCrashed(f"{task.job_id} {task.key}") from error
 
 
-def _request(app: App, asked: Asked, workdir: Path) -> GenerationRequest:
-    task = asked.task
+def _request(app: App, attempt: Attempt, workdir: Path) -> GenerationRequest:
+    task = attempt.task
     return GenerationRequest(
         job_id=task.job_id,
         key=task.key,
@@ -211,7 +213,7 @@ def _request(app: App, asked: Asked, workdir: Path) -> GenerationRequest:
         params=task.params,
         sources=_fetch_sources(app, task, workdir),
         workdir=workdir,
-        meter=asked.meter,
+        meter=attempt.meter,
     )
 
 
@@ -219,7 +221,7 @@ def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Outpu
     """Copy what was made into our bucket, in the order given.
 
     Raises:
-        ModerationRefused: a picture that is not to be shown, where somebody is asked.
+        ModerationRefused: a picture that must not be shown, where a moderator is configured.
     """
     outputs = [
         _store(app, task, artifact, place) for place, artifact in enumerate(artifacts, start=1)
@@ -231,18 +233,18 @@ def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Outpu
     return outputs
 
 
-def _copy_made(app: App, asked: Asked) -> list[Output]:
+def _copy_made(app: App, attempt: Attempt) -> list[Output]:
     """What an equal request made before, copied to be this attempt's; empty when there is none."""
     outputs = []
-    for place, file in enumerate(find_made(app, asked), start=1):
+    for place, file in enumerate(find_made(app, attempt), start=1):
         suffix = PurePosixPath(file["storage_key"]).suffix
-        storage_key = _storage_key(asked.task, suffix, place)
+        storage_key = _storage_key(attempt.task, suffix, place)
         try:
             app.storage.copy(file["storage_key"], storage_key)
         except NotFound:
             return []
         facts = {name: value for name, value in file.items() if name != "storage_key"}
-        outputs.append(_output(asked.task, place, storage_key, **facts))
+        outputs.append(_output(attempt.task, place, storage_key, **facts))
     return outputs
 
 
@@ -250,7 +252,7 @@ def _provider(app: App, task: Task) -> Provider | AsyncProvider:
     provider = app.providers.get(task.provider)
     if provider is None:
         raise PermanentProviderError("no such provider", code="PROVIDER_NOT_CONFIGURED")
-    return injected(provider, task.fault) if app.settings.test_hooks else provider
+    return inject_fault(provider, task.fault) if app.settings.test_hooks else provider
 
 
 def _fetch_sources(app: App, task: Task, workdir: Path) -> tuple[SourceFile, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from darkroom.adapters.storage import PartsChanged, StoredPart
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, await_check
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from darkroom.adapters.storage import lane_of, owner_tag, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, begin_upload
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit, commit_one
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import refuse
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.uploads.failures import UploadFailure, message_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus, extend_upload
-from darkroom.bootstrap import App
+from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import Conflict, InvalidInput

@@ -1,0 +1,1 @@
+"""The composition root: settings, tables, the provider registry and the frozen ``App``."""

@@ -1,1 +1,0 @@
-"""One module or package per vendor; each implements ``darkroom.generation.ports.Provider``."""

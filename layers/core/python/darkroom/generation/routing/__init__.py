@@ -1,0 +1,1 @@
+"""Which provider does a task: order, health, prices, cache and the record of each call's cost."""

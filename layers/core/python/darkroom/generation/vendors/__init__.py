@@ -1,0 +1,1 @@
+"""One module per vendor, each implementing a port of ``darkroom.generation.ports``."""

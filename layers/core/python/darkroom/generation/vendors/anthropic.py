@@ -1,0 +1,188 @@
+"""Anthropic: scripts by a Claude model, through the Messages API.
+
+Sources: https://platform.claude.com/docs/en/api/messages (calls, responses, usage),
+https://platform.claude.com/docs/en/api/errors (statuses, ``request-id``),
+https://platform.claude.com/docs/en/api/rate-limits (429, ``retry-after``, spend limits),
+https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons,
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs (``output_config``),
+https://platform.claude.com/docs/en/about-claude/models/overview (model ids and prices).
+
+Current models refuse sampling parameters, prefilled responses and thinking budgets, so
+none is sent.
+There is no idempotency key: a lost response may have been generated and charged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from darkroom.generation.ports import (
+    Artifact,
+    GenerationRequest,
+    Meter,
+    ModerationRefused,
+    PermanentProviderError,
+    ProviderError,
+    ResponseLost,
+    TransientProviderError,
+    capability_of,
+)
+from darkroom.generation.script import (
+    SCRIPT_SCHEMA,
+    prompt_of,
+    script_of_response,
+    write_script,
+)
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import (
+    VendorHttp,
+    json_object_of,
+    retry_after_seconds,
+    text_of,
+)
+
+API_BASE: Final = "https://api.anthropic.com"
+API_VERSION: Final = "2023-06-01"
+DEFAULT_MODELS: Final[Mapping[str, str]] = {"script": "claude-haiku-5-5"}
+TIMEOUT_SECONDS: Final = 120.0
+"""A script takes seconds; a model that thinks first, a minute."""
+MAX_TOKENS: Final = 16_000
+"""What a model thinks counts too; ten minutes of speech are about six thousand."""
+_OVERLOADED: Final = 529
+_TRY_AGAIN: Final = frozenset({409, 429, 500, 503, _OVERLOADED})
+_NOT_CONFIGURED: Final = frozenset({401, 403, 404})
+_SPENT: Final = "enforced_spend_limit_reached"
+"""Distinguishes a 429 that lasts until next month from a passing one."""
+# An account without credit, or at its own spend limit, gets 400 and a message.
+_OUT_OF_MONEY: Final = re.compile(
+    r"credit balance|billing|spend(?:ing)? limit|usage limits?\b", re.IGNORECASE
+)
+_ENDED: Final = frozenset({"end_turn", "stop_sequence"})
+
+Json = Mapping[str, Any]
+
+
+class Anthropic:
+    """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "sk-ant-…"}``."""
+
+    name = "anthropic"
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] = DEFAULT_MODELS,
+        api_base: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._models = {**DEFAULT_MODELS, **models}
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or API_BASE,
+            headers_of=_headers_of,
+            timeout_seconds=timeout_seconds,
+        )
+
+    def model_of(self, kind: str) -> str:
+        return self._models.get(capability_of(kind), "")
+
+    def generate(self, request: GenerationRequest) -> list[Artifact]:
+        if capability_of(request.kind) != "script":
+            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+        system, user = prompt_of(request.params, request.language)
+        response = self._http.call(
+            "POST", "/v1/messages", json=_body(self.model_of(request.kind), system, user)
+        )
+        request.meter.ref = response.headers.get("request-id")
+        if response.status_code != 200:
+            raise _refused(response)
+        message = json_object_of(response)
+        _charge(request.meter, message)
+        script = script_of_response(_text_of(message), request.params, request.language)
+        path = request.workdir / f"{request.key}.json"
+        path.write_bytes(write_script(script))
+        return [
+            Artifact(
+                type="json",
+                mime_type="application/json",
+                path=path,
+                duration_ms=script.duration_ms,
+            )
+        ]
+
+
+def _headers_of(secret: Json) -> Mapping[str, str]:
+    return {"x-api-key": api_key_of(secret), "anthropic-version": API_VERSION}
+
+
+def _body(model: str, system: str, user: str) -> Json:
+    return {
+        "model": model,
+        "max_tokens": MAX_TOKENS,
+        "system": system,
+        "messages": [{"role": "user", "content": user}],
+        "output_config": {"format": {"type": "json_schema", "schema": SCRIPT_SCHEMA}},
+    }
+
+
+def _charge(meter: Meter, message: Json) -> None:
+    """Charge the usage of the message, even if its content is unusable."""
+    usage = message.get("usage")
+    if not isinstance(usage, dict):
+        return
+    for unit, name in (("input_token", "input_tokens"), ("output_token", "output_tokens")):
+        count = usage.get(name)
+        if isinstance(count, int) and count > 0:
+            meter.charge(unit, count)
+
+
+def _text_of(message: Json) -> str:
+    """The text of the message, without the model's thinking.
+
+    Raises:
+        ModerationRefused: the model or a classifier declined.
+        TransientProviderError: ``BAD_RESULT``; it is incomplete.
+    """
+    reason = message.get("stop_reason")
+    if reason == "refusal":
+        raise ModerationRefused("The script was refused.")
+    if reason not in _ENDED:
+        # Most often ``max_tokens``: it thought or wrote for too long, this time.
+        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
+    blocks = message.get("content")
+    texts = [
+        block["text"]
+        for block in (blocks if isinstance(blocks, list) else ())
+        if isinstance(block, dict)
+        and block.get("type") == "text"
+        and isinstance(block.get("text"), str)
+    ]
+    return "".join(texts)
+
+
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without a message means."""
+    status = response.status_code
+    if _is_out_of_money(response):
+        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
+    if status in _TRY_AGAIN:
+        return TransientProviderError(
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
+        )
+    if status in _NOT_CONFIGURED:
+        # Our key or model is wrong: no fault of the request.
+        return PermanentProviderError(
+            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
+        )
+    if 400 <= status < 500:
+        return PermanentProviderError("The model cannot write this.")
+    # 502, 504 (``timeout_error``): the service may have written it. Also redirects.
+    return ResponseLost(f"HTTP {status}")
+
+
+def _is_out_of_money(response: Any) -> bool:
+    if response.status_code in (400, 402):
+        return response.status_code == 402 or _OUT_OF_MONEY.search(text_of(response)) is not None
+    return response.status_code == 429 and _SPENT in text_of(response)

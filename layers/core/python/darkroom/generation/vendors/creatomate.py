@@ -1,0 +1,227 @@
+"""Creatomate: films, rendered from our clips.
+
+Sources: https://creatomate.com/llms/api.md (calls, errors, what v2 differs in),
+https://creatomate.com/llms/quick-start.md (statuses, 202, files stay for 30 days),
+https://creatomate.com/docs/api/reference/what-is-a-render (the render object),
+https://creatomate.com/docs/api/reference/set-up-a-webhook,
+https://creatomate.com/docs/api/reference/limits-and-concurrency (30 requests in 10 s, 429),
+https://creatomate.com/docs/account/how-are-credits-calculated. What 400, 401, 402 and 404 mean is
+from public clients.
+
+Starting a render has no idempotency key, and renders can be neither listed nor stopped: a render
+whose response was lost is identified only by its callback. The callback is not signed; only its id
+is used, and the render is then read with our own key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from darkroom.generation.ports import (
+    Charge,
+    Finished,
+    GenerationRequest,
+    PermanentProviderError,
+    ProviderError,
+    ResponseLost,
+    ResultFile,
+    TransientProviderError,
+    capability_of,
+)
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.creatomate_film import (
+    clip_urls,
+    film_modifications,
+    film_source,
+)
+from darkroom.generation.vendors.http import (
+    TIMEOUT_SECONDS,
+    VendorHttp,
+    json_object_of,
+    read_json_object,
+    retry_after_seconds,
+)
+from darkroom.kernel.errors import InvalidInput
+
+API_BASE: Final = "https://api.creatomate.com"
+RENDER_SCRIPT: Final = "renderscript"
+"""Instead of a template's id: the film as this project describes it."""
+DEFAULT_MODELS: Final[Mapping[str, str]] = {"film": RENDER_SCRIPT}
+STORE_HOST: Final = "*.backblazeb2.com"
+RESULT_HOSTS: Final = frozenset({"cdn.creatomate.com", STORE_HOST})
+"""The reference shows the first; renders seen in public lie with the second, in buckets whose names
+begin with ``creatomate-``."""
+PIXELS_PER_CREDIT: Final = 100_000_000
+RATE_WINDOW_SECONDS: Final = 10.0
+_UNDER_WAY: Final = frozenset({"planned", "waiting", "transcribing", "rendering"})
+_REF: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
+_TEMPLATE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Json = Mapping[str, Any]
+
+
+class Creatomate:
+    """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "…"}``.
+
+    ``models["film"]`` is ``renderscript`` or the id of a template of the vendor's editor.
+    ``api_base`` and ``result_hosts`` differ from the vendor's only in tests.
+    """
+
+    name = "creatomate"
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] = DEFAULT_MODELS,
+        api_base: str | None = None,
+        result_hosts: frozenset[str] = RESULT_HOSTS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._models = {**DEFAULT_MODELS, **models}
+        self.result_hosts = result_hosts
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or API_BASE,
+            headers_of=lambda secret: {"Authorization": f"Bearer {api_key_of(secret)}"},
+            timeout_seconds=timeout_seconds,
+        )
+
+    def model_of(self, kind: str) -> str:
+        return self._models.get(capability_of(kind), "")
+
+    def submit(self, request: GenerationRequest, callback_url: str) -> str:
+        if capability_of(request.kind) != "film":
+            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+        body = {
+            **_film_of(request, self.model_of(request.kind)),
+            "webhook_url": callback_url,
+            # To find a task's render in the vendor's dashboard.
+            "metadata": hashlib.sha256(callback_url.encode()).hexdigest()[:32],
+        }
+        response = self._http.call("POST", "/v2/renders", json=body)
+        if response.status_code not in (200, 201, 202):
+            raise _refused(response)
+        request.meter.ref = ref = _ref_of(json_object_of(response))
+        return ref
+
+    def poll(self, ref: str) -> Finished | None:
+        response = self._http.call("GET", f"/v2/renders/{_checked(ref)}")
+        if response.status_code == 404:
+            raise TransientProviderError("the render is unknown there", code="RESULT_EXPIRED")
+        if response.status_code != 200:
+            raise ResponseLost(f"HTTP {response.status_code}")
+        return _result_of(json_object_of(response), ref)
+
+    def find(self, callback_url: str, since: datetime) -> str | None:
+        """None: the vendor lists no renders. One whose response was lost is identified by its
+        callback, or its attempt ends with the deadline."""
+        return None
+
+    def cancel(self, ref: str) -> None:
+        """No effect: the vendor cannot stop a render, which takes seconds to minutes."""
+
+    def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        """The render that a callback is about. It is not signed, so only the id is used; its
+        address is sealed and known only to the vendor."""
+        ref = read_json_object(body).get("id")
+        if not _is_ref(ref):
+            raise InvalidInput("not a render")
+        return str(ref)
+
+
+def _film_of(request: GenerationRequest, model: str) -> Json:
+    urls = clip_urls(request)
+    if model == RENDER_SCRIPT:
+        return film_source(urls, request.params)
+    if _TEMPLATE.fullmatch(model) is None:
+        raise PermanentProviderError("no such template", code="PROVIDER_NOT_CONFIGURED")
+    return {"template_id": model, "modifications": film_modifications(urls, request.params)}
+
+
+def _result_of(render: Json, ref: str) -> Finished | None:
+    if render.get("id") != ref:
+        raise ResponseLost("another render")
+    status = render.get("status")
+    if status in _UNDER_WAY:
+        return None
+    if status == "succeeded":
+        return _finished(render)
+    if status == "cancelled":
+        raise TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
+    if status != "failed":
+        raise ResponseLost("of an unknown status")
+    # Its sentence does not say whose fault it is; clips that it could not fetch in time, because
+    # their links had run out in its queue, it can fetch the next time.
+    raise TransientProviderError("The film could not be rendered.", code="PROVIDER_FAILED")
+
+
+def _finished(render: Json) -> Finished:
+    url = render.get("url")
+    if not isinstance(url, str) or not _is_kept_by_vendor(url):
+        raise PermanentProviderError("The film is not where films are.", code="BAD_RESULT")
+    file = ResultFile(url=url, type="film", mime_type="video/mp4", suffix=".mp4")
+    return Finished(files=(file,), charges=_charges_of(render))
+
+
+def _is_kept_by_vendor(url: str) -> bool:
+    """A store that others use too holds the vendor's files in buckets of the vendor's name."""
+    parts = urlsplit(url)
+    is_shared = (parts.hostname or "").endswith(STORE_HOST.removeprefix("*"))
+    return not is_shared or parts.path.startswith("/file/creatomate-")
+
+
+def _charges_of(render: Json) -> tuple[Charge, ...]:
+    """A credit for every 100 million pixels, one at least."""
+    sides = [render.get(name) for name in ("width", "height", "frame_rate", "duration")]
+    pixels = 1.0
+    for side in sides:
+        if isinstance(side, bool) or not isinstance(side, int | float) or side <= 0:
+            return ()
+        pixels *= side
+    return (Charge(unit="credit", quantity=max(1.0, round(pixels / PIXELS_PER_CREDIT, 2))),)
+
+
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without a render means."""
+    status = response.status_code
+    if status in (429, 500, 503):
+        seconds = retry_after_seconds(response)
+        return TransientProviderError(
+            f"HTTP {status}",
+            retry_after_seconds=seconds or (RATE_WINDOW_SECONDS if status == 429 else 0.0),
+        )
+    if status == 402:
+        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
+    if status in (401, 403, 404):
+        # Our key or template is wrong: no fault of the request.
+        return PermanentProviderError(
+            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
+        )
+    if 400 <= status < 500:
+        return PermanentProviderError("The provider cannot render this.")
+    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
+    return ResponseLost(f"HTTP {status}")
+
+
+def _ref_of(render: Json) -> str:
+    ref = render.get("id")
+    if not isinstance(ref, str) or not _is_ref(ref):
+        raise ResponseLost("a render without an id")
+    return ref
+
+
+def _is_ref(value: Any) -> bool:
+    return isinstance(value, str) and _REF.fullmatch(value) is not None
+
+
+def _checked(ref: str) -> str:
+    """The id, checked before it becomes part of a path."""
+    if not _is_ref(ref):
+        raise ValueError(f"not an id of a render: {ref!r}")
+    return ref

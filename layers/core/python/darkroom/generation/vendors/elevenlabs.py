@@ -1,0 +1,226 @@
+"""ElevenLabs: speech, as an MP3.
+
+Sources: https://elevenlabs.io/docs/api-reference/text-to-speech/convert (call, settings, seed),
+https://elevenlabs.io/docs/eleven-api/resources/errors (the error's ``type`` and ``code``),
+https://help.elevenlabs.io/hc/en-us/articles/19572237925521 and
+https://help.elevenlabs.io/hc/en-us/articles/19571824571921 (older ``status`` words; which 429 may
+be tried again), https://elevenlabs.io/docs/overview/models (characters a request, languages).
+From public clients, not from the reference: the headers ``request-id`` and ``character-cost``.
+
+There is no idempotency key: a lost response may have been generated and charged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from darkroom.generation.ports import (
+    Artifact,
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    ProviderError,
+    ResponseLost,
+    TransientProviderError,
+    capability_of,
+)
+from darkroom.generation.speech_text import speech_text_of
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import VendorHttp, retry_after_seconds
+from darkroom.kernel.limits import RESULT_LIMIT_BYTES
+
+API_BASE: Final = "https://api.elevenlabs.io"
+DEFAULT_MODELS: Final[Mapping[str, str]] = {"speech": "eleven_multilingual_v2"}
+DEFAULT_VOICE: Final = "JBFqnCBsd6RMkjVDRZzb"
+"""George, a stock voice; multilingual models speak every language with any voice."""
+TIMEOUT_SECONDS: Final = 180.0
+OUTPUT_FORMAT: Final = "mp3_44100_128"
+_BYTES_PER_MS: Final = 16
+"""Of MP3 at 128 kbit/s, which is of constant rate."""
+SLOWEST_PERCENT: Final = 70
+FASTEST_PERCENT: Final = 120
+_CHARACTER_LIMITS: Final = {
+    "eleven_flash_v2_5": 40_000, "eleven_turbo_v2_5": 40_000,
+    "eleven_flash_v2": 30_000, "eleven_turbo_v2": 30_000,
+    "eleven_multilingual_v2": 10_000, "eleven_v3": 5_000,
+}  # fmt: skip
+_CHARACTER_LIMIT: Final = 5_000
+"""Of a model that is not known here."""
+_TELLS_LANGUAGE_ITSELF: Final = frozenset({"eleven_multilingual_v2"})
+"""Models that take no ``language_code``."""
+_VOICE: Final = re.compile(r"[A-Za-z0-9]{20}")
+_OUT_OF_MONEY: Final = frozenset({"quota_exceeded", "insufficient_credits", "payment_required"})
+_OTHER_VOICE: Final = frozenset(
+    {"voice_not_found", "invalid_voice_id", "voice_access_denied", "voice_does_not_exist"}
+)
+_TOO_LONG: Final = frozenset({"max_character_limit_exceeded", "text_too_long"})
+_OUR_MODEL: Final = frozenset({"unsupported_model", "model_not_found", "model_access_denied"})
+_REFUSAL: Final = re.compile(r"moderat|content_policy|against_policy|safety")
+_TRY_AGAIN: Final = frozenset({409, 425, 429, 500, 503})
+_NOT_CONFIGURED: Final = frozenset({401, 403, 404})
+
+
+class ElevenLabs:
+    """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "sk_…"}``."""
+
+    name = "elevenlabs"
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] = DEFAULT_MODELS,
+        api_base: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._models = {**DEFAULT_MODELS, **models}
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or API_BASE,
+            headers_of=lambda secret: {"xi-api-key": api_key_of(secret)},
+            timeout_seconds=timeout_seconds,
+        )
+
+    def model_of(self, kind: str) -> str:
+        return self._models.get(capability_of(kind), "")
+
+    def generate(self, request: GenerationRequest) -> list[Artifact]:
+        if capability_of(request.kind) != "speech":
+            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+        voice = _voice_of(request.params)
+        body = _body(request, self.model_of(request.kind))
+        response = self._http.call(
+            "POST",
+            f"/v1/text-to-speech/{voice}",
+            params={"output_format": OUTPUT_FORMAT},
+            json=body,
+            headers={"accept": "audio/mpeg"},
+        )
+        request.meter.ref = response.headers.get("request-id")
+        if response.status_code != 200:
+            raise _refused(response)
+        request.meter.charge("character", _cost_of(response, len(body["text"])))
+        content = _mp3_of(response)
+        path = request.workdir / f"{request.key}.mp3"
+        path.write_bytes(content)
+        return [
+            Artifact(
+                type="audio",
+                mime_type="audio/mpeg",
+                path=path,
+                duration_ms=_duration_ms(content),
+            )
+        ]
+
+
+def _voice_of(params: Mapping[str, Any]) -> str:
+    """The requested voice, safe in a path.
+
+    Raises:
+        PermanentProviderError: ``UNSUPPORTED_KIND``; it is no voice of this vendor, but may be one
+            of another.
+    """
+    voice = params.get("voiceId") or DEFAULT_VOICE
+    if not isinstance(voice, str) or _VOICE.fullmatch(voice) is None:
+        raise PermanentProviderError("no such voice here", code="UNSUPPORTED_KIND")
+    return voice
+
+
+def _body(request: GenerationRequest, model: str) -> dict[str, Any]:
+    text = speech_text_of(request)
+    if len(text) > _CHARACTER_LIMITS.get(model, _CHARACTER_LIMIT):
+        raise PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
+    body: dict[str, Any] = {"text": text, "model_id": model, "seed": request.seed}
+    if model not in _TELLS_LANGUAGE_ITSELF:
+        body["language_code"] = request.language
+    speed = _speed_of(request.params)
+    if speed != 1:
+        body["voice_settings"] = {"speed": speed}
+    return body
+
+
+def _speed_of(params: Mapping[str, Any]) -> float:
+    """The speed for ``rate``, in percent.
+
+    Raises:
+        PermanentProviderError: ``UNSUPPORTED_KIND``; other vendors speak as slowly or fast. The
+            nearest speed would be another length than the requested one.
+    """
+    rate = params.get("rate", 100)
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        raise PermanentProviderError("rate is no percentage")
+    if not SLOWEST_PERCENT <= rate <= FASTEST_PERCENT:
+        raise PermanentProviderError("no speech at this rate here", code="UNSUPPORTED_KIND")
+    return round(rate / 100, 2)
+
+
+def _cost_of(response: Any, characters: int) -> int:
+    """How many characters are charged: fewer than were sent with the cheaper models."""
+    cost = response.headers.get("character-cost", "")
+    return int(cost) if cost.isdecimal() and len(cost) < 10 else characters
+
+
+def _mp3_of(response: Any) -> bytes:
+    content = bytes(response.content)
+    if len(content) > RESULT_LIMIT_BYTES or not _is_mp3(content):
+        raise PermanentProviderError("The result is no speech.", code="BAD_RESULT")
+    return content
+
+
+def _is_mp3(content: bytes) -> bool:
+    """Whether it begins with a tag or with the sync word of an MPEG audio frame."""
+    return content[:3] == b"ID3" or (
+        len(content) > 4 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0
+    )
+
+
+def _duration_ms(content: bytes) -> int:
+    """How long the frames after the tag are; to within one of them, 26 ms."""
+    tag_bytes = 0
+    if content[:3] == b"ID3" and len(content) > 10:
+        # A tag's size stands in four bytes of seven bits each (id3.org, ID3v2 3.1).
+        high, upper, lower, low = content[6:10]
+        tag_bytes = 10 + ((high << 21) | (upper << 14) | (lower << 7) | low)
+    return max(0, len(content) - tag_bytes) // _BYTES_PER_MS
+
+
+def _refused(response: Any) -> ProviderError:
+    """The error that a response without speech means. The error word counts more than the status,
+    which has changed (400, 401 and 402 have all stood for an empty account)."""
+    status, word = response.status_code, _word_of(response)
+    if word in _OUT_OF_MONEY or status == 402:
+        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
+    if word in _OTHER_VOICE:
+        return PermanentProviderError("no such voice here", code="UNSUPPORTED_KIND")
+    if word in _TOO_LONG:
+        return PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
+    if status in _TRY_AGAIN:
+        return TransientProviderError(
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
+        )
+    if status in _NOT_CONFIGURED or word in _OUR_MODEL:
+        # Our key, plan or model is wrong: no fault of the request.
+        return PermanentProviderError(
+            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
+        )
+    if 400 <= status < 500:
+        if _REFUSAL.search(word):
+            return ModerationRefused("The text was refused.")
+        return PermanentProviderError("The provider cannot say this.")
+    # 502, 504: a proxy gave up and the service may have spoken. Also redirects.
+    return ResponseLost(f"HTTP {status}")
+
+
+def _word_of(response: Any) -> str:
+    """``detail.code``, or ``detail.status`` of older responses; empty where there is neither."""
+    try:
+        found = response.json()
+    except ValueError:
+        return ""
+    detail = found.get("detail") if isinstance(found, dict) else None
+    if not isinstance(detail, dict):
+        return ""
+    word = detail.get("code") or detail.get("status")
+    return word if isinstance(word, str) else ""

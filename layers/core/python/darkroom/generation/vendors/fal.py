@@ -1,0 +1,436 @@
+"""fal: pictures by a model of the FLUX family and clips from pictures, through its queue.
+
+Sources: https://docs.fal.ai/model-endpoints/queue and
+https://fal.ai/docs/api-reference/inference-api (submit, status, result, cancel; the URLs after the
+submit have only owner and app), https://docs.fal.ai/documentation/model-apis/common-parameters
+(``X-Fal-Request-Timeout``, retries),
+https://docs.fal.ai/documentation/model-apis/media-expiration (files),
+https://docs.fal.ai/model-apis/model-endpoints/webhooks (calls, signature),
+https://fal.ai/docs/documentation/model-apis/errors (``detail`` with types) and
+https://docs.fal.ai/documentation/model-apis/request-errors (``error_type``),
+https://docs.fal.ai/documentation/model-apis/concurrency-limits,
+https://fal.ai/models/fal-ai/flux-pro/kontext/api,
+https://fal.ai/models/fal-ai/bytedance/seedance/v1/pro/fast/image-to-video/llms.txt and
+https://fal.ai/models/fal-ai/kling-video/v2.5-turbo/pro/image-to-video/llms.txt (inputs).
+
+The queue knows no idempotency key, and its list of requests (of the platform API) shows neither
+webhooks nor what is under way. So a run whose submit response was lost cannot be found: only
+its callback identifies it. That a run has failed shows only in its result: the
+status of every run that ended is ``COMPLETED``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from darkroom.generation.ports import (
+    Charge,
+    Finished,
+    GenerationRequest,
+    ModerationRefused,
+    PermanentProviderError,
+    ProviderError,
+    ResponseLost,
+    ResultFile,
+    SourceFile,
+    TransientProviderError,
+    capability_of,
+)
+from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt_of
+from darkroom.generation.vendors import fal_signatures
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import (
+    TIMEOUT_SECONDS,
+    VendorHttp,
+    json_object_of,
+    read_json_object,
+    retry_after_seconds,
+    text_of,
+)
+from darkroom.kernel.errors import InvalidInput, Unavailable
+from darkroom.kernel.limits import WAITING_LIMIT_SECONDS
+
+API_BASE: Final = "https://queue.fal.run"
+KEYS_BASE: Final = "https://rest.alpha.fal.ai"
+KEYS_PATH: Final = "/.well-known/jwks.json"
+KEYS_TIMEOUT_SECONDS: Final = 5.0
+RESULT_HOSTS: Final = frozenset({"fal.media", "*.fal.media"})
+DEFAULT_MODELS: Final = {
+    "image": "fal-ai/flux-pro/kontext",
+    "picture": "fal-ai/flux-pro/kontext/text-to-image",
+    "clip": "fal-ai/bytedance/seedance/v1/pro/fast/image-to-video",
+}
+CLIP_RESOLUTION: Final = "720p"
+FILES_KEPT_SECONDS: Final = 60 * 60
+"""The vendor deletes results after an hour; we fetch them within minutes."""
+INLINE_LIMIT_BYTES: Final = 8 * 1000 * 1000
+_MODEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)+")
+_APP: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
+_UNDER_WAY: Final = frozenset({"IN_QUEUE", "IN_PROGRESS"})
+_LOCKED: Final = re.compile(r"user is locked|exhausted balance|top.?up", re.IGNORECASE)
+_REFUSAL: Final = re.compile(r"nsfw|sensitive|unsafe|safety|moderat|content policy", re.IGNORECASE)
+_BAD_SOURCES: Final = frozenset(
+    {
+        "face_detection_error",
+        "file_download_error",
+        "file_too_large",
+        "image_load_error",
+        "image_too_large",
+        "image_too_small",
+        "unsupported_image_format",
+    }
+)
+_PASSING: Final = frozenset(
+    {
+        "downstream_service_error",
+        "downstream_service_unavailable",
+        "generation_timeout",
+        "internal_server_error",
+        # Some models now and then make nothing, and something the next time.
+        "no_media_generated",
+    }
+)
+# Failures of the service, not of the model: they count against the provider's health.
+_OUTAGES: Final = re.compile(r"runner_\w+|startup_timeout|request_timeout")
+
+Json = Mapping[str, Any]
+
+
+class Fal:
+    """The vendor's queue.
+
+    ``read_secret`` gives ``{"apiKey": "…"}``. ``models`` by capability (``image``, ``clip``, and
+    ``picture`` for pictures from words alone, which is a model of its own here) replace the default
+    ones. With an ``api_base`` that is not the vendor's, its keys are fetched from there as well.
+    """
+
+    name = "fal"
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] = DEFAULT_MODELS,
+        api_base: str | None = None,
+        result_hosts: frozenset[str] = RESULT_HOSTS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._models = DEFAULT_MODELS | {name: model for name, model in models.items() if model}
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or API_BASE,
+            headers_of=_headers_of,
+            timeout_seconds=timeout_seconds,
+        )
+        # The keys are public and on another host: our API key is not sent there.
+        self._keys_http = VendorHttp(
+            lambda: "{}",
+            api_base=api_base or KEYS_BASE,
+            headers_of=lambda _: {},
+            timeout_seconds=KEYS_TIMEOUT_SECONDS,
+        )
+        self._ring = fal_signatures.KeyRing(self._fetch_keys)
+        self.result_hosts = result_hosts
+
+    def model_of(self, kind: str) -> str:
+        return self._models.get("picture" if kind == "picture" else capability_of(kind), "")
+
+    def submit(self, request: GenerationRequest, callback_url: str) -> str:
+        prompt, model = visual_prompt_of(request), self.model_of(request.kind)
+        inputs = _family_of(model, request.kind).inputs_of(prompt, request.seed % 2**31)
+        if prompt.source is not None:
+            inputs["image_url"] = _link_to(prompt.source)
+        response = self._http.call(
+            "POST",
+            f"/{model}",
+            params={"fal_webhook": callback_url},
+            json=inputs,
+            headers={
+                # After this time the task has failed, so the run need not start.
+                "X-Fal-Request-Timeout": str(WAITING_LIMIT_SECONDS),
+                "X-Fal-Object-Lifecycle-Preference": json.dumps(
+                    {"expiration_duration_seconds": FILES_KEPT_SECONDS}
+                ),
+            },
+        )
+        if response.status_code not in (200, 201, 202):
+            raise _refused(response)
+        request_id = _request_id_of(json_object_of(response))
+        request.meter.ref = request_id
+        if prompt.seconds:
+            # No response contains the billed duration of the clip.
+            request.meter.charge("second", float(inputs["duration"]))
+        return f"{_app_of(model)}/{request_id}"
+
+    def poll(self, ref: str) -> Finished | None:
+        for place in self._places_of(ref):
+            response = self._http.call("GET", f"{place}/status")
+            if response.status_code in (400, 404, 405, 422):
+                continue
+            if response.status_code not in (200, 202):
+                raise ResponseLost(f"HTTP {response.status_code}")
+            return self._result_at(place, json_object_of(response))
+        raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
+
+    def find(self, callback_url: str, since: datetime) -> str | None:
+        """None: the API does not list runs by their callback address."""
+        return None
+
+    def cancel(self, ref: str) -> None:
+        for place in self._places_of(ref):
+            response = self._http.call("PUT", f"{place}/cancel")
+            if response.status_code >= 500 or response.status_code == 429:
+                raise ResponseLost(f"HTTP {response.status_code}")
+            if response.status_code != 404:
+                return
+
+    def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        """Raises ``Unavailable`` when the vendor's keys cannot be fetched; it calls again later."""
+        fal_signatures.verify(body, headers, self._ring, now=now)
+        request_id = read_json_object(body).get("request_id")
+        if not _is_request_id(request_id):
+            raise InvalidInput("not about a request")
+        return str(request_id)
+
+    def _fetch_keys(self) -> Json:
+        try:
+            response = self._keys_http.call("GET", KEYS_PATH)
+            if response.status_code != 200:
+                raise ResponseLost(f"HTTP {response.status_code}")
+            return json_object_of(response)
+        except ProviderError as error:
+            raise Unavailable("the provider's keys cannot be read") from error
+
+    def _places_of(self, ref: str) -> Iterator[str]:
+        """The paths at which a run may be polled. A run known only from its callback comes
+        without its app, so each app in use is a candidate."""
+        app, _, request_id = ref.rpartition("/")
+        if not _is_request_id(request_id) or (app and not _APP.fullmatch(app)):
+            raise ValueError(f"not a request: {ref!r}")
+        for known in [app] if app else sorted({_app_of(model) for model in self._models.values()}):
+            yield f"/{known}/requests/{request_id}"
+
+    def _result_at(self, place: str, status: Json) -> Finished | None:
+        state = str(status.get("status"))
+        if state in _UNDER_WAY:
+            return None
+        if state != "COMPLETED":
+            raise ResponseLost("of an unknown status")
+        response = self._http.call("GET", _result_path(place, status))
+        if response.status_code == 200:
+            return _finished(json_object_of(response))
+        raise _failed(response, status)
+
+
+def _headers_of(secret: Json) -> Json:
+    return {"Authorization": f"Key {api_key_of(secret)}"}
+
+
+# The inputs of each model family. Another family would refuse them, as if the user had erred.
+
+
+def _kontext(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
+    return {
+        "prompt": prompt.text,
+        "aspect_ratio": prompt.aspect_ratio,
+        "num_images": 1,
+        "output_format": "png",
+        "seed": seed,
+    }
+
+
+def _seedance(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
+    """2 … 12 s; the shape follows the picture."""
+    if prompt.seconds > 12:
+        raise unsupported(f"no clips of {prompt.seconds} s")
+    return {
+        "prompt": prompt.text,
+        "duration": str(max(2, round(prompt.seconds))),
+        "resolution": CLIP_RESOLUTION,
+        "seed": seed,
+    }
+
+
+def _kling(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
+    """5 or 10 s, rounded up; the shape follows the picture."""
+    if prompt.seconds > 10:
+        raise unsupported(f"no clips of {prompt.seconds} s")
+    return {"prompt": prompt.text, "duration": "5" if prompt.seconds <= 5 else "10"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """Models that take the same inputs."""
+
+    makes: str
+    inputs_of: Callable[[VisualPrompt, int], dict[str, Any]]
+
+
+_FAMILIES: Final = {
+    "fal-ai/flux-pro/kontext": _Family(makes="image", inputs_of=_kontext),
+    "fal-ai/bytedance/seedance/v1/": _Family(makes="clip", inputs_of=_seedance),
+    "fal-ai/kling-video/v2": _Family(makes="clip", inputs_of=_kling),
+}
+"""By how the models' names begin."""
+
+
+def _family_of(model: str, kind: str) -> _Family:
+    for begin, family in _FAMILIES.items():
+        fits = model.startswith(begin) and family.makes == capability_of(kind)
+        if fits and _MODEL.fullmatch(model):
+            return family
+    raise _not_configured(f"no known family: {model!r} for a {kind}")
+
+
+def _link_to(source: SourceFile) -> str:
+    """A link that the vendor can fetch, or the file itself as a ``data:`` URL.
+
+    A link is preferred: the vendor keeps requests for a month, a link expires after an hour.
+    Links of a local stack cannot be fetched by the vendor.
+    """
+    if source.url.startswith("https://"):
+        return source.url
+    if source.path.stat().st_size > INLINE_LIMIT_BYTES:
+        raise PermanentProviderError("the picture is too large to send", code="BAD_SOURCE")
+    content = base64.b64encode(source.path.read_bytes()).decode()
+    return f"data:{source.mime_type};base64,{content}"
+
+
+def _not_configured(detail: str) -> PermanentProviderError:
+    return PermanentProviderError(detail, code="PROVIDER_NOT_CONFIGURED")
+
+
+def _refused(response: Any) -> ProviderError:
+    """The error that a failed submit response means."""
+    status = response.status_code
+    if status in (429, 500, 503):
+        return TransientProviderError(
+            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
+        )
+    if status == 402 or (status == 403 and _LOCKED.search(text_of(response))):
+        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
+    if status in (401, 403, 404):
+        # Our key or model is wrong: no fault of the request.
+        return _not_configured("The provider is not available.")
+    if 400 <= status < 500:
+        return _blamed(_detail_of(_body_of(response)))
+    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
+    return ResponseLost(f"HTTP {status}")
+
+
+def _finished(result: Json) -> Finished:
+    """Its file, and what a picture costs; a clip was charged when it was submitted."""
+    video = result.get("video")
+    if isinstance(video, dict):
+        file = ResultFile(url=_url_of(video), type="clip", mime_type="video/mp4", suffix=".mp4")
+        return Finished(files=(file,))
+    # A picture that was blacked out is a success there.
+    flags = result.get("has_nsfw_concepts")
+    if isinstance(flags, list) and any(flag is True for flag in flags):
+        raise ModerationRefused("The content was refused.")
+    images = result.get("images")
+    first = images[0] if isinstance(images, list) and images else None
+    file = ResultFile(url=_url_of(first), type="image", mime_type="image/png", suffix=".png")
+    return Finished(files=(file,), charges=(Charge(unit="image", quantity=1),))
+
+
+def _url_of(file: Any) -> str:
+    url = file.get("url") if isinstance(file, dict) else None
+    if not isinstance(url, str):
+        raise PermanentProviderError("the result has no file", code="BAD_RESULT")
+    return url
+
+
+def _failed(response: Any, status: Json) -> ProviderError:
+    """The error that explains a missing result, or a poll that failed."""
+    body = _body_of(response)
+    error_type = _error_type_of(response, body, status)
+    details = body.get("detail")
+    is_of_the_run = bool(error_type or status.get("error")) or isinstance(details, list)
+    if not is_of_the_run:
+        if response.status_code in (404, 410):
+            return TransientProviderError("the result is gone", code="RESULT_EXPIRED")
+        return ResponseLost(f"HTTP {response.status_code}")
+    if error_type == "client_cancelled":
+        return TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
+    if _OUTAGES.fullmatch(error_type):
+        return TransientProviderError("it could not be run", code="PROVIDER_UNAVAILABLE")
+    detail = _detail_of(body)
+    may_pass = response.headers.get("x-fal-retryable", "").lower() == "true"
+    if response.status_code >= 500 or may_pass or detail.types & _PASSING:
+        if _REFUSAL.search(detail.words):
+            return _blamed(detail)
+        return TransientProviderError("The model failed.", code="PROVIDER_FAILED")
+    return _blamed(detail)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Detail:
+    """The types and messages of an error."""
+
+    types: frozenset[str]
+    words: str
+
+
+def _detail_of(body: Json) -> _Detail:
+    details = body.get("detail")
+    if isinstance(details, str):
+        return _Detail(types=frozenset(), words=details)
+    entries = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return _Detail(
+        types=frozenset(str(entry.get("type", "")) for entry in entries),
+        words=" ".join(str(entry.get("msg", "")) for entry in entries),
+    )
+
+
+def _blamed(detail: _Detail) -> PermanentProviderError:
+    """The request cannot be fulfilled. Types decide; messages only where there are no types."""
+    if "content_policy_violation" in detail.types or _REFUSAL.search(detail.words):
+        return ModerationRefused("The content was refused.")
+    if detail.types & _BAD_SOURCES:
+        return PermanentProviderError("The picture cannot be used.", code="BAD_SOURCE")
+    if "feature_not_supported" in detail.types:
+        return unsupported("The model cannot do this.")
+    return PermanentProviderError("The model cannot make this.")
+
+
+def _error_type_of(response: Any, body: Json, status: Json) -> str:
+    error_type = response.headers.get("x-fal-error-type") or body.get("error_type")
+    return str(error_type or status.get("error_type") or "")
+
+
+def _body_of(response: Any) -> Json:
+    try:
+        return json_object_of(response)
+    except ResponseLost:
+        return {}
+
+
+def _result_path(place: str, status: Json) -> str:
+    """One of the two addresses that a result may have, as the status says; always on the
+    same host: our key is sent to no other."""
+    url = str(status.get("response_url", ""))
+    return f"{place}/response" if url.endswith(f"{place}/response") else place
+
+
+def _request_id_of(response: Json) -> str:
+    found = response.get("request_id")
+    if not _is_request_id(found):
+        raise ResponseLost("a request without an id")
+    return str(found)
+
+
+def _is_request_id(value: Any) -> bool:
+    return isinstance(value, str) and _REQUEST_ID.fullmatch(value) is not None
+
+
+def _app_of(model: str) -> str:
+    """Owner and app, which is all that the addresses of a run have of its model."""
+    return "/".join(model.split("/")[:2])

@@ -1,1 +1,0 @@
-"""Who makes what: the order of providers, how they are, what their calls cost and made before."""

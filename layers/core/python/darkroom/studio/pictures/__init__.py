@@ -1,0 +1,1 @@
+"""Pictures: composition, grading, effects, portraits and procedural scenery."""

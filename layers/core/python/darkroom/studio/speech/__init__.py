@@ -1,0 +1,1 @@
+"""Speech: synthesis, transcription, alignment, captions and scripts."""

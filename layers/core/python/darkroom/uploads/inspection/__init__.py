@@ -1,0 +1,1 @@
+"""What an uploaded file really is: type, size, faces; and its clean copy without metadata."""
