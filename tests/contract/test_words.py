@@ -35,8 +35,14 @@ CHECKED = (
 )
 """Files and folders, from the root of the repository."""
 
-SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml"}
-"""Of files in folders. ``docs/openapi.json`` is generated: its words are those of ``api/``."""
+CHECKED_FOR_SPELLING = ("catalog",)
+"""Data in which people speak as they like, but in American spelling."""
+
+SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml", ".json"}
+"""Of the files in a folder."""
+
+GENERATED = {"docs/openapi.json"}
+"""Its words are those of ``api/``."""
 
 RETIRED: tuple[tuple[str, str], ...] = (
     # Words of our own for things that have a name.
@@ -52,7 +58,7 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"until_won", "retry_on_conflict"),
     (r"asked", "requested; called; name the subject and what it does"),
     (r"note_health", "record_health"),
-    (r"beside=|also=", "extra_writes="),
+    (r"(?:beside|also)(?==)", "extra_writes"),
     (r"begin_job", "mark_running"),
     (r"offer_job", "price_job"),
     (r"call_address", "callback_url"),
@@ -65,8 +71,8 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"rooms?", "package; space"),
     (r"houses?", "codebase; contain"),
     (r"briefs", "prompts"),
-    (r"understood\(", "translate_errors()"),
-    (r"not_taken\(", "retryable()"),
+    (r"understood(?=\()", "translate_errors()"),
+    (r"not_taken(?=\()", "retryable()"),
     (r"mendable", "operator-fixable"),
     (r"mend(?:s|ed|ing)?", "repair, fix"),
     # Sentences without a subject, and English that needs reading twice.
@@ -78,9 +84,12 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"for ever", "forever"),
     (r"dearer", "more expensive"),
     (r"telephones?", "phone"),
-    # American spelling.
+)
+"""A pattern for whole words (parts of snake_case and camelCase names count), and what to use."""
+
+SPELLING: tuple[tuple[str, str], ...] = (
     (r"(?:dis)?colour(?:s|ed|ing|ful)?", "color"),
-    (r"(?:hon|fav|behavi|neighb|lab|flav)our(?:s|ed|ing|able|ite)?", "-or"),
+    (r"(?:hon|fav|behavi|neighb|lab|flav|harb)our(?:s|ed|ing|able|ite)?", "-or"),
     (r"catalogues?", "catalog"),
     (r"cancell(?:ed|ing)", "canceled, canceling"),
     (r"greys?", "gray"),
@@ -95,12 +104,14 @@ RETIRED: tuple[tuple[str, str], ...] = (
         "-ize",
     ),
     (r"analys(?:ed|ing)", "analyze"),
+    (r"cosy|kerb|tyres?", "the American spelling"),
 )
-"""A pattern for whole words (parts of snake_case and camelCase names count), and what to use."""
+"""The same for American spelling; story texts and prompts of the catalog are checked for it too."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
     "docs/providers.md": ("| vendor | answers | limits | source |",),
+    "docs/examples/postcard/templates/spark-romance.json": ("Wish You Were Here",),
 }
 """Phrases that a file may contain."""
 
@@ -108,16 +119,26 @@ CODE_SPAN = re.compile(r"`[^`]*`|\]\([^)]*\)|<https?://[^>]*>")
 """Names in code spans and link targets of Markdown: they are checked where they are defined."""
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-_PATTERNS = tuple(
-    (re.compile(rf"(?<![A-Za-z])(?:{pattern})(?![A-Za-z])", re.IGNORECASE), use)
-    for pattern, use in RETIRED
-)
+Pattern = tuple[re.Pattern[str], str]
 
 
-def retired_words(line: str) -> Iterator[tuple[str, str]]:
+def whole_words(table: Iterable[tuple[str, str]]) -> tuple[Pattern, ...]:
+    return tuple(
+        (re.compile(rf"(?<![A-Za-z])(?:{pattern})(?![A-Za-z])", re.IGNORECASE), use)
+        for pattern, use in table
+    )
+
+
+SPELLED = whole_words(SPELLING)
+EVERY_PATTERN = whole_words(RETIRED) + SPELLED
+
+
+def retired_words(
+    line: str, patterns: tuple[Pattern, ...] = EVERY_PATTERN
+) -> Iterator[tuple[str, str]]:
     """Each retired word of a line, and what to use instead."""
     words = HUMP.sub(" ", line)
-    for pattern, use in _PATTERNS:
+    for pattern, use in patterns:
         for match in pattern.finditer(words):
             yield match[0], use
 
@@ -131,25 +152,33 @@ def checked_files(names: Iterable[str]) -> list[Path]:
             found += sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
         else:
             found.append(path)
-    return found
+    return [path for path in found if path.relative_to(ROOT).as_posix() not in GENERATED]
 
 
-def breaches(path: Path) -> Iterator[str]:
+def breaches(path: Path, patterns: tuple[Pattern, ...] = EVERY_PATTERN) -> Iterator[str]:
     name = path.relative_to(ROOT).as_posix()
-    for word, use in retired_words(name):
+    for word, use in retired_words(name, patterns):
         yield f"{name}: {word!r} in the name: use {use}"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         for phrase in ALLOWED.get(name, ()):
             line = line.replace(phrase, "")
         if path.suffix == ".md":
             line = CODE_SPAN.sub("``", line)
-        for word, use in retired_words(line):
+        for word, use in retired_words(line, patterns):
             yield f"{name}:{number}: {word!r}: use {use}"
 
 
 def test_no_checked_file_has_a_retired_word() -> None:
     found = [breach for path in checked_files(CHECKED) for breach in breaches(path)]
 
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_the_catalog_is_spelled_the_american_way() -> None:
+    files = checked_files(CHECKED_FOR_SPELLING)
+    found = [breach for path in files for breach in breaches(path, SPELLED)]
+
+    assert files
     assert not found, "\n" + "\n".join(found)
 
 
@@ -161,7 +190,7 @@ def test_no_checked_file_has_a_retired_word() -> None:
         ("The vendor is asked for the run.", "asked"),
         ("until_won(lambda: commit())", "until_won"),
         ("Nobody holds the task.", "Nobody"),
-        ("commit(writes, beside=[entry])", "beside="),
+        ("commit(writes, beside=entries)", "beside"),
         ("A cancelled job", "cancelled"),
         ("the authorised reader", "authorised"),
     ],
