@@ -44,7 +44,7 @@ def test_a_stand_in_is_refused_outside_local_stacks() -> None:
 def test_an_unknown_provider_is_refused_by_name() -> None:
     settings = replace(Settings.from_env({}), provider_config={"acme": {}})
 
-    with pytest.raises(ValueError, match="no provider is called 'acme'"):
+    with pytest.raises(ValueError, match="unknown provider 'acme'"):
         cloud_providers(settings, Clients(settings))
 
 
