@@ -21,7 +21,7 @@ import darkroom
 from darkroom.db.items import BaseItem
 from darkroom.generation.ports import PermanentProviderError, TransientProviderError
 from darkroom.generation.routing.routes import REPLICATE
-from darkroom.usecases.archives import request_archive as offer_archive
+from darkroom.usecases.archives import request_archive
 from darkroom.usecases.tasks.claim_task import claim_task
 from tests.support.builders import (
     REWRITE,
@@ -179,7 +179,7 @@ def archiving(world: World) -> None:
     """A job's outputs are too many to be packed at once."""
     job_id = confirm(world).body["jobId"]
     world.drain()
-    with patch.object(offer_archive, "ARCHIVE_INLINE_LIMIT_BYTES", 0):
+    with patch.object(request_archive, "ARCHIVE_INLINE_LIMIT_BYTES", 0):
         world.call("GET", f"/api/jobs/{job_id}/download")
 
 

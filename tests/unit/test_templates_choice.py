@@ -17,7 +17,7 @@ from darkroom.kernel.command import command
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
 from darkroom.usecases.jobs import confirm_job
-from darkroom.usecases.jobs.price_job import Facts
+from darkroom.usecases.jobs.price_job import JobSnapshot
 from tests.support.builders import a_photo, buy, confirm, scene_inputs
 from tests.support.world import World
 
@@ -195,16 +195,16 @@ def test_two_devices_that_confirm_at_once_agree(
     phone, tablet = two_devices_that_differ("alice")
     buy(world, 20)
     inputs = scene_inputs(a_photo(world))
-    read, others = confirm_job.read_facts, []
+    read, others = confirm_job.read_snapshot, []
 
-    def read_and_be_overtaken(job: Job) -> Facts:
+    def read_and_be_overtaken(job: Job) -> JobSnapshot:
         facts = read(job)
         if not others:
             others.append("")
             others[0] = confirmed(world, inputs, tablet)
         return facts
 
-    monkeypatch.setattr(confirm_job, "read_facts", read_and_be_overtaken)
+    monkeypatch.setattr(confirm_job, "read_snapshot", read_and_be_overtaken)
 
     assert confirmed(world, inputs, phone) == others[0]
 

@@ -15,7 +15,7 @@ from darkroom.api.routers.bulk import answer_each_job
 from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
-from darkroom.usecases.archives.request_archive import Link, allowance, offer_archive
+from darkroom.usecases.archives.request_archive import Link, allowance, request_archive
 
 BUILDING = {"status": "building"}
 router = APIRouter(tags=["jobs"])
@@ -29,7 +29,7 @@ router = APIRouter(tags=["jobs"])
 )
 async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
     """A link to a zip of a finished job's files; a large one is made first."""
-    link = offer_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
+    link = request_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
     if link is None:
         retry = {"Retry-After": str(ARCHIVE_RETRY_SECONDS)}
         return JSONResponse(BUILDING, status_code=202, headers=retry)
@@ -50,7 +50,7 @@ async def download_many(
     allowed = allowance(app)
 
     def one(job_id: str) -> dict[str, Any]:
-        link = offer_archive(app, account_id=call.account_id, job_id=job_id, allowed=allowed)
+        link = request_archive(app, account_id=call.account_id, job_id=job_id, allowed=allowed)
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
     # Not remembered under an Idempotency-Key: links end sooner than answers are kept.

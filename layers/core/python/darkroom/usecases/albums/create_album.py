@@ -10,16 +10,16 @@ from darkroom.db import commit
 from darkroom.kernel.command import Command
 
 
-def create_album(app: App, call: Command, *, name: str) -> Album:
+def create_album(app: App, command: Command, *, name: str) -> Album:
     """An empty album. Its id is made from the time, because albums are listed by id; a repeated
     Idempotency-Key meets it in the stored answer."""
     now = app.clock.now()
     album = Album(
-        account_id=call.account_id,
+        account_id=command.account_id,
         album_id=app.ids.new(ALBUM_PREFIX),
         name=name,
         created_at=now,
         updated_at=now,
     )
-    commit([store.create_write(album, call.operation)])
+    commit([store.create_write(album, command.operation)])
     return album

@@ -50,7 +50,7 @@ def allowance(app: App) -> Allowance:
     return Allowance(size_bytes=ARCHIVE_INLINE_LIMIT_BYTES, until=until)
 
 
-def offer_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
+def request_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
     """A link to the archive of a finished job; None while the worker makes it. Safe to repeat:
     asking again is also what asks the worker again.
 

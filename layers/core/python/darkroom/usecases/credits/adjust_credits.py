@@ -33,7 +33,7 @@ class Adjusted:
 
 def adjust_credits(
     app: App,
-    call: Command,
+    command: Command,
     *,
     account_id: str,
     amount: int,
@@ -55,11 +55,11 @@ def adjust_credits(
             _check_expiry(expires_at, amount, now)
         return model.adjust(wallet, amount, why, now, expires_at=expires_at)
 
-    return _adjust_once(app, call, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason, adjustment)
 
 
 def clear_debt(
-    app: App, call: Command, *, account_id: str, amount: int | None, reason: str
+    app: App, command: Command, *, account_id: str, amount: int | None, reason: str
 ) -> Adjusted:
     """Forgive ``amount`` credits of an account's debt, or all of it; the balance stays.
 
@@ -74,21 +74,21 @@ def clear_debt(
             raise Conflict("nothing is owed", code="NO_DEBT")
         return model.clear_debt(wallet, wallet.debt if amount is None else amount, why, now)
 
-    return _adjust_once(app, call, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason, adjustment)
 
 
 def _adjust_once(
-    app: App, call: Command, account_id: str, reason: str, adjustment: Adjustment
+    app: App, command: Command, account_id: str, reason: str, adjustment: Adjustment
 ) -> Adjusted:
-    assert call.key is not None
-    name = "\x1f".join((call.account_id, call.route, call.key))
+    assert command.key is not None
+    name = "\x1f".join((command.account_id, command.route, command.key))
     cause = f"adjust#{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    why = Reason(cause, "adjustment", call.operation, reason)
+    why = Reason(cause, "adjustment", command.operation, reason)
     if not reason.strip():
         raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
 
     def attempt() -> Adjusted:
-        done = _find_adjusted(call, account_id, cause)
+        done = _find_adjusted(command, account_id, cause)
         if done is not None:
             return done
         wallet = store.find_wallet(account_id)
@@ -97,20 +97,20 @@ def _adjust_once(
         now = app.clock.now()
         wallet = expire_due_first(app, wallet, now)
         change = adjustment(wallet, why, now)
-        commit(store.change_writes(change, before=wallet, operation=call.operation))
+        commit(store.change_writes(change, before=wallet, operation=command.operation))
         after = change.wallet
         return Adjusted(entry=change.entries[0], balance=after.balance, debt=after.debt)
 
     try:
         return retry_on_conflict(app.jitter, attempt)
     except Conflict:
-        done = _find_adjusted(call, account_id, cause)
+        done = _find_adjusted(command, account_id, cause)
         if done is None:
             raise
         return done
 
 
-def _find_adjusted(call: Command, account_id: str, cause: str) -> Adjusted | None:
+def _find_adjusted(command: Command, account_id: str, cause: str) -> Adjusted | None:
     """The response of this very adjustment, if it has happened before.
 
     Raises:
@@ -119,7 +119,7 @@ def _find_adjusted(call: Command, account_id: str, cause: str) -> Adjusted | Non
     entry = store.find_entry(account_id, cause)
     if entry is None:
         return None
-    if entry.reference_id != call.operation:
+    if entry.reference_id != command.operation:
         raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
     last = store.find_entry(account_id, f"debt#{cause}") or entry
     return Adjusted(entry=entry, balance=last.balance_after, debt=last.debt_after)

@@ -18,11 +18,12 @@ from darkroom.usecases.projections.report_unknown_hold import report_unknown_hol
 Step = Callable[[JobFamily], JobFamily | None]
 
 
-def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) -> JobFamily | None:
+def advance(
+    app: App, job_id: str, step: Step, *, extra_writes: Sequence[Write] = ()
+) -> JobFamily | None:
     """Apply a pure step to a job and commit what changed; the last step settles the hold.
 
-    What is ``beside`` it is written with it, or not at all. A job of which something stored is
-    damaged is ended instead.
+    ``extra_writes`` are in the same transaction. A job that has a damaged item is ended instead.
 
     The step returns None when there is nothing (any more) to do. Returns the family as it now
     is, or None when there is no such job.
@@ -42,7 +43,7 @@ def advance(app: App, job_id: str, step: Step, *, beside: Sequence[Write] = ()) 
         writes = jobs_store.family_writes(before, after, operation)
         if after.job.is_final and not before.job.is_final:
             writes += _settlement(app, after.job, operation)
-        commit([*writes, *beside])
+        commit([*writes, *extra_writes])
         return after
 
     return retry_on_conflict(app.jitter, attempt)

@@ -29,14 +29,20 @@ from darkroom.usecases.jobs.draft_job import (
     keep_draft,
 )
 from darkroom.usecases.jobs.find_materials import check_drafted, find_materials
-from darkroom.usecases.jobs.price_job import Facts, offer, read_facts
-from darkroom.usecases.jobs.quote_job import Claim, charged_as_quoted, redeem
-from darkroom.usecases.jobs.submit_job import Submission, charged, record_shortfall, replay, submit
+from darkroom.usecases.jobs.price_job import JobSnapshot, price_job, read_snapshot
+from darkroom.usecases.jobs.quote_job import ClaimedQuote, at_quoted_price, redeem_quote
+from darkroom.usecases.jobs.submit_job import (
+    Submission,
+    record_shortfall,
+    replay,
+    submit,
+    with_shortfall_event,
+)
 
 
 def confirm_new(
     app: App,
-    call: Command,
+    command: Command,
     *,
     recipe_name: str,
     inputs: Mapping[str, Any],
@@ -50,15 +56,17 @@ def confirm_new(
         InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
         QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
     """
-    blank = blank_job(app, call, get_recipe(recipe_name), inputs, device_id)
+    blank = blank_job(app, command, get_recipe(recipe_name), inputs, device_id)
     blank = replace(blank, priority=priority)
-    claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=blank.inputs)
-    return charged(app, call.account_id, lambda: _queue_new(app, call, blank, claim))
+    claimed = None if quote_id is None else ClaimedQuote(quote_id=quote_id, inputs=blank.inputs)
+    return with_shortfall_event(
+        app, command.account_id, lambda: _queue_new(app, command, blank, claimed)
+    )
 
 
 def confirm_draft(
     app: App,
-    call: Command,
+    command: Command,
     *,
     draft_job_id: str,
     overrides: Mapping[str, Any],
@@ -74,11 +82,11 @@ def confirm_draft(
 
     def attempt() -> Submission:
         draft = jobs_store.find_job(draft_job_id)
-        if draft is None or draft.account_id != call.account_id:
+        if draft is None or draft.account_id != command.account_id:
             raise NotFound("no such job")
         if draft.status is not JobStatus.DRAFT:
-            if draft.operation == call.operation:
-                return replay(draft_job_id, call)
+            if draft.operation == command.operation:
+                return replay(draft_job_id, command)
             raise Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
         recipe = get_recipe(overrides.get("mode", draft.recipe))
         changes = {name: value for name, value in overrides.items() if name != "mode"}
@@ -87,16 +95,16 @@ def confirm_draft(
             draft,
             recipe=recipe.name,
             inputs=_revised(draft, recipe, changes),
-            language=call.language,
+            language=command.language,
             # A draft has no files yet; one of the version before gets keys like everything new.
-            owner_tag=owner_tag(app.signing_secret.value, call.account_id),
+            owner_tag=owner_tag(app.signing_secret.value, command.account_id),
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
         )
-        claim = None if quote_id is None else Claim(quote_id=quote_id, inputs=job.inputs)
-        return _queue(app, call, job, read_facts(job), claim, draft=draft)
+        claimed = None if quote_id is None else ClaimedQuote(quote_id=quote_id, inputs=job.inputs)
+        return _queue(app, command, job, read_snapshot(job), claimed, draft=draft)
 
-    return charged(app, call.account_id, attempt)
+    return with_shortfall_event(app, command.account_id, attempt)
 
 
 def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str
 
 def create_jobs(
     app: App,
-    call: Command,
+    command: Command,
     *,
     recipe_name: str,
     inputs: Mapping[str, Any],
@@ -127,91 +135,100 @@ def create_jobs(
     """
     blanks = blank_jobs(
         app,
-        call,
+        command,
         recipe_name=recipe_name,
         inputs=inputs,
         device_id=device_id,
         priority=priority,
     )
     if not queued:
-        if find_made(blanks[0], call) is None:
+        if find_made(blanks[0], command) is None:
             recipe = get_recipe(recipe_name)
-            check_drafted(call.account_id, recipe, recipe.validate(inputs))
-        return [(keep_draft(app, blank, call), None) for blank in blanks]
-    claims: list[Claim | None] = [None] * len(blanks)
+            check_drafted(command.account_id, recipe, recipe.validate(inputs))
+        return [(keep_draft(app, blank, command), None) for blank in blanks]
+    quotes: list[ClaimedQuote | None] = [None] * len(blanks)
     if quote_id is not None:
         whole = get_recipe(recipe_name).validate(inputs)
-        claims = [
-            Claim(quote_id=quote_id, inputs=whole, number=number) for number in range(len(blanks))
+        quotes = [
+            ClaimedQuote(quote_id=quote_id, inputs=whole, number=number)
+            for number in range(len(blanks))
         ]
-    return _queue_those_that_fit(app, call, blanks, claims)
+    return _queue_those_that_fit(app, command, blanks, quotes)
 
 
 def _queue_those_that_fit(
-    app: App, call: Command, blanks: Sequence[Job], claims: Sequence[Claim | None]
+    app: App, command: Command, blanks: Sequence[Job], quotes: Sequence[ClaimedQuote | None]
 ) -> list[tuple[Job, PaymentRequired | None]]:
     recipe = get_recipe(blanks[0].recipe)
     if len(blanks) > 1:
         # Nothing is charged for some of them when the others could never run.
         for blank in blanks:
-            find_materials(call.account_id, recipe.material_ids(blank.inputs))
+            find_materials(command.account_id, recipe.material_ids(blank.inputs))
     made: list[tuple[Job, PaymentRequired | None]] = []
-    for blank, claim in zip(blanks, claims, strict=True):
+    for blank, quote in zip(blanks, quotes, strict=True):
         try:
-            done = retry_on_conflict(app.jitter, partial(_queue_new, app, call, blank, claim))
+            queue = partial(_queue_new, app, command, blank, quote)
+            done = retry_on_conflict(app.jitter, queue)
             made.append((done.job, None))
         except PaymentRequired as error:
             made.append((blank, error))
     shortfalls = [error for _, error in made if error is not None]
     if shortfalls:
-        record_shortfall(app, call.account_id, shortfalls[0])
+        record_shortfall(app, command.account_id, shortfalls[0])
     if len(shortfalls) == len(made):
         raise shortfalls[0]
-    return [(job if error is None else keep_draft(app, job, call), error) for job, error in made]
+    return [(job if error is None else keep_draft(app, job, command), error) for job, error in made]
 
 
-def _queue_new(app: App, call: Command, blank: Job, claim: Claim | None) -> Submission:
-    facts = read_facts(blank)
-    if not facts.exists:
-        return _queue(app, call, blank, facts, claim, draft=None)
+def _queue_new(app: App, command: Command, blank: Job, claimed: ClaimedQuote | None) -> Submission:
+    snapshot = read_snapshot(blank)
+    if not snapshot.exists:
+        return _queue(app, command, blank, snapshot, claimed, draft=None)
     kept = jobs_store.find_job(blank.job_id)
-    if kept is not None and _is_own_draft(kept, call):
+    if kept is not None and _is_own_draft(kept, command):
         # A repeat of a request that was not affordable in full, now that it may be.
-        return _queue(app, call, kept, facts, claim, draft=kept)
-    return replay(blank.job_id, call)
+        return _queue(app, command, kept, snapshot, claimed, draft=kept)
+    return replay(blank.job_id, command)
 
 
-def _is_own_draft(job: Job, call: Command) -> bool:
-    return job.status is JobStatus.DRAFT and job.created_by == call.operation
+def _is_own_draft(job: Job, command: Command) -> bool:
+    return job.status is JobStatus.DRAFT and job.created_by == command.operation
 
 
 def _queue(
     app: App,
-    call: Command,
+    command: Command,
     job: Job,
-    facts: Facts,
-    claim: Claim | None,
+    snapshot: JobSnapshot,
+    claimed: ClaimedQuote | None,
     *,
     draft: Job | None,
 ) -> Submission:
-    quote = None if claim is None else redeem(app, claim, job)
-    offered = offer(job, facts, template_id=quote.template_id if quote else None)
+    quote = None if claimed is None else redeem_quote(app, claimed, job)
+    priced = price_job(job, snapshot, template_id=quote.template_id if quote else None)
     if quote is not None:
-        offered = charged_as_quoted(offered, quote)
-    wallet = facts.wallet or open_account(app, call.account_id)
-    assignment = _assignment(app, call, offered, facts)
+        priced = at_quoted_price(priced, quote)
+    wallet = snapshot.wallet or open_account(app, command.account_id)
+    assignment = _assignment(app, command, priced, snapshot)
     return submit(
-        app, draft=draft, job=offered, wallet=wallet, operation=call.operation, also=assignment
+        app,
+        draft=draft,
+        job=priced,
+        wallet=wallet,
+        operation=command.operation,
+        extra_writes=assignment,
     )
 
 
-def _assignment(app: App, call: Command, job: Job, facts: Facts) -> list[Write]:
+def _assignment(app: App, command: Command, job: Job, snapshot: JobSnapshot) -> list[Write]:
     """The account keeps the first variant that it is given for a combination.
 
     Written with the job, so that two devices at once agree: the second finds the combination
     taken, reads again and takes the first one's variant.
     """
-    if facts.is_assigned or job.template_id is None or job.combination is None:
+    if snapshot.is_assigned or job.template_id is None or job.combination is None:
         return []
     subject, now = account_subject(job.account_id), to_iso(app.clock.now())
-    return [assign_write(subject, job.combination, job.template_id, now, operation=call.operation)]
+    return [
+        assign_write(subject, job.combination, job.template_id, now, operation=command.operation)
+    ]

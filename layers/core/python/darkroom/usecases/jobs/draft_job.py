@@ -24,7 +24,7 @@ from darkroom.usecases.jobs.find_materials import check_drafted
 
 
 def blank_job(
-    app: App, call: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
+    app: App, command: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
 ) -> Job:
     """A job with checked inputs, not stored.
 
@@ -34,17 +34,17 @@ def blank_job(
     check_hooks(app, inputs)
     now = app.clock.now()
     return Job(
-        job_id=call.id_for(app.ids, "job"),
-        account_id=call.account_id,
+        job_id=command.id_for(app.ids, "job"),
+        account_id=command.account_id,
         recipe=recipe.name,
         status=JobStatus.DRAFT,
         inputs=recipe.validate(inputs),
         created_at=now,
         updated_at=now,
-        language=call.language,
-        owner_tag=owner_tag(app.signing_secret.value, call.account_id),
+        language=command.language,
+        owner_tag=owner_tag(app.signing_secret.value, command.account_id),
         device_id=device_id,
-        created_by=call.operation,
+        created_by=command.operation,
     )
 
 
@@ -56,7 +56,7 @@ def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
 
 def blank_jobs(
     app: App,
-    call: Command,
+    command: Command,
     *,
     recipe_name: str,
     inputs: Mapping[str, Any],
@@ -69,32 +69,32 @@ def blank_jobs(
         InvalidInput.
     """
     recipe = get_recipe(recipe_name)
-    first = replace(blank_job(app, call, recipe, inputs, device_id), priority=priority)
+    first = replace(blank_job(app, command, recipe, inputs, device_id), priority=priority)
     jobs = []
     for number, part in enumerate(recipe.split(first.inputs)):
-        job_id = call.id_for(app.ids, "job", str(number)) if number else first.job_id
+        job_id = command.id_for(app.ids, "job", str(number)) if number else first.job_id
         jobs.append(replace(first, job_id=job_id, inputs=part))
     return jobs
 
 
-def find_made(draft: Job, call: Command) -> Job | None:
+def find_made(draft: Job, command: Command) -> Job | None:
     """The job, if this very request has made it before."""
-    made = None if call.key is None else jobs_store.find_job(draft.job_id)
-    return made if made is not None and made.created_by == call.operation else None
+    made = None if command.key is None else jobs_store.find_job(draft.job_id)
+    return made if made is not None and made.created_by == command.operation else None
 
 
-def keep_draft(app: App, draft: Job, call: Command) -> Job:
+def keep_draft(app: App, draft: Job, command: Command) -> Job:
     """Store a draft, or find it stored by this very request; it holds no credits.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
-    made = find_made(draft, call)
+    made = find_made(draft, command)
     if made is not None:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
     # A stamp of its own: that the draft is there does not say that the request has queued it.
-    commit(jobs_store.create_writes(draft, call.of("draft").operation))
+    commit(jobs_store.create_writes(draft, command.of("draft").operation))
     return draft
 
 
@@ -125,7 +125,7 @@ def find_draft(account_id: str, job_id: str) -> Job:
 
 def patch_draft(
     app: App,
-    call: Command,
+    command: Command,
     *,
     job_id: str,
     patch: Callable[[Recipe], Mapping[str, Any]],
@@ -141,7 +141,7 @@ def patch_draft(
     """
 
     def attempt() -> Job:
-        draft = find_draft(call.account_id, job_id)
+        draft = find_draft(command.account_id, job_id)
         if not is_current(draft):
             raise PreconditionFailed("the draft has changed")
         recipe = get_recipe(draft.recipe)
@@ -149,7 +149,7 @@ def patch_draft(
         check_hooks(app, changes)
         inputs = recipe.patch(draft.inputs, changes)
         if _names_other_files(recipe, draft.inputs, inputs):
-            check_drafted(call.account_id, recipe, inputs)
+            check_drafted(command.account_id, recipe, inputs)
         changed = replace(
             draft,
             inputs=inputs,
@@ -159,7 +159,7 @@ def patch_draft(
             version=draft.version + 1,
             next_check_at=_check_at(app),
         )
-        commit(jobs_store.replace_draft_writes(draft, changed, call.operation))
+        commit(jobs_store.replace_draft_writes(draft, changed, command.operation))
         return changed
 
     return retry_on_conflict(app.jitter, attempt)

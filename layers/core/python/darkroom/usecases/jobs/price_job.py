@@ -1,4 +1,4 @@
-"""Offer: what a job costs and which template it gets, from one read. Changes nothing."""
+"""PricedQuote: what a job costs and which template it gets, from one read. Changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from darkroom.usecases.jobs.find_materials import material_keys, to_materials
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class JobSnapshot:
     """What one read brings for one job."""
 
     wallet: Wallet | None
@@ -33,7 +33,7 @@ class Facts:
     """Whether the account itself has one for this combination."""
 
 
-def read_facts(job: Job) -> Facts:
+def read_snapshot(job: Job) -> JobSnapshot:
     """Wallet, job, files and remembered variant: one snapshot, one round trip.
 
     Raises:
@@ -57,7 +57,7 @@ def read_facts(job: Job) -> Facts:
         keys += [(templates_store.AssignmentItem, subject, joined) for subject in subjects]
     wallet, existing, *rest = snapshot(keys)
     files, assignments = rest[: len(ids)], rest[len(ids) :]
-    return Facts(
+    return JobSnapshot(
         wallet=credits_store.to_wallet(wallet) if wallet else None,
         exists=existing is not None,
         files=tuple(files),
@@ -66,7 +66,7 @@ def read_facts(job: Job) -> Facts:
     )
 
 
-def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
+def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None) -> Job:
     """The job with its price, the costs behind it and its template.
 
     ``template_id`` is one that was promised before.
@@ -76,7 +76,7 @@ def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
         that the recipe cannot use).
     """
     recipe = get_recipe(job.recipe)
-    materials = to_materials(recipe.material_ids(job.inputs), facts.files)
+    materials = to_materials(recipe.material_ids(job.inputs), snapshot.files)
     recipe.check(job.inputs, materials)
     costs = pricing.costs_of(recipe.cost_names)
     priced = replace(
@@ -85,7 +85,7 @@ def offer(job: Job, facts: Facts, *, template_id: str | None = None) -> Job:
         costs=costs,
         source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,
     )
-    return _pin_template(priced, facts.assigned or template_id)
+    return _pin_template(priced, snapshot.assigned or template_id)
 
 
 def _pin_template(job: Job, known: str | None) -> Job:

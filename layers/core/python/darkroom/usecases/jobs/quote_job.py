@@ -20,7 +20,7 @@ from darkroom.kernel.signing import BadSignature, sign, verify
 from darkroom.recipes import get_recipe
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.draft_job import blank_job, find_draft
-from darkroom.usecases.jobs.price_job import offer, read_facts
+from darkroom.usecases.jobs.price_job import price_job, read_snapshot
 
 _PURPOSE = "quote"
 
@@ -36,7 +36,7 @@ class Quote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class PricedQuote:
     quote_id: str
     expires_at: datetime
     jobs: tuple[Job, ...]
@@ -56,31 +56,31 @@ class Offer:
 
 
 def quote_inputs(
-    app: App, call: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
-) -> Offer:
+    app: App, command: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
+) -> PricedQuote:
     """Price what these inputs would make.
 
     Raises:
         InvalidInput, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
     """
     recipe = get_recipe(recipe_name)
-    blank = blank_job(app, call, recipe, inputs, device_id)
+    blank = blank_job(app, command, recipe, inputs, device_id)
     parts = [replace(blank, inputs=part) for part in recipe.split(blank.inputs)]
-    return _offer(app, call.account_id, parts, blank.inputs)
+    return _quote(app, command.account_id, parts, blank.inputs)
 
 
-def quote_draft(app: App, call: Command, *, draft_job_id: str) -> Offer:
+def quote_draft(app: App, command: Command, *, draft_job_id: str) -> PricedQuote:
     """Price a draft as it is.
 
     Raises:
         what ``quote_inputs`` raises; NotFound; Conflict JOB_NOT_DRAFT.
     """
-    draft = find_draft(call.account_id, draft_job_id)
-    return _offer(app, call.account_id, [draft], draft.inputs)
+    draft = find_draft(command.account_id, draft_job_id)
+    return _quote(app, command.account_id, [draft], draft.inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class ClaimedQuote:
     """A client's word that it has a quote; looked at only when something is to be charged."""
 
     quote_id: str
@@ -90,7 +90,7 @@ class Claim:
     """Which of the request's jobs this is."""
 
 
-def redeem(app: App, claim: Claim, job: Job) -> Quote:
+def redeem_quote(app: App, claimed: ClaimedQuote, job: Job) -> Quote:
     """What was quoted for this job to this account.
 
     Raises:
@@ -98,15 +98,15 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
         Conflict: QUOTE_MISMATCH, QUOTE_EXPIRED.
     """
     try:
-        signed = verify(app.signing_secret.value, _PURPOSE, claim.quote_id)
+        signed = verify(app.signing_secret.value, _PURPOSE, claimed.quote_id)
     except BadSignature as error:
         fields = [problem("quoteId", "NOT_A_QUOTE")]
         raise InvalidInput("bad quote", fields=fields) from error
-    if signed["of"] != _subject(job.account_id, job.recipe, claim.inputs):
+    if signed["of"] != _subject(job.account_id, job.recipe, claimed.inputs):
         raise Conflict("quoted for something else", code="QUOTE_MISMATCH")
     if to_epoch_seconds(app.clock.now()) >= signed["until"]:
         raise Conflict("the quote is too old", code="QUOTE_EXPIRED")
-    parts = signed["prices"][claim.number]
+    parts = signed["prices"][claimed.number]
     return Quote(
         parts=tuple((name, price) for name, price in parts),
         # Quotes of the version before do not have them.
@@ -115,7 +115,7 @@ def redeem(app: App, claim: Claim, job: Job) -> Quote:
     )
 
 
-def charged_as_quoted(job: Job, quote: Quote) -> Job:
+def at_quoted_price(job: Job, quote: Quote) -> Job:
     """The job at the price that was promised, whatever prices are now.
 
     Raises:
@@ -130,10 +130,12 @@ def charged_as_quoted(job: Job, quote: Quote) -> Job:
     return replace(job, price=price, costs=quote.costs)
 
 
-def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]) -> Offer:
-    facts = [read_facts(job) for job in jobs]
-    priced = tuple(offer(job, seen) for job, seen in zip(jobs, facts, strict=True))
-    wallet = facts[0].wallet or open_account(app, account_id)
+def _quote(
+    app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, Any]
+) -> PricedQuote:
+    snapshots = [read_snapshot(job) for job in jobs]
+    priced = tuple(price_job(job, seen) for job, seen in zip(jobs, snapshots, strict=True))
+    wallet = snapshots[0].wallet or open_account(app, account_id)
     wallet = model.spendable(wallet, app.clock.now())
     expires_at = app.clock.now() + timedelta(seconds=QUOTE_SECONDS)
     signed = {
@@ -143,7 +145,7 @@ def _offer(app: App, account_id: str, jobs: Sequence[Job], inputs: Mapping[str, 
         "template": priced[0].template_id,
         "until": to_epoch_seconds(expires_at),
     }
-    return Offer(
+    return PricedQuote(
         quote_id=sign(app.signing_secret.value, _PURPOSE, signed),
         expires_at=expires_at,
         jobs=priced,

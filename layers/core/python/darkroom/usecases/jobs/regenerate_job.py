@@ -21,7 +21,7 @@ _REGENERABLE = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
 _OWN_OF_A_RUN = frozenset({"seed", "testFaults"})
 
 
-def regenerate(app: App, call: Command, *, parent_job_id: str, target: Target) -> Submission:
+def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target) -> Submission:
     """Queue a child of a finished job for one credit.
 
     Raises:
@@ -44,4 +44,4 @@ def regenerate(app: App, call: Command, *, parent_job_id: str, target: Target) -
         )
         return replace(child, costs=costs, regen_target=target.name, regen_clip_no=target.clip_no)
 
-    return submit_child(app, call, parent_job_id, build)
+    return submit_child(app, command, parent_job_id, build)

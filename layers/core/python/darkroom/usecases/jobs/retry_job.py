@@ -31,7 +31,7 @@ _OWN_OF_A_RUN = frozenset({"testFaults"})
 
 
 def retry_job(
-    app: App, call: Command, *, parent_job_id: str, options: Mapping[str, Any]
+    app: App, command: Command, *, parent_job_id: str, options: Mapping[str, Any]
 ) -> Submission:
     """Queue a child that makes what is missing, for what of the whole price was not used yet.
 
@@ -48,24 +48,24 @@ def retry_job(
             raise Conflict("only what failed or was canceled can be retried", code="NOT_RETRYABLE")
         return _child(app, parent, with_options(parent.job, options), child_id)
 
-    return submit_child(app, call, parent_job_id, build)
+    return submit_child(app, command, parent_job_id, build)
 
 
-def rerun_job(app: App, call: Command, *, job_id: str) -> Submission:
+def rerun_job(app: App, command: Command, *, job_id: str) -> Submission:
     """Queue the same inputs once more, as a new job at full price.
 
     Raises:
         NotFound; Conflict JOB_NOT_FINAL; what ``confirm_new`` raises.
     """
     job = jobs_store.find_job(job_id)
-    if job is None or job.account_id != call.account_id:
+    if job is None or job.account_id != command.account_id:
         raise NotFound("no such job")
     if not job.is_final:
         raise Conflict("the job has not ended", code="JOB_NOT_FINAL")
     inputs = get_recipe(job.recipe).reopen(job.inputs, {})
     return confirm_new(
         app,
-        call,
+        command,
         recipe_name=job.recipe,
         inputs=_of_any_run(inputs),
         device_id=job.device_id,

@@ -18,11 +18,11 @@ from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
-from darkroom.usecases.jobs.submit_job import Submission, charged, replay, submit
+from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_shortfall_event
 
 
 def submit_child(
-    app: App, call: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
+    app: App, command: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
 ) -> Submission:
     """Queue the child that ``build`` makes of the parent and an id, and tell the parent.
 
@@ -30,31 +30,36 @@ def submit_child(
         NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); Conflict: JOB_UNREADABLE,
         the parent was damaged; what ``build`` raises.
     """
-    child_id = call.id_for(app.ids, "job")
+    child_id = command.id_for(app.ids, "job")
 
     def attempt() -> Submission:
         parent = jobs_store.find_family(parent_job_id)
-        if parent is None or parent.job.account_id != call.account_id:
+        if parent is None or parent.job.account_id != command.account_id:
             raise NotFound("no such job")
         wallet_item, existing = snapshot(
             [
-                (credits_store.WalletItem, call.account_id, None),
+                (credits_store.WalletItem, command.account_id, None),
                 (jobs_items.JobItem, child_id, jobs_items.JOB_KEY),
             ]
         )
         if existing is not None:
-            return replay(child_id, call)
+            return replay(child_id, command)
         if wallet_item is None:
-            wallet = open_account(app, call.account_id)
+            wallet = open_account(app, command.account_id)
         else:
             wallet = credits_store.to_wallet(wallet_item)
-        child = replace(_built(build, parent, child_id), created_by=call.operation)
+        child = replace(_built(build, parent, child_id), created_by=command.operation)
         adopt = jobs_store.adopt_write(parent.job, child_id)
         return submit(
-            app, draft=None, job=child, wallet=wallet, operation=call.operation, also=[adopt]
+            app,
+            draft=None,
+            job=child,
+            wallet=wallet,
+            operation=command.operation,
+            extra_writes=[adopt],
         )
 
-    return charged(app, call.account_id, attempt)
+    return with_shortfall_event(app, command.account_id, attempt)
 
 
 def _built(build: Callable[[JobFamily, str], Job], parent: JobFamily, child_id: str) -> Job:

@@ -41,11 +41,11 @@ def submit(
     job: Job,
     wallet: Wallet,
     operation: str,
-    also: Sequence[Write] = (),
+    extra_writes: Sequence[Write] = (),
 ) -> Submission:
     """Queue ``job`` (from ``draft``, or new) and hold its price, or change nothing.
 
-    ``also`` goes into the same transaction.
+    ``extra_writes`` goes into the same transaction.
 
     Raises:
         PaymentRequired: with needed, balance, shortfall and suggestions.
@@ -77,11 +77,11 @@ def submit(
         writes = jobs_store.create_writes(queued, operation)
     else:
         writes = jobs_store.replace_draft_writes(draft, queued, operation)
-    commit([*writes, *money, *also])
+    commit([*writes, *money, *extra_writes])
     return Submission(job=queued, balance=balance)
 
 
-def replay(job_id: str, call: Command) -> Submission:
+def replay(job_id: str, command: Command) -> Submission:
     """The answer this very request was given, from the stored facts.
 
     Raises:
@@ -89,9 +89,9 @@ def replay(job_id: str, call: Command) -> Submission:
         Unprocessable: IDEMPOTENCY_MISMATCH; the job was made by another request.
     """
     job = jobs_store.find_job(job_id)
-    if job is None or job.account_id != call.account_id:
+    if job is None or job.account_id != command.account_id:
         raise NotFound("no such job")
-    if job.operation != call.operation:
+    if job.operation != command.operation:
         raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
     entry = credits_store.find_entry(job.account_id, f"deduct#{job.job_id}")
     if entry is not None:
@@ -108,8 +108,10 @@ def _reserve(wallet: Wallet, job: Job, now: datetime) -> tuple[model.Change, mod
         raise
 
 
-def charged(app: App, account_id: str, attempt: Callable[[], Submission]) -> Submission:
-    """Submit, racing with whoever else spends; a refusal for want of credits is recorded."""
+def with_shortfall_event(
+    app: App, account_id: str, attempt: Callable[[], Submission]
+) -> Submission:
+    """Submit, with retries on conflict; record the event when the credits do not suffice."""
     try:
         return retry_on_conflict(app.jitter, attempt)
     except PaymentRequired as error:

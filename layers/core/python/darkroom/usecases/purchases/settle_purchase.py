@@ -29,7 +29,7 @@ class Settled:
 
 
 def purchase_with_test_gateway(
-    app: App, call: Command, *, pack: str | None, amount: int | None, currency: str | None
+    app: App, command: Command, *, pack: str | None, amount: int | None, currency: str | None
 ) -> Settled:
     """Credit a pack or an amount at once.
 
@@ -39,14 +39,14 @@ def purchase_with_test_gateway(
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
     credits = _credits(pack, amount, currency)
-    purchase_id = call.id_for(app.ids, "pur")
+    purchase_id = command.id_for(app.ids, "pur")
 
     def attempt() -> Settled:
         now = app.clock.now()
-        wallet = expire_due_first(app, ensure_wallet(app, call.account_id), now)
+        wallet = expire_due_first(app, ensure_wallet(app, command.account_id), now)
         purchase = Purchase(
             purchase_id=purchase_id,
-            account_id=call.account_id,
+            account_id=command.account_id,
             gateway="test",
             status=PurchaseStatus.SETTLED,
             credits=credits,
@@ -63,37 +63,37 @@ def purchase_with_test_gateway(
         )
         reason = Reason(f"purchase#{purchase_id}", "purchase", purchase_id, "Credits purchased")
         change = model.add_purchase(wallet, grant, reason, now)
-        money = credits_store.change_writes(change, before=wallet, operation=call.operation)
-        commit([payments_store.create_write(purchase, call.operation), *money])
+        money = credits_store.change_writes(change, before=wallet, operation=command.operation)
+        commit([payments_store.create_write(purchase, command.operation), *money])
         return Settled(purchase=purchase, balance=change.wallet.balance)
 
-    done = _replay(call, purchase_id) if call.key is not None else None
+    done = _replay(command, purchase_id) if command.key is not None else None
     if done is not None:
         return done
     try:
         return retry_on_conflict(app.jitter, attempt)
     except (Conflict, Unprocessable):
-        done = _replay(call, purchase_id)
+        done = _replay(command, purchase_id)
         if done is None:
             raise
         return done
 
 
-def _replay(call: Command, purchase_id: str) -> Settled | None:
+def _replay(command: Command, purchase_id: str) -> Settled | None:
     """The answer of this very purchase, if it has happened before.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
     """
-    found = payments_store.find_purchase(call.account_id, purchase_id)
+    found = payments_store.find_purchase(command.account_id, purchase_id)
     if found is None:
         return None
     purchase, operation = found
-    if operation != call.operation:
+    if operation != command.operation:
         raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
     # A debt that was paid from the purchase is its last entry, and what the answer told.
     for cause in (f"debt#{purchase_id}", f"purchase#{purchase_id}"):
-        entry = credits_store.find_entry(call.account_id, cause)
+        entry = credits_store.find_entry(command.account_id, cause)
         if entry is not None:
             return Settled(purchase=purchase, balance=entry.balance_after)
     return None

@@ -32,7 +32,7 @@ class Started:
 
 def start_purchase(
     app: App,
-    call: Command,
+    command: Command,
     gateway: PaymentGateway,
     *,
     pack: str | None,
@@ -50,7 +50,7 @@ def start_purchase(
         GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id and
             attempt.
     """
-    purchase = _record(app, call, gateway.name, _wanted(app, call, pack, amount, currency))
+    purchase = _record(app, command, gateway.name, _wanted(app, command, pack, amount, currency))
     if purchase.checkout_url is not None:
         return Started(purchase=purchase, checkout_url=purchase.checkout_url)
     try:
@@ -60,7 +60,7 @@ def start_purchase(
         raise
 
     def attempt() -> Started:
-        current, creation = _get(call, purchase.purchase_id)
+        current, creation = _get(command, purchase.purchase_id)
         if current.checkout_url is not None:
             # Only one checkout is ever handed out: no customer can pay for the others.
             return Started(purchase=current, checkout_url=current.checkout_url)
@@ -86,7 +86,7 @@ def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
 
 
 def _wanted(
-    app: App, call: Command, pack: str | None, amount: int | None, currency: str | None
+    app: App, command: Command, pack: str | None, amount: int | None, currency: str | None
 ) -> Purchase:
     if pack is None or amount is not None:
         raise InvalidInput(
@@ -96,8 +96,8 @@ def _wanted(
     asked = currency or app.settings.currency
     price = pricing.price_of(chosen, asked)
     return Purchase(
-        purchase_id=call.id_for(app.ids, "pur"),
-        account_id=call.account_id,
+        purchase_id=command.id_for(app.ids, "pur"),
+        account_id=command.account_id,
         gateway="",
         status=PurchaseStatus.PENDING,
         credits=chosen.credits,
@@ -116,19 +116,19 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return int(scaled)
 
 
-def _record(app: App, call: Command, gateway: str, wanted: Purchase) -> Purchase:
+def _record(app: App, command: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The record as it stands: made now, or by an earlier try at the prices of that time."""
     purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
     with suppress(Unprocessable):
-        commit([payments_store.create_write(purchase, call.operation)])
-    stored, creation = _get(call, purchase.purchase_id)
-    if creation != call.operation:
+        commit([payments_store.create_write(purchase, command.operation)])
+    stored, creation = _get(command, purchase.purchase_id)
+    if creation != command.operation:
         raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
     return stored
 
 
-def _get(call: Command, purchase_id: str) -> tuple[Purchase, str | None]:
-    found = payments_store.find_purchase(call.account_id, purchase_id)
+def _get(command: Command, purchase_id: str) -> tuple[Purchase, str | None]:
+    found = payments_store.find_purchase(command.account_id, purchase_id)
     if found is None:
         raise Conflict("the purchase is gone")
     return found

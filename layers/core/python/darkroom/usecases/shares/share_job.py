@@ -20,20 +20,20 @@ from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, SHARE_SECRET_BYTES
 SHARED_STATES = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
 
 
-def share_secret(app: App, call: Command) -> bytes:
+def share_secret(app: App, command: Command) -> bytes:
     """The secret of the link that this request makes.
 
     With an Idempotency-Key it derives from account, route and key under the service's own secret,
     so that the first answer can be given again although the secret is stored nowhere.
     """
-    if call.key is None:
+    if command.key is None:
         return bytes.fromhex(app.ids.token(SHARE_SECRET_BYTES))
-    cause = "\x1f".join(("share", call.account_id, call.route, call.key)).encode()
+    cause = "\x1f".join(("share", command.account_id, command.route, command.key)).encode()
     return hmac.new(app.signing_secret.value, cause, hashlib.sha256).digest()[:SHARE_SECRET_BYTES]
 
 
 def share_job(
-    app: App, call: Command, *, job_id: str, secret: bytes, expires_in_days: int | None
+    app: App, command: Command, *, job_id: str, secret: bytes, expires_in_days: int | None
 ) -> Share:
     """Make a link to the job's outputs.
 
@@ -41,7 +41,7 @@ def share_job(
         NotFound; Conflict JOB_NOT_FINAL: nothing to show (yet);
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
-    job = _own_job(call.account_id, job_id)
+    job = _own_job(command.account_id, job_id)
     if job.status not in SHARED_STATES:
         raise Conflict("only what a job made is shared", code="JOB_NOT_FINAL")
     now = app.clock.now()
@@ -52,7 +52,7 @@ def share_job(
         expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
     )
     check_at = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
-    commit([share_store.create_write(share, call.operation, check_at=check_at)])
+    commit([share_store.create_write(share, command.operation, check_at=check_at)])
     # Repeated after its stored answer is gone, the request meets the link it made.
     return share_store.find_share(job_id, secret) or share
 

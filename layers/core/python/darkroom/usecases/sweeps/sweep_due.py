@@ -113,7 +113,7 @@ def _handle_task(app: App, task: Task) -> str:
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
         attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_lease, seen=task, now=now)
-        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
+        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, "lost"))
         return "lease_lost"
     return "unchanged"
 
@@ -144,7 +144,7 @@ def _handle_waiting(app: App, task: Task) -> str:
     if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
         attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_run, seen=task, now=now)
-        advance(app, task.job_id, step, beside=record_cost(app, attempt, "lost"))
+        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, "lost"))
         return "run_lost"
     dispatch_poll(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)

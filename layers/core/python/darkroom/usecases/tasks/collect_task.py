@@ -108,7 +108,7 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
         outputs = store_all(app, task, artifacts)
     attempt = _attempt_of(app, task)
     records = record_cost(app, attempt, "succeeded", charges=result.charges, ref=_ref_of(task))
-    complete_task(app, task, outputs, beside=records)
+    complete_task(app, task, outputs, extra_writes=records)
     remember_made(app, attempt, outputs)
     return "succeeded"
 

@@ -15,11 +15,11 @@ from darkroom.usecases.jobs.advance_job import advance
 
 
 def complete_task(
-    app: App, task: Task, outputs: Sequence[Output], *, beside: Sequence[Write] = ()
+    app: App, task: Task, outputs: Sequence[Output], *, extra_writes: Sequence[Write] = ()
 ) -> JobFamily | None:
     """The attempt delivered. Does nothing when its lease was lost to another attempt.
 
-    Here and below, ``beside`` is what is noted of the attempt in the same transaction.
+    Here and below, ``extra_writes`` records the attempt in the same transaction.
     """
     now = app.clock.now()
 
@@ -28,11 +28,11 @@ def complete_task(
             return None
         return engine.succeed(family, task.key, outputs, now)
 
-    return advance(app, task.job_id, step, beside=beside)
+    return advance(app, task.job_id, step, extra_writes=extra_writes)
 
 
 def await_provider(
-    app: App, task: Task, ref: str | None, *, beside: Sequence[Write] = ()
+    app: App, task: Task, ref: str | None, *, extra_writes: Sequence[Write] = ()
 ) -> JobFamily | None:
     """The attempt is its provider's affair now, or may be. Does nothing when the provider has
     called back before, which said the same."""
@@ -43,7 +43,7 @@ def await_provider(
             return None
         return engine.wait(family, task.key, ref, now)
 
-    return advance(app, task.job_id, step, beside=beside)
+    return advance(app, task.job_id, step, extra_writes=extra_writes)
 
 
 def poll_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
@@ -66,7 +66,7 @@ def fail_task(
     transient: bool,
     at_least_seconds: float = 0,
     provider: str | None = None,
-    beside: Sequence[Write] = (),
+    extra_writes: Sequence[Write] = (),
 ) -> JobFamily | None:
     """The attempt failed: another one follows if that may help and attempts are left.
 
@@ -82,7 +82,7 @@ def fail_task(
             return engine.retry(family, task.key, failure, delay_seconds, now, provider=provider)
         return engine.fail(family, task.key, failure, now)
 
-    return advance(app, task.job_id, step, beside=beside)
+    return advance(app, task.job_id, step, extra_writes=extra_writes)
 
 
 def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:

@@ -109,7 +109,7 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
         except Exception as error:
             # The border of the attempt: whatever it was, the user must not wait for the lease.
             records = record_cost(app, current, "failed", error_code=CRASHED.code)
-            fail_task(app, task, CRASHED, transient=True, beside=records)
+            fail_task(app, task, CRASHED, transient=True, extra_writes=records)
             raise AttemptCrashed(f"{job_id} {key}") from error
     if isinstance(made, HandedOver):
         # No border around this: an attempt that may have been taken is never begun again because
@@ -121,7 +121,7 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
         if made.ref is not None:
             record_health(app, task, None)
         return "waiting"
-    complete_task(app, task, made.outputs, beside=record_cost(app, current, made.outcome))
+    complete_task(app, task, made.outputs, extra_writes=record_cost(app, current, made.outcome))
     # Advice to others, only when nothing can be lost by it any more.
     if made.outcome == MADE_NOW:
         remember_made(app, current, made.outputs)
@@ -175,11 +175,11 @@ def fail_for(
             transient=True,
             at_least_seconds=wait_seconds,
             provider=other,
-            beside=records,
+            extra_writes=records,
         )
         return "transient"
     refused = error.error_code not in MENDABLE
-    fail_task(app, task, replace(failure, refused=refused), transient=False, beside=records)
+    fail_task(app, task, replace(failure, refused=refused), transient=False, extra_writes=records)
     return "permanent"
 
 
@@ -197,7 +197,7 @@ def _submit(
         raise
     except Exception as error:
         # A bug, at a moment that nobody knows: the request may have been taken.
-        await_provider(app, task, None, beside=record_cost(app, attempt, WAITING))
+        await_provider(app, task, None, extra_writes=record_cost(app, attempt, WAITING))
         raise AttemptCrashed(f"{task.job_id} {task.key}") from error
 
 

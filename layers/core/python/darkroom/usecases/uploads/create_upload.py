@@ -64,7 +64,7 @@ class UploadSession:
         return {"Content-Type": self.asset.declared_mime_type}
 
 
-def create_upload(app: App, call: Command, files: Sequence[NewFile]) -> list[UploadSession]:
+def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[UploadSession]:
     """Open a session per file, all or none, in the order given.
 
     Asset ids are made from the time, because assets are listed by id, newest first; so they
@@ -82,23 +82,23 @@ def create_upload(app: App, call: Command, files: Sequence[NewFile]) -> list[Upl
         Conflict UPLOAD_CLOSED: a repeat, of which a file has been deleted since.
     """
     assert 0 < len(files) <= UPLOAD_FILES_LIMIT
-    if call.key is not None:
-        known = find_session(call.account_id, call.operation, app.clock.now())
+    if command.key is not None:
+        known = find_session(command.account_id, command.operation, app.clock.now())
         if known is not None:
-            return _open_again(app, call.account_id, known)
-    plan = find_plan(call.account_id)
+            return _open_again(app, command.account_id, known)
+    plan = find_plan(command.account_id)
     for file in files:
         plans.admit_size(plan, kind=file.kind, size_bytes=file.size_bytes, at=file.at)
     if any(is_cut(file.size_bytes) for file in files):
-        _refuse_early(call.account_id, plan, files)
-    now, tag = app.clock.now(), _owner_tag(app, call.account_id)
+        _refuse_early(command.account_id, plan, files)
+    now, tag = app.clock.now(), _owner_tag(app, command.account_id)
     # Sorted, so that files which arrive together keep their order among themselves.
     asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
     assets = [
-        _begin(app, call.account_id, tag, asset_id, file, now)
+        _begin(app, command.account_id, tag, asset_id, file, now)
         for asset_id, file in zip(asset_ids, files, strict=True)
     ]
-    _open_all(app, call, plan, assets)
+    _open_all(app, command, plan, assets)
     return _sessions(app, assets)
 
 
@@ -177,7 +177,7 @@ def _refuse_early(account_id: str, plan: str, files: Sequence[NewFile]) -> None:
         raise plans.storage_limit(plan, used_bytes=stored.used_bytes, more_bytes=wanted_bytes)
 
 
-def _open_all(app: App, call: Command, plan: str, assets: Sequence[Asset]) -> None:
+def _open_all(app: App, command: Command, plan: str, assets: Sequence[Asset]) -> None:
     """Write the assets with what they take of the account's counters.
 
     A hundred files are too many for one transaction. The first then asks for the room of all;
@@ -188,17 +188,17 @@ def _open_all(app: App, call: Command, plan: str, assets: Sequence[Asset]) -> No
     for batch in _batches(assets):
         waiting = assets[len(opened) :]
         take = take_write(
-            call.account_id,
+            command.account_id,
             plan=plan,
             used_bytes=sum(asset.declared_size_bytes for asset in batch),
             uploads=len(batch),
             room_bytes=sum(asset.declared_size_bytes for asset in waiting),
             room_uploads=len(waiting),
         )
-        creations = [assets_store.create_write(asset, call.operation) for asset in batch]
+        creations = [assets_store.create_write(asset, command.operation) for asset in batch]
         is_last = len(waiting) == len(batch)
         try:
-            commit([take, *creations, *(_noted(app, call, assets) if is_last else [])])
+            commit([take, *creations, *(_noted(app, command, assets) if is_last else [])])
         except (Forbidden, ConcurrentUpdate):
             for asset in opened:
                 _give_up(app, asset)
@@ -206,12 +206,12 @@ def _open_all(app: App, call: Command, plan: str, assets: Sequence[Asset]) -> No
         opened += batch
 
 
-def _noted(app: App, call: Command, assets: Sequence[Asset]) -> list[Write]:
-    if call.key is None:
+def _noted(app: App, command: Command, assets: Sequence[Asset]) -> list[Write]:
+    if command.key is None:
         return []
     note = session_write(
-        call.account_id,
-        call.operation,
+        command.account_id,
+        command.operation,
         [asset.asset_id for asset in assets],
         now=app.clock.now(),
         operation=app.ids.token(),
