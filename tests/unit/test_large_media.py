@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
 from PIL import Image
 
 from darkroom.adapters import storage as storage_module
 from darkroom.adapters.storage import MEDIA_LANE
 from darkroom.assets import store as assets_store
+from darkroom.kernel.edits import Edits
 from darkroom.uploads.inspection import ranged_file
 from darkroom.uploads.inspection.checks import check_media, probe_media
 from darkroom.uploads.inspection.media import MediaRejected, probe
@@ -151,7 +155,7 @@ def test_a_file_is_known_without_being_fetched(
 
     media = probe(*shelf.put(path), tmp_path)
 
-    assert (media.kind, media.mime_type, media.note) == (kind, mime_type, "METADATA_KEPT")
+    assert (media.kind, media.mime_type, media.note) == (kind, mime_type, None)
     assert media.duration_ms == pytest.approx(SECONDS * 1000, abs=150)
     assert not media.path.exists()
     if kind == "video":
@@ -251,32 +255,134 @@ def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module, "COPY_PART_BYTES", 5 * MIB)
 
 
-def test_a_large_file_is_kept_as_it_was_sent(
+def arrives(world: World, shelf: Shelf, path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    asset_id = open_clip(world, path.read_bytes())
+    url, _ = shelf.put(path)
+    monkeypatch.setattr(world.app.storage, "source_url", lambda key: url)
+    return asset_id
+
+
+PLACE = b"37.5665+126.9780"
+
+
+def long_sound(path: Path, *, index_first: bool) -> Path:
+    """A MOV file of 15 MB with a place in its index and another one across the border of two
+    parts, in a box that lies between the others."""
+    options = {"movflags": "+faststart"} if index_first else {}
+    place = {"location": f"+{PLACE.decode()}/"}
+    write_media(path, "mov", audio="pcm_s24le", seconds=100, metadata=place, options=options)
+    content = path.read_bytes()
+    assert (content.index(b"moov") < content.index(b"mdat")) is index_first
+    border = (len(content) // (5 * MIB) + 1) * 5 * MIB
+    filling = border - len(content) - 8 - len(PLACE) // 2
+    size = 8 + filling + len(PLACE)
+    path.write_bytes(content + size.to_bytes(4, "big") + b"uuid" + b"\1" * filling + PLACE)
+    return path
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+def test_the_copy_of_a_large_file_holds_its_samples_and_no_place(
     world: World,
     shelf: Shelf,
     tmp_path: Path,
     everything_is_large: None,
     monkeypatch: pytest.MonkeyPatch,
+    index_first: bool,
 ) -> None:
-    path = write_media(tmp_path / "source", "mp4", video="libx264", audio="aac")
-    # So that the copy has several parts; bytes behind the last box mean nothing.
-    content = path.read_bytes()
-    padding = 12 * MIB
-    path.write_bytes(content + padding.to_bytes(4, "big") + b"free" + bytes(padding - 8))
-    asset_id = open_clip(world, path.read_bytes())
-    url, _ = shelf.put(path)
-    monkeypatch.setattr(world.app.storage, "source_url", lambda key: url)
+    path = long_sound(tmp_path / "source", index_first=index_first)
+    asset_id = arrives(world, shelf, path, monkeypatch)
 
     outcome = ingest(world, asset_id)
 
     asset = assets_store.get_asset("alice", asset_id)
-    assert (outcome, asset.note) == ("uploaded", "METADATA_KEPT")
-    assert asset.clean_key is not None and asset.thumbnail_key is not None
-    assert asset.counted_bytes == len(path.read_bytes())
-    assert world.app.storage.read(asset.clean_key, limit_bytes=99 * MIB) == path.read_bytes()
+    assert (outcome, asset.note) == ("uploaded", None)
+    assert asset.clean_key is not None and asset.counted_bytes == path.stat().st_size
+    copied = tmp_path / "copied"
+    copied.write_bytes(world.app.storage.read(asset.clean_key, limit_bytes=99 * MIB))
+    assert PLACE in path.read_bytes() and PLACE not in copied.read_bytes()
+    assert packets_of(copied) == packets_of(path)
     assert world.app.storage.find(f"quarantine/media/{owner_of(world)}/{asset_id}") is None
     listed = world.client("s3").list_multipart_uploads(Bucket=world.settings.media_bucket)
     assert listed.get("Uploads", []) == []
+
+
+def packets_of(path: Path) -> list[bytes]:
+    with av.open(str(path)) as media:
+        return [bytes(packet) for packet in media.demux() if packet.size]
+
+
+CONTENT = b"".join(bytes([number]) * MIB for number in range(1, 13))
+EDITS = Edits(erased=[(5 * MIB - 3, 5 * MIB + 4)], patches=[(7, b"free")])
+"""In the first part, and across the border to the second of three."""
+
+
+def erased(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
+    copy = CleanFile(name="media.mp4", mime_type="video/mp4", path=None, edits=EDITS)
+    return CleanUpload(kind="video", mime_type="video/mp4", copy=copy)
+
+
+def before_requests(world: World, act: Callable[[str], None]) -> None:
+    events = world.app.storage._clients.s3.meta.events
+    events.register("before-call.s3", lambda model, **_: act(model.name))
+
+
+def test_parts_without_an_edit_never_leave_the_storage(
+    world: World, everything_is_large: None
+) -> None:
+    asset_id = open_clip(world, CONTENT)
+    requests: list[str] = []
+    before_requests(world, requests.append)
+
+    ingest(world, asset_id, probe=erased)
+
+    asset = assets_store.get_asset("alice", asset_id)
+    assert asset.clean_key is not None
+    copied = world.app.storage.read(asset.clean_key, limit_bytes=99 * MIB)
+    assert copied == EDITS.apply(CONTENT, 0) and copied != CONTENT
+    counted = [requests.count(name) for name in ("UploadPartCopy", "UploadPart")]
+    assert counted == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "request_name", ["UploadPartCopy", "UploadPart", "CompleteMultipartUpload"]
+)
+def test_a_copy_that_is_interrupted_leaves_nothing_and_is_made_again(
+    world: World, everything_is_large: None, request_name: str
+) -> None:
+    asset_id = open_clip(world, CONTENT)
+    broken = [request_name]
+
+    def interrupt(name: str) -> None:
+        if name in broken:
+            raise InterruptedError("the process is stopped")
+
+    before_requests(world, interrupt)
+
+    with pytest.raises(InterruptedError):
+        ingest(world, asset_id, probe=erased)
+
+    listed = world.client("s3").list_multipart_uploads(Bucket=world.settings.media_bucket)
+    assert listed.get("Uploads", []) == []
+    broken.clear()
+    assert ingest(world, asset_id, probe=erased) == "uploaded"
+
+
+def test_a_part_that_breaks_off_is_read_again(
+    world: World, everything_is_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset_id = open_clip(world, CONTENT)
+    reads = iter([ReadTimeoutError(endpoint_url="s3")])
+    read = StreamingBody.read
+
+    def broken(body: StreamingBody, *amount: int) -> bytes:
+        for error in reads:
+            raise error
+        return read(body, *amount)
+
+    monkeypatch.setattr(StreamingBody, "read", broken)
+
+    assert ingest(world, asset_id, probe=erased) == "uploaded"
+    assert list(reads) == []
 
 
 def test_content_that_was_replaced_before_it_was_copied_is_checked_again(

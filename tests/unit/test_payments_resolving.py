@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -250,6 +251,44 @@ def test_a_refund_goes_to_the_customer_and_moves_no_credits(
     assert refund["amount"] == shop.stripe.payments[payment_id]["amount_received"]
     assert refund["metadata"] == {"accountId": user, "purchaseId": purchase_id}
     assert shop.worth(user) == money
+
+
+def forget_amount(shop: Shop, user: str, purchase_id: str) -> None:
+    """As records of earlier versions are stored."""
+    table, client = shop.world.settings.tables["purchases"], shop.world.client("dynamodb")
+    [item] = [
+        item
+        for item in shop.world.scan("purchases")
+        if user in json.dumps(item) and "paidMinor" in item and purchase_id in json.dumps(item)
+    ]
+    del item["paidMinor"], item["paidCurrency"]
+    client.put_item(TableName=table, Item=item)
+    assert shop.purchase(user).paid_minor is None
+
+
+def test_a_mismatch_of_an_earlier_version_is_refunded_at_once(shop: Shop, user: str) -> None:
+    purchase_id, payment_id = mismatch(shop, user)
+    forget_amount(shop, user, purchase_id)
+
+    answer = shop.resolve(user, purchase_id, action="refund")
+
+    assert (answer.status, answer.body["status"]) == (200, "refunded")
+    assert refunds_of(shop, payment_id) == [1200]
+    assert shop.purchase(user).paid_minor == 1200
+
+
+def test_an_amount_that_cannot_be_read_leaves_the_mismatch_open(shop: Shop, user: str) -> None:
+    purchase_id, payment_id = mismatch(shop, user)
+    forget_amount(shop, user, purchase_id)
+    shop.stripe.refuse(500, 20)
+
+    answer = shop.resolve(user, purchase_id, action="refund")
+    shop.stripe.recover()
+
+    assert answer.status == 503
+    assert shop.purchase(user).status is PurchaseStatus.MISMATCHED
+    assert shop.resolve(user, purchase_id, action="refund").body["status"] == "refunded"
+    assert refunds_of(shop, payment_id) == [1200]
 
 
 def test_only_what_is_left_is_refunded(shop: Shop, user: str) -> None:

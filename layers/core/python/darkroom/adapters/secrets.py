@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from darkroom.adapters.clients import Clients
+from darkroom.kernel.redaction import register_secret
 
 
 class Secret:
@@ -22,7 +23,9 @@ class Secret:
 
     def read(self) -> str:
         """The secret as it is now."""
-        return self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
+        text = self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
+        register_secret(text)
+        return text
 
     @property
     def value(self) -> bytes:

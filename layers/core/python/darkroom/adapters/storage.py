@@ -20,24 +20,31 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from darkroom.adapters.clients import Clients
+from darkroom.kernel.edits import UNCHANGED, Edits, Part, parts_of
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import (
     COPIES_AT_ONCE,
     COPY_PART_BYTES,
     DOWNLOAD_URL_SECONDS,
+    EDITED_PART_BYTES,
     PARTS_LIMIT,
     SOURCE_URL_SECONDS,
     UPLOAD_URL_SECONDS,
 )
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 IMAGE_LANE, MEDIA_LANE = "image", "media"
 LANES = (IMAGE_LANE, MEDIA_LANE)
 _CHUNK_BYTES = 1 << 20
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+_GONE = {*_MISSING, "PreconditionFailed", "412"}
+_READS_LIMIT = 3
 _PAGE_OF_PARTS = 1000
 _OVER = "NoSuchUpload"
 _CHANGED = {"InvalidPart", "InvalidPartOrder"}
@@ -250,11 +257,20 @@ class Storage:
             )
         )
 
-    def copy_large(self, source: str, target: str, *, facts: ObjectFacts, mime_type: str) -> None:
+    def copy_large(
+        self,
+        source: str,
+        target: str,
+        *,
+        facts: ObjectFacts,
+        mime_type: str,
+        edits: Edits = UNCHANGED,
+    ) -> None:
         """Copy an object of any size within the storage, if it still is the one with these facts.
 
-        One copy takes 5 GB at most, so it is made in parts, several at once. Stopped in the
-        middle, it leaves parts behind that the bucket's lifecycle rule removes.
+        It is made in parts, several at once. The storage copies those without an edit; the others
+        pass through this process, a few megabytes at a time. A copy that fails is aborted; of a
+        process that dies, the bucket's lifecycle rule removes the parts.
 
         Raises:
             NotFound: it is gone, or is another one.
@@ -262,31 +278,19 @@ class Storage:
         from botocore.exceptions import ClientError
 
         upload_id = self.begin_parts(target, mime_type=mime_type)
-        starts = range(0, facts.size_bytes, COPY_PART_BYTES)
-
-        def copy_part(start: int) -> StoredPart:
-            last = min(start + COPY_PART_BYTES, facts.size_bytes) - 1
-            number = start // COPY_PART_BYTES + 1
-            copied = self._clients.s3.upload_part_copy(
-                Bucket=self._bucket,
-                Key=target,
-                UploadId=upload_id,
-                PartNumber=number,
-                CopySource={"Bucket": self._bucket, "Key": source},
-                CopySourceIfMatch=facts.etag,
-                CopySourceRange=f"bytes={start}-{last}",
-            )
-            return StoredPart(number, last + 1 - start, copied["CopyPartResult"]["ETag"].strip('"'))
-
+        copy = _Copy(self._clients, self._bucket, source, target, upload_id, facts.etag, edits)
+        parts = parts_of(
+            facts.size_bytes, edits, cell_bytes=EDITED_PART_BYTES, copied_bytes=COPY_PART_BYTES
+        )
         try:
             with ThreadPoolExecutor(COPIES_AT_ONCE) as copies:
-                parts = list(copies.map(copy_part, starts))
-        except ClientError as error:
+                stored = list(copies.map(copy.store, range(1, len(parts) + 1), parts))
+            self.join_parts(target, upload_id, stored)
+        except BaseException as error:
             self.abort_parts(target, upload_id)
-            if error.response["Error"]["Code"] in {*_MISSING, "PreconditionFailed", "412"}:
+            if isinstance(error, ClientError) and _code_of(error) in _GONE:
                 raise NotFound(f"no object {source} like that") from error
             raise
-        self.join_parts(target, upload_id, parts)
 
     @staticmethod
     def _unless_over(ask: Any) -> Any:
@@ -343,6 +347,70 @@ class Storage:
             },
             ExpiresIn=DOWNLOAD_URL_SECONDS,
         )
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A copy of an object in parts, under way."""
+
+    clients: Clients
+    bucket: str
+    source: str
+    target: str
+    upload_id: str
+    etag: str
+    edits: Edits
+
+    def store(self, number: int, part: Part) -> StoredPart:
+        etag = self._edited(number, part) if part.is_edited else self._copied(number, part)
+        return StoredPart(number, part.end - part.start, etag.strip('"'))
+
+    def _copied(self, number: int, part: Part) -> str:
+        copied = self.clients.s3.upload_part_copy(
+            Bucket=self.bucket,
+            Key=self.target,
+            UploadId=self.upload_id,
+            PartNumber=number,
+            CopySource={"Bucket": self.bucket, "Key": self.source},
+            CopySourceIfMatch=self.etag,
+            CopySourceRange=f"bytes={part.start}-{part.end - 1}",
+        )
+        return copied["CopyPartResult"]["ETag"]
+
+    def _edited(self, number: int, part: Part) -> str:
+        uploaded = self.clients.s3.upload_part(
+            Bucket=self.bucket,
+            Key=self.target,
+            UploadId=self.upload_id,
+            PartNumber=number,
+            Body=self.edits.apply(self._read(part), part.start),
+        )
+        return uploaded["ETag"]
+
+    def _read(self, part: Part) -> bytes:
+        """The client repeats a request that fails, but not a response that breaks off."""
+        from botocore.exceptions import BotoCoreError
+
+        for tries_left in reversed(range(_READS_LIMIT)):
+            try:
+                found = self.clients.s3.get_object(
+                    Bucket=self.bucket,
+                    Key=self.source,
+                    IfMatch=self.etag,
+                    Range=f"bytes={part.start}-{part.end - 1}",
+                )
+                body = found["Body"]
+                # Entered, it would be the connection, which does not compare lengths.
+                with body:
+                    return body.read()
+            except BotoCoreError:
+                if tries_left == 0:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+def _code_of(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
 
 
 def lane_of(kind: str) -> str:

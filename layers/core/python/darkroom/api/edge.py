@@ -12,13 +12,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from fastapi import FastAPI
 from mangum import Mangum
 
-from darkroom.kernel.logs import quiet_libraries
+from darkroom.kernel.logs import protect_logs
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 logger = Logger()
 metrics = Metrics()
-quiet_libraries()
+protect_logs(logger.name)
 # Most calls have nothing to measure; that is no reason to warn in every log.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 

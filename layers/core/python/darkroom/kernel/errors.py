@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from darkroom.kernel.redaction import redacted
+
 
 class DarkroomError(Exception):
     """A named failure with a stable ``code`` and the facts a client may show or act on."""
@@ -29,9 +31,10 @@ class DarkroomError(Exception):
 
     def __init__(self, detail: str = "", *, code: str | None = None, **facts: Any) -> None:
         self.error_code = code or self.code
-        self.detail = detail
+        # It may be a vendor's or a library's, and is logged and stored.
+        self.detail = redacted(detail)
         self.facts = facts
-        super().__init__(f"{self.error_code}: {detail}" if detail else self.error_code)
+        super().__init__(f"{self.error_code}: {self.detail}" if detail else self.error_code)
 
 
 class InvalidInput(DarkroomError):

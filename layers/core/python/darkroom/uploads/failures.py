@@ -11,8 +11,8 @@ class UploadNote(StrEnum):
     NO_THUMBNAIL = "NO_THUMBNAIL"
     """No frame could be shown small; a placeholder stands there."""
     METADATA_KEPT = "METADATA_KEPT"
-    """It is too large to be written anew, so the clean copy is the file as it was sent, with the
-    places, dates and names that a camera may have put into it."""
+    """It is too large to be remuxed, and not all metadata could be erased from its copy: places,
+    dates and names that a camera wrote may be left."""
     TRACKS_LEFT_OUT = "TRACKS_LEFT_OUT"
     """A picture, sound or subtitle track that cannot be used is not in the clean copy."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from darkroom.kernel.edits import UNCHANGED, Edits
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable
 
@@ -28,7 +29,9 @@ class CleanFile:
     name: str
     mime_type: str
     path: Path | None
-    """None for the upload itself, which is kept as it was sent."""
+    """None for the upload itself, which is copied within the storage."""
+    edits: Edits = UNCHANGED
+    """Of the upload itself: what is changed in its copy."""
 
 
 @dataclass(frozen=True, kw_only=True)

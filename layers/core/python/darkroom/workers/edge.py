@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.batch import (
 
 from darkroom.adapters.queues import Queue
 from darkroom.kernel.errors import InvalidInput
-from darkroom.kernel.logs import quiet_libraries
+from darkroom.kernel.logs import protect_logs
 
 Handler = Callable[[dict[str, Any], Any], Any]
 KNOWN_MESSAGE_VERSIONS = frozenset({1})
@@ -24,7 +24,7 @@ RETRY_BASE_SECONDS = 2
 
 logger = Logger()
 metrics = Metrics()
-quiet_libraries()
+protect_logs(logger.name)
 # Most calls of most workers have nothing to measure; that is no reason to warn in every log.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 

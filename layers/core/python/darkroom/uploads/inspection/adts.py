@@ -12,14 +12,14 @@ _HEADER_BYTES: Final = 7
 
 def begins_with_aac(content: bytes) -> bool:
     """Whether a frame stands at the beginning, and another one or the end behind it."""
-    length = _frame_bytes(content)
+    length = adts_frame_bytes(content)
     if length is None or length > len(content):
         return False
     rest = content[length:]
-    return not rest or _frame_bytes(rest) is not None
+    return not rest or adts_frame_bytes(rest) is not None
 
 
-def _frame_bytes(head: bytes) -> int | None:
+def adts_frame_bytes(head: bytes) -> int | None:
     """The length of the frame with this header; None if it is no header."""
     if len(head) < _HEADER_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return None

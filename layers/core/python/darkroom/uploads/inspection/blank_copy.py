@@ -1,9 +1,10 @@
-"""A copy of an MP4 or MOV file that holds its structure and its kept samples, and nothing else.
+"""Which bytes of an MP4 or MOV file are its structure, and a copy that holds nothing else.
 
-For files whose tracks no muxer takes, though they can be read. The copy has the size of the
-original, so that every offset stays right: boxes that are listed here are copied, all others are
-left empty as ``free``, and of the media data only the bytes of the kept tracks' samples are
-copied. What is not listed (places, makers, dates, tracks of measurements) is therefore gone.
+For files whose tracks cannot be written into a new one: no muxer takes them though they can be
+read, or they are too large. The copy has the size of the original, so that every offset stays
+right: boxes that are listed here are kept, all others are left empty as ``free``, and of the media
+data only the bytes of the kept tracks' samples are kept. What is not listed (places, makers, dates,
+tracks of measurements) is therefore gone.
 
 Source: ISO/IEC 14496-12 (boxes, 4.2 and 8), Apple's QuickTime File Format Specification.
 """
@@ -13,9 +14,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from darkroom.uploads.inspection.ranged_file import SeekableFile
 
 _CONTAINERS: Final = frozenset(
     {b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"moof", b"traf"}
@@ -24,7 +27,8 @@ _KEPT: Final = frozenset(
     {
         b"ftyp", b"mvhd", b"tkhd", b"elst", b"mdhd", b"hdlr", b"vmhd", b"smhd", b"dref", b"stsd",
         b"stts", b"ctts", b"cslg", b"stss", b"stps", b"sdtp", b"stsc", b"stsz", b"stz2", b"stco",
-        b"co64", b"sgpd", b"sbgp", b"mehd", b"trex", b"mfhd", b"tfhd", b"tfdt", b"trun",
+        b"co64", b"sgpd", b"sbgp", b"mehd", b"trex", b"mfhd", b"tfhd", b"tfdt", b"trun", b"styp",
+        b"sidx", b"mfra",
     }
 )  # fmt: skip
 _DATED: Final = frozenset({b"mvhd", b"tkhd", b"mdhd"})
@@ -33,7 +37,7 @@ _HANDLER_HEAD_BYTES: Final = 24
 _COMPRESSOR: Final = slice(50, 82)
 """Of a picture track's sample entry: the name of its encoder."""
 _BOXES_LIMIT: Final = 20_000
-_TABLE_LIMIT_BYTES: Final = 64 << 20
+_DESCRIPTION_LIMIT_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -49,6 +53,31 @@ class Box:
     end: int
 
 
+@dataclass
+class Structure:
+    """What of a file is kept beside its samples, and how that is changed."""
+
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    """Start and end of each range, apart from each other."""
+    patches: list[tuple[int, bytes]] = field(default_factory=list)
+    """Where each begins, and its bytes; in order, and within what is kept."""
+    media: list[tuple[int, int]] = field(default_factory=list)
+    """The bodies of the boxes of media data."""
+    is_fragmented: bool = False
+    """Whether indexes of the samples stand between the media data."""
+
+
+def structure_of(file: SeekableFile, size_bytes: int, tracks: frozenset[int]) -> Structure:
+    """The structure of an MP4 or MOV file, with the tracks of these ids alone.
+
+    Raises:
+        NoCopy: it is no chain of boxes.
+    """
+    walk = _Walk(file, tracks)
+    walk.keep(boxes_in(file, 0, size_bytes, ends_early=True))
+    return walk.found
+
+
 def write_blank_copy(
     source: Path, target: Path, samples: Iterable[tuple[int, int]], *, tracks: frozenset[int]
 ) -> None:
@@ -62,75 +91,84 @@ def write_blank_copy(
     with source.open("rb") as read, target.open("wb") as write:
         size_bytes = os.fstat(read.fileno()).st_size
         write.truncate(size_bytes)
-        walk = _Walk(read, write, tracks)
-        walk.copy(boxes_in(read, 0, size_bytes, ends_early=True))
+        structure = structure_of(read, size_bytes, tracks)
+        for start, end in structure.kept:
+            _copy_range(read, write, start, end - start)
         for at, length in samples:
             if at + length > size_bytes:
                 raise NoCopy("a sample behind the end")
             _copy_range(read, write, at, length)
+        for at, patch in structure.patches:
+            write.seek(at)
+            write.write(patch)
 
 
 class _Walk:
-    def __init__(self, read: BinaryIO, write: BinaryIO, tracks: frozenset[int]) -> None:
-        self._read, self._write, self._tracks = read, write, tracks
+    def __init__(self, file: SeekableFile, tracks: frozenset[int]) -> None:
+        self._file, self._tracks = file, tracks
         self._boxes = 0
         self._handler = b""
+        self.found = Structure()
 
-    def copy(self, boxes: Iterable[Box]) -> None:
+    def keep(self, boxes: Iterable[Box]) -> None:
         for box in boxes:
             self._boxes += 1
             if self._boxes > _BOXES_LIMIT:
                 raise NoCopy("too many boxes")
-            self._copy_box(box)
+            self._keep_box(box)
 
-    def _copy_box(self, box: Box) -> None:
+    def _keep_box(self, box: Box) -> None:
         if box.kind == b"trak" and self._track_id(box) not in self._tracks:
-            self._empty(box, b"free")
+            self._empty(box)
         elif box.kind in _CONTAINERS:
-            self._empty(box, box.kind)
-            self.copy(boxes_in(self._read, box.body, box.end))
+            self.found.is_fragmented |= box.kind == b"moof"
+            self.found.kept.append((box.start, box.body))
+            self.keep(boxes_in(self._file, box.body, box.end))
         elif box.kind == b"mdat":
-            self._empty(box, box.kind)
+            self.found.kept.append((box.start, box.body))
+            self.found.media.append((box.body, box.end))
         elif box.kind in _KEPT:
-            self._keep(box)
+            self.found.kept.append((box.start, box.end))
+            self._blank_within(box)
         else:
-            self._empty(box, b"free")
+            self._empty(box)
 
     def _track_id(self, track: Box) -> int:
-        for box in boxes_in(self._read, track.body, track.end):
+        for box in boxes_in(self._file, track.body, track.end):
             if box.kind == b"tkhd":
-                self._read.seek(box.body)
-                head = self._read.read(24)
+                self._file.seek(box.body)
+                head = self._file.read(24)
                 at = 20 if head[:1] == b"\x01" else 12
                 return int.from_bytes(head[at : at + 4], "big")
         return 0
 
-    def _empty(self, box: Box, kind: bytes) -> None:
-        self._read.seek(box.start)
-        head = self._read.read(box.body - box.start)
-        self._put(box.start, head[:4] + kind + head[8:])
+    def _empty(self, box: Box) -> None:
+        self.found.kept.append((box.start, box.body))
+        self.found.patches.append((box.start + 4, b"free"))
 
-    def _keep(self, box: Box) -> None:
-        if box.end - box.start > _TABLE_LIMIT_BYTES:
-            raise NoCopy("a table too large")
-        self._read.seek(box.body)
-        content = bytearray(self._read.read(box.end - box.body))
+    def _blank_within(self, box: Box) -> None:
+        """The dates and names in a box that is kept."""
+        if box.kind not in _DATED | {b"hdlr", b"stsd"}:
+            return
+        if box.end - box.start > _DESCRIPTION_LIMIT_BYTES:
+            raise NoCopy("a description too large")
+        self._file.seek(box.body)
+        content = self._file.read(box.end - box.body)
+        changed = bytearray(content)
         if box.kind in _DATED:
-            _blank(content, 4, 20 if content[:1] == b"\x01" else 12)
-        if box.kind == b"hdlr":
-            self._handler = bytes(content[8:12])
-            _blank(content, _HANDLER_HEAD_BYTES, len(content))
-        if box.kind == b"stsd" and self._handler == b"vide":
-            _blank_compressors(content)
-        self._empty(box, box.kind)
-        self._put(box.body, bytes(content))
-
-    def _put(self, at: int, content: bytes) -> None:
-        self._write.seek(at)
-        self._write.write(content)
+            _blank(changed, 4, 20 if content[:1] == b"\x01" else 12)
+        elif box.kind == b"hdlr":
+            self._handler = content[8:12]
+            _blank(changed, _HANDLER_HEAD_BYTES, len(changed))
+        elif self._handler == b"vide":
+            _blank_compressors(changed)
+        if changed != content:
+            self.found.patches.append((box.body, bytes(changed)))
 
 
-def boxes_in(file: BinaryIO, start: int, end: int, *, ends_early: bool = False) -> Iterator[Box]:
+def boxes_in(
+    file: SeekableFile, start: int, end: int, *, ends_early: bool = False
+) -> Iterator[Box]:
     """The boxes that fill the file between two places; ``ends_early`` allows for something else
     behind them, as some devices leave it at the end of a file.
 

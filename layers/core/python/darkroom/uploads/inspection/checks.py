@@ -97,13 +97,15 @@ def check_media(source: Path, workdir: Path, /) -> CleanUpload:
 
 
 def probe_media(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
-    """A video or a sound that is inspected in the bucket and kept as it was sent."""
+    """A video or a sound that is inspected in the bucket and copied without its metadata."""
     from darkroom.uploads.inspection.media import MediaRejected, probe
 
     try:
         media = probe(url, size_bytes, workdir)
     except MediaRejected as error:
         raise _refused(error) from error
+    if media.kept_because is not None:
+        logger.warning("metadata_kept", reason=media.kept_because)
     return _of_media(media, None)
 
 
@@ -120,7 +122,9 @@ def _of_media(media: CleanMedia, path: Path | None) -> CleanUpload:
     return CleanUpload(
         kind=media.kind,
         mime_type=media.mime_type,
-        copy=CleanFile(name=media.path.name, mime_type=media.clean_mime_type, path=path),
+        copy=CleanFile(
+            name=media.path.name, mime_type=media.clean_mime_type, path=path, edits=media.edits
+        ),
         thumbnail=thumbnail,
         width=media.width,
         height=media.height,

@@ -13,13 +13,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from darkroom.kernel.edits import UNCHANGED, Edits
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import MEDIA_CHECK_SECONDS
 from darkroom.media.mp3 import begins_with_mp3, id3_bytes
 from darkroom.uploads.inspection.adts import begins_with_aac
-from darkroom.uploads.inspection.ranged_file import RangedFile
+from darkroom.uploads.inspection.ranged_file import RangedFile, SeekableFile
 
 _HEAD_BYTES: Final = 4096
 _PICTURE_BRANDS: Final = frozenset(
@@ -41,15 +42,12 @@ _PADDING_LIMIT_BYTES: Final = 64 * 1024
 _MARKUP: Final = re.compile(rb"<(script|html|svg|!doctype\s+html|\?php)[\s/>]", re.IGNORECASE)
 
 # The child finds the product where its parent did, whatever the platform's own path is.
+# NumPy's threads would take memory of it for each processor there is.
 _BOOT: Final = (
-    "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); "
+    "import json, os, sys; sys.path[:0] = json.loads(sys.argv[1]); "
+    "os.putenv('OPENBLAS_NUM_THREADS', '1'); "
     "from darkroom.uploads.inspection.media_reader import main; main(sys.argv[2:])"
 )
-
-
-class SeekableFile(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-    def seek(self, offset: int, /) -> int: ...
 
 
 class MediaRejected(DarkroomError):
@@ -77,6 +75,10 @@ class CleanMedia:
     thumbnail: Path | None
     """A JPEG of at most 480 px on the long side; None for sounds."""
     note: str | None
+    edits: Edits = UNCHANGED
+    """Of a file that is not written anew: what has to be changed in its copy."""
+    kept_because: str | None = None
+    """Of one that is copied with its metadata: why, for the log."""
 
 
 def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
@@ -93,7 +95,7 @@ def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
 
 def probe(url: str, size_bytes: int, workdir: Path) -> CleanMedia:
     """Looks at the beginning, the index, the end and a few places of a file that stays where it
-    is; only its thumbnail is in ``workdir`` after, and the file is kept with all it carries.
+    is; only its thumbnail is in ``workdir`` after, and ``edits`` tells what its copy must not hold.
 
     Raises:
         MediaRejected: as above.
@@ -107,9 +109,11 @@ def _found(found: dict[str, Any], workdir: Path) -> CleanMedia:
     if "rejected" in found:
         raise MediaRejected(found["detail"], code=found["rejected"])
     thumbnail = found.pop("thumbnail")
+    edits = found.pop("edits", None)
     return CleanMedia(
         path=workdir / found.pop("name"),
         thumbnail=None if thumbnail is None else workdir / thumbnail,
+        edits=UNCHANGED if edits is None else Edits.from_json(edits),
         **found,
     )
 

@@ -23,7 +23,9 @@ from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 from PIL import Image, ImageDraw
 
+from darkroom.kernel.edits import UNCHANGED, Edits
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, REWRITE_LIMIT_BYTES
+from darkroom.uploads.inspection.blank_copy import NoCopy
 from darkroom.uploads.inspection.media_copy import (
     blank,
     late_start,
@@ -130,7 +132,8 @@ def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
 
 def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
     """What can be told of a file without reading it all: its tracks, that its first picture or
-    sound can be decoded, and that its end is there. Only a thumbnail is made."""
+    sound can be decoded, that its end is there, and what has to be erased of it. Only a thumbnail
+    is made."""
     found = _inspect(source, name)
     promised_ms = found.promised_ms
     if promised_ms <= 0:
@@ -142,8 +145,35 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
         ends_ms = _end_ms(source, found.name, found.begins_ms + promised_ms)
         span_ms = ends_ms - found.begins_ms
         _expect_whole(promised_ms, span_ms)
-    # Nothing of it is left out, and nothing is taken off it.
-    return _described(source, workdir, found, found.name, span_ms, "METADATA_KEPT")
+    edits, kept_because = _erase(source, name, found)
+    note = found.note if kept_because is None else "METADATA_KEPT"
+    response = _described(source, workdir, found, found.name, span_ms, note)
+    return {**response, "edits": edits.to_json(), "kept_because": kept_because}
+
+
+def _erase(source: RangedFile, name: str, found: Inspection) -> tuple[Edits, str | None]:
+    """What has to be erased of a file that is not written anew.
+
+    Returns why something stays all the same, too. From here on, the file is read as its copy will
+    be; if that goes wrong, it is copied as it was sent.
+    """
+    # Loads NumPy, which small files do not need.
+    from darkroom.uploads.inspection.blank_in_place import erasure_of
+
+    try:
+        erasure = erasure_of(source, name)
+        source.show(erasure.edits)
+        after = _inspect(source, name)
+        if (after.size, after.begins_ms) != (found.size, found.begins_ms):
+            raise NoCopy("it is shown otherwise")
+        if abs(after.promised_ms - found.promised_ms) > _MISSING_GRACE_MS:
+            raise NoCopy("it is of another length")
+    except (FFmpegError, ValueError, ReadTooMuch, Rejected) as error:
+        if _is_ours(error):
+            raise
+        source.show(UNCHANGED)
+        return UNCHANGED, f"nothing can be erased: {error!r}"[:300]
+    return erasure.edits, erasure.kept_because
 
 
 def _inspect(source: Path | RangedFile, name: str) -> Inspection:

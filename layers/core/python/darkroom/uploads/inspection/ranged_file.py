@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
+
+from darkroom.kernel.edits import UNCHANGED, Edits
 
 PIECE_BYTES: Final = 2 << 20
 PIECES_KEPT: Final = 24
 READ_LIMIT_BYTES: Final = 2 << 30
 TRIES_LIMIT: Final = 3
 TIMEOUT_SECONDS: Final = 20
+
+
+class SeekableFile(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int: ...
 
 
 class ReadTooMuch(OSError):
@@ -28,15 +35,33 @@ class RangedFile(io.RawIOBase):
     """Reads ranges of what ``url`` gives (RFC 9110, section 14); keeps the last pieces."""
 
     def __init__(
-        self, url: str, size_bytes: int, *, read_limit_bytes: int = READ_LIMIT_BYTES
+        self,
+        url: str,
+        size_bytes: int,
+        *,
+        read_limit_bytes: int = READ_LIMIT_BYTES,
+        piece_bytes: int | None = None,
     ) -> None:
         super().__init__()
         self._url = url
-        self._size_bytes = size_bytes
+        self.size_bytes = size_bytes
         self._left_bytes = read_limit_bytes
         self._at = 0
+        self._piece_bytes = piece_bytes or PIECE_BYTES
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._edits = UNCHANGED
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS)
+
+    def reopened(self, piece_bytes: int, read_limit_bytes: int = READ_LIMIT_BYTES) -> RangedFile:
+        """The same file in pieces of another length, without edits and with a limit of its own."""
+        return RangedFile(
+            self._url, self.size_bytes, read_limit_bytes=read_limit_bytes, piece_bytes=piece_bytes
+        )
+
+    def show(self, edits: Edits) -> None:
+        """From now on, what is read is the file as it is after these edits."""
+        self._edits = edits
+        self._pieces.clear()
 
     def readable(self) -> bool:
         return True
@@ -48,7 +73,7 @@ class RangedFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}[whence]
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size_bytes}[whence]
         if start + offset < 0:
             raise ValueError("before the beginning")
         self._at = start + offset
@@ -56,10 +81,10 @@ class RangedFile(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; only at the end fewer, and then none."""
-        ends = self._size_bytes if size < 0 else min(self._at + size, self._size_bytes)
+        ends = self.size_bytes if size < 0 else min(self._at + size, self.size_bytes)
         read = bytearray()
         while self._at < ends:
-            number, offset = divmod(self._at, PIECE_BYTES)
+            number, offset = divmod(self._at, self._piece_bytes)
             found = self._piece(number)[offset : offset + ends - self._at]
             read += found
             self._at += len(found)
@@ -73,8 +98,9 @@ class RangedFile(io.RawIOBase):
         if number in self._pieces:
             self._pieces.move_to_end(number)
             return self._pieces[number]
-        first = number * PIECE_BYTES
-        piece = self._fetch(first, min(first + PIECE_BYTES, self._size_bytes) - 1)
+        first = number * self._piece_bytes
+        piece = self._fetch(first, min(first + self._piece_bytes, self.size_bytes) - 1)
+        piece = self._edits.apply(piece, first)
         self._pieces[number] = piece
         if len(self._pieces) > PIECES_KEPT:
             self._pieces.popitem(last=False)

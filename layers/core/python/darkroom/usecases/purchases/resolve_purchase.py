@@ -18,10 +18,11 @@ from darkroom.kernel.errors import Conflict, DarkroomError, InvalidInput, NotFou
 from darkroom.kernel.limits import DECISIONS_LIMIT
 from darkroom.payments import store
 from darkroom.payments.polling import due_at
+from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import Decision, Purchase, PurchaseStatus
 from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.usecases.credits.expire_grants import expire_due_first
-from darkroom.usecases.purchases.reconcile_payment import credit
+from darkroom.usecases.purchases.reconcile_payment import credit, reconcile_purchase
 from darkroom.usecases.purchases.refund_purchase import check_purchase
 
 ACCEPT, REFUND = "accept", "refund"
@@ -47,8 +48,12 @@ def resolve_purchase(
         InvalidInput: no reason; credits with a refund, or none with an acceptance; a refund of
             nothing.
         Conflict: NOT_RESOLVABLE; it is not, or no longer, for an operator to decide.
+        GatewayUnavailable: the amount that was paid must be read for a refund, and cannot be.
+            Nothing has changed.
     """
     _check(action, credits, reason)
+    if action == REFUND:
+        _read_missing_amount(app, account_id, purchase_id)
 
     def attempt() -> None:
         found = store.find_purchase(account_id, purchase_id)
@@ -85,6 +90,18 @@ def resolve_purchase(
     if resolved is None:
         raise NotFound("no such purchase")
     return resolved[0]
+
+
+def _read_missing_amount(app: App, account_id: str, purchase_id: str) -> None:
+    """Records of earlier versions do not say what was paid; the gateway does."""
+    found = store.find_purchase(account_id, purchase_id)
+    if found is None or app.payments is None:
+        return
+    purchase = found[0]
+    is_open = purchase.status is PurchaseStatus.MISMATCHED
+    if is_open and purchase.payment_id is not None and purchase.paid_minor is None:
+        with suppress(PaymentUnreadable):
+            reconcile_purchase(app, app.payments, account_id, purchase_id)
 
 
 def _check(action: str, credits: int | None, reason: str) -> None:

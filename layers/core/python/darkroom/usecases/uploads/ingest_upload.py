@@ -193,7 +193,9 @@ def _keep(app: App, lane: str, owner: str, asset_id: str, checked: _Checked) -> 
             continue
         source = quarantine_key(lane, owner, asset_id)
         try:
-            app.storage.copy_large(source, key, facts=checked.arrived, mime_type=file.mime_type)
+            app.storage.copy_large(
+                source, key, facts=checked.arrived, mime_type=file.mime_type, edits=file.edits
+            )
         except NotFound as error:
             raise Unavailable("what was checked is gone") from error
 
