@@ -12,16 +12,18 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_or
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
 from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.shapes import whole
 from darkroom.plans import model
 from darkroom.plans.model import limits_of
 
 STORAGE = "storage"
 
 
-class StorageItem(BaseItem):
+class StorageItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -38,12 +40,18 @@ class Stored:
 
 
 def find_stored(account_id: str) -> Stored:
-    """What is counted now."""
+    """What is counted now; nothing where that cannot be read."""
     try:
         item = StorageItem.get(account_id, STORAGE, consistent_read=True)
     except Model.DoesNotExist:
         return Stored()
-    return Stored(used_bytes=int(item.used_bytes or 0), open_uploads=int(item.open_uploads or 0))
+    return read_or(item, stored_of, Stored())
+
+
+def stored_of(item: StorageItem) -> Stored:
+    return Stored(
+        used_bytes=whole(item.used_bytes or 0), open_uploads=whole(item.open_uploads or 0)
+    )
 
 
 def take_write(

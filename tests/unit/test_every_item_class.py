@@ -1,0 +1,527 @@
+"""Whatever one attribute of one item of any class holds: nothing else of its account is lost.
+
+One account owns at least two things of each kind. One item of a class is damaged in place,
+attribute by attribute: what it is read by answers without a failure of ours, what its neighbors
+are read and changed by succeeds, the sweeper goes on, and the auditor names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.albums.items import AlbumItem, EntryItem
+from darkroom.albums.items import GraveItem as AlbumGraveItem
+from darkroom.assets.list_store import AssetEntryItem
+from darkroom.assets.reference_store import ReferencePhotoItem
+from darkroom.assets.store import AssetItem
+from darkroom.assets.store import GraveItem as AssetGraveItem
+from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db import commit_one
+from darkroom.db.items import BaseItem
+from darkroom.events.store import EventItem, list_events
+from darkroom.idempotency.store import IdempotencyItem
+from darkroom.jobs import items as jobs_items
+from darkroom.kernel.errors import Unreadable
+from darkroom.payments.ports import PaymentUnreadable
+from darkroom.payments.store import PurchaseItem
+from darkroom.plans.storage_store import StorageItem
+from darkroom.plans.store import AccountItem
+from darkroom.providers import store as providers_store
+from darkroom.providers.health import Health
+from darkroom.templates.store import AssignmentItem
+from darkroom.uploads.owner_store import OwnerItem
+from darkroom.uploads.session_store import SessionItem
+from darkroom.usecases.audit_accounts import audit_accounts
+from darkroom.usecases.index_asset import index_asset
+from darkroom.usecases.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.read_books import OTHER_CLASSES
+from darkroom.webhooks import store as webhooks_store
+from darkroom.webhooks.store import Received, ReceivedItem
+from tests.support.builders import (
+    REWRITE,
+    a_photo,
+    a_reference_photo,
+    a_story,
+    confirm,
+    forget_answers,
+    scene_inputs,
+)
+from tests.support.damage import Damage, RawItem, damaged_item, damages_of_class, store
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+USER, EVENT = "alice", "paper#evt_1"
+Request = tuple[str, str, Any]
+
+
+def leaves(item_class: type[BaseItem] = BaseItem) -> Iterator[type[BaseItem]]:
+    """The classes that items are really of."""
+    for below in item_class.__subclasses__():
+        if below.__subclasses__():
+            yield from leaves(below)
+        elif below.__module__.startswith("darkroom."):
+            yield below
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is, by name."""
+
+    world: World
+    ids: dict[str, str]
+
+    def request(self, request: Request, **more: Any) -> Answer:
+        method, path, body = request
+        text = json.dumps(body) if body is not None else None
+        for name, value in self.ids.items():
+            path = path.replace(f"<{name}>", value)
+            text = text.replace(f"<{name}>", value) if text is not None else None
+        user, groups = ("root", "admin") if "/admin/" in path else (USER, "")
+        return self.world.call(method, path, text, user=user, groups=groups, **more)
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the items of a class are found, and what reads and changes them."""
+
+    table: str
+    part: str = ""
+    """A part of the key of the item that is damaged, sort key and all."""
+    of_it: Sequence[Request] = ()
+    """Requests about the damaged item: answered, or refused in words."""
+    of_others: Sequence[Request] = ()
+    """Requests about its neighbors: they succeed."""
+    shows: str = ""
+    """The name of a neighbor that the first of these must show."""
+    calls: Sequence[Callable[[Scene], object]] = ()
+    """What has no route: it may only raise Unreadable."""
+    key: str = ""
+    """The Idempotency-Key of the requests about it."""
+
+
+def get(path: str) -> Request:
+    return "GET", path, None
+
+
+ALBUMS, PHOTOS, JOBS = get("/api/albums"), get("/api/reference-photos"), get("/api/jobs")
+RENAME: Request = ("PATCH", "/api/albums/<album_2>", {"name": "Renamed"})
+FILE = {"filename": "b.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}
+UPLOAD: Request = ("POST", "/api/uploads/session", {"files": [FILE]})
+STORY: Request = ("POST", "/api/jobs/quote", {"mode": "story", **scene_inputs("<photo>")})
+DEAD = get("/api/admin/dead-letters")
+CSV = get("/api/jobs.csv")
+
+
+def find_health(scene: Scene) -> object:
+    return providers_store.find_health("other"), providers_store.find_health("paper")
+
+
+def find_cached(scene: Scene) -> object:
+    return providers_store.find_cached("same", scene.world.clock.now())
+
+
+def find_received(scene: Scene) -> object:
+    return webhooks_store.find_received(EVENT)
+
+
+CASES: dict[type[BaseItem], Case] = {
+    AlbumItem: Case(
+        "albums",
+        "album#<album_1>",
+        of_it=[
+            get("/api/albums/<album_1>"),
+            ("PATCH", "/api/albums/<album_1>", {"name": "New"}),
+            ("POST", "/api/albums/<album_1>/outputs", {"outputIds": ["<output_2>"]}),
+            ("DELETE", "/api/albums/<album_1>/outputs/<output_1>", None),
+        ],
+        of_others=[ALBUMS, RENAME, get("/api/albums/<album_2>")],
+        shows="album_2",
+    ),
+    EntryItem: Case(
+        "albums",
+        "entry#<album_1>#<output_1>",
+        of_it=[
+            ("PATCH", "/api/albums/<album_1>/outputs/<output_1>", {"selected": True}),
+            ("POST", "/api/albums/<album_1>/outputs", {"outputIds": ["<output_1>"]}),
+        ],
+        of_others=[
+            get("/api/albums/<album_1>"),
+            ("PATCH", "/api/albums/<album_1>/outputs/<output_2>", {"selected": True}),
+            ALBUMS,
+        ],
+        shows="output_2",
+    ),
+    AlbumGraveItem: Case(
+        "albums",
+        "grave#",
+        of_it=[("DELETE", "/api/albums/<album_3>", None)],
+        of_others=[ALBUMS, RENAME],
+        shows="album_2",
+    ),
+    ReferencePhotoItem: Case(
+        "assets",
+        "<reference_1>",
+        of_it=[
+            (
+                "POST",
+                "/api/jobs/quote",
+                {"mode": "portraits", "referencePhotoIds": ["<reference_1>"], "styles": ["studio"]},
+            ),
+        ],
+        of_others=[PHOTOS, JOBS],
+        shows="reference_2",
+    ),
+    AssetItem: Case(
+        "assets",
+        "<asset>",
+        of_it=[
+            get("/api/assets/<asset>"),
+            ("PATCH", "/api/assets/<asset>", {"tags": ["new"]}),
+            ("DELETE", "/api/assets/<asset>", None),
+            ("POST", "/api/jobs/quote", {"mode": "story", **scene_inputs("<asset>")}),
+            ("POST", "/api/uploads/complete", {"assetId": "<asset>"}),
+        ],
+        of_others=[get("/api/assets"), ("PATCH", "/api/assets/<photo>", {"tags": ["new"]}), JOBS],
+        shows="photo",
+    ),
+    AssetGraveItem: Case(
+        "assets",
+        "grave#",
+        of_it=[("DELETE", "/api/assets/<deleted>", None)],
+        of_others=[get("/api/assets")],
+        shows="photo",
+    ),
+    AssetEntryItem: Case(
+        "assetlists",
+        "<photo>",
+        calls=[lambda scene: index_asset(USER, scene.ids["photo"])],
+        of_others=[get("/api/assets")],
+        shows="photo",
+    ),
+    PurchaseItem: Case(
+        "purchases",
+        "<purchase_1>",
+        of_it=[
+            get(f"/api/admin/purchases?account={USER}"),
+            get("/api/admin/purchases?status=settled"),
+            (
+                "POST",
+                "/api/admin/purchases/<purchase_1>/resolve",
+                {"accountId": USER, "reason": "A test", "action": "refund"},
+            ),
+        ],
+        of_others=[get("/api/purchases"), get("/api/credits")],
+        shows="purchase_2",
+        key="resolve",
+    ),
+    AccountItem: Case("accounts", of_others=[get("/api/credits"), UPLOAD, JOBS]),
+    StorageItem: Case(
+        "usage",
+        "storage",
+        of_it=[UPLOAD, ("DELETE", "/api/assets/<counted>", None)],
+        of_others=[get("/api/assets"), get("/api/credits")],
+    ),
+    SessionItem: Case("usage", "session#", of_it=[UPLOAD], of_others=[UPLOAD], key="upload"),
+    OwnerItem: Case("usage", "owner", of_others=[UPLOAD, get("/api/assets")]),
+    AssignmentItem: Case("templates", of_others=[STORY, JOBS]),
+    IdempotencyItem: Case(
+        "idempotency",
+        "<answer>",
+        of_it=[("POST", "/api/albums", {"name": "First"})],
+        of_others=[ALBUMS],
+        key="album-1",
+    ),
+    EventItem: Case(
+        "events",
+        "<dead_letter>",
+        of_it=[
+            DEAD,
+            ("POST", "/api/admin/dead-letters/redrive", {"ids": ["<dead_letter>"]}),
+        ],
+        of_others=[DEAD],
+        shows="dead_letter_2",
+        calls=[lambda scene: list_events(scene.ids["job"])],
+    ),
+    ReceivedItem: Case("webhooks", calls=[find_received]),
+    providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
+    providers_store.CostItem: Case(
+        "costs", calls=[lambda scene: providers_store.list_costs(scene.ids["job"])]
+    ),
+    WalletItem: Case(
+        "wallets", of_it=[STORY, get("/api/credits")], of_others=[JOBS, get("/api/assets")]
+    ),
+    LedgerItem: Case(
+        "ledger",
+        of_it=[get("/api/credits/transactions")],
+        of_others=[JOBS, get("/api/albums"), get(f"/api/admin/audit?account={USER}")],
+    ),
+    jobs_items.JobItem: Case(
+        "jobs",
+        "<job> job",
+        of_it=[
+            get("/api/jobs/<job>"),
+            ("POST", "/api/jobs/<job>/retry", {}),
+            ("POST", "/api/jobs/<job>/download", None),
+        ],
+        of_others=[JOBS, CSV, get("/api/generations"), get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+    jobs_items.TaskItem: Case(
+        "jobs",
+        "<job> task#",
+        of_it=[get("/api/jobs/<job>")],
+        of_others=[JOBS, CSV, get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+    jobs_items.InputsItem: Case(
+        "jobs",
+        "<large> inputs",
+        of_it=[get("/api/jobs/<large>")],
+        of_others=[JOBS, CSV, get("/api/generations")],
+        shows="job_2",
+    ),
+    jobs_items.InheritedItem: Case(
+        "jobs",
+        "<child> inherited#",
+        of_it=[get("/api/jobs/<child>")],
+        of_others=[JOBS, CSV],
+        shows="job_2",
+    ),
+    jobs_items.ListEntryItem: Case(
+        "jobs",
+        f"<job>{jobs_items.SIDE_SUFFIX} list#",
+        of_others=[get("/api/jobs?status=succeeded"), JOBS],
+        shows="job_2",
+    ),
+    jobs_items.ShareItem: Case(
+        "jobs",
+        f"<job>{jobs_items.SIDE_SUFFIX} share#",
+        of_it=[get("/api/shares/<token>"), ("POST", "/api/jobs/<job>/share", {})],
+        of_others=[JOBS, get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+}
+
+
+def test_every_item_class_has_its_case() -> None:
+    assert set(CASES) == set(leaves())
+
+
+class PaperGateway:
+    """A gateway that knows nothing of what it is asked for."""
+
+    name = "paper"
+
+    def read_payment(self, **names: Any) -> Any:
+        raise PaymentUnreadable("unknown")
+
+
+def an_id(world: World, method: str, path: str, body: Any, name: str, *, key: str) -> str:
+    answer = world.call(method, path, body, user=USER, key=key)
+    assert answer.status in (200, 201, 202), answer.body
+    found: str = answer.body[name]
+    return found
+
+
+def kept_by_us(world: World, job_id: str) -> None:
+    """What no request writes."""
+    now = world.clock.now()
+    later = now + timedelta(hours=1)
+    well, ill = Health(), Health(failures=3, openings=1, open_until=later)
+    call = providers_store.Call(
+        job_id=job_id, account_id=USER, task_key="kf_1", kind="keyframe", attempt=1,
+        provider="paper", model="m", outcome="succeeded", at=now,
+    )  # fmt: skip
+    event = Received(
+        event_id=EVENT, source="paper", type="paid", session_id="s", payment_id=None,
+        received_at=now, next_check_at=now,
+    )  # fmt: skip
+    for write in (
+        providers_store.health_write("paper", well, ill, now),
+        providers_store.cache_write("same", [{"storageKey": "x"}], later),
+        providers_store.cost_write(call),
+        webhooks_store.receive_write(event),
+    ):
+        commit_one(write)
+    for number in (1, 2):
+        keep_dead_letter(
+            world.app, message_id=f"m{number}", sent_at_ms=number, queue="w-StudioDeadLetters-x",
+            body="{}", outcome="failed",
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    with moto_world() as world:
+        ids = {}
+        for number in (1, 2):
+            ids[f"purchase_{number}"] = an_id(
+                world,
+                "POST",
+                "/api/credits/purchase",
+                {"amount": 50},
+                "purchaseId",
+                key=f"p{number}",
+            )
+        ids["job"] = a_story(world, USER, key="job")
+        ids["job_2"] = a_story(world, USER, mode="quick", key="job-2")
+        large = {"rewriteEnabled": True, "rewrite": REWRITE}
+        ids["large"] = confirm(world, USER, key="large", **large).body["jobId"]
+        again = {"target": "story_clip", "clipNo": 2}
+        path = f"/api/jobs/{ids['job']}"
+        ids["child"] = an_id(world, "POST", f"{path}/regenerate", again, "retryJobId", key="child")
+        ids["token"] = an_id(world, "POST", f"{path}/share", {}, "token", key="share")
+        outputs = [one["outputId"] for one in world.call("GET", path, user=USER).body["outputs"]]
+        ids["output_1"], ids["output_2"] = outputs[:2]
+        for number in (1, 2, 3):
+            ids[f"album_{number}"] = an_id(
+                world, "POST", "/api/albums", {"name": "A"}, "albumId", key=f"album-{number}"
+            )
+        path = f"/api/albums/{ids['album_1']}/outputs"
+        world.call("POST", path, {"outputIds": outputs[:2]}, user=USER)
+        world.call("DELETE", f"/api/albums/{ids['album_3']}", user=USER)
+        ids["reference_1"], ids["reference_2"] = (a_reference_photo(world, USER) for _ in "ab")
+        ids["photo"], ids["asset"], ids["deleted"] = (a_photo(world, USER) for _ in "abc")
+        world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
+        opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
+        ids["counted"] = opened.body["sessions"][0]["assetId"]
+        world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
+        kept_by_us(world, ids["job"])
+        letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
+        ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
+        name = "\x1f".join((USER, "POST /api/albums", "album-1"))
+        ids["answer"] = hashlib.sha256(name.encode()).hexdigest()
+        world.pump_stream()
+        yield Scene(world, ids)
+
+
+@pytest.fixture(scope="module")
+def prototypes(scene: Scene) -> dict[type[BaseItem], RawItem]:
+    """An item of each class, as it is stored."""
+    return {item_class: prototype(scene, item_class) for item_class in CASES}
+
+
+def prototype(scene: Scene, item_class: type[BaseItem]) -> RawItem:
+    part = CASES[item_class].part
+    for name, value in scene.ids.items():
+        part = part.replace(f"<{name}>", value)
+    items = scene.world.scan(CASES[item_class].table)
+    found = [item for item in items if part in " ".join(keys_of(item_class, item))]
+    assert found, item_class
+    return found[0]
+
+
+def keys_of(item_class: type[BaseItem], item: RawItem) -> list[str]:
+    attributes = item_class.get_attributes().values()
+    keys = sorted((one for one in attributes if one.is_hash_key or one.is_range_key),
+                  key=lambda one: one.is_range_key or False)  # fmt: skip
+    return [item[one.attr_name]["S"] for one in keys]
+
+
+def damages(item_class: type[BaseItem], raw: RawItem, *, per_attribute: int) -> list[Damage]:
+    """So many damages of each attribute, another kind for each in turn."""
+    found: dict[str, list[Damage]] = {}
+    for damage in damages_of_class(item_class, raw):
+        found.setdefault(damage.attribute, []).append(damage)
+    chosen = []
+    for place, one in enumerate(found.values()):
+        step = max(1, len(one) // per_attribute)
+        chosen += [one[(place + turn * step) % len(one)] for turn in range(per_attribute)]
+    return list(dict.fromkeys(chosen))
+
+
+SOME, ALL = 1, 100
+COUNTS = [SOME, pytest.param(ALL, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("per_attribute", COUNTS)
+@pytest.mark.parametrize("item_class", CASES, ids=lambda found: found.__name__)
+def test_a_damaged_item_fails_no_request_and_hides_no_neighbor(
+    scene: Scene,
+    prototypes: dict[type[BaseItem], RawItem],
+    item_class: type[BaseItem],
+    per_attribute: int,
+) -> None:
+    case, raw = CASES[item_class], prototypes[item_class]
+    for damage in damages(item_class, raw, per_attribute=per_attribute):
+        changed = damaged_item(raw, damage)
+        for request in case.of_it:
+            store(scene.world, case.table, [changed])
+            if case.key and item_class is not IdempotencyItem:
+                forget_answers(scene.world)
+            answer = scene.request(request, **({"key": case.key} if case.key else {}))
+            assert answer.status < 500 or answer.body["code"] == "UNAVAILABLE", (damage, request)
+        store(scene.world, case.table, [changed])
+        for place, request in enumerate(case.of_others):
+            answer = scene.request(request)
+            assert answer.status < 300, (damage, request, answer.body)
+            if place == 0 and case.shows:
+                assert scene.ids[case.shows] in json.dumps(answer.body), (damage, request)
+        for call in case.calls:
+            with suppress(Unreadable):
+                call(scene)
+    store(scene.world, case.table, [raw])
+
+
+OWNED = [*OTHER_CLASSES, PurchaseItem]
+
+
+@pytest.mark.parametrize("per_attribute", COUNTS)
+@pytest.mark.parametrize("item_class", OWNED, ids=lambda found: found.__name__)
+def test_the_auditor_names_each_item_of_another_type_or_without_an_attribute(
+    scene: Scene,
+    prototypes: dict[type[BaseItem], RawItem],
+    item_class: type[BaseItem],
+    per_attribute: int,
+) -> None:
+    case, raw = CASES[item_class], prototypes[item_class]
+    declared = {one.attr_name: one for one in item_class.get_attributes().values()}
+    named = 0
+    for damage in damages(item_class, raw, per_attribute=per_attribute):
+        attribute = declared[damage.attribute]
+        if damage.held is None and (attribute.null or attribute.default is not None):
+            continue
+        if damage.held is not None and attribute.attr_type in damage.held:
+            continue
+        store(scene.world, case.table, [damaged_item(raw, damage)])
+
+        laws = {breach.law for breach in audit_accounts(scene.world.app, USER).breaches}
+
+        assert "L8" in laws, damage
+        named += 1
+    store(scene.world, case.table, [raw])
+    assert named or item_class is AlbumGraveItem
+
+
+def test_sweeps_go_on_beside_a_damaged_item_of_each_class(
+    scene: Scene, prototypes: dict[type[BaseItem], RawItem]
+) -> None:
+    world = scene.world
+    for item_class, raw in prototypes.items():
+        if "dueShard" in {one.attr_name for one in item_class.get_attributes().values()}:
+            due = {**raw, "dueShard": {"S": "s0"}, "nextCheckAt": {"N": "1"}}
+            odd = damaged_item(due, Damage("", "op", {"BOOL": False}))
+            store(world, CASES[item_class].table, [odd])
+    expired = an_upload(world)
+    world.clock.move(days=8)
+    world.use_gateway(PaperGateway())  # type: ignore[arg-type]
+
+    done = world.sweep()
+
+    world.use_gateway(None)
+    assert done["error"] > 0
+    assert world.call("GET", f"/api/assets/{expired}", user=USER).body["status"] == "failed"
+
+
+def an_upload(world: World) -> str:
+    opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER)
+    found: str = opened.body["sessions"][0]["assetId"]
+    return found
