@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ RawItem = dict[str, dict[str, Any]]
 KEYS = frozenset({"pk", "sk"})
 INDEX_KEYS = frozenset(
     {"accountId", "listKey", "fs", "fk", "fsk", "changedAt", "lane", "laneKey", "dueShard",
-     "nextCheckAt", "nextExpiryAt", "orderKey", "activeKey"}
+     "nextCheckAt"}
 )  # fmt: skip
 """DynamoDB refuses another type for these."""
 MISSING = None
@@ -65,7 +65,9 @@ def damages_of(items: Sequence[RawItem]) -> Iterator[Damage]:
                 yield Damage(item["sk"]["S"], name, other)
 
 
-def damages_of_class(item_class: type[BaseItem], raw: RawItem) -> Iterator[Damage]:
+def damages_of_class(
+    item_class: type[BaseItem], raw: RawItem, index_keys: Collection[str]
+) -> Iterator[Damage]:
     """Every damage to every attribute that the class declares, but to the keys of its table."""
     for attribute in item_class.get_attributes().values():
         name = attribute.attr_name
@@ -76,7 +78,7 @@ def damages_of_class(item_class: type[BaseItem], raw: RawItem) -> Iterator[Damag
         for held in (*OF_ANOTHER_TYPE, *GARBAGE):
             # DynamoDB refuses another type, and empty text, in the keys of an index.
             is_refused = attribute.attr_type not in held or held == {"S": ""}
-            if held != raw.get(name) and not (name in INDEX_KEYS and is_refused):
+            if held != raw.get(name) and not (name in index_keys and is_refused):
                 yield Damage("", name, held)
 
 

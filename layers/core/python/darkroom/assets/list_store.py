@@ -85,7 +85,8 @@ def _known(account_id: str, asset_id: str) -> tuple[set[Entry], bool]:
         item = AssetEntryItem.get(account_id + _KNOWN, asset_id, consistent_read=True)
     except Model.DoesNotExist:
         return set(), True
-    return read_or(item, _to_known, (set(), False))
+    nothing: tuple[set[Entry], bool] = (set(), False)
+    return read_or(item, _to_known, nothing)
 
 
 def _to_known(item: AssetEntryItem) -> tuple[set[Entry], bool]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from darkroom.db.damage import read_or
+from darkroom.db.damage import read_or, report_unreadable
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.errors import DarkroomError, Unavailable
 from darkroom.kernel.shapes import whole
 from darkroom.plans import model
 from darkroom.plans.model import limits_of
@@ -73,6 +74,8 @@ def take_write(
 
     def refused(stored: RawItem | None) -> DarkroomError:
         there = stored or {}
+        if _is_damaged(there):
+            return _damaged(stored)
         open_uploads = int(there.get("openUploads", {}).get("N", 0))
         if open_uploads > most_uploads:
             return model.uploads_limit(plan, open_uploads=open_uploads, more=room_uploads)
@@ -98,11 +101,25 @@ def take_write(
 def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
     """Count so much more or less, whatever the plan: it follows from what has happened."""
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        raise AssertionError("it has no condition")
-
     return update(
         StorageItem(account_id, STORAGE),
         [StorageItem.used_bytes.add(used_bytes), StorageItem.open_uploads.add(uploads)],
-        refused=refused,
+        condition=_can_count(),
+        refused=_damaged,
     )
+
+
+def _can_count() -> Condition:
+    """Adding to what is no number would fail, and be nobody's answer."""
+    used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
+    return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
+
+
+def _is_damaged(stored: RawItem) -> bool:
+    return any("N" not in stored.get(name, {"N": "0"}) for name in ("usedBytes", "openUploads"))
+
+
+def _damaged(stored: RawItem | None) -> DarkroomError:
+    account_id = (stored or {}).get("accountId", {}).get("S", "")
+    report_unreadable(account_id, STORAGE, ("usedBytes", "openUploads"))
+    return Unavailable("the account's counters are damaged")

@@ -200,7 +200,8 @@ def find_cached(key: str, now: datetime) -> Sequence[Mapping[str, Any]] | None:
         item = ProviderItem.get(_CACHE + key)
     except Model.DoesNotExist:
         return None
-    expires_at, files = read_or(item, _to_cached, (0, []))
+    nothing: tuple[int, list[dict[str, Any]]] = (0, [])
+    expires_at, files = read_or(item, _to_cached, nothing)
     return files if files and expires_at > to_epoch_seconds(now) else None
 
 

@@ -234,7 +234,7 @@ LEAVES_WITH_ITS_JOB = frozenset({"listKey"})
 
 def _can_read(item_class: type[SalvagedItem], raw: RawItem) -> bool:
     try:
-        OTHER_CLASSES[item_class](item_class.from_raw_data(dict(raw)))  # type: ignore[arg-type]
+        OTHER_CLASSES[item_class](item_class.from_raw_data(dict(raw)))
     except DAMAGE:
         return False
     return True
