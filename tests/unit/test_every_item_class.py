@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
 from darkroom.albums.items import GraveItem as AlbumGraveItem
@@ -104,6 +105,9 @@ class Case:
     """The name of a neighbor that the first of these must show."""
     calls: Sequence[Callable[[Scene], object]] = ()
     """What has no route: it may only raise Unreadable."""
+    compared: frozenset[str] = frozenset()
+    """Attributes that conditions compare: to DynamoDB another type is just unequal, but the
+    emulator fails."""
     key: str = ""
     """The Idempotency-Key of the requests about it."""
 
@@ -235,14 +239,22 @@ CASES: dict[type[BaseItem], Case] = {
         of_it=[UPLOAD, ("DELETE", "/api/assets/<counted>", None)],
         of_others=[get("/api/assets"), get("/api/credits")],
     ),
-    SessionItem: Case("usage", "session#", of_it=[UPLOAD], of_others=[UPLOAD], key="upload"),
+    SessionItem: Case(
+        "usage",
+        "session#",
+        of_it=[UPLOAD],
+        of_others=[UPLOAD],
+        compared=frozenset({"expiresAt"}),
+        key="upload",
+    ),
     OwnerItem: Case("usage", "owner", of_others=[UPLOAD, get("/api/assets")]),
     AssignmentItem: Case("templates", of_others=[STORY, JOBS]),
     IdempotencyItem: Case(
         "idempotency",
         "<answer>",
-        of_it=[("POST", "/api/albums", {"name": "First"})],
+        of_it=[("POST", "/api/albums", {"name": "A"})],
         of_others=[ALBUMS],
+        compared=frozenset({"expiresAt", "lockedUntil"}),
         key="album-1",
     ),
     EventItem: Case(
@@ -267,7 +279,7 @@ CASES: dict[type[BaseItem], Case] = {
     LedgerItem: Case(
         "ledger",
         of_it=[get("/api/credits/transactions")],
-        of_others=[JOBS, get("/api/albums"), get(f"/api/admin/audit?account={USER}")],
+        of_others=[JOBS, get("/api/albums")],
     ),
     jobs_items.JobItem: Case(
         "jobs",
@@ -429,16 +441,21 @@ def prototype(scene: Scene, item_class: type[BaseItem]) -> RawItem:
 
 
 def keys_of(item_class: type[BaseItem], item: RawItem) -> list[str]:
-    attributes = item_class.get_attributes().values()
-    keys = sorted((one for one in attributes if one.is_hash_key or one.is_range_key),
-                  key=lambda one: one.is_range_key or False)  # fmt: skip
-    return [item[one.attr_name]["S"] for one in keys]
+    return [item[one.attr_name]["S"] for one in key_attributes(item_class)]
+
+
+def key_attributes(item_class: type[BaseItem]) -> list[Attribute[Any]]:
+    """Of the hash key and, where the table has one, the range key."""
+    attributes = list(item_class.get_attributes().values())
+    hash_keys = [one for one in attributes if one.is_hash_key]
+    return hash_keys + [one for one in attributes if one.is_range_key]
 
 
 def damages(item_class: type[BaseItem], raw: RawItem) -> list[Damage]:
     definitions = table_definitions()[CASES[item_class].table]["AttributeDefinitions"]
-    index_keys = {definition["AttributeName"] for definition in definitions}
-    return list(damages_of_class(item_class, raw, index_keys))
+    of_one_type = {definition["AttributeName"] for definition in definitions}
+    of_one_type |= CASES[item_class].compared
+    return list(damages_of_class(item_class, raw, of_one_type))
 
 
 def some(found: list[Damage], limit: int) -> list[Damage]:
@@ -448,7 +465,7 @@ def some(found: list[Damage], limit: int) -> list[Damage]:
     return [found[place * len(found) // limit] for place in range(limit)]
 
 
-COUNTS = [5, pytest.param(10_000, marks=pytest.mark.slow)]
+COUNTS = [4, pytest.param(10_000, marks=pytest.mark.slow)]
 """How many damages of a class are tried."""
 
 
@@ -479,7 +496,7 @@ def failures_of_it(
         if case.key and item_class is not IdempotencyItem:
             forget_answers(scene.world)
         answer = scene.request(request, **({"key": case.key} if case.key else {}))
-        if answer.status >= 500 and answer.body["code"] != "UNAVAILABLE":
+        if answer.status == 500:
             yield f"{damage}: {request} {answer.status}"
 
 
@@ -496,35 +513,63 @@ def failures_of_others(scene: Scene, case: Case, damage: str) -> Iterator[str]:
 
 
 OWNED = [*OTHER_CLASSES, PurchaseItem]
+AUDITED_AT_ONCE = 50
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [AUDITED_AT_ONCE, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("item_class", OWNED, ids=lambda found: found.__name__)
-def test_the_auditor_names_each_item_of_another_type_or_without_an_attribute(
+def test_the_auditor_names_each_item_that_lacks_an_attribute_or_holds_another_type(
     scene: Scene,
     prototypes: dict[type[BaseItem], RawItem],
     item_class: type[BaseItem],
     count: int,
 ) -> None:
-    case, raw = CASES[item_class], prototypes[item_class]
+    raw = prototypes[item_class]
     declared = {one.attr_name: one for one in item_class.get_attributes().values()}
 
     def is_of_shape(damage: Damage) -> bool:
-        """Another kind of damage: what the class allows, or only a wrong value."""
+        """What the class allows, or only another value."""
         attribute = declared[damage.attribute]
         if damage.held is None:
             return bool(attribute.null) or attribute.default is not None
         return attribute.attr_type in damage.held
 
     found = [damage for damage in damages(item_class, raw) if not is_of_shape(damage)]
-    for damage in some(found, count):
-        store(scene.world, case.table, [damaged_item(raw, damage)])
-
-        laws = {breach.law for breach in audit_accounts(scene.world.app, USER).breaches}
-
-        assert "L8" in laws, damage
-    store(scene.world, case.table, [raw])
     assert found
+    # There is one plan and one counter of an account; of the others there may be many.
+    only_one = item_class in (AccountItem, StorageItem)
+    at_once = 1 if only_one else AUDITED_AT_ONCE
+    chosen = some(found, 4 if only_one and count == AUDITED_AT_ONCE else count)
+    for start in range(0, len(chosen), at_once):
+        assert unnamed(scene, item_class, raw, chosen[start : start + at_once]) == []
+
+
+def unnamed(
+    scene: Scene, item_class: type[BaseItem], raw: RawItem, some_damages: Sequence[Damage]
+) -> list[str]:
+    """Those of the damages that the auditor does not name, each done to an item of its own."""
+    table, [*_, last] = CASES[item_class].table, keys_of(item_class, raw)
+    names = [one.attr_name for one in key_attributes(item_class)]
+    items = {}
+    for number, damage in enumerate(some_damages):
+        key = last if len(some_damages) == 1 else f"{last}{number:03}"
+        items[key] = {**damaged_item(raw, damage), names[-1]: {"S": key}}
+    store(scene.world, table, list(items.values()))
+
+    breaches = audit_accounts(scene.world.app, USER).breaches
+
+    for item in items.values():
+        key = {name: item[name] for name in names}
+        scene.world.client("dynamodb").delete_item(
+            TableName=scene.world.settings.tables[table], Key=key
+        )
+    store(scene.world, table, [raw])
+    messages = [breach.message for breach in breaches if breach.law == "L8"]
+    return [
+        str(damage)
+        for key, damage in zip(items, some_damages, strict=True)
+        if not any(key in message and damage.attribute in message for message in messages)
+    ]
 
 
 def test_sweeps_go_on_beside_a_damaged_item_of_each_class(

@@ -13,7 +13,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from darkroom.db.damage import read_or, report_unreadable
+from darkroom.db.damage import DAMAGE, read_or, report_unreadable
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
 from darkroom.kernel.errors import DarkroomError, Unavailable
@@ -73,13 +73,15 @@ def take_write(
     most_uploads = limits.concurrent_uploads - room_uploads
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        there = stored or {}
-        if _is_damaged(there):
+        try:
+            open_uploads, stored_bytes = (
+                _counted(stored, "openUploads"),
+                _counted(stored, "usedBytes"),
+            )
+        except DAMAGE:
             return _damaged(stored)
-        open_uploads = int(there.get("openUploads", {}).get("N", 0))
         if open_uploads > most_uploads:
             return model.uploads_limit(plan, open_uploads=open_uploads, more=room_uploads)
-        stored_bytes = int(there.get("usedBytes", {}).get("N", 0))
         return model.storage_limit(plan, used_bytes=stored_bytes, more_bytes=room_bytes)
 
     item = StorageItem
@@ -87,8 +89,10 @@ def take_write(
     if most_bytes < 0 or most_uploads < 0:
         fits: Any = item.counter.exists() & item.counter.does_not_exist()
     else:
-        fits = (item.used_bytes.does_not_exist() | (item.used_bytes <= most_bytes)) & (
-            item.open_uploads.does_not_exist() | (item.open_uploads <= most_uploads)
+        fits = (
+            _can_count()
+            & (item.used_bytes.does_not_exist() | (item.used_bytes <= most_bytes))
+            & (item.open_uploads.does_not_exist() | (item.open_uploads <= most_uploads))
         )
     return update(
         StorageItem(account_id, STORAGE),
@@ -115,8 +119,9 @@ def _can_count() -> Condition:
     return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
 
 
-def _is_damaged(stored: RawItem) -> bool:
-    return any("N" not in stored.get(name, {"N": "0"}) for name in ("usedBytes", "openUploads"))
+def _counted(stored: RawItem | None, name: str) -> int:
+    held = (stored or {}).get(name, {"N": "0"})
+    return whole(float(held["N"]))
 
 
 def _damaged(stored: RawItem | None) -> DarkroomError:
