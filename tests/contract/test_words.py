@@ -190,7 +190,7 @@ def test_the_catalog_is_spelled_the_american_way() -> None:
         ("The vendor is asked for the run.", "asked"),
         ("until_won(lambda: commit())", "until_won"),
         ("Nobody holds the task.", "Nobody"),
-        ("commit(writes, extra_writes=entries)", "beside"),
+        ("commit(writes, beside=entries)", "beside"),
         ("A cancelled job", "cancelled"),
         ("the authorised reader", "authorised"),
     ],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from darkroom.db.items import BaseItem
 from tests.support.world import World
 
 RawItem = dict[str, dict[str, Any]]
@@ -62,6 +63,27 @@ def damages_of(items: Sequence[RawItem]) -> Iterator[Damage]:
                 if name in INDEX_KEYS and other == {"S": ""}:
                     continue
                 yield Damage(item["sk"]["S"], name, other)
+
+
+def damages_of_class(
+    item_class: type[BaseItem], raw: RawItem, index_keys: Collection[str]
+) -> Iterator[Damage]:
+    """Every damage to every attribute that the class declares, but to the keys of its table."""
+    for attribute in item_class.get_attributes().values():
+        name = attribute.attr_name
+        if attribute.is_hash_key or attribute.is_range_key:
+            continue
+        if name in raw:
+            yield Damage("", name, MISSING)
+        for held in (*OF_ANOTHER_TYPE, *GARBAGE):
+            # DynamoDB refuses another type, and empty text, in the keys of an index.
+            is_refused = attribute.attr_type not in held or held == {"S": ""}
+            if held != raw.get(name) and not (name in index_keys and is_refused):
+                yield Damage("", name, held)
+
+
+def damaged_item(item: RawItem, damage: Damage) -> RawItem:
+    return _damaged(item, damage)
 
 
 def damaged(items: Sequence[RawItem], damage: Damage) -> list[RawItem]:

@@ -11,15 +11,16 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from darkroom.albums.model import Album, Cover, Entry, Picture
 from darkroom.db.due import DueItem, due_index
-from darkroom.db.items import BaseItem
+from darkroom.db.items import SalvagedItem
 from darkroom.kernel.clock import from_iso, to_iso
+from darkroom.kernel.shapes import checked, whole
 
 ALBUM_PREFIX = "alb"
 ALBUM, TOMBSTONE, ENTRY = "album#", "grave#", "entry#"
 _POSITION_DIGITS = 16
 
 
-class AlbumItem(BaseItem):
+class AlbumItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -35,7 +36,7 @@ class AlbumItem(BaseItem):
     version = NumberAttribute()
 
 
-class TombstoneItem(DueItem):
+class TombstoneItem(SalvagedItem, DueItem):
     """What is left of a deleted album while its entries are being removed."""
 
     class Meta:
@@ -56,7 +57,7 @@ class Ordered(GlobalSecondaryIndex):
     order_key = UnicodeAttribute(range_key=True, attr_name="orderKey")
 
 
-class EntryItem(BaseItem):
+class EntryItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -74,6 +75,12 @@ class EntryItem(BaseItem):
     order_key = UnicodeAttribute(null=True, attr_name="orderKey")
     """``<album>#<position>#<output>`` unless it was removed."""
     ordered = Ordered()
+
+
+def class_of_key(sort_key: str) -> type[SalvagedItem]:
+    """The class of the item under a sort key."""
+    classes: dict[str, type[SalvagedItem]] = {ALBUM: AlbumItem, TOMBSTONE: TombstoneItem}
+    return classes.get(sort_key.partition("#")[0] + "#", EntryItem)
 
 
 def album_key(album_id: str) -> str:
@@ -108,17 +115,18 @@ def album_to_item(album: Album, operation: str) -> AlbumItem:
 
 
 def album_from_item(item: AlbumItem) -> Album:
-    return Album(
+    album = Album(
         account_id=item.account_id,
         album_id=item.sort_key.removeprefix(ALBUM),
         name=item.name,
         created_at=from_iso(item.created_at),
         updated_at=from_iso(item.updated_at),
-        output_count=int(item.output_count),
-        last_position=int(item.last_position),
-        cover=None if item.cover is None else Cover(**json.loads(item.cover)),
-        version=int(item.version),
+        output_count=whole(item.output_count),
+        last_position=whole(item.last_position),
+        cover=None if item.cover is None else checked(Cover(**json.loads(item.cover))),
+        version=whole(item.version),
     )
+    return checked(album)
 
 
 def entry_to_item(entry: Entry, operation: str) -> EntryItem:
@@ -144,17 +152,33 @@ def entry_to_item(entry: Entry, operation: str) -> EntryItem:
     )
 
 
+def grave_from_item(item: TombstoneItem) -> str:
+    """The id of the album that was deleted."""
+    album_id: str = item.sort_key.removeprefix(TOMBSTONE)
+    return album_id
+
+
+def output_of(item: EntryItem) -> str:
+    """The id of the entry's output, which is a part of its key."""
+    output_id: str = item.sort_key.rpartition("#")[2]
+    return output_id
+
+
 def entry_from_item(item: EntryItem) -> Entry:
     album_id = item.sort_key.removeprefix(ENTRY).partition("#")[0]
-    return Entry(
+    picture = checked(Picture(**json.loads(item.picture)))
+    if picture.output_id != output_of(item):
+        raise ValueError("the picture of another output")
+    entry = Entry(
         account_id=item.account_id,
         album_id=album_id,
-        picture=Picture(**json.loads(item.picture)),
-        position=int(item.position),
+        picture=picture,
+        position=whole(item.position),
         added_at=from_iso(item.added_at),
         group=item.group,
         tags=tuple(item.tags or ()),
         is_selected=item.is_selected,
         is_removed=item.is_removed,
-        version=int(item.version),
+        version=whole(item.version),
     )
+    return checked(entry)

@@ -24,9 +24,11 @@ from darkroom.albums.items import (
     entry_from_item,
     entry_key,
     entry_to_item,
+    output_of,
     tombstone_key,
 )
 from darkroom.albums.model import Album, Entry
+from darkroom.db.damage import read_all, read_item, read_or
 from darkroom.db.due import Due, due_fields, list_due_items
 from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
@@ -40,7 +42,7 @@ def get_album(account_id: str, album_id: str) -> Album:
     """The account's album.
 
     Raises:
-        NotFound: missing, deleted, another account's, or not an id at all.
+        NotFound: missing, deleted, another account's, or not an id at all; Unreadable.
     """
     album = find_album(account_id, album_id)
     if album is None:
@@ -49,13 +51,23 @@ def get_album(account_id: str, album_id: str) -> Album:
 
 
 def find_album(account_id: str, album_id: str) -> Album | None:
+    """Raises: Unreadable."""
+    item = _find_item(account_id, album_id)
+    return None if item is None else read_item(item, album_from_item)
+
+
+def is_stored(account_id: str, album_id: str) -> bool:
+    """Whether there is such an album, readable or not."""
+    return _find_item(account_id, album_id) is not None
+
+
+def _find_item(account_id: str, album_id: str) -> AlbumItem | None:
     if not is_id(album_id, ALBUM_PREFIX):
         return None
     try:
-        item = AlbumItem.get(account_id, album_key(album_id), consistent_read=True)
+        return AlbumItem.get(account_id, album_key(album_id), consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return album_from_item(item)
 
 
 def list_albums(
@@ -76,8 +88,9 @@ def list_albums(
             consistent_read=True,
         )
     )
-    albums = [album_from_item(item) for item in items[:limit]]
-    return albums, (albums[-1].album_id if len(items) > limit else None)
+    albums = read_all(items[:limit], album_from_item)
+    last = items[limit - 1].sort_key.removeprefix(ALBUM) if len(items) > limit else None
+    return albums, last
 
 
 def get_entry(account_id: str, album_id: str, output_id: str) -> Entry:
@@ -93,22 +106,27 @@ def get_entry(account_id: str, album_id: str, output_id: str) -> Entry:
 
 
 def find_entry(account_id: str, album_id: str, output_id: str) -> Entry | None:
-    """The entry, or the mark of a removed one."""
+    """The entry, or the mark of a removed one.
+
+    Raises:
+        Unreadable.
+    """
     if not (is_id(album_id, ALBUM_PREFIX) and is_id(output_id, OUTPUT_PREFIX)):
         return None
     try:
-        key = entry_key(album_id, output_id)
-        return entry_from_item(EntryItem.get(account_id, key, consistent_read=True))
+        item = EntryItem.get(account_id, entry_key(album_id, output_id), consistent_read=True)
     except Model.DoesNotExist:
         return None
+    return read_item(item, entry_from_item)
 
 
-def find_entries(account_id: str, album_id: str, output_ids: Sequence[str]) -> dict[str, Entry]:
-    """Entries and marks by output id, of those that there are."""
+def find_entries(
+    account_id: str, album_id: str, output_ids: Sequence[str]
+) -> dict[str, Entry | None]:
+    """Entries and marks by output id, of those that there are; None for a damaged one."""
     keys = [(account_id, entry_key(album_id, output_id)) for output_id in output_ids]
     items = EntryItem.batch_get(keys, consistent_read=True) if keys else ()
-    entries = (entry_from_item(item) for item in items)
-    return {entry.picture.output_id: entry for entry in entries}
+    return {output_of(item): read_or(item, entry_from_item, None) for item in items}
 
 
 def list_entries(
@@ -134,11 +152,12 @@ def list_entries(
             page_size=limit + 1,
         )
     )
-    entries = [entry_from_item(item) for item in items[:limit]]
+    entries = read_all(items[:limit], entry_from_item)
     if len(items) <= limit:
         return entries, None
-    assert items[limit - 1].order_key is not None
-    return entries, (items[limit - 1].order_key, entries[-1].picture.output_id)
+    last = items[limit - 1]
+    assert last.order_key is not None
+    return entries, (last.order_key, output_of(last))
 
 
 def list_entries_beginning(
@@ -149,7 +168,16 @@ def list_entries_beginning(
     items = EntryItem.query(
         account_id, range_key_condition=begins, limit=limit, consistent_read=True
     )
-    return [entry_from_item(item) for item in items]
+    return read_all(items, entry_from_item)
+
+
+def list_output_ids(account_id: str, album_id: str, *, limit: int) -> list[str]:
+    """Outputs with an entry or a mark, readable or not."""
+    begins = EntryItem.sort_key.startswith(f"{ENTRY}{album_id}#")
+    items = EntryItem.query(
+        account_id, range_key_condition=begins, limit=limit, consistent_read=True
+    )
+    return [output_of(item) for item in items]
 
 
 def list_due(until: datetime, *, limit: int) -> list[Due]:
@@ -179,14 +207,14 @@ def save_write(before: Album, after: Album, operation: str) -> Write:
     return put(item, condition=AlbumItem.version == before.version, refused=_moved_on)
 
 
-def bury_writes(album: Album, now: datetime, operation: str) -> list[Write]:
-    """The album is gone at once; its tombstone is due until its entries are gone too."""
-    item = AlbumItem(album.account_id, album_key(album.album_id))
+def tombstone_writes(account_id: str, album_id: str, now: datetime, operation: str) -> list[Write]:
+    """The album is gone at once, in any state; its tombstone is due until its entries are gone."""
+    item = AlbumItem(account_id, album_key(album_id))
     tombstone = TombstoneItem(
-        album.account_id, tombstone_key(album.album_id), **due_fields(now), operation=operation
+        account_id, tombstone_key(album_id), **due_fields(now), operation=operation
     )
     return [
-        delete(item, condition=AlbumItem.version == album.version, refused=_moved_on),
+        delete(item, condition=AlbumItem.sort_key.exists(), refused=_moved_on),
         put(tombstone, refused=_moved_on),
     ]
 
@@ -206,9 +234,9 @@ def save_entry_write(before: Entry, after: Entry, operation: str) -> Write:
     return put(item, condition=EntryItem.version == before.version, refused=_moved_on)
 
 
-def delete_entry_write(entry: Entry) -> Write:
+def delete_entry_write(account_id: str, album_id: str, output_id: str) -> Write:
     """Without a trace: its album is gone."""
-    item = EntryItem(entry.account_id, entry_key(entry.album_id, entry.picture.output_id))
+    item = EntryItem(account_id, entry_key(album_id, output_id))
     return delete(item, refused=_moved_on)
 
 

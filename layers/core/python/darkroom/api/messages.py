@@ -86,6 +86,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "This Idempotency-Key was used for another request.",
         "다른 요청에 이미 사용된 Idempotency-Key입니다.",
     ),
+    "ITEM_UNREADABLE": (
+        "The record of this is damaged, so it cannot be shown. We have been informed.",
+        "데이터가 손상되어 표시할 수 없습니다. 운영팀에 전달되었습니다.",
+    ),
     "IN_PROGRESS": (
         "The same request is still running.",
         "같은 요청을 처리하고 있습니다.",

@@ -12,12 +12,14 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.facets import Entry, asset_of
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_or
+from darkroom.db.items import SalvagedItem
+from darkroom.kernel.shapes import checked
 
 _KNOWN = "\x1fknown"
 
 
-class AssetEntryItem(BaseItem):
+class AssetEntryItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -74,12 +76,21 @@ def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
 
 
 def _known(account_id: str, asset_id: str) -> tuple[set[Entry], bool]:
-    """The entries that the asset may have, and whether it has exactly these."""
+    """The entries that the asset may have, and whether it has exactly these.
+
+    Of a damaged record nothing is known: all entries are written again, and an old one that may
+    be left shows nothing wrong.
+    """
     try:
         item = AssetEntryItem.get(account_id + _KNOWN, asset_id, consistent_read=True)
     except Model.DoesNotExist:
         return set(), True
-    entries = {Entry(*entry) for entry in json.loads(item.entries or "[]")}
+    nothing: tuple[set[Entry], bool] = (set(), False)
+    return read_or(item, _to_known, nothing)
+
+
+def _to_known(item: AssetEntryItem) -> tuple[set[Entry], bool]:
+    entries = {checked(Entry(*entry)) for entry in json.loads(item.entries or "[]")}
     return entries, bool(item.is_written)
 
 

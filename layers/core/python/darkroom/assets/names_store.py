@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from darkroom.assets.reference_store import REFERENCE_PREFIX, ReferencePhotoItem
-from darkroom.assets.store import AssetItem, read_asset
+from darkroom.assets.reference_store import (
+    REFERENCE_PREFIX,
+    ReferencePhotoItem,
+    to_reference_photo,
+)
+from darkroom.assets.store import AssetItem, to_asset
+from darkroom.db.damage import read_all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,21 +30,18 @@ def find_names(account_id: str, file_ids: Iterable[str]) -> dict[str, FileName]:
     own: it has its role, and the name of the asset it was made from."""
     wanted = dict.fromkeys(file_ids)
     references = [name for name in wanted if name.startswith(f"{REFERENCE_PREFIX}_")]
+    found_photos = ReferencePhotoItem.batch_get([(account_id, name) for name in references])
     photos = {
-        item.reference_photo_id: item
-        for item in ReferencePhotoItem.batch_get([(account_id, name) for name in references])
+        photo.reference_photo_id: photo for photo in read_all(found_photos, to_reference_photo)
     }
     asset_ids = {name for name in wanted if name not in references}
-    asset_ids |= {item.of_asset_id for item in photos.values()}
-    assets = {
-        item.asset_id: asset
-        for item in AssetItem.batch_get([(account_id, name) for name in sorted(asset_ids)])
-        if (asset := read_asset(item)) is not None
-    }
+    asset_ids |= {photo.asset_id for photo in photos.values()}
+    found_assets = AssetItem.batch_get([(account_id, name) for name in sorted(asset_ids)])
+    assets = {asset.asset_id: asset for asset in read_all(found_assets, to_asset)}
     found: dict[str, FileName] = {}
     for file_id in wanted:
         photo = photos.get(file_id)
-        asset_id = photo.of_asset_id if photo else file_id
+        asset_id = photo.asset_id if photo else file_id
         asset = assets.get(asset_id)
         if asset is None and photo is None:
             continue

@@ -11,12 +11,14 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from darkroom.assets.model import ReferencePhoto
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_all, read_item
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
 from darkroom.kernel.ids import is_id
+from darkroom.kernel.shapes import checked, whole
 
 REFERENCE_PREFIX = "ref"
 
@@ -30,7 +32,7 @@ class Active(GlobalSecondaryIndex):
     active_key = UnicodeAttribute(range_key=True, attr_name="activeKey")
 
 
-class ReferencePhotoItem(BaseItem):
+class ReferencePhotoItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -54,7 +56,7 @@ def get_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePh
     """The account's reference photo, active or not.
 
     Raises:
-        NotFound: missing, another account's, or not an id at all.
+        NotFound: missing, another account's, or not an id at all; Unreadable.
     """
     photo = find_reference_photo(account_id, reference_photo_id)
     if photo is None:
@@ -63,13 +65,14 @@ def get_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePh
 
 
 def find_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePhoto | None:
+    """Raises: Unreadable."""
     if not is_id(reference_photo_id, REFERENCE_PREFIX):
         return None
     try:
         item = ReferencePhotoItem.get(account_id, reference_photo_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return to_reference_photo(item)
+    return read_item(item, to_reference_photo)
 
 
 def list_reference_photos(
@@ -97,7 +100,7 @@ def list_reference_photos(
             page_size=limit + 1,
         )
     )
-    photos = [to_reference_photo(item) for item in items[:limit]]
+    photos = read_all(items[:limit], to_reference_photo)
     return photos, (items[limit - 1].active_key if len(items) > limit else None)
 
 
@@ -122,7 +125,7 @@ def save_write(before: ReferencePhoto, after: ReferencePhoto, operation: str) ->
 
 
 def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:
-    return ReferencePhoto(
+    photo = ReferencePhoto(
         account_id=item.account_id,
         reference_photo_id=item.reference_photo_id,
         asset_id=item.of_asset_id,
@@ -132,8 +135,9 @@ def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:
         clean_key=item.clean_key,
         mime_type=item.mime_type,
         face=next(iter(faces.boxes_from_text(item.face_box)), None),
-        version=int(item.version),
+        version=whole(item.version),
     )
+    return checked(photo)
 
 
 def _to_item(photo: ReferencePhoto, operation: str) -> ReferencePhotoItem:

@@ -11,15 +11,22 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.damage import report_unreadable
+from darkroom.db.damage import read_all, read_item, read_or
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
+from darkroom.kernel.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    DarkroomError,
+    NotFound,
+    Unreadable,
+)
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.shapes import checked, whole, whole_or_none
 
 ASSET_PREFIX = "ast"
 TOMBSTONE = "grave#"
@@ -71,7 +78,7 @@ class AssetItem(SalvagedItem, DueItem):
     due = due_index()
 
 
-class TombstoneItem(DueItem):
+class TombstoneItem(SalvagedItem, DueItem):
     """What is left of a deleted asset while its files are being removed."""
 
     class Meta:
@@ -107,7 +114,7 @@ def get_asset(account_id: str, asset_id: str) -> Asset:
     """The account's asset.
 
     Raises:
-        NotFound: missing, another account's, or not an id at all.
+        NotFound: missing, another account's, or not an id at all; Unreadable.
     """
     asset = find_asset(account_id, asset_id)
     if asset is None:
@@ -116,21 +123,22 @@ def get_asset(account_id: str, asset_id: str) -> Asset:
 
 
 def find_asset(account_id: str, asset_id: str) -> Asset | None:
+    """Raises: Unreadable, so that nobody takes a damaged asset for one that was deleted."""
     if not is_id(asset_id, ASSET_PREFIX):
         return None
     try:
-        return read_asset(AssetItem.get(account_id, asset_id, consistent_read=True))
+        item = AssetItem.get(account_id, asset_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
+    return read_item(item, to_asset)
 
 
 def is_stored(account_id: str, asset_id: str) -> bool:
-    """Whether there is an item, readable or not."""
+    """Whether there is such an asset, readable or not."""
     try:
-        AssetItem.get(account_id, asset_id, consistent_read=True)
-    except Model.DoesNotExist:
-        return False
-    return True
+        return find_asset(account_id, asset_id) is not None
+    except Unreadable:
+        return True
 
 
 def list_assets(
@@ -153,8 +161,7 @@ def list_assets(
         )
     )
     page = items[:limit]
-    assets = [asset for item in page if (asset := read_asset(item)) is not None]
-    return assets, (page[-1].asset_id if len(items) > limit else None)
+    return read_all(page, to_asset), (page[-1].asset_id if len(items) > limit else None)
 
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
@@ -162,17 +169,26 @@ def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
     known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
     keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
-    return {item.asset_id: asset for item in items if (asset := read_asset(item)) is not None}
+    return {asset.asset_id: asset for asset in read_all(items, to_asset)}
 
 
 def find_tombstone(account_id: str, asset_id: str) -> Tombstone | None:
+    """Raises: Unreadable."""
     if not is_id(asset_id, ASSET_PREFIX):
         return None
     try:
         item = TombstoneItem.get(account_id, TOMBSTONE + asset_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return to_tombstone(item)
+    return read_item(item, to_tombstone)
+
+
+def has_tombstone(account_id: str, asset_id: str) -> bool:
+    """Whether the asset was deleted, also when what is left of it is damaged."""
+    try:
+        return find_tombstone(account_id, asset_id) is not None
+    except Unreadable:
+        return True
 
 
 def to_tombstone(item: TombstoneItem) -> Tombstone:
@@ -222,7 +238,7 @@ def delete_write(asset: Asset) -> Write:
     return delete(item, condition=AssetItem.version == asset.version, refused=refused)
 
 
-def bury_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
     """The asset is gone at once; its tombstone is due when nothing can still be arriving for it."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -277,43 +293,37 @@ def forget_tombstone_write(account_id: str, asset_id: str) -> Write:
 
 def read_asset(item: AssetItem) -> Asset | None:
     """The asset; None for an item that cannot be read, which is reported and hides no other."""
-    try:
-        if item.unreadable:
-            raise ValueError("another type than declared")
-        return to_asset(item)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        report_unreadable(item.account_id, item.asset_id, item.unreadable or ("asset",))
-        return None
+    return read_or(item, to_asset, None)
 
 
 def to_asset(item: AssetItem) -> Asset:
-    return Asset(
+    asset = Asset(
         account_id=item.account_id,
         asset_id=item.asset_id,
         filename=item.filename,
         kind=item.kind,
         status=AssetStatus(item.status),
         declared_mime_type=item.declared_mime_type,
-        declared_size_bytes=int(item.declared_size_bytes),
+        declared_size_bytes=whole(item.declared_size_bytes),
         created_at=from_iso(item.created_at),
         updated_at=from_iso(item.updated_at),
-        version=int(item.version),
+        version=whole(item.version),
         upload_id=item.upload_id,
-        part_size_bytes=_int(item.part_size_bytes),
+        part_size_bytes=whole_or_none(item.part_size_bytes),
         owner_tag=item.owner_tag,
-        counted_bytes=int(item.counted_bytes or 0),
-        counted_uploads=int(item.counted_uploads or 0),
+        counted_bytes=whole(item.counted_bytes or 0),
+        counted_uploads=whole(item.counted_uploads or 0),
         mime_type=item.mime_type,
-        size_bytes=_int(item.size_bytes),
-        width=_int(item.width),
-        height=_int(item.height),
-        duration_ms=_int(item.duration_ms),
-        faces=_int(item.faces),
+        size_bytes=whole_or_none(item.size_bytes),
+        width=whole_or_none(item.width),
+        height=whole_or_none(item.height),
+        duration_ms=whole_or_none(item.duration_ms),
+        faces=whole_or_none(item.faces),
         face_boxes=faces.boxes_from_text(item.face_boxes),
-        faces_asked=int(item.faces_asked or 0),
+        faces_asked=whole(item.faces_asked or 0),
         tags=tuple(item.tags or ()),
         folder=item.folder,
-        references=int(item.references or 0),
+        references=whole(item.references or 0),
         clean_key=item.clean_key,
         clean_mime_type=item.clean_mime_type,
         note=item.note,
@@ -323,11 +333,12 @@ def to_asset(item: AssetItem) -> Asset:
         checked_etag=item.checked_etag,
         error_code=item.error_code,
         error_message=item.error_message,
-        checks=int(item.checks or 0),
+        checks=whole(item.checks or 0),
         expires_at=from_iso(item.expires_at) if item.expires_at else None,
         finished_at=from_iso(item.finished_at) if item.finished_at else None,
         next_check_at=due_moment(item),
     )
+    return checked(asset)
 
 
 def _to_item(asset: Asset, operation: str) -> AssetItem:
@@ -377,7 +388,3 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
 
 def _counted(asset: Asset) -> tuple[int, int]:
     return asset.counted_bytes, asset.counted_uploads
-
-
-def _int(number: float | None) -> int | None:
-    return None if number is None else int(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,14 +16,15 @@ from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
 from darkroom.db import snapshot
-from darkroom.db.damage import report_unreadable
+from darkroom.db.damage import read_all, read_item, report_unreadable
 from darkroom.db.due import Due
-from darkroom.db.items import BaseItem, SalvagedItem
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import DUE_PAGE_LIMIT, TRANSACTION_ITEMS_LIMIT
+from darkroom.kernel.shapes import checked
 
 EXPIRY_SHARD = "s0"
 
@@ -70,7 +72,7 @@ class ByVersion(GlobalSecondaryIndex):
     version = NumberAttribute(range_key=True)
 
 
-class LedgerItem(BaseItem):
+class LedgerItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -110,10 +112,12 @@ def find_wallet(account_id: str) -> Wallet | None:
 
 
 def find_entry(account_id: str, cause: str) -> Entry | None:
+    """Raises: Unreadable; an absent number would be a false one."""
     try:
-        return _to_entry(LedgerItem.get(account_id, cause, consistent_read=True))
+        item = LedgerItem.get(account_id, cause, consistent_read=True)
     except Model.DoesNotExist:
         return None
+    return read_item(item, _to_entry)
 
 
 def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
@@ -131,22 +135,21 @@ def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
 def list_entries(
     account_id: str, *, limit: int, before_version: int | None = None, type_: str | None = None
 ) -> tuple[list[Entry], int | None]:
-    """Entries newest first; the second value is the version to go on before, None at the end."""
+    """Entries newest first; the second value is the version to go on before, None at the end.
+
+    A damaged entry is left out here, and named by the auditor.
+    """
     condition = None if before_version is None else LedgerItem.version < before_version
-    entries: list[Entry] = []
-    for item in LedgerItem.by_version.query(
+    found = LedgerItem.by_version.query(
         account_id,
         range_key_condition=condition,
         filter_condition=None if type_ is None else LedgerItem.type == type_,
         scan_index_forward=False,
         page_size=None if type_ else limit + 1,
-    ):
-        entries.append(_to_entry(item))
-        if len(entries) > limit:
-            break
-    more = len(entries) > limit
-    entries = entries[:limit]
-    return entries, (entries[-1].version if more else None)
+    )
+    items = list(itertools.islice(found, limit + 1))
+    position = int(items[limit - 1].version) if len(items) > limit else None
+    return read_all(items[:limit], _to_entry), position
 
 
 def all_entries(account_id: str) -> list[Entry]:
@@ -363,7 +366,7 @@ def _to_wallet(item: WalletItem) -> Wallet:
 
 
 def _to_entry(item: LedgerItem) -> Entry:
-    return Entry(
+    entry = Entry(
         account_id=item.account_id,
         cause=item.cause,
         type=EntryType(item.type),
@@ -382,6 +385,7 @@ def _to_entry(item: LedgerItem) -> Entry:
         debt_change=_whole(item.debt_change or 0),
         debt_after=_whole(item.debt_after or 0),
     )
+    return checked(entry)
 
 
 def _merges_to_json(merges: tuple[Merge, ...]) -> str | None:

@@ -1,16 +1,61 @@
-"""Damaged items: what is reported of them, in one way, wherever they are met."""
+"""Damaged items: read and reported in one way, wherever they are met.
+
+A list skips a damaged item (``read_all``), a read by key refuses it (``read_item``), and where
+something else will do in its place, the caller says what (``read_or``).
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, SchemaValidationError
 
+from darkroom.db.items import SalvagedItem
+from darkroom.kernel.errors import Unreadable
+
 METRIC = "UnreadableItems"
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What parsers raise at input that is not theirs."""
+T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=SalvagedItem)
 logger = Logger()
 metrics = Metrics()
+
+
+def read_item(item: ItemT, read: Callable[[ItemT], T]) -> T:
+    """The value of an item.
+
+    Raises:
+        Unreadable: an attribute is missing or of another type, or ``read`` refuses its value.
+    """
+    try:
+        if item.unreadable:
+            raise TypeError("another type than declared")
+        return read(item)
+    except DAMAGE as error:
+        keys = item._get_keys().values()
+        report_unreadable(*_key_of(keys), item.unreadable or (type(item).__name__,))
+        raise Unreadable("the item is damaged") from error
+
+
+def read_or(item: ItemT, read: Callable[[ItemT], T], fallback: T) -> T:
+    """The value of an item, or the fallback for a damaged one, which is reported."""
+    try:
+        return read_item(item, read)
+    except Unreadable:
+        return fallback
+
+
+def read_all(items: Iterable[ItemT], read: Callable[[ItemT], T]) -> list[T]:
+    """The values of those items that can be read; the others are reported and hide none."""
+    values = []
+    for item in items:
+        with contextlib.suppress(Unreadable):
+            values.append(read_item(item, read))
+    return values
 
 
 def report_unreadable(partition: str, sort_key: str, attributes: Collection[str]) -> None:
@@ -24,3 +69,9 @@ def report_unreadable(partition: str, sort_key: str, attributes: Collection[str]
     # A command at an operator's desk has no namespace to count in, and must not fail for that.
     with contextlib.suppress(SchemaValidationError):
         metrics.add_metric(name=METRIC, unit=MetricUnit.Count, value=1)
+
+
+def _key_of(keys: Iterable[str]) -> tuple[str, str]:
+    """Partition key and sort key, which is empty where the table has none."""
+    partition, *rest = keys
+    return partition, rest[0] if rest else ""

@@ -106,15 +106,19 @@ def put_off(due: Due, now: datetime) -> None:
         return ConcurrentUpdate("the item has moved on")
 
     try:
-        counted = commit_one(
-            update(
-                due.item,
-                [DueItem.check_failures.add(1)],
-                condition=is_unchanged,
-                refused=moved_on,
+        # A count that is damaged begins again.
+        is_number = DueItem.check_failures.does_not_exist() | DueItem.check_failures.is_type()
+        try:
+            count = DueItem.check_failures.add(1)
+            counted = commit_one(
+                update(due.item, [count], condition=is_unchanged & is_number, refused=moved_on)
             )
-        )
-        failures = int(counted["checkFailures"]["N"])
+        except ConcurrentUpdate:
+            begin = DueItem.check_failures.set(1)
+            counted = commit_one(
+                update(due.item, [begin], condition=is_unchanged & ~is_number, refused=moved_on)
+            )
+        failures = max(1, int(counted["checkFailures"]["N"]))
         later = now + timedelta(seconds=sweep_backoff_seconds(failures))
         commit_one(
             update(

@@ -36,8 +36,7 @@ class SalvagedItem(BaseItem):
 
     pynamodb refuses an item of which a single attribute has another type than declared, and with
     it the whole page. Here such an attribute counts as absent, and is named. Only for items whose
-    reader asks for what is ``unreadable``; never for the ledger, where an absent attribute would
-    be a false number.
+    reader asks for what is ``unreadable`` (``db.damage.read_item`` does).
     """
 
     unreadable: tuple[str, ...] = ()

@@ -11,11 +11,13 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_all, read_item
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Conflict, DarkroomError
 from darkroom.kernel.ids import is_key_text
+from darkroom.kernel.shapes import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Event:
     props: Mapping[str, Any] = field(default_factory=dict)
 
 
-class EventItem(BaseItem):
+class EventItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -68,16 +70,18 @@ def record_write(event: Event, *, retention_days: int) -> Write:
 
 def list_events(entity_id: str) -> list[Event]:
     """An entity's events in the order of their ids, which start with their time."""
-    return [_event(item) for item in EventItem.query(entity_id, consistent_read=True)]
+    return read_all(EventItem.query(entity_id, consistent_read=True), _event)
 
 
 def find_event(entity_id: str, event_id: str) -> Event | None:
+    """Raises: Unreadable."""
     if not is_key_text(event_id):
         return None
     try:
-        return _event(EventItem.get(entity_id, event_id, consistent_read=True))
+        item = EventItem.get(entity_id, event_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
+    return read_item(item, _event)
 
 
 def page_events(
@@ -95,11 +99,11 @@ def page_events(
         )
     )
     page = items[:limit]
-    return [_event(item) for item in page], (page[-1].event_id if len(items) > limit else None)
+    return read_all(page, _event), (page[-1].event_id if len(items) > limit else None)
 
 
 def _event(item: EventItem) -> Event:
-    return Event(
+    event = Event(
         event_id=item.event_id,
         name=item.name,
         entity_type=item.entity_type,
@@ -109,3 +113,4 @@ def _event(item: EventItem) -> Event:
         job_id=item.job_id,
         props=json.loads(item.props),
     )
+    return checked(event)

@@ -6,16 +6,20 @@ from its key, so these records may be lost without a second charge.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
+from darkroom.db.damage import DAMAGE, report_unreadable
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import Conflict, DarkroomError, Unprocessable
+from darkroom.kernel.errors import Conflict, DarkroomError, Unprocessable, Unreadable
 from darkroom.kernel.limits import IDEMPOTENCY_LOCK_SECONDS, IDEMPOTENCY_TTL_SECONDS
+
+_STATUSES = range(200, 600)
 
 
 class IdempotencyItem(BaseItem):
@@ -61,7 +65,7 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
                 "the key was used for another request", code="IDEMPOTENCY_MISMATCH"
             )
         if "answer" in stored:
-            return AlreadyAnswered(Answer(int(stored["status"]["N"]), stored["answer"]["S"]))
+            return _answered(stored)
         return Conflict("the first request is still running", code="IN_PROGRESS")
 
     # Free for the taking: no record, one whose time is over (TTL deletes late), or one of the
@@ -96,6 +100,18 @@ def forget_write(key: str, operation: str) -> Write:
 
     condition = IdempotencyItem.operation == operation
     return delete(IdempotencyItem(key), condition=condition, refused=refused)
+
+
+def _answered(stored: RawItem) -> DarkroomError:
+    """The stored answer; Unreadable for a damaged one: the key can be used again in a day."""
+    try:
+        status, body = int(stored["status"]["N"]), stored["answer"]["S"]
+        if status not in _STATUSES or not isinstance(json.loads(body), dict):
+            raise ValueError("no answer")
+    except DAMAGE:
+        report_unreadable(stored["key"]["S"], "", ("status", "answer"))
+        return Unreadable("the stored answer is damaged")
+    return AlreadyAnswered(Answer(status, body))
 
 
 def _item(key: str, body_hash: str, operation: str, now: datetime) -> IdempotencyItem:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from darkroom.db.damage import report_unreadable
+from darkroom.db.damage import DAMAGE, report_unreadable
 from darkroom.db.due import due_moment
 from darkroom.jobs.items import (
     IN_FLIGHT,
@@ -40,13 +40,11 @@ from darkroom.kernel.clock import from_iso
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
 from darkroom.kernel.money import PricePart, RetryChain, SpentPart
-from darkroom.kernel.shapes import checked, fits
+from darkroom.kernel.shapes import checked, fits, whole, whole_or_none
 
 T = TypeVar("T")
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _TASK_NUMBERS = range(1, MAX_OUTPUTS_PER_JOB // MAX_OUTPUTS_PER_TASK + 1)
-_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What parsers raise at input that is not theirs."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Attributes:
     def get(self, name: str, read: Callable[[], T], fallback: T) -> T:
         try:
             return read()
-        except _DAMAGE:
+        except DAMAGE:
             self.unreadable.add(name)
             return fallback
 
@@ -106,7 +104,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         inputs=found.get("inputs", lambda: _inputs(item, inputs), {}),
         created_at=found.get("listKey", lambda: _created_at(item), updated_at),
         updated_at=updated_at,
-        version=found.get("version", lambda: _whole(item.version), 0),
+        version=found.get("version", lambda: whole(item.version), 0),
         language=found.get("lang", lambda: _text(item.language), "en"),
         owner_tag=item.owner_tag,
         source_name=item.source_name,
@@ -126,12 +124,12 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         receipt=receipt,
         created_by=item.created_by,
         operation=item.queued_by,
-        balance_then=found.get("bal", lambda: _whole_or_none(item.balance_then), None),
+        balance_then=found.get("bal", lambda: whole_or_none(item.balance_then), None),
         queued_at=found.get("queuedAt", lambda: _moment(item.queued_at), None),
         started_at=found.get("startedAt", lambda: _moment(item.started_at), None),
         finished_at=found.get("finishedAt", lambda: _moment(item.finished_at), None),
         next_check_at=found.get("nextCheckAt", lambda: due_moment(item), None),
-        priority=found.get("priority", lambda: _whole_or_none(item.priority) or 0, 0),
+        priority=found.get("priority", lambda: whole_or_none(item.priority) or 0, 0),
         selected_output=item.selected_output,
         children=frozenset(item.children or ()),
     )
@@ -150,7 +148,7 @@ def read_task(item: TaskItem) -> Read[Task]:
         status=found.get("status", lambda: TaskStatus(item.status), TaskStatus.FAILED),
         sources=found.get("sources", lambda: _sources(item.sources), ()),
         is_sent=item.queue_key == IN_FLIGHT,
-        attempts=found.get("attempts", lambda: _whole(item.attempts), 0),
+        attempts=found.get("attempts", lambda: whole(item.attempts), 0),
         claim=item.claim,
         lease_until=found.get("leaseUntil", lambda: _moment(item.lease_until), None),
         not_before=found.get("notBefore", lambda: _moment(item.not_before), None),
@@ -200,7 +198,7 @@ def read_change(item: JobItem) -> JobChange | None:
             progress=progress_of(item),
             updated_at=from_iso(item.updated_at),
         )
-    except _DAMAGE:
+    except DAMAGE:
         report_unreadable(item.pk, item.sk, ("status", "progress", "updatedAt"))
         return None
 
@@ -209,7 +207,7 @@ def read_deleted_at(item: JobItem) -> datetime:
     """When the job was deleted; long ago, if that cannot be read."""
     try:
         return from_iso(item.deleted_at)
-    except _DAMAGE:
+    except DAMAGE:
         report_unreadable(item.pk, item.sk, ("deletedAt",))
         return LONG_AGO
 
@@ -334,7 +332,7 @@ def _run(item: TaskItem) -> ProviderRun | None:
         return None
     ref, until, has_called_back = json.loads(stored)
     run = ProviderRun(
-        ref=ref, until=from_iso(until), poll=_whole(item.poll), has_called_back=has_called_back
+        ref=ref, until=from_iso(until), poll=whole(item.poll), has_called_back=has_called_back
     )
     return checked(run)
 
@@ -355,7 +353,7 @@ def _output(shape: Any) -> Output | None:
         fields = {"size_bytes": 0, **shape}
         fields.pop("selected", None)
         return checked(Output(**fields))
-    except _DAMAGE:
+    except DAMAGE:
         return None
 
 
@@ -377,17 +375,6 @@ def _text(value: str | None) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
-
-
-def _whole(value: float | None) -> int:
-    number = int(value)  # type: ignore[arg-type]  # None is damage like any other
-    if number != value:
-        raise ValueError("no whole number")
-    return number
-
-
-def _whole_or_none(value: float | None) -> int | None:
-    return None if value is None else _whole(value)
 
 
 def _moment(text: str | None) -> datetime | None:

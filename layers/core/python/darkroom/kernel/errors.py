@@ -3,6 +3,7 @@
 DarkroomError
 ├── InvalidInput          the caller sent something that can never be accepted
 ├── NotFound              missing, or another account's (indistinguishable)
+│   └── Unreadable            stored, but damaged; reported where it was found
 ├── Conflict              true input, wrong moment
 │   ├── PreconditionFailed    a stale If-Match
 │   └── ConcurrentUpdate      somebody else changed it between read and commit
@@ -43,6 +44,10 @@ class InvalidInput(DarkroomError):
 
 class NotFound(DarkroomError):
     code = "NOT_FOUND"
+
+
+class Unreadable(NotFound):
+    code = "ITEM_UNREADABLE"
 
 
 class Conflict(DarkroomError):

@@ -28,6 +28,22 @@ def checked(value: T) -> T:
     return value
 
 
+def whole(number: float | None) -> int:
+    """The stored number, which must be a whole one.
+
+    Raises:
+        TypeError, ValueError: it is absent, has a fraction, or is beyond 64 bits.
+    """
+    value = int(number)  # type: ignore[arg-type]  # None is damage like any other
+    if value != number or abs(value) >= 2**63:
+        raise ValueError("no whole number")
+    return value
+
+
+def whole_or_none(number: float | None) -> int | None:
+    return None if number is None else whole(number)
+
+
 def fits(value: Any, declared: Any) -> bool:
     """Whether a value is of a declared type: plain classes, unions, tuples, sets and mappings."""
     if declared is Any:

@@ -13,6 +13,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
+from darkroom.db.damage import read_all, read_item
 from darkroom.db.due import (
     ONE_SHARD,
     Due,
@@ -22,9 +23,11 @@ from darkroom.db.due import (
     due_moment,
     list_due_items,
 )
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
+from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable, Unreadable
+from darkroom.kernel.shapes import checked, whole, whole_or_none
 
 
 class PurchaseStatus(StrEnum):
@@ -123,7 +126,7 @@ class ByStatus(GlobalSecondaryIndex):
     created_at = UnicodeAttribute(range_key=True, attr_name="createdAt")
 
 
-class PurchaseItem(DueItem):
+class PurchaseItem(SalvagedItem, DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -154,23 +157,27 @@ class PurchaseItem(DueItem):
 
 
 def find_purchase(account_id: str, purchase_id: str) -> tuple[Purchase, str | None] | None:
-    """The purchase and the operation that created it."""
+    """The purchase and the operation that created it.
+
+    Raises:
+        Unreadable.
+    """
     try:
         item = PurchaseItem.get(account_id, purchase_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return to_purchase(item), item.creation
+    return read_item(item, to_purchase), item.creation
 
 
 def list_purchases(account_id: str) -> list[Purchase]:
     """All purchases of an account, newest first."""
-    purchases = [to_purchase(item) for item in PurchaseItem.query(account_id)]
+    purchases = read_all(PurchaseItem.query(account_id), to_purchase)
     return sorted(purchases, key=lambda purchase: purchase.created_at, reverse=True)
 
 
 def all_purchases(account_id: str) -> list[Purchase]:
     """All purchases of an account, consistently. For audits."""
-    return [to_purchase(item) for item in PurchaseItem.query(account_id, consistent_read=True)]
+    return read_all(PurchaseItem.query(account_id, consistent_read=True), to_purchase)
 
 
 def page_purchases(
@@ -212,7 +219,7 @@ def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
     for account_id, purchase_id in keys:
         try:
             found = find_purchase(account_id, purchase_id)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except Unreadable:
             continue
         if found is not None:
             yield found[0]
@@ -245,29 +252,30 @@ def save_write(before: Purchase, after: Purchase, operation: str, *, creation: s
 
 
 def to_purchase(item: PurchaseItem) -> Purchase:
-    return Purchase(
+    purchase = Purchase(
         purchase_id=item.purchase_id,
         account_id=item.account_id,
         gateway=item.gateway,
         status=PurchaseStatus(item.status),
-        credits=int(item.credits),
+        credits=whole(item.credits),
         pack=item.pack,
         created_at=from_iso(item.created_at),
         currency=item.currency,
-        amount_minor=None if item.amount_minor is None else int(item.amount_minor),
+        amount_minor=whole_or_none(item.amount_minor),
         session_id=item.session_id,
         checkout_url=item.checkout_url,
         payment_id=item.payment_id,
         reversals=json.loads(item.reversals or "{}"),
-        paid_minor=None if item.paid_minor is None else int(item.paid_minor),
+        paid_minor=whole_or_none(item.paid_minor),
         paid_currency=item.paid_currency,
         duplicate_of=item.duplicate_of,
         decisions=tuple(_to_decision(shape) for shape in json.loads(item.decisions or "[]")),
-        attempt=1 if item.attempt is None else int(item.attempt),
-        version=int(item.version),
+        attempt=1 if item.attempt is None else whole(item.attempt),
+        version=whole(item.version),
         next_check_at=due_moment(item),
         is_poll=item.due_shard == POLL_SHARD,
     )
+    return checked(purchase)
 
 
 def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> PurchaseItem:
@@ -300,7 +308,7 @@ def _to_item(purchase: Purchase, operation: str, *, creation: str | None) -> Pur
 
 
 def _to_decision(shape: Mapping[str, Any]) -> Decision:
-    return Decision(
+    decision = Decision(
         action=shape["action"],
         reason=shape["reason"],
         by=shape["by"],
@@ -309,6 +317,7 @@ def _to_decision(shape: Mapping[str, Any]) -> Decision:
         credits=shape.get("credits"),
         outcome=shape.get("outcome"),
     )
+    return checked(decision)
 
 
 def _decisions_to_json(decisions: Sequence[Decision]) -> str | None:

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import DAMAGE, read_or, report_unreadable
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
-from darkroom.kernel.errors import DarkroomError
+from darkroom.kernel.errors import DarkroomError, Unavailable
+from darkroom.kernel.shapes import whole
 from darkroom.plans import model
 from darkroom.plans.model import limits_of
 
 STORAGE = "storage"
 
 
-class StorageItem(BaseItem):
+class StorageItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -38,12 +41,18 @@ class Stored:
 
 
 def find_stored(account_id: str) -> Stored:
-    """What is counted now."""
+    """What is counted now; nothing where that cannot be read."""
     try:
         item = StorageItem.get(account_id, STORAGE, consistent_read=True)
     except Model.DoesNotExist:
         return Stored()
-    return Stored(used_bytes=int(item.used_bytes or 0), open_uploads=int(item.open_uploads or 0))
+    return read_or(item, stored_of, Stored())
+
+
+def stored_of(item: StorageItem) -> Stored:
+    return Stored(
+        used_bytes=whole(item.used_bytes or 0), open_uploads=whole(item.open_uploads or 0)
+    )
 
 
 def take_write(
@@ -64,11 +73,15 @@ def take_write(
     most_uploads = limits.concurrent_uploads - room_uploads
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        there = stored or {}
-        open_uploads = int(there.get("openUploads", {}).get("N", 0))
+        try:
+            open_uploads, stored_bytes = (
+                _counted(stored, "openUploads"),
+                _counted(stored, "usedBytes"),
+            )
+        except DAMAGE:
+            return _damaged(stored)
         if open_uploads > most_uploads:
             return model.uploads_limit(plan, open_uploads=open_uploads, more=room_uploads)
-        stored_bytes = int(there.get("usedBytes", {}).get("N", 0))
         return model.storage_limit(plan, used_bytes=stored_bytes, more_bytes=room_bytes)
 
     item = StorageItem
@@ -76,8 +89,10 @@ def take_write(
     if most_bytes < 0 or most_uploads < 0:
         fits: Any = item.counter.exists() & item.counter.does_not_exist()
     else:
-        fits = (item.used_bytes.does_not_exist() | (item.used_bytes <= most_bytes)) & (
-            item.open_uploads.does_not_exist() | (item.open_uploads <= most_uploads)
+        fits = (
+            _can_count()
+            & (item.used_bytes.does_not_exist() | (item.used_bytes <= most_bytes))
+            & (item.open_uploads.does_not_exist() | (item.open_uploads <= most_uploads))
         )
     return update(
         StorageItem(account_id, STORAGE),
@@ -90,11 +105,26 @@ def take_write(
 def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
     """Count so much more or less, whatever the plan: it follows from what has happened."""
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        raise AssertionError("it has no condition")
-
     return update(
         StorageItem(account_id, STORAGE),
         [StorageItem.used_bytes.add(used_bytes), StorageItem.open_uploads.add(uploads)],
-        refused=refused,
+        condition=_can_count(),
+        refused=_damaged,
     )
+
+
+def _can_count() -> Condition:
+    """Adding to what is no number would fail, and be nobody's answer."""
+    used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
+    return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
+
+
+def _counted(stored: RawItem | None, name: str) -> int:
+    held = (stored or {}).get(name, {"N": "0"})
+    return whole(float(held["N"]))
+
+
+def _damaged(stored: RawItem | None) -> DarkroomError:
+    account_id = (stored or {}).get("accountId", {}).get("S", "")
+    report_unreadable(account_id, STORAGE, ("usedBytes", "openUploads"))
+    return Unavailable("the account's counters are damaged")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_or
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 from darkroom.plans.model import FREE
 
 
-class AccountItem(BaseItem):
+class AccountItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -20,11 +21,19 @@ class AccountItem(BaseItem):
 
 
 def find_plan(account_id: str) -> str:
-    """The account's plan; ``free`` until it has another."""
+    """The account's plan; ``free`` until it has another, and where its item is damaged."""
     try:
-        return AccountItem.get(account_id).plan
+        item = AccountItem.get(account_id)
     except Model.DoesNotExist:
         return FREE
+    return read_or(item, plan_of, FREE)
+
+
+def plan_of(item: AccountItem) -> str:
+    plan: str | None = item.plan
+    if not plan:
+        raise ValueError("no plan")
+    return plan
 
 
 def plan_write(account_id: str, plan: str, operation: str) -> Write:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_or
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 
 
-class AssignmentItem(BaseItem):
+class AssignmentItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -27,6 +28,18 @@ def account_subject(account_id: str) -> str:
 
 def device_subject(device_id: str) -> str:
     return f"device#{device_id}"
+
+
+def template_of(item: AssignmentItem) -> str | None:
+    """The variant; None for a damaged assignment: it is chosen again, and comes out the same."""
+    return read_or(item, _to_template, None)
+
+
+def _to_template(item: AssignmentItem) -> str:
+    template_id: str | None = item.template_id
+    if not template_id:
+        raise ValueError("no template")
+    return template_id
 
 
 def assign_write(

@@ -10,14 +10,15 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_or
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.errors import Conflict, DarkroomError
 
 _OWNER = "owner"
 
 
-class OwnerItem(BaseItem):
+class OwnerItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -28,23 +29,33 @@ class OwnerItem(BaseItem):
 
 
 def find_owner(tag: str) -> str | None:
-    """The account of a tag; None for what is no tag of ours."""
+    """The account of a tag; None for what is no tag of ours, and for a damaged record."""
     try:
         item = OwnerItem.get(_key(tag), _OWNER, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    account_id: str = item.account_id
+    return read_or(item, _to_account, None)
+
+
+def _to_account(item: OwnerItem) -> str:
+    account_id: str | None = item.account_id
+    if not account_id:
+        raise ValueError("no account")
     return account_id
 
 
 def owner_write(tag: str, account_id: str) -> Write:
-    """Store the account under its tag; a repeat is refused and changes nothing."""
+    """Store the account under its tag; a repeat is refused and changes nothing.
+
+    A damaged record is replaced: the tag says which account it was made for.
+    """
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the owner is stored already", code="ALREADY_HAPPENED")
 
     item = OwnerItem(_key(tag), _OWNER, account_id=account_id)
-    return put(item, condition=OwnerItem.key.does_not_exist(), refused=refused)
+    damaged = ~OwnerItem.account_id.is_type() | (OwnerItem.account_id != account_id)
+    return put(item, condition=OwnerItem.key.does_not_exist() | damaged, refused=refused)
 
 
 def _key(tag: str) -> str:

@@ -13,16 +13,18 @@ from datetime import datetime, timedelta
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_item
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put
 from darkroom.kernel.clock import to_epoch_seconds
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 from darkroom.kernel.limits import IDEMPOTENCY_TTL_SECONDS
+from darkroom.kernel.shapes import fits, whole
 
 _SESSION = "session#"
 
 
-class SessionItem(BaseItem):
+class SessionItem(SalvagedItem):
     class Meta:
         table_name = "unbound"
 
@@ -35,12 +37,25 @@ class SessionItem(BaseItem):
 
 
 def find_session(account_id: str, request: str, now: datetime) -> list[str] | None:
-    """Ids of the assets that the request has opened, None if it has not, or long ago."""
+    """Ids of the assets that the request has opened, None if it has not, or long ago.
+
+    Raises:
+        Unreadable: it has, and nobody knows which: the key cannot be used again.
+    """
     try:
         item = SessionItem.get(account_id, _SESSION + request, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return json.loads(item.asset_ids) if item.expires_at > to_epoch_seconds(now) else None
+    asset_ids, expires_at = read_item(item, to_session)
+    return list(asset_ids) if expires_at > to_epoch_seconds(now) else None
+
+
+def to_session(item: SessionItem) -> tuple[tuple[str, ...], int]:
+    """The ids of the assets, and when the request is forgotten, in Unix seconds."""
+    asset_ids = tuple(json.loads(item.asset_ids))
+    if not fits(asset_ids, tuple[str, ...]):
+        raise TypeError("no list of ids")
+    return asset_ids, whole(item.expires_at)
 
 
 def session_write(

@@ -8,11 +8,16 @@ from datetime import datetime, timedelta
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
+from darkroom.db.damage import read_item
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
+from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Conflict, DarkroomError
 from darkroom.kernel.limits import RECEIVED_TTL_DAYS
+from darkroom.kernel.shapes import checked
+
+RECEIVED, HANDLED = "received", "handled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,7 @@ class Received:
     next_check_at: datetime | None = None
 
 
-class ReceivedItem(DueItem):
+class ReceivedItem(SalvagedItem, DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -47,10 +52,12 @@ class ReceivedItem(DueItem):
 
 
 def find_received(event_id: str) -> Received | None:
+    """Raises: Unreadable."""
     try:
-        return _to_received(ReceivedItem.get(event_id, consistent_read=True))
+        item = ReceivedItem.get(event_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
+    return read_item(item, _to_received)
 
 
 def list_due(until: datetime, *, limit: int) -> list[Due]:
@@ -71,7 +78,7 @@ def receive_write(event: Received) -> Write:
         session_id=event.session_id,
         payment_id=event.payment_id,
         received_at=to_iso(event.received_at),
-        status="received",
+        status=RECEIVED,
         **due_fields(event.next_check_at),
         expires_at=to_epoch_seconds(event.received_at + timedelta(days=RECEIVED_TTL_DAYS)),
     )
@@ -87,7 +94,7 @@ def handled_write(event_id: str) -> Write:
     return update(
         ReceivedItem(event_id),
         [
-            ReceivedItem.status.set("handled"),
+            ReceivedItem.status.set(HANDLED),
             ReceivedItem.due_shard.remove(),
             ReceivedItem.next_check_at.remove(),
         ],
@@ -97,13 +104,16 @@ def handled_write(event_id: str) -> Write:
 
 
 def _to_received(item: ReceivedItem) -> Received:
-    return Received(
+    if item.status not in (RECEIVED, HANDLED):
+        raise ValueError("no state of an event")
+    received = Received(
         event_id=item.event_id,
         source=item.source,
         type=item.type,
         session_id=item.session_id,
         payment_id=item.payment_id,
         received_at=from_iso(item.received_at),
-        is_handled=item.status == "handled",
+        is_handled=item.status == HANDLED,
         next_check_at=due_moment(item),
     )
+    return checked(received)

@@ -6,7 +6,7 @@ repairs what never came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset
 from darkroom.bootstrap.composition import App
+from darkroom.db.damage import read_item
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
@@ -49,12 +50,12 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
     if not new:
         return "removed"
     if "purchaseId" in new:
-        project_purchase(app, payments_store.to_purchase(_item(payments_store.PurchaseItem, new)))
+        project_purchase(app, _read(payments_store.PurchaseItem, new, payments_store.to_purchase))
         return "purchase"
     if "ofAssetId" in new:
         return "reference_photo"
     if "assetId" in new and "deletedAt" in new:
-        tombstone = assets_store.to_tombstone(_item(assets_store.TombstoneItem, new))
+        tombstone = _read(assets_store.TombstoneItem, new, assets_store.to_tombstone)
         erase_asset(
             app,
             tombstone.account_id,
@@ -157,7 +158,11 @@ def _readable(before: Read[T]) -> T | None:
 
 
 def _asset(image: RawImage) -> assets_store.Asset:
-    return assets_store.to_asset(_item(assets_store.AssetItem, image))
+    return _read(assets_store.AssetItem, image, assets_store.to_asset)
+
+
+def _read(item_class: Any, image: RawImage, read: Callable[[Any], T]) -> T:
+    return read_item(_item(item_class, image), read)
 
 
 def _item(item_class: Any, image: RawImage) -> Any:

@@ -9,10 +9,18 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import METRIC
+from darkroom.kernel.errors import Unreadable
 from darkroom.workers.edge import logger, metrics
 from darkroom.workers.relay import handle_record
 
-_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+_NOT_UNDERSTOOD = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    Unreadable,
+)
 """What code raises that meets something else than it was written for."""
 
 

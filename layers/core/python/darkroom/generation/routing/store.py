@@ -12,20 +12,22 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import read_all, read_or
+from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.generation.routing.health import HEALTHY, Health
 from darkroom.generation.routing.prices import Bill
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
 from darkroom.kernel.limits import COST_TTL_DAYS, HEALTH_TTL_SECONDS
+from darkroom.kernel.shapes import fits, whole, whole_or_none
 
 WAITING = "waiting"
 _HEALTH, _CACHE = "health#", "cache#"
 
 
-class ProviderItem(BaseItem):
-    """A provider's health, or a cached result."""
+class ProviderItem(SalvagedItem):
+    """A provider's health, or something that was made before."""
 
     class Meta:
         table_name = "unbound"
@@ -39,7 +41,7 @@ class ProviderItem(BaseItem):
     """JSON: the facts of each stored file."""
 
 
-class CostItem(BaseItem):
+class CostItem(SalvagedItem):
     """One attempt of one task at one provider."""
 
     class Meta:
@@ -140,19 +142,32 @@ def cost_write(record: CostRecord) -> Write:
 
 
 def list_costs(job_id: str) -> list[CostItem]:
-    """Every attempt of a job's tasks, by task and attempt."""
-    return list(CostItem.query(job_id))
+    """Every call that was made for a job, by task and attempt."""
+    return read_all(CostItem.query(job_id), _sound)
+
+
+def _sound(item: CostItem) -> CostItem:
+    if not (isinstance(item.provider, str) and isinstance(item.outcome, str)):
+        raise TypeError("no record of a call")
+    from_iso(item.at)
+    whole(item.attempt), whole_or_none(item.cost_nanos), whole_or_none(item.latency_ms)
+    json.loads(item.lines or "[]")
+    return item
 
 
 def find_health(provider: str) -> Health:
-    """The provider's health; healthy without a record, or with an expired one."""
+    """How the provider has been; well when nothing is noted, it is long ago, or damaged."""
     try:
         item = ProviderItem.get(_HEALTH + provider)
     except Model.DoesNotExist:
         return HEALTHY
+    return read_or(item, _to_health, HEALTHY)
+
+
+def _to_health(item: ProviderItem) -> Health:
     return Health(
-        failures=int(item.failures or 0),
-        openings=int(item.openings or 0),
+        failures=whole(item.failures or 0),
+        openings=whole(item.openings or 0),
         open_until=from_iso(item.open_until) if item.open_until else None,
     )
 
@@ -172,20 +187,29 @@ def health_write(provider: str, seen: Health, health: Health, now: datetime) -> 
     )
     condition = ProviderItem.failures == seen.failures
     if seen.is_healthy:
-        condition = ProviderItem.pk.does_not_exist() | condition
+        # A damaged record counts as none.
+        damaged = ~ProviderItem.failures.is_type()
+        condition = ProviderItem.pk.does_not_exist() | condition | damaged
     return put(item, condition=condition, refused=refused)
 
 
 def find_cached(key: str, now: datetime) -> Sequence[Mapping[str, Any]] | None:
-    """The files of an equal, recent request; None without one."""
+    """The files of an equal request that was made before; None when there was none lately, or
+    its record is damaged."""
     try:
         item = ProviderItem.get(_CACHE + key)
     except Model.DoesNotExist:
         return None
-    if int(item.expires_at) <= to_epoch_seconds(now):
-        return None
-    files: list[dict[str, Any]] = json.loads(item.files or "[]")
-    return files or None
+    nothing: tuple[int, list[dict[str, Any]]] = (0, [])
+    expires_at, files = read_or(item, _to_cached, nothing)
+    return files if files and expires_at > to_epoch_seconds(now) else None
+
+
+def _to_cached(item: ProviderItem) -> tuple[int, list[dict[str, Any]]]:
+    files = json.loads(item.files or "[]")
+    if not isinstance(files, list) or not all(fits(file, dict) for file in files):
+        raise TypeError("no list of files")
+    return whole(item.expires_at), files
 
 
 def cache_write(key: str, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:

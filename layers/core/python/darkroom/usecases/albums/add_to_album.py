@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from darkroom.albums import model, store
@@ -31,9 +31,8 @@ def add_outputs_to_album(
     Returns how many were added.
     """
     pictures = [_picture(output) for output in outputs]
-    if store.find_album(account_id, album_id) is None:
-        return 0
     try:
+        store.get_album(account_id, album_id)
         return _add(app, account_id, album_id, pictures, group, revive=False)
     except (NotFound, Conflict):
         return 0
@@ -71,7 +70,7 @@ def _add(
         def attempt(chunk: Sequence[Picture] = chunk, operation: str = operation) -> int:
             album = store.get_album(account_id, album_id)
             known = store.find_entries(account_id, album_id, [p.output_id for p in chunk])
-            new = [p for p in chunk if _is_new(known.get(p.output_id), revive)]
+            new = [p for p in chunk if _is_new(p, known, revive)]
             if not new:
                 return 0
             if album.output_count + len(new) > ALBUM_OUTPUTS_LIMIT:
@@ -94,8 +93,12 @@ def _add(
     return added
 
 
-def _is_new(known: Entry | None, revive: bool) -> bool:
-    return known is None or (revive and known.is_removed)
+def _is_new(picture: Picture, known: Mapping[str, Entry | None], revive: bool) -> bool:
+    """A damaged entry stays as it is: its place is taken, and nothing else can be said of it."""
+    if picture.output_id not in known:
+        return True
+    entry = known[picture.output_id]
+    return revive and entry is not None and entry.is_removed
 
 
 def _find_pictures(account_id: str, output_ids: Sequence[str]) -> list[Picture]:

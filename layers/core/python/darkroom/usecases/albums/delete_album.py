@@ -9,23 +9,26 @@ from darkroom.albums.items import TOMBSTONE
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
+from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT, SWEEP_ITEMS_LIMIT
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 
 
 def delete_album(app: App, *, account_id: str, album_id: str) -> None:
-    """Raises:
-    NotFound.
+    """Also a damaged album can be deleted.
+
+    Raises:
+        NotFound.
     """
     operation = app.ids.token()
 
     def attempt() -> None:
-        album = store.find_album(account_id, album_id)
-        if album is None and store.has_tombstone(account_id, album_id):
-            # Deleted before, perhaps by ourselves in an attempt whose answer was lost.
-            return
-        album = store.get_album(account_id, album_id)
-        commit(store.bury_writes(album, app.clock.now(), operation))
+        if not store.is_stored(account_id, album_id):
+            if store.has_tombstone(account_id, album_id):
+                # Deleted before, perhaps by ourselves in an attempt whose answer was lost.
+                return
+            raise NotFound("no such album")
+        commit(store.tombstone_writes(account_id, album_id, app.clock.now(), operation))
 
     retry_on_conflict(app.jitter, attempt)
 
@@ -40,9 +43,9 @@ def _empty(account_id: str, tombstone_key: str) -> str:
     """Remove what is left of an album; a very large one takes several sweeps."""
     album_id = tombstone_key.removeprefix(TOMBSTONE)
     for _ in range(SWEEP_ITEMS_LIMIT // ALBUM_CHUNK_LIMIT):
-        entries = store.list_entries_beginning(account_id, album_id, "", limit=ALBUM_CHUNK_LIMIT)
-        if not entries:
+        outputs = store.list_output_ids(account_id, album_id, limit=ALBUM_CHUNK_LIMIT)
+        if not outputs:
             commit([store.forget_tombstone_write(account_id, album_id)])
             return "emptied"
-        commit([store.delete_entry_write(entry) for entry in entries])
+        commit([store.delete_entry_write(account_id, album_id, output) for output in outputs])
     return "emptying"

@@ -25,7 +25,7 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
 
     def attempt() -> None:
         asset = assets_store.find_asset(account_id, asset_id)
-        if asset is None and assets_store.find_tombstone(account_id, asset_id) is not None:
+        if asset is None and assets_store.has_tombstone(account_id, asset_id):
             return
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.references:

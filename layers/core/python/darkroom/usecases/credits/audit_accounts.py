@@ -6,15 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from darkroom.albums.items import AlbumItem, class_of_key
+from darkroom.assets import reference_store
+from darkroom.assets import store as assets_store
 from darkroom.bootstrap.composition import App
 from darkroom.credits import audit, pricing
 from darkroom.credits.audit import Breach
 from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
 from darkroom.db.writes import RawItem
 from darkroom.jobs.items import JOB_KEY, JobItem
 from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
 from darkroom.payments.store import PurchaseItem
+from darkroom.plans.storage_store import STORAGE, StorageItem
+from darkroom.plans.store import AccountItem
+from darkroom.uploads.session_store import SessionItem
 from darkroom.usecases.credits.read_books import RawAccount, read_books
 
 JOB_CAUSES = frozenset({"deduct", "settle", "refund"})
@@ -119,7 +126,28 @@ def read_account(account_id: str) -> RawAccount:
         collections={
             job_id: list(query_raw(JobItem, job_id)) for job_id in _job_ids(account_id, entries)
         },
+        others=list(_other_items(account_id)),
     )
+
+
+def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]]:
+    """Everything else that the account owns, each item with its class."""
+    plan = find_raw(AccountItem, account_id)
+    if plan is not None:
+        yield AccountItem, plan
+    for raw in query_raw(StorageItem, account_id):
+        yield (StorageItem if raw["counter"]["S"] == STORAGE else SessionItem), raw
+    for raw in query_raw(assets_store.AssetItem, account_id):
+        yield _class_of_asset(raw["assetId"]["S"]), raw
+    for raw in query_raw(AlbumItem, account_id):
+        yield class_of_key(raw["sk"]["S"]), raw
+
+
+def _class_of_asset(sort_key: str) -> type[SalvagedItem]:
+    if sort_key.startswith(assets_store.TOMBSTONE):
+        return assets_store.TombstoneItem
+    is_photo = sort_key.startswith(f"{reference_store.REFERENCE_PREFIX}_")
+    return reference_store.ReferencePhotoItem if is_photo else assets_store.AssetItem
 
 
 def _version(raw: RawItem) -> float:
@@ -142,7 +170,7 @@ def _job_ids(account_id: str, entries: Sequence[RawItem]) -> list[str]:
 
 
 def _all_accounts(breaches: list[Breach]) -> Iterator[str]:
-    """Every account with a wallet, an entry, a purchase or a job.
+    """Every account with a wallet, an entry, a purchase, a file, an album or a job.
 
     A job that names no account can be audited with none: it is a breach of its own.
     """
@@ -161,4 +189,6 @@ def _owned_items() -> Iterator[RawItem]:
     yield from scan_raw(WalletItem, ["accountId"])
     yield from scan_raw(LedgerItem, ["accountId"])
     yield from scan_raw(PurchaseItem, ["accountId"])
+    yield from scan_raw(assets_store.AssetItem, ["accountId"])
+    yield from scan_raw(AlbumItem, ["accountId"])
     yield from scan_raw(JobItem, ["pk", "accountId"], where=JobItem.sk == JOB_KEY)

@@ -11,7 +11,19 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from darkroom.albums.items import (
+    AlbumItem,
+    EntryItem,
+    album_from_item,
+    entry_from_item,
+    grave_from_item,
+)
+from darkroom.albums.items import TombstoneItem as AlbumGraveItem
+from darkroom.assets.reference_store import ReferencePhotoItem, to_reference_photo
+from darkroom.assets.store import AssetItem, to_asset, to_tombstone
+from darkroom.assets.store import TombstoneItem as AssetGraveItem
 from darkroom.credits.audit import reading
 from darkroom.credits.audit.facts import (
     Books,
@@ -23,7 +35,8 @@ from darkroom.credits.audit.facts import (
 )
 from darkroom.credits.audit.fields import read_moment
 from darkroom.credits.store import LedgerItem, WalletItem
-from darkroom.db.items import BaseItem
+from darkroom.db.damage import DAMAGE
+from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem
 from darkroom.jobs.items import (
     INHERITED_PREFIX,
@@ -36,6 +49,22 @@ from darkroom.jobs.items import (
     TaskItem,
 )
 from darkroom.payments.store import PurchaseItem
+from darkroom.plans.storage_store import StorageItem, stored_of
+from darkroom.plans.store import AccountItem, plan_of
+from darkroom.uploads.session_store import SessionItem, to_session
+
+OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
+    AccountItem: plan_of,
+    StorageItem: stored_of,
+    SessionItem: to_session,
+    AssetItem: to_asset,
+    AssetGraveItem: to_tombstone,
+    ReferencePhotoItem: to_reference_photo,
+    AlbumItem: album_from_item,
+    AlbumGraveItem: grave_from_item,
+    EntryItem: entry_from_item,
+}
+"""Classes of the items of an account that nothing is proved from → the product's readers."""
 
 JSON_ATTRIBUTES = frozenset(
     {
@@ -62,6 +91,8 @@ class RawAccount:
     purchases: Sequence[RawItem] = ()
     collections: Mapping[str, Sequence[RawItem]] = field(default_factory=dict)
     """Job id → all items of its collection; empty when there is no such job."""
+    others: Sequence[tuple[type[SalvagedItem], RawItem]] = ()
+    """Items that no money depends on, each with its class: plan, counters, files and albums."""
 
 
 def read_books(raw: RawAccount) -> tuple[Books, list[Breach]]:
@@ -70,6 +101,8 @@ def read_books(raw: RawAccount) -> tuple[Books, list[Breach]]:
     wallet = reader.wallet(raw.wallet)
     entries = [entry for item in raw.entries if (entry := reader.entry(item)) is not None]
     purchases = [found for item in raw.purchases if (found := reader.purchase(item)) is not None]
+    for item_class, item in raw.others:
+        reader.other(item_class, item)
     jobs = [job for items in raw.collections.values() if (job := reader.job(items)) is not None]
     books = Books(
         account_id=raw.account_id,
@@ -112,6 +145,14 @@ class _Reader:
         if facts is None:
             self.unread.add(purchase_id)
         return facts
+
+    def other(self, item_class: type[SalvagedItem], raw: RawItem) -> None:
+        """An item that nothing is proved from: it can be read if the product's reader can."""
+        name = " ".join(str(key) for key in _keys(item_class, raw))
+        problems = list(problems_of_shape(item_class, raw))
+        if not problems and not _can_read(item_class, raw):
+            problems = ["an attribute has a wrong value"]
+        self._report(f"{item_class.__name__} {name}", item_class, raw, problems)
 
     def job(self, items: Iterable[RawItem]) -> JobFacts | None:
         by_key = {_key(item, "sk"): item for item in items}
@@ -183,12 +224,26 @@ def problems_of_shape(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]
             yield f"{name} has the wrong type"
         elif name in JSON_ATTRIBUTES and not _is_json(held["S"]):
             yield f"{name} is not JSON"
-        elif name in TIME_ATTRIBUTES and read_moment(held["S"]) is None:
+        elif name in TIME_ATTRIBUTES and "S" in held and read_moment(held["S"]) is None:
             yield f"{name} is not a time"
 
 
 LEAVES_WITH_ITS_JOB = frozenset({"listKey"})
 """A deleted job is in no list."""
+
+
+def _can_read(item_class: type[SalvagedItem], raw: RawItem) -> bool:
+    try:
+        OTHER_CLASSES[item_class](item_class.from_raw_data(dict(raw)))
+    except DAMAGE:
+        return False
+    return True
+
+
+def _keys(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]:
+    names = (item_class._hash_keyname, item_class._range_keyname)
+    attributes = item_class.get_attributes()
+    return (_key(raw, attributes[name].attr_name) for name in names if name is not None)
 
 
 def _is_json(text: str) -> bool:

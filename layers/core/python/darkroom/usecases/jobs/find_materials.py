@@ -15,6 +15,7 @@ from darkroom.assets.reference_store import (
     to_reference_photo,
 )
 from darkroom.db import snapshot
+from darkroom.db.damage import read_item
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.recipes.base import Material, Recipe, require_kind
 
@@ -77,7 +78,7 @@ def _material(material_id: str, item: Any) -> Material:
     if item is None:
         raise NotFound("no such file")
     if isinstance(item, ReferencePhotoItem):
-        photo = to_reference_photo(item)
+        photo = read_item(item, to_reference_photo)
         return Material(
             id=material_id,
             kind="image",

@@ -57,11 +57,12 @@ def read_snapshot(job: Job) -> JobSnapshot:
         keys += [(templates_store.AssignmentItem, subject, joined) for subject in subjects]
     wallet, existing, *rest = snapshot(keys)
     files, assignments = rest[: len(ids)], rest[len(ids) :]
+    templates = [templates_store.template_of(item) for item in assignments if item]
     return JobSnapshot(
         wallet=credits_store.to_wallet(wallet) if wallet else None,
         exists=existing is not None,
         files=tuple(files),
-        assigned=next((item.template_id for item in assignments if item), None),
+        assigned=next(filter(None, templates), None),
         is_assigned=bool(assignments and assignments[0]),
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from darkroom.adapters.queues import Queue
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
+from darkroom.db.damage import report_unreadable
 from darkroom.events.store import Event, find_event, page_events, record_write
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
 _DIED, _QUEUE = "DeadLetters", "Queue"
@@ -38,30 +40,36 @@ def keep_dead_letter(
 def list_dead_letters(*, limit: int, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
     """Dead letters, the latest first, and the position to go on before."""
     events, position = page_events(DEAD_LETTERS, limit=limit, before=before)
-    shown = [
-        {
-            "id": event.event_id,
-            "queue": event.props["queue"],
-            "outcome": event.props["outcome"],
-            "body": event.props["body"],
-            "createdAt": to_iso(event.created_at),
-        }
-        for event in events
-    ]
+    shown = []
+    for event in events:
+        with suppress(Unreadable):
+            shown.append(_shown(event))
     return shown, position
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    """Raises: Unreadable."""
+    names = ("queue", "outcome", "body")
+    texts = {name: event.props.get(name) for name in names}
+    odd = [name for name, text in texts.items() if not isinstance(text, str)]
+    if odd:
+        report_unreadable(DEAD_LETTERS, event.event_id, odd)
+        raise Unreadable("the dead letter is damaged")
+    return {"id": event.event_id, **texts, "createdAt": to_iso(event.created_at)}
 
 
 def redrive(app: App, dead_letter_id: str) -> None:
     """Send a dead letter to its queue again, as it was. What has ended meanwhile ignores it.
 
     Raises:
-        NotFound: it was never kept, or is forgotten by now.
+        NotFound: it was never kept, or is forgotten by now; Unreadable.
         Conflict: NOT_REDRIVABLE; its queue does not exist any more.
     """
     event = find_event(DEAD_LETTERS, dead_letter_id)
     if event is None:
         raise NotFound("no such dead letter")
-    _queue_of(app, event.props["queue"]).resend(event.props["body"])
+    shown = _shown(event)
+    _queue_of(app, shown["queue"]).resend(shown["body"])
 
 
 def _queue_of(app: App, dead_letter_queue: str) -> Queue:

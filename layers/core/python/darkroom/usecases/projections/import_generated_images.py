@@ -42,9 +42,9 @@ def import_generated_images(app: App, tasks: Sequence[Task]) -> int:
 
 def _keep(app: App, asset: Asset, output: Output) -> bool:
     account_id, asset_id = asset.account_id, asset.asset_id
-    if assets_store.find_asset(account_id, asset_id) is not None:
+    if assets_store.is_stored(account_id, asset_id):
         return False
-    if assets_store.find_tombstone(account_id, asset_id) is not None:
+    if assets_store.has_tombstone(account_id, asset_id):
         return False
     assert asset.clean_key is not None
     try:

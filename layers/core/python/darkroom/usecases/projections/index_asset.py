@@ -5,6 +5,7 @@ from __future__ import annotations
 from darkroom.assets import list_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.facets import entries_of
+from darkroom.kernel.errors import Unreadable
 
 
 def index_asset(account_id: str, asset_id: str) -> int:
@@ -13,6 +14,10 @@ def index_asset(account_id: str, asset_id: str) -> int:
     A projection: the asset is read afresh, so that an old record of the stream never brings
     back old places; one that is gone stands nowhere.
     """
-    asset = assets_store.find_asset(account_id, asset_id)
+    try:
+        asset = assets_store.find_asset(account_id, asset_id)
+    except Unreadable:
+        # It keeps the places it has: lists skip it, until its item is repaired.
+        return 0
     wanted = set() if asset is None else entries_of(asset)
     return list_store.replace_entries(account_id, asset_id, wanted)

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
-from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 from darkroom.kernel.limits import (
     RECEIVED_CHECK_SECONDS,
     SWEEP_ITEMS_LIMIT,
@@ -68,8 +68,7 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
     try:
         commit([store.receive_write(received)])
     except Conflict:
-        known = store.find_received(received.event_id)
-        if known is not None and known.is_handled:
+        if _is_handled(received.event_id):
             return Taken(outcome="repeated")
     return _handle(app, gateway, received)
 
@@ -102,6 +101,15 @@ def sweep_payment_events(
     patience = Patience(app, on_error)
     found = patience.with_(store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT))
     return sweep_items(app, found, handle, patience.on_error) + Counter(misplaced=misplaced)
+
+
+def _is_handled(event_id: str) -> bool:
+    """Of a damaged record nobody knows: the event is handled again, which changes nothing."""
+    try:
+        known = store.find_received(event_id)
+    except Unreadable:
+        return False
+    return known is not None and known.is_handled
 
 
 def _gateway(app: App) -> PaymentGateway:

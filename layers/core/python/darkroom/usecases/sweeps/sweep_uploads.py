@@ -38,8 +38,6 @@ def _handle(app: App, account_id: str, asset_id: str) -> str:
         return "erased"
     asset = assets_store.find_asset(account_id, asset_id)
     if asset is None:
-        if assets_store.is_stored(account_id, asset_id):
-            raise ValueError("the asset cannot be read")
         return "gone"
     now = app.clock.now()
     if asset.next_check_at is None or asset.next_check_at > now:

@@ -30,7 +30,7 @@ def counted_writes(before: Asset, after: Asset, operation: str) -> list[Write]:
 def buried_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
     """The asset is gone, and all that it took is free; its files follow."""
     return [
-        *assets_store.bury_writes(asset, now, operation),
+        *assets_store.tombstone_writes(asset, now, operation),
         *_count_writes(
             asset.account_id, used_bytes=-asset.counted_bytes, uploads=-asset.counted_uploads
         ),

@@ -117,7 +117,7 @@ def open_session(app: App, asset: Asset, part_numbers: Iterable[int]) -> UploadS
 def _owner_tag(app: App, account_id: str) -> str:
     """The account's tag in object keys; storage events that name it lead to the account."""
     tag = owner_tag(app.signing_secret.value, account_id)
-    if find_owner(tag) is None:
+    if find_owner(tag) != account_id:
         with suppress(Conflict):
             commit_one(owner_write(tag, account_id))
     return tag
