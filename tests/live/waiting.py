@@ -1,4 +1,4 @@
-"""For live tests of vendors that make things later: look until it is there, then fetch it."""
+"""For live tests of asynchronous vendors: poll until the result is there, then fetch it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from darkroom.generation.ports import AsyncProvider, GenerationRequest, SourceFi
 from darkroom.media.media_size import MediaSize, read_size
 
 PHOTO = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
-# Nobody can call us back here; whoever gets the call learns nothing.
+# No callback can reach us here; its receiver learns nothing.
 CALLBACK = "https://example.com/api/webhooks/live?nonce=live"
 LIMIT_SECONDS, PAUSE_SECONDS = 600, 3
 SIZE_LIMIT_BYTES = 50_000_000

@@ -31,7 +31,7 @@ def an_error(kind: str, message: str = "") -> Json:
 
 
 def a_script(*texts: str, title: str = "Rain", language: str = "en", ms: int = 30_000) -> str:
-    """What a model that does as it is told writes."""
+    """The text of a model that follows its instructions."""
     step = ms // len(texts)
     names = ["INTRO", *(f"BODY_{n}" for n in range(1, len(texts) - 1)), "OUTRO"]
     sections = [

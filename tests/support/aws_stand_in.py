@@ -34,7 +34,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class AwsError(Exception):
-    """An answer that is an error of the service."""
+    """An error response of the service."""
 
     code: str
     status: int = 400
@@ -44,7 +44,7 @@ class AwsError(Exception):
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer as it is: a gateway's page, half an object."""
+    """A raw response: a gateway's page, an incomplete object."""
 
     status: int
     body: bytes
@@ -53,7 +53,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Gone:
-    """The request is taken and done; the answer does not come, or breaks off."""
+    """The request is accepted and done; the response is missing or incomplete."""
 
     how: Literal["late", "closed"]
 
@@ -67,7 +67,7 @@ class AwsStandIn:
         self.faults: list[AwsError | Raw | Gone | None] = []
         """How the next requests go wrong, in this order; None for one that does not."""
         self.requests: list[tuple[str, Json]] = []
-        """Operations asked for, with their fields; also those that went wrong."""
+        """Requested operations, with their fields; also the failed ones."""
         self.model = model_of(self.service)
         self.ended = threading.Event()
         self._numbers = itertools.count(1)
@@ -91,7 +91,7 @@ class AwsStandIn:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def client(self, *, read_timeout: float = 5, endpoint_url: str | None = None) -> Any:
-        """As the product makes it: asked once, never again by itself."""
+        """As the product makes it: one attempt, no retries."""
         make: Any = boto3.client
         return make(
             self.service,
@@ -106,13 +106,13 @@ class AwsStandIn:
             ),
         )
 
-    def asked(self, operation: str) -> list[Json]:
+    def calls_of(self, operation: str) -> list[Json]:
         return [fields for name, fields in self.requests if name == operation]
 
     # What a subclass adds
 
     def do(self, operation: str, fields: Json) -> Any:
-        """The answer: an object, or a ``Raw``. Raises an ``AwsError``."""
+        """The response: an object, or a ``Raw``. Raises an ``AwsError``."""
         raise NotImplementedError
 
     def page(self, path: str) -> Raw | None:

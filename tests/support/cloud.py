@@ -68,7 +68,7 @@ class PaperRun:
 
 
 class PaperCloud:
-    """Runs are over as soon as they begin, unless ``is_slow``; nobody calls back by itself.
+    """Runs are over as soon as they begin, unless ``is_slow``; no callback is sent automatically.
 
     ``refuse`` may raise when a request is handed over; ``took`` may after it was taken.
     """
@@ -85,7 +85,7 @@ class PaperCloud:
         self.refuse: Callable[[GenerationRequest], None] = lambda request: None
         self.took: Callable[[GenerationRequest, PaperRun], None] = lambda request, run: None
         self.seen: Callable[[PaperRun], None] = lambda run: None
-        """Called whenever a run is asked for, before it answers."""
+        """Called at every submit, before it returns."""
 
     def model_of(self, kind: str) -> str:
         return "black-forest-labs/flux-kontext-pro"

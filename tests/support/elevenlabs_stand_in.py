@@ -33,7 +33,7 @@ def an_error(kind: str, code: str, message: str = "") -> Json:
 
 
 def an_old_error(status: str) -> Json:
-    """As older answers, which the help pages still show."""
+    """As older responses, which the help pages still show."""
     return {"detail": {"status": status, "message": status}}
 
 
@@ -49,7 +49,7 @@ def an_mp3(frames: int, *, tag_bytes: int = 35) -> bytes:
 
 
 class ElevenLabsStandIn(HttpStandIn):
-    """The server, and what it tells of costs."""
+    """The server, and the costs that it reports."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ class FalStandIn(LoopbackServer):
         self.keys_are_down = False
         self.lost_seconds = 1.0
         self.before_answer: Any = lambda request_id: None
-        """Called when a run was taken, before the answer leaves."""
+        """Called when a run was accepted, before the response."""
         self.signing_key = Ed25519PrivateKey.generate()
         self._numbers = itertools.count(1)
 
@@ -163,7 +163,7 @@ class FalStandIn(LoopbackServer):
     # Requests
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
-        """(status, object, headers) of an answer; None for none at all."""
+        """(status, object, headers) of a response; None for no response."""
         self.requests.append((method, path))
         if path == "/.well-known/jwks.json":
             return self._jwks(headers)

@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fault:
-    """How the next request goes wrong: ``refuse`` answers with this status instead of doing it,
+    """How the next request goes wrong: ``refuse`` returns this status instead of doing it,
     ``lose`` does it and answers too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
     up in the middle of its answer, ``garble`` does it and answers something else."""
 
@@ -87,11 +87,11 @@ class HttpStandIn(LoopbackServer):
         self.lost_seconds = 1.0
 
     def answer(self, request: Request) -> Answer:
-        """What the vendor answers, having done it."""
+        """The vendor's response, after the work."""
         raise NotImplementedError
 
     def handle(self, request: Request) -> tuple[Answer | None, bool]:
-        """The answer, if any, and whether it is cut."""
+        """The response, if any, and whether it is truncated."""
         self.requests.append(request)
         fault = self.faults.pop(0) if self.faults else None
         if fault is None:

@@ -29,8 +29,8 @@ class PollyStandIn(AwsStandIn):
 
     def __init__(self) -> None:
         super().__init__()
-        self.spoken: list[str] = []
-        """What is heard, call by call."""
+        self.texts: list[str] = []
+        """The synthesized texts, call by call."""
 
     def do(self, operation: str, fields: Json) -> Any:
         voices = VOICES.get(fields.get("Engine", "standard"), {})
@@ -41,9 +41,9 @@ class PollyStandIn(AwsStandIn):
         text = self._said(fields)
         if len(text) > 3000 or len(fields["Text"]) > 6000:
             raise AwsError("TextLengthExceededException", 400)
-        self.spoken.append(text)
+        self.texts.append(text)
         headers = {"content-type": "audio/mpeg", "x-amzn-requestcharacters": str(len(text))}
-        return Raw(200, an_mp3(len(text), mark=len(self.spoken)), headers)
+        return Raw(200, an_mp3(len(text), mark=len(self.texts)), headers)
 
     def _said(self, fields: Json) -> str:
         if fields.get("TextType") != "ssml":

@@ -30,7 +30,7 @@ class RekognitionStandIn(AwsStandIn):
         self.faces.append({"BoundingBox": box, "Confidence": sure})
 
     def label(self, *path: str, sure: float = 99.0) -> None:
-        """A label with those above it, the top one first; each is told."""
+        """A label with those above it, the top one first; each is returned."""
         for level, name in enumerate(path, start=1):
             parent = path[level - 2] if level > 1 else ""
             self.labels.append(

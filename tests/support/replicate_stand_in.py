@@ -121,7 +121,7 @@ class ReplicateStandIn(LoopbackServer):
     # Requests
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
-        """(status, object, headers) of an answer; None for none at all."""
+        """(status, object, headers) of a response; None for no response."""
         self.requests.append((method, path))
         if self.is_down:
             return 503, {"detail": "Service unavailable"}, {}

@@ -65,7 +65,7 @@ def words_of(text: str) -> list[str]:
 
 
 def share_heard(spoken: str, written: str) -> float:
-    """The share of the spoken words that were written, in their order (longest common run)."""
+    """The share of the spoken words that were recognized, in order (longest common run)."""
     a, b = words_of(spoken), words_of(written)
     row = [0] * (len(b) + 1)
     for word in a:

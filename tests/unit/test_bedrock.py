@@ -86,7 +86,7 @@ def failure_of(bedrock: Bedrock, request: GenerationRequest) -> ProviderError:
 
 
 def drawn(stand_in: BedrockStandIn) -> dict[str, Any]:
-    [asked] = stand_in.asked("InvokeModel")
+    [asked] = stand_in.calls_of("InvokeModel")
     return json.loads(asked["body"])
 
 
@@ -291,7 +291,7 @@ def test_a_script_is_the_models_response(
 
     [artifact] = bedrock.generate(request)
 
-    [asked] = stand_in.asked("Converse")
+    [asked] = stand_in.calls_of("Converse")
     assert asked["modelId"] == bedrock.model_of("script") == "amazon.nova-lite-v1:0"
     assert "rain" in asked["messages"][0]["content"][0]["text"]
     assert "rain" not in asked["system"][0]["text"]
@@ -359,7 +359,7 @@ def guardrail_of(stand_in: BedrockStandIn, name: str = GUARDRAIL) -> BedrockGuar
 def test_words_that_the_guardrail_passes_are_passed(stand_in: BedrockStandIn) -> None:
     guardrail_of(stand_in).check_text("A walk in the rain.")
 
-    [asked] = stand_in.asked("ApplyGuardrail")
+    [asked] = stand_in.calls_of("ApplyGuardrail")
     assert (asked["guardrailIdentifier"], asked["guardrailVersion"]) == (GUARDRAIL, "3")
     assert asked["source"] == "INPUT"
     assert asked["content"] == [{"text": {"text": "A walk in the rain."}}]
@@ -404,7 +404,7 @@ def test_long_words_are_checked_to_their_end(stand_in: BedrockStandIn) -> None:
 
     guardrail_of(stand_in).check_text(text)
 
-    told = [asked["content"][0]["text"]["text"] for asked in stand_in.asked("ApplyGuardrail")]
+    told = [asked["content"][0]["text"]["text"] for asked in stand_in.calls_of("ApplyGuardrail")]
     assert "".join(told) == text
     assert len(told) == 3
 
@@ -441,4 +441,4 @@ def test_a_guardrail_stands_before_pictures_and_goes_with_scripts(
     names = [name for name, _ in stand_in.requests]
     assert names == ["ApplyGuardrail", "InvokeModel", "Converse", "ApplyGuardrail"]
     named = {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "3"}
-    assert stand_in.asked("Converse")[0]["guardrailConfig"] == named
+    assert stand_in.calls_of("Converse")[0]["guardrailConfig"] == named

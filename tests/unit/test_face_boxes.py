@@ -93,7 +93,7 @@ def test_a_service_is_sent_no_larger_picture_than_it_takes(world: World) -> None
     assert (asset.width, asset.face_boxes) == (4000, (LARGE,))
 
 
-def test_the_configuration_names_who_finds_faces(world: World) -> None:
+def test_the_configuration_names_the_face_finder(world: World) -> None:
     clients = Clients(world.settings)
 
     def finder(name: str) -> object:
@@ -101,26 +101,26 @@ def test_the_configuration_names_who_finds_faces(world: World) -> None:
 
     assert finder("local") is None
     assert isinstance(finder("rekognition"), RekognitionFaces)
-    with pytest.raises(ValueError, match="nobody"):
-        finder("somebody")
+    with pytest.raises(ValueError, match="unknown face provider"):
+        finder("acme")
 
 
-def test_keyframes_are_told_of_the_largest_face_in_each_photo(world: World) -> None:
+def test_keyframes_get_the_largest_face_of_each_photo(world: World) -> None:
     photos = [a_picture_with(world, SMALL, LARGE), a_picture_with(world), a_photo(world)]
 
     confirm(world, photoAssetIds=photos)
     world.drain()
 
-    told = params_of(world, "keyframe")
-    assert len(told) == 3 and all(params["faces"] == {"photo_1": AS_JSON} for params in told)
+    found = params_of(world, "keyframe")
+    assert len(found) == 3 and all(params["faces"] == {"photo_1": AS_JSON} for params in found)
 
 
 def test_pictures_from_before_boxes_were_kept_are_framed_by_guess(world: World) -> None:
     confirm(world, photoAssetIds=[a_photo(world)])
     world.drain()
 
-    told = params_of(world, "keyframe")
-    assert told and all("faces" not in params for params in told)
+    found = params_of(world, "keyframe")
+    assert found and all("faces" not in params for params in found)
 
 
 def test_portraits_are_told_of_the_face_under_the_name_of_its_photo(world: World) -> None:

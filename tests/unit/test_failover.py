@@ -1,4 +1,4 @@
-"""Cloud providers that fail, are left alone, are replaced, and are paid: jobs end all the same."""
+"""Failing cloud providers: open circuits, failover and cost records; every job still ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.world import PaperStudio, World
 
 
 class PaperBedrock(PaperStudio):
-    """A cloud provider that answers at once; ``charges`` are what it notes of every call."""
+    """A cloud provider that returns at once; every call has these ``charges``."""
 
     name = BEDROCK
 

@@ -340,7 +340,7 @@ def test_a_run_that_succeeded_has_its_file(
 
     picture = ("image", "image/png", ".png")
     assert made == [("clip", "video/mp4", ".mp4"), picture, picture]
-    # A clip's were noted when it was handed over.
+    # A clip's were charged when it was submitted.
     assert charges == [(), *[(Charge(unit="image", quantity=1),)] * 2]
 
 

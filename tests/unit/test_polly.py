@@ -65,9 +65,9 @@ def test_a_text_is_synthesized_once_by_the_neural_voice_of_its_language(
     made: Provider = polly
     [artifact] = made.generate(a_request(tmp_path))
 
-    [asked] = stand_in.asked("SynthesizeSpeech")
+    [asked] = stand_in.calls_of("SynthesizeSpeech")
     assert (asked["Engine"], asked["VoiceId"], asked["OutputFormat"]) == ("neural", "Joanna", "mp3")
-    assert stand_in.spoken == ["Hello there."]
+    assert stand_in.texts == ["Hello there."]
     assert (artifact.type, artifact.mime_type) == ("audio", "audio/mpeg")
     assert artifact.duration_ms == len("Hello there.") * FRAME_MS
     assert mp3_duration_ms(artifact.path.read_bytes()) == artifact.duration_ms
@@ -77,7 +77,7 @@ def test_a_text_is_synthesized_once_by_the_neural_voice_of_its_language(
 def test_korean_has_a_korean_voice(stand_in: PollyStandIn, polly: Polly, tmp_path: Path) -> None:
     polly.generate(a_request(tmp_path, "안녕하세요.", language="ko"))
 
-    [asked] = stand_in.asked("SynthesizeSpeech")
+    [asked] = stand_in.calls_of("SynthesizeSpeech")
     assert (asked["VoiceId"], asked["LanguageCode"]) == ("Seoyeon", "ko-KR")
 
 
@@ -86,7 +86,7 @@ def test_voice_and_rate_may_be_requested(
 ) -> None:
     polly.generate(a_request(tmp_path, params={"voiceId": "Amy", "rate": 150}))
 
-    [asked] = stand_in.asked("SynthesizeSpeech")
+    [asked] = stand_in.calls_of("SynthesizeSpeech")
     assert asked["VoiceId"] == "Amy"
     assert '<prosody rate="150%">' in asked["Text"]
 
@@ -97,7 +97,7 @@ def test_an_engine_may_be_configured(stand_in: PollyStandIn, tmp_path: Path) -> 
 
     polly.generate(a_request(tmp_path, params={"voiceId": "Nicole"}))
 
-    assert stand_in.asked("SynthesizeSpeech")[0]["Engine"] == "standard"
+    assert stand_in.calls_of("SynthesizeSpeech")[0]["Engine"] == "standard"
 
 
 def test_text_is_never_markup(stand_in: PollyStandIn, polly: Polly, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_text_is_never_markup(stand_in: PollyStandIn, polly: Polly, tmp_path: Pa
 
     polly.generate(a_request(tmp_path, text))
 
-    assert stand_in.spoken == ['</prosody><break time="9s"/> Tom & "Jerry" <3  & so on']
+    assert stand_in.texts == ['</prosody><break time="9s"/> Tom & "Jerry" <3  & so on']
 
 
 def test_a_script_has_pauses_between_its_sections(
@@ -120,9 +120,9 @@ def test_a_script_has_pauses_between_its_sections(
 
     polly.generate(a_request(tmp_path, None, sources=(source,)))
 
-    [asked] = stand_in.asked("SynthesizeSpeech")
+    [asked] = stand_in.calls_of("SynthesizeSpeech")
     assert asked["Text"].count("<break") == 2
-    assert stand_in.spoken == ["One.Two.Three."]
+    assert stand_in.texts == ["One.Two.Three."]
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_a_long_text_is_split_into_calls_that_end_with_a_sentence(
 
     [artifact] = polly.generate(a_request(tmp_path, text, language=language, params={"rate": rate}))
 
-    assert " ".join(stand_in.spoken) == text
-    assert all(len(part) <= most and part.endswith(".") for part in stand_in.spoken)
-    assert len(stand_in.spoken) > len(text) // most
-    assert artifact.duration_ms == sum(map(len, stand_in.spoken)) * FRAME_MS
+    assert " ".join(stand_in.texts) == text
+    assert all(len(part) <= most and part.endswith(".") for part in stand_in.texts)
+    assert len(stand_in.texts) > len(text) // most
+    assert artifact.duration_ms == sum(map(len, stand_in.texts)) * FRAME_MS
     content = artifact.path.read_bytes()
     marks = [content[place] for place in range(143, len(content), 144)]
-    assert marks == [n for n, part in enumerate(stand_in.spoken, 1) for _ in part]
+    assert marks == [n for n, part in enumerate(stand_in.texts, 1) for _ in part]
 
 
 def test_what_is_billed_is_charged_also_of_an_attempt_that_fails(
@@ -159,7 +159,7 @@ def test_what_is_billed_is_charged_also_of_an_attempt_that_fails(
     assert whole.meter.charges == [Charge(unit="character", quantity=12)]
     assert whole.meter.ref
     assert code == "PROVIDER_UNAVAILABLE"
-    assert half.meter.charges == [Charge(unit="character", quantity=len(stand_in.spoken[1]))]
+    assert half.meter.charges == [Charge(unit="character", quantity=len(stand_in.texts[1]))]
 
 
 @pytest.mark.parametrize(

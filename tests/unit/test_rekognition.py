@@ -57,7 +57,7 @@ def test_faces_are_returned_with_their_boxes(
         FaceBox(x=0.1, y=0.2, width=0.3, height=0.4),
         FaceBox(x=0.6, y=0.2, width=0.2, height=0.3),
     )
-    [asked] = stand_in.asked("DetectFaces")
+    [asked] = stand_in.calls_of("DetectFaces")
     assert asked["Image"]["Bytes"] == JPEG
 
 
@@ -182,7 +182,7 @@ def test_a_guess_refuses_nothing(
 
     moderation.check_image(JPEG)
 
-    assert stand_in.asked("DetectModerationLabels")[0]["MinConfidence"] == 80.0
+    assert stand_in.calls_of("DetectModerationLabels")[0]["MinConfidence"] == 80.0
 
 
 def test_a_picture_in_our_bucket_is_moderated_there(
@@ -192,7 +192,7 @@ def test_a_picture_in_our_bucket_is_moderated_there(
 
     moderation.check_image("s3://bucket/outputs/a b/1.png")
 
-    [asked] = stand_in.asked("DetectModerationLabels")
+    [asked] = stand_in.calls_of("DetectModerationLabels")
     assert asked["Image"] == {"S3Object": {"Bucket": "bucket", "Name": "outputs/a b/1.png"}}
 
 

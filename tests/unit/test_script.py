@@ -206,7 +206,7 @@ def test_an_impossible_script_is_refused_before_the_request(
     assert caught.value.error_code == code
 
 
-# Reading an answer
+# Parsing a response
 
 ANSWER = an_answer(
     {"name": "INTRO", "startMs": 0, "endMs": 5000, "text": "One."},

@@ -35,7 +35,7 @@ Make = Callable[..., Artifact]
 
 @pytest.fixture(scope="module")
 def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes a keyframe; a second wish for the same one gets the first, unless it is ``fresh``."""
+    """Makes a keyframe; a second request returns the first one, unless it is ``fresh``."""
     made: dict[str, Artifact] = {}
 
     def make(

@@ -37,7 +37,7 @@ Make = Callable[..., Artifact]
 
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes a portrait; a second wish for the same one gets the first, unless it is ``fresh``."""
+    """Makes a portrait; a second request returns the first one, unless it is ``fresh``."""
     made: dict[str, Artifact] = {}
 
     def make(
@@ -181,7 +181,7 @@ def test_a_person_before_a_plain_wall_is_separated() -> None:
 
 
 def test_an_outline_that_follows_no_edge_is_not_trusted() -> None:
-    """Then what is really behind the person stays, out of focus, and nobody looks cut out."""
+    """Then the real background stays, out of focus, and the person does not look cut out."""
     blobs = np.random.default_rng(3).integers(0, 255, (24, 18, 3), dtype=np.uint8)
     photo = Image.fromarray(blobs).resize((900, 1200), Image.Resampling.BICUBIC)
     photo = photo.filter(ImageFilter.GaussianBlur(12))

@@ -438,7 +438,7 @@ def test_results_are_fetched_from_the_region_s_own_s3(region: str, url: str) -> 
     assert all(not host.startswith("*") for host in hosts_of(region))
 
 
-# What it heard
+# Results
 
 
 def test_segments_end_with_sentences_pauses_and_speakers(

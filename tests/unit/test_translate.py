@@ -95,7 +95,7 @@ def failure_of(translate: Translate, request: GenerationRequest) -> ProviderErro
 
 
 def pair_of(stand_in: TranslateStandIn) -> tuple[str, str]:
-    [asked] = stand_in.asked("TranslateText")
+    [asked] = stand_in.calls_of("TranslateText")
     return asked["SourceLanguageCode"], asked["TargetLanguageCode"]
 
 
@@ -157,7 +157,7 @@ def test_a_segment_over_the_limit_is_sent_in_chunks(
     request = a_request(tmp_path, said(0, text), language="ko", params={"targetLang": "en"})
     [segment] = made_by(translate, request).segments
 
-    pieces = [asked["Text"] for asked in stand_in.asked("TranslateText")]
+    pieces = [asked["Text"] for asked in stand_in.calls_of("TranslateText")]
     assert len(pieces) == -(-len(text.encode()) // LIMIT_BYTES)
     assert "".join(pieces) == text
     assert segment.text == " ".join(translated(piece, "en") for piece in pieces)
