@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from darkroom.adapters.storage import clean_key
 from darkroom.assets import model as assets_model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Finding
 from darkroom.db import commit
+from darkroom.kernel.object_keys import clean_key
 from local.emulator import Emulator, free_port
 from local.settings import ROOT, Places, aws_environment
 from tests.support.world import Answer, World

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.storage import output_key
 from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
@@ -29,6 +28,7 @@ from darkroom.kernel.command import Command, command
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import LEASE_SECONDS, MAX_OUTPUTS_PER_TASK
+from darkroom.kernel.object_keys import output_key
 from darkroom.payments import store as payments_store
 from darkroom.payments.ports import MoneyBack, PaymentEvent, PaymentState
 from darkroom.payments.store import Purchase, PurchaseStatus

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.adapters.storage import clean_key, output_key, owner_tag
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
@@ -32,6 +31,7 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.object_keys import clean_key, output_key, owner_tag
 from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.operations.keep_dead_letter import DEAD_LETTERS

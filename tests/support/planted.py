@@ -21,7 +21,6 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from unittest.mock import patch
 
-from darkroom.adapters.storage import outputs_prefix
 from darkroom.api import idempotency as answers
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing
@@ -40,6 +39,7 @@ from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.command import Command
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.object_keys import outputs_prefix
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
 from darkroom.usecases.credits import settle_hold

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from darkroom.adapters.storage import clean_key, output_key
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
@@ -16,6 +15,7 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     TransientProviderError,
 )
+from darkroom.kernel.object_keys import clean_key, output_key
 from darkroom.kernel.signing import sign, verify
 from darkroom.recipes import get_recipe
 from darkroom.usecases.jobs import quote_job

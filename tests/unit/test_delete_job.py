@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.storage import outputs_prefix
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
+from darkroom.kernel.object_keys import outputs_prefix
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from tests.support.builders import (
     JOB_ID,

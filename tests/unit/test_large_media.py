@@ -16,9 +16,9 @@ from botocore.response import StreamingBody
 from PIL import Image
 
 from darkroom.adapters import storage as storage_module
-from darkroom.adapters.storage import MEDIA_LANE
 from darkroom.assets import store as assets_store
 from darkroom.kernel.edits import Edits
+from darkroom.kernel.object_keys import MEDIA_PIPELINE
 from darkroom.uploads.inspection import ranged_file
 from darkroom.uploads.inspection.checks import check_media, probe_media
 from darkroom.uploads.inspection.media import MediaRejected, probe
@@ -245,7 +245,12 @@ def open_clip(world: World, content: bytes) -> str:
 def ingest(world: World, asset_id: str, **changes: Any) -> str:
     asked: dict[str, Any] = {"probe": probe_media, **changes}
     return ingest_upload(
-        world.app, check_media, lane=MEDIA_LANE, account_id="alice", asset_id=asset_id, **asked
+        world.app,
+        check_media,
+        pipeline=MEDIA_PIPELINE,
+        account_id="alice",
+        asset_id=asset_id,
+        **asked,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.adapters.storage import MEDIA_LANE
 from darkroom.kernel.media_types import MEDIA_TYPES, suffixes_of, type_of
+from darkroom.kernel.object_keys import MEDIA_PIPELINE
 from darkroom.uploads.inspection.media_tracks import CONTAINERS
 from darkroom.usecases.uploads.ingest_upload import CLEAN_NAMES
 
@@ -88,4 +88,4 @@ def test_what_the_check_finds_is_in_the_table() -> None:
 
 
 def test_an_aborted_check_leaves_no_file_that_is_not_known() -> None:
-    assert {f"media.{name}" for name in CONTAINERS} <= set(CLEAN_NAMES[MEDIA_LANE])
+    assert {f"media.{name}" for name in CONTAINERS} <= set(CLEAN_NAMES[MEDIA_PIPELINE])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.adapters.storage import clean_key
 from darkroom.generation.captions.formats import MIME_TYPES, has_words, write_captions
 from darkroom.generation.captions.transcript import Segment, Transcript
 from darkroom.generation.routing.routes import LOCAL_SPEECH, LOCAL_STUDIO
+from darkroom.kernel.object_keys import clean_key
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from tests.support.builders import a_balance, a_job, an_asset

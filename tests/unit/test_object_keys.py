@@ -12,11 +12,11 @@ from urllib.parse import unquote
 import pytest
 
 from darkroom.adapters.secrets import Secret
-from darkroom.adapters.storage import clean_key, outputs_prefix, owner_tag, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.object_keys import clean_key, outputs_prefix, owner_tag, quarantine_key
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.workers.ingest import assets_of, handle_ingest_message

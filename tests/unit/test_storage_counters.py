@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.storage import IMAGE_LANE
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus, await_check
 from darkroom.db import Write, commit
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.object_keys import IMAGE_PIPELINE
 from darkroom.plans.model import PlanLimit, limits_of, plan_names
 from darkroom.plans.storage_store import STORAGE, Stored, find_stored, take_write
 from darkroom.plans.store import plan_write
@@ -141,7 +141,9 @@ Verb = Callable[[World, str], Any]
 
 def ingest(check: Any) -> Verb:
     def verb(world: World, asset_id: str) -> Any:
-        return ingest_upload(world.app, check, lane=IMAGE_LANE, account_id=ALICE, asset_id=asset_id)
+        return ingest_upload(
+            world.app, check, pipeline=IMAGE_PIPELINE, account_id=ALICE, asset_id=asset_id
+        )
 
     return verb
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.storage import clean_key
 from darkroom.generation.ports import (
     GenerationRequest,
     ModerationRefused,
@@ -21,6 +20,7 @@ from darkroom.jobs.model import Failure
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import job_of_output
+from darkroom.kernel.object_keys import clean_key
 from darkroom.usecases.tasks.claim_task import claim_task
 from darkroom.usecases.tasks.finish_task import complete_task, fail_task, task_backoff_seconds
 from darkroom.workers.edge import queue_handler

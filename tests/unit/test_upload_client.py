@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from darkroom.adapters.storage import lane_of
 from darkroom.assets import store as assets_store
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.object_keys import pipeline_of
 from darkroom.plans.storage_store import find_stored
 from darkroom.uploads import parts
 from darkroom.uploads.ports import CleanFile, CleanUpload
@@ -94,7 +94,7 @@ def check(world: World, asset_id: str) -> None:
     """What the storage event would have led to."""
     asset = assets_store.get_asset("alice", asset_id)
     owner = {"account_id": "alice", "asset_id": asset_id}
-    ingest_upload(world.app, accept, lane=lane_of(asset.kind), **owner)
+    ingest_upload(world.app, accept, pipeline=pipeline_of(asset.kind), **owner)
 
 
 def accept(source: Path, workdir: Path, /) -> CleanUpload:

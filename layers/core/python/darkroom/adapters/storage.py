@@ -1,21 +1,7 @@
-"""Object storage: one private bucket, prefixes ``quarantine/``, ``clean/`` and ``outputs/``.
-
-Keys are always made by the server:
-``quarantine/<lane>/<owner>/<asset>`` what a client sent, never served; the lane (``image`` or
-                                 ``media``) decides which worker is told of it;
-``clean/<owner>/<asset>/…``      what ingest checked and wrote anew;
-``outputs/<owner>/<job>/…``      what tasks made.
-
-The owner is an opaque tag of the account (``owner_tag``), because links to files carry their keys
-and reach other people and providers. Assets and jobs store the tag that their keys were made
-with, so a new signing secret changes no key that exists; those of the version before have none,
-and their keys name the account.
-"""
+"""Object storage: one private bucket behind boto3. ``kernel.object_keys`` makes its keys."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,8 +25,6 @@ from darkroom.kernel.limits import (
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-IMAGE_LANE, MEDIA_LANE = "image", "media"
-LANES = (IMAGE_LANE, MEDIA_LANE)
 _CHUNK_BYTES = 1 << 20
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _GONE = {*_MISSING, "PreconditionFailed", "412"}
@@ -48,8 +32,6 @@ _READS_LIMIT = 3
 _PAGE_OF_PARTS = 1000
 _OVER = "NoSuchUpload"
 _CHANGED = {"InvalidPart", "InvalidPartOrder"}
-_TAG_PURPOSE = b"object-owner\x00"
-_TAG_CHARS = 32
 
 
 @dataclass(frozen=True)
@@ -411,42 +393,3 @@ class _Copy:
 
 def _code_of(error: ClientError) -> str:
     return error.response["Error"]["Code"]
-
-
-def lane_of(kind: str) -> str:
-    """Pictures and media have workers of their own: what reads one is too heavy beside the other,
-    and S3 tells queues apart by the beginning of a key."""
-    return IMAGE_LANE if kind == "image" else MEDIA_LANE
-
-
-def owner_tag(secret: bytes, account_id: str) -> str:
-    """What stands for the account in new object keys: without the secret it cannot be told from
-    a random text, nor a guessed account be confirmed."""
-    digest = hmac.new(secret, _TAG_PURPOSE + account_id.encode(), hashlib.sha256)
-    return digest.hexdigest()[:_TAG_CHARS]
-
-
-def is_owner_tag(owner: str) -> bool:
-    """Whether a part of a key has the form of a tag, and not of an account's own id."""
-    return len(owner) == _TAG_CHARS and set(owner) <= set("0123456789abcdef")
-
-
-def quarantine_key(lane: str, owner: str, asset_id: str) -> str:
-    return f"quarantine/{lane}/{owner}/{asset_id}"
-
-
-def clean_prefix(owner: str, asset_id: str) -> str:
-    return f"clean/{owner}/{asset_id}/"
-
-
-def clean_key(owner: str, asset_id: str, name: str) -> str:
-    return f"clean/{owner}/{asset_id}/{name}"
-
-
-def outputs_prefix(owner: str, job_id: str) -> str:
-    return f"outputs/{owner}/{job_id}/"
-
-
-def output_key(owner: str, job_id: str, key: str, attempt: int, suffix: str) -> str:
-    """The attempt is part of the name: a stray earlier attempt never overwrites the result."""
-    return f"{outputs_prefix(owner, job_id)}{key}-{attempt}{suffix}"

@@ -13,13 +13,14 @@ from darkroom.adapters.fetch import Fetcher
 from darkroom.adapters.identity import TokenVerifier
 from darkroom.adapters.queues import Queue
 from darkroom.adapters.secrets import Secret
-from darkroom.adapters.storage import IMAGE_LANE, MEDIA_LANE, Storage
+from darkroom.adapters.storage import Storage
 from darkroom.bootstrap.registry import cloud_providers, face_finder_of, moderator_of
 from darkroom.bootstrap.tables import bind_tables
 from darkroom.bootstrap.workers import GENERATE, SPEECH, STUDIO, worker_of
 from darkroom.generation.routing.routes import LOCAL_SPEECH, LOCAL_STUDIO
 from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.ids import Ids
+from darkroom.kernel.object_keys import IMAGE_PIPELINE, MEDIA_PIPELINE
 from darkroom.kernel.settings import Settings
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
@@ -41,7 +42,7 @@ class App:
     queues: Mapping[str, Queue]
     """Worker (``STUDIO``, ``SPEECH``, ``GENERATE``) → the queue of its tasks."""
     ingest_queues: Mapping[str, Queue]
-    """``storage.lane_of`` a kind → the queue of the worker that checks such uploads."""
+    """``storage.pipeline_of`` a kind → the queue of the worker that checks such uploads."""
     archive_queue: Queue
     signing_secret: Secret
     tokens: TokenVerifier
@@ -84,8 +85,8 @@ def build_app(
             GENERATE: Queue(clients, settings.generate_queue_url),
         },
         ingest_queues={
-            IMAGE_LANE: Queue(clients, settings.ingest_queue_url),
-            MEDIA_LANE: Queue(clients, settings.ingest_media_queue_url),
+            IMAGE_PIPELINE: Queue(clients, settings.ingest_queue_url),
+            MEDIA_PIPELINE: Queue(clients, settings.ingest_media_queue_url),
         },
         archive_queue=Queue(clients, settings.archive_queue_url),
         signing_secret=Secret(clients, settings.signing_secret_arn),

@@ -12,11 +12,11 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from darkroom.adapters.storage import IMAGE_LANE, LANES, is_owner_tag, quarantine_key
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
+from darkroom.kernel.object_keys import IMAGE_PIPELINE, PIPELINES, is_owner_tag, quarantine_key
 from darkroom.uploads.inspection.checks import (
     check_media,
     check_picture,
@@ -38,7 +38,7 @@ _CREATED = "ObjectCreated:"
 class Subject:
     """What a message is about: the upload of one asset."""
 
-    lane: str
+    pipeline: str
     account_id: str
     asset_id: str
     owner: str | None = None
@@ -85,16 +85,16 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
     started = perf_counter()
     finder = find or (with_small_pictures(app.face_finder) if app.face_finder else faces_in)
     pictures = partial(check_picture, find=finder)
-    standard: CheckUpload = pictures if subject.lane == IMAGE_LANE else check_media
+    standard: CheckUpload = pictures if subject.pipeline == IMAGE_PIPELINE else check_media
     outcome = ingest_upload(
         app,
         check or standard,
-        lane=subject.lane,
+        pipeline=subject.pipeline,
         owner=subject.owner,
         probe=probe_media,
         **owner,
     )
-    if outcome == IGNORED and subject.lane == IMAGE_LANE:
+    if outcome == IGNORED and subject.pipeline == IMAGE_PIPELINE:
         # Checked before: then the message may be somebody's question for its faces.
         counted = count_faces(app, finder, **owner)
         outcome = IGNORED if counted == "idle" else counted
@@ -116,10 +116,10 @@ def _subjects_of(record: Mapping[str, Any]) -> list[Subject | str]:
         return [_subject_of(key) or key for key in _created_keys(body["Records"])]
     message = read_message(record)
     account_id, asset_id = message.get("accountId"), message.get("assetId")
-    lane = message.get("lane", IMAGE_LANE)
-    if not (isinstance(account_id, str) and isinstance(asset_id, str) and lane in LANES):
+    pipeline = message.get("lane", IMAGE_PIPELINE)
+    if not (isinstance(account_id, str) and isinstance(asset_id, str) and pipeline in PIPELINES):
         raise InvalidInput("the message names no asset")
-    return [Subject(lane=lane, account_id=account_id, asset_id=asset_id)]
+    return [Subject(pipeline=pipeline, account_id=account_id, asset_id=asset_id)]
 
 
 def _created_keys(notices: Any) -> list[str]:
@@ -139,9 +139,9 @@ def _subject_of(key: str) -> Subject | None:
 
     Keys of the version before name the account itself.
     """
-    lane, _, rest = key.removeprefix(QUARANTINE).partition("/")
+    pipeline, _, rest = key.removeprefix(QUARANTINE).partition("/")
     owner, _, asset_id = rest.rpartition("/")
-    made_here = lane in LANES and key == quarantine_key(lane, owner, asset_id)
+    made_here = pipeline in PIPELINES and key == quarantine_key(pipeline, owner, asset_id)
     if not made_here or not owner or not is_id(asset_id, ASSET_PREFIX):
         return None
     account_id = find_owner(owner)
@@ -150,7 +150,7 @@ def _subject_of(key: str) -> Subject | None:
         # the dead letters, where an operator finds it.
         raise LookupError(f"no account for the owner tag {owner}")
     account_id = account_id or owner
-    return Subject(lane=lane, account_id=account_id, asset_id=asset_id, owner=owner)
+    return Subject(pipeline=pipeline, account_id=account_id, asset_id=asset_id, owner=owner)
 
 
 def _discard(app: App, key: str) -> str:

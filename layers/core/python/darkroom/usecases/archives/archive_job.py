@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from darkroom.adapters.storage import Storage, outputs_prefix
+from darkroom.adapters.storage import Storage
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily, Output
 from darkroom.jobs.naming import file_name_of
 from darkroom.kernel.errors import Conflict, NotFound, TooLarge
 from darkroom.kernel.limits import ARCHIVE_LIMIT_BYTES
+from darkroom.kernel.object_keys import outputs_prefix
 
 MIME_TYPE = "application/zip"
 FORMAT = "2"

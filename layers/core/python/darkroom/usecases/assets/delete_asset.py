@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from darkroom.adapters.storage import LANES, MEDIA_LANE, clean_prefix, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit, commit_one
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import Conflict
+from darkroom.kernel.object_keys import MEDIA_PIPELINE, PIPELINES, clean_prefix, quarantine_key
 from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.usecases.uploads.count_storage import buried_writes
 
@@ -42,10 +42,10 @@ def erase_asset(
 
     A check that is under way finds no asset at its end and removes what it has written itself.
     """
-    for lane in LANES:
-        if upload_id is not None and lane == MEDIA_LANE:
-            app.storage.abort_parts(quarantine_key(lane, owner, asset_id), upload_id)
-        app.storage.delete(quarantine_key(lane, owner, asset_id))
+    for pipeline in PIPELINES:
+        if upload_id is not None and pipeline == MEDIA_PIPELINE:
+            app.storage.abort_parts(quarantine_key(pipeline, owner, asset_id), upload_id)
+        app.storage.delete(quarantine_key(pipeline, owner, asset_id))
     app.storage.delete_all(clean_prefix(owner, asset_id))
     index_asset(account_id, asset_id)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap.composition import App
 from darkroom.db import Write
 from darkroom.db.retry import retry_on_conflict
@@ -17,6 +16,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
+from darkroom.kernel.object_keys import owner_tag
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
 from darkroom.templates.store import account_subject, assign_write

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
@@ -17,6 +16,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.object_keys import owner_tag
 from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe

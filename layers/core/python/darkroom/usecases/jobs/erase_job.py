@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from darkroom.adapters.storage import outputs_prefix
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.jobs import list_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
+from darkroom.kernel.object_keys import outputs_prefix
 from darkroom.usecases.albums.remove_from_album import forget_job_in_albums
 from darkroom.usecases.projections.import_generated_images import import_generated_images
 from darkroom.usecases.projections.project_job import project_job

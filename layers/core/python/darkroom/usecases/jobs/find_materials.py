@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from darkroom.adapters.storage import clean_key
 from darkroom.albums import store as albums_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
@@ -17,6 +16,7 @@ from darkroom.assets.reference_store import (
 from darkroom.db import snapshot
 from darkroom.db.damage import read_item
 from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.object_keys import clean_key
 from darkroom.recipes.base import Material, Recipe, require_kind
 
 CLEAN_IMAGE, CLEAN_IMAGE_TYPE = "image.jpg", "image/jpeg"

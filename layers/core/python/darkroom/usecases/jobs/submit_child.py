@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from darkroom.adapters.storage import owner_tag
 from darkroom.bootstrap.composition import App
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
@@ -16,6 +15,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart
+from darkroom.kernel.object_keys import owner_tag
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
 from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_shortfall_event

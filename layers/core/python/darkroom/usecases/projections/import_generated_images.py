@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from darkroom.adapters.storage import clean_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, made_picture
 from darkroom.bootstrap.composition import App
@@ -14,6 +13,7 @@ from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
 from darkroom.kernel.ids import derived_id_at
 from darkroom.kernel.limits import MADE_NAME_LIMIT_CHARS
+from darkroom.kernel.object_keys import clean_key
 from darkroom.plans.storage_store import count_write
 from darkroom.usecases.assets.delete_asset import erase_asset
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from darkroom.adapters.storage import lane_of, quarantine_key
 from darkroom.assets.facets import entries_of
 from darkroom.assets.model import Asset, AssetStatus, wants_faces
 from darkroom.bootstrap.composition import App
@@ -18,14 +17,15 @@ from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
+from darkroom.kernel.object_keys import pipeline_of, quarantine_key
 from darkroom.usecases.projections.index_asset import index_asset
 
 
 def ask_for_check(app: App, asset: Asset) -> None:
     """Tell the worker of this kind to look at the asset; asked for twice, it is done once."""
-    lane = lane_of(asset.kind)
-    message = {"accountId": asset.account_id, "assetId": asset.asset_id, "lane": lane}
-    app.ingest_queues[lane].send(message)
+    pipeline = pipeline_of(asset.kind)
+    message = {"accountId": asset.account_id, "assetId": asset.asset_id, "lane": pipeline}
+    app.ingest_queues[pipeline].send(message)
 
 
 def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int:
@@ -34,7 +34,7 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
     if wants_faces(asset) and not asked_before:
         ask_for_check(app, asset)
     if asset.status is AssetStatus.FAILED and asset.upload_id is not None:
-        key = quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
+        key = quarantine_key(pipeline_of(asset.kind), asset.owner, asset.asset_id)
         if before is None or not before.is_final:
             app.storage.abort_parts(key, asset.upload_id)
     if before is None or entries_of(before) != entries_of(asset):

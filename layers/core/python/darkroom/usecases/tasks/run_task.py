@@ -15,7 +15,6 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom.adapters.storage import output_key
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.generation.fault_injection import inject_fault
@@ -36,6 +35,7 @@ from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
+from darkroom.kernel.object_keys import output_key
 from darkroom.usecases.tasks.call_provider import (
     Attempt,
     callback_url_of,

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from darkroom.adapters.storage import lane_of, owner_tag, quarantine_key
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, begin_upload
 from darkroom.bootstrap.composition import App
@@ -20,6 +19,7 @@ from darkroom.kernel.limits import (
     UPLOAD_FILES_LIMIT,
     UPLOAD_URL_SECONDS,
 )
+from darkroom.kernel.object_keys import owner_tag, pipeline_of, quarantine_key
 from darkroom.plans import model as plans
 from darkroom.plans.storage_store import find_stored, take_write
 from darkroom.plans.store import find_plan
@@ -124,7 +124,7 @@ def _owner_tag(app: App, account_id: str) -> str:
 
 
 def key_of(asset: Asset) -> str:
-    return quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
+    return quarantine_key(pipeline_of(asset.kind), asset.owner, asset.asset_id)
 
 
 def parts_of(asset: Asset) -> int:
@@ -139,7 +139,7 @@ def _begin(
 ) -> Asset:
     upload_id = part_size_bytes = None
     if is_cut(file.size_bytes):
-        key = quarantine_key(lane_of(file.kind), tag, asset_id)
+        key = quarantine_key(pipeline_of(file.kind), tag, asset_id)
         upload_id = app.storage.begin_parts(key, mime_type=file.mime_type)
         part_size_bytes = part_size_of(file.size_bytes)
     return begin_upload(

@@ -11,14 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.adapters.storage import (
-    IMAGE_LANE,
-    MEDIA_LANE,
-    ObjectFacts,
-    clean_key,
-    lane_of,
-    quarantine_key,
-)
+from darkroom.adapters.storage import ObjectFacts
 from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, Finding
@@ -27,6 +20,13 @@ from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import NotFound, Unavailable
 from darkroom.kernel.limits import REWRITE_LIMIT_BYTES
+from darkroom.kernel.object_keys import (
+    IMAGE_PIPELINE,
+    MEDIA_PIPELINE,
+    clean_key,
+    pipeline_of,
+    quarantine_key,
+)
 from darkroom.uploads.failures import UploadFailure, failure_of, message_of
 from darkroom.uploads.ports import CheckUpload, CleanUpload, ProbeUpload, UploadRefused
 from darkroom.usecases.uploads.count_storage import counted_writes
@@ -35,8 +35,8 @@ READS_LIMIT = 3
 UNKNOWN, IGNORED, ABSENT, STRAY = "unknown", "ignored", "absent", "stray"
 # Every name a check may give its files: what an aborted upload's check may have left.
 CLEAN_NAMES = {
-    IMAGE_LANE: ("image.jpg", "thumbnail.jpg"),
-    MEDIA_LANE: (
+    IMAGE_PIPELINE: ("image.jpg", "thumbnail.jpg"),
+    MEDIA_PIPELINE: (
         "media.mp4",
         "media.mov",
         "media.webm",
@@ -68,7 +68,7 @@ def ingest_upload(
     app: App,
     check: CheckUpload,
     *,
-    lane: str,
+    pipeline: str,
     account_id: str,
     asset_id: str,
     owner: str | None = None,
@@ -89,18 +89,18 @@ def ingest_upload(
     owner = owner or _owner_of(account_id, asset_id)
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
         checks = _Checks(check=check, probe=probe)
-        checked = _check(app, checks, (lane, owner), account_id, asset_id, Path(folder))
+        checked = _check(app, checks, (pipeline, owner), account_id, asset_id, Path(folder))
         if isinstance(checked, str):
             outcome = checked
         else:
-            _keep(app, lane, owner, asset_id, checked)
+            _keep(app, pipeline, owner, asset_id, checked)
             outcome = _conclude(app, account_id, asset_id, checked)
     if outcome == UNKNOWN:
         # An aborted upload: a check that was under way may have left its copies.
-        for name in CLEAN_NAMES[lane]:
+        for name in CLEAN_NAMES[pipeline]:
             app.storage.delete(clean_key(owner, asset_id, name))
     if outcome != ABSENT:
-        app.storage.delete(quarantine_key(lane, owner, asset_id))
+        app.storage.delete(quarantine_key(pipeline, owner, asset_id))
     return outcome
 
 
@@ -128,7 +128,7 @@ def _check(
         asset = assets_store.find_asset(account_id, asset_id)
         if asset is None:
             return UNKNOWN
-        if (lane_of(asset.kind), asset.owner) != place:
+        if (pipeline_of(asset.kind), asset.owner) != place:
             return STRAY
         if asset.is_final:
             return IGNORED
@@ -155,7 +155,7 @@ def _examine(
         return UploadFailure.FILE_TOO_LARGE
     if arrived.size_bytes < asset.declared_size_bytes:
         return UploadFailure.UPLOAD_INCOMPLETE
-    key = quarantine_key(lane_of(asset.kind), asset.owner, asset.asset_id)
+    key = quarantine_key(pipeline_of(asset.kind), asset.owner, asset.asset_id)
     source = workdir / "source"
     try:
         if arrived.size_bytes <= REWRITE_LIMIT_BYTES:
@@ -172,10 +172,12 @@ def _examine(
         return failure_of(error.error_code)
     # One kind of container holds videos and sounds, and devices declare one for the other: what
     # is in it decides. A picture has another worker, and other limits.
-    return found if lane_of(found.kind) == lane_of(asset.kind) else UploadFailure.TYPE_MISMATCH
+    return (
+        found if pipeline_of(found.kind) == pipeline_of(asset.kind) else UploadFailure.TYPE_MISMATCH
+    )
 
 
-def _keep(app: App, lane: str, owner: str, asset_id: str, checked: _Checked) -> None:
+def _keep(app: App, pipeline: str, owner: str, asset_id: str, checked: _Checked) -> None:
     """Before the verdict is saved: an asset that is ``uploaded`` has its files.
 
     Raises:
@@ -191,7 +193,7 @@ def _keep(app: App, lane: str, owner: str, asset_id: str, checked: _Checked) -> 
         if file.path is not None:
             app.storage.upload(key, file.path, mime_type=file.mime_type)
             continue
-        source = quarantine_key(lane, owner, asset_id)
+        source = quarantine_key(pipeline, owner, asset_id)
         try:
             app.storage.copy_large(
                 source, key, facts=checked.arrived, mime_type=file.mime_type, edits=file.edits
