@@ -310,5 +310,5 @@ def test_a_hostile_structure_is_never_an_error_of_ours(tmp_path: Path, name: str
         spoiled[at] ^= 0xFF
         source.write_bytes(spoiled)
         size = str(len(spoiled))
-        found = media_reader.answer([str(source), str(tmp_path), name, size])
+        found = media_reader.outcome_of([str(source), str(tmp_path), name, size])
         assert "rejected" in found or found["kind"] in ("video", "audio")

@@ -40,7 +40,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """To start a process takes longer than to read a file; tests of the process start one."""
 
     def read(source: str, workdir: Path, container: str) -> dict[str, Any]:
-        return media_reader.answer([source, str(workdir), container])
+        return media_reader.outcome_of([source, str(workdir), container])
 
     monkeypatch.setattr(media, "_read_apart", read)
 

@@ -26,7 +26,7 @@ FrameBytes = Callable[[bytes], int | None]
 
 
 def frames_structure(file: SeekableFile, size_bytes: int, frame_bytes: FrameBytes) -> Structure:
-    """What of the file is kept; ``frame_bytes`` tells a frame's length by its header.
+    """What of the file is kept; ``frame_bytes`` reads a frame's length from its header.
 
     Raises:
         NoCopy: too much of it is neither frame nor tag.

@@ -1,7 +1,7 @@
-"""What has to be erased of a file that is too large to be written anew.
+"""What has to be erased of a file that is too large to be remuxed.
 
 Everything goes that is neither structure nor a sample of a kept track, as in the copies of small
-files; nothing moves. Only what the file's kind cannot tell without being read to its end stays:
+files; nothing moves. Only what a container does not show without being read to its end stays:
 what lies between the samples of fragmented files and of those that would have to be edited in too
 many places, and the blocks of a WebM file's other tracks.
 """

@@ -14,7 +14,7 @@ _HEAD_BYTES: Final = 12
 _KEPT: Final = frozenset({b"fmt ", b"fact", b"ds64"})
 _CHUNKS_LIMIT: Final = 4096
 _OPEN: Final = 0xFFFFFFFF
-"""A length that stands elsewhere, or that nobody has written."""
+"""A length that stands elsewhere, or was never written."""
 
 
 def wave_structure(file: SeekableFile, size_bytes: int) -> Structure:

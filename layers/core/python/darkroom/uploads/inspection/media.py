@@ -76,7 +76,7 @@ class CleanMedia:
     """A JPEG of at most 480 px on the long side; None for sounds."""
     note: str | None
     edits: Edits = UNCHANGED
-    """Of a file that is not written anew: what has to be changed in its copy."""
+    """Of a file that is not remuxed: what has to be changed in its copy."""
     kept_because: str | None = None
     """Of one that is copied with its metadata: why, for the log."""
 
@@ -94,8 +94,8 @@ def inspect_and_rewrite(source: Path, workdir: Path) -> CleanMedia:
 
 
 def probe(url: str, size_bytes: int, workdir: Path) -> CleanMedia:
-    """Looks at the beginning, the index, the end and a few places of a file that stays where it
-    is; only its thumbnail is in ``workdir`` after, and ``edits`` tells what its copy must not hold.
+    """Reads the beginning, the index, the end and a few places of a file that stays where it
+    is; only its thumbnail is in ``workdir`` after, and ``edits`` lists what its copy must not hold.
 
     Raises:
         MediaRejected: as above.

@@ -250,7 +250,7 @@ class _Timestamps:
     """The timestamps of one track as a muxer takes them: decoded in order, shown no earlier.
 
     Trimmed and joined clips repeat times or show a frame before it is decoded; then the packet is
-    moved by as little as the container can tell.
+    moved by the smallest step of the container.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The process that opens an uploaded video or sound: ``main`` of the child of ``media``.
 
-Owns the limits of the process and the answer: what the file is, how long and how large, whether it
+Owns the limits of the process and the result: what the file is, how long and how large, whether it
 is whole, and its thumbnail. Which tracks are kept, ``media_tracks`` decides; ``media_copy`` writes
-them. The answer is JSON on stdout. Whatever a file does to its reader, the answer is a code; only
+them. The result is JSON on stdout. Whatever a file does to its reader, the result is a code; only
 a storage or a disk that fails ends the process with an error.
 """
 
@@ -53,7 +53,7 @@ _MISSING_SHARE: Final = 0.1
 """More than this of the promised length missing: the file breaks off."""
 _MISSING_GRACE_MS: Final = 500
 _TAIL_MS: Final = 2000
-"""Of a file that is not read as a whole: where its end is looked for."""
+"""Of a file that is not read as a whole: where its end is searched."""
 _TAIL_PACKETS: Final = 20_000
 
 
@@ -82,13 +82,13 @@ class Inspection:
 def main(arguments: list[str]) -> None:
     """``source workdir container [size]``; prints what was found, or why it was rejected.
 
-    With its size, the source is an address, and is looked at instead of being read.
+    With its size, the source is an address, and only parts of it are read.
     """
     _limit()
-    json.dump(answer(arguments), sys.stdout)
+    json.dump(outcome_of(arguments), sys.stdout)
 
 
-def answer(arguments: list[str]) -> dict[str, Any]:
+def outcome_of(arguments: list[str]) -> dict[str, Any]:
     """What was found, or why the file was rejected."""
     source, workdir, name = arguments[0], Path(arguments[1]), arguments[2]
     av.logging.set_level(None)
@@ -114,7 +114,7 @@ def _is_ours(error: Exception) -> bool:
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_SECONDS, CPU_LIMIT_SECONDS + 1))
-    # Writing a file anew makes it little larger.
+    # Remuxing makes a file little larger.
     disk_bytes = REWRITE_LIMIT_BYTES + REWRITE_LIMIT_BYTES // 4
     resource.setrlimit(resource.RLIMIT_FSIZE, (disk_bytes, disk_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -131,7 +131,7 @@ def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
 
 
 def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
-    """What can be told of a file without reading it all: its tracks, that its first picture or
+    """The facts of a file without reading it all: its tracks, that its first picture or
     sound can be decoded, that its end is there, and what has to be erased of it. Only a thumbnail
     is made."""
     found = _inspect(source, name)
@@ -152,7 +152,7 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
 
 
 def _erase(source: RangedFile, name: str, found: Inspection) -> tuple[Edits, str | None]:
-    """What has to be erased of a file that is not written anew.
+    """What has to be erased of a file that is not remuxed.
 
     Returns why something stays all the same, too. From here on, the file is read as its copy will
     be; if that goes wrong, it is copied as it was sent.

@@ -76,7 +76,7 @@ def ingest_upload(
 ) -> str:
     """Check the asset's content, unless that has been done.
 
-    What is too large to be fetched and written anew is looked at where it lies (``probe``), and
+    A file too large to be fetched and remuxed is inspected in the bucket (``probe``), and
     its copy is made within the storage. ``owner`` is that of the key that a storage event named.
 
     Returns what happened, for the log: ``uploaded``, ``failed``, ``ignored`` (it was final
