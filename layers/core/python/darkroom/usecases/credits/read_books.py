@@ -18,7 +18,7 @@ from darkroom.albums.items import (
     EntryItem,
     album_from_item,
     entry_from_item,
-    grave_from_item,
+    album_of_tombstone,
 )
 from darkroom.albums.items import TombstoneItem as AlbumGraveItem
 from darkroom.assets.reference_store import ReferencePhotoItem, to_reference_photo
@@ -61,7 +61,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     AssetGraveItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,
     AlbumItem: album_from_item,
-    AlbumGraveItem: grave_from_item,
+    AlbumGraveItem: album_of_tombstone,
     EntryItem: entry_from_item,
 }
 """Classes of the items of an account that nothing is proved from → the product's readers."""

@@ -29,10 +29,10 @@ from darkroom.usecases.purchases.receive_payment_event import (
     sweep_payment_events,
 )
 from darkroom.usecases.purchases.reconcile_payment import derive
+from tests.product.test_payments_histories import Account, Payment
 from tests.support.builders import a_user
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import START
-from tests.unit.test_payments_histories import Account, Payment
 
 ITEM_LIMIT_BYTES = 400 * 1024
 CREDITS, AMOUNT = 10_000, 1_000_000

@@ -13,8 +13,7 @@ from darkroom.kernel.edits import Edits
 from darkroom.uploads.inspection import blank_in_place, media_reader
 from darkroom.uploads.inspection.media import sniff
 from darkroom.uploads.inspection.ranged_file import RangedFile, ReadTooMuch
-from tests.support.media_files import Track, write_tracks
-from tests.unit.test_media_copies import (
+from tests.media.test_media_copies import (
     AAC,
     CARRIED,
     FOREIGN,
@@ -31,6 +30,7 @@ from tests.unit.test_media_copies import (
     secrets_in,
     with_everything,
 )
+from tests.support.media_files import Track, write_tracks
 
 
 @pytest.fixture(autouse=True)
