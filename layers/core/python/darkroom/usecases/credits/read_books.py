@@ -17,13 +17,13 @@ from darkroom.albums.items import (
     AlbumItem,
     EntryItem,
     album_from_item,
-    entry_from_item,
     album_of_tombstone,
+    entry_from_item,
 )
-from darkroom.albums.items import TombstoneItem as AlbumGraveItem
+from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
 from darkroom.assets.reference_store import ReferencePhotoItem, to_reference_photo
 from darkroom.assets.store import AssetItem, to_asset, to_tombstone
-from darkroom.assets.store import TombstoneItem as AssetGraveItem
+from darkroom.assets.store import TombstoneItem as AssetTombstoneItem
 from darkroom.credits.audit import reading
 from darkroom.credits.audit.facts import (
     Books,
@@ -58,10 +58,10 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     StorageItem: stored_of,
     SessionItem: to_session,
     AssetItem: to_asset,
-    AssetGraveItem: to_tombstone,
+    AssetTombstoneItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,
     AlbumItem: album_from_item,
-    AlbumGraveItem: album_of_tombstone,
+    AlbumTombstoneItem: album_of_tombstone,
     EntryItem: entry_from_item,
 }
 """Classes of the items of an account that nothing is proved from → the product's readers."""
