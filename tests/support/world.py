@@ -370,13 +370,14 @@ class World:
 
     def _changes(self, name: str) -> Iterator[dict[str, Any]]:
         now = {self._key(item): item for item in self.scan(name)}
+        source = stream_arn(self.settings.tables[name])
         before, self._seen[name] = self._seen[name], now
         for number, key in enumerate(sorted(now)):
             if now[key] != before.get(key):
                 images = {"NewImage": now[key], "SequenceNumber": str(number)}
                 if key in before:
                     images["OldImage"] = before[key]
-                yield {"eventName": "MODIFY", "dynamodb": images}
+                yield {"eventName": "MODIFY", "eventSourceARN": source, "dynamodb": images}
 
     def scan(self, name: str) -> list[dict[str, Any]]:
         pages = self.client("dynamodb").get_paginator("scan")
@@ -457,3 +458,8 @@ class World:
 
     def without_test_hooks(self) -> App:
         return replace(self.app, settings=replace(self.settings, test_hooks=False))
+
+
+def stream_arn(table: str) -> str:
+    """As DynamoDB names the stream of a table in its records."""
+    return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000"
