@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from darkroom.assets import facets, list_store
 from darkroom.assets import store as assets_store
-from darkroom.assets.facets import CREATED, DURATION, NAME
+from darkroom.assets.lists import facets
+from darkroom.assets.lists import store as list_store
+from darkroom.assets.lists.facets import CREATED, DURATION, NAME
 from darkroom.assets.model import Asset
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import ASSET_SEARCH_LIMIT

@@ -8,8 +8,8 @@ from typing import Any
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
-from darkroom.jobs import listing
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.lists import pages as listing
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.media_types import suffixes_of
 from darkroom.uploads.failures import failure_of, message_of

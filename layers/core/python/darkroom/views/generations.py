@@ -8,10 +8,10 @@ from typing import Any
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
-from darkroom.jobs import listing
 from darkroom.jobs.items import list_key
-from darkroom.jobs.list_store import list_tasks
-from darkroom.jobs.listing import Filters
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.pages import Filters
+from darkroom.jobs.lists.store import list_tasks
 from darkroom.jobs.model import Job, Task
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from darkroom.jobs import listing
-from darkroom.jobs.facets import duration_ms
-from darkroom.jobs.listing import Filters, Page, Position
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.facets import duration_ms
+from darkroom.jobs.lists.pages import Filters, Page, Position
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases.jobs.find_file_names import find_files

@@ -23,8 +23,8 @@ from darkroom.api.schemas import (
     OutputAnswer,
     Request,
 )
-from darkroom.jobs import listing
-from darkroom.jobs.listing import Filters, Sort, to_search
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.pages import Filters, Sort, to_search
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import InvalidInput

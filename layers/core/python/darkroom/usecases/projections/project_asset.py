@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from darkroom.assets.facets import entries_of
+from darkroom.assets.lists.facets import entries_of
 from darkroom.assets.model import Asset, AssetStatus, wants_faces
 from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit
