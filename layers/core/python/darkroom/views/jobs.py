@@ -15,6 +15,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
+from darkroom.recipes import REGISTRY
 
 
 def get_family(account_id: str, job_id: str) -> JobFamily:
@@ -52,11 +53,12 @@ def job_detail(app: App, family: JobFamily, *, language: str) -> dict[str, Any]:
 
 
 def job_summary(job: Job, *, language: str) -> dict[str, Any]:
-    mode = job.recipe if job.combination is not None or job.recipe in _MODES else None
+    recipe = REGISTRY.get(job.recipe)
+    is_mode = job.combination is not None or (recipe is not None and recipe.is_mode)
     shape = {
         "jobId": job.job_id,
         "recipe": job.recipe,
-        "mode": mode,
+        "mode": job.recipe if is_mode else None,
         "status": job.status.value,
         "inputs": dict(job.inputs),
         "templateId": job.template_id,
@@ -78,9 +80,6 @@ def job_summary(job: Job, *, language: str) -> dict[str, Any]:
         "pollAfterMs": None if job.is_final or job.status is JobStatus.DRAFT else POLL_AFTER_MS,
     }
     return {name: value for name, value in shape.items() if value is not None}
-
-
-_MODES = frozenset({"quick", "story", "trailer"})
 
 
 def job_receipt(job: Job, *, language: str) -> dict[str, Any]:
