@@ -27,7 +27,7 @@ from bench.peers.naive_confirm import NaiveConfirm, NotEnough
 from bench.peers.plain_app import create_plain_app
 from bench.table import Row
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
+from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import confirm as confirm_router
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.command import command

@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from darkroom.api import schemas
 from darkroom.api.errors import STATUS_OF
 from darkroom.api.messages import MESSAGES
-from darkroom.api.routers import everything
-from darkroom.api.routers.docs import full_openapi
+from darkroom.api.mounts import PUBLIC_PATHS, SELF_CHECKED_PATHS
+from darkroom.api.openapi.document import full_openapi
 from darkroom.kernel.errors import DarkroomError
 from tests.support.builders import (
     a_photo,
@@ -29,6 +29,7 @@ from tests.support.builders import (
     scene_inputs,
 )
 from tests.support.moto_world import moto_world
+from tests.support.mounts import BY_FUNCTION
 from tests.support.tables import read_template
 from tests.support.world import Answer, World
 
@@ -55,7 +56,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def test_every_route_but_the_public_ones_takes_a_token() -> None:
     for method, path, operation in operations():
-        is_open = path in everything.PUBLIC_PATHS
+        is_open = path in PUBLIC_PATHS
         assert ("security" in operation) != is_open, f"{method} {path}"
         assert is_open or "401" in operation["responses"], f"{method} {path}"
 
@@ -128,7 +129,7 @@ def gateway_routes() -> dict[str, dict[str, bool]]:
 
 
 def test_the_gateway_sends_each_route_to_the_function_that_mounts_it() -> None:
-    mounted = {name: routes_of(routers) for name, routers in everything.BY_FUNCTION.items()}
+    mounted = {name: routes_of(routers) for name, routers in BY_FUNCTION.items()}
 
     assert {name: set(routes) for name, routes in gateway_routes().items()} == mounted
 
@@ -137,12 +138,12 @@ def test_the_gateway_asks_for_a_token_unless_the_path_is_public() -> None:
     for routes in gateway_routes().values():
         for route, is_open in routes.items():
             path = route.partition(" ")[2]
-            open_paths = everything.PUBLIC_PATHS | everything.SELF_CHECKED_PATHS
+            open_paths = PUBLIC_PATHS | SELF_CHECKED_PATHS
             assert is_open == (path in open_paths), route
 
 
 def test_no_route_is_mounted_twice() -> None:
-    routes = [route for routers in everything.BY_FUNCTION.values() for route in routes_of(routers)]
+    routes = [route for routers in BY_FUNCTION.values() for route in routes_of(routers)]
 
     assert len(routes) == len(set(routes))
 

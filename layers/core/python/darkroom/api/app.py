@@ -6,8 +6,8 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
-from darkroom.api.bodies import StrictJson
-from darkroom.api.responses import JsonAnswer
+from darkroom.api.json_response import JsonAnswer
+from darkroom.api.strict_json import StrictJson
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 

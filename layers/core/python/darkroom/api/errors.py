@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from darkroom.api.json_response import JsonAnswer
 from darkroom.api.messages import message_for, preferred_language
-from darkroom.api.responses import JsonAnswer
 from darkroom.db import is_outage
 from darkroom.kernel import errors
 from darkroom.kernel.problems import problems_of, shown

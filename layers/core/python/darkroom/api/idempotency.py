@@ -13,8 +13,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import Caller
-from darkroom.api.bodies import read_json
-from darkroom.api.responses import JsonAnswer
+from darkroom.api.json_response import JsonAnswer
+from darkroom.api.strict_json import read_json
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store

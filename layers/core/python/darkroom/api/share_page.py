@@ -14,7 +14,7 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlsplit
 
-from darkroom.api.share_style import STYLE
+from darkroom.api.share_page_style import STYLE
 from darkroom.views.shares import SharedFile
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

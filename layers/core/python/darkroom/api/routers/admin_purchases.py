@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.payments.store import PurchaseStatus

@@ -12,8 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import Answer, Composed, Identifier, Request
 from darkroom.kernel.limits import (
     ALBUM_POSITION_LIMIT,

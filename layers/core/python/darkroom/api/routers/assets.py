@@ -12,8 +12,8 @@ from pydantic import Field, StringConstraints, model_validator
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import answer_each
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import Answer, Composed, Request
 from darkroom.assets import store
 from darkroom.assets.store import ASSET_PREFIX

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below, renamed
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below, renamed
 from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest, QuoteAnswer, QuoteRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput

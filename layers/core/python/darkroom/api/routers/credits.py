@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import (
     PricingAnswer,
     PurchasePage,

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import read_command
-from darkroom.api.responses import JsonAnswer
-from darkroom.api.routers.bulk import answer_each_job
+from darkroom.api.json_response import JsonAnswer
+from darkroom.api.openapi.responses import responses
+from darkroom.api.routers.bulk_jobs import answer_each_job
 from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.routers.jobs import created_jobs
 from darkroom.api.schemas import Identifier, JobsAnswer, Request
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PROMPT_LIMIT_CHARS

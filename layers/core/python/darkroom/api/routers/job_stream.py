@@ -16,7 +16,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
-from darkroom.api.docs import responses
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import StreamTicketAnswer
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso

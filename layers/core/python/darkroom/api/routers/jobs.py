@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas import (
     CancelAnswer,
     CreateJobsRequest,

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import PurchaseAnswer, PurchaseRequest
 from darkroom.payments.store import Purchase
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway

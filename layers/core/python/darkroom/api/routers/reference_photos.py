@@ -11,8 +11,8 @@ from pydantic import StringConstraints
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import Answer, Identifier, Request
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.usecases.assets.deactivate_reference_photo import deactivate_reference_photo

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
 from darkroom.api.schemas import (
     RegenerateAnswer,

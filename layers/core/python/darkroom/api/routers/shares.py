@@ -12,8 +12,8 @@ from pydantic import Field
 
 from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import REPLAYED_HEADER, answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import Answer, Request
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.share_store import to_token

@@ -11,8 +11,8 @@ from pydantic import Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.routers.assets import AssetAnswer, AssetId
 from darkroom.api.schemas import Answer, Identifier, Request
 from darkroom.kernel.clock import to_iso

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import answer_each
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.openapi.responses import responses
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas import (
     BulkAnswer,

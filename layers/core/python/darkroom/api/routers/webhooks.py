@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.docs import responses
-from darkroom.api.edge import logger, metrics
+from darkroom.api.lambda_handler import logger, metrics
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event

@@ -1,4 +1,4 @@
-"""Public reads of the catalogue, and health."""
+"""Public reads of the catalog, and health."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.docs import responses
+from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas import HealthAnswer
-from darkroom.kernel import catalogue, limits
+from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalog"])
 
 _LIMITS = {
     "photosPerJob": limits.PHOTOS_PER_JOB_LIMIT,
@@ -41,7 +41,7 @@ async def get_recipes() -> dict[str, Any]:
     """Recipes with their choices and labels in English and Korean."""
     return {
         "recipes": sorted(REGISTRY),
-        **catalogue.read("recipes.json"),
+        **catalog.read("recipes.json"),
         "styles": {code: style["label"] for code, style in portraits.styles().items()},
         "aspectRatios": list(images.ASPECT_RATIOS),
         "languages": captions.source_languages(),
