@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
-from darkroom.api.json_response import JsonAnswer
+from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.strict_json import StrictJson
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
@@ -26,7 +26,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        default_response_class=JsonAnswer,
+        default_response_class=EscapingJSONResponse,
     )
     api.state.darkroom = app
     for router in routers:
@@ -84,8 +84,8 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _declared_length(scope) > BODY_LIMIT_BYTES:
-            answer = errors.answer(Request(scope), 413, "BODY_TOO_LARGE")
-            await answer(scope, receive, send)
+            response = errors.error_response(Request(scope), 413, "BODY_TOO_LARGE")
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

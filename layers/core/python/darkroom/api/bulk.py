@@ -15,7 +15,7 @@ from darkroom.kernel.errors import DarkroomError, Unavailable
 logger = Logger()
 
 
-def answer_each(
+def results_for_each(
     ids: Sequence[str],
     one: Callable[[str], dict[str, Any]],
     *,

@@ -13,13 +13,13 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import Caller
-from darkroom.api.json_response import JsonAnswer
+from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.strict_json import read_json
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store
-from darkroom.idempotency.store import AlreadyAnswered, Answer
-from darkroom.kernel.command import Command, body_hash, command
+from darkroom.idempotency.store import AlreadyCompleted, StoredResponse
+from darkroom.kernel.command import Command, body_hash, new_command
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.words import is_unicode
 
@@ -40,7 +40,7 @@ async def read_command(
         raise InvalidInput("a key is required", code="IDEMPOTENCY_KEY_REQUIRED")
     raw = await request.body()
     body = read_json(raw) if raw else {}
-    call = command(
+    command = new_command(
         app.ids,
         account_id=caller.account_id,
         route=f"{request.method} {request.url.path}",
@@ -48,12 +48,12 @@ async def read_command(
         key=caller.idempotency_key,
         body=body,
     )
-    return call, body
+    return command, body
 
 
-def answer_once(
+def respond_once(
     app: App,
-    call: Command,
+    command: Command,
     body: dict[str, Any],
     *,
     status: int,
@@ -65,15 +65,15 @@ def answer_once(
         Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; whatever the action raises,
         and then nothing is remembered and the key can be used again.
     """
-    if call.key is None:
-        return JsonAnswer(action(), status_code=status)
-    name = "\x1f".join((call.account_id, call.route, call.key))
+    if command.key is None:
+        return EscapingJSONResponse(action(), status_code=status)
+    name = "\x1f".join((command.account_id, command.route, command.key))
     key = hashlib.sha256(name.encode()).hexdigest()
     hashed, turn = body_hash(body), app.ids.token()
     try:
         commit_one(store.begin_write(key, hashed, turn, app.clock.now()))
-    except AlreadyAnswered as done:
-        return _replayed(done.answer)
+    except AlreadyCompleted as error:
+        return _replayed(error.response)
     try:
         content = action()
     except Exception:
@@ -81,10 +81,10 @@ def answer_once(
         raise
     if _may_succeed_later(content):
         _quietly(lambda: commit_one(store.forget_write(key, turn)))
-        return JsonAnswer(content, status_code=status)
-    answer = Answer(status, _text(content))
-    _remember(key, hashed, turn, answer, app.clock.now())
-    return JsonAnswer(content, status_code=status)
+        return EscapingJSONResponse(content, status_code=status)
+    response = StoredResponse(status, _text(content))
+    _remember(key, hashed, turn, response, app.clock.now())
+    return EscapingJSONResponse(content, status_code=status)
 
 
 def _may_succeed_later(content: dict[str, Any]) -> bool:
@@ -94,11 +94,11 @@ def _may_succeed_later(content: dict[str, Any]) -> bool:
     return any(result.get("code") in _OUR_FAULT for result in results)
 
 
-def _remember(key: str, hashed: str, turn: str, answer: Answer, now: datetime) -> None:
+def _remember(key: str, hashed: str, turn: str, response: StoredResponse, now: datetime) -> None:
     """Keep the response for repeats. If that fails, the key is given back, so that a repeat does
     not wait for the lock but meets its own work."""
     try:
-        commit_one(store.answer_write(key, hashed, turn, answer, now))
+        commit_one(store.complete_write(key, hashed, turn, response, now))
     except Conflict:
         return
     except Exception:
@@ -106,9 +106,9 @@ def _remember(key: str, hashed: str, turn: str, answer: Answer, now: datetime) -
         _quietly(lambda: commit_one(store.forget_write(key, turn)))
 
 
-def _replayed(answer: Answer) -> JSONResponse:
-    return JsonAnswer(
-        json.loads(answer.body), status_code=answer.status, headers={REPLAYED_HEADER: "true"}
+def _replayed(response: StoredResponse) -> JSONResponse:
+    return EscapingJSONResponse(
+        json.loads(response.body), status_code=response.status, headers={REPLAYED_HEADER: "true"}
     )
 
 

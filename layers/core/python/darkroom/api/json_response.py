@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 
-class JsonAnswer(JSONResponse):
+class EscapingJSONResponse(JSONResponse):
     """JSON, also of text that is no Unicode.
 
     JSON can spell half of a surrogate pair, so a client can send one; UTF-8 has no bytes for it,

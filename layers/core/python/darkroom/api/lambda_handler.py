@@ -32,8 +32,8 @@ def http_handler(api: FastAPI) -> Handler:
         context_of_call = event.get("requestContext", {})
         logger.set_correlation_id(context_of_call.get("requestId"))
         started = perf_counter()
-        answer = adapter(event, context)
-        status = answer["statusCode"]
+        response = adapter(event, context)
+        status = response["statusCode"]
         logger.info(
             "http",
             route=event.get("routeKey"),
@@ -43,7 +43,7 @@ def http_handler(api: FastAPI) -> Handler:
         )
         if status >= 500:
             metrics.add_metric(name="HttpServerErrors", unit=MetricUnit.Count, value=1)
-        return answer
+        return response
 
     return handler
 

@@ -47,8 +47,8 @@ class StrictJson:
         except NotJson:
             pass
         except InvalidInput as error:
-            answer = errors.answer(Request(scope), 400, error.error_code, error.facts)
-            await answer(scope, receive, send)
+            response = errors.error_response(Request(scope), 400, error.error_code, error.facts)
+            await response(scope, receive, send)
             return
         await self._app(scope, _replayed(messages, receive), send)
 

@@ -27,30 +27,30 @@ class IdempotencyItem(BaseItem):
     locked_until = NumberAttribute(attr_name="lockedUntil")
     """Unix seconds; 0 once the answer is there."""
     status = NumberAttribute(null=True)
-    answer = UnicodeAttribute(null=True)
+    response = UnicodeAttribute(null=True, attr_name="answer")
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredResponse:
     status: int
     body: str
 
 
-class AlreadyAnswered(DarkroomError):
+class AlreadyCompleted(DarkroomError):
     """Not a failure: the stored answer of the same request."""
 
     code = "ALREADY_ANSWERED"
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, response: StoredResponse) -> None:
         super().__init__()
-        self.answer = answer
+        self.response = response
 
 
 def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
     """Take the key, unless it has an answer or somebody is working on it.
 
-    Its refusal is AlreadyAnswered, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
+    Its refusal is AlreadyCompleted, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
     """
     seconds = to_epoch_seconds(now)
 
@@ -61,7 +61,8 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
                 "the key was used for another request", code="IDEMPOTENCY_MISMATCH"
             )
         if "answer" in stored:
-            return AlreadyAnswered(Answer(int(stored["status"]["N"]), stored["answer"]["S"]))
+            response = StoredResponse(int(stored["status"]["N"]), stored["answer"]["S"])
+            return AlreadyCompleted(response)
         return Conflict("the first request is still running", code="IN_PROGRESS")
 
     # Free for the taking: no record, one whose time is over (TTL deletes late), or one of the
@@ -69,7 +70,7 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
     free = IdempotencyItem.key.does_not_exist() | (IdempotencyItem.expires_at < seconds)
     abandoned = (
         (IdempotencyItem.body_hash == body_hash)
-        & IdempotencyItem.answer.does_not_exist()
+        & IdempotencyItem.response.does_not_exist()
         & (IdempotencyItem.locked_until < seconds)
     )
     item = _item(key, body_hash, operation, now)
@@ -77,14 +78,16 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
     return put(item, condition=free | abandoned, refused=refused)
 
 
-def answer_write(key: str, body_hash: str, operation: str, answer: Answer, now: datetime) -> Write:
+def complete_write(
+    key: str, body_hash: str, operation: str, response: StoredResponse, now: datetime
+) -> Write:
     """Remember the answer; whoever took the key over has made the same one."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the key was taken over", code="ALREADY_HAPPENED")
 
     item = _item(key, body_hash, operation, now)
-    item.status, item.answer = answer.status, answer.body
+    item.status, item.response = response.status, response.body
     return put(item, condition=IdempotencyItem.operation == operation, refused=refused)
 
 

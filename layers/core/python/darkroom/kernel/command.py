@@ -1,4 +1,4 @@
-"""Who asks, and under which name a repeated request is known."""
+"""A request that changes something, and the ids that a repeat of it gets again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Command:
         return derived_id(prefix, self.account_id, self.route, self.key, *discriminators)
 
 
-def command(
+def new_command(
     ids: Ids,
     *,
     account_id: str,

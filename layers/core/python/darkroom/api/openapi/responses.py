@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from darkroom.api.schemas import Answer, ErrorAnswer, PaymentRequiredAnswer
+from darkroom.api.schemas.base import ResponseBody
+from darkroom.api.schemas.errors import ErrorResponse, PaymentRequiredResponse
 
 _MEANINGS = {
     400: "Invalid input",
@@ -23,13 +24,13 @@ _MEANINGS = {
 
 
 def responses(
-    model: type[Answer] | None, success: int, *failures: int
+    model: type[ResponseBody] | None, success: int, *failures: int
 ) -> dict[int | str, dict[str, Any]]:
     """FastAPI's ``responses`` for a route: its answer, and its failures in the one shape."""
     declared: dict[int | str, dict[str, Any]] = {}
     if model is not None:
         declared[success] = {"model": model, "description": "Success"}
     for status in (*failures, 503):
-        shape = PaymentRequiredAnswer if status == 402 else ErrorAnswer
+        shape = PaymentRequiredResponse if status == 402 else ErrorResponse
         declared[status] = {"model": shape, "description": _MEANINGS[status]}
     return declared

@@ -11,23 +11,23 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import answer_each
+from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import (
-    AccountAnswer,
-    AdjustAnswer,
+from darkroom.api.schemas.admin import (
+    AccountResponse,
     AdjustRequest,
-    AuditAnswer,
+    AdjustResponse,
+    AuditResponse,
     ClearDebtRequest,
     DeadLetterPage,
     PatchAccountRequest,
-    RebuiltAnswer,
-    RedriveAnswer,
+    RebuildResponse,
     RedriveRequest,
-    SweepAnswer,
+    RedriveResponse,
     SweepRequest,
+    SweepResponse,
 )
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
@@ -50,7 +50,7 @@ logger = Logger()
 
 @router.post(
     "/api/admin/sweep",
-    responses=responses(SweepAnswer, 200, 400, 401, 403, 404),
+    responses=responses(SweepResponse, 200, 400, 401, 403, 404),
     response_model=None,
 )
 async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
@@ -63,7 +63,7 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> d
 
 @router.get(
     "/api/admin/audit",
-    responses=responses(AuditAnswer, 200, 401, 403, 404),
+    responses=responses(AuditResponse, 200, 401, 403, 404),
     response_model=None,
 )
 async def audit(
@@ -91,7 +91,7 @@ async def audit(
 
 @router.get(
     "/api/admin/accounts/{accountId}",
-    responses=responses(AccountAnswer, 200, 401, 403, 404),
+    responses=responses(AccountResponse, 200, 401, 403, 404),
     response_model=None,
 )
 async def get_account(
@@ -124,7 +124,7 @@ async def get_dead_letters(
 
 @router.post(
     "/api/admin/dead-letters/redrive",
-    responses=responses(RedriveAnswer, 200, 400, 401, 403),
+    responses=responses(RedriveResponse, 200, 400, 401, 403),
     response_model=None,
 )
 async def redrive_dead_letters(
@@ -137,12 +137,12 @@ async def redrive_dead_letters(
         redrive(app, dead_letter_id)
         return {}
 
-    return answer_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
+    return results_for_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
 
 
 @router.patch(
     "/api/admin/accounts/{accountId}",
-    responses=responses(AccountAnswer, 200, 400, 401, 403, 404),
+    responses=responses(AccountResponse, 200, 400, 401, 403, 404),
     response_model=None,
 )
 async def patch_account(
@@ -166,7 +166,7 @@ async def patch_account(
 @router.post(
     "/api/admin/accounts/{accountId}/credits",
     status_code=201,
-    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
 )
 async def adjust(
     accountId: str,
@@ -177,13 +177,13 @@ async def adjust(
 ) -> JSONResponse:
     """Give or take credits, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
     expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
 
     def action() -> dict[str, Any]:
         done = adjust_credits(
             app,
-            call,
+            command,
             account_id=accountId,
             amount=body.amount,
             reason=body.reason,
@@ -191,13 +191,13 @@ async def adjust(
         )
         return _adjusted(done)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.post(
     "/api/admin/accounts/{accountId}/debt",
     status_code=201,
-    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
 )
 async def forgive_debt(
     accountId: str,
@@ -208,19 +208,19 @@ async def forgive_debt(
 ) -> JSONResponse:
     """Clear an account's debt, or a part of it, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:
         return _adjusted(
-            clear_debt(app, call, account_id=accountId, amount=body.amount, reason=body.reason)
+            clear_debt(app, command, account_id=accountId, amount=body.amount, reason=body.reason)
         )
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.post(
     "/api/admin/accounts/{accountId}/rebuild-wallet",
-    responses=responses(RebuiltAnswer, 200, 401, 403, 404, 409),
+    responses=responses(RebuildResponse, 200, 401, 403, 404, 409),
     response_model=None,
 )
 async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:

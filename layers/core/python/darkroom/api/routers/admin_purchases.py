@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
+from darkroom.api.schemas.purchases import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
@@ -76,4 +76,4 @@ async def resolve(
         )
         return views.admin_purchase(resolved)
 
-    return answer_once(app, command, raw, status=200, action=action)
+    return respond_once(app, command, raw, status=200, action=action)

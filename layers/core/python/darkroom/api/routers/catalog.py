@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from darkroom.api.auth import CurrentApp
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import HealthAnswer
+from darkroom.api.schemas.catalog import HealthResponse
 from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
@@ -51,7 +51,7 @@ async def get_recipes() -> dict[str, Any]:
     }
 
 
-@router.get("/api/health", responses=responses(HealthAnswer, 200))
+@router.get("/api/health", responses=responses(HealthResponse, 200))
 async def get_health(app: CurrentApp) -> dict[str, str]:
     """The function runs."""
     return {"status": "ok", "stage": app.settings.stage}

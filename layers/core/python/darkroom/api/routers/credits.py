@@ -9,12 +9,8 @@ from fastapi import APIRouter, Query
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import (
-    PricingAnswer,
-    PurchasePage,
-    TransactionsAnswer,
-    WalletAnswer,
-)
+from darkroom.api.schemas.credits import PricingResponse, TransactionPage, WalletResponse
+from darkroom.api.schemas.purchases import PurchasePage
 from darkroom.credits.model import EntryType
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.views import credits as views
@@ -25,7 +21,7 @@ _TRANSACTIONS = "transactions"
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 
 
-@router.get("/api/credits", responses=responses(WalletAnswer, 200, 401), response_model=None)
+@router.get("/api/credits", responses=responses(WalletResponse, 200, 401), response_model=None)
 async def get_credits(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
     """The wallet and its newest transactions; the first look brings the signup bonus."""
     shape, position = views.get_wallet(app, caller.account_id, limit=PAGE_DEFAULT)
@@ -35,7 +31,7 @@ async def get_credits(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
 
 @router.get(
     "/api/credits/transactions",
-    responses=responses(TransactionsAnswer, 200, 400, 401),
+    responses=responses(TransactionPage, 200, 400, 401),
     response_model=None,
 )
 async def list_transactions(
@@ -65,7 +61,7 @@ async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> dict[str, An
     return {"items": items, "nextCursor": None}
 
 
-@router.get("/api/pricing", responses=responses(PricingAnswer, 200), response_model=None)
+@router.get("/api/pricing", responses=responses(PricingResponse, 200), response_model=None)
 async def get_pricing(app: CurrentApp) -> dict[str, Any]:
     """Packs, what things cost, and by which rules jobs are charged. Public."""
     return views.get_pricing(app.settings.currency)

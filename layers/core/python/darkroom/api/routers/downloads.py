@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command
-from darkroom.api.json_response import JsonAnswer
+from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.openapi.responses import responses
-from darkroom.api.routers.bulk_jobs import answer_each_job
-from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
+from darkroom.api.routers.bulk_jobs import results_for_each_job
+from darkroom.api.schemas.bulk import BulkResponse, JobIdsRequest
+from darkroom.api.schemas.jobs import BuildingResponse, DownloadResponse
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
 from darkroom.usecases.archives.request_archive import Link, allowance, offer_archive
@@ -23,8 +24,8 @@ router = APIRouter(tags=["jobs"])
 
 @router.get(
     "/api/jobs/{jobId}/download",
-    responses=responses(DownloadAnswer, 200, 401, 404, 409, 413)
-    | {202: {"model": BuildingAnswer, "description": "It is being made; ask again"}},
+    responses=responses(DownloadResponse, 200, 401, 404, 409, 413)
+    | {202: {"model": BuildingResponse, "description": "It is being made; ask again"}},
     response_model=None,
 )
 async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
@@ -38,7 +39,7 @@ async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONRe
 
 @router.post(
     "/api/jobs/bulk/download",
-    responses=responses(BulkAnswer, 200, 400, 401),
+    responses=responses(BulkResponse, 200, 400, 401),
     response_model=None,
 )
 async def download_many(
@@ -46,15 +47,15 @@ async def download_many(
 ) -> JSONResponse:
     """Links to the zips of up to 100 jobs; those with ``status: building`` are to be asked for
     again."""
-    call, _ = await read_command(request, app, caller, key_required=False)
+    command, _ = await read_command(request, app, caller, key_required=False)
     allowed = allowance(app)
 
     def one(job_id: str) -> dict[str, Any]:
-        link = offer_archive(app, account_id=call.account_id, job_id=job_id, allowed=allowed)
+        link = offer_archive(app, account_id=command.account_id, job_id=job_id, allowed=allowed)
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
     # Not remembered under an Idempotency-Key: links end sooner than answers are kept.
-    return JsonAnswer(answer_each_job(call, body.job_ids, one))
+    return EscapingJSONResponse(results_for_each_job(command, body.job_ids, one))
 
 
 def _link(link: Link) -> dict[str, str]:

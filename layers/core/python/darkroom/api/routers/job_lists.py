@@ -8,21 +8,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Depends, Path, Query
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import (
-    Answer,
-    FailureAnswer,
-    Identifier,
-    JobPage,
-    OutputAnswer,
-    Request,
-)
+from darkroom.api.schemas.jobs import GenerationPage, JobPage, Output, SelectRequest
 from darkroom.jobs import listing
 from darkroom.jobs.listing import Filters, Sort, to_search
 from darkroom.jobs.states import JobStatus
@@ -44,34 +36,6 @@ from darkroom.views.jobs import output_detail
 router = APIRouter(tags=["jobs"])
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 Rows = Annotated[int, Query(ge=1, le=CSV_ROWS_LIMIT)]
-
-
-class GenerationAnswer(Answer):
-    """``creditsUsed`` of all tasks of a job add up to its receipt."""
-
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: str | None = None
-    original_url: str | None = None
-    url: str | None = None
-    selected: bool
-    credits_used: int
-    error: FailureAnswer | None = None
-    created_at: str
-
-
-class GenerationPage(Answer):
-    items: list[GenerationAnswer]
-    next_cursor: str | None
-    remaining_credits: int
-
-
-class SelectRequest(Request):
-    """``jobId`` names the job that inherited the output; without it, the one that made it."""
-
-    job_id: Identifier | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +110,7 @@ async def list_jobs(
     response_model=None,
 )
 async def export_jobs(
-    request: HttpRequest,
+    request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
     wanted: WantedJobs,
@@ -202,7 +166,7 @@ async def list_generations(
 
 @router.post(
     "/api/outputs/{outputId}/select",
-    responses=responses(OutputAnswer, 200, 400, 401, 404),
+    responses=responses(Output, 200, 400, 401, 404),
     response_model=None,
 )
 async def select(

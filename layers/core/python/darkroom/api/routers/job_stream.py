@@ -17,7 +17,7 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import StreamTicketAnswer
+from darkroom.api.schemas.jobs import StreamTicketResponse
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
@@ -38,7 +38,7 @@ router = APIRouter(tags=["jobs"])
 
 @ticket_router.post(
     "/api/jobs/stream-ticket",
-    responses=responses(StreamTicketAnswer, 200, 401),
+    responses=responses(StreamTicketResponse, 200, 401),
     response_model=None,
 )
 async def open_stream(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:

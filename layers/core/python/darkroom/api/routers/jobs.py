@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
-from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.responses import responses
 from darkroom.api.problem_paths import inputs_below
-from darkroom.api.schemas import (
-    CancelAnswer,
+from darkroom.api.schemas.jobs import (
+    CancelResponse,
     CreateJobsRequest,
-    JobAnswer,
-    JobsAnswer,
+    JobResponse,
+    JobsResponse,
     JobSummary,
     PatchJobRequest,
 )
@@ -35,7 +35,7 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/api/jobs",
     status_code=201,
-    responses=responses(JobsAnswer, 201, 400, 401, 402, 404, 409, 422),
+    responses=responses(JobsResponse, 201, 400, 401, 402, 404, 409, 422),
 )
 async def post_jobs(
     body: CreateJobsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -46,13 +46,13 @@ async def post_jobs(
     balance does not reach stay drafts and say so in their ``code``.
     """
     queued = body.status == "queued"
-    call, raw = await read_command(request, app, caller, key_required=queued)
+    command, raw = await read_command(request, app, caller, key_required=queued)
 
     def action() -> dict[str, Any]:
         with inputs_below("inputs", body):
             made = create_jobs(
                 app,
-                call,
+                command,
                 recipe_name=body.recipe,
                 inputs=body.inputs,
                 device_id=body.device_id or "",
@@ -60,9 +60,9 @@ async def post_jobs(
                 queued=queued,
                 quote_id=body.quote_id,
             )
-        return created_jobs(made, language=call.language)
+        return created_jobs(made, language=command.language)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 def created_jobs(
@@ -79,7 +79,7 @@ def _created(job: Job, lacking: PaymentRequired | None, language: str) -> dict[s
 
 @router.get(
     "/api/jobs/{jobId}",
-    responses=responses(JobAnswer, 200, 401, 404) | {304: {"description": "Unchanged"}},
+    responses=responses(JobResponse, 200, 401, 404) | {304: {"description": "Unchanged"}},
     response_model=None,
 )
 async def get_job(
@@ -114,7 +114,7 @@ async def patch_job(
     With ``If-Match`` only if it still is as it was read. Inputs may stand in ``inputs`` or
     beside it.
     """
-    call, _ = await read_command(request, app, caller, key_required=False)
+    command, _ = await read_command(request, app, caller, key_required=False)
     wanted = _tags(request, "if-match")
 
     def is_current(draft: Job) -> bool:
@@ -123,7 +123,7 @@ async def patch_job(
     with inputs_below("inputs", body):
         draft = patch_draft(
             app,
-            call,
+            command,
             job_id=jobId,
             patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
             device_id=body.device_id,
@@ -136,7 +136,7 @@ async def patch_job(
 
 @router.post(
     "/api/jobs/{jobId}/cancel",
-    responses=responses(CancelAnswer, 200, 401, 404),
+    responses=responses(CancelResponse, 200, 401, 404),
     response_model=None,
 )
 async def cancel(
@@ -146,13 +146,13 @@ async def cancel(
 
     Each part of the price of which something was made costs at least 1 credit.
     """
-    call, raw = await read_command(request, app, caller, key_required=False)
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
-        outcome, job = cancel_job(app, account_id=call.account_id, job_id=jobId)
-        return {"outcome": outcome, "receipt": views.job_receipt(job, language=call.language)}
+        outcome, job = cancel_job(app, account_id=command.account_id, job_id=jobId)
+        return {"outcome": outcome, "receipt": views.job_receipt(job, language=command.language)}
 
-    return answer_once(app, call, raw, status=200, action=action)
+    return respond_once(app, command, raw, status=200, action=action)
 
 
 @router.delete(

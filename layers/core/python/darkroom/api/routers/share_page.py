@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Path
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from darkroom.api.app import IS_HEAD
@@ -33,7 +32,7 @@ Number = Annotated[int, Path(ge=1)]
 
 
 @router.get("/s/{token}")
-async def show_share(token: str, request: HttpRequest, app: CurrentApp) -> HTMLResponse:
+async def show_share(token: str, request: Request, app: CurrentApp) -> HTMLResponse:
     """The page. Each GET counts as a view; its files and HEAD do not."""
     language = preferred_language(request.headers.get("accept-language"))
     is_head = bool(request.scope.get(IS_HEAD))
@@ -61,7 +60,7 @@ async def show_shared_file(
     return RedirectResponse(link, status_code=302, headers=headers)
 
 
-def _public_base(app: App, request: HttpRequest) -> str:
+def _public_base(app: App, request: Request) -> str:
     """Where shared links lead: the console's address, else the one that was called."""
     return (app.settings.console_url or str(request.base_url)).rstrip("/")
 

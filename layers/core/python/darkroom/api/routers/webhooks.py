@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from darkroom.api.auth import CurrentApp
 from darkroom.api.lambda_handler import logger, metrics
 from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
+from darkroom.api.schemas.webhooks import PaymentEventResponse, ProviderCallbackResponse
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
@@ -21,7 +21,7 @@ router = APIRouter(tags=["webhooks"])
 
 @router.post(
     "/api/webhooks/stripe",
-    responses=responses(ReceivedAnswer, 200, 400, 401, 404),
+    responses=responses(PaymentEventResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
@@ -44,7 +44,7 @@ Word = Annotated[str, Query(min_length=1, max_length=100)]
 
 @router.post(
     "/api/webhooks/{provider}",
-    responses=responses(HeardAnswer, 200, 400, 401, 404),
+    responses=responses(ProviderCallbackResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def provider(

@@ -1,0 +1,34 @@
+"""Bodies of failures."""
+
+from __future__ import annotations
+
+from darkroom.api.schemas.base import ResponseBody
+
+
+class FieldProblem(ResponseBody):
+    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+
+    path: str
+    code: str
+    message: str
+
+
+class ErrorResponse(ResponseBody):
+    """Every failure. 402 adds needed, balance, shortfall, suggestions; 400 adds fields."""
+
+    error: str
+    code: str
+    request_id: str
+    fields: list[FieldProblem] | None = None
+
+
+class Suggestion(ResponseBody):
+    pack: str
+    credits: int
+
+
+class PaymentRequiredResponse(ErrorResponse):
+    needed: int
+    balance: int
+    shortfall: int
+    suggestions: list[Suggestion]
