@@ -1,4 +1,4 @@
-"""The event log. An event's id derives from what it reports, so reporting twice writes once."""
+"""The event log. The id of an event derives from its cause, so a repeated write changes nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EventItem(BaseItem):
 
 
 def record_write(event: Event, *, retention_days: int) -> Write:
-    """Append the event unless it is there."""
+    """Append the event unless it is already recorded."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("already recorded", code="ALREADY_HAPPENED")
@@ -67,7 +67,7 @@ def record_write(event: Event, *, retention_days: int) -> Write:
 
 
 def list_events(entity_id: str) -> list[Event]:
-    """An entity's events in the order of their ids, which start with their time."""
+    """An entity's events in the order of their ids, which begin with a time."""
     return [_event(item) for item in EventItem.query(entity_id, consistent_read=True)]
 
 
@@ -83,7 +83,7 @@ def find_event(entity_id: str, event_id: str) -> Event | None:
 def page_events(
     entity_id: str, *, limit: int, before: str | None = None
 ) -> tuple[list[Event], str | None]:
-    """An entity's events, latest first; the second value is the id to go on before."""
+    """A page of an entity's events, latest first, and the id before which the next page starts."""
     items = list(
         EventItem.query(
             entity_id,

@@ -1,7 +1,7 @@
-"""One record per account, route and key: who is working on it, or the answer that was given.
+"""One record per account, route and key: a lock while the request runs, then its response.
 
-It only keeps answers. What makes a repeat harmless is that ids of what a request creates derive
-from its key, so these records may be lost without a second charge.
+The records only serve to repeat a response. A repeated request is harmless without them, because
+the ids of what it creates derive from its key: a lost record never causes a second charge.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class IdempotencyItem(BaseItem):
     key = UnicodeAttribute(hash_key=True)
     body_hash = UnicodeAttribute(attr_name="bodyHash")
     locked_until = NumberAttribute(attr_name="lockedUntil")
-    """Unix seconds; 0 once the answer is there."""
+    """Unix seconds; 0 once the response is stored."""
     status = NumberAttribute(null=True)
     response = UnicodeAttribute(null=True, attr_name="answer")
     expires_at = NumberAttribute(attr_name="expiresAt")
@@ -38,7 +38,7 @@ class StoredResponse:
 
 
 class AlreadyCompleted(DarkroomError):
-    """Not a failure: the stored answer of the same request."""
+    """Not a failure: the stored response of the same request."""
 
     code = "ALREADY_ANSWERED"
 
@@ -48,9 +48,9 @@ class AlreadyCompleted(DarkroomError):
 
 
 def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
-    """Take the key, unless it has an answer or somebody is working on it.
+    """Lock the key, unless it has a response or another request holds the lock.
 
-    Its refusal is AlreadyCompleted, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
+    It is refused with AlreadyCompleted, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
     """
     seconds = to_epoch_seconds(now)
 
@@ -65,8 +65,8 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
             return AlreadyCompleted(response)
         return Conflict("the first request is still running", code="IN_PROGRESS")
 
-    # Free for the taking: no record, one whose time is over (TTL deletes late), or one of the
-    # same request whose worker has died.
+    # The key is free without a record, or if its record has expired (TTL deletes late).
+    # It is abandoned if the lock of the same request has run out without a response.
     free = IdempotencyItem.key.does_not_exist() | (IdempotencyItem.expires_at < seconds)
     abandoned = (
         (IdempotencyItem.body_hash == body_hash)
@@ -81,7 +81,7 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
 def complete_write(
     key: str, body_hash: str, operation: str, response: StoredResponse, now: datetime
 ) -> Write:
-    """Remember the answer; whoever took the key over has made the same one."""
+    """Store the response. If another request took the key over, it stores the same one."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the key was taken over", code="ALREADY_HAPPENED")
@@ -92,7 +92,7 @@ def complete_write(
 
 
 def forget_write(key: str, operation: str) -> Write:
-    """Release the key after a failure, so that the request may be repeated at once."""
+    """Release the key after a failure, so that the client may repeat the request at once."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the key was taken over", code="ALREADY_HAPPENED")

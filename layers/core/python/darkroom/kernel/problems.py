@@ -1,7 +1,7 @@
-"""What can be wrong with a field: stable codes, and what each says in English and Korean.
+"""Problems of fields: stable codes, each with a sentence in English and Korean.
 
-A problem is ``{path, code, message}`` with the ``params`` of its sentence; ``shown`` is what a
-client gets. Codes never change; sentences may.
+A problem is ``{path, code, message}`` with the ``params`` of its sentence; ``shown`` makes the form
+that clients receive. Codes never change; sentences may.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ _TYPES: dict[str, tuple[str, str]] = {
     "text": ("text", "텍스트"),
 }
 _BODY = "body"
-"""The path of what is wrong with a body as a whole."""
-# pydantic's names of what is wrong → our code, and the parameters of its sentence by theirs.
+"""The path of a problem with the body as a whole."""
+# pydantic's error type → our code, and the names of our parameters → pydantic's.
 _CODES: dict[str, tuple[str, Mapping[str, str]]] = {
     "enum": ("NOT_ALLOWED", {"allowed": "expected"}),
     "extra_forbidden": ("UNKNOWN_FIELD", {}),
@@ -124,18 +124,18 @@ _EXPECTED = {
     "none": "null",
     "string": "text",
 }
-"""How the names of pydantic's complaints about a type begin → the type."""
+"""The first word of pydantic's error type → the expected type."""
 
 
 def problem(path: str, code: str, **params: Any) -> Problem:
-    """What is wrong at this place of the request; ``params`` fill the sentence."""
+    """A problem at this path of the request; ``params`` fill its sentence."""
     params = {name: _text(value) for name, value in params.items()}
     english = _sentence(code, params, "en")
     return {"path": path, "code": code, "message": english, "params": params}
 
 
 def shown(found: Mapping[str, Any], language: str) -> dict[str, str]:
-    """The problem as a client gets it. One without a code keeps its message in English only."""
+    """The problem as clients receive it. One without a code keeps its message, in English only."""
     path, code = found["path"], found.get("code")
     if code is None or code not in SENTENCES:
         message = found["message"] if language == "en" else _sentence("INVALID", {}, language)
@@ -145,7 +145,7 @@ def shown(found: Mapping[str, Any], language: str) -> dict[str, str]:
 
 
 def problems_of(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> list[Problem]:
-    """pydantic's errors; ``skip`` leaves out so many first parts of their places."""
+    """Problems for pydantic's errors; ``skip`` drops this many first parts of their paths."""
     return [found for error in errors for found in _problems_of(error, skip)]
 
 
@@ -154,7 +154,7 @@ def _problems_of(error: Mapping[str, Any], skip: int) -> Iterator[Problem]:
     place = [str(part) for part in error["loc"][skip:]]
     if kind == "json_invalid":
         place = []
-    if kind in SENTENCES:  # Our own rule; one over several fields names them.
+    if kind in SENTENCES:  # A rule of ours; one about several fields names their paths.
         params = {name: value for name, value in context.items() if name != "paths"}
         for path in context.get("paths", ("",)):
             yield problem(_joined([*place, *([path] if path else [])]), kind, **params)

@@ -27,9 +27,9 @@ from darkroom.kernel.limits import (
     QUEUED_LIMIT_SECONDS,
     STREAM_EVENTS_LIMIT,
     STREAM_ID_LIMIT_CHARS,
+    STREAM_KNOWN_LIMIT,
     STREAM_LATE_SECONDS,
-    STREAM_LOOK_LIMIT,
-    STREAM_TOLD_LIMIT,
+    STREAM_READ_LIMIT,
 )
 
 # No job is unfinished for longer; the sweeper may take a while to notice.
@@ -82,7 +82,7 @@ def read_position(text: str | None, now: datetime) -> Position | None:
     if found["known"] is None:
         return Position(at=at, floor=at)
     behind, *distances = (int(part, 36) for part in found["known"][1:].split("."))
-    told = tuple(_last_mark(at) - distance for distance in distances[:STREAM_TOLD_LIMIT])
+    told = tuple(_last_mark(at) - distance for distance in distances[:STREAM_KNOWN_LIMIT])
     return Position(at=at, floor=at - behind, told=told)
 
 
@@ -111,7 +111,7 @@ def change_shape(change: JobChange) -> dict[str, Any]:
 
 def _unfinished(account_id: str, now: datetime) -> Changes:
     since = _key_of(now - timedelta(seconds=UNFINISHED_SECONDS))
-    seen = jobs_store.list_last_changes(account_id, since, limit=STREAM_LOOK_LIMIT)
+    seen = jobs_store.list_last_changes(account_id, since, limit=STREAM_READ_LIMIT)
     unfinished = [change for change in seen if change.status not in FINAL_JOB]
     # Another machine's clock may be a little ahead of ours.
     at = max([_key_of(now), *(change.changed_at for change in seen)])
@@ -146,9 +146,9 @@ def _position(at: int, floor: int, seen: Sequence[JobChange]) -> Position:
     """Remember what was seen of the last minute, or as much of it as an id should hold."""
     floor = max(floor, at - _LATE)
     told = [change for change in seen if change.changed_at > floor]
-    if len(told) > STREAM_TOLD_LIMIT:
-        floor = told[-STREAM_TOLD_LIMIT - 1].changed_at
-        told = told[-STREAM_TOLD_LIMIT:]
+    if len(told) > STREAM_KNOWN_LIMIT:
+        floor = told[-STREAM_KNOWN_LIMIT - 1].changed_at
+        told = told[-STREAM_KNOWN_LIMIT:]
     return Position(at=at, floor=floor, told=tuple(map(_mark, told)))
 
 
