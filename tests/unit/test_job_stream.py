@@ -299,7 +299,7 @@ def test_an_id_is_short_enough_for_a_header() -> None:
     at = 2 * 10**15
     floor = at - job_changes._LATE
     told = (job_changes._last_mark(floor + 1),) * STREAM_KNOWN_LIMIT
-    position = Position(at=at, floor=floor, told=told)
+    position = Position(at=at, floor=floor, known=told)
 
     assert len(str(position)) < STREAM_ID_LIMIT_CHARS
 
@@ -333,7 +333,7 @@ def test_an_id_that_is_none_of_ours_counts_as_none(world: World) -> None:
 def test_a_position_is_read_as_it_was_written(at: int, behind: int, told: list[int]) -> None:
     last = job_changes._last_mark(at)
     known = () if not behind else tuple(sorted(last - distance for distance in told))
-    position = Position(at=at, floor=at - behind, told=known)
+    position = Position(at=at, floor=at - behind, known=known)
 
     assert read_position(str(position), datetime.fromtimestamp(2 * 10**9).astimezone()) == position
 

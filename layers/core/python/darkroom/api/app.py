@@ -1,4 +1,4 @@
-"""FastAPI apps: one per function with its own router, and all of them together for the docs."""
+"""FastAPI apps: one per function with its own routers, and one of all routers for the docs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from darkroom.kernel.limits import BODY_LIMIT_BYTES
 TITLE = "Darkroom"
 VERSION = "1.0.0"
 IS_HEAD = "darkroom.is_head"
-"""Set in the scope of a HEAD request, which routes see as GET."""
+"""The key in the scope that marks a HEAD request, which routes receive as GET."""
 
 
 def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
-    """An app of these routers; ``app`` replaces the process's own App (in tests)."""
+    """An app with these routers; in tests ``app`` replaces the App of the process."""
     api = FastAPI(
         title=TITLE,
         version=VERSION,
@@ -32,7 +32,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
     for router in routers:
         api.include_router(router)
     errors.install(api)
-    # The one added last is the first to see a request.
+    # The middleware added last handles a request first.
     api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit)
     api.add_middleware(JsonBodies)
@@ -41,7 +41,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
 
 
 class HeadLikeGet:
-    """Answers HEAD as GET would be answered, without the body (RFC 9110, section 9.3.2)."""
+    """Responds to HEAD as to GET, without the body (RFC 9110, section 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,10 +60,10 @@ class HeadLikeGet:
 
 
 class JsonBodies:
-    """Takes every body for JSON, because no route takes anything else: clients forget to say so.
+    """Treats every body as JSON: no route takes anything else, and clients forget the header.
 
-    Callers are known by their token, never by a cookie, so no page of somebody else's can send
-    what a browser would send without asking first.
+    This opens no way for cross-site requests without a preflight: callers authenticate with a
+    token, never with a cookie.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Errors → HTTP: the one table from kinds to statuses, and the one shape of an answer."""
+"""Errors → HTTP: the one table from error classes to statuses, and the shape of error responses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def request_id(request: Request) -> str:
 def error_response(
     request: Request, status: int, code: str, facts: dict[str, Any] | None = None
 ) -> JSONResponse:
-    """The documented shape, in the caller's language."""
+    """An error response in the documented shape, in the caller's language."""
     language = preferred_language(request.headers.get("accept-language"))
     facts = dict(facts or {})
     if "fields" in facts:
@@ -71,7 +71,7 @@ def error_response(
 
 
 def install(app: FastAPI) -> None:
-    """Every failure of the app leaves in the documented shape."""
+    """Make the app return every error in the documented shape."""
     app.add_exception_handler(errors.DarkroomError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -89,7 +89,7 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # The first part of a place says whether it is in the body, the query or the path.
+    # The first part of a location is ``body``, ``query`` or ``path``.
     fields = problems_of(error.errors(), skip=1)
     return error_response(request, 400, "VALIDATION_FAILED", {"fields": fields})
 
@@ -109,6 +109,6 @@ async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _route(request: Request) -> str:
-    """The route's template: a path may hold the secret of a link."""
+    """The template of the route: the path itself may contain the secret of a link."""
     route = getattr(request.scope.get("route"), "path", None)
     return f"{request.method} {route or 'unknown'}"

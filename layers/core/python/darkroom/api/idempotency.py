@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the first answer again for the same request, an error for another one."""
+"""``Idempotency-Key``: the stored response for a repeated request, an error for a different one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.words import is_unicode
 
 REPLAYED_HEADER = "Idempotent-Replayed"
-_OUR_FAULT = frozenset({"INTERNAL", "UNAVAILABLE"})
+_SERVER_FAULTS = frozenset({"INTERNAL", "UNAVAILABLE"})
 logger = Logger()
 
 
@@ -59,51 +59,51 @@ def respond_once(
     status: int,
     action: Callable[[], dict[str, Any]],
 ) -> JSONResponse:
-    """Do the action, or repeat the answer it had.
+    """Run the action, or return the stored response of an earlier request.
 
     Raises:
-        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; whatever the action raises,
-        and then nothing is remembered and the key can be used again.
+        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; and the errors of the
+        action, after which nothing is stored and the key can be used again.
     """
     if command.key is None:
         return EscapingJSONResponse(action(), status_code=status)
     name = "\x1f".join((command.account_id, command.route, command.key))
     key = hashlib.sha256(name.encode()).hexdigest()
-    hashed, turn = body_hash(body), app.ids.token()
+    hashed, lock_id = body_hash(body), app.ids.token()
     try:
-        commit_one(store.begin_write(key, hashed, turn, app.clock.now()))
+        commit_one(store.begin_write(key, hashed, lock_id, app.clock.now()))
     except AlreadyCompleted as error:
         return _replayed(error.response)
     try:
         content = action()
     except Exception:
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
         raise
     if _may_succeed_later(content):
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
         return EscapingJSONResponse(content, status_code=status)
     response = StoredResponse(status, _text(content))
-    _remember(key, hashed, turn, response, app.clock.now())
+    _store(key, hashed, lock_id, response, app.clock.now())
     return EscapingJSONResponse(content, status_code=status)
 
 
 def _may_succeed_later(content: dict[str, Any]) -> bool:
-    """Whether something of a bulk call failed through our fault: a repeat with the same key then
-    does what is missing, and meets its own work for the rest."""
+    """Whether an item of a bulk request failed on our side. A repeat with the same key then does
+    what is missing, and finds the other items done."""
     results = content.get("results", ())
-    return any(result.get("code") in _OUR_FAULT for result in results)
+    return any(result.get("code") in _SERVER_FAULTS for result in results)
 
 
-def _remember(key: str, hashed: str, turn: str, response: StoredResponse, now: datetime) -> None:
-    """Keep the response for repeats. If that fails, the key is given back, so that a repeat does
-    not wait for the lock but meets its own work."""
+def _store(key: str, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:
+    """Store the response for repeats. If that fails, release the key: a repeat then finds its own
+    writes and need not wait for the lock."""
     try:
-        commit_one(store.complete_write(key, hashed, turn, response, now))
+        commit_one(store.complete_write(key, hashed, lock_id, response, now))
     except Conflict:
         return
     except Exception:
         logger.exception("idempotency_record_lost")
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
 
 
 def _replayed(response: StoredResponse) -> JSONResponse:
@@ -113,14 +113,14 @@ def _replayed(response: StoredResponse) -> JSONResponse:
 
 
 def _text(content: dict[str, Any]) -> str:
-    """Escaped only where it has to be: what is no Unicode cannot be stored."""
+    """JSON, escaped only if it must be: lone surrogates cannot be stored."""
     plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return plain if is_unicode(plain) else json.dumps(content, separators=(",", ":"))
 
 
 def _quietly(write: Callable[[], object]) -> None:
-    """What is to be answered is known. That the record was taken over meanwhile, or cannot be
-    reached, changes nothing: its lock ends by itself, and a repeat meets its own work."""
+    """Run a write whose failure does not change the response: the lock of the record expires, and a
+    repeat finds its own writes."""
     try:
         write()
     except Conflict:

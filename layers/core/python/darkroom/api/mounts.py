@@ -36,8 +36,8 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "hooks": (webhooks.router,),
     "uploads": (uploads.router,),
     "stream": (job_stream.router,),
-    # Where all are mounted together, many jobs and the stream come before the routes of one job,
-    # whose id would swallow their words.
+    # If all are mounted together, bulk routes and the stream come before the routes of one job,
+    # whose {jobId} would match their words.
     "jobs": (
         bulk_jobs.router,
         downloads.router,
@@ -56,14 +56,14 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         catalog.router,
     ),
     "admin": (admin.router, admin_purchases.router),
-    # After the routes of many jobs, whose "bulk" is no job's id where all are mounted together.
+    # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }
 ROUTERS: tuple[APIRouter, ...] = tuple(
     router for routers in BY_FUNCTION.values() for router in routers
 )
-# No authorizer stands before them, because EventSource sends no headers: the function verifies
-# a ticket or a token itself.
+# Without an authorizer at the gateway, because EventSource cannot send headers: the function
+# verifies a ticket or a token itself.
 SELF_CHECKED_PATHS = frozenset({"/api/jobs/stream"})
 PUBLIC_PATHS = frozenset(
     {

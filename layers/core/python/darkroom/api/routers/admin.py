@@ -54,7 +54,7 @@ logger = Logger()
     response_model=None,
 )
 async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """Run the sweeper, as if it were ``now``. Local stacks with test hooks only."""
+    """Run the sweeper as of ``now``. Only local stacks with test hooks have this route."""
     if not app.settings.test_hooks:
         raise NotFound("no such route")
     caller.require_admin()
@@ -69,7 +69,7 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> d
 async def audit(
     app: CurrentApp, caller: CurrentCaller, account: str | None = None
 ) -> dict[str, Any]:
-    """Prove one account's wallet from its ledger, or everybody's, and name each breach."""
+    """Check the wallet of one account or of all against the ledger, and list breaches."""
     caller.require_admin()
     if account is not None and not is_key_text(account):
         raise NotFound("no such account")
@@ -99,7 +99,7 @@ async def get_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """What the books say of an account."""
+    """An account's plan and wallet."""
     caller.require_admin()
     return views.get_account(accountId)
 
@@ -115,7 +115,7 @@ async def get_dead_letters(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Messages that the queues gave up on, and what became of what they were about."""
+    """Messages that queues gave up on, and the outcome for what they were about."""
     caller.require_admin()
     bound = {"account_id": caller.account_id, "route": "dead-letters"}
     items, position = list_dead_letters(limit=limit, before=read_cursor(app, cursor, **bound))
@@ -130,7 +130,7 @@ async def get_dead_letters(
 async def redrive_dead_letters(
     body: RedriveRequest, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """Send dead letters to their queues again; each is answered on its own."""
+    """Send dead letters to their queues again; each has its own result."""
     caller.require_admin()
 
     def one(dead_letter_id: str) -> dict[str, Any]:
@@ -151,7 +151,7 @@ async def patch_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Put an account on another plan, freeze its spending, or let it spend again."""
+    """Change an account's plan, freeze its credits, or unfreeze them."""
     caller.require_admin()
     views.get_account(accountId)
     if body.plan is not None:
@@ -175,7 +175,7 @@ async def adjust(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Give or take credits, with a reason. An Idempotency-Key is required."""
+    """Add or remove credits, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
     expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
@@ -206,7 +206,7 @@ async def forgive_debt(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Clear an account's debt, or a part of it, with a reason. An Idempotency-Key is required."""
+    """Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
 
@@ -224,7 +224,7 @@ async def forgive_debt(
     response_model=None,
 )
 async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """Derive the wallet from its ledger again, for one that was damaged or restored. Repeatable."""
+    """Rebuild a damaged or restored wallet from its ledger. Safe to repeat."""
     caller.require_admin()
     done = rebuild_wallet(app, accountId)
     logger.warning("wallet_rebuilt", account_id=accountId, settled_jobs=len(done.settled_jobs))

@@ -1,4 +1,4 @@
-"""Operators' routes for purchases: what was paid for nothing, and what becomes of it."""
+"""Operators' routes for purchases: payments without credits, and decisions about them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ async def list_purchases(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Purchases of one account, or of all in one state, oldest first. Without either: those that
-    wait for a decision (``mismatched``)."""
+    """Purchases of one account, or of all accounts by status, oldest first. Without filters, those
+    that need a decision (``mismatched``)."""
     caller.require_admin()
     filters = f"{status.value if status else ''}|{account or ''}"
     bound = {"account_id": caller.account_id, "route": _PURCHASES, "filters": filters}
@@ -59,8 +59,8 @@ async def resolve(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Decide about a mismatched purchase: credits for what was paid, or its refund. An
-    Idempotency-Key is required."""
+    """Resolve a mismatched purchase: add credits for the payment, or refund it. An Idempotency-Key
+    is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
 

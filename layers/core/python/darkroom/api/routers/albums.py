@@ -82,7 +82,7 @@ async def get_album(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """An album with its outputs by position, page by page."""
+    """An album with a page of its outputs, sorted by position."""
     bound = {"account_id": caller.account_id, "route": _OUTPUTS, "filters": album_id}
     album, position = views.get_album(
         app, caller.account_id, album_id, limit=limit, after=read_cursor(app, cursor, **bound)
@@ -128,7 +128,7 @@ async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller
 async def post_outputs(
     album_id: AlbumId, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """Add outputs of the account's jobs behind the last; those that are there stay as they are."""
+    """Add outputs of the account's jobs at the end. Outputs already in the album do not change."""
     album = put_into_album(
         app,
         account_id=caller.account_id,
@@ -151,7 +151,7 @@ async def patch_output(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Group, tag, pick or move an output within the album."""
+    """Group, tag, select or move an output within the album."""
     changes: dict[str, Any] = {
         name: value
         for name, value in body.model_dump(exclude_unset=True).items()
@@ -180,6 +180,6 @@ async def patch_output(
 async def remove_output(
     album_id: AlbumId, output_id: OutputId, app: CurrentApp, caller: CurrentCaller
 ) -> Response:
-    """Take an output out of the album; it stays with its job."""
+    """Remove an output from the album; it stays with its job."""
     remove_from_album(app, account_id=caller.account_id, album_id=album_id, output_id=output_id)
     return Response(status_code=204)

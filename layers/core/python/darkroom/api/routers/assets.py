@@ -1,4 +1,4 @@
-"""Assets: lists and details, and what their owner may change of them."""
+"""Assets: lists, details and changes by their owner."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ async def list_assets(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """The account's assets. ``search`` finds the beginnings of words of names and tags, or a
-    whole id; by words and tags the first thousand files are found. ``duration``: longest first.
+    """The account's assets.
+
+    ``search`` matches the beginnings of words in names and tags, or a whole id. A search by words
+    or tag covers at most a thousand files. ``sort=duration`` lists the longest first.
     """
     filters = AssetFilters(status=status, kind=kind, search=search, tag=tag, sort=sort)
     bound = {"account_id": caller.account_id, "route": _ROUTE, "filters": filters.text}
@@ -85,7 +87,7 @@ async def get_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -
 async def patch_asset(
     asset_id: AssetId, body: DescribeRequest, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """Rename a file, tag it, or put it into a folder. Lists follow within moments."""
+    """Rename a file, tag it, or put it into a folder. Lists show the change a moment later."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
     if body.tags is not None:
         changes["tags"] = tuple(dict.fromkeys(body.tags))
@@ -100,7 +102,7 @@ async def patch_asset(
     responses=responses(None, 204, 401, 404, 409),
 )
 async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
-    """Delete a file; 409 ``ASSET_IN_USE`` while an active reference photo is made of it."""
+    """Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it."""
     delete_asset(app, account_id=caller.account_id, asset_id=asset_id)
     return Response(status_code=204)
 
@@ -113,7 +115,7 @@ async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller
 async def remove_assets(
     body: AssetIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Delete up to 100 files; each is answered on its own, as deleting it alone would be."""
+    """Delete up to 100 files; each has its own result."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(asset_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Many jobs at once."""
+"""Bulk requests about jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ router = APIRouter(tags=["jobs"])
 async def patch_options(
     body: BulkOptionsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Change the options of up to 100 drafts by one merge patch."""
+    """Change the options of up to 100 drafts with one merge patch."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(job_id: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def patch_options(
 async def run(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Confirm up to 100 drafts in the order given; those that the balance does not reach stay."""
+    """Confirm up to 100 drafts in the given order. Those beyond the balance stay drafts."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(job_id: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ async def cancel(
 async def retry(
     body: BulkRetryRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Retry up to 100 jobs, each as a child of its own."""
+    """Retry up to 100 jobs, each with a child job."""
     command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 

@@ -32,13 +32,13 @@ _LIMITS = {
 async def get_templates(
     mode: str | None = None, stage: str | None = None, genre: str | None = None
 ) -> dict[str, Any]:
-    """Templates of the combinations that match the filters."""
+    """Templates that match the filters."""
     return {"items": list_templates(mode, stage, genre), "nextCursor": None}
 
 
 @router.get("/api/recipes", responses=responses(None, 200))
 async def get_recipes() -> dict[str, Any]:
-    """Recipes with their choices and labels in English and Korean."""
+    """Recipes with their options, and labels in English and Korean."""
     return {
         "recipes": sorted(REGISTRY),
         **catalog.read("recipes.json"),
@@ -53,5 +53,5 @@ async def get_recipes() -> dict[str, Any]:
 
 @router.get("/api/health", responses=responses(HealthResponse, 200))
 async def get_health(app: CurrentApp) -> dict[str, str]:
-    """The function runs."""
+    """Report that the function runs."""
     return {"status": "ok", "stage": app.settings.stage}

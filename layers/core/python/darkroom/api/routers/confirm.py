@@ -30,15 +30,15 @@ _NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"
 async def quote(
     body: QuoteRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """What a job costs now; confirmed within 15 minutes, it costs just that."""
+    """The price of a job. A job confirmed with the quote within 15 minutes costs exactly that."""
     command, _ = await read_command(request, app, caller, key_required=False)
     _check_subject(body)
     with inputs_below("inputs", body):
         if body.draft_job_id is not None:
-            offered = quote_job.quote_draft(app, command, draft_job_id=body.draft_job_id)
+            quoted = quote_job.quote_draft(app, command, draft_job_id=body.draft_job_id)
         else:
             assert body.recipe is not None and body.inputs is not None
-            offered = quote_job.quote_inputs(
+            quoted = quote_job.quote_inputs(
                 app,
                 command,
                 recipe_name=body.recipe,
@@ -46,17 +46,17 @@ async def quote(
                 device_id=body.device_id or "",
             )
     return {
-        "quoteId": offered.quote_id,
-        "expiresAt": to_iso(offered.expires_at),
-        "credits": offered.credits,
+        "quoteId": quoted.quote_id,
+        "expiresAt": to_iso(quoted.expires_at),
+        "credits": quoted.credits,
         "breakdown": [
             {"name": part.name, "credits": part.credits}
-            for job in offered.jobs
+            for job in quoted.jobs
             for part in job.price
         ],
-        "balance": offered.balance,
-        "debt": offered.debt,
-        "sufficient": offered.is_sufficient,
+        "balance": quoted.balance,
+        "debt": quoted.debt,
+        "sufficient": quoted.is_sufficient,
     }
 
 
@@ -103,7 +103,7 @@ async def confirm(
 
 
 def _check_subject(body: QuoteRequest) -> None:
-    """Either a draft or a recipe with its inputs is quoted.
+    """Check that the body names either a draft, or a recipe with its inputs.
 
     Raises:
         InvalidInput: both, or neither.
@@ -119,7 +119,7 @@ def _check_subject(body: QuoteRequest) -> None:
 
 
 def _mode(body: ConfirmRequest) -> str | None:
-    """The recipe, by either of its two names.
+    """The recipe, from either of its two fields.
 
     Raises:
         InvalidInput: they contradict each other.

@@ -1,4 +1,4 @@
-"""All files of a job as one zip: of one job, or of many at once."""
+"""The files of a job as a zip archive, for one job or for many."""
 
 from __future__ import annotations
 
@@ -25,11 +25,16 @@ router = APIRouter(tags=["jobs"])
 @router.get(
     "/api/jobs/{jobId}/download",
     responses=responses(DownloadResponse, 200, 401, 404, 409, 413)
-    | {202: {"model": BuildingResponse, "description": "It is being made; ask again"}},
+    | {
+        202: {
+            "model": BuildingResponse,
+            "description": "The archive is being built; repeat the request later",
+        }
+    },
     response_model=None,
 )
 async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
-    """A link to a zip of a finished job's files; a large one is made first."""
+    """A link to a zip of a finished job's files. 202 while a large archive is being built."""
     link = offer_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
     if link is None:
         retry = {"Retry-After": str(ARCHIVE_RETRY_SECONDS)}
@@ -45,8 +50,8 @@ async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONRe
 async def download_many(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Links to the zips of up to 100 jobs; those with ``status: building`` are to be asked for
-    again."""
+    """Links to the zips of up to 100 jobs. Repeat the request for those with
+    ``status: building``."""
     command, _ = await read_command(request, app, caller, key_required=False)
     allowed = allowance(app)
 
@@ -54,7 +59,7 @@ async def download_many(
         link = offer_archive(app, account_id=command.account_id, job_id=job_id, allowed=allowed)
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
-    # Not remembered under an Idempotency-Key: links end sooner than answers are kept.
+    # Not stored under an Idempotency-Key: links expire earlier than stored responses.
     return EscapingJSONResponse(results_for_each_job(command, body.job_ids, one))
 
 

@@ -1,4 +1,4 @@
-"""Pictures from words alone: a job of the recipe ``images`` under a name of its own."""
+"""Pictures from a prompt alone: a route of its own for jobs of the recipe ``images``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ router = APIRouter(tags=["assets"])
 async def generate_image(
     body: GenerateImageRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Queue a job that makes pictures of the text; each becomes an asset as soon as it is made.
+    """Queue a job that makes pictures from the prompt; each becomes an asset as soon as it is made.
 
-    The answer is that of ``POST /api/jobs`` with ``status: "queued"``.
+    The response is that of ``POST /api/jobs`` with ``status: "queued"``.
     """
     command, raw = await read_command(request, app, caller, key_required=True)
 

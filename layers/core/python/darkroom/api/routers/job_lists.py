@@ -1,4 +1,4 @@
-"""Many jobs at once: lists, a spreadsheet, the history of tasks; and the owner's pick."""
+"""Lists of jobs, a spreadsheet, the history of tasks; and the selection of an output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Rows = Annotated[int, Query(ge=1, le=CSV_ROWS_LIMIT)]
 
 @dataclass(frozen=True)
 class Wanted:
-    """The filters of a request, and one spelling of them that cursors are bound to."""
+    """The filters of a request, and their text, which cursors are bound to."""
 
     filters: Filters
     text: str
@@ -55,7 +55,7 @@ async def wanted_jobs(
     search: Annotated[str | None, Query(max_length=SEARCH_LIMIT_CHARS)] = None,
     sort: Sort = Sort.NEWEST,
 ) -> Wanted:
-    """Raises InvalidInput, naming the parameter."""
+    """The filters; raises InvalidInput with the name of a bad parameter."""
     if recipe is not None:
         get_recipe(recipe)
     is_search = search is not None and search.strip() != ""
@@ -87,10 +87,10 @@ async def list_jobs(
 ) -> dict[str, Any]:
     """The account's jobs without their tasks, outputs and timelines.
 
-    ``dateFrom`` is inclusive, ``dateTo`` exclusive, both of the time of creation. ``translate``
-    is about captions. ``search`` is the beginning of any word of a file name or tag (of several
-    words, each), or a whole id. A search or a ``sort=duration`` that is also filtered otherwise
-    may answer short or empty pages with a ``nextCursor``: go on until it is null.
+    ``dateFrom`` (inclusive) and ``dateTo`` (exclusive) limit the time of creation. ``translate``
+    applies to captions. ``search`` matches the beginnings of words in file names and tags, all
+    of its words, or a whole id. A search or ``sort=duration`` combined with other filters may
+    return short or empty pages with a ``nextCursor``: continue until it is null.
     """
     bound = {"account_id": caller.account_id, "route": "jobs", "filters": wanted.text}
     items, position = job_lists.list_jobs(
@@ -106,7 +106,7 @@ async def list_jobs(
 @router.get(
     "/api/jobs.csv",
     responses=responses(None, 200, 400, 401)
-    | {200: {"description": "A spreadsheet", "content": {"text/csv": {}}}},
+    | {200: {"description": "A CSV file", "content": {"text/csv": {}}}},
     response_model=None,
 )
 async def export_jobs(
@@ -118,10 +118,10 @@ async def export_jobs(
     cursor: str | None = None,
     limit: Rows = CSV_ROWS_LIMIT,
 ) -> Response:
-    """The same list as a spreadsheet, up to 1 000 rows; ``Link: <…>; rel="next"`` leads on.
+    """The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
 
-    With ``jobIds`` (up to 100, with commas between) just those; what is missing or another
-    account's is left out.
+    ``jobIds`` (up to 100, separated by commas) selects single jobs; jobs that are missing or
+    belong to another account are left out.
     """
     bound = {"account_id": caller.account_id, "route": "jobs.csv", "filters": wanted.text}
     if job_ids is not None:
@@ -152,7 +152,7 @@ async def list_generations(
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """The history of tasks, also of those that failed, newest first."""
+    """The history of tasks, including failed ones, newest first."""
     bound = {"account_id": caller.account_id, "route": "generations"}
     shape, position = generations.list_generations(
         app,
@@ -175,7 +175,7 @@ async def select(
     caller: CurrentCaller,
     body: Annotated[SelectRequest, Body(default_factory=SelectRequest)],
 ) -> dict[str, Any]:
-    """Make an output the pick of its job, instead of any other. Safe to repeat."""
+    """Select an output of its job; only one output is selected. Safe to repeat."""
     job, output = select_output(
         app,
         account_id=caller.account_id,
@@ -194,11 +194,11 @@ def _ids(text: str) -> list[str]:
 
 
 def _moment(text: str | None, name: str) -> datetime | None:
-    """A date (its beginning) or a time; without a zone it is UTC."""
+    """A time, or the start of a date; without a zone it is UTC."""
     if text is None:
         return None
     try:
-        # In a query a plus sign means a blank.
+        # In a query string a plus sign means a space.
         moment = from_iso(text.replace(" ", "+") if "T" in text else text)
         to_iso(moment)
     except (ValueError, OverflowError) as error:

@@ -42,8 +42,8 @@ async def post_jobs(
 ) -> JSONResponse:
     """Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
 
-    Captions make one job for each file. Of several that are to be queued, those that the
-    balance does not reach stay drafts and say so in their ``code``.
+    Captions make one job for each file. Of several jobs to be queued, those that the balance does
+    not cover stay drafts, with a ``code``.
     """
     queued = body.status == "queued"
     command, raw = await read_command(request, app, caller, key_required=queued)
@@ -68,7 +68,7 @@ async def post_jobs(
 def created_jobs(
     made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
 ) -> dict[str, Any]:
-    """The answer to a request that made these; with each what it lacked, if it did."""
+    """The response body for created jobs; a job that could not be queued has a ``code``."""
     return {"jobs": [_created(job, lacking, language) for job, lacking in made]}
 
 
@@ -90,7 +90,7 @@ async def get_job(
 ) -> Response:
     """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``."""
     family = views.get_family(caller.account_id, jobId)
-    tag = views.etag(app, family, language=_spoken(family, caller))
+    tag = views.etag(app, family, language=_language_of(family, caller))
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
     if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
@@ -111,8 +111,8 @@ async def patch_job(
 ) -> Response:
     """Change a draft by a JSON merge patch (RFC 7396) of its inputs.
 
-    With ``If-Match`` only if it still is as it was read. Inputs may stand in ``inputs`` or
-    beside it.
+    With ``If-Match``, only if the draft has not changed since it was read. Inputs may be sent in
+    ``inputs`` or at the top level.
     """
     command, _ = await read_command(request, app, caller, key_required=False)
     wanted = _tags(request, "if-match")
@@ -142,9 +142,9 @@ async def patch_job(
 async def cancel(
     jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat.
+    """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
 
-    Each part of the price of which something was made costs at least 1 credit.
+    Each part of the price with a finished output costs at least 1 credit.
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
@@ -163,13 +163,14 @@ async def cancel(
 async def delete(
     jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False
 ) -> Response:
-    """Delete a draft or a finished job with its files; ``cascade`` also what was made from it."""
+    """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
 
 
-def _spoken(family: JobFamily, caller: Caller) -> str:
-    """The language of the answer's sentences; a draft has none, and one tag for both verbs."""
+def _language_of(family: JobFamily, caller: Caller) -> str:
+    """The language of the sentences in the response. A draft has none, so its ETag is the same for
+    all languages."""
     return "" if family.job.status is JobStatus.DRAFT else caller.language
 
 

@@ -26,7 +26,7 @@ router = APIRouter(tags=["credits"])
 async def purchase(
     body: PurchaseRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Buy a pack (or, with the test gateway, any amount of credits)."""
+    """Buy a pack, or with the test gateway any amount of credits."""
     command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:

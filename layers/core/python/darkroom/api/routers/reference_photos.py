@@ -1,4 +1,4 @@
-"""Reference photos: register, list, set inactive."""
+"""Reference photos: register, list, deactivate."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _ROUTE = "reference-photos"
 async def register(
     body: RegisterRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Use a checked picture of exactly one person for portraits; nothing is charged.
+    """Register a checked picture of exactly one person for portraits. It is free.
 
-    Otherwise 400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces``. 503
-    ``FACE_CHECK_UNAVAILABLE``: the faces are being counted again; come back after ``Retry-After``.
+    400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces`` for other pictures. 503
+    ``FACE_CHECK_UNAVAILABLE``: faces are being counted again; repeat after ``Retry-After``.
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
@@ -62,7 +62,7 @@ async def list_reference_photos(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """The account's active photos, role by role and newest first in each."""
+    """The account's active photos, by role and newest first in each role."""
     bound = {"account_id": caller.account_id, "route": _ROUTE, "filters": role or ""}
     items, position = views.list_reference_photos(
         app,
@@ -84,7 +84,7 @@ async def deactivate(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Make no new portraits from it; the photo, now inactive. Repeating changes nothing."""
+    """Deactivate a photo: no new portraits are made from it. Safe to repeat."""
     photo = deactivate_reference_photo(
         app, account_id=caller.account_id, reference_photo_id=reference_photo_id
     )

@@ -62,9 +62,9 @@ async def retry(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Make what is missing of a failed, partial or canceled job, as a child job.
+    """Make the missing outputs of a failed, partial or canceled job, as a child job.
 
-    It costs the rest: the whole price at the costs of the first run, less what was used.
+    The price is that of the whole run, at the costs of the first run, less the credits used.
     """
     command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
@@ -94,10 +94,10 @@ async def rerun(
 
 
 def options_of(body: RetryRequest) -> dict[str, Any]:
-    """What a retry changes; nothing by default.
+    """The options that a retry changes; none by default.
 
     Raises:
-        InvalidInput: the options are not to be kept, and there are no others.
+        InvalidInput: the old options are not kept and no new ones are given.
     """
     if not body.keep_options and not body.options:
         fields = [problem("options", "REQUIRED_WITH", field="keepOptions: false")]

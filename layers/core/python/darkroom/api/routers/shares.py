@@ -1,4 +1,4 @@
-"""Public links to what a job made."""
+"""Public links to the outputs of a job."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ async def share(
     caller: CurrentCaller,
     body: Annotated[ShareRequest, Body(default_factory=ShareRequest)],
 ) -> JSONResponse:
-    """Make a link to the outputs of a job that succeeded, wholly or in part.
+    """Create a link to the outputs of a job that succeeded, at least in part.
 
-    Each call makes one; with an Idempotency-Key, a repeat answers the same one.
+    Each request creates a link; with an Idempotency-Key, a repeat returns the same one.
     """
     command, raw = await read_command(request, app, caller, key_required=False)
     secret = share_secret(app, command)
@@ -49,14 +49,14 @@ async def share(
         )
         return {"expiresAt": to_iso(made.expires_at)} if made.expires_at else {}
 
-    answered = respond_once(app, command, raw, status=201, action=action)
-    # The answer is remembered without the link, whose secret is stored nowhere.
+    response = respond_once(app, command, raw, status=201, action=action)
+    # The stored response has no link, because the secret of a link is not stored.
     token = to_token(job_id, secret)
-    link = {"token": token, "url": f"{_home(app, request)}/s/{token}"}
+    link = {"token": token, "url": f"{_link_base(app, request)}/s/{token}"}
     replayed = {
-        name: answered.headers[name] for name in (REPLAYED_HEADER,) if name in answered.headers
+        name: response.headers[name] for name in (REPLAYED_HEADER,) if name in response.headers
     }
-    content = {**link, **json.loads(bytes(answered.body))}
+    content = {**link, **json.loads(bytes(response.body))}
     return JSONResponse(content, status_code=201, headers=replayed)
 
 
@@ -69,7 +69,7 @@ async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Resp
 
 @router.get("/api/shares/{token}", responses=responses(SharedJob, 200, 404), response_model=None)
 async def read_share(token: str, request: Request, app: CurrentApp) -> JSONResponse:
-    """What was shared, for everybody with the link. Each GET counts as a view."""
+    """The shared outputs, for every client with the link. Each GET counts as a view."""
     is_head = bool(request.scope.get(IS_HEAD))
     family = find_shared(app, token) if is_head else view_share(app, token)
     shape = {
@@ -81,6 +81,6 @@ async def read_share(token: str, request: Request, app: CurrentApp) -> JSONRespo
     return JSONResponse(shape, headers=headers)
 
 
-def _home(app: App, request: Request) -> str:
-    """Where links lead: the console; without one, this API's own page (``share_page``)."""
+def _link_base(app: App, request: Request) -> str:
+    """The base URL of links: the console's, or else this API's own page (``share_page``)."""
     return (app.settings.console_url or str(request.base_url)).rstrip("/")

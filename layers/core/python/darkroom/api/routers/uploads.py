@@ -1,4 +1,4 @@
-"""Upload sessions: open, look, sign again, complete, abort."""
+"""Upload sessions: open, read, renew links, complete, abort."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ router = APIRouter(tags=["uploads"])
 async def open_upload(
     body: OpenUploadRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Get permission to put one file, or many, straight into storage.
+    """Open upload sessions for one file or many; the client sends files directly to storage.
 
-    A file over 100 MB is sent in parts, in any order and several at once. A hundred links come
-    with the session, for all its files together, and at least one for each.
+    A file over 100 MB is sent in parts, in any order, also in parallel. The response has up to 100
+    links for all files together, and at least one for each file.
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
@@ -64,9 +64,9 @@ async def open_upload(
     "/api/uploads/complete", responses=responses(CompleteResponse, 200, 400, 401, 404, 409)
 )
 async def complete(body: CompleteRequest, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
-    """Say that the file was sent. Repeating is harmless; the storage event may be faster.
+    """Report that the file was sent. Safe to repeat, also after the storage event was handled.
 
-    409 ``UPLOAD_INCOMPLETE`` names the ``missingParts``.
+    409 ``UPLOAD_INCOMPLETE`` lists the ``missingParts``.
     """
     etags = {part.part_number: part.etag for part in body.etags or []}
     asset = complete_upload(app, account_id=caller.account_id, asset_id=body.asset_id, etags=etags)
@@ -79,7 +79,7 @@ async def complete(body: CompleteRequest, app: CurrentApp, caller: CurrentCaller
     response_model=None,
 )
 async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """What has arrived, part by part."""
+    """The parts that have arrived."""
     return views.get_upload(app, caller.account_id, asset_id)
 
 
@@ -89,7 +89,7 @@ async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) 
 async def sign_parts(
     asset_id: AssetId, body: SignPartsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """New links for parts whose links have run out; the upload lives as long as they do."""
+    """New links for parts whose links have expired. The upload lasts as long as its links."""
     session = resign_upload(
         app, account_id=caller.account_id, asset_id=asset_id, part_numbers=body.part_numbers
     )
@@ -108,7 +108,7 @@ async def sign_parts(
     responses=responses(None, 204, 401, 404, 409),
 )
 async def abort(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
-    """Give up an unfinished upload; what has arrived is removed."""
+    """Abort an unfinished upload; the parts that have arrived are deleted."""
     abort_upload(app, account_id=caller.account_id, asset_id=asset_id)
     return Response(status_code=204)
 

@@ -22,7 +22,7 @@ class AdjustRequest(RequestBody):
 
 
 class ClearDebtRequest(RequestBody):
-    """``amount`` of the open debt; without it all of it."""
+    """Clears ``amount`` of the open debt; without ``amount``, all of it."""
 
     amount: Annotated[int, Field(ge=1, le=ADJUST_LIMIT_CREDITS)] | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]
@@ -39,7 +39,7 @@ class AdjustResponse(ResponseBody):
 
 
 class PatchAccountRequest(RequestBody):
-    """``frozen: true`` needs a ``reason``; from then on nothing can be spent."""
+    """``frozen: true`` requires a ``reason``. A frozen account cannot spend credits."""
 
     plan: Identifier | None = None
     frozen: bool | None = None
@@ -61,7 +61,7 @@ class PatchAccountRequest(RequestBody):
 
 
 class RebuildResponse(ResponseBody):
-    """The wallet as its entries make it, and the ended jobs whose holds were settled with it."""
+    """The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled."""
 
     balance: int
     held: int
@@ -80,7 +80,7 @@ class AccountResponse(ResponseBody):
     frozen: bool
     frozen_reason: str | None
     is_damaged: bool | None = None
-    """The wallet cannot be read: rebuild it from its ledger."""
+    """The wallet cannot be read and must be rebuilt from its ledger."""
 
 
 class RedriveRequest(RequestBody):
@@ -101,7 +101,7 @@ class RedriveResponse(ResponseBody):
 
 
 class DeadLetter(ResponseBody):
-    """``outcome`` is what the message was about, and got its end: a task, an asset, …"""
+    """``outcome`` names what the message was about and what was ended: a task, an asset, …"""
 
     id: str
     queue: str

@@ -28,7 +28,7 @@ class CreateAlbumRequest(RequestBody):
 
 
 class ChangeAlbumRequest(RequestBody):
-    """What is not sent stays; ``coverOutputId: null`` is an album without a cover."""
+    """Omitted fields keep their values; ``coverOutputId: null`` removes the cover."""
 
     name: Name | None = None
     cover_output_id: Identifier | None = None
@@ -44,7 +44,7 @@ class AddOutputsRequest(RequestBody):
 
 
 class ChangeOutputRequest(RequestBody):
-    """What is not sent stays. Outputs are shown by ``position``, the lowest first."""
+    """Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first."""
 
     group: Label | None = None
     tags: Annotated[list[Label], Field(max_length=TAGS_LIMIT)] | None = None
@@ -67,7 +67,7 @@ class AlbumResponse(ResponseBody):
 
 
 class AlbumOutput(ResponseBody):
-    """``selected`` is the album's pick, not the job's."""
+    """``selected`` marks an output selected in this album, whatever is selected in its job."""
 
     output_id: str
     job_id: str

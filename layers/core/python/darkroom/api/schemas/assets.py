@@ -26,10 +26,10 @@ class LatestJob(ResponseBody):
 
 
 class AssetResponse(ResponseBody):
-    """``downloadUrl`` is the clean copy; both links live 15 minutes.
+    """``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
 
-    ``faces`` is missing while nobody has counted them. ``note`` says what is less than perfect
-    with a usable file: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
+    ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
+    usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
     """
 
     asset_id: str
@@ -62,7 +62,7 @@ class AssetPage(ResponseBody):
 
 
 class DescribeRequest(RequestBody):
-    """What is not sent stays; ``folder: null`` takes the file out of its folder."""
+    """Omitted fields keep their values; ``folder: null`` takes the file out of its folder."""
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     tags: Annotated[list[Tag], Field(max_length=TAGS_LIMIT)] | None = None

@@ -1,4 +1,4 @@
-"""What all request and response bodies have in common: strict in, camelCase out."""
+"""The base of all request and response bodies: strict requests, camelCase names."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from darkroom.recipes.fields import broken
 
 
 class RequestBody(BaseModel):
-    """A body: unknown fields, values of another JSON type and text that is no Unicode are
-    refused."""
+    """A request body. It refuses unknown fields, values of another JSON type and text that is not
+    Unicode."""
 
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose values are answered one by one, whatever they hold."""
+    """Fields with many ids. Each id has its own result, so an odd one does not fail the request."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
@@ -32,7 +32,7 @@ class RequestBody(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_what_is_no_unicode(cls, body: Any) -> Any:
+    def _refuse_lone_surrogates(cls, body: Any) -> Any:
         if isinstance(body, dict):
             checked = {name: body[name] for name in body if name not in cls.bulk_fields}
             if not is_unicode(json.dumps(checked, ensure_ascii=False, default=str)):
@@ -49,7 +49,8 @@ def _composed(text: Any) -> Any:
 
 
 Composed = BeforeValidator(_composed)
-"""Of a name or label, the form is limited that is stored: this stands last and so runs first."""
+"""Names and labels are stored in this form. It stands last in an annotation and so runs first:
+limits of length apply to the stored form."""
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 # No control characters: names and labels are shown on one line, and lists are sorted by them.

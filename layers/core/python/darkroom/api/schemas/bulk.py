@@ -1,4 +1,4 @@
-"""Bodies of requests about many things at once."""
+"""Bodies of bulk requests."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class BulkOptionsRequest(JobIdsRequest):
 
 
 class BulkRetryRequest(JobIdsRequest, RetryRequest):
-    """Each is retried with the same options."""
+    """All jobs are retried with the same options."""
 
 
 class BulkResult(ResponseBody):
-    """What became of one of the jobs; ``code`` and ``error`` say why not."""
+    """The result for one job; on failure, ``code`` and ``error`` say why."""
 
     job_id: str
     ok: bool
@@ -54,7 +54,7 @@ class AssetIdsRequest(RequestBody):
 
 
 class BulkAssetResult(ResponseBody):
-    """What became of one of the files; ``code`` and ``error`` say why not."""
+    """The result for one file; on failure, ``code`` and ``error`` say why."""
 
     asset_id: str
     ok: bool

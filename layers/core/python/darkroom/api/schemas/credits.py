@@ -26,7 +26,8 @@ class Transaction(ResponseBody):
 
 
 class WalletResponse(ResponseBody):
-    """``debt`` is what a refunded payment left open; while it is, nothing can be spent."""
+    """``debt`` is what the account owes after a payment was refunded; until it is paid, no credits
+    can be spent."""
 
     balance: int
     held: int
@@ -42,7 +43,7 @@ class TransactionPage(ResponseBody):
 
 
 class Pack(ResponseBody):
-    """``price`` and ``currency`` are what the pack is sold for unless asked otherwise."""
+    """``price`` and ``currency`` apply unless a purchase names another currency."""
 
     name: str
     credits: int
@@ -52,7 +53,7 @@ class Pack(ResponseBody):
 
 
 class PriceNote(ResponseBody):
-    """A rule by which jobs are charged, as a sentence for users in English and Korean."""
+    """A rule for the price of jobs, as a sentence for users in English and Korean."""
 
     code: str
     en: str

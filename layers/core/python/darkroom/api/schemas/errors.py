@@ -1,4 +1,4 @@
-"""Bodies of failures."""
+"""Bodies of error responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from darkroom.api.schemas.base import ResponseBody
 
 
 class FieldProblem(ResponseBody):
-    """``path`` is the field's place in what was sent, ``body`` for the body as a whole."""
+    """``path`` is the field's place in the request, or ``body`` for the body as a whole."""
 
     path: str
     code: str
@@ -14,7 +14,8 @@ class FieldProblem(ResponseBody):
 
 
 class ErrorResponse(ResponseBody):
-    """Every failure. 402 adds needed, balance, shortfall, suggestions; 400 adds fields."""
+    """The body of every error. 400 adds ``fields``; 402 adds ``needed``, ``balance``, ``shortfall``
+    and ``suggestions``."""
 
     error: str
     code: str

@@ -21,8 +21,8 @@ QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 
 
 class ConfirmRequest(RequestBody):
-    """Without ``draftJobId`` the recipe's own inputs are needed; with it they override.
-    ``recipe`` is another name of ``mode``."""
+    """Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
+    the draft. ``recipe`` is another name for ``mode``."""
 
     draft_job_id: Identifier | None = None
     mode: str | None = None
@@ -73,7 +73,8 @@ class QuoteResponse(ResponseBody):
 
 
 class RetryRequest(RequestBody):
-    """``keepOptions: true`` makes what is missing as it was asked for; ``options`` change it."""
+    """``keepOptions: true`` makes the missing outputs with the same options; ``options`` changes
+    them."""
 
     keep_options: bool = True
     options: dict[str, Any] | None = None
@@ -105,7 +106,7 @@ class CreateJobsRequest(RequestBody):
 
 
 class PatchJobRequest(BaseModel):
-    """``inputs`` is a merge patch; its fields may also stand beside it."""
+    """``inputs`` is a merge patch; its fields may also be sent at the top level."""
 
     model_config = ConfigDict(
         extra="allow", strict=True, alias_generator=to_camel, validate_by_name=False
@@ -124,8 +125,8 @@ class ReceiptPart(ResponseBody):
 
 
 class Receipt(ResponseBody):
-    """``used`` and ``refunded`` are 0 while the job runs and reserved = used + refunded after.
-    ``message`` says the ``reason`` in the caller's language."""
+    """``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
+    ``message`` explains the ``reason`` in the caller's language."""
 
     reserved: int
     used: int
@@ -134,8 +135,7 @@ class Receipt(ResponseBody):
     reason: str | None = None
     message: str | None = None
     note: str | None = None
-    """Of a job that succeeded: ``NO_SPEECH``, its recording holds no words, so its captions are
-    empty."""
+    """``NO_SPEECH``: the job succeeded, but there is no speech, so its captions are empty."""
 
 
 class Progress(ResponseBody):
@@ -210,7 +210,7 @@ class JobResponse(JobSummary):
 
 
 class CreatedJob(JobSummary):
-    """``code`` says why a job that was to be queued stayed a draft."""
+    """``code`` says why a job that should be queued stayed a draft."""
 
     code: str | None = None
 
@@ -230,14 +230,14 @@ class StreamTicketResponse(ResponseBody):
 
 
 class DownloadResponse(ResponseBody):
-    """``expiresAt`` is the link's; the archive stays as long as the job."""
+    """``expiresAt`` applies to the link; the archive exists as long as the job."""
 
     download_url: str
     expires_at: str
 
 
 class BuildingResponse(ResponseBody):
-    """Ask again after ``Retry-After`` seconds."""
+    """Repeat the request after ``Retry-After`` seconds."""
 
     status: Literal["building"]
 
@@ -248,7 +248,7 @@ class JobPage(ResponseBody):
 
 
 class Generation(ResponseBody):
-    """``creditsUsed`` of all tasks of a job add up to its receipt."""
+    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
 
     generation_id: str
     job_id: str
@@ -276,8 +276,8 @@ class SelectRequest(RequestBody):
 
 
 class GenerateImageRequest(RequestBody):
-    """``style`` is one of those that ``GET /api/recipes`` lists; ``aspectRatio`` is 1:1 unless it
-    is sent. The same ``seed`` gives the same pictures."""
+    """``style`` is one of the styles of ``GET /api/recipes``; ``aspectRatio`` defaults to 1:1. The
+    same ``seed`` gives the same pictures."""
 
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=PROMPT_LIMIT_CHARS)]
     count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)]

@@ -14,7 +14,7 @@ from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS, REASON_LIMIT_CHARS
 
 
 class PurchaseRequest(RequestBody):
-    """Exactly one of pack and amount; ``amount`` with the test gateway only."""
+    """Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only."""
 
     pack: Identifier | None = None
     amount: Annotated[int, Field(ge=1, le=PURCHASE_LIMIT_CREDITS)] | None = None
@@ -22,7 +22,7 @@ class PurchaseRequest(RequestBody):
 
 
 class PurchaseResponse(ResponseBody):
-    """``balance`` when the credits are there at once, ``checkoutUrl`` when they are to be paid."""
+    """``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due."""
 
     purchase_id: str
     status: str
@@ -32,8 +32,8 @@ class PurchaseResponse(ResponseBody):
 
 
 class PurchaseRecord(ResponseBody):
-    """``message`` is a sentence for the user: what became of a purchase that failed, was refunded,
-    or was paid with another amount. ``creditsReversed`` is what a refund or dispute has taken."""
+    """``message`` explains to the user that a purchase failed or was refunded, or that another
+    amount was paid. ``creditsReversed`` is what a refund or dispute took back."""
 
     purchase_id: str
     status: Literal["pending", "settled", "failed", "mismatched", "refunding", "refunded"]
@@ -51,7 +51,7 @@ class PurchasePage(ResponseBody):
 
 
 class PurchaseDecision(ResponseBody):
-    """``outcome`` of a refund that the gateway did not make: its own word for why."""
+    """``outcome`` is the gateway's reason if it did not make the refund."""
 
     action: Literal["accept", "refund"]
     credits: int | None = None
@@ -62,8 +62,8 @@ class PurchaseDecision(ResponseBody):
 
 
 class AdminPurchase(ResponseBody):
-    """``amountMinor`` was asked for, ``paidMinor`` was paid where that differs. A payment that
-    came in for a purchase which another had paid is a ``duplicateOf`` it."""
+    """``amountMinor`` is the price; ``paidMinor`` is what was paid, if it differs. ``duplicateOf``
+    names the purchase that had already been paid when this payment arrived."""
 
     purchase_id: str
     account_id: str
@@ -89,7 +89,7 @@ class AdminPurchasePage(ResponseBody):
 
 
 class ResolvePurchaseRequest(RequestBody):
-    """``accept`` gives ``credits`` for what was paid, ``refund`` gives the money back."""
+    """``accept`` adds ``credits`` for the payment; ``refund`` returns the money."""
 
     account_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     action: Literal["accept", "refund"]

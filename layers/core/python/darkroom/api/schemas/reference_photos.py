@@ -12,7 +12,7 @@ from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]
-"""Who the person is in the pictures to be made: ``groom``, ``bride``, ``self``, …"""
+"""The role of the person in the pictures to be made: ``groom``, ``bride``, ``self``, …"""
 
 
 class RegisterRequest(RequestBody):

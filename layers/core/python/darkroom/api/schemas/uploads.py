@@ -15,13 +15,13 @@ from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES
 
 PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-"""May be a path, of which the last part is kept: at most 255 characters."""
+"""May be a path; its last part is kept, at most 255 characters."""
 SizeBytes = Annotated[int, Field(ge=1)]
 MimeType = Annotated[str, StringConstraints(max_length=255)]
-"""As the client will send it with the content. Empty where it does not know: the ending of the
-name decides then, and ``headers`` says what to send."""
+"""The type that the client will send with the content. Empty if the client does not know it: then
+the ending of the name decides, and ``headers`` has the type to send."""
 Role = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-"""What the file is meant as. A hint that is not kept: reference photos are registered later."""
+"""The intended use of the file: a hint, not stored. Reference photos are registered later."""
 
 
 class FileToUpload(RequestBody):
@@ -32,7 +32,7 @@ class FileToUpload(RequestBody):
 
 
 class OpenUploadRequest(RequestBody):
-    """One file by its own fields, or many in ``files``; exactly one of both."""
+    """Either one file by the top-level fields, or many in ``files``."""
 
     filename: FileName | None = None
     size_bytes: SizeBytes | None = None
@@ -49,8 +49,8 @@ class UploadUrl(ResponseBody):
 
 
 class UploadSession(ResponseBody):
-    """PUT each part of ``partSize`` bytes, the last with what is left, to its URL, with these
-    headers, before ``expiresAt``. Links of further parts come from ``/urls``."""
+    """PUT each part to its URL with these headers before ``expiresAt``. Each part has ``partSize``
+    bytes, the last one the rest. ``/urls`` returns the links of further parts."""
 
     asset_id: str
     storage_key: str
@@ -78,7 +78,7 @@ class PartEtag(RequestBody):
 
 
 class CompleteRequest(RequestBody):
-    """``etags`` are compared with what has arrived; one PUT is whole or absent."""
+    """``etags`` are compared with the parts in storage. A file sent by one PUT needs none."""
 
     asset_id: Identifier
     etags: Annotated[list[PartEtag], Field(max_length=PARTS_LIMIT)] | None = None
@@ -89,7 +89,7 @@ class CompleteResponse(ResponseBody):
 
 
 class ArrivedPart(ResponseBody):
-    """Once the parts have become one file, ``etag`` is the file's."""
+    """After the parts have been joined, ``etag`` is that of the file."""
 
     part_number: int
     size_bytes: int

@@ -12,4 +12,6 @@ class PaymentEventResponse(ResponseBody):
 
 
 class ProviderCallbackResponse(ResponseBody):
+    """``heard``: the task will be polled; ``known``: the callback changes nothing."""
+
     outcome: Literal["heard", "known"]
