@@ -62,7 +62,7 @@ class PurchaseDecision(ResponseBody):
 
 
 class AdminPurchase(ResponseBody):
-    """``amountMinor`` is the price; ``paidMinor`` is what was paid, if it differs. ``duplicateOf``
+    """``amountMinor`` is the price; ``paidMinor`` is the amount paid if different. ``duplicateOf``
     names the purchase that had already been paid when this payment arrived."""
 
     purchase_id: str
