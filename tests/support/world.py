@@ -22,7 +22,6 @@ from mangum import Mangum
 
 from darkroom.adapters.queues import Queue
 from darkroom.api.app import create_app
-from darkroom.api.routers import everything
 from darkroom.bootstrap.composition import App, build_app
 from darkroom.bootstrap.workers import GENERATE
 from darkroom.generation.ports import Artifact, AsyncProvider, GenerationRequest, Provider
@@ -36,6 +35,7 @@ from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
 from tests.support.cloud import PaperCloud, PaperFiles
+from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -135,7 +135,7 @@ class Answer:
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
     """All functions' routes together. Put together once: that takes longer than most tests."""
-    api = create_app(*everything.ROUTERS)
+    api = create_app(*ROUTERS)
     return api, Mangum(api, lifespan="off")
 
 

@@ -1,4 +1,4 @@
-"""What an account sees of its jobs."""
+"""An account's jobs, as the API shows them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def get_family(account_id: str, job_id: str) -> JobFamily:
 
 
 def etag(app: App, family: JobFamily, *, language: str = "") -> str:
-    """Changes whenever the answer does; also in time for links to be renewed before they end.
+    """Changes whenever the response does, and early enough that links are renewed before they end.
 
-    ``language`` matters where sentences are part of the answer: a draft has none.
+    ``language`` matters if the response has sentences; that of a draft has none.
     """
     state = [str(family.job.version), language]
     state += [f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks]
@@ -83,7 +83,7 @@ def job_summary(job: Job, *, language: str) -> dict[str, Any]:
 
 
 def job_receipt(job: Job, *, language: str) -> dict[str, Any]:
-    """The same numbers per part as in total; parts add up."""
+    """The receipt in total and by part; the parts add up to the total."""
     used = job.receipt.parts if job.receipt else (0,) * len(job.price)
     parts = [
         {
