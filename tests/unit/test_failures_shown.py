@@ -130,8 +130,8 @@ def test_a_tag_of_one_language_does_not_match_the_other(world: World, user: str)
 
 def test_every_code_with_which_a_task_or_job_can_fail_has_its_sentences() -> None:
     codes = {"CANCELED", "INTERNAL", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "CONTENT_REJECTED"}
-    for path in [*PRODUCT.glob("generation/**/*.py"), *PRODUCT.glob("usecases/*.py"),
-                 *PRODUCT.glob("jobs/*.py")]:  # fmt: skip
+    for path in [*PRODUCT.glob("generation/**/*.py"), *PRODUCT.glob("usecases/**/*.py"),
+                 *PRODUCT.glob("studio/**/*.py"), *PRODUCT.glob("jobs/*.py")]:  # fmt: skip
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "id", "")
             if name in ("Failure", "TransientProviderError", "PermanentProviderError"):
