@@ -582,7 +582,7 @@ def test_a_refunded_purchase_says_so(shop: Shop, user: str) -> None:
 
     assert not {"message", "creditsReversed"} & set(usual[0])
     assert (partly[0]["creditsReversed"], wholly["creditsReversed"]) == (25, 50)
-    assert partly[0]["message"].startswith("A part of this payment")
+    assert partly[0]["message"].startswith("Part of this payment")
     assert wholly["message"].startswith("This payment was refunded or disputed")
     assert {"paymentId", "decisions", "accountId"} & set(wholly) == set()
 

@@ -326,7 +326,7 @@ def answered_before_the_work(plant: Plant) -> None:
     def write(*args: Any, **kwargs: Any) -> Write:
         begun = real(*args, **kwargs)
         plant.acts()
-        begun.item.status, begun.item.answer = 202, "{}"  # type: ignore[attr-defined]
+        begun.item.status, begun.item.response = 202, "{}"  # type: ignore[attr-defined]
         return begun
 
     plant.replace(answers.store, "begin_write", write)
