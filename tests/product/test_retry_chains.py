@@ -408,7 +408,7 @@ def test_every_recipe_reads_only_the_costs_that_it_names(recipe: str) -> None:
     @given(inputs=RECIPES[recipe][0])
     def price(inputs: dict[str, Any]) -> None:
         job = a_queued_job(recipe=recipe, inputs=get_recipe(recipe).validate(inputs))
-        costs = {name: 1 for name in get_recipe(recipe).cost_names}
+        costs = dict.fromkeys(get_recipe(recipe).cost_names, 1)
         get_recipe(recipe).price(job.inputs, costs, blueprint_of(job, 1).materials)
 
     price()

@@ -305,7 +305,7 @@ class Stage:
             now=START,
             state=State(tables={name: [] for name in _KEYS}, files=frozenset()),
             files={},
-            messages={url: () for url in self._queues},
+            messages=dict.fromkeys(self._queues, ()),
             looked_at={name: {} for name in STREAMED},
             requests=(),
         )
