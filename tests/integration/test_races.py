@@ -996,9 +996,11 @@ class Track:
         now = self._items()
         books = read_books(State(tables=now, files=_files(now["jobs"])))
         found = [str(breach) for breach in check_books(books, at_rest=False)]
-        for actor in run.actors:
-            if actor.error is not None and not isinstance(actor.error, DarkroomError):
-                found.append(f"{actor.number} raised {actor.error!r}")
+        found.extend(
+            f"{actor.number} raised {actor.error!r}"
+            for actor in run.actors
+            if actor.error is not None and not isinstance(actor.error, DarkroomError)
+        )
         words = tuple(
             told(actor.value)
             if actor.error is None

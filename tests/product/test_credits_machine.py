@@ -290,7 +290,8 @@ class History:
     def reserve(self) -> None:
         spendable = self.plain.spendable(self.now)
         if not spendable or self.plain.debt:
-            return self.reserve_what_cannot_be()
+            self.reserve_what_cannot_be()
+            return
         job = self.name("job")
         credits = self.rng.randint(1, min(spendable, self.rng.choice([3, 12, spendable])))
 

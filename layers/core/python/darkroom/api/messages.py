@@ -95,8 +95,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "같은 요청을 처리하고 있습니다.",
     ),
     "JOB_UNREADABLE": (
-        "What this job was made from is damaged, so nothing can be made from it. Please start a "
-        "new one.",
+        (
+            "What this job was made from is damaged, so nothing can be made from it. Please start "
+            "a new one."
+        ),
         "이 작업의 데이터가 손상되어 이어서 만들 수 없어요. 새 작업을 시작해 주세요.",
     ),
     "INTERNAL": (
