@@ -73,7 +73,7 @@ def _any(books: Shelves, *, status: str, queued: bool) -> Item:
     )
 
 
-# L1: time and beginning
+# Law L1: time and beginning
 
 
 @corruption("L1")
@@ -141,7 +141,7 @@ def wallet_and_ledger_gone_while_a_free_job_remains(books: Shelves) -> str | Non
     return None
 
 
-# L3: what a grant is
+# Law L3: what a grant is
 
 
 @corruption("L3")
@@ -254,7 +254,7 @@ def more_than_fifty_grants_balanced(books: Shelves) -> str | None:
     return None
 
 
-# L3: the marks by which expiring wallets are found
+# Law L3: the marks by which expiring wallets are found
 
 
 @corruption("L3")
@@ -288,7 +288,7 @@ def marks_of_an_expiry_that_is_none(books: Shelves) -> str | None:
     return None
 
 
-# L3: entries that move other grants than their kind may
+# Law L3: entries that move other grants than their kind may
 
 
 def _move_between_grants(books: Shelves, entry: Item) -> str:
@@ -380,7 +380,7 @@ def credits_from_a_grant_that_never_was_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L3: expiries
+# Law L3: expiries
 
 
 def _forge_expiry(books: Shelves, grant: Item, credits: int, cause: str | None = None) -> str:
@@ -446,7 +446,7 @@ def a_purchase_recorded_with_an_expiry(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L3: merges
+# Law L3: merges
 
 
 def _merging(books: Shelves) -> Item:
@@ -489,7 +489,7 @@ def a_merge_of_two_kinds_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L4: what entries say of themselves
+# Law L4: what entries say of themselves
 
 
 @corruption("L4")
@@ -530,7 +530,7 @@ def an_adjustment_of_nothing_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L4: purchases
+# Law L4: purchases
 
 
 def _purchase(books: Shelves, when: Callable[[Item], bool] = lambda item: True) -> Item:
@@ -732,7 +732,7 @@ def credits_spent_while_a_debt_is_open_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L5: holds
+# Law L5: holds
 
 
 @corruption("L5")
@@ -862,7 +862,7 @@ def a_draft_that_was_queued(books: Shelves) -> str | None:
     return None
 
 
-# L5: receipts
+# Law L5: receipts
 
 
 def _recharge(books: Shelves, job: Item, difference: int) -> None:
@@ -1028,7 +1028,7 @@ def a_deleted_job_whose_receipt_does_not_add_up(books: Shelves) -> str | None:
     return None
 
 
-# L6: outputs
+# Law L6: outputs
 
 
 def _task_of(books: Shelves, job: Item, *, made: bool) -> Item:
@@ -1091,7 +1091,7 @@ def a_draft_with_an_output(books: Shelves) -> str | None:
     return None
 
 
-# L8: items that cannot be read, as far as they can the rest is audited
+# Law L8: items that cannot be read: as far as they can the rest is audited
 
 
 def _odd(item: Item, **changes: Any) -> None:

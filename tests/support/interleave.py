@@ -73,7 +73,7 @@ class _Gate:
         self._wait_for_turn(actor)
         try:
             actor.value = actor.act()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - reported with the run
             actor.error = error
         finally:
             actor.done = True

@@ -427,7 +427,7 @@ class World:
             handled += 1
             try:
                 handle(record)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the queue redelivers, whatever failed
                 self._receives[message["MessageId"]] = (
                     self._receives.get(message["MessageId"], 0) + 1
                 )

@@ -155,7 +155,7 @@ def test_of_a_hundred_thousand_altered_calls_none_passes() -> None:
     assert accepted(100_000) == []
 
 
-# fal: ED25519
+# Signatures of fal: ED25519
 
 KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fal").digest())
 USER, TIMESTAMP = "user|1", str(int(NOW.timestamp()))

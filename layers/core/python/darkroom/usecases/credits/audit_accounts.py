@@ -64,7 +64,7 @@ def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudi
         try:
             found, count = _audit_account(app, account, packs)
         # Whatever the items of one account do to the auditor, the others are still audited.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             message = f"the account cannot be audited: {type(error).__name__}"
             found, count = [Breach(law="L8", account_id=account, message=message)], 0
         yield AccountAudit(account_id=account, entries_checked=count, breaches=tuple(found))
