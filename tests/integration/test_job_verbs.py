@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from tests.support.speech import save_speech
 
 
 @pytest.fixture
-def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield Client(stack, f"verbs-{request.node.name[5:40]}")
+def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Client:
+    return Client(stack, f"verbs-{request.node.name[5:40]}")
 
 
 @pytest.fixture

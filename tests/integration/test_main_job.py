@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
@@ -68,8 +68,8 @@ def story(alice: Frontend, photo: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def admin(stack: LocalStack) -> Iterator[Frontend]:
-    yield Frontend(stack, "main-admin", role="admin")
+def admin(stack: LocalStack) -> Frontend:
+    return Frontend(stack, "main-admin", role="admin")
 
 
 def output(job: dict[str, Any], key: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import botocore.client
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+from pynamodb.exceptions import PynamoDBException
 
 from darkroom.assets.store import AssetItem
 from darkroom.db import Write, commit, commit_one, is_outage, snapshot
@@ -339,7 +340,7 @@ def test_an_error_that_means_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     calls = inject(monkeypatch, before=[error, error])
 
     for writes in ([create("bug-1")], [create("bug-1"), create("bug-2")]):
-        with pytest.raises(Exception) as raised:
+        with pytest.raises(PynamoDBException) as raised:
             commit(writes)
         assert not isinstance(raised.value, DarkroomError)
         assert not is_outage(raised.value)
@@ -352,7 +353,7 @@ def test_no_answer_at_all_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     inject(monkeypatch, before=[silence, silence])
 
     for writes in ([create("silent-1")], [create("silent-1"), create("silent-2")]):
-        with pytest.raises(Exception) as raised:
+        with pytest.raises(PynamoDBException) as raised:
             commit(writes)
         assert is_outage(raised.value)
 

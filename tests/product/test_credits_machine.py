@@ -641,6 +641,9 @@ PLANTED: dict[str, Plant] = {
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_found_within_a_few_histories(bug: str) -> None:
-    with PLANTED[bug](), pytest.raises(AssertionError):
+    def a_few_histories() -> None:
         for seed in range(60):
             lived(seed, STEPS, audit_every=10)
+
+    with PLANTED[bug](), pytest.raises(AssertionError):
+        a_few_histories()

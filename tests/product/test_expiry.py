@@ -211,9 +211,10 @@ def test_a_sweep_stopped_in_the_middle_is_gone_on_with(
         if calls == 2:
             raise Stopped
 
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
+    with monkeypatch.context() as patch:
         patch.setattr(use_case, "commit", dying)
-        sweep(world)
+        with pytest.raises(Stopped):
+            sweep(world)
     done = sum(len(expiries(name)) for name in names)
 
     assert done == (1 if when == "before" else 2)

@@ -167,9 +167,9 @@ def one_shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def shop(one_shop: Shop) -> Iterator[Shop]:
+def shop(one_shop: Shop) -> Shop:
     one_shop.stripe.take_events()
-    yield one_shop
+    return one_shop
 
 
 @pytest.fixture

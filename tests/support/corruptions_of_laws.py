@@ -1091,7 +1091,7 @@ def a_draft_with_an_output(books: Shelves) -> str | None:
     return None
 
 
-# Law L8: items that cannot be read: as far as they can the rest is audited
+# Law L8: unreadable items, whose readable part is audited
 
 
 def _odd(item: Item, **changes: Any) -> None:

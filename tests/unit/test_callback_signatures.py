@@ -40,7 +40,8 @@ def passes(body: bytes, headers: Mapping[str, str], *secrets: str, now: datetime
     try:
         verify(body, headers, secrets or (SECRET,), now=now)
     except Unauthorized as error:
-        assert error.error_code == "BAD_SIGNATURE"
+        if error.error_code != "BAD_SIGNATURE":
+            raise
         return False
     return True
 
@@ -186,7 +187,8 @@ def fal_passes(
     try:
         fal_signatures.verify(body, headers, ring, now=now)
     except Unauthorized as error:
-        assert error.error_code == "BAD_SIGNATURE"
+        if error.error_code != "BAD_SIGNATURE":
+            raise
         return False
     return True
 
