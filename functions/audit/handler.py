@@ -6,5 +6,5 @@ from darkroom.workers.edge import metrics
 
 
 @metrics.log_metrics
-def handler(event, context):
+def handler(_event, _context):
     return handle_schedule(app_from_env())

@@ -6,5 +6,5 @@ from darkroom.workers.stream import handle_stream
 
 
 @metrics.log_metrics
-def handler(event, context):
+def handler(event, _context):
     return handle_stream(app_from_env(), event)

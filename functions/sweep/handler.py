@@ -6,5 +6,5 @@ from darkroom.workers.sweep import handle_schedule
 
 
 @metrics.log_metrics
-def handler(event, context):
+def handler(_event, _context):
     return handle_schedule(app_from_env())
