@@ -195,12 +195,14 @@ def a_purchase_that_expires(books: Shelves) -> str | None:
 
 @corruption("L3")
 def a_gift_that_lasts_longer(books: Shelves) -> str | None:
-    return _move_expiry(books, LATER)
+    _move_expiry(books, LATER)
+    return None
 
 
 @corruption("L3")
 def a_gift_that_no_longer_expires(books: Shelves) -> str | None:
-    return _move_expiry(books, None)
+    _move_expiry(books, None)
+    return None
 
 
 def _move_expiry(books: Shelves, moment: str | None) -> None:
@@ -932,12 +934,14 @@ def a_failure_that_cost_something_balanced(books: Shelves) -> str | None:
 
 @corruption("L5")
 def a_canceled_job_that_cost_nothing_for_what_it_keeps_balanced(books: Shelves) -> str | None:
-    return _charge_canceled(books, 0)
+    _charge_canceled(books, 0)
+    return None
 
 
 @corruption("L5")
 def a_canceled_job_that_cost_more_balanced(books: Shelves) -> str | None:
-    return _charge_canceled(books, 2)
+    _charge_canceled(books, 2)
+    return None
 
 
 def _charge_canceled(books: Shelves, credits: int) -> None:

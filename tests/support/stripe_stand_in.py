@@ -30,7 +30,7 @@ import pytest
 import stripe
 
 from darkroom.credits import store as credits_store
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.credits.model import Wallet
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
