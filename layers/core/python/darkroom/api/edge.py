@@ -49,5 +49,5 @@ def http_handler(api: FastAPI) -> Handler:
 
 
 def _account(context_of_call: dict[str, Any]) -> str | None:
-    claims = context_of_call.get("authorizer", {}).get("jwt", {}).get("claims", {})
+    claims: dict[str, str] = context_of_call.get("authorizer", {}).get("jwt", {}).get("claims", {})
     return claims.get("sub")

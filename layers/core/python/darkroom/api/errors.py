@@ -49,7 +49,7 @@ def status_of(error: errors.DarkroomError) -> int:
 
 def request_id(request: Request) -> str:
     event = request.scope.get("aws.event", {})
-    return event.get("requestContext", {}).get("requestId", "local")
+    return str(event.get("requestContext", {}).get("requestId", "local"))
 
 
 def answer(

@@ -30,6 +30,10 @@ class BaseItem(Model):
             table.connection._client = client_to(meta.region, meta.host)
         return table
 
+    def key_values(self) -> tuple[Any, ...]:
+        """Hash key and, where the table has one, range key."""
+        return tuple(self._get_keys().values())  # type: ignore[no-untyped-call]
+
 
 class SalvagedItem(BaseItem):
     """An item whose readable part is still worth something when the rest is damaged.

@@ -20,7 +20,8 @@ def backoff_seconds(failures: int, *, base_seconds: float, limit_seconds: float)
     """How long to wait at most after so many failures in a row: ``base_seconds`` after the first,
     doubling with each, never more than ``limit_seconds``."""
     doublings = min(max(failures - 1, 0), DOUBLINGS_LIMIT)
-    return min(limit_seconds, base_seconds * 2**doublings)
+    doubled: float = base_seconds * 2**doublings
+    return min(limit_seconds, doubled)
 
 
 def jittered_backoff_seconds(

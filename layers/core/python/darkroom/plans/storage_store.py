@@ -116,7 +116,10 @@ def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
 def _can_count() -> Condition:
     """Adding to what is no number would fail, and be nobody's answer."""
     used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
-    return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
+    can_count: Condition = (used.does_not_exist() | used.is_type()) & (
+        uploads.does_not_exist() | uploads.is_type()
+    )
+    return can_count
 
 
 def _counted(stored: RawItem | None, name: str) -> int:

@@ -157,7 +157,7 @@ def _readable(before: Read[T]) -> T | None:
     return None if before.unreadable else before.value
 
 
-def _asset(image: RawImage) -> assets_store.Asset:
+def _asset(image: RawImage) -> Asset:
     return _read(assets_store.AssetItem, image, assets_store.to_asset)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi import Request as HttpRequest
@@ -40,6 +40,7 @@ OutputId = Annotated[str, Path(alias="outputId")]
 _Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
 Name = Annotated[str, _Line, Field(max_length=100), Composed]
 Label = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
+RequestT = TypeVar("RequestT", bound=Request)
 
 
 class CreateAlbumRequest(Request):
@@ -75,7 +76,7 @@ class ChangeOutputRequest(Request):
         return _changing(self, never_null={"tags", "selected", "position"})
 
 
-def _changing(body: Any, *, never_null: set[str]) -> Any:
+def _changing(body: RequestT, *, never_null: set[str]) -> RequestT:
     if not body.model_fields_set:
         raise broken("NOTHING_TO_CHANGE", *map(to_camel, type(body).model_fields))
     nulls = {name for name in body.model_fields_set if getattr(body, name) is None}

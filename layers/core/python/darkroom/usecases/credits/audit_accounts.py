@@ -11,7 +11,7 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap.composition import App
 from darkroom.credits import audit, pricing
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
