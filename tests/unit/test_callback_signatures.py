@@ -8,6 +8,7 @@ import random
 import string
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -166,7 +167,8 @@ FAL_BODY = b'{"request_id":"123e4567-e89b-12d3-a456-426614174000","status":"OK"}
 
 def fal_signed(body: bytes = FAL_BODY, key: Ed25519PrivateKey = KEY, **changes: str) -> Headers:
     parts = {"request-id": REQUEST, "user-id": USER, "timestamp": TIMESTAMP} | changes
-    message = fal_signatures.message_of(*parts.values(), body)
+    request_id, user_id, timestamp = parts.values()
+    message = fal_signatures.message_of(request_id, user_id, timestamp, body)
     headers = {f"x-fal-webhook-{name}": value for name, value in parts.items()}
     return headers | {"x-fal-webhook-signature": key.sign(message).hex()}
 
@@ -227,7 +229,8 @@ def test_fal_s_time_is_five_minutes_either_way_and_not_a_second_more() -> None:
 
 def test_one_line_never_passes_for_two() -> None:
     """The same bytes are signed, but parted elsewhere."""
-    joined = fal_signed(**{"request-id": f"{REQUEST}\n{USER}", "user-id": "x"})
+    changes: dict[str, Any] = {"request-id": f"{REQUEST}\n{USER}", "user-id": "x"}
+    joined = fal_signed(**changes)
     parted = joined | {"x-fal-webhook-request-id": REQUEST, "x-fal-webhook-user-id": f"{USER}\nx"}
 
     assert not fal_passes(FAL_BODY, joined)
