@@ -109,7 +109,8 @@ def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
 
         job_id = alice.confirm(photo, mode="quick")
         wait(lambda: "succeeded" in listener.statuses(job_id))
-        wait(lambda count=listener.connections: listener.connections > count + 1)
+        count = listener.connections
+        wait(lambda: listener.connections > count + 1)
 
     last = listener.of(job_id)[-1]
     assert last["progress"] == {"completed": 2, "failed": 0, "total": 2, "percent": 100}

@@ -78,7 +78,7 @@ def test_what_failed_is_retried_and_everything_is_deleted(
 
 def test_portraits_of_a_face_in_two_styles_join_their_album(alice: Client) -> None:
     me = alice.upload("me.jpg", "image/jpeg", PHOTO.read_bytes())
-    body = {"assetId": me, "role": "self"}
+    body: dict[str, Any] = {"assetId": me, "role": "self"}
     photo = alice.call("POST", "/api/reference-photos", body)["referencePhotoId"]
     album = alice.call("POST", "/api/albums", {"name": "Us"})["albumId"]
     inputs = {

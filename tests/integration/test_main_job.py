@@ -211,7 +211,7 @@ def test_a_stuck_task_is_finished_by_the_sweeper(stack: LocalStack, admin: Front
     job_id = dave.confirm(dave.upload(PHOTO), testFaults=faults)
 
     for attempt in (1, 2, 3):
-        dave.wait(lambda number=attempt: _running(dave.job(job_id), "kf_3", number))
+        dave.wait(lambda number=attempt: _running(dave.job(job_id), "kf_3", number))  # type: ignore[misc]
         admin.call("POST", "/api/admin/sweep", json={"now": _later(minutes=6)})
     dave.wait(lambda: "finishedAt" in dave.job(job_id))
 

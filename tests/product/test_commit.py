@@ -95,7 +95,8 @@ def inject(
     after: Sequence[Exception | None] = (),
 ) -> list[str]:
     """Fail the next writing calls before they happen, or after (their answers are lost)."""
-    real: Call = botocore.client.BaseClient._make_api_call
+    sdk: Any = botocore.client.BaseClient
+    real: Call = sdk._make_api_call
     early, late, calls = list(before), list(after), []
 
     def call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:

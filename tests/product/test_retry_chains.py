@@ -323,9 +323,10 @@ def check_chain(chain: Chain) -> None:
             else:
                 if parent.job.status is JobStatus.SUCCEEDED:
                     return
-                job = next_job(parent, options, chain.minutes, number, books, pinned)
-                if job is None:
+                following = next_job(parent, options, chain.minutes, number, books, pinned)
+                if following is None:
                     continue
+                job = following
             family = run(job, parent, chain.minutes, fates_of(fates))
             books.add(family)
             check_end(family, books, is_all_made=fates == ((), MAKE))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import AssetStatus, await_check
+from darkroom.assets.model import Asset, AssetStatus, await_check
 from darkroom.db import Write, commit
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound
@@ -83,7 +83,7 @@ def breaches(world: World) -> list[str]:
     return wrong + [f"{account} is not counted" for account, sum_ in wanted.items() if any(sum_)]
 
 
-def share_of(asset: assets_store.Asset) -> tuple[int, int]:
+def share_of(asset: Asset) -> tuple[int, int]:
     if not asset.is_final:
         return asset.declared_size_bytes, 1
     return (asset.size_bytes or 0, 0) if asset.status is AssetStatus.UPLOADED else (0, 0)
@@ -186,7 +186,7 @@ def stopped_everywhere(stage: Stage, name: str) -> list[str]:
     asset_id = open_and_send(world)
     if name == "expire":
         world.clock.move(seconds=UPLOAD_URL_SECONDS)
-    snapshot, wrong = stage.take_snapshot(), []
+    snapshot, wrong = stage.take_snapshot(), list[str]()
 
     def perform(point: Point | None) -> list[Call]:
         stage.restore(snapshot)
@@ -247,7 +247,7 @@ def test_counters_hold_whoever_overtakes_whom(
     asset_id = open_and_send(world)
     if "expire" in (one, other):
         world.clock.move(seconds=UPLOAD_URL_SECONDS)
-    snapshot, wrong = stage.take_snapshot(), []
+    snapshot, wrong = stage.take_snapshot(), list[str]()
 
     def run(choose: Any) -> Any:
         stage.restore(snapshot)
