@@ -21,7 +21,7 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
-from darkroom.kernel.command import Command, command
+from darkroom.kernel.command import Command, new_command
 from darkroom.kernel.errors import PaymentRequired
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
 from darkroom.payments import store as payments_store
@@ -119,7 +119,7 @@ class StoredHistory:
         self.serial += 1
         key = f"{self.user}-{self.serial}"
         self.log.append(f"{route} {body}")
-        return command(
+        return new_command(
             self.app.ids, account_id=self.user, route=route, language="en", key=key, body=body
         )
 

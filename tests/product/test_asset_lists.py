@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
-from darkroom.assets import facets, list_store
 from darkroom.assets import store as assets_store
-from darkroom.assets.list_store import AssetEntryItem
+from darkroom.assets.lists import facets
+from darkroom.assets.lists import store as list_store
+from darkroom.assets.lists.store import AssetEntryItem
 from darkroom.assets.model import AssetStatus
 from darkroom.db import commit
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, UPLOAD_URL_SECONDS

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.api.bodies import NotJson, read_json
-from darkroom.api.routers import everything
+from darkroom.api import mounts
+from darkroom.api.strict_json import NotJson, read_json
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import BODY_DEPTH_LIMIT
 from tests.support.builders import JOB_ID, a_balance, a_user
@@ -18,8 +18,8 @@ from tests.support.world import Answer, World
 
 PURCHASE = "/api/credits/purchase"
 CHANGING = sorted(
-    (method, str(getattr(route, "path", "")))
-    for router in everything.ROUTERS
+    (method, route.path)
+    for router in mounts.ROUTERS
     for route in router.routes
     for method in getattr(route, "methods", ())
     if method in ("POST", "PATCH", "PUT", "DELETE")

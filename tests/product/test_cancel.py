@@ -67,7 +67,7 @@ def test_a_draft_is_canceled_and_costs_nothing(world: World, user: str) -> None:
         "refunded": 0,
         "parts": [],
         "reason": "CANCELED",
-        "message": "You stopped this job.",
+        "message": "You canceled this job.",
     }
     assert a_job(world, job_id, user)["status"] == "canceled"
 

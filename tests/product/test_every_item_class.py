@@ -20,7 +20,7 @@ from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
 from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
-from darkroom.assets.list_store import AssetEntryItem
+from darkroom.assets.lists.store import AssetEntryItem
 from darkroom.assets.reference_store import ReferencePhotoItem
 from darkroom.assets.store import AssetItem
 from darkroom.assets.store import TombstoneItem as AssetTombstoneItem

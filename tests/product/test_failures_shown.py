@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 import darkroom
+from darkroom.api import mounts
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
-from darkroom.api.routers import everything
+from darkroom.api.lambda_handler import http_handler
 from darkroom.generation.ports import PermanentProviderError
 from darkroom.jobs.failures import SENTENCES, failure_sentence
 from tests.support.builders import a_job, a_user, claims_of, confirm, finish
@@ -131,8 +131,7 @@ def test_a_tag_of_one_language_does_not_match_the_other(world: World, user: str)
 
 def test_every_code_with_which_a_task_or_job_can_fail_has_its_sentences() -> None:
     codes = {"CANCELED", "INTERNAL", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "CONTENT_REJECTED"}
-    for path in [*PRODUCT.glob("generation/**/*.py"), *PRODUCT.glob("usecases/**/*.py"),
-                 *PRODUCT.glob("jobs/*.py")]:  # fmt: skip
+    for path in PRODUCT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "id", "")
             if name in ("Failure", "TransientProviderError", "PermanentProviderError"):
@@ -159,7 +158,7 @@ def test_an_unknown_code_has_a_sentence_all_the_same() -> None:
 def test_no_log_of_a_whole_story_and_its_share_holds_a_link_or_a_secret(
     world: World, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = http_handler(create_app(*everything.ROUTERS, app=world.app))
+    handler = http_handler(create_app(*mounts.ROUTERS, app=world.app))
     bearer = "Bearer eyJhbGciOiJSUzI1NiJ9.secret-of-a-token"
 
     def send(method: str, path: str, body: object = None, key: str | None = None) -> dict[str, Any]:

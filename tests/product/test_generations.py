@@ -72,7 +72,7 @@ def test_every_task_is_told_with_what_it_made_or_why_not(world: World, user: str
         "skipped",
     )
     assert made["generationId"] == output_of(world, job_id, "clip_1", user)["outputId"]
-    assert failed["error"] == {"message": "It could not be made.", "code": "BROKEN"}
+    assert failed["error"] == {"message": "This could not be made.", "code": "BROKEN"}
     assert "url" not in failed
     assert f"{job_id}/clip_1" in made["url"]
     for item in items.values():

@@ -10,7 +10,6 @@ import pytest
 from fastapi.routing import APIRoute
 
 from darkroom.api.auth import trusted_account
-from darkroom.api.routers import everything
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS
 from tests.support.builders import (
@@ -22,6 +21,7 @@ from tests.support.builders import (
     claims_of,
 )
 from tests.support.moto_world import moto_world
+from tests.support.mounts import ROUTERS
 from tests.support.world import World
 
 
@@ -38,7 +38,7 @@ def user() -> str:
 
 READS = sorted(
     route.path
-    for router in everything.ROUTERS
+    for router in ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute) and "GET" in (route.methods or ())
 )

@@ -21,7 +21,6 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
 from darkroom.db import commit
-from darkroom.jobs import facets
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import (
     ENTRY_PREFIX,
@@ -32,6 +31,7 @@ from darkroom.jobs.items import (
     list_key,
     side_key,
 )
+from darkroom.jobs.lists import facets
 from darkroom.jobs.model import Job, Receipt
 from darkroom.jobs.states import FINAL_JOB, JobStatus
 from darkroom.kernel.clock import to_iso

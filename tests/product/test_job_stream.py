@@ -32,10 +32,10 @@ from darkroom.kernel.limits import (
     KEYS_AGAIN_SECONDS,
     KEYS_SECONDS,
     STREAM_ID_LIMIT_CHARS,
+    STREAM_KNOWN_LIMIT,
     STREAM_LATE_SECONDS,
     STREAM_RETRY_MS,
     STREAM_TICKET_SECONDS,
-    STREAM_TOLD_LIMIT,
 )
 from darkroom.kernel.signing import sign
 from darkroom.usecases.jobs.advance_job import advance
@@ -279,7 +279,7 @@ def test_answers_are_bounded_and_together_complete(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_changes, "STREAM_EVENTS_LIMIT", 20)
-    monkeypatch.setattr(job_changes, "STREAM_TOLD_LIMIT", 8)
+    monkeypatch.setattr(job_changes, "STREAM_KNOWN_LIMIT", 8)
     client = Client(world)
     client.poll()
     total = 47
@@ -298,8 +298,8 @@ def test_answers_are_bounded_and_together_complete(
 def test_an_id_is_short_enough_for_a_header() -> None:
     at = 2 * 10**15
     floor = at - job_changes._LATE
-    told = (job_changes._last_mark(floor + 1),) * STREAM_TOLD_LIMIT
-    position = Position(at=at, floor=floor, told=told)
+    told = (job_changes._last_mark(floor + 1),) * STREAM_KNOWN_LIMIT
+    position = Position(at=at, floor=floor, known=told)
 
     assert len(str(position)) < STREAM_ID_LIMIT_CHARS
 
@@ -328,12 +328,12 @@ def test_an_id_that_is_none_of_ours_counts_as_none(world: World) -> None:
 @given(
     at=st.integers(10**15, 2 * 10**15),
     behind=st.integers(0, 10**8),
-    told=st.lists(st.integers(0, 10**12), max_size=STREAM_TOLD_LIMIT),
+    told=st.lists(st.integers(0, 10**12), max_size=STREAM_KNOWN_LIMIT),
 )
 def test_a_position_is_read_as_it_was_written(at: int, behind: int, told: list[int]) -> None:
     last = job_changes._last_mark(at)
     known = () if not behind else tuple(sorted(last - distance for distance in told))
-    position = Position(at=at, floor=at - behind, told=known)
+    position = Position(at=at, floor=at - behind, known=known)
 
     assert read_position(str(position), datetime.fromtimestamp(2 * 10**9).astimezone()) == position
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from darkroom.api.routers.docs import full_openapi
+from darkroom.api.openapi.document import full_openapi
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 

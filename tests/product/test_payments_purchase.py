@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from darkroom.credits import pricing
-from darkroom.kernel.command import command
+from darkroom.kernel.command import new_command
 from darkroom.payments.gateways import stripe as gateway
 from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import GatewayUnavailable
@@ -254,7 +254,7 @@ def test_of_two_checkouts_of_one_purchase_only_one_is_handed_out(
 ) -> None:
     app, payments = shop.world.app, shop.world.app.payments
     assert payments is not None
-    call = command(app.ids, account_id=user, route="r", language="en", key="k", body={})
+    call = new_command(app.ids, account_id=user, route="r", language="en", key="k", body={})
     moved = StripeGateway(
         lambda: shop.stripe.secret_text,
         api_base=shop.stripe.api_base,
@@ -300,7 +300,7 @@ def test_a_purchase_stopped_after_its_checkout_goes_on_with_the_same_one(
 ) -> None:
     app, payments = shop.world.app, shop.world.app.payments
     assert payments is not None
-    call = command(app.ids, account_id=user, route="r", language="en", key="k", body={})
+    call = new_command(app.ids, account_id=user, route="r", language="en", key="k", body={})
 
     def die(*_: object) -> None:
         raise Stopped

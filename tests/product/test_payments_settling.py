@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.api.edge import metrics
+from darkroom.api.lambda_handler import metrics
 from darkroom.bootstrap.composition import App
 from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus

@@ -33,7 +33,7 @@ from tests.support.builders import (
     waiting_messages,
 )
 from tests.support.laws import check_laws
-from tests.support.world import World
+from tests.support.world import World, stream_arn
 
 
 def deliver(world: World, records: list[Record]) -> list[str]:
@@ -173,10 +173,16 @@ def test_purchases_and_uploads_are_told_once(world: World) -> None:
 
 
 def test_what_was_removed_or_is_none_of_ours_is_passed_over(world: World) -> None:
-    removed = {"dynamodb": {"OldImage": {"pk": {"S": "job_1"}, "sk": {"S": "job"}}}}
-    foreign = {"dynamodb": {"NewImage": {"pk": {"S": "x"}, "sk": {"S": "something#new"}}}}
+    jobs = {"eventSourceARN": stream_arn(world.settings.tables["jobs"])}
+    other = {"eventSourceARN": stream_arn("another-stack-jobs")}
+    job = {"pk": {"S": "job_1"}, "sk": {"S": "job"}}
+    unknown = {"pk": {"S": "x"}, "sk": {"S": "something#new"}}
 
-    assert deliver(world, [removed, foreign]) == ["removed", "ignored"]
+    removed = jobs | {"dynamodb": {"OldImage": job}}
+    new_kind = jobs | {"dynamodb": {"NewImage": unknown}}
+    foreign = other | {"dynamodb": {"NewImage": job}}
+
+    assert deliver(world, [removed, new_kind, foreign]) == ["removed", "ignored", "ignored"]
 
 
 def test_the_first_record_that_fails_is_named_and_the_rest_waits(
@@ -209,7 +215,8 @@ def test_a_record_that_cannot_be_understood_does_not_hold_up_those_behind_it(
     confirm(world, mode="quick")
     good = stream_records(world)
     asset = {"accountId": {"S": "bob"}, "assetId": {"S": "ast_1"}, "status": {"S": "odd"}}
-    bad: dict[str, Any] = {"dynamodb": {"NewImage": asset}}
+    source = stream_arn(world.settings.tables["assets"])
+    bad: dict[str, Any] = {"eventSourceARN": source, "dynamodb": {"NewImage": asset}}
     for number, record in enumerate([bad, *good]):
         record["dynamodb"]["SequenceNumber"] = str(number)
 

@@ -12,7 +12,7 @@ from darkroom.assets.model import AssetStatus
 from darkroom.credits import pricing, store
 from darkroom.db import commit
 from darkroom.events.store import list_events
-from darkroom.kernel.command import command
+from darkroom.kernel.command import new_command
 from darkroom.templates import choice
 from darkroom.usecases.jobs import confirm_job, submit_job
 from tests.support.builders import (
@@ -344,7 +344,7 @@ def test_the_last_credits_are_held_once_when_two_jobs_want_them(
     photo = a_photo(world, user)
 
     def confirm_another() -> None:
-        call = command(
+        call = new_command(
             world.app.ids, account_id=user, route="r", language="en", key="other", body={}
         )
         confirm_job.confirm_new(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from darkroom.api import mounts
 from darkroom.api.auth import Caller
-from darkroom.api.routers import everything
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 from tests.support.builders import a_job, a_user, ask, buy, claims_of, confirm
@@ -41,7 +41,7 @@ PUBLIC_PAGES = ["/docs", "/openapi.json"]
 
 @pytest.mark.parametrize("path", [*PUBLIC_READS, *PUBLIC_PAGES])
 def test_public_routes_answer_without_a_token(path: str, world: World) -> None:
-    assert path in everything.PUBLIC_PATHS
+    assert path in mounts.PUBLIC_PATHS
     assert world.call("GET", path, user=None).status == 200
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.jobs.model import Job
-from darkroom.kernel import catalogue
-from darkroom.kernel.command import command
+from darkroom.kernel import catalog
+from darkroom.kernel.command import new_command
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
 from darkroom.usecases.jobs import confirm_job
@@ -123,9 +123,9 @@ def test_a_template_that_is_gone_is_told() -> None:
 
 def catalogue_with(patch: pytest.MonkeyPatch, templates: list[Mapping[str, Any]]) -> None:
     """The catalogue after a deploy that changed one file of templates."""
-    read = catalogue.read
+    read = catalog.read
     changed = {FILE: {"templates": templates}}
-    patch.setattr(catalogue, "read", lambda name: changed.get(name) or read(name))
+    patch.setattr(catalog, "read", lambda name: changed.get(name) or read(name))
 
 
 def five_variants() -> list[Mapping[str, Any]]:
@@ -248,7 +248,7 @@ def devices_that_differ() -> tuple[str, str, str]:
 
 def confirmed(world: World, inputs: dict[str, Any], device_id: str) -> str | None:
     """The variant that a story of alice's got when she confirmed it on this device."""
-    call = command(
+    call = new_command(
         world.app.ids, account_id="alice", route="confirm", language="en", key=device_id, body={}
     )
     done = confirm_job.confirm_new(

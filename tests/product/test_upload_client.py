@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from clients import upload_files
+from clients.upload_files import Api, Refused, State, Uploader
 from darkroom.assets import store as assets_store
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
 from darkroom.kernel.object_keys import pipeline_of
@@ -21,8 +23,6 @@ from darkroom.plans.storage_store import find_stored
 from darkroom.uploads import parts
 from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.usecases.uploads.ingest_upload import ingest_upload
-from local import upload_files
-from local.upload_files import Api, Refused, State, Uploader
 from tests.support.crash import Stage
 from tests.support.moto_world import moto_world
 from tests.support.world import World

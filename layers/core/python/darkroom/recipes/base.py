@@ -99,6 +99,8 @@ class Recipe(ABC):
     """The input that names its materials, and ``material_kinds`` of which kinds they may be: a
     draft that breaks this is refused. Empty: ``check`` alone decides, when the job is queued."""
     material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    is_mode: ClassVar[bool] = False
+    """Whether clients know the recipe as a ``mode`` of stories."""
     is_named_after_source: ClassVar[bool] = False
     """Whether its files are called after the one file that they are made from."""
 

@@ -1,4 +1,4 @@
-"""Which variant: pure functions over the catalogue and the documented hash."""
+"""The choice of a template: pure functions over the catalog and the documented hash."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 
 _FOLDER = "templates"
@@ -18,8 +18,8 @@ def list_templates(
     """Templates that match every filter given, by id."""
     found = [
         template
-        for name in catalogue.names(_FOLDER)
-        for template in catalogue.read(name)["templates"]
+        for name in catalog.names(_FOLDER)
+        for template in catalog.read(name)["templates"]
         if mode in (None, template["mode"])
         and stage in (None, template["stage"])
         and genre in (None, template["genre"])
@@ -28,9 +28,9 @@ def list_templates(
 
 
 def templates_of(mode: str, stage: str, genre: str) -> list[Mapping[str, Any]]:
-    """The variants of one combination, by id; reads only their own file."""
+    """The templates of one combination, by id; reads only their own file."""
     try:
-        templates = catalogue.read(f"{_FOLDER}/{mode}/{stage}-{genre}.json")["templates"]
+        templates = catalog.read(f"{_FOLDER}/{mode}/{stage}-{genre}.json")["templates"]
     except FileNotFoundError:
         return []
     return sorted(templates, key=lambda template: template["templateId"])
@@ -46,7 +46,7 @@ def get_template(template_id: str, mode: str, stage: str, genre: str) -> Mapping
 def choose(
     template_ids: Sequence[str], *, account_id: str, device_id: str, combination: Sequence[str]
 ) -> str:
-    """The variant for this user, device and (mode, stage, genre).
+    """The template for this user, device and (mode, stage, genre).
 
     SHA-256 of ``userId|deviceId|stage|genre|mode``, its first 8 hex digits as a number, modulo
     the count of the sorted ids. An absent device is the empty string.

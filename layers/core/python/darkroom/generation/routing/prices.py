@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 
 ANY_MODEL = "*"
 NANOS = 10**9
@@ -46,14 +46,12 @@ class Bill:
 
 def vendors() -> Mapping[str, Mapping[str, Any]]:
     """Every cloud provider: label, models with capability and unit prices, limits, source."""
-    providers: Mapping[str, Mapping[str, Any]] = catalogue.read(_PROVIDERS)["providers"]
-    return providers
+    return catalog.read(_PROVIDERS)["providers"]
 
 
 def cache_seconds_of(capability: str) -> int:
     """How long a result is reused for an equal request; 0 is never."""
-    seconds: int = catalogue.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
-    return seconds
+    return catalog.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
 
 
 def bill(provider: str, model: str, charges: Sequence[tuple[str, float]]) -> Bill:

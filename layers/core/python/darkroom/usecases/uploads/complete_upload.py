@@ -11,7 +11,7 @@ from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
-from darkroom.kernel.limits import MISSING_PARTS_TOLD_LIMIT
+from darkroom.kernel.limits import MISSING_PARTS_SHOWN_LIMIT
 from darkroom.uploads.parts import missing_parts
 from darkroom.usecases.uploads.create_upload import SINGLE_PART, key_of
 
@@ -61,7 +61,7 @@ def join_upload(app: App, asset: Asset, *, etags: Mapping[int, str] | None = Non
             "parts are missing",
             code="UPLOAD_INCOMPLETE",
             assetId=asset.asset_id,
-            missingParts=missing[:MISSING_PARTS_TOLD_LIMIT],
+            missingParts=missing[:MISSING_PARTS_SHOWN_LIMIT],
         )
     try:
         return app.storage.join_parts(key_of(asset), asset.upload_id, arrived)

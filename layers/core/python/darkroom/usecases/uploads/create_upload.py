@@ -192,8 +192,8 @@ def _open_all(app: App, command: Command, plan: str, assets: Sequence[Asset]) ->
             plan=plan,
             used_bytes=sum(asset.declared_size_bytes for asset in batch),
             uploads=len(batch),
-            room_bytes=sum(asset.declared_size_bytes for asset in waiting),
-            room_uploads=len(waiting),
+            needed_bytes=sum(asset.declared_size_bytes for asset in waiting),
+            needed_uploads=len(waiting),
         )
         creations = [assets_store.create_write(asset, command.operation) for asset in batch]
         is_last = len(waiting) == len(batch)

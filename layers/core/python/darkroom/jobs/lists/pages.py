@@ -16,9 +16,10 @@ from enum import StrEnum
 from heapq import merge
 from itertools import islice, product
 
-from darkroom.jobs import facets, list_store
 from darkroom.jobs.items import list_key
-from darkroom.jobs.list_store import FIRST, LAST, Candidate, Partition
+from darkroom.jobs.lists import facets
+from darkroom.jobs.lists import store as list_store
+from darkroom.jobs.lists.store import FIRST, LAST, Candidate, Partition
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import FINAL_JOB, JobStatus
 from darkroom.kernel.clock import to_iso

@@ -1,4 +1,4 @@
-"""``POST /api/webhooks/…``: no token, the signature over the raw body proves the caller."""
+"""``POST /api/webhooks/…``: no token, but a signature over the raw body."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.docs import responses
-from darkroom.api.edge import logger, metrics
-from darkroom.api.schemas import HeardAnswer, ReceivedAnswer
+from darkroom.api.lambda_handler import logger, metrics
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.webhooks import PaymentEventResponse, ProviderCallbackResponse
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
@@ -21,43 +21,45 @@ router = APIRouter(tags=["webhooks"])
 
 @router.post(
     "/api/webhooks/stripe",
-    responses=responses(ReceivedAnswer, 200, 400, 401, 404),
+    responses=responses(PaymentEventResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
-    """Take in an event of Stripe. Any number, in any order; failing ones are sent again."""
+    """Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors."""
     body = await request.body()
     signature = request.headers.get("stripe-signature", "")
-    taken = receive_payment_event(app, body=body, signature=signature)
-    if taken.reason is not None:
-        # That an object cannot be read may be our key's fault.
-        log = logger.warning if taken.reason == UNREADABLE else logger.info
-        log("payment_event_ignored", reason=taken.reason, event_type=taken.type)
-    if taken.misplaced is not None:
-        logger.error("payment_mismatch", **mismatch_facts(taken.misplaced))
+    received = receive_payment_event(app, body=body, signature=signature)
+    if received.reason is not None:
+        # An unreadable object may mean that our API key is wrong.
+        log = logger.warning if received.reason == UNREADABLE else logger.info
+        log("payment_event_ignored", reason=received.reason, event_type=received.type)
+    if received.misplaced is not None:
+        logger.error("payment_mismatch", **mismatch_facts(received.misplaced))
         metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=1)
-    return JSONResponse({"outcome": taken.outcome})
+    return JSONResponse({"outcome": received.outcome})
 
 
-Word = Annotated[str, Query(min_length=1, max_length=100)]
+Parameter = Annotated[str, Query(min_length=1, max_length=100)]
 
 
 @router.post(
     "/api/webhooks/{provider}",
-    responses=responses(HeardAnswer, 200, 400, 401, 404),
+    responses=responses(ProviderCallbackResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def provider(
     request: Request,
     app: CurrentApp,
     name: Annotated[str, Path(alias="provider", max_length=40)],
-    job: Word,
-    key: Word,
+    job: Parameter,
+    key: Parameter,
     attempt: Annotated[int, Query(ge=1, le=1000)],
-    nonce: Word,
+    nonce: Parameter,
 ) -> JSONResponse:
-    """Take in the call of a provider about one attempt. Any number, at any time: the address is
-    the one it was given, and what it says is only the news that there is something to see."""
+    """Receive a provider's callback about one attempt, at the URL that the provider was given.
+
+    Callbacks may be repeated, late or missing: a callback only triggers a poll of the provider.
+    """
     outcome = receive_provider_callback(
         app,
         provider=name,

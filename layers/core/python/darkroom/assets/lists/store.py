@@ -11,7 +11,7 @@ import json
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from darkroom.assets.facets import Entry, asset_of
+from darkroom.assets.lists.facets import Entry, asset_of
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
 from darkroom.kernel.shapes import checked

@@ -1,4 +1,4 @@
-"""From API Gateway's event to the app and back: Mangum, one log line and metrics per call."""
+"""Lambda handlers for API Gateway events: Mangum, one log line and metrics per request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 logger = Logger()
 metrics = Metrics()
 protect_logs(logger.name)
-# Most calls have nothing to measure; that is no reason to warn in every log.
+# Most requests add no metrics, which needs no warning.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
@@ -29,25 +29,25 @@ def http_handler(api: FastAPI) -> Handler:
 
     @metrics.log_metrics
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        context_of_call = event.get("requestContext", {})
-        logger.set_correlation_id(context_of_call.get("requestId"))
+        request_context = event.get("requestContext", {})
+        logger.set_correlation_id(request_context.get("requestId"))
         started = perf_counter()
-        answer = adapter(event, context)
-        status = answer["statusCode"]
+        response = adapter(event, context)
+        status = response["statusCode"]
         logger.info(
             "http",
             route=event.get("routeKey"),
             status=status,
-            account_id=_account(context_of_call),
+            account_id=_account(request_context),
             took_ms=round((perf_counter() - started) * 1000, 1),
         )
         if status >= 500:
             metrics.add_metric(name="HttpServerErrors", unit=MetricUnit.Count, value=1)
-        return answer
+        return response
 
     return handler
 
 
-def _account(context_of_call: dict[str, Any]) -> str | None:
-    claims: dict[str, str] = context_of_call.get("authorizer", {}).get("jwt", {}).get("claims", {})
+def _account(request_context: dict[str, Any]) -> str | None:
+    claims = request_context.get("authorizer", {}).get("jwt", {}).get("claims", {})
     return claims.get("sub")

@@ -1,4 +1,4 @@
-"""How values become the text of an answer."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 
-class JsonAnswer(JSONResponse):
-    """JSON, also of text that is no Unicode.
+class EscapingJSONResponse(JSONResponse):
+    """JSON, also of text with lone surrogates.
 
-    JSON can spell half of a surrogate pair, so a client can send one; UTF-8 has no bytes for it,
-    and an answer that repeats it is spelled with escapes, as the client spelled it.
+    A client can send half of a surrogate pair with a JSON escape, but UTF-8 cannot encode it. A
+    response that repeats it uses escapes too.
     """
 
     def render(self, content: Any) -> bytes:

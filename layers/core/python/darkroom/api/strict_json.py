@@ -1,9 +1,9 @@
-"""JSON bodies: what the JSON standard leaves open is refused, for every route at one place.
+"""Strict JSON bodies: ambiguous ones are refused, for all routes in one place.
 
-JSON (RFC 8259) leaves open what repeated names and lone surrogates mean, and Python accepts more
-than JSON: ``NaN``, ``Infinity``, numbers that overflow. Two readers of such a body may see two
-different requests, so it is refused before anything reads it. Whether a body is JSON at all is
-not decided here: the routes say that, each with its own response.
+JSON (RFC 8259) does not define what repeated names and lone surrogates mean, and Python accepts
+more than JSON: ``NaN``, ``Infinity``, numbers that overflow. Two parsers may read such a body as
+two different requests, so it is refused before any route reads it. Bodies that are not JSON at all
+are left to the routes, which respond to them in their own ways.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from darkroom.kernel.limits import BODY_DEPTH_LIMIT, INTEGER_LIMIT_DIGITS
 from darkroom.kernel.problems import problem
 
 PATH_PART_LIMIT_CHARS = 64
-# Signed by their senders, who may add what they like: the hooks read the raw bytes.
+# Signed by their senders, who may add any fields; the routes read the raw bytes.
 _FOREIGN_PREFIX = "/api/webhooks/"
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOO_DEEP = "TOO_DEEP"
@@ -30,7 +30,7 @@ _ID_LISTS = frozenset({"assetIds", "ids", "jobIds"})
 
 
 class StrictJson:
-    """Responds to an ambiguous JSON body with 400, naming the place."""
+    """Responds to an ambiguous JSON body with 400 and the path of the problem."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,8 +47,8 @@ class StrictJson:
         except NotJson:
             pass
         except InvalidInput as error:
-            answer = errors.answer(Request(scope), 400, error.error_code, error.facts)
-            await answer(scope, receive, send)
+            response = errors.error_response(Request(scope), 400, error.error_code, error.facts)
+            await response(scope, receive, send)
             return
         await self._app(scope, _replayed(messages, receive), send)
 
@@ -58,10 +58,10 @@ class NotJson(InvalidInput):
 
 
 def read_json(raw: bytes) -> Any:
-    """The value of a JSON text that has one meaning.
+    """The value of an unambiguous JSON text.
 
     Raises:
-        NotJson; InvalidInput: with the place in ``fields``.
+        NotJson; InvalidInput: with the path in ``fields``.
     """
     try:
         value = json.loads(
@@ -80,14 +80,14 @@ def read_json(raw: bytes) -> Any:
 
 
 class _Flaw:
-    """Stands for a number that JSON does not have, until its place is known."""
+    """Stands for a number that is not JSON, until its path is known."""
 
 
 _NO_NUMBER = _Flaw()
 
 
 class _Repeating(dict[str, Any]):
-    """An object that has one of its names twice."""
+    """An object with a repeated name."""
 
     repeated: str = ""
 
@@ -108,12 +108,12 @@ def _float(text: str) -> float | _Flaw:
 
 
 def _integer(text: str) -> int | _Flaw:
-    # Longer ones Python refuses to read; no field of the API has more than ten digits.
+    # Python refuses to parse longer ones; no field of the API has more than ten digits.
     return int(text) if len(text) <= INTEGER_LIMIT_DIGITS else _NO_NUMBER
 
 
 def _check(value: Any) -> None:
-    """Walk the whole value; not by recursion, as the depth is the client's choice."""
+    """Walk the whole value, without recursion, because the client chooses the depth."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
     while waiting:
         path, held = waiting.pop()
@@ -135,7 +135,7 @@ def _check(value: Any) -> None:
 
 
 def _is_one_of_many_ids(path: tuple[str, ...]) -> bool:
-    """In a bulk call an odd id is that item's own result, and spoils no other."""
+    """In a bulk request an odd id affects only the result of its own item."""
     return len(path) == 2 and path[0] in _ID_LISTS
 
 
@@ -148,7 +148,7 @@ def _check_text(path: tuple[str, ...], text: str) -> None:
 
 def _refused(path: tuple[str, ...], code: str, **params: str) -> InvalidInput:
     parts = [part[:PATH_PART_LIMIT_CHARS] for part in path[: BODY_DEPTH_LIMIT + 1]]
-    # The path itself must be text that can be sent.
+    # The path itself must be valid Unicode.
     shown = _sendable(".".join(parts)) or "body"
     params = {name: _sendable(value[:PATH_PART_LIMIT_CHARS]) for name, value in params.items()}
     return InvalidInput("an ambiguous body", fields=[problem(shown, code, **params)])
@@ -164,7 +164,7 @@ def _is_checked(scope: Scope) -> bool:
 
 
 async def _received(receive: Receive) -> list[Message]:
-    """The messages of the whole body; its size was checked before."""
+    """The messages of the whole body, whose size was checked earlier."""
     messages = [await receive()]
     while messages[-1]["type"] == "http.request" and messages[-1].get("more_body", False):
         messages.append(await receive())

@@ -1,4 +1,4 @@
-"""``python -m local.upload_files FILE…``: send files, many at once, and never twice what arrived.
+"""``python -m clients.upload_files FILE…``: send files, many at once, and never twice what arrived.
 
 Speaks to the API as any client would, over HTTPS with a bearer token. What it has begun stands in
 a state file; stopped at any moment (also by ``kill -9``), the same command goes on from there: it
@@ -328,7 +328,7 @@ def _local_stack(state: Path, user: str) -> tuple[str, Callable[[], str]]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.upload_files", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m clients.upload_files", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--api", help="the API's address; without it, the local cloud")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Public reads of the catalogue, and health."""
+"""Public reads of the catalog, and health."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.docs import responses
-from darkroom.api.schemas import HealthAnswer
-from darkroom.kernel import catalogue, limits
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.catalog import HealthResponse
+from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalog"])
 
 _LIMITS = {
     "photosPerJob": limits.PHOTOS_PER_JOB_LIMIT,
@@ -32,16 +32,16 @@ _LIMITS = {
 async def get_templates(
     mode: str | None = None, stage: str | None = None, genre: str | None = None
 ) -> dict[str, Any]:
-    """Templates of the combinations that match the filters."""
+    """Templates that match the filters."""
     return {"items": list_templates(mode, stage, genre), "nextCursor": None}
 
 
 @router.get("/api/recipes", responses=responses(None, 200))
 async def get_recipes() -> dict[str, Any]:
-    """Recipes with their choices and labels in English and Korean."""
+    """Recipes with their options, and labels in English and Korean."""
     return {
         "recipes": sorted(REGISTRY),
-        **catalogue.read("recipes.json"),
+        **catalog.read("recipes.json"),
         "styles": {code: style["label"] for code, style in portraits.styles().items()},
         "aspectRatios": list(images.ASPECT_RATIOS),
         "languages": captions.source_languages(),
@@ -51,7 +51,7 @@ async def get_recipes() -> dict[str, Any]:
     }
 
 
-@router.get("/api/health", responses=responses(HealthAnswer, 200))
+@router.get("/api/health", responses=responses(HealthResponse, 200))
 async def get_health(app: CurrentApp) -> dict[str, str]:
-    """The function runs."""
+    """Report that the function runs."""
     return {"status": "ok", "stage": app.settings.stage}

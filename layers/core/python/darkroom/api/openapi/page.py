@@ -1,7 +1,6 @@
-"""The human page of the API: plain HTML made from the OpenAPI document.
+"""The page of the API docs: plain HTML made from the OpenAPI document.
 
-Made here rather than by a viewer from a content network, so that it shows every route on a
-laptop without a connection.
+It needs no viewer from a content delivery network, so it also works offline.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ td{border-top:1px solid #ececf2;padding:.25rem .5rem;vertical-align:top}
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The page: routes by tag, each with its parameters, body and answers."""
+    """The page: routes by tag, each with its parameters, body and responses."""
     groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -56,10 +55,10 @@ def _route(
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body:
         rows.append(_row("body", _schema(document, body["schema"])))
-    for status, answer in operation["responses"].items():
-        schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    for status, response in operation["responses"].items():
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
         shown = _schema(document, schema) if status < "300" else ""
-        rows.append(_row(status, f"{escape(answer['description'])} {shown}"))
+        rows.append(_row(status, f"{escape(response['description'])} {shown}"))
     return (
         f'<details><summary><span class="m">{method.upper()}</span><code>{escape(path)}</code>'
         f' <span class="q">{escape(text.splitlines()[0] if text else "")}</span>{lock}</summary>'

@@ -1,4 +1,7 @@
-"""All routers, by the function that mounts them; the docs and the contract tests read this."""
+"""The routers that each function mounts, and which paths are open without a token.
+
+The function ``api`` also mounts ``routers.docs``, whose pages are made from this table.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,36 @@ from fastapi import APIRouter
 from darkroom.api.routers import (
     admin,
     admin_purchases,
-    bulk,
-    catalogue,
+    albums,
+    assets,
+    bulk_jobs,
+    catalog,
     confirm,
     credits,
-    docs,
     downloads,
     generate_image,
-    hooks,
     job_lists,
     job_stream,
     jobs,
-    library,
     purchase,
+    reference_photos,
     regenerate,
     share_page,
     shares,
     uploads,
+    webhooks,
 )
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
     "purchase": (purchase.router,),
-    "hooks": (hooks.router,),
+    "hooks": (webhooks.router,),
     "uploads": (uploads.router,),
     "stream": (job_stream.router,),
-    # Where all are mounted together, many jobs and the stream come before the routes of one job,
-    # whose id would swallow their words.
+    # If all are mounted together, bulk routes and the stream come before the routes of one job,
+    # whose {jobId} would match their words.
     "jobs": (
-        bulk.router,
+        bulk_jobs.router,
         downloads.router,
         job_stream.ticket_router,
         job_lists.router,
@@ -46,19 +50,20 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     ),
     "api": (
         credits.router,
-        *library.ROUTERS,
-        catalogue.router,
-        docs.router,
+        assets.router,
+        reference_photos.router,
+        albums.router,
+        catalog.router,
     ),
     "admin": (admin.router, admin_purchases.router),
-    # After the routes of many jobs, whose "bulk" is no job's id where all are mounted together.
+    # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }
 ROUTERS: tuple[APIRouter, ...] = tuple(
     router for routers in BY_FUNCTION.values() for router in routers
 )
-# No authorizer stands before them, because EventSource sends no headers: the function verifies
-# a ticket or a token itself.
+# Without an authorizer at the gateway, because EventSource cannot send headers: the function
+# verifies a ticket or a token itself.
 SELF_CHECKED_PATHS = frozenset({"/api/jobs/stream"})
 PUBLIC_PATHS = frozenset(
     {

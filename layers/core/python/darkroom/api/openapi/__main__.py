@@ -1,11 +1,11 @@
-"""``python -m darkroom.api.openapi`` prints what ``docs/openapi.json`` keeps."""
+"""``python -m darkroom.api.openapi`` prints the content of ``docs/openapi.json``."""
 
 from __future__ import annotations
 
 import json
 import sys
 
-from darkroom.api.routers.docs import full_openapi
+from darkroom.api.openapi.document import full_openapi
 
 
 def main() -> None:

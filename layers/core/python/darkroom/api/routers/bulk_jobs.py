@@ -1,4 +1,4 @@
-"""Many jobs at once."""
+"""Bulk requests about jobs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import answer_each
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
+from darkroom.api.bulk import results_for_each
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
 from darkroom.api.routers.regenerate import options_of
-from darkroom.api.schemas import (
-    BulkAnswer,
+from darkroom.api.schemas.bulk import (
     BulkOptionsRequest,
+    BulkResponse,
     BulkRetryRequest,
     JobIdsRequest,
 )
@@ -32,93 +32,97 @@ router = APIRouter(tags=["jobs"])
 
 @router.patch(
     "/api/jobs/bulk",
-    responses=responses(BulkAnswer, 200, 400, 401, 422),
+    responses=responses(BulkResponse, 200, 400, 401, 422),
     response_model=None,
 )
 async def patch_options(
     body: BulkOptionsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Change the options of up to 100 drafts by one merge patch."""
-    call, raw = await read_command(request, app, caller, key_required=False)
+    """Change the options of up to 100 drafts with one merge patch."""
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(job_id: str) -> dict[str, Any]:
         draft = patch_draft(
             app,
-            call,
+            command,
             job_id=job_id,
             patch=lambda recipe: recipe.patch_of(body.options_partial),
         )
         return {"status": draft.status.value}
 
-    return _answer_all(app, call, raw, one)
+    return _respond_for_each_job(app, command, raw, one)
 
 
 @router.post(
     "/api/jobs/bulk/run",
-    responses=responses(BulkAnswer, 200, 400, 401, 422),
+    responses=responses(BulkResponse, 200, 400, 401, 422),
     response_model=None,
 )
 async def run(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Confirm up to 100 drafts in the order given; those that the balance does not reach stay."""
-    call, raw = await read_command(request, app, caller, key_required=False)
+    """Confirm up to 100 drafts in the given order. Those beyond the balance stay drafts."""
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(job_id: str) -> dict[str, Any]:
-        done = confirm_draft(app, call.of(job_id), draft_job_id=job_id, overrides={})
+        done = confirm_draft(app, command.of(job_id), draft_job_id=job_id, overrides={})
         return {"status": done.job.status.value}
 
-    return _answer_all(app, call, raw, one)
+    return _respond_for_each_job(app, command, raw, one)
 
 
 @router.post(
     "/api/jobs/bulk/cancel",
-    responses=responses(BulkAnswer, 200, 400, 401, 422),
+    responses=responses(BulkResponse, 200, 400, 401, 422),
     response_model=None,
 )
 async def cancel(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
     """Cancel up to 100 jobs."""
-    call, raw = await read_command(request, app, caller, key_required=False)
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def one(job_id: str) -> dict[str, Any]:
-        outcome, job = cancel_job(app, account_id=call.account_id, job_id=job_id)
+        outcome, job = cancel_job(app, account_id=command.account_id, job_id=job_id)
         return {"status": job.status.value, "outcome": outcome}
 
-    return _answer_all(app, call, raw, one)
+    return _respond_for_each_job(app, command, raw, one)
 
 
 @router.post(
     "/api/jobs/bulk/retry",
-    responses=responses(BulkAnswer, 200, 400, 401, 422),
+    responses=responses(BulkResponse, 200, 400, 401, 422),
     response_model=None,
 )
 async def retry(
     body: BulkRetryRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Retry up to 100 jobs, each as a child of its own."""
-    call, raw = await read_command(request, app, caller, key_required=True)
+    """Retry up to 100 jobs, each with a child job."""
+    command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 
     def one(job_id: str) -> dict[str, Any]:
-        done = retry_job(app, call.of(job_id), parent_job_id=job_id, options=options)
+        done = retry_job(app, command.of(job_id), parent_job_id=job_id, options=options)
         return {"status": done.job.status.value, "retryJobId": done.job.job_id}
 
-    return _answer_all(app, call, raw, one)
+    return _respond_for_each_job(app, command, raw, one)
 
 
-def _answer_all(
-    app: App, call: Command, raw: dict[str, Any], one: Callable[[str], dict[str, Any]]
+def _respond_for_each_job(
+    app: App, command: Command, raw: dict[str, Any], one: Callable[[str], dict[str, Any]]
 ) -> JSONResponse:
-    return answer_once(
-        app, call, raw, status=200, action=lambda: answer_each_job(call, raw["jobIds"], one)
+    return respond_once(
+        app,
+        command,
+        raw,
+        status=200,
+        action=lambda: results_for_each_job(command, raw["jobIds"], one),
     )
 
 
-def answer_each_job(
-    call: Command, job_ids: Sequence[str], one: Callable[[str], dict[str, Any]]
+def results_for_each_job(
+    command: Command, job_ids: Sequence[str], one: Callable[[str], dict[str, Any]]
 ) -> dict[str, Any]:
-    return answer_each(
-        job_ids, one, name="jobId", knows=lambda each: is_id(each, "job"), language=call.language
+    return results_for_each(
+        job_ids, one, name="jobId", knows=lambda each: is_id(each, "job"), language=command.language
     )

@@ -1,7 +1,7 @@
-"""Where a problem stands in the body that was sent.
+"""The paths of problems in the body of a request.
 
-Recipes name their inputs as such (``photoAssetIds.0``). A route whose body holds them in a field
-of its own says in which, so that the client finds every problem at the place it sent.
+Recipes report problems by the names of their inputs (``photoAssetIds.0``). A route whose
+body has the inputs in a field adds that field, so that every path leads to the value sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from darkroom.kernel.errors import InvalidInput
 
 @contextmanager
 def inputs_below(name: str, body: BaseModel) -> Iterator[None]:
-    """Problems with what is no field of the body (nor was sent beside them) are below ``name``.
+    """Move problems to paths below ``name``, unless they are about a field of the body itself.
 
     Raises:
         InvalidInput: the same, with complete paths.
@@ -32,7 +32,7 @@ def inputs_below(name: str, body: BaseModel) -> Iterator[None]:
 
 @contextmanager
 def renamed(name: str, to: str) -> Iterator[None]:
-    """Problems with ``name`` are told of the field ``to``, which the client sent for it."""
+    """Report problems of the field ``name`` under ``to``, the field that the client sent."""
     try:
         yield
     except InvalidInput as error:

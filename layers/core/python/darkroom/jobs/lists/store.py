@@ -1,7 +1,7 @@
 """Lists of jobs: reads of the indexes, and the entries of jobs in lists of their own making.
 
 The indexes follow the table within moments. Entries lie beside a job's collection and in the
-index ``byAccount``, each under the key of what it lists (``jobs.facets``).
+index ``byAccount``, each under the key of what it lists (``jobs.lists.facets``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from darkroom.jobs.facets import Entry
 from darkroom.jobs.items import (
     ENTRY_PREFIX,
     INPUTS_KEY,
@@ -26,6 +25,7 @@ from darkroom.jobs.items import (
     is_deleted,
     side_key,
 )
+from darkroom.jobs.lists.facets import Entry
 from darkroom.jobs.model import Job, Task
 from darkroom.jobs.reading import job_from_items, task_from_item
 
