@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from darkroom.api.routers import bulk_jobs as bulk_router
+from darkroom.usecases.jobs.confirm_job import confirm_draft
 from tests.support.builders import (
     JOB_ID,
     a_balance,

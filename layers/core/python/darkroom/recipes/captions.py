@@ -43,12 +43,13 @@ DEFAULT_FORMAT: Format = "srt"
 
 def target_languages() -> Mapping[str, Mapping[str, str]]:
     """Languages that can be heard and translated into: code → label by language."""
-    return catalog.read(_LANGUAGES)["languages"]
+    languages: Mapping[str, Mapping[str, str]] = catalog.read(_LANGUAGES)["languages"]
+    return languages
 
 
 def source_languages() -> Mapping[str, Mapping[str, str]]:
     """The same, and to let it be found out."""
-    return catalog.read(_LANGUAGES)["sourceOnly"] | target_languages()
+    return {**catalog.read(_LANGUAGES)["sourceOnly"], **target_languages()}
 
 
 SourceLanguage = Annotated[str, one_of(source_languages)]

@@ -48,7 +48,8 @@ _STYLES = "styles.json"
 
 def styles() -> Mapping[str, Mapping[str, Any]]:
     """The styles on offer: ``label`` by language, and ``prompt`` with its place for the role."""
-    return catalog.read(_STYLES)["styles"]
+    offered: Mapping[str, Mapping[str, Any]] = catalog.read(_STYLES)["styles"]
+    return offered
 
 
 def _is_album_id(value: str) -> str:
