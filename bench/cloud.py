@@ -78,6 +78,7 @@ def add_photo(world: World, account_id: str) -> str:
         now=now,
     )
     finding = Finding(
+        kind="image",
         mime_type="image/jpeg",
         size_bytes=len(PHOTO_BYTES),
         width=1200,

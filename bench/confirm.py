@@ -84,7 +84,7 @@ class Story:
 
     def _confirm(self) -> str:
         body = {**BODY, "photoAssetIds": [self._photo]}
-        return post(self._world, "/api/jobs/confirm", body)["jobId"]
+        return str(post(self._world, "/api/jobs/confirm", body)["jobId"])
 
     def rows(self) -> Iterator[Row]:
         # Jobs that other rows confirmed are finished first, so that only this one moves.

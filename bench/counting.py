@@ -108,7 +108,8 @@ def recorded() -> Iterator[list[Call]]:
 
         def read(table: str, key: Any) -> Params:
             found = original(self, "GetItem", {"TableName": table, "Key": key})
-            return found.get("Item", {})
+            item: Params = found.get("Item", {})
+            return item
 
         calls.append(_call(service, operation, params, answer, read))
         return answer

@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
@@ -28,7 +29,7 @@ def run(progress: Callable[[str], None]) -> list[Row]:
         progress("film: skipped, because the demo's photo is missing")
         return []
     progress("film: two stories on a local cloud of their own")
-    with LocalStack() as stack, open(os.devnull, "w") as nowhere:
+    with LocalStack() as stack, Path(os.devnull).open("w") as nowhere:
         demo = Demo(stack.api_url, stack.token("bench"))
         # The demo's client tells what it does; here only the table speaks.
         with contextlib.redirect_stdout(nowhere):

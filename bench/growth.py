@@ -49,7 +49,7 @@ def run(say: Say, sizes: tuple[int, ...] = SIZES) -> list[Row]:
 def _finished_story(world: World, photo: str) -> str:
     body = {"mode": "story", "photoAssetIds": [photo], **cloud.STORY}
     answer = world.call("POST", "/api/jobs/confirm", body, user=ACCOUNT, key="model")
-    job_id = cloud.answered(answer)["jobId"]
+    job_id: str = cloud.answered(answer)["jobId"]
     world.drain()
     return job_id
 
@@ -110,7 +110,7 @@ def _costs(world: World, photo: str, model: str) -> Iterator[tuple[str, tuple[fl
         "detail": f"/api/jobs/{model}",
     }
     for name, path in reads.items():
-        yield name, _cost(lambda path=path: cloud.answered(world.call("GET", path, user=ACCOUNT)))
+        yield name, _cost(lambda path=path: cloud.answered(world.call("GET", path, user=ACCOUNT)))  # type: ignore[misc]
     tag = world.call("GET", f"/api/jobs/{model}", user=ACCOUNT).headers["etag"]
     unchanged = {"if-none-match": tag}
     yield (

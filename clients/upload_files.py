@@ -85,7 +85,7 @@ class State:
             self._files.update({str(file.resolve()): dict(e) for file, e in entries.items()})
             beside = self._path.with_suffix(".new")
             beside.write_text(json.dumps(self._files, indent=1))
-            os.replace(beside, self._path)
+            beside.replace(self._path)
 
 
 class Api:
@@ -187,7 +187,8 @@ class Uploader:
             self._state.save(_without(entries, "key"))
             if refused.code == "IDEMPOTENCY_MISMATCH":
                 # Interrupted before, and asked for other files now.
-                return self._open(files)
+                self._open(files)
+                return
             raise
         told = ("assetId", "partSize", "headers")
         self._state.save(

@@ -198,7 +198,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
     stopping = threading.Event()
 
-    def stop(signal_number: int, frame: FrameType | None) -> None:
+    def stop(_signal_number: int, _frame: FrameType | None) -> None:
         stopping.set()
         if not started:
             raise KeyboardInterrupt

@@ -90,7 +90,7 @@ class Watcher:
                 affected = {n: f for n, f in self.sources.items() if f in changed}
             try:
                 publish(self.functions, affected)
-            except Exception as error:  # The watcher outlives any trouble of one reload.
+            except Exception as error:  # noqa: BLE001 - the watcher outlives a failed reload
                 self.report(f"Could not reload: {error}")
                 continue
             self.seen = now

@@ -70,7 +70,7 @@ class LeaseWatcher:
             try:
                 if self.free(datetime.now(UTC)):
                     self.sweep()
-            except Exception as error:  # The watcher outlives any trouble of one look.
+            except Exception as error:  # noqa: BLE001 - the watcher outlives a failed poll
                 if not self.stopping.is_set():
                     self.report(f"Could not free leases: {error}")
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 FOLLOW_SECONDS = 0.5
@@ -48,7 +48,8 @@ def lines(client: Any, group: str) -> list[str]:
 
 
 def readable(function: str, event: Mapping[str, Any]) -> str:
-    at = datetime.fromtimestamp(event["timestamp"] / 1000).strftime("%H:%M:%S.%f")[:-3]
+    moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC).astimezone()
+    at = moment.strftime("%H:%M:%S.%f")[:-3]
     message = event["message"].rstrip()
     try:
         entry = json.loads(message)

@@ -60,7 +60,7 @@ class Demo:
         )
         url = session["uploadUrls"][0]["url"]
         self._storage.put(url, content=body, headers=session["headers"]).raise_for_status()
-        asset_id = session["assetId"]
+        asset_id: str = session["assetId"]
         self.call("POST", "/api/uploads/complete", json={"assetId": asset_id})
         deadline = time.monotonic() + CHECK_LIMIT_SECONDS
         while time.monotonic() < deadline:
@@ -84,7 +84,8 @@ class Demo:
                 time.sleep(0.3)
                 continue
             answer.raise_for_status()
-            job, tag = answer.json(), answer.headers["ETag"]
+            job: dict[str, Any] = answer.json()
+            tag = answer.headers["ETag"]
             show_tasks(job, shown)
             if "finishedAt" in job:
                 return job

@@ -60,7 +60,9 @@ class NaiveConfirm:
         }
 
     def _get(self, table: str, key: dict[str, Any]) -> dict[str, Any]:
-        return self.dynamodb.get_item(TableName=self.tables[table], Key=key)["Item"]
+        found = self.dynamodb.get_item(TableName=self.tables[table], Key=key)
+        item: dict[str, Any] = found["Item"]
+        return item
 
     def _put(self, table: str, item: dict[str, Any]) -> None:
         self.dynamodb.put_item(TableName=self.tables[table], Item=item)

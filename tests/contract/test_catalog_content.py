@@ -9,6 +9,7 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,11 +87,11 @@ HARMLESS_TEXTS = (
 CATALOG_FILES = sorted(CATALOG.rglob("*.json"))
 
 
-def read(*parts: str) -> dict:
+def read(*parts: str) -> dict[str, Any]:
     return json.loads(CATALOG.joinpath(*parts).read_text(encoding="utf-8"))
 
 
-def template_file(mode: str, stage: str, genre: str) -> list[dict]:
+def template_file(mode: str, stage: str, genre: str) -> list[dict[str, Any]]:
     return read("templates", mode, f"{stage}-{genre}.json")["templates"]
 
 
@@ -101,7 +102,7 @@ each_template = pytest.mark.parametrize(
 )
 
 
-def texts_of(template: dict) -> list[tuple[str, dict]]:
+def texts_of(template: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Every pair of screen texts with its kind, in the order in which a viewer reads them."""
     return [
         ("title", template["title"]),
@@ -111,7 +112,7 @@ def texts_of(template: dict) -> list[tuple[str, dict]]:
     ]
 
 
-def assert_bilingual(text: dict) -> None:
+def assert_bilingual(text: dict[str, Any]) -> None:
     assert list(text) == list(LANGUAGES)
     for language in LANGUAGES:
         assert text[language] and text[language] == text[language].strip(), text
@@ -136,7 +137,7 @@ def repeated(values: list[str]) -> set[str]:
 def test_file_is_plain_utf8_json_with_unique_keys_and_real_characters(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
-    def refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict:
+    def refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, Any]:
         assert not repeated([key for key, _ in pairs])
         return dict(pairs)
 
@@ -175,7 +176,7 @@ def test_template_ids_are_unique() -> None:
 
 
 @each_template
-def test_template_has_exactly_the_known_fields(template: dict) -> None:
+def test_template_has_exactly_the_known_fields(template: dict[str, Any]) -> None:
     assert set(template) == {
         "templateId", "mode", "stage", "genre", "variant", "title", "hook", "ending", "scenes",
     }  # fmt: skip
@@ -185,12 +186,12 @@ def test_template_has_exactly_the_known_fields(template: dict) -> None:
 
 
 @each_template
-def test_template_has_as_many_scenes_as_its_mode_makes_clips(template: dict) -> None:
+def test_template_has_as_many_scenes_as_its_mode_makes_clips(template: dict[str, Any]) -> None:
     assert len(template["scenes"]) == SCENES_BY_MODE[template["mode"]]
 
 
 @each_template
-def test_screen_texts_are_bilingual_and_fit_the_screen(template: dict) -> None:
+def test_screen_texts_are_bilingual_and_fit_the_screen(template: dict[str, Any]) -> None:
     for kind, text in texts_of(template):
         assert_bilingual(text)
         for language in LANGUAGES:
@@ -198,14 +199,14 @@ def test_screen_texts_are_bilingual_and_fit_the_screen(template: dict) -> None:
 
 
 @each_template
-def test_screen_texts_say_nothing_of_the_viewers_gender(template: dict) -> None:
+def test_screen_texts_say_nothing_of_the_viewers_gender(template: dict[str, Any]) -> None:
     for _, text in texts_of(template):
         assert not GENDERED_EN.search(text["en"]), text["en"]
         assert not GENDERED_KO.search(text["ko"]), text["ko"]
 
 
 @each_template
-def test_prompts_keep_the_subject_and_are_safe_for_an_image_model(template: dict) -> None:
+def test_prompts_keep_the_subject_and_are_safe_for_an_image_model(template: dict[str, Any]) -> None:
     for scene in template["scenes"]:
         prompt = scene["prompt"]
 
@@ -218,14 +219,14 @@ def test_prompts_keep_the_subject_and_are_safe_for_an_image_model(template: dict
 
 
 @each_template
-def test_looks_use_the_known_vocabulary(template: dict) -> None:
+def test_looks_use_the_known_vocabulary(template: dict[str, Any]) -> None:
     for scene in template["scenes"]:
         for part, names in LOOKS.items():
             assert scene["look"][part] in names, (part, scene["look"][part])
 
 
 @each_template
-def test_scenes_of_a_template_look_different(template: dict) -> None:
+def test_scenes_of_a_template_look_different(template: dict[str, Any]) -> None:
     looks = [scene["look"] for scene in template["scenes"]]
 
     for one, other in itertools.combinations(looks, 2):
@@ -387,7 +388,7 @@ def test_ordinary_sentences_are_not_blocked(text: str) -> None:
 
 
 @each_template
-def test_our_own_texts_pass_our_own_word_list(template: dict) -> None:
+def test_our_own_texts_pass_our_own_word_list(template: dict[str, Any]) -> None:
     texts = [text[language] for _, text in texts_of(template) for language in LANGUAGES]
     prompts = [scene["prompt"] for scene in template["scenes"]]
 

@@ -45,7 +45,7 @@ ENDS = {
 
 @cache
 def golden(version: str) -> dict[str, Any]:
-    return json.loads((HERE / f"{version}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads((HERE / f"{version}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def licenses_shown(layer: str) -> dict[str, tuple[str, str]]:
 
 def stated_license(package: str) -> str:
     """What the installed package says of its license, by the most exact field that it has."""
-    about = metadata.metadata(package)
+    about: Any = metadata.metadata(package)
     classifiers = [c for c in about.get_all("Classifier") or () if c.startswith("License ::")]
     return about.get("License-Expression") or " ".join([about.get("License") or "", *classifiers])
 

@@ -206,7 +206,7 @@ def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) ->
     def versions(text: str) -> set[str]:
         path = tmp_path / "template.yaml"
         path.write_text(text)
-        return of_type(expand(path, {})["Resources"], "AWS::Lambda::Version").keys()
+        return set(of_type(expand(path, {})["Resources"], "AWS::Lambda::Version"))
 
     text = PATH.read_text()
     before = versions(text)

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def interpreter() -> str:
 
 
 @pytest.fixture(scope="module")
-def built(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def built(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     for name in SOURCES:
         source = ROOT / name
@@ -69,7 +68,7 @@ def built(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    yield folder / ".aws-sam" / "build"
+    return folder / ".aws-sam" / "build"
 
 
 def size_bytes(folder: Path) -> int:

@@ -107,8 +107,10 @@ SPELLING: tuple[tuple[str, str], ...] = (
     (r"artefacts?|judgements?|fulfils?|whilst|amongst|cheques?", "the American spelling"),
     (r"(?:label|travel|model|signal)l(?:ed|ing)", "one l"),
     (
-        r"(?:recogni|authori|organi|initiali|normali|seriali|optimi|summari|reali|utili)"
-        r"s(?:e|es|ed|er|ing|ation)",
+        (
+            r"(?:recogni|authori|organi|initiali|normali|seriali|optimi|summari|reali|utili)"
+            r"s(?:e|es|ed|er|ing|ation)"
+        ),
         "-ize",
     ),
     (r"analys(?:ed|ing)", "analyze"),

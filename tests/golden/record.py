@@ -11,7 +11,7 @@ import importlib
 import json
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -249,7 +249,7 @@ def record(world: World, moment: Callable[[World], None]) -> dict[str, Any]:
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(item, default=sorted))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(item, default=sorted))
 
 
 def messages(world: World) -> dict[str, list[str]]:
@@ -266,7 +266,7 @@ def messages(world: World) -> dict[str, list[str]]:
 
 
 def url_of(world: World, queue: str) -> str:
-    return getattr(world.settings, f"{queue}_queue_url")  # type: ignore[no-any-return]
+    return getattr(world.settings, f"{queue}_queue_url")
 
 
 def attributes_of_all_items() -> dict[str, dict[str, str]]:
@@ -312,7 +312,7 @@ def load(world: World, moment: dict[str, Any]) -> None:
         world.app.storage.write(key, text.encode(), mime_type=mime_type)
 
 
-def messages_of(moment: dict[str, Any]) -> dict[str, list[str]]:
+def messages_of(moment: Mapping[str, Any]) -> dict[str, list[str]]:
     """The first recording knows of one queue only."""
     waiting = moment["messages"]
     return waiting if isinstance(waiting, dict) else {"studio": waiting}

@@ -6,7 +6,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
@@ -92,12 +92,12 @@ def made(alice: Frontend, photo: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def listen(stack: LocalStack) -> Iterator[Callable[..., Listener]]:
+def listen(stack: LocalStack) -> Callable[..., Listener]:
     def open_(client: Frontend, last_id: str = "") -> Listener:
         ticket = client.call("POST", "/api/jobs/stream-ticket")["ticket"]
         return Listener(stack.api_url, ticket, last_id)
 
-    yield open_
+    return open_
 
 
 def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
@@ -109,7 +109,8 @@ def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
 
         job_id = alice.confirm(photo, mode="quick")
         wait(lambda: "succeeded" in listener.statuses(job_id))
-        wait(lambda count=listener.connections: listener.connections > count + 1)
+        count = listener.connections
+        wait(lambda: listener.connections > count + 1)
 
     last = listener.of(job_id)[-1]
     assert last["progress"] == {"completed": 2, "failed": 0, "total": 2, "percent": 100}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from tests.support.speech import save_speech
 
 
 @pytest.fixture
-def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[Client]:
-    yield Client(stack, f"verbs-{request.node.name[5:40]}")
+def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Client:
+    return Client(stack, f"verbs-{request.node.name[5:40]}")
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_what_failed_is_retried_and_everything_is_deleted(
 
 def test_portraits_of_a_face_in_two_styles_join_their_album(alice: Client) -> None:
     me = alice.upload("me.jpg", "image/jpeg", PHOTO.read_bytes())
-    body = {"assetId": me, "role": "self"}
+    body: dict[str, Any] = {"assetId": me, "role": "self"}
     photo = alice.call("POST", "/api/reference-photos", body)["referencePhotoId"]
     album = alice.call("POST", "/api/albums", {"name": "Us"})["albumId"]
     inputs = {

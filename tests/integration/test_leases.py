@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,14 @@ LEASE_SECONDS = 300
 
 
 @pytest.fixture
-def running(stack: LocalStack) -> Iterator[tuple[Client, str, dict[str, Any]]]:
+def running(stack: LocalStack) -> tuple[Client, str, dict[str, Any]]:
     """A user, their job, and the item of its keyframe, which a process is at work on."""
     alice = Client(stack, "leases")
     photo = alice.upload("me.jpg", "image/jpeg", PHOTO.read_bytes())
     inputs = {"photoAssetIds": [photo], "stage": "spark", "genre": "romance"}
     body = {"recipe": "quick", "inputs": inputs, "status": "queued"}
     job_id = alice.call("POST", "/api/jobs", body)["jobs"][0]["jobId"]
-    yield alice, job_id, claimed(stack, job_id)
+    return alice, job_id, claimed(stack, job_id)
 
 
 def claimed(stack: LocalStack, job_id: str) -> dict[str, Any]:

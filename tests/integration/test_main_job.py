@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
@@ -68,8 +68,8 @@ def story(alice: Frontend, photo: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def admin(stack: LocalStack) -> Iterator[Frontend]:
-    yield Frontend(stack, "main-admin", role="admin")
+def admin(stack: LocalStack) -> Frontend:
+    return Frontend(stack, "main-admin", role="admin")
 
 
 def output(job: dict[str, Any], key: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def test_a_stuck_task_is_finished_by_the_sweeper(stack: LocalStack, admin: Front
     job_id = dave.confirm(dave.upload(PHOTO), testFaults=faults)
 
     for attempt in (1, 2, 3):
-        dave.wait(lambda number=attempt: _running(dave.job(job_id), "kf_3", number))
+        dave.wait(lambda number=attempt: _running(dave.job(job_id), "kf_3", number))  # type: ignore[misc]
         admin.call("POST", "/api/admin/sweep", json={"now": _later(minutes=6)})
     dave.wait(lambda: "finishedAt" in dave.job(job_id))
 

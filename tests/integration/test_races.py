@@ -22,6 +22,7 @@ from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
 from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.items import JobItem
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
 from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.command import Command, new_command
@@ -202,7 +203,7 @@ def confirms_as_quoted(world: World, photo: str, quote_id: str) -> Act:
 
 def raises_the_price() -> Act:
     """Everybody sees the new price from one moment on."""
-    costs = pricing.costs()
+    costs: Any = pricing.costs()
     costs["story"] = 2
 
     def act() -> None:
@@ -998,9 +999,11 @@ class Track:
         now = self._items()
         books = read_books(State(tables=now, files=_files(now["jobs"])))
         found = [str(breach) for breach in check_books(books, at_rest=False)]
-        for actor in run.actors:
-            if actor.error is not None and not isinstance(actor.error, DarkroomError):
-                found.append(f"{actor.number} raised {actor.error!r}")
+        found.extend(
+            f"{actor.number} raised {actor.error!r}"
+            for actor in run.actors
+            if actor.error is not None and not isinstance(actor.error, DarkroomError)
+        )
         words = tuple(
             told(actor.value)
             if actor.error is None
@@ -1108,7 +1111,7 @@ def delete_forgets_children(plant: Plant) -> None:
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
-        once = jobs_store.JobItem.deleted_at.does_not_exist()
+        once = JobItem.deleted_at.does_not_exist()
         return replace(real(*args, **kwargs), condition=once)
 
     plant.replace(jobs_store, "delete_write", write)
@@ -1125,7 +1128,7 @@ def pick_without_version(plant: Plant) -> None:
 
     def write(job: Job, output: str, operation: str) -> Write:
         plant.acts()
-        pick = jobs_store.JobItem.selected_output.set(output)
+        pick = JobItem.selected_output.set(output)
         return replace(real(job, output, operation), actions=(pick,), condition=None)
 
     plant.replace(jobs_store, "select_write", write)
@@ -1167,7 +1170,8 @@ def prices() -> Iterator[None]:
     """Back to what they are, whoever raised them."""
     before = dict(pricing.costs())
     yield
-    pricing.costs().update(before)
+    costs: Any = pricing.costs()
+    costs.update(before)
 
 
 @dataclass

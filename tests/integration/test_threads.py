@@ -41,7 +41,8 @@ def world(stack: LocalStack) -> Iterator[World]:
     world = World(endpoint_url=stack.endpoint_url)
     app = replace(world.app, jitter=random.Random())
     http = Mangum(create_app(*mounts.ROUTERS, app=app), lifespan="off")
-    world.handle_http = lambda event: http(event, None)  # type: ignore[method-assign]
+    no_context: Any = None
+    world.handle_http = lambda event: http(event, no_context)  # type: ignore[method-assign]
     yield world
     world.close()
 

@@ -16,6 +16,7 @@ from PIL import Image
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS
 from darkroom.uploads.inspection import media, media_copy, media_reader, media_tracks
 from darkroom.uploads.inspection.media import CleanMedia, MediaRejected, inspect_and_rewrite
+from darkroom.uploads.inspection.media_tracks import Rejected
 from darkroom.uploads.inspection.ranged_file import FetchBroken
 from tests.support.media_files import write_media
 
@@ -105,7 +106,7 @@ def test_the_same_content_gives_the_same_files(
 def test_a_clean_copy_is_clean_already(film: Path) -> None:
     first = checked(film)
 
-    second = checked(shutil.copy(first.path, film.parent / "again"), "second")
+    second = checked(Path(shutil.copy(first.path, film.parent / "again")), "second")
 
     assert second.path.read_bytes() == first.path.read_bytes()
     assert second.duration_ms == first.duration_ms
@@ -121,7 +122,7 @@ def test_a_video_held_upright_stays_so(tmp_path: Path) -> None:
     with Image.open(found.thumbnail) as thumbnail:
         assert thumbnail.size == (90, 160)
         # Red was on the left; turned, it is at one end.
-        ends = [thumbnail.getpixel((45, y)) for y in (8, 151)]
+        ends: list[Any] = [thumbnail.getpixel((45, y)) for y in (8, 151)]
     assert sorted(end[0] > 200 for end in ends) == [False, True]
     with av.open(str(found.path)) as opened:
         assert next(opened.decode(video=0)).rotation % 360 in (90, 270)
@@ -136,7 +137,8 @@ def test_a_thumbnail_shows_the_video_small_and_bare(tmp_path: Path) -> None:
     with Image.open(found.thumbnail) as thumbnail:
         assert thumbnail.format == "JPEG" and thumbnail.size == (480, 270)
         assert not thumbnail.getexif()
-        left, right = thumbnail.getpixel((60, 200)), thumbnail.getpixel((420, 200))
+        color_at: Any = thumbnail.getpixel
+        left, right = color_at((60, 200)), color_at((420, 200))
     assert left[0] > 200 and right[0] < 60
 
 
@@ -306,7 +308,7 @@ def test_a_file_that_lasts_for_ever_is_refused(
     path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
     monkeypatch.setattr(media_copy, "MEDIA_LIMIT_SECONDS", 1)
 
-    with pytest.raises(media_reader.Rejected) as refused:
+    with pytest.raises(Rejected) as refused:
         media_reader.read_media(path, tmp_path, "wav")
 
     assert refused.value.code == "FILE_TOO_LARGE"
@@ -501,7 +503,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
 ) -> None:
     monkeypatch.setattr(media_tracks, "MAX_PIXELS", 160 * 90 - 1)
 
-    with pytest.raises(media_reader.Rejected) as refused:
+    with pytest.raises(Rejected) as refused:
         media_reader.read_media(film, film.parent, "mp4")
 
     assert refused.value.code == "IMAGE_TOO_LARGE"

@@ -17,6 +17,7 @@ from PIL import Image
 
 from darkroom.uploads.inspection import dolby_vision, media_reader
 from darkroom.uploads.inspection.media import sniff
+from darkroom.uploads.inspection.media_tracks import Rejected
 from darkroom.uploads.inspection.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
 
@@ -520,7 +521,7 @@ def test_a_late_recording_that_breaks_off_is_refused(late: Path) -> None:
     content = late.read_bytes()
     late.write_bytes(content[: len(content) // 2])
 
-    with pytest.raises(media_reader.Rejected) as refused:
+    with pytest.raises(Rejected) as refused:
         read(late)
 
     assert refused.value.code == "CORRUPT_FILE"
@@ -612,7 +613,8 @@ def secrets_in(path: Path) -> list[bytes]:
 
 def dates_in(path: Path) -> list[int]:
     """The dates of making and changing in an MP4 file's heads."""
-    content, dates = path.read_bytes(), []
+    content = path.read_bytes()
+    dates: list[int] = []
     for kind in MP4_TIMES:
         at = content.find(kind)
         while at >= 0:
@@ -700,7 +702,7 @@ def test_what_stands_behind_the_last_box_does_no_harm(
 def test_other_kinds_that_no_muxer_takes_are_refused(tmp_path: Path, no_muxer: None) -> None:
     source = made(tmp_path, "webm")
 
-    with pytest.raises(media_reader.Rejected) as refused:
+    with pytest.raises(Rejected) as refused:
         read(source)
 
     assert refused.value.code == "CORRUPT_FILE"

@@ -556,6 +556,7 @@ def test_damage_of_any_kind_is_refused_or_survived_but_never_crashes(kind: str) 
     whole = encoded(halves(), kind, exif=with_exif(orientation=6))
     rng = np.random.default_rng(4)
 
+    codes = set()
     for _ in range(120):
         damaged = bytearray(whole)
         for place in rng.integers(0, len(damaged), 4):
@@ -563,6 +564,7 @@ def test_damage_of_any_kind_is_refused_or_survived_but_never_crashes(kind: str) 
         try:
             clean = inspect_and_clean(bytes(damaged))
         except ImageRejected as refused:
-            assert refused.error_code in ("UNSUPPORTED_TYPE", "CORRUPT_FILE", "IMAGE_TOO_LARGE")
+            codes.add(refused.error_code)
         else:
             assert decoded(clean.jpeg_bytes).size == (clean.width, clean.height)
+    assert codes <= {"UNSUPPORTED_TYPE", "CORRUPT_FILE", "IMAGE_TOO_LARGE"}

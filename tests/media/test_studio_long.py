@@ -25,8 +25,9 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.recipes import CAPTIONS, captions
+from darkroom.recipes import captions
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
+from darkroom.recipes.captions import CAPTIONS
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech import extract
 from darkroom.studio.speech.audio import RATE_HZ, Sound

@@ -119,7 +119,7 @@ def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Pa
     assert {file.extra["language"] for file in files.values()} == {"en"}
     read = {
         "srt": " ".join(subtitle.content for subtitle in srt.parse(texts["srt"])),
-        "vtt": " ".join(c.text for c in webvtt.from_buffer(io.StringIO(texts["vtt"]))),
+        "vtt": " ".join(c.text for c in webvtt.from_buffer(io.StringIO(texts["vtt"])).captions),
         "txt": texts["txt"],
         "json": " ".join(
             word["text"] for cue in json.loads(texts["json"])["cues"] for word in cue["words"]

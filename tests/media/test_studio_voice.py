@@ -65,7 +65,7 @@ def ask(tmp_path: Path) -> Ask:
 
 
 def a_script(folder: Path, language: str = "en") -> Path:
-    texts = [text for text in TEXTS[language].replace(". ", ".|").split("|")]
+    texts = TEXTS[language].replace(". ", ".|").split("|")
     script = script_of_texts(title="A title", language=language, texts=texts, duration_ms=20_000)
     path = folder / "script.json"
     path.write_bytes(write_script(script))

@@ -257,7 +257,7 @@ def test_two_who_add_the_same_at_once_add_it_once(
     world: World, story: list[Output], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     album_id = an_album(world)
-    find_entries, turns = store.find_entries, []
+    find_entries, turns = store.find_entries, list[str]()
 
     def overtaken(*args: Any) -> Any:
         """Between our look and our commit, somebody else adds the same."""

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from darkroom.credits import pricing
-from darkroom.credits.audit import Breach, audit
+from darkroom.credits.audit import audit
+from darkroom.credits.audit.facts import Breach
 from darkroom.db import commit
 from darkroom.db.writes import RawItem
 from darkroom.jobs import engine
@@ -57,7 +59,7 @@ from tests.support.world import World
 
 ALL_KEYFRAMES = ("kf_1", "kf_2", "kf_3")
 REWRITE = {"rawText": "They stay.", "distanceMode": "close", "desiredEnding": "happy"}
-WITH_REWRITE = {"rewriteEnabled": True, "rewrite": REWRITE}
+WITH_REWRITE: dict[str, Any] = {"rewriteEnabled": True, "rewrite": REWRITE}
 KEY_ATTRIBUTES = {"accountId", "cause", "purchaseId", "pk", "sk"}
 ODD_IN_EVERY_RUN = ("list", "far grant", "deep json")
 NOT_EVEN_TYPED = ("list", "bytes")

@@ -18,7 +18,7 @@ from tests.support.world import Answer, World
 
 PURCHASE = "/api/credits/purchase"
 CHANGING = sorted(
-    (method, route.path)
+    (method, str(getattr(route, "path", "")))
     for router in mounts.ROUTERS
     for route in router.routes
     for method in getattr(route, "methods", ())

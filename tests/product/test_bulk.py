@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from darkroom.api.routers import bulk_jobs as bulk_router
+from darkroom.usecases.jobs.confirm_job import confirm_draft
 from tests.support.builders import (
     JOB_ID,
     a_balance,
@@ -181,7 +182,8 @@ def test_options_of_many_drafts_change_together(world: World, user: str) -> None
 
 
 def test_options_must_be_an_object(world: World, user: str) -> None:
-    for partial in (None, [], "x", 1):
+    odd: tuple[Any, ...] = (None, [], "x", 1)
+    for partial in odd:
         answer = bulk(world, OPTIONS, [JOB_ID], user, optionsPartial=partial)
         assert answer.status == 400
 
@@ -208,7 +210,7 @@ def test_a_surprise_at_one_job_is_its_own_result(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (a_draft(world, user, recipe="story") for _ in range(3))
-    confirm_one = bulk_router.confirm_draft
+    confirm_one = confirm_draft
 
     def surprised(*args: Any, draft_job_id: str, **more: Any) -> Any:
         if draft_job_id == second:

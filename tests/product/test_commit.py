@@ -10,7 +10,8 @@ from typing import Any
 
 import botocore.client
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError
+from pynamodb.exceptions import PynamoDBException
 
 from darkroom.assets.store import AssetItem
 from darkroom.db import Write, commit, commit_one, is_outage, snapshot
@@ -24,6 +25,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 Call = Callable[[Any, str, dict[str, Any]], Any]
+RAISED_BY_SDK = (PynamoDBException, BotoCoreError, ClientError)
 WRITING = ("TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem")
 
 
@@ -93,7 +95,8 @@ def inject(
     after: Sequence[Exception | None] = (),
 ) -> list[str]:
     """Fail the next writing calls before they happen, or after (their answers are lost)."""
-    real: Call = botocore.client.BaseClient._make_api_call
+    sdk: Any = botocore.client.BaseClient
+    real: Call = sdk._make_api_call
     early, late, calls = list(before), list(after), []
 
     def call(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
@@ -339,7 +342,7 @@ def test_an_error_that_means_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     calls = inject(monkeypatch, before=[error, error])
 
     for writes in ([create("bug-1")], [create("bug-1"), create("bug-2")]):
-        with pytest.raises(Exception) as raised:
+        with pytest.raises(RAISED_BY_SDK) as raised:
             commit(writes)
         assert not isinstance(raised.value, DarkroomError)
         assert not is_outage(raised.value)
@@ -352,7 +355,7 @@ def test_no_answer_at_all_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     inject(monkeypatch, before=[silence, silence])
 
     for writes in ([create("silent-1")], [create("silent-1"), create("silent-2")]):
-        with pytest.raises(Exception) as raised:
+        with pytest.raises(RAISED_BY_SDK) as raised:
             commit(writes)
         assert is_outage(raised.value)
 

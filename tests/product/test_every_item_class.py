@@ -391,7 +391,7 @@ def scene() -> Iterator[Scene]:
             )
         ids["job"] = a_story(world, USER, key="job")
         ids["job_2"] = a_story(world, USER, mode="quick", key="job-2")
-        large = {
+        large: dict[str, Any] = {
             "rewriteEnabled": True,
             "rewrite": {**REWRITE, "rawText": "They meet again. " * 40},
         }
@@ -559,9 +559,9 @@ def unnamed(
     breaches = audit_accounts(scene.world.app, USER).breaches
 
     for item in items.values():
-        key = {name: item[name] for name in names}
+        place = {name: item[name] for name in names}
         scene.world.client("dynamodb").delete_item(
-            TableName=scene.world.settings.tables[table], Key=key
+            TableName=scene.world.settings.tables[table], Key=place
         )
     store(scene.world, table, [raw])
     messages = [breach.message for breach in breaches if breach.law == "L8"]

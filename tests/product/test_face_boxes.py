@@ -136,8 +136,8 @@ def test_portraits_are_told_of_the_face_under_the_name_of_its_photo(world: World
         "totalImages": 2,
     }
 
-    body = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
-    world.call("POST", "/api/jobs", body, key="k")
+    wanted = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
+    world.call("POST", "/api/jobs", wanted, key="k")
     world.drain()
 
     assert reference_store.get_reference_photo("alice", photos[1]).face == LARGE

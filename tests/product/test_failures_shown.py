@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -135,7 +136,7 @@ def test_every_code_with_which_a_task_or_job_can_fail_has_its_sentences() -> Non
             name = getattr(getattr(node, "func", None), "id", "")
             if name in ("Failure", "TransientProviderError", "PermanentProviderError"):
                 codes |= {
-                    keyword.value.value
+                    str(keyword.value.value)
                     for keyword in node.keywords  # type: ignore[attr-defined]
                     if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
                 }
@@ -160,7 +161,7 @@ def test_no_log_of_a_whole_story_and_its_share_holds_a_link_or_a_secret(
     handler = http_handler(create_app(*mounts.ROUTERS, app=world.app))
     bearer = "Bearer eyJhbGciOiJSUzI1NiJ9.secret-of-a-token"
 
-    def send(method: str, path: str, body: object = None, key: str | None = None) -> dict:  # type: ignore[type-arg]
+    def send(method: str, path: str, body: object = None, key: str | None = None) -> dict[str, Any]:
         raw, _, query = path.partition("?")
         context = {"http": {"method": method, "path": raw, "sourceIp": "::1"}, "requestId": "r"}
         context["authorizer"] = {"jwt": {"claims": claims_of(world, user)}}

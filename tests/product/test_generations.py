@@ -121,7 +121,7 @@ def test_credits_of_tasks_add_up_whatever_was_made(
 
 
 def test_a_history_goes_through_all_tasks_once_whatever_the_pages(world: World, user: str) -> None:
-    expected = []
+    expected: list[tuple[str, str]] = []
     for key in ("a", "b"):
         world.clock.move(seconds=1)
         a_draft(world, user)
@@ -131,7 +131,8 @@ def test_a_history_goes_through_all_tasks_once_whatever_the_pages(world: World, 
         a_draft(world, user)
 
     for limit in (1, 3, 7, 14, 100):
-        seen, cursor = [], ""
+        seen: list[tuple[str, str]] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = history(world, user, f"?limit={limit}{cursor and '&cursor='}{cursor}")
             assert len(page["items"]) <= limit

@@ -40,7 +40,7 @@ READS = sorted(
     route.path
     for router in ROUTERS
     for route in router.routes
-    if isinstance(route, APIRoute) and "GET" in route.methods
+    if isinstance(route, APIRoute) and "GET" in (route.methods or ())
 )
 
 

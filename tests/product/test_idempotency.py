@@ -10,6 +10,7 @@ import pytest
 from darkroom.api.routers import purchase as purchase_router
 from darkroom.kernel.errors import Unavailable
 from darkroom.kernel.limits import IDEMPOTENCY_LOCK_SECONDS, IDEMPOTENCY_TTL_SECONDS
+from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from tests.support.builders import (
     REWRITE,
     a_balance,
@@ -245,7 +246,7 @@ def test_a_key_on_one_job_is_another_on_the_next(world: World, user: str) -> Non
 
 def test_only_success_is_remembered(world: World, user: str) -> None:
     photo = a_photo(world, user)
-    costly = {"mode": "trailer", "photo": photo, "key": "k"} | {
+    costly: dict[str, Any] = {"mode": "trailer", "photo": photo, "key": "k"} | {
         "rewriteEnabled": True,
         "rewrite": REWRITE,
     }
@@ -291,7 +292,7 @@ def test_a_request_whose_worker_died_is_in_progress_until_its_lock_runs_out(
 def test_a_worker_that_died_after_the_purchase_is_not_followed_by_a_second_one(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, real = a_purchase(world, user), purchase_router.purchase_with_test_gateway
+    send, real = a_purchase(world, user), purchase_with_test_gateway
 
     def happens_and_dies(*arguments: Any, **options: Any) -> None:
         real(*arguments, **options)

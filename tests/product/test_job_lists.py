@@ -341,7 +341,7 @@ def test_a_cursor_is_bound_to_every_filter_and_to_its_route(world: World, user: 
         store_sample(user, status=JobStatus.FAILED, names=("beach.jpg",))
     base = {"status": "failed", "recipe": "story", "search": "beach", "dateFrom": "2026-01-01"}
     cursor = get(world, user, limit=1, **base).body["nextCursor"]
-    others = [
+    others: list[dict[str, Any]] = [
         {**base, "status": "succeeded"},
         {**base, "recipe": "quick"},
         {**base, "search": "be"},

@@ -550,7 +550,8 @@ def test_a_token_for_something_else_is_refused(
 
 
 def _unsigned(issuer: Issuer, claims: dict[str, Any]) -> str:
-    return jwt.encode(claims, None, algorithm="none", headers={"kid": "k1"})
+    no_key: Any = None
+    return jwt.encode(claims, no_key, algorithm="none", headers={"kid": "k1"})
 
 
 def _with_our_public_key_as_a_password(issuer: Issuer, claims: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def test_what_a_function_starts_itself_does_not_wait_for_its_lock(tmp_path: Path
 
 
 @pytest.fixture
-def watcher(world: World, tmp_path: Path) -> Iterator[LeaseWatcher]:
+def watcher(world: World, tmp_path: Path) -> LeaseWatcher:
     watcher = LeaseWatcher(
         tmp_path,
         world.client("dynamodb"),
@@ -82,7 +82,7 @@ def watcher(world: World, tmp_path: Path) -> Iterator[LeaseWatcher]:
         report=lambda message: None,
     )
     watcher.stop()  # The tests look for it.
-    yield watcher
+    return watcher
 
 
 def a_claimed_task(world: World, *, log_stream: str) -> Task:

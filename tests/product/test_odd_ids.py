@@ -65,7 +65,7 @@ def failures(world: World, calls: list[tuple[str, str, Any]]) -> list[tuple[str,
 
 
 def test_no_route_fails_at_an_odd_id_in_its_path(world: World) -> None:
-    calls = [
+    calls: list[tuple[str, str, Any]] = [
         (method, filled(path, odd), None if method == "GET" else {})
         for method, path in WITH_IDS
         for odd in IN_PATHS

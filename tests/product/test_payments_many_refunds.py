@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from darkroom.credits.model import Change
+from darkroom.db import commit as commit_writes
 from darkroom.kernel.limits import (
     DECISIONS_LIMIT,
     REASON_LIMIT_CHARS,
@@ -167,9 +168,9 @@ def one_shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def shop(one_shop: Shop) -> Iterator[Shop]:
+def shop(one_shop: Shop) -> Shop:
     one_shop.stripe.take_events()
-    yield one_shop
+    return one_shop
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_a_hundred_refunds_at_once_are_small_transactions_and_may_stop_between_a
     for _ in range(101):
         shop.stripe.refund(payment_id, 15)
     [event] = shop.stripe.take_events()[-1:]
-    real, sizes = use_case.commit, list[int]()
+    real, sizes = commit_writes, list[int]()
 
     def commit(writes: Any) -> None:
         if len(sizes) == 1:

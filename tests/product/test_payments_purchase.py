@@ -305,9 +305,10 @@ def test_a_purchase_stopped_after_its_checkout_goes_on_with_the_same_one(
     def die(*_: object) -> None:
         raise Stopped
 
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
+    with monkeypatch.context() as patch:
         patch.setattr(use_case, "retry_on_conflict", die)
-        start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
+        with pytest.raises(Stopped):
+            start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
     again = start_purchase(app, call, payments, pack="Value", amount=None, currency=None)
 
     assert shop.session_of(again.purchase.purchase_id)["url"] == again.checkout_url

@@ -92,7 +92,8 @@ def test_the_list_is_by_state_and_by_account_in_signed_pages(shop: Shop, user: s
         shop.open(user, key=key)
 
     def pages(query: str) -> list[list[str]]:
-        found, cursor = [], ""
+        found: list[list[str]] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = shop.admin("GET", f"/api/admin/purchases?{query}{cursor}").body
             found.append([item["purchaseId"] for item in page["items"]])
@@ -493,7 +494,8 @@ def test_what_is_no_decision_is_400_and_changes_nothing(
     purchase_id, _ = mismatch(shop, user)
     before = everything_of(shop.world, user)
 
-    answer = shop.resolve(user, purchase_id, **({"action": "accept", "credits": 9} | change))
+    decision: dict[str, Any] = {"action": "accept", "credits": 9} | change
+    answer = shop.resolve(user, purchase_id, **decision)
 
     assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
     assert answer.body["fields"][0]["path"] == path

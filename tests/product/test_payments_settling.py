@@ -275,7 +275,7 @@ def test_an_answer_that_was_overtaken_undoes_nothing(at: int, shop: Shop, user: 
         [fast] = shop.stripe.take_events()
         take_in(app, shop, fast)
 
-    overtaken = Overtaken(app.payments, meanwhile, at)
+    overtaken: Any = Overtaken(app.payments, meanwhile, at)
     take_in(replace(app, payments=overtaken), shop, slow)
 
     assert shop.worth(user) == (30, 0, 0, 25)

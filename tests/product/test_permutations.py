@@ -165,8 +165,9 @@ class Course:
         world = scene.world
         post = Post(world, rng)
         post.take_over()
-        queues = dict.fromkeys(world.app.queues, post)
-        real = BaseClient._make_api_call
+        queues: dict[str, Any] = dict.fromkeys(world.app.queues, post)
+        sdk: Any = BaseClient
+        real = sdk._make_api_call
 
         def call(client: Any, operation: str, params: Any) -> Any:
             post.is_dirty |= operation not in READS

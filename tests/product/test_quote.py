@@ -11,6 +11,7 @@ import pytest
 from darkroom.assets.model import AssetStatus
 from darkroom.credits import pricing
 from darkroom.jobs.store import find_job
+from darkroom.kernel import signing
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.limits import QUOTE_SECONDS
 from darkroom.templates import choice
@@ -124,7 +125,7 @@ def test_what_was_quoted_is_charged_when_prices_rise(
 def test_a_quote_of_the_version_before_is_charged_and_pins_no_costs(
     world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = quote_job.sign
+    real = signing.sign
 
     def sign(secret: bytes, purpose: str, signed: dict[str, Any]) -> str:
         return real(secret, purpose, {k: v for k, v in signed.items() if k != "costs"})

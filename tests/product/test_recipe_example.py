@@ -101,7 +101,7 @@ def make_again(world: World, user: str, job_id: str, **body: Any) -> Answer:
 def test_the_document_shows_the_example_as_it_is(name: str) -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 
-    shown = re.search(rf"<!-- docs/examples/postcard/{name} -->\n```\w+\n(.*?)```", text, re.S)
+    shown = re.search(rf"<!-- docs/examples/postcard/{name} -->\n```\w+\n(.*?)```", text, re.DOTALL)
 
     assert shown is not None
     assert shown[1] == (EXAMPLE / name).read_text(encoding="utf-8")

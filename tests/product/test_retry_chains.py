@@ -323,9 +323,10 @@ def check_chain(chain: Chain) -> None:
             else:
                 if parent.job.status is JobStatus.SUCCEEDED:
                     return
-                job = next_job(parent, options, chain.minutes, number, books, pinned)
-                if job is None:
+                following = next_job(parent, options, chain.minutes, number, books, pinned)
+                if following is None:
                     continue
+                job = following
             family = run(job, parent, chain.minutes, fates_of(fates))
             books.add(family)
             check_end(family, books, is_all_made=fates == ((), MAKE))
@@ -408,7 +409,7 @@ def test_every_recipe_reads_only_the_costs_that_it_names(recipe: str) -> None:
     @given(inputs=RECIPES[recipe][0])
     def price(inputs: dict[str, Any]) -> None:
         job = a_queued_job(recipe=recipe, inputs=get_recipe(recipe).validate(inputs))
-        costs = {name: 1 for name in get_recipe(recipe).cost_names}
+        costs = dict.fromkeys(get_recipe(recipe).cost_names, 1)
         get_recipe(recipe).price(job.inputs, costs, blueprint_of(job, 1).materials)
 
     price()

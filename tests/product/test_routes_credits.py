@@ -142,7 +142,8 @@ def test_transactions_go_through_the_whole_ledger_once_newest_first(
     for number in range(4):
         buy(world, number + 1, user, key=str(number))
 
-    seen, cursor = [], ""
+    seen: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         query = f"?limit=2{cursor and '&cursor='}{cursor}"
         page = world.call("GET", TRANSACTIONS + query, user=user).body

@@ -42,7 +42,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 CONFIRM = "/api/jobs/confirm"
-REWRITTEN = {"rewriteEnabled": True, "rewrite": REWRITE}
+REWRITTEN: dict[str, Any] = {"rewriteEnabled": True, "rewrite": REWRITE}
 
 
 @pytest.fixture(scope="module")
@@ -763,7 +763,8 @@ def test_a_list_goes_through_all_jobs_once_newest_first(world: World, user: str)
     drafts = several_drafts(world, user, 5)
     several_drafts(world, a_user(), 1)
 
-    seen, cursor, sizes = [], "", []
+    seen, sizes = list[str](), list[int]()
+    cursor: str | None = ""
     while cursor is not None:
         page = world.call("GET", f"/api/jobs?limit=2{cursor and '&cursor='}{cursor}", user=user)
         sizes.append(len(page.body["items"]))

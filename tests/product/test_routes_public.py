@@ -149,7 +149,7 @@ def test_the_issuer_and_the_audience_are_checked_where_they_are_set(
 ) -> None:
     settings = replace(world.settings, jwt_issuer="https://issuer", jwt_audience="client")
     app = replace(world.app, settings=settings)
-    good = {"iss": "https://issuer", "client_id": "client"}
+    good: dict[str, Any] = {"iss": "https://issuer", "client_id": "client"}
 
     told = {
         name: whoever(app, claims_of(world, user, **claims))
@@ -173,7 +173,8 @@ def test_only_the_group_makes_an_admin(world: World, user: str) -> None:
         return ask(world.app, "POST", SWEEP, {}, claims=claims).status
 
     assert {status(groups) for groups in ("admin", "[admin]", "[staff admin]", ["admin"])} == {200}
-    assert {status(groups) for groups in ("", None, "administrators", "[nadmin]", [])} == {403}
+    others: tuple[Any, ...] = ("", None, "administrators", "[nadmin]", [])
+    assert {status(groups) for groups in others} == {403}
 
 
 def test_a_caller_is_an_account_and_nothing_of_the_body(world: World, user: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import AssetStatus, await_check
+from darkroom.assets.model import Asset, AssetStatus, await_check
 from darkroom.db import Write, commit
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound
@@ -83,7 +83,7 @@ def breaches(world: World) -> list[str]:
     return wrong + [f"{account} is not counted" for account, sum_ in wanted.items() if any(sum_)]
 
 
-def share_of(asset: assets_store.Asset) -> tuple[int, int]:
+def share_of(asset: Asset) -> tuple[int, int]:
     if not asset.is_final:
         return asset.declared_size_bytes, 1
     return (asset.size_bytes or 0, 0) if asset.status is AssetStatus.UPLOADED else (0, 0)
@@ -188,7 +188,7 @@ def stopped_everywhere(stage: Stage, name: str) -> list[str]:
     asset_id = open_and_send(world)
     if name == "expire":
         world.clock.move(seconds=UPLOAD_URL_SECONDS)
-    snapshot, wrong = stage.take_snapshot(), []
+    snapshot, wrong = stage.take_snapshot(), list[str]()
 
     def perform(point: Point | None) -> list[Call]:
         stage.restore(snapshot)
@@ -196,7 +196,7 @@ def stopped_everywhere(stage: Stage, name: str) -> list[str]:
         with wire.armed(point):
             try:
                 VERBS[name](world, asset_id)
-            except Exception:
+            except Exception:  # noqa: BLE001 - only the fault of this run may raise
                 assert point is not None
         found = breaches(world)
         quietly(VERBS[name], world, asset_id)
@@ -249,7 +249,7 @@ def test_counters_hold_whoever_overtakes_whom(
     asset_id = open_and_send(world)
     if "expire" in (one, other):
         world.clock.move(seconds=UPLOAD_URL_SECONDS)
-    snapshot, wrong = stage.take_snapshot(), []
+    snapshot, wrong = stage.take_snapshot(), list[str]()
 
     def run(choose: Any) -> Any:
         stage.restore(snapshot)

@@ -26,6 +26,7 @@ from darkroom.usecases.purchases.receive_payment_event import sweep_payment_even
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
 from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
+from darkroom.workers.edge import metrics
 from darkroom.workers.sweep import handle_schedule
 from tests.support.builders import a_balance, a_story, a_user, buy
 from tests.support.moto_world import moto_world
@@ -192,12 +193,10 @@ def test_what_failed_is_tried_again_when_its_time_has_come(world: World) -> None
 def test_failing_items_are_counted_for_the_alarm(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from darkroom.workers import sweep as worker
-
     a_good_purchase(world, 3)
     counted: dict[str, float] = {}
     monkeypatch.setattr(
-        worker.metrics, "add_metric", lambda name, unit, value: counted.update({name: value})
+        metrics, "add_metric", lambda name, unit, value: counted.update({name: value})
     )
 
     handle_schedule(world.app)

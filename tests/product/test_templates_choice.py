@@ -17,7 +17,7 @@ from darkroom.kernel.command import new_command
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
 from darkroom.usecases.jobs import confirm_job
-from darkroom.usecases.jobs.price_job import JobSnapshot
+from darkroom.usecases.jobs.price_job import JobSnapshot, read_snapshot
 from tests.support.builders import a_photo, buy, confirm, scene_inputs
 from tests.support.world import World
 
@@ -130,7 +130,7 @@ def catalogue_with(patch: pytest.MonkeyPatch, templates: list[Mapping[str, Any]]
 
 def five_variants() -> list[Mapping[str, Any]]:
     templates = list(templates_of(*COMBINATION))
-    return templates + [templates[0] | {"templateId": f"{IDS[0][:-1]}{n}"} for n in (4, 5)]
+    return templates + [{**templates[0], "templateId": f"{IDS[0][:-1]}{n}"} for n in (4, 5)]
 
 
 def test_an_account_keeps_its_variant_when_templates_are_added(
@@ -195,7 +195,7 @@ def test_two_devices_that_confirm_at_once_agree(
     phone, tablet = two_devices_that_differ("alice")
     buy(world, 20)
     inputs = scene_inputs(a_photo(world))
-    read, others = confirm_job.read_snapshot, []
+    read, others = read_snapshot, list[str | None]()
 
     def read_and_be_overtaken(job: Job) -> JobSnapshot:
         facts = read(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,8 +94,8 @@ def _with_a_loop() -> None:
 def check(world: World, asset_id: str) -> None:
     """What the storage event would have led to."""
     asset = assets_store.get_asset("alice", asset_id)
-    owner = {"account_id": "alice", "asset_id": asset_id}
-    ingest_upload(world.app, accept, pipeline=pipeline_of(asset.kind), **owner)
+    pipeline = pipeline_of(asset.kind)
+    ingest_upload(world.app, accept, pipeline=pipeline, account_id="alice", asset_id=asset_id)
 
 
 def accept(source: Path, workdir: Path, /) -> CleanUpload:
@@ -123,7 +124,7 @@ def line(world: World, monkeypatch: pytest.MonkeyPatch) -> Line:
     monkeypatch.setattr(parts, "PART_MIN_BYTES", 5 * MIB)
     monkeypatch.setattr(upload_files, "FILES_AT_ONCE", 1)
     monkeypatch.setattr(upload_files, "POLL_SECONDS", 0)
-    monkeypatch.setattr(upload_files.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return Line(world)
 
 

@@ -45,7 +45,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def session(world: World, small_parts: None) -> dict[str, Any]:
     answer = world.call("POST", "/api/uploads/session", CLIP)
     assert answer.status == 201, answer.body
-    return answer.body  # type: ignore[no-any-return]
+    return answer.body
 
 
 def upload_id(session: dict[str, Any]) -> str:

@@ -125,7 +125,7 @@ def test_one_refused_file_refuses_them_all(world: World) -> None:
     assert world.call("GET", "/api/assets").body["items"] == []
 
 
-DECLARED = [
+DECLARED: list[tuple[dict[str, Any], int, str | None]] = [
     ({"sizeBytes": 10_000_000}, 201, None),
     ({"sizeBytes": 10_000_001}, 413, "FILE_TOO_LARGE"),
     ({"mimeType": "image/svg+xml"}, 415, "UNSUPPORTED_TYPE"),

@@ -386,7 +386,11 @@ def test_what_is_handed_over_while_its_job_is_canceled_is_stopped_again(world: W
 def test_a_look_that_comes_home_after_the_cancel_changes_nothing(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.end()
-    world.cloud.seen = lambda run: world.call("POST", f"/api/jobs/{job_id}/cancel") and None
+
+    def cancel(run: PaperRun) -> None:
+        world.call("POST", f"/api/jobs/{job_id}/cancel")
+
+    world.cloud.seen = cancel
 
     call_back(world)
     world.drain()

@@ -67,7 +67,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def count(writes: list[object]) -> None:
         seen.append(len(writes))
-        submit(writes)  # type: ignore[arg-type]
+        submit(writes)
 
     monkeypatch.setattr(module, "_submit", count)
     return seen

@@ -29,7 +29,7 @@ def one_shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def shop(one_shop: Shop) -> Iterator[Shop]:
+def shop(one_shop: Shop) -> Shop:
     """The file's shop, with nothing left to do in its inbox."""
     one_shop.stripe.recover()
     one_shop.stripe.take_events()
@@ -37,7 +37,7 @@ def shop(one_shop: Shop) -> Iterator[Shop]:
         one_shop.world.client("dynamodb").delete_item(
             TableName=one_shop.world.settings.tables["webhooks"], Key={"eventId": item["eventId"]}
         )
-    yield one_shop
+    return one_shop
 
 
 @pytest.fixture
@@ -183,9 +183,10 @@ def test_an_event_whose_handler_died_after_the_work_is_handled_again_without_har
 
     body = shop.stripe.body_of(event)
     signature = shop.stripe.sign(body)
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
+    with monkeypatch.context() as patch:
         patch.setattr(store, "handled_write", die)
-        use_case.receive_payment_event(shop.world.app, body=body.encode(), signature=signature)
+        with pytest.raises(Stopped):
+            use_case.receive_payment_event(shop.world.app, body=body.encode(), signature=signature)
     assert a_balance(shop.world, user) == (55, 0)
 
     shop.world.clock.move(seconds=RECEIVED_CHECK_SECONDS)

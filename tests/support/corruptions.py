@@ -314,7 +314,7 @@ def corruption(law: str) -> Callable[[Spoil], Spoil]:
     return register
 
 
-# L1: entries that are gone, doubled, edited or out of order
+# Law L1: entries that are gone, doubled, edited or out of order
 
 
 @corruption("L1")
@@ -423,7 +423,7 @@ def an_entry_moved_to_another_account(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L1, L2, L7: the wallet
+# Law L1: L2, L7: the wallet
 
 
 def _edit_wallet(books: Shelves, name: str) -> str | None:
@@ -515,7 +515,7 @@ def grants_that_are_no_json(books: Shelves) -> str | None:
     return None
 
 
-# L3: grants
+# Law L3: grants
 
 
 def _edit_grants(books: Shelves, edit: Callable[[list[Item]], object]) -> str | None:
@@ -581,7 +581,7 @@ def moves_to_another_grant(books: Shelves) -> str | None:
     return None
 
 
-# L4: causes, types and references
+# Law L4: causes, types and references
 
 
 @corruption("L4")
@@ -648,7 +648,7 @@ def a_second_bonus_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L4: purchases and reversals
+# Law L4: purchases and reversals
 
 
 @corruption("L4")
@@ -766,7 +766,7 @@ def a_debt_paid_without_a_purchase_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L5: holds and their jobs
+# Law L5: holds and their jobs
 
 
 @corruption("L5")
@@ -913,7 +913,7 @@ def a_job_queued_without_its_entry_balanced(books: Shelves) -> str | None:
     return None
 
 
-# L6: outputs
+# Law L6: outputs
 
 
 def _promised_tasks(books: Shelves) -> Iterator[Item]:

@@ -73,7 +73,7 @@ def _any(books: Shelves, *, status: str, queued: bool) -> Item:
     )
 
 
-# L1: time and beginning
+# Law L1: time and beginning
 
 
 @corruption("L1")
@@ -141,7 +141,7 @@ def wallet_and_ledger_gone_while_a_free_job_remains(books: Shelves) -> str | Non
     return None
 
 
-# L3: what a grant is
+# Law L3: what a grant is
 
 
 @corruption("L3")
@@ -195,12 +195,14 @@ def a_purchase_that_expires(books: Shelves) -> str | None:
 
 @corruption("L3")
 def a_gift_that_lasts_longer(books: Shelves) -> str | None:
-    return _move_expiry(books, LATER)
+    _move_expiry(books, LATER)
+    return None
 
 
 @corruption("L3")
 def a_gift_that_no_longer_expires(books: Shelves) -> str | None:
-    return _move_expiry(books, None)
+    _move_expiry(books, None)
+    return None
 
 
 def _move_expiry(books: Shelves, moment: str | None) -> None:
@@ -254,7 +256,7 @@ def more_than_fifty_grants_balanced(books: Shelves) -> str | None:
     return None
 
 
-# L3: the marks by which expiring wallets are found
+# Law L3: the marks by which expiring wallets are found
 
 
 @corruption("L3")
@@ -288,7 +290,7 @@ def marks_of_an_expiry_that_is_none(books: Shelves) -> str | None:
     return None
 
 
-# L3: entries that move other grants than their kind may
+# Law L3: entries that move other grants than their kind may
 
 
 def _move_between_grants(books: Shelves, entry: Item) -> str:
@@ -380,7 +382,7 @@ def credits_from_a_grant_that_never_was_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L3: expiries
+# Law L3: expiries
 
 
 def _forge_expiry(books: Shelves, grant: Item, credits: int, cause: str | None = None) -> str:
@@ -446,7 +448,7 @@ def a_purchase_recorded_with_an_expiry(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L3: merges
+# Law L3: merges
 
 
 def _merging(books: Shelves) -> Item:
@@ -489,7 +491,7 @@ def a_merge_of_two_kinds_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L4: what entries say of themselves
+# Law L4: what entries say of themselves
 
 
 @corruption("L4")
@@ -530,7 +532,7 @@ def an_adjustment_of_nothing_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L4: purchases
+# Law L4: purchases
 
 
 def _purchase(books: Shelves, when: Callable[[Item], bool] = lambda item: True) -> Item:
@@ -572,7 +574,7 @@ def a_purchase_of_more_credits_than_its_pack_balanced(books: Shelves) -> str | N
 
 @corruption("L4")
 def a_purchase_under_the_name_of_another_pack(books: Shelves) -> str | None:
-    _purchase(books, lambda item: item["credits"] not in (10,))["pack"] = "Starter"
+    _purchase(books, lambda item: item["credits"] != 10)["pack"] = "Starter"
     return None
 
 
@@ -732,7 +734,7 @@ def credits_spent_while_a_debt_is_open_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# L5: holds
+# Law L5: holds
 
 
 @corruption("L5")
@@ -862,7 +864,7 @@ def a_draft_that_was_queued(books: Shelves) -> str | None:
     return None
 
 
-# L5: receipts
+# Law L5: receipts
 
 
 def _recharge(books: Shelves, job: Item, difference: int) -> None:
@@ -932,12 +934,14 @@ def a_failure_that_cost_something_balanced(books: Shelves) -> str | None:
 
 @corruption("L5")
 def a_canceled_job_that_cost_nothing_for_what_it_keeps_balanced(books: Shelves) -> str | None:
-    return _charge_canceled(books, 0)
+    _charge_canceled(books, 0)
+    return None
 
 
 @corruption("L5")
 def a_canceled_job_that_cost_more_balanced(books: Shelves) -> str | None:
-    return _charge_canceled(books, 2)
+    _charge_canceled(books, 2)
+    return None
 
 
 def _charge_canceled(books: Shelves, credits: int) -> None:
@@ -1028,7 +1032,7 @@ def a_deleted_job_whose_receipt_does_not_add_up(books: Shelves) -> str | None:
     return None
 
 
-# L6: outputs
+# Law L6: outputs
 
 
 def _task_of(books: Shelves, job: Item, *, made: bool) -> Item:
@@ -1091,7 +1095,7 @@ def a_draft_with_an_output(books: Shelves) -> str | None:
     return None
 
 
-# L8: items that cannot be read, as far as they can the rest is audited
+# Law L8: unreadable items, whose readable part is audited
 
 
 def _odd(item: Item, **changes: Any) -> None:

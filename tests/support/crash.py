@@ -63,6 +63,8 @@ READS = frozenset(
         "GetSecretValue",
     }
 )
+SDK: Any = BaseClient
+"""Its one function that every call passes is private, and so in no stubs."""
 BATCH_LIMIT = 25
 ROUNDS_LIMIT = 200
 SWEEPS_LIMIT = 40
@@ -142,7 +144,7 @@ class Wire:
     def armed(self, point: Point | None) -> Iterator[None]:
         """Within, calls are counted and ``point`` goes wrong; a dead process calls nothing."""
         self._point, self.calls, self.dead = point, [], False
-        real, studio = BaseClient._make_api_call, self._world.studio
+        real, studio = SDK._make_api_call, self._world.studio
         generate = studio.generate
         elsewhere = [*self._cloud_calls()]
 
@@ -154,7 +156,7 @@ class Wire:
         def make(request: GenerationRequest) -> list[Artifact]:
             return self._through(Call("provider.generate", True), lambda: generate(request), {})
 
-        BaseClient._make_api_call, studio.generate = call, make  # type: ignore[method-assign]
+        SDK._make_api_call, studio.generate = call, make  # type: ignore[method-assign]
         for owner, name, disturbed in elsewhere:
             setattr(owner, name, disturbed)
         self._armed = True
@@ -164,7 +166,7 @@ class Wire:
             pass
         finally:
             self._armed = False
-            BaseClient._make_api_call = real
+            SDK._make_api_call = real
             del studio.generate
             for owner, name, _ in elsewhere:
                 delattr(owner, name)
@@ -230,7 +232,7 @@ class Wire:
         if fault is Fault.RESENT:
             with contextlib.suppress(ClientError):
                 happen()
-            if hasattr(body := params.get("Body"), "seek"):
+            if (body := params.get("Body")) is not None and hasattr(body, "seek"):
                 body.seek(0)
         answer = happen()
         if fault is Fault.STOPPED_AFTER:
@@ -246,7 +248,7 @@ class Wire:
         raise Crash
 
 
-def _network_error(call: Call, kind: type[Exception]) -> Exception:
+def _network_error(call: Call, kind: type[ConnectTimeoutError | ReadTimeoutError]) -> Exception:
     if call.name.startswith("gateway"):
         return GatewayUnavailable("the answer did not arrive")
     if call.name == "provider.fetch":
@@ -266,7 +268,8 @@ def _busy(operation: str, params: Mapping[str, Any]) -> ClientError:
     reasons = [{"Code": "None"} for _ in params["TransactItems"]]
     reasons[-1] = {"Code": "TransactionConflict"}
     canceled = _client_error("TransactionCanceledException", operation)
-    canceled.response["CancellationReasons"] = reasons  # type: ignore[typeddict-unknown-key]
+    response: Any = canceled.response
+    response["CancellationReasons"] = reasons
     return canceled
 
 
@@ -305,7 +308,7 @@ class Stage:
             now=START,
             state=State(tables={name: [] for name in _KEYS}, files=frozenset()),
             files={},
-            messages={url: () for url in self._queues},
+            messages=dict.fromkeys(self._queues, ()),
             looked_at={name: {} for name in STREAMED},
             requests=(),
         )

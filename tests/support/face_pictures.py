@@ -41,7 +41,8 @@ def backdrop(dice: random.Random, size: tuple[int, int]) -> Image.Image:
     """Something without a face: a gradient, noise, shapes, or headless parts of the portrait."""
     ends = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(2)]
     ramp = Image.linear_gradient("L").rotate(dice.choice((0, 90, 180, 270))).resize(size)
-    canvas = Image.composite(*(Image.new("RGB", size, end) for end in ends), ramp)
+    first, second = (Image.new("RGB", size, end) for end in ends)
+    canvas = Image.composite(first, second, ramp)
     draw = ImageDraw.Draw(canvas)
     for _ in range(dice.randrange(30)):
         x, y = dice.randrange(size[0]), dice.randrange(size[1])

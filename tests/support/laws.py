@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -164,7 +164,7 @@ def check_books(books: Books, *, at_rest: bool = True) -> list[Breach]:
 class State:
     """Raw items of tables and the keys in the bucket, at one moment."""
 
-    tables: Mapping[str, list[Item]]
+    tables: Mapping[str, Sequence[Item]]
     files: frozenset[str]
 
 
@@ -239,7 +239,7 @@ def _job_records(items: list[Item]) -> Iterator[JobRecord]:
         for item in by_kind["job"]:
             large = {name: held for other in by_kind["inputs"] for name, held in other.items()}
             yield JobRecord(
-                item=large | item,
+                item={**large, **item},
                 tasks=tuple(by_kind["task"]),
                 inherited=tuple(by_kind["inherited"]),
                 entries=tuple(by_kind["list"]),
@@ -445,8 +445,8 @@ def held_is_what_open_jobs_hold(books: Books) -> Iterator[Breach]:
         for entry in entries:
             if entry["referenceType"] != "job":
                 continue
-            job = books.jobs.get(entry["referenceId"])
-            if job is None or job.account != account:
+            subject = books.jobs.get(entry["referenceId"])
+            if subject is None or subject.account != account:
                 yield Breach("L5", account, entry["cause"], "belongs to no job of the account")
 
 
@@ -711,7 +711,7 @@ def albums_hold_what_was_made_for_them(books: Books) -> Iterator[Breach]:
         if shown - made:
             yield Breach("album", album["accountId"], album_id, f"holds {shown - made} of nobody")
     for job in books.jobs.values():
-        wanted = job.inputs.get("albumId")
+        wanted = job.inputs.get("albumId", "")
         if job.is_deleted or wanted not in books.albums:
             continue
         own = {o["output_id"] for task in job.tasks for o in _json(task, "outputs", [])}
@@ -724,8 +724,11 @@ def lists_agree_with_the_jobs(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         if job.is_deleted:
             continue
-        keys = {"fs": ("status", job.status), "fk": ("kind", _kind(job))}
-        keys["fsk"] = ("status-kind", job.status, _kind(job))
+        keys = {
+            "fs": ("status", job.status),
+            "fk": ("kind", _kind(job)),
+            "fsk": ("status-kind", job.status, _kind(job)),
+        }
         for name, facet in keys.items():
             if job.item.get(name) != _facet(job.account, *facet):
                 yield Breach("lists", job.account, job.job_id, f"{name} is not that of {facet}")

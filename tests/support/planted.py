@@ -21,7 +21,6 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from unittest.mock import patch
 
-from darkroom.api import idempotency as answers
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing
 from darkroom.credits import store as credits_store
@@ -36,13 +35,13 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Job, JobFamily, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.kernel import signing
 from darkroom.kernel.command import Command
 from darkroom.kernel.ids import Ids
 from darkroom.kernel.money import PricePart
 from darkroom.kernel.object_keys import outputs_prefix
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
-from darkroom.usecases.credits import settle_hold
 from darkroom.usecases.jobs import (
     advance_job,
     delete_job,
@@ -329,7 +328,7 @@ def answered_before_the_work(plant: Plant) -> None:
         begun.item.status, begun.item.response = 202, "{}"  # type: ignore[attr-defined]
         return begun
 
-    plant.replace(answers.store, "begin_write", write)
+    plant.replace(idempotency_store, "begin_write", write)
 
 
 def refund_of_everything(plant: Plant) -> None:
@@ -341,7 +340,7 @@ def refund_of_everything(plant: Plant) -> None:
         plant.acts(charged != used)
         return real(wallet, hold, charged, *args, **kwargs)
 
-    plant.replace(settle_hold.model, "settle", settle)
+    plant.replace(model, "settle", settle)
 
 
 def blind_resubmit(plant: Plant) -> None:
@@ -360,7 +359,7 @@ def blind_resubmit(plant: Plant) -> None:
 
 def success_before_the_file(plant: Plant) -> None:
     """The task succeeds first, and its file follows."""
-    real_make, real_complete = run_task._make, run_task.complete_task
+    real_make, real_complete = run_task._make, finish_task.complete_task
     waiting: list[Callable[[], None]] = []
 
     def make(app: App, *args: Any, **kwargs: Any) -> Any:
@@ -510,7 +509,7 @@ def erased_for_good(plant: Plant) -> None:
         plant.acts(check_at is not None)
         return real(tombstone, check_at=None)
 
-    plant.replace(erase_job.jobs_store, "bury_write", bury)
+    plant.replace(jobs_store, "bury_write", bury)
 
 
 def facts_die_with_their_job(plant: Plant) -> None:
@@ -525,7 +524,7 @@ def facts_die_with_their_job(plant: Plant) -> None:
 
 def quotes_for_ever(plant: Plant) -> None:
     """How old a quote is, is not asked."""
-    real = quote_job.verify
+    real = signing.verify
 
     def verify(*args: Any, **kwargs: Any) -> Any:
         plant.acts()

@@ -11,7 +11,7 @@ _IS_X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
 def _extensions() -> str:
     """What this processor offers NumPy beyond what its wheel requires."""
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])  # type: ignore[index]
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     return " ".join(found)
 
 

@@ -166,7 +166,7 @@ def draft_captions(scene: Scene, key: str, *, minutes: int = 1) -> str:
     body = {"recipe": "captions", "inputs": {"assetIds": [recording]}, "status": "draft"}
     made = expect(scene, 201, method="POST", path="/api/jobs", body=body, key=key)
     settle(scene)
-    return made["jobs"][0]["jobId"]  # type: ignore[no-any-return]
+    return made["jobs"][0]["jobId"]
 
 
 def create(scene: Scene, recipe: str, inputs: dict[str, Any], key: str = "arranged") -> str:

@@ -30,6 +30,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.usecases.sweeps import sweep_due
 from darkroom.usecases.tasks import run_task
+from darkroom.usecases.tasks.call_provider import callback_url_of
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 from tests.support.builders import a_reference_photo
 from tests.support.cloud import SIGNATURE, PaperRun
@@ -308,7 +309,7 @@ def resubmitting_worker(plant: Plant) -> None:
 
     def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:
-            return provider.submit(request, run_task.callback_url_of(app, asked.task))
+            return provider.submit(request, callback_url_of(app, asked.task))
         except ResponseLost as error:
             plant.acts()
             raise TransientProviderError("again") from error

@@ -33,7 +33,9 @@ def say(text: str, words_a_minute: int = 130) -> Samples:
     library, rate_hz = speaker()
     parts: list[bytes] = []
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    @ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator]
+        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    )
     def hear(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             parts.append(ctypes.string_at(wave, count * 2))

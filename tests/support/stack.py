@@ -58,11 +58,11 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def denials(stack: LocalStack) -> Iterator[Callable[[], list[str]]]:
+def denials(stack: LocalStack) -> Callable[[], list[str]]:
     """What roles have refused since the test began."""
     assert stack.emulator is not None
     emulator, before = stack.emulator, len(stack.emulator.denials())
-    yield lambda: emulator.denials()[before:]
+    return lambda: emulator.denials()[before:]
 
 
 @pytest.fixture(scope="session")

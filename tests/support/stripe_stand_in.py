@@ -30,7 +30,7 @@ import pytest
 import stripe
 
 from darkroom.credits import store as credits_store
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.credits.model import Wallet
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
@@ -848,10 +848,8 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.send_header("Request-Id", stand_in._id("req"))
-                for name in ("Idempotency-Key", "Stripe-Version"):
-                    if name in self.headers:
-                        self.send_header(name, self.headers[name])
-                for name, value in more.items():
+                echoed = [n for n in ("Idempotency-Key", "Stripe-Version") if n in self.headers]
+                for name, value in {**{n: self.headers[n] for n in echoed}, **more}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text)

@@ -147,7 +147,7 @@ def answer_http(app: App, event: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def _client(service: str, endpoint_url: str | None, region: str) -> Any:
+def _client(service: Any, endpoint_url: str | None, region: str) -> Any:
     """A client for all worlds of one backend: none of it depends on a world."""
     return boto3.client(service, endpoint_url=endpoint_url, region_name=region)
 
@@ -389,7 +389,7 @@ class World:
         ]
 
     def _key(self, item: Mapping[str, Any]) -> str:
-        names = ("pk", "sk", "accountId", "assetId", "purchaseId")
+        names: tuple[str, ...] = ("pk", "sk", "accountId", "assetId", "purchaseId")
         if "pk" in item:
             names = ("pk", "sk")
         return "|".join(item[name]["S"] for name in names if name in item)
@@ -428,7 +428,7 @@ class World:
             handled += 1
             try:
                 handle(record)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the queue redelivers, whatever failed
                 self._receives[message["MessageId"]] = (
                     self._receives.get(message["MessageId"], 0) + 1
                 )

@@ -78,7 +78,7 @@ def test_vtt_is_valid_and_reads_back_cue_for_cue(transcript: Transcript) -> None
     assert text.startswith("WEBVTT\n")
     assert "\r" not in text
     assert text.count("-->") == len(cues) == len(VTT_TIME.findall(text))
-    read = list(webvtt.from_buffer(io.StringIO(text)))
+    read = webvtt.from_buffer(io.StringIO(text)).captions
     assert len(read) == len(cues)
     for caption, cue in zip(read, cues, strict=True):
         assert (caption.start_in_seconds, caption.end_in_seconds) == (
@@ -114,7 +114,7 @@ def test_nothing_said_is_a_file_that_can_be_read(format: str) -> None:
     if format == "srt":
         assert list(srt.parse(text)) == []
     elif format == "vtt":
-        assert list(webvtt.from_buffer(io.StringIO(text))) == []
+        assert webvtt.from_buffer(io.StringIO(text)).captions == []
     elif format == "json":
         assert json.loads(text)["cues"] == []
     else:

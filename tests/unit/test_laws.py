@@ -22,7 +22,9 @@ def grant(name: str, rest: int) -> dict[str, Any]:
     return {"i": name, "s": "bonus", "r": rest, "p": 10, "c": "2026-01-05T09:00:00.000Z"}
 
 
-def entry(version: int, cause: str, type_: str, change: tuple[int, int], after: tuple[int, int]):
+def entry(
+    version: int, cause: str, type_: str, change: tuple[int, int], after: tuple[int, int]
+) -> dict[str, Any]:
     kind, _, reference = cause.partition("#")
     return {
         "accountId": "alice",
@@ -260,7 +262,13 @@ def test_a_fraction_of_a_credit_is_a_breach() -> None:
 
 def test_moves_that_lead_to_other_grants_are_a_breach() -> None:
     tables = sound()
-    moves = ({"bonus#signup": 5}, {"pur_1": 7}, {"bonus#signup": -2}, {}, {"bonus#signup": 1})
+    moves: tuple[dict[str, int], ...] = (
+        {"bonus#signup": 5},
+        {"pur_1": 7},
+        {"bonus#signup": -2},
+        {},
+        {"bonus#signup": 1},
+    )
     for item, moved in zip(tables["ledger"], moves, strict=True):
         item["moves"] = json.dumps(moved)
     assert laws_broken(tables) == set()

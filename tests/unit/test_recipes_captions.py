@@ -22,9 +22,9 @@ from darkroom.kernel.limits import (
     TRANSACTION_ITEMS_LIMIT,
 )
 from darkroom.kernel.money import PricePart
-from darkroom.recipes import CAPTIONS, get_recipe
+from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, Target, TaskSpec
-from darkroom.recipes.captions import FORMATS, source_languages, target_languages
+from darkroom.recipes.captions import CAPTIONS, FORMATS, source_languages, target_languages
 
 FILES = [derived_id("ast", str(number)) for number in range(101)]
 TARGETS = list(target_languages())

@@ -18,9 +18,9 @@ from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.money import total_credits
-from darkroom.recipes import PORTRAITS, get_recipe
+from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, Target, TaskSpec
-from darkroom.recipes.portraits import styles, walk
+from darkroom.recipes.portraits import PORTRAITS, styles, walk
 
 STYLES = ["CLASSIC", "MODERN", "VINTAGE", "ROMANTIC", "CINEMATIC"]
 PHOTOS = [derived_id("ref", str(number)) for number in range(5)]

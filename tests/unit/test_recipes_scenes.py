@@ -10,15 +10,15 @@ import pytest
 from darkroom.credits.pricing import costs
 from darkroom.kernel.errors import Conflict, DarkroomError, InvalidInput
 from darkroom.kernel.money import PricePart
-from darkroom.recipes import QUICK, REGISTRY, STORY, TRAILER, get_recipe
+from darkroom.recipes import REGISTRY, get_recipe
 from darkroom.recipes.base import Blueprint, Material, Target, TaskSpec
-from darkroom.recipes.scenes import SceneRecipe
+from darkroom.recipes.scenes import QUICK, STORY, TRAILER, SceneRecipe
 from darkroom.templates.choice import templates_of
 from tests.support.builders import ASSET_ID, REWRITE, scene_inputs
 
 OTHER_ASSET = ASSET_ID[:-1] + "4"
 STORY_KEYS = ["kf_1", "kf_2", "kf_3", "clip_1", "clip_2", "clip_3", "film"]
-REWRITTEN = {"rewriteEnabled": True, "rewrite": REWRITE}
+REWRITTEN: dict[str, Any] = {"rewriteEnabled": True, "rewrite": REWRITE}
 
 
 def a_photo(asset_id: str = ASSET_ID, kind: str = "image") -> Material:

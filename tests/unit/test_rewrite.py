@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import REWRITE_LIMIT_CHARS
-from darkroom.recipes import STORY
 from darkroom.recipes.rewrite import (
     CAPTION_LIMIT_CHARS,
     MASK,
@@ -20,6 +19,7 @@ from darkroom.recipes.rewrite import (
     prompt_of,
     sanitize,
 )
+from darkroom.recipes.scenes import STORY
 from tests.support.builders import REWRITE, scene_inputs
 
 ZERO_WIDTH = "\u200b"

@@ -170,7 +170,7 @@ def test_usage_without_a_price_is_recorded_too() -> None:
 
 # Cache
 
-ONE = {
+ONE: dict[str, Any] = {
     "provider": "replicate",
     "model": "flux",
     "kind": "portrait",

@@ -23,7 +23,7 @@ class Secret:
 
     def read(self) -> str:
         """The secret as it is now."""
-        text = self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
+        text: str = self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
         register_secret(text)
         return text
 

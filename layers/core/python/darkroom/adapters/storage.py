@@ -83,7 +83,7 @@ class Storage:
         """
         body = self._get(key)["Body"]
         with body:
-            return body.read(limit_bytes + 1)
+            return bytes(body.read(limit_bytes + 1))
 
     def download(self, key: str, path: Path, *, limit_bytes: int | None = None) -> None:
         """Stream the object to a file; with a limit, not much more than that of it.
@@ -163,11 +163,12 @@ class Storage:
 
     def source_url(self, key: str) -> str:
         """A link under which a provider fetches what it is to work on."""
-        return self._clients.s3.generate_presigned_url(
+        url: str = self._clients.s3.generate_presigned_url(
             "get_object",
             Params={"Bucket": self._bucket, "Key": key},
             ExpiresIn=SOURCE_URL_SECONDS,
         )
+        return url
 
     def begin_parts(self, key: str, *, mime_type: str) -> str:
         """Begin a multipart upload; returns its id. One that nobody ends, the bucket's lifecycle
@@ -175,7 +176,7 @@ class Storage:
         begun = self._clients.s3.create_multipart_upload(
             Bucket=self._bucket, Key=key, ContentType=mime_type
         )
-        return begun["UploadId"]
+        return str(begun["UploadId"])
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart] | None:
         """Every part that has arrived, in order; None if the upload is over, either way."""
@@ -288,7 +289,7 @@ class Storage:
 
     def part_url(self, key: str, upload_id: str, part_number: int, *, size_bytes: int) -> str:
         """A link to PUT exactly this part of this length."""
-        return self._clients.s3.generate_presigned_url(
+        url: str = self._clients.s3.generate_presigned_url(
             "upload_part",
             Params={
                 "Bucket": self._bucket,
@@ -299,10 +300,11 @@ class Storage:
             },
             ExpiresIn=UPLOAD_URL_SECONDS,
         )
+        return url
 
     def upload_url(self, key: str, *, mime_type: str, size_bytes: int) -> str:
         """A link to PUT exactly this key, type and length."""
-        return self._clients.s3.generate_presigned_url(
+        url: str = self._clients.s3.generate_presigned_url(
             "put_object",
             Params={
                 "Bucket": self._bucket,
@@ -312,6 +314,7 @@ class Storage:
             },
             ExpiresIn=UPLOAD_URL_SECONDS,
         )
+        return url
 
     def download_url(
         self, key: str, *, file_name: str, mime_type: str, inline: bool = False
@@ -319,7 +322,7 @@ class Storage:
         """A short-lived link that saves under ``file_name``, or shows it (``inline``)."""
         shown = "inline" if inline else "attachment"
         disposition = f"{shown}; filename*=UTF-8''{quote(file_name)}"
-        return self._clients.s3.generate_presigned_url(
+        url: str = self._clients.s3.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self._bucket,
@@ -329,6 +332,7 @@ class Storage:
             },
             ExpiresIn=DOWNLOAD_URL_SECONDS,
         )
+        return url
 
 
 @dataclass(frozen=True)
@@ -357,7 +361,7 @@ class _Copy:
             CopySourceIfMatch=self.etag,
             CopySourceRange=f"bytes={part.start}-{part.end - 1}",
         )
-        return copied["CopyPartResult"]["ETag"]
+        return str(copied["CopyPartResult"]["ETag"])
 
     def _edited(self, number: int, part: Part) -> str:
         uploaded = self.clients.s3.upload_part(
@@ -367,7 +371,7 @@ class _Copy:
             PartNumber=number,
             Body=self.edits.apply(self._read(part), part.start),
         )
-        return uploaded["ETag"]
+        return str(uploaded["ETag"])
 
     def _read(self, part: Part) -> bytes:
         """The client repeats a request that fails, but not a response that breaks off."""
@@ -384,7 +388,7 @@ class _Copy:
                 body = found["Body"]
                 # Entered, it would be the connection, which does not compare lengths.
                 with body:
-                    return body.read()
+                    return bytes(body.read())
             except BotoCoreError:
                 if tries_left == 0:
                     raise

@@ -48,7 +48,7 @@ class TombstoneItem(SalvagedItem, DueItem):
     due = due_index()
 
 
-class Ordered(GlobalSecondaryIndex):
+class Ordered(GlobalSecondaryIndex[Any]):
     class Meta:
         index_name = "ordered"
         projection = AllProjection()

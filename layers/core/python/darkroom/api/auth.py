@@ -85,7 +85,7 @@ def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
 
 def _claims(request: Request) -> dict[str, Any]:
     context = request.scope.get("aws.event", {}).get("requestContext", {})
-    claims = context.get("authorizer", {}).get("jwt", {}).get("claims")
+    claims: dict[str, Any] | None = context.get("authorizer", {}).get("jwt", {}).get("claims")
     if not claims:
         raise Unauthorized("no token")
     return claims

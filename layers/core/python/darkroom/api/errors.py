@@ -49,7 +49,7 @@ def status_of(error: errors.DarkroomError) -> int:
 
 def request_id(request: Request) -> str:
     event = request.scope.get("aws.event", {})
-    return event.get("requestContext", {}).get("requestId", "local")
+    return str(event.get("requestContext", {}).get("requestId", "local"))
 
 
 def error_response(
@@ -104,7 +104,7 @@ async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
     if is_outage(error):
         logger.warning("outage", route=_route(request), error=repr(error))
         return error_response(request, 503, "UNAVAILABLE")
-    logger.exception("unexpected_error", route=_route(request))
+    logger.error("unexpected_error", route=_route(request), exc_info=error)
     return error_response(request, 500, "INTERNAL")
 
 

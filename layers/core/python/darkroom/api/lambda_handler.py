@@ -49,5 +49,5 @@ def http_handler(api: FastAPI) -> Handler:
 
 
 def _account(request_context: dict[str, Any]) -> str | None:
-    claims = request_context.get("authorizer", {}).get("jwt", {}).get("claims", {})
+    claims: dict[str, str] = request_context.get("authorizer", {}).get("jwt", {}).get("claims", {})
     return claims.get("sub")

@@ -95,8 +95,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "같은 요청을 처리하고 있습니다.",
     ),
     "JOB_UNREADABLE": (
-        "The data of this job is damaged, so nothing more can be made from it. Please start a "
-        "new job.",
+        (
+            "The data of this job is damaged, so nothing more can be made from it. Please start a "
+            "new job."
+        ),
         "이 작업의 데이터가 손상되어 이어서 만들 수 없어요. 새 작업을 시작해 주세요.",
     ),
     "INTERNAL": (

@@ -6,6 +6,8 @@ for the jobs that were made from it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
@@ -23,7 +25,7 @@ from darkroom.kernel.shapes import checked, whole
 REFERENCE_PREFIX = "ref"
 
 
-class Active(GlobalSecondaryIndex):
+class Active(GlobalSecondaryIndex[Any]):
     class Meta:
         index_name = "active"
         projection = AllProjection()

@@ -121,7 +121,7 @@ def _client(service: str, clients: Clients, config: Config) -> Callable[[], Any]
     )
 
 
-def _bedrock(settings: Settings, clients: Clients, config: Config) -> Provider:
+def _bedrock(_settings: Settings, clients: Clients, config: Config) -> Provider:
     from darkroom.generation.vendors.bedrock import Bedrock
 
     client = _client("bedrock-runtime", clients, config)
@@ -134,13 +134,13 @@ def _bedrock(settings: Settings, clients: Clients, config: Config) -> Provider:
     return Bedrock(client, models=config.get("models", {}), **guarded)
 
 
-def _polly(settings: Settings, clients: Clients, config: Config) -> Provider:
+def _polly(_settings: Settings, clients: Clients, config: Config) -> Provider:
     from darkroom.generation.vendors.polly import Polly
 
     return Polly(_client("polly", clients, config), models=config.get("models", {}))
 
 
-def _translate(settings: Settings, clients: Clients, config: Config) -> Provider:
+def _translate(_settings: Settings, clients: Clients, config: Config) -> Provider:
     from darkroom.generation.vendors.translate import Translate
 
     return Translate(_client("translate", clients, config), models=config.get("models", {}))

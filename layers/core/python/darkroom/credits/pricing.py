@@ -54,7 +54,8 @@ def packs() -> tuple[Pack, ...]:
 
 def costs() -> Mapping[str, int]:
     """What things cost, in credits, by name."""
-    return catalog.read("prices.json")
+    prices: Mapping[str, int] = catalog.read("prices.json")
+    return prices
 
 
 def notes() -> Sequence[Mapping[str, str]]:

@@ -29,7 +29,7 @@ from darkroom.kernel.shapes import checked
 EXPIRY_SHARD = "s0"
 
 
-class Expiring(GlobalSecondaryIndex):
+class Expiring(GlobalSecondaryIndex[Any]):
     """Wallets with grants that will expire, by the first of them. Sparse."""
 
     class Meta:
@@ -61,7 +61,7 @@ class WalletItem(SalvagedItem):
     """JSON: at most 50 live grants, short names, because the hot path rewrites them."""
 
 
-class ByVersion(GlobalSecondaryIndex):
+class ByVersion(GlobalSecondaryIndex[Any]):
     """An account's entries in the order they happened."""
 
     class Meta:

@@ -204,7 +204,8 @@ def _submit_one(write: Write) -> dict[str, Any]:
             return_values_on_condition_failure="ALL_OLD",
         )
         kwargs["ReturnValues"] = "ALL_NEW"
-        return _connection().dispatch("UpdateItem", kwargs)["Attributes"]
+        updated: dict[str, Any] = _connection().dispatch("UpdateItem", kwargs)["Attributes"]
+        return updated
     if write.kind == "delete":
         kwargs = item.get_delete_kwargs_from_instance(condition=write.condition)
         _connection().dispatch("DeleteItem", kwargs)
@@ -281,7 +282,7 @@ def _stored_item(error: ClientError) -> RawItem | None:
     """The item that refused a single write; pynamodb keeps it only on the chained SDK error."""
     cause: BaseException | None = error
     while cause is not None:
-        item = getattr(cause, "response", {}).get("Item")
+        item: RawItem | None = getattr(cause, "response", {}).get("Item")
         if item:
             return item
         cause = cause.__cause__

@@ -36,7 +36,7 @@ def read_item(item: ItemT, read: Callable[[ItemT], T]) -> T:
             raise TypeError("another type than declared")
         return read(item)
     except DAMAGE as error:
-        keys = item._get_keys().values()
+        keys = item.key_values()
         report_unreadable(*_key_of(keys), item.unreadable or (type(item).__name__,))
         raise Unreadable("the item is damaged") from error
 

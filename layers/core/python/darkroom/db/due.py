@@ -45,7 +45,7 @@ class DueItem(BaseItem):
 def due_index() -> Any:
     """A new index object: pynamodb ties each to the one item class that it is put on."""
 
-    class Due(GlobalSecondaryIndex):
+    class Due(GlobalSecondaryIndex[Any]):
         class Meta:
             index_name = "due"
             projection = KeysOnlyProjection()
@@ -78,7 +78,7 @@ class Due:
     @property
     def key(self) -> tuple[str, ...]:
         """Hash key and, where the table has one, range key."""
-        return tuple(self.item._get_keys().values())
+        return tuple(self.item.key_values())
 
 
 def list_due_items(index: Any, until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:

@@ -30,6 +30,10 @@ class BaseItem(Model):
             table.connection._client = client_to(meta.region, meta.host)
         return table
 
+    def key_values(self) -> tuple[Any, ...]:
+        """Hash key and, where the table has one, range key."""
+        return tuple(self._get_keys().values())  # type: ignore[no-untyped-call]
+
 
 class SalvagedItem(BaseItem):
     """An item whose readable part is still worth something when the rest is damaged.
@@ -49,7 +53,7 @@ class SalvagedItem(BaseItem):
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
         try:
             return super().from_raw_data(data)
-        except Exception:  # pynamodb lets whatever an attribute's parser raises through
+        except Exception:  # noqa: BLE001 - an attribute's parser may raise anything
             readable = {name: held for name, held in data.items() if cls._can_read(name, held)}
         item = super().from_raw_data(readable)
         item.unreadable = tuple(sorted(set(data) - set(readable)))
@@ -59,7 +63,7 @@ class SalvagedItem(BaseItem):
     def _can_read(cls, name: str, held: Mapping[str, Any]) -> bool:
         try:
             super().from_raw_data({name: dict(held)})
-        except Exception:  # as above
+        except Exception:  # noqa: BLE001 - as above
             return False
         return True
 

@@ -34,7 +34,7 @@ class Write:
     @property
     def key(self) -> tuple[Any, Any]:
         """Hash and range key of the item; the range key is None where the table has none."""
-        keys = list(self.item._get_keys().values())
+        keys = self.item.key_values()
         return keys[0], keys[1] if len(keys) > 1 else None
 
     @property

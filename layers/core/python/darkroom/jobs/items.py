@@ -49,7 +49,7 @@ IN_FLIGHT = "0"
 IN_ACCOUNT_QUEUE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.WAITING})
 
 
-class ByAccount(GlobalSecondaryIndex):
+class ByAccount(GlobalSecondaryIndex[Any]):
     """An account's jobs by the time they were created. Sparse: only job items carry the key."""
 
     class Meta:
@@ -60,7 +60,7 @@ class ByAccount(GlobalSecondaryIndex):
     list_key = UnicodeAttribute(range_key=True, attr_name="listKey")
 
 
-class Changes(GlobalSecondaryIndex):
+class Changes(GlobalSecondaryIndex[Any]):
     """An account's jobs by their last change; all that a live update tells.
 
     Sparse: drafts and deleted jobs carry no key.
@@ -81,7 +81,7 @@ def _list_index(name: str, attribute: str) -> Any:
     is put on.
     """
 
-    class Listed(GlobalSecondaryIndex):
+    class Listed(GlobalSecondaryIndex[Any]):
         class Meta:
             index_name = name
             projection = KeysOnlyProjection()
@@ -92,7 +92,7 @@ def _list_index(name: str, attribute: str) -> Any:
     return Listed()
 
 
-class ByFacet(GlobalSecondaryIndex):
+class ByFacet(GlobalSecondaryIndex[Any]):
     """The index ``byAccount`` as entries of lists use it: under the key of what they list."""
 
     class Meta:
@@ -103,7 +103,7 @@ class ByFacet(GlobalSecondaryIndex):
     order = UnicodeAttribute(range_key=True, attr_name="listKey")
 
 
-class AccountQueue(GlobalSecondaryIndex):
+class AccountQueue(GlobalSecondaryIndex[Any]):
     """An account's tasks that run or may run, those on their way first, then by their turn.
 
     Sparse: blocked and finished tasks carry no key.

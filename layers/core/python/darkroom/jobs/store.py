@@ -15,6 +15,7 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import report_unreadable
 from darkroom.db.due import Due, list_due_items
+from darkroom.db.raw import query_raw
 from darkroom.db.writes import RawItem, Refusal, Write, delete, put, update
 from darkroom.jobs.items import (
     IN_ACCOUNT_QUEUE,
@@ -66,7 +67,7 @@ T = TypeVar("T")
 
 def find_family(job_id: str) -> JobFamily | None:
     """The whole collection, consistently; None when there is no such job."""
-    return family_from_raw(_query_collection(job_id)) if is_id(job_id, JOB_PREFIX) else None
+    return family_from_raw(list(query_raw(JobItem, job_id))) if is_id(job_id, JOB_PREFIX) else None
 
 
 def find_job(job_id: str) -> Job | None:
@@ -185,19 +186,7 @@ def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
     return list_due_items(CollectionItem.due, until, limit=limit, shard=shard)
 
 
-def _query_collection(job_id: str) -> list[dict[str, Any]]:
-    connection = JobItem._get_connection()
-    items: list[dict[str, Any]] = []
-    start: Any = None
-    while True:
-        page = connection.query(job_id, consistent_read=True, exclusive_start_key=start)
-        items.extend(page["Items"])
-        start = page.get("LastEvaluatedKey")
-        if start is None:
-            return items
-
-
-def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
+def family_from_raw(items: Sequence[RawItem]) -> JobFamily | None:
     """The family that these items are, as far as they can be read; what cannot be is reported."""
     job_item: JobItem | None = None
     inputs: InputsItem | None = None
@@ -207,13 +196,13 @@ def family_from_raw(items: list[dict[str, Any]]) -> JobFamily | None:
     for raw in items:
         sort_key = raw["sk"]["S"]
         if sort_key == JOB_KEY:
-            job_item = JobItem.from_raw_data(raw)
+            job_item = JobItem.from_raw_data(dict(raw))
         elif sort_key == INPUTS_KEY:
-            inputs = InputsItem.from_raw_data(raw)
+            inputs = InputsItem.from_raw_data(dict(raw))
         elif sort_key.startswith(TASK_PREFIX):
-            tasks.append(_noted(damage, sort_key, read_task(TaskItem.from_raw_data(raw))))
+            tasks.append(_noted(damage, sort_key, read_task(TaskItem.from_raw_data(dict(raw)))))
         elif sort_key.startswith(INHERITED_PREFIX):
-            read = read_inherited(InheritedItem.from_raw_data(raw))
+            read = read_inherited(InheritedItem.from_raw_data(dict(raw)))
             inherited.extend(read.value)
             _noted(damage, sort_key, read)
     if job_item is None or is_deleted(job_item):
@@ -246,7 +235,7 @@ def _noted(damage: dict[str, frozenset[str]], sort_key: str, read: Read[T]) -> T
 
 
 def _reported(
-    job_id: str, damage: Mapping[str, frozenset[str]], items: list[dict[str, Any]]
+    job_id: str, damage: Mapping[str, frozenset[str]], items: Sequence[RawItem]
 ) -> tuple[Unreadable, ...]:
     raw_items = {raw["sk"]["S"]: raw for raw in items} if damage else {}
     found = []
@@ -524,8 +513,10 @@ def find_deleted(job_id: str) -> Job | None:
 
 def list_tasks_of_deleted(job_id: str) -> list[Task]:
     """The tasks of a deleted job that are not erased yet."""
-    raw_items = (raw for raw in _query_collection(job_id) if raw["sk"]["S"].startswith(TASK_PREFIX))
-    return [task_from_item(TaskItem.from_raw_data(raw)) for raw in raw_items]
+    raw_items = (
+        raw for raw in query_raw(JobItem, job_id) if raw["sk"]["S"].startswith(TASK_PREFIX)
+    )
+    return [task_from_item(TaskItem.from_raw_data(dict(raw))) for raw in raw_items]
 
 
 def erase_writes(job_id: str) -> list[Write]:
@@ -534,7 +525,7 @@ def erase_writes(job_id: str) -> list[Write]:
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the item is in use")
 
-    keys = [raw["sk"]["S"] for raw in _query_collection(job_id)]
+    keys = [raw["sk"]["S"] for raw in query_raw(JobItem, job_id)]
     return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
 
 

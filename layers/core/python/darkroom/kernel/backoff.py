@@ -20,7 +20,8 @@ def backoff_seconds(failures: int, *, base_seconds: float, limit_seconds: float)
     """The longest wait after this many failures in a row: ``base_seconds`` after the first, doubled
     with each further failure, at most ``limit_seconds``."""
     doublings = min(max(failures - 1, 0), DOUBLINGS_LIMIT)
-    return min(limit_seconds, base_seconds * 2**doublings)
+    doubled: float = base_seconds * 2**doublings
+    return min(limit_seconds, doubled)
 
 
 def jittered_backoff_seconds(

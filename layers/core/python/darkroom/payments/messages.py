@@ -13,8 +13,10 @@ _OF_STATUS: dict[PurchaseStatus, tuple[str, str]] = {
         "결제가 완료되지 않아 크레딧이 추가되지 않았습니다.",
     ),
     PurchaseStatus.MISMATCHED: (
-        "The amount paid differs from the price. We are checking this payment and will add the"
-        " credits or refund you.",
+        (
+            "The amount paid differs from the price. We are checking this payment and will add the"
+            " credits or refund you."
+        ),
         "결제 금액이 가격과 다릅니다. 확인 후 크레딧을 추가하거나 환불해 드리겠습니다.",
     ),
     PurchaseStatus.REFUNDING: (

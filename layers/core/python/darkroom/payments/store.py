@@ -115,7 +115,7 @@ class Purchase:
         return sum(self.reversals.values())
 
 
-class ByStatus(GlobalSecondaryIndex):
+class ByStatus(GlobalSecondaryIndex[Any]):
     """Purchases of all accounts by their state, for operators."""
 
     class Meta:

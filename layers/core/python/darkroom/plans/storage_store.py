@@ -117,7 +117,10 @@ def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
 def _can_count() -> Condition:
     """DynamoDB refuses to add to what is no number, with an error that has no code of ours."""
     used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
-    return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
+    can_count: Condition = (used.does_not_exist() | used.is_type()) & (
+        uploads.does_not_exist() | uploads.is_type()
+    )
+    return can_count
 
 
 def _counted(stored: RawItem | None, name: str) -> int:

@@ -43,12 +43,13 @@ DEFAULT_FORMAT: Format = "srt"
 
 def target_languages() -> Mapping[str, Mapping[str, str]]:
     """Languages that can be heard and translated into: code → label by language."""
-    return catalog.read(_LANGUAGES)["languages"]
+    languages: Mapping[str, Mapping[str, str]] = catalog.read(_LANGUAGES)["languages"]
+    return languages
 
 
 def source_languages() -> Mapping[str, Mapping[str, str]]:
     """The same, and to let it be found out."""
-    return catalog.read(_LANGUAGES)["sourceOnly"] | target_languages()
+    return {**catalog.read(_LANGUAGES)["sourceOnly"], **target_languages()}
 
 
 SourceLanguage = Annotated[str, one_of(source_languages)]
@@ -217,7 +218,8 @@ def _require_one_file(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _targets(options: Mapping[str, Any]) -> Sequence[str]:
-    return options.get("targetLangs", ())
+    languages: Sequence[str] = options.get("targetLangs", ())
+    return languages
 
 
 def _files(options: Mapping[str, Any], language: str) -> tuple[str, ...]:

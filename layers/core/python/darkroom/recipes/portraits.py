@@ -48,7 +48,8 @@ _STYLES = "styles.json"
 
 def styles() -> Mapping[str, Mapping[str, Any]]:
     """The styles on offer: ``label`` by language, and ``prompt`` with its place for the role."""
-    return catalog.read(_STYLES)["styles"]
+    offered: Mapping[str, Mapping[str, Any]] = catalog.read(_STYLES)["styles"]
+    return offered
 
 
 def _is_album_id(value: str) -> str:
@@ -208,7 +209,7 @@ def _picture(blueprint: Blueprint, key: str, style: str, role: str, photo_id: st
 def _prompt(style: str, role: str) -> str:
     subjects = catalog.read(_STYLES)["subjects"]
     subject = subjects.get(role, f"the {_words(role)}")
-    return styles()[style]["prompt"].replace("{role}", subject)
+    return str(styles()[style]["prompt"]).replace("{role}", subject)
 
 
 def _words(role: str) -> str:

@@ -184,7 +184,8 @@ class SceneRecipe(Recipe):
 
     def _scene(self, blueprint: Blueprint, number: int) -> Mapping[str, Any]:
         assert blueprint.template is not None
-        return blueprint.template["scenes"][number - 1]
+        scene: Mapping[str, Any] = blueprint.template["scenes"][number - 1]
+        return scene
 
     def _common(self, blueprint: Blueprint, number: int) -> dict[str, Any]:
         inputs = blueprint.inputs
@@ -203,7 +204,8 @@ class SceneRecipe(Recipe):
     def _rewrite_of(self, blueprint: Blueprint, number: int) -> Mapping[str, Any] | None:
         if number != self.scenes or not blueprint.inputs.get("rewriteEnabled"):
             return None
-        return blueprint.inputs["rewrite"]
+        rewrite: Mapping[str, Any] | None = blueprint.inputs["rewrite"]
+        return rewrite
 
     def _look(self, blueprint: Blueprint, number: int) -> dict[str, str]:
         look = dict(self._scene(blueprint, number)["look"])
@@ -247,7 +249,7 @@ class SceneRecipe(Recipe):
         rewrite = self._rewrite_of(blueprint, number)
         if rewrite is not None:
             return rewriting.caption_of(rewrite)
-        return self._scene(blueprint, number)["caption"][blueprint.language]
+        return str(self._scene(blueprint, number)["caption"][blueprint.language])
 
 
 QUICK = SceneRecipe("quick", scenes=1, target=None, allows_rewrite=False)

@@ -30,10 +30,14 @@ class UploadFailure(StrEnum):
 
 _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.UNSUPPORTED_TYPE: (
-        "We cannot read this type of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
-        "MOV, WebM, MP3, WAV, M4A or AAC file.",
-        "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A, "
-        "AAC 파일을 올려 주세요.",
+        (
+            "We cannot read this type of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
+            "MOV, WebM, MP3, WAV, M4A or AAC file."
+        ),
+        (
+            "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A, "
+            "AAC 파일을 올려 주세요."
+        ),
     ),
     UploadFailure.TYPE_MISMATCH: (
         "The type of this file does not match its name.",

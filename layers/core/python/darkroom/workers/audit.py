@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap.composition import App
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.usecases.credits.audit_accounts import iter_audits
 from darkroom.usecases.credits.freeze_account import freeze_if_broken
 from darkroom.workers.edge import logger, metrics

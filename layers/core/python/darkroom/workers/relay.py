@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset
 from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import read_item
@@ -58,7 +59,7 @@ def _table_of(app: App, stream_arn: str) -> str:
     return next((name for name, known in app.settings.tables.items() if known == table), "")
 
 
-def _handle_purchase(app: App, new: RawImage, old: RawImage | None) -> str:
+def _handle_purchase(app: App, new: RawImage, _old: RawImage | None) -> str:
     project_purchase(app, _read(payments_store.PurchaseItem, new, payments_store.to_purchase))
     return "purchase"
 
@@ -159,7 +160,7 @@ def _readable(before: Read[T]) -> T | None:
     return None if before.unreadable else before.value
 
 
-def _asset(image: RawImage) -> assets_store.Asset:
+def _asset(image: RawImage) -> Asset:
     return _read(assets_store.AssetItem, image, assets_store.to_asset)
 
 

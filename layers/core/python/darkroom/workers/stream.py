@@ -41,7 +41,7 @@ def handle_stream(app: App, event: dict[str, Any]) -> dict[str, Any]:
             logger.exception("relay_record_passed_over", sequence=sequence)
             metrics.add_metric(name=METRIC, unit=MetricUnit.Count, value=1)
             done["passed_over"] += 1
-        except Exception:
+        except Exception:  # noqa: BLE001 - the stream retries from this record, whatever failed
             logger.exception("relay_record_failed", sequence=sequence)
             return {"batchItemFailures": [{"itemIdentifier": sequence}]}
     logger.info("relay", done=dict(done))

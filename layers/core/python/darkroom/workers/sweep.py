@@ -38,7 +38,7 @@ def sweep_everything(app: App) -> Counter[str]:
     for prefix, sweep in sweeps.items():
         try:
             done.update({f"{prefix}{name}": n for name, n in sweep(app, _report).items()})
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one sweep must not stop the others
             _report(f"{prefix}sweep", error)
             done[f"{prefix}error"] += 1
     return done

@@ -87,11 +87,11 @@ def _schema(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema or "const" in schema:
         return " | ".join(map(str, schema.get("enum", [schema.get("const")])))
     if "anyOf" in schema:
         return " | ".join(_type(option) for option in schema["anyOf"])
     if schema.get("type") == "array":
         return f"{_type(schema.get('items', {}))}[]"
-    return schema.get("type", "any")
+    return str(schema.get("type", "any"))

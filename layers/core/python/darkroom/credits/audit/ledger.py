@@ -23,7 +23,7 @@ NAMED = frozenset({"DEDUCT", "REFUND", "SETTLE", "PURCHASE"})
 """Types whose cause ends with what they refer to."""
 
 
-def check_ledger(books: Books, now: datetime) -> Iterator[Breach]:
+def check_ledger(books: Books) -> Iterator[Breach]:
     wallet = books.wallet or WalletFacts()
     yield from _sums(books, wallet)
     yield from _chain(books)

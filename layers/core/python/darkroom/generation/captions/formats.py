@@ -78,7 +78,7 @@ def _clock(time_ms: int, point: str) -> str:
     return f"{hours:02}:{minute:02}:{second:02}{point}{ms:03}"
 
 
-def _txt(transcript: Transcript, language: str) -> str:
+def _txt(transcript: Transcript, _language: str) -> str:
     """Paragraphs: a new one for another speaker, after a pause, and when one grows long."""
     return "\n".join(f"{paragraph}\n" for paragraph in _paragraphs(transcript))
 

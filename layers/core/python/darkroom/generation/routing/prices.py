@@ -46,12 +46,14 @@ class Bill:
 
 def vendors() -> Mapping[str, Mapping[str, Any]]:
     """Every cloud provider: label, models with capability and unit prices, limits, source."""
-    return catalog.read(_PROVIDERS)["providers"]
+    providers: Mapping[str, Mapping[str, Any]] = catalog.read(_PROVIDERS)["providers"]
+    return providers
 
 
 def cache_seconds_of(capability: str) -> int:
     """How long a result is reused for an equal request; 0 is never."""
-    return catalog.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
+    seconds: int = catalog.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
+    return seconds
 
 
 def bill(provider: str, model: str, charges: Sequence[tuple[str, float]]) -> Bill:

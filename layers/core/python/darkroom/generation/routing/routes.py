@@ -26,12 +26,10 @@ LATER = frozenset({REPLICATE, FAL, CREATOMATE, TRANSCRIBE})
 """They accept a request now and deliver the result later."""
 CLOUD = LATER | {BEDROCK, POLLY, ELEVENLABS, TRANSLATE, ANTHROPIC}
 
-_BUILT_IN_OF: dict[str, str] = {
-    capability: LOCAL_SPEECH
-    for capability in (
-        "transcribe", "translate", "captions", "speech", "script", "align", "extract", "merge",
-    )
-}  # fmt: skip
+_BUILT_IN_OF: dict[str, str] = dict.fromkeys(
+    ("transcribe", "translate", "captions", "speech", "script", "align", "extract", "merge"),
+    LOCAL_SPEECH,
+)
 
 Routes = Mapping[str, Sequence[str]]
 

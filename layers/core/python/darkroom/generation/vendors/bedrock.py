@@ -71,7 +71,8 @@ _ASPECT_RATIOS: Final = {"1:1": "1:1", "3:4": "4:5", "4:3": "5:4", "9:16": "9:16
 _FILTERED: Final = re.compile(r"filter", re.IGNORECASE)
 _BLOCKED: Final = re.compile(r"content filter|content polic|moderat|blocked by", re.IGNORECASE)
 _NO_MODEL: Final = re.compile(
-    r"model identifier|on-demand throughput|inference profile|end of its life|not supported", re.I
+    r"model identifier|on-demand throughput|inference profile|end of its life|not supported",
+    re.IGNORECASE,
 )
 _WHOLE: Final = frozenset({"end_turn", "stop_sequence"})
 _REFUSED: Final = frozenset({"guardrail_intervened", "content_filtered"})

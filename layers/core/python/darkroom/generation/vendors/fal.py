@@ -258,7 +258,7 @@ def _seedance(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
     }
 
 
-def _kling(prompt: VisualPrompt, seed: int) -> dict[str, Any]:
+def _kling(prompt: VisualPrompt, _seed: int) -> dict[str, Any]:
     """5 or 10 s, rounded up; the shape follows the picture."""
     if prompt.seconds > 10:
         raise unsupported(f"no clips of {prompt.seconds} s")

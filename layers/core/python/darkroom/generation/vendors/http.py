@@ -133,7 +133,7 @@ def read_json_object(body: bytes) -> Json:
 
 def text_of(response: Any) -> str:
     """The beginning of the body of an error response."""
-    return response.text[:ERROR_LIMIT_CHARS]
+    return str(response.text[:ERROR_LIMIT_CHARS])
 
 
 def retry_after_seconds(response: Any) -> float:

@@ -127,7 +127,7 @@ class Polly:
             request.meter.ref = ref_of(response)
             # Polly bills each synthesis, even if the response is lost.
             request.meter.charge("character", response.get("RequestCharacters") or len(text))
-            return response["AudioStream"].read()
+            return bytes(response["AudioStream"].read())
 
 
 def _chunks(text: str, request: GenerationRequest, rate: int) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _markup(text: str) -> str:
 
 
 def _rate(params: Mapping[str, Any]) -> int:
-    rate = params.get("rate", RATE_PERCENT)
+    rate: int = params.get("rate", RATE_PERCENT)
     is_number = isinstance(rate, int) and not isinstance(rate, bool)
     if not (is_number and SLOWEST_PERCENT <= rate <= FASTEST_PERCENT):
         raise refused("no such rate")

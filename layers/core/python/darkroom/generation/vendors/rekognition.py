@@ -44,7 +44,7 @@ _REFUSED: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 
 
-def _unfit(message: str) -> ProviderError:
+def _unfit(_message: str) -> ProviderError:
     return bad_source("The picture cannot be read.")
 
 

@@ -205,7 +205,8 @@ class Transcribe:
             client = self._client()
             try:
                 response = client.get_transcription_job(TranscriptionJobName=name)
-                return require_field(response, "TranscriptionJob")
+                job: Mapping[str, Any] = require_field(response, "TranscriptionJob")
+                return job
             except client.exceptions.NotFoundException:
                 return None
             except client.exceptions.BadRequestException as error:

@@ -69,7 +69,7 @@ _BY_TAG: Final = {
 _BY_LANGUAGE: Final = {"nb": "no", "nn": "no", "fil": "tl", "iw": "he", "in": "id"}
 
 
-def _throttled(message: str) -> TransientProviderError:
+def _throttled(_message: str) -> TransientProviderError:
     return TransientProviderError("throttled", reason=_THROTTLED)
 
 

@@ -209,11 +209,12 @@ class StripeGateway:
 
     def _list(self, service: Callable[[Any], Any], payment_id: str) -> list[Any]:
         query = {"payment_intent": payment_id, "limit": PAGE_LIMIT}
-        return self._read(
+        found: list[Any] = self._read(
             lambda api: list(
                 islice(service(api).list(params=query).auto_paging_iter(), MONEY_BACK_LIMIT)
             )
         )
+        return found
 
     def _find(self, call: Callable[[Any], Any]) -> Any:
         """The object that an event or a record names, if our key may know of it."""

@@ -193,15 +193,15 @@ def _one_tree(
     bark = lit(sky, (0.24, 0.17, 0.13))
     limbs = [[(x - wide, foot + 0.02), (x - wide * 0.55, foot - 0.2), (x + wide * 0.55, foot - 0.2),
               (x + wide * 1.1, foot + 0.02)]]  # fmt: skip
-    for lean in (-0.16, -0.07, 0.06, 0.15):
-        limbs.append(
-            [
-                (x - wide * 0.5, foot - 0.17),
-                (x + lean / aspect - wide * 0.16, top + 0.06),
-                (x + lean / aspect + wide * 0.16, top + 0.06),
-                (x + wide * 0.5, foot - 0.17),
-            ]
-        )
+    limbs.extend(
+        [
+            (x - wide * 0.5, foot - 0.17),
+            (x + lean / aspect - wide * 0.16, top + 0.06),
+            (x + lean / aspect + wide * 0.16, top + 0.06),
+            (x + wide * 0.5, foot - 0.17),
+        ]
+        for lean in (-0.16, -0.07, 0.06, 0.15)
+    )
     pixels = lay(pixels, polygons(size, limbs), bark)
     paint = partial(lit, sky, shine=1.06)
     clumps = [

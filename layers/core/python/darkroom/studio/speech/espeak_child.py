@@ -96,7 +96,6 @@ def _say(library: Any, text: str) -> tuple[bytes, list[tuple[int, int]]]:
     parts: list[bytes] = []
     words: list[tuple[int, int]] = []
 
-    @_Callback
     def receive(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             parts.append(ctypes.string_at(wave, count * 2))
@@ -107,7 +106,8 @@ def _say(library: Any, text: str) -> tuple[bytes, list[tuple[int, int]]]:
             place += 1
         return 0
 
-    library.espeak_SetSynthCallback(receive)
+    callback = _Callback(receive)  # Named, so that it lives until the text is spoken.
+    library.espeak_SetSynthCallback(callback)
     encoded = text.encode()
     failed = library.espeak_Synth(encoded, len(encoded) + 1, 0, _CHARACTERS, 0, _UTF8, None, None)
     if failed or library.espeak_Synchronize():

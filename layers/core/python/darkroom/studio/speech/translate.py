@@ -8,7 +8,7 @@ from __future__ import annotations
 from darkroom.generation.ports import Artifact, GenerationRequest, PermanentProviderError
 
 
-def refuse_translation(request: GenerationRequest) -> list[Artifact]:
+def refuse_translation(_request: GenerationRequest) -> list[Artifact]:
     """Always refused.
 
     Raises:

@@ -222,4 +222,5 @@ def _read_apart(
         raise RuntimeError(
             f"the media reader failed: {done.stderr[-2000:].decode(errors='replace')}"
         )
-    return json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report

@@ -323,4 +323,4 @@ def _shift(packet: Any, late: Fraction) -> None:
 
 def _is_mp3_frame(packet: Any) -> bool:
     """Any other packet of an MP3 file is a tag, or what lies between frames."""
-    return frame_bytes(bytes(memoryview(packet)[:_MP3_HEADER_BYTES])) == packet.size
+    return bool(frame_bytes(bytes(memoryview(packet)[:_MP3_HEADER_BYTES])) == packet.size)

@@ -285,7 +285,7 @@ def _promised_ms(media: Any, tracks: Tracks, begins_ms: int) -> int:
     lengths = (track.duration * track.time_base for track in tracks.all if track.duration)
     promised_ms = round(max(lengths, default=Fraction(0)) * 1000)
     if promised_ms == 0 and media.duration is not None:
-        promised_ms = media.duration // 1000
+        promised_ms = int(media.duration // 1000)
         return promised_ms - begins_ms if promised_ms > begins_ms else promised_ms
     return promised_ms
 
@@ -321,7 +321,7 @@ def _frame_at(shown: Path | RangedFile, name: str, at_ms: int) -> Image.Image | 
         width, height = square_pixels(frame.width, frame.height, video.sample_aspect_ratio)
         scale = min(1.0, THUMBNAIL_SIDE_PX / max(width, height))
         # Scaled before it is a picture: one of 8K takes 106 MB, and some more for every step.
-        picture = frame.to_image(
+        picture: Image.Image = frame.to_image(
             width=max(1, round(width * scale)),
             height=max(1, round(height * scale)),
             interpolation=Interpolation.LANCZOS,

@@ -11,7 +11,7 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap.composition import App
 from darkroom.credits import audit, pricing
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
@@ -64,7 +64,7 @@ def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudi
         try:
             found, count = _audit_account(app, account, packs)
         # Whatever the items of one account do to the auditor, the others are still audited.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             message = f"the account cannot be audited: {type(error).__name__}"
             found, count = [Breach(law="L8", account_id=account, message=message)], 0
         yield AccountAudit(account_id=account, entries_checked=count, breaches=tuple(found))

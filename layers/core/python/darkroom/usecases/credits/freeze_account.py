@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import store
-from darkroom.credits.audit import Breach
+from darkroom.credits.audit.facts import Breach
 from darkroom.db import commit
 from darkroom.db.raw import find_raw
 from darkroom.kernel.errors import InvalidInput, NotFound

@@ -241,9 +241,9 @@ def _can_read(item_class: type[SalvagedItem], raw: RawItem) -> bool:
 
 
 def _keys(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]:
-    names = (item_class._hash_keyname, item_class._range_keyname)
-    attributes = item_class.get_attributes()
-    return (_key(raw, attributes[name].attr_name) for name in names if name is not None)
+    attributes = item_class.get_attributes().values()
+    keys = [one for one in attributes if one.is_hash_key or one.is_range_key]
+    return (_key(raw, one.attr_name) for one in sorted(keys, key=lambda one: one.is_range_key))
 
 
 def _is_json(text: str) -> bool:

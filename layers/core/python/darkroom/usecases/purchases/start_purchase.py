@@ -50,7 +50,7 @@ def start_purchase(
         GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id and
             attempt.
     """
-    purchase = _record(app, command, gateway.name, _wanted(app, command, pack, amount, currency))
+    purchase = _record(command, gateway.name, _wanted(app, command, pack, amount, currency))
     if purchase.checkout_url is not None:
         return Started(purchase=purchase, checkout_url=purchase.checkout_url)
     try:
@@ -116,7 +116,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return int(scaled)
 
 
-def _record(app: App, command: Command, gateway: str, wanted: Purchase) -> Purchase:
+def _record(command: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The record as it stands: made now, or by an earlier try at the prices of that time."""
     purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
     with suppress(Unprocessable):

@@ -39,7 +39,7 @@ def sweep_items(
         name = " ".join(due.key)
         try:
             done[handle(*due.key)] += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one item must not stop the others
             on_error(name, error)
             done[ERROR] += 1
             if put_off is not None:
@@ -52,6 +52,6 @@ def _put_off(
 ) -> None:
     try:
         put_off(due, app.clock.now())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # It stays where it is, and the next sweep meets it again; the others go on.
         on_error(name, error)
