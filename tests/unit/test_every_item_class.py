@@ -19,11 +19,11 @@ import pytest
 from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
-from darkroom.albums.items import TombstoneItem as AlbumGraveItem
+from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
 from darkroom.assets.list_store import AssetEntryItem
 from darkroom.assets.reference_store import ReferencePhotoItem
 from darkroom.assets.store import AssetItem
-from darkroom.assets.store import TombstoneItem as AssetGraveItem
+from darkroom.assets.store import TombstoneItem as AssetTombstoneItem
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db import commit_one
 from darkroom.db.items import BaseItem
@@ -171,7 +171,7 @@ CASES: dict[type[BaseItem], Case] = {
         ],
         shows="output_2",
     ),
-    AlbumGraveItem: Case(
+    AlbumTombstoneItem: Case(
         "albums",
         "grave#",
         of_it=[("DELETE", "/api/albums/<album_3>", None)],
@@ -202,7 +202,7 @@ CASES: dict[type[BaseItem], Case] = {
         of_others=[get("/api/assets"), ("PATCH", "/api/assets/<photo>", {"tags": ["new"]}), JOBS],
         shows="photo",
     ),
-    AssetGraveItem: Case(
+    AssetTombstoneItem: Case(
         "assets",
         "grave#",
         of_it=[("DELETE", "/api/assets/<deleted>", None)],

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError, SourceFile
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.recipes import REGISTRY
@@ -68,10 +68,10 @@ def postcard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recipe]:
     recipe: Recipe = load_example().POSTCARD
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(REGISTRY, recipe.name, recipe)
-        patch.setattr(catalogue, "_ROOT", root)
-        catalogue.read.cache_clear()
+        patch.setattr(catalog, "_ROOT", root)
+        catalog.read.cache_clear()
         yield recipe
-    catalogue.read.cache_clear()
+    catalog.read.cache_clear()
 
 
 @pytest.fixture(scope="module")

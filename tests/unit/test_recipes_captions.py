@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.credits.pricing import costs
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.limits import (
@@ -585,4 +585,4 @@ def test_languages_have_codes_and_labels() -> None:
 
 
 def test_every_format_has_a_label() -> None:
-    assert tuple(catalogue.read("recipes.json")["formats"]) == FORMATS
+    assert tuple(catalog.read("recipes.json")["formats"]) == FORMATS

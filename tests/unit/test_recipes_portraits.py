@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.credits.pricing import costs
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.money import total_credits
@@ -480,6 +480,6 @@ def test_every_style_has_labels_and_a_prompt_with_one_place_for_the_role() -> No
 
 
 def test_every_role_with_a_label_has_words_of_its_own_in_prompts() -> None:
-    subjects = catalogue.read("styles.json")["subjects"]
+    subjects = catalog.read("styles.json")["subjects"]
 
-    assert set(subjects) == set(catalogue.read("recipes.json")["roles"])
+    assert set(subjects) == set(catalog.read("recipes.json")["roles"])

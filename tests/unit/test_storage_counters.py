@@ -95,7 +95,9 @@ def number(item: dict[str, Any], name: str) -> int:
 
 def test_the_law_sees_a_counter_that_was_not_moved(world: World) -> None:
     open_one(world)
-    write = take_write(ALICE, plan="free", used_bytes=1, uploads=0, room_bytes=1, room_uploads=0)
+    write = take_write(
+        ALICE, plan="free", used_bytes=1, uploads=0, needed_bytes=1, needed_uploads=0
+    )
 
     commit([write])
 

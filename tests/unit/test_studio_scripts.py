@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError
 from darkroom.generation.script import Script, read_script
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech.espeak import Manner, speak
 from darkroom.studio.speech.korean_particles import with_particle
@@ -22,7 +22,7 @@ from darkroom.studio.speech.script import compose
 TONES = ("professional", "casual", "humorous", "educational")
 LANGUAGES = ("en", "ko")
 KEYWORDS = {"en": "home coffee", "ko": "여름 사진"}
-GRAMMARS = catalogue.read("scripts.json")
+GRAMMARS = catalog.read("scripts.json")
 SLOT = re.compile(r"\{[Kk]eyword(?::\w+)?\}")
 
 

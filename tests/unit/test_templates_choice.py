@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.jobs.model import Job
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.command import command
 from darkroom.kernel.errors import InvalidInput
 from darkroom.templates.choice import choose, get_template, list_templates, templates_of
@@ -123,9 +123,9 @@ def test_a_template_that_is_gone_is_told() -> None:
 
 def catalogue_with(patch: pytest.MonkeyPatch, templates: list[Mapping[str, Any]]) -> None:
     """The catalogue after a deploy that changed one file of templates."""
-    read = catalogue.read
+    read = catalog.read
     changed = {FILE: {"templates": templates}}
-    patch.setattr(catalogue, "read", lambda name: changed.get(name) or read(name))
+    patch.setattr(catalog, "read", lambda name: changed.get(name) or read(name))
 
 
 def five_variants() -> list[Mapping[str, Any]]:

@@ -43,7 +43,7 @@ class TokenVerifier:
         self._fetch = fetch
         self._keys: Mapping[str, Any] = {}
         self._read_at: datetime | None = None
-        self._asked_at: datetime | None = None
+        self._requested_at: datetime | None = None
 
     def claims(self, token: str) -> dict[str, Any]:
         """The claims of a token that the issuer signed.
@@ -85,15 +85,15 @@ class TokenVerifier:
         return self._keys.get(key_id)
 
     def _refresh(self, now: datetime, *, needed: bool) -> None:
-        if not _is_past(self._asked_at, KEYS_AGAIN_SECONDS, now):
+        if not _is_past(self._requested_at, KEYS_AGAIN_SECONDS, now):
             return
         try:
             self._keys = self._fetch_keys()
-            self._read_at = self._asked_at = now
+            self._read_at = self._requested_at = now
         except Unavailable:
             # With none at all every caller needs them, so the next one asks again at once. Those
             # we have go on being good while their issuer is away.
-            self._asked_at = now if self._keys else None
+            self._requested_at = now if self._keys else None
             if needed:
                 raise
 

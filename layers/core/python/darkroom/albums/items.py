@@ -152,7 +152,7 @@ def entry_to_item(entry: Entry, operation: str) -> EntryItem:
     )
 
 
-def grave_from_item(item: TombstoneItem) -> str:
+def tombstone_to_album_id(item: TombstoneItem) -> str:
     """The id of the album that was deleted."""
     album_id: str = item.sort_key.removeprefix(TOMBSTONE)
     return album_id

@@ -74,7 +74,7 @@ class Asset:
     """How many faces a picture shows; None while nobody could tell."""
     face_boxes: tuple[FaceBox, ...] = ()
     """Where the largest of them are. Pictures that came in before boxes were kept have none."""
-    faces_asked: int = 0
+    face_counts_requested: int = 0
     """How often somebody has asked for the count after ingest could not tell."""
     tags: tuple[str, ...] = ()
     folder: str | None = None
@@ -318,7 +318,9 @@ def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:
 def ask_for_faces(asset: Asset, now: datetime) -> Asset:
     """The faces of a checked picture are to be counted after all; the stream passes it on."""
     later = now + timedelta(seconds=FACES_CHECK_SECONDS)
-    return replace(asset, faces_asked=asset.faces_asked + 1, next_check_at=later)
+    return replace(
+        asset, face_counts_requested=asset.face_counts_requested + 1, next_check_at=later
+    )
 
 
 def count_faces(asset: Asset, faces: Sequence[FaceBox]) -> Asset:
@@ -333,7 +335,11 @@ def _faces(found: Sequence[FaceBox] | None) -> dict[str, Any]:
 
 def wants_faces(asset: Asset) -> bool:
     """True when the count is missing and somebody has asked for it."""
-    return asset.status is AssetStatus.UPLOADED and asset.faces is None and asset.faces_asked > 0
+    return (
+        asset.status is AssetStatus.UPLOADED
+        and asset.faces is None
+        and asset.face_counts_requested > 0
+    )
 
 
 def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:

@@ -59,7 +59,7 @@ class AssetItem(SalvagedItem, DueItem):
     faces = NumberAttribute(null=True)
     face_boxes = UnicodeAttribute(null=True, attr_name="faceBoxes")
     """JSON: a list of ``{x, y, width, height}``."""
-    faces_asked = NumberAttribute(null=True, attr_name="facesAsked")
+    face_counts_requested = NumberAttribute(null=True, attr_name="facesAsked")
     tags: Any = ListAttribute(of=UnicodeAttribute, null=True)
     folder = UnicodeAttribute(null=True)
     references = NumberAttribute(null=True)
@@ -320,7 +320,7 @@ def to_asset(item: AssetItem) -> Asset:
         duration_ms=whole_or_none(item.duration_ms),
         faces=whole_or_none(item.faces),
         face_boxes=faces.boxes_from_text(item.face_boxes),
-        faces_asked=whole(item.faces_asked or 0),
+        face_counts_requested=whole(item.face_counts_requested or 0),
         tags=tuple(item.tags or ()),
         folder=item.folder,
         references=whole(item.references or 0),
@@ -365,7 +365,7 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         duration_ms=asset.duration_ms,
         faces=asset.faces,
         face_boxes=faces.boxes_to_text(asset.face_boxes),
-        faces_asked=asset.faces_asked or None,
+        face_counts_requested=asset.face_counts_requested or None,
         tags=list(asset.tags) or None,
         folder=asset.folder,
         references=asset.references or None,

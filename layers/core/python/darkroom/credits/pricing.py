@@ -1,6 +1,6 @@
 """Packs, costs, the price of a retry, and what to suggest to an account that is short of credits.
 
-Pure functions over the catalogue.
+Pure functions over the catalog.
 
 **The price of a retry.** A job and its retries form a chain that is paid for as one run. Part by
 part, a retry costs what the whole part costs, at the costs that the first job of the chain was
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.money import PricePart, SpentPart
 from darkroom.kernel.problems import problem
@@ -48,18 +48,18 @@ def packs() -> tuple[Pack, ...]:
             credits=pack["credits"],
             prices={currency: Decimal(price) for currency, price in pack["prices"].items()},
         )
-        for pack in catalogue.read("packs.json")["packs"]
+        for pack in catalog.read("packs.json")["packs"]
     )
 
 
 def costs() -> Mapping[str, int]:
     """What things cost, in credits, by name."""
-    return catalogue.read("prices.json")
+    return catalog.read("prices.json")
 
 
 def notes() -> Sequence[Mapping[str, str]]:
     """What users should know of the prices of jobs: ``code``, and a sentence by language."""
-    noted: Sequence[Mapping[str, str]] = catalogue.read("price_notes.json")["notes"]
+    noted: Sequence[Mapping[str, str]] = catalog.read("price_notes.json")["notes"]
     return noted
 
 

@@ -162,7 +162,7 @@ class Job:
     """``mode|stage|genre`` of the template, where the recipe has templates."""
     price: tuple[PricePart, ...] = ()
     costs: Mapping[str, int] = field(default_factory=dict)
-    """The catalogue's costs that the price was made with, by name. Its retries use them too."""
+    """The catalog's costs that the price was made with, by name. Its retries use them too."""
     chain: RetryChain | None = None
     """Of a retry: what its price was made from."""
     hold: str | None = None

@@ -429,11 +429,11 @@ def adopt_write(parent: Job, child_id: str) -> Write:
         return NotFound("no such job")
 
     # The children are in the parent's own item, which has to stay small.
-    has_room = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
+    has_space = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
     return update(
         JobItem(parent.job_id, JOB_KEY),
         [JobItem.children.add({child_id})],
-        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_room,
+        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_space,
         refused=refused,
     )
 
@@ -538,7 +538,7 @@ def erase_writes(job_id: str) -> list[Write]:
     return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
 
 
-def bury_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
+def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
     """What stays for ever: that the id was used, and what became of the credits it held.
 
     Looked at again at ``check_at``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import Forbidden, TooLarge
 from darkroom.kernel.problems import problem
 
@@ -34,12 +34,12 @@ class PlanLimits:
 
 def plan_names() -> tuple[str, ...]:
     """From the smallest to the largest."""
-    return tuple(catalogue.read("plans.json"))
+    return tuple(catalog.read("plans.json"))
 
 
 def limits_of(plan: str) -> PlanLimits:
     """The plan's limits; a plan that is no longer sold counts as free."""
-    plans = catalogue.read("plans.json")
+    plans = catalog.read("plans.json")
     limits = plans.get(plan, plans[FREE])
     return PlanLimits(
         concurrent_tasks=limits["concurrentTasks"],

@@ -61,16 +61,16 @@ def take_write(
     plan: str,
     used_bytes: int,
     uploads: int,
-    room_bytes: int,
-    room_uploads: int,
+    needed_bytes: int,
+    needed_uploads: int,
 ) -> Write:
     """Count so much more, if the plan has room for so much; its refusal is PlanLimit.
 
     The upload's own writes recognise a lost answer; a counter cannot tell who moved it.
     """
     limits = limits_of(plan)
-    most_bytes = limits.storage_bytes - room_bytes
-    most_uploads = limits.concurrent_uploads - room_uploads
+    most_bytes = limits.storage_bytes - needed_bytes
+    most_uploads = limits.concurrent_uploads - needed_uploads
 
     def refused(stored: RawItem | None) -> DarkroomError:
         try:
@@ -81,8 +81,8 @@ def take_write(
         except DAMAGE:
             return _damaged(stored)
         if open_uploads > most_uploads:
-            return model.uploads_limit(plan, open_uploads=open_uploads, more=room_uploads)
-        return model.storage_limit(plan, used_bytes=stored_bytes, more_bytes=room_bytes)
+            return model.uploads_limit(plan, open_uploads=open_uploads, more=needed_uploads)
+        return model.storage_limit(plan, used_bytes=stored_bytes, more_bytes=needed_bytes)
 
     item = StorageItem
     # An account that has never uploaded has no counter; then only the new files must fit.

@@ -91,7 +91,7 @@ class Recipe(ABC):
 
     name: str
     cost_names: tuple[str, ...]
-    """The costs of the catalogue that ``price`` may read, with any inputs; it is given no others.
+    """The costs of the catalog that ``price`` may read, with any inputs; it is given no others.
     A job keeps them as they were, so that a retry with other options is priced alike."""
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change, because what was already made stays true."""

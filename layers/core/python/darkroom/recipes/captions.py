@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import (
     CAPTION_CUT_SECONDS,
@@ -43,12 +43,12 @@ DEFAULT_FORMAT: Format = "srt"
 
 def target_languages() -> Mapping[str, Mapping[str, str]]:
     """Languages that can be heard and translated into: code → label by language."""
-    return catalogue.read(_LANGUAGES)["languages"]
+    return catalog.read(_LANGUAGES)["languages"]
 
 
 def source_languages() -> Mapping[str, Mapping[str, str]]:
     """The same, and to let it be found out."""
-    return catalogue.read(_LANGUAGES)["sourceOnly"] | target_languages()
+    return catalog.read(_LANGUAGES)["sourceOnly"] | target_languages()
 
 
 SourceLanguage = Annotated[str, one_of(source_languages)]

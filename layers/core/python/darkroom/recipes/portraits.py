@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import PORTRAITS_PER_JOB_LIMIT, REFERENCE_PHOTOS_PER_JOB_LIMIT
@@ -48,7 +48,7 @@ _STYLES = "styles.json"
 
 def styles() -> Mapping[str, Mapping[str, Any]]:
     """The styles on offer: ``label`` by language, and ``prompt`` with its place for the role."""
-    return catalogue.read(_STYLES)["styles"]
+    return catalog.read(_STYLES)["styles"]
 
 
 def _is_album_id(value: str) -> str:
@@ -206,7 +206,7 @@ def _picture(blueprint: Blueprint, key: str, style: str, role: str, photo_id: st
 
 
 def _prompt(style: str, role: str) -> str:
-    subjects = catalogue.read(_STYLES)["subjects"]
+    subjects = catalog.read(_STYLES)["subjects"]
     subject = subjects.get(role, f"the {_words(role)}")
     return styles()[style]["prompt"].replace("{role}", subject)
 

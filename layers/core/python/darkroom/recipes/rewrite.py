@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import REWRITE_LIMIT_CHARS
 from darkroom.kernel.problems import Problem, problem
@@ -80,7 +80,7 @@ def _masked(text: str) -> str:
 
 def _check_content(text: str) -> None:
     lowered = text.casefold()
-    for category, languages in catalogue.read("blocked_words.json")["categories"].items():
+    for category, languages in catalog.read("blocked_words.json")["categories"].items():
         for language, words in languages.items():
             for word in words:
                 if re.search(_pattern(word, language), lowered):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
 
 _FOLDER = "templates"
@@ -18,8 +18,8 @@ def list_templates(
     """Templates that match every filter given, by id."""
     found = [
         template
-        for name in catalogue.names(_FOLDER)
-        for template in catalogue.read(name)["templates"]
+        for name in catalog.names(_FOLDER)
+        for template in catalog.read(name)["templates"]
         if mode in (None, template["mode"])
         and stage in (None, template["stage"])
         and genre in (None, template["genre"])
@@ -30,7 +30,7 @@ def list_templates(
 def templates_of(mode: str, stage: str, genre: str) -> list[Mapping[str, Any]]:
     """The variants of one combination, by id; reads only their own file."""
     try:
-        templates = catalogue.read(f"{_FOLDER}/{mode}/{stage}-{genre}.json")["templates"]
+        templates = catalog.read(f"{_FOLDER}/{mode}/{stage}-{genre}.json")["templates"]
     except FileNotFoundError:
         return []
     return sorted(templates, key=lambda template: template["templateId"])

@@ -10,7 +10,7 @@ from typing import Any
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import JobFamily, Output
 from darkroom.jobs.naming import file_name_of, shown_type
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import NotFound
 from darkroom.views.jobs import output_detail
 
@@ -87,7 +87,7 @@ def shared_link(app: App, family: JobFamily, number: int, *, inline: bool) -> st
 
 def share_title(family: JobFamily, language: str) -> str:
     """What kind of thing was shared, for people."""
-    labels = catalogue.read("recipes.json")["modes"]
+    labels = catalog.read("recipes.json")["modes"]
     label: str = labels.get(family.job.recipe, {}).get(language, family.job.recipe)
     return label
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from darkroom.api.auth import CurrentApp
 from darkroom.api.docs import responses
 from darkroom.api.schemas import HealthAnswer
-from darkroom.kernel import catalogue, limits
+from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
@@ -41,7 +41,7 @@ async def get_recipes() -> dict[str, Any]:
     """Recipes with their choices and labels in English and Korean."""
     return {
         "recipes": sorted(REGISTRY),
-        **catalogue.read("recipes.json"),
+        **catalog.read("recipes.json"),
         "styles": {code: style["label"] for code, style in portraits.styles().items()},
         "aspectRatios": list(images.ASPECT_RATIOS),
         "languages": captions.source_languages(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 
 ANY_MODEL = "*"
 NANOS = 10**9
@@ -46,12 +46,12 @@ class Bill:
 
 def vendors() -> Mapping[str, Mapping[str, Any]]:
     """Every cloud provider: label, models with capability and unit prices, limits, source."""
-    return catalogue.read(_PROVIDERS)["providers"]
+    return catalog.read(_PROVIDERS)["providers"]
 
 
 def cache_seconds_of(capability: str) -> int:
     """How long a result is reused for an equal request; 0 is never."""
-    return catalogue.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
+    return catalog.read(_PROVIDERS)["cacheSeconds"].get(capability, 0)
 
 
 def bill(provider: str, model: str, charges: Sequence[tuple[str, float]]) -> Bill:

@@ -25,7 +25,7 @@ from darkroom.generation.script import (
     script_of_texts,
     write_script,
 )
-from darkroom.kernel import catalogue
+from darkroom.kernel import catalog
 from darkroom.studio.speech.korean_particles import with_particle
 
 _SENTENCES: Final = "scripts.json"
@@ -59,7 +59,7 @@ def make_script(request: GenerationRequest) -> list[Artifact]:
 
 def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
     """The script; the same parameters and seed give the same one."""
-    grammars = catalogue.read(_SENTENCES)
+    grammars = catalog.read(_SENTENCES)
     if language not in grammars:
         raise PermanentProviderError(f"no scripts in {language}", code="UNSUPPORTED_KIND")
     keyword, duration_sec = _keyword_of(params), _duration_of(params)

@@ -1,4 +1,4 @@
-"""Reads the catalogue: packs, prices, labels and templates as data, shipped beside the code."""
+"""Reads the catalog: packs, prices, labels and templates as data, shipped beside the code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def read(name: str) -> Any:
     """The parsed JSON file ``name`` (for example ``packs.json``); read once per process.
 
     Raises:
-        FileNotFoundError: the catalogue has no such file.
+        FileNotFoundError: the catalog has no such file.
     """
     return json.loads((_ROOT / name).read_text(encoding="utf-8"))
 
 
 def names(folder: str) -> list[str]:
-    """The JSON files in a folder of the catalogue, as names for ``read``, sorted."""
+    """The JSON files in a folder of the catalog, as names for ``read``, sorted."""
     return sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / folder).rglob("*.json"))
