@@ -28,6 +28,8 @@ CHECKED = (
     "local/demo/README.md",
     ".github",
     "layers/core/python/darkroom/usecases",
+    "layers/core/python/darkroom/workers",
+    "layers/core/python/darkroom/jobs",
     ".pre-commit-config.yaml",
     ".env.example",
     "Makefile",
@@ -113,6 +115,8 @@ _CODE = "layers/core/python/darkroom"
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     # Stored names, queue fields and outcomes of the API stay as they are.
+    f"{_CODE}/jobs/items.py": ('"lane"', '"laneKey"'),
+    f"{_CODE}/workers/ingest.py": ('"lane"',),
     f"{_CODE}/usecases/projections/import_generated_images.py": ('"wish"',),
     f"{_CODE}/usecases/projections/project_asset.py": ('"lane": pipeline',),
     f"{_CODE}/usecases/sweeps/sweep_uploads.py": ('"check_asked"',),

@@ -56,7 +56,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "PROVIDER_NOT_CONFIGURED": _NOT_HERE,
     "PROVIDER_QUOTA": _NOT_HERE,
     "PROVIDER_REFUSED": (
-        "This cannot be made as it was asked for. Please change something and try again.",
+        "This cannot be made as requested. Please change it and try again.",
         "요청한 대로 만들 수 없습니다. 내용을 바꿔 다시 시도해 주세요.",
     ),
     "PROVIDER_TIMEOUT": _TOO_LATE,

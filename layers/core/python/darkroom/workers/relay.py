@@ -1,7 +1,7 @@
-"""Stream records → projections: plans, dispatches, events, assignments.
+"""Handles stream records: runs the projections (plans, dispatches, events, assignments).
 
-Everything here may run twice, late, or not at all: each effect is idempotent, and the sweeper
-repairs what never came.
+A record may come twice, late or not at all: each effect is idempotent, and the sweeper makes up for
+lost records.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RawImage = Mapping[str, Mapping[str, Any]]
 
 
 def handle_record(app: App, record: Mapping[str, Any]) -> str:
-    """Project one stream record; returns what it was."""
+    """Project one stream record; returns its kind."""
     change = record["dynamodb"]
     new, old = change.get("NewImage"), change.get("OldImage")
     if not new:
@@ -109,7 +109,7 @@ def _handle_job(app: App, job: Job, before: Job | None) -> str:
 
 
 def _measure(job: Job, before: Job | None) -> None:
-    """Count jobs by state and credits by fate, as the record first shows them."""
+    """Count jobs by state and credits by outcome when a record first shows them."""
     if before is not None and before.status is job.status:
         return
     metrics.add_metric(name=f"Jobs{job.status.capitalize()}", unit=MetricUnit.Count, value=1)
@@ -122,20 +122,20 @@ def _measure(job: Job, before: Job | None) -> None:
 
 
 def _handle_unreadable(app: App, new: RawImage) -> str:
-    """The record of a damaged item leads to the end of its job, and is not projected."""
+    """End the job of a damaged item, whose record is not projected."""
     end_unreadable(app, new["pk"]["S"])
     return "unreadable"
 
 
 def _handle_task(app: App, task: Task, before: Task | None) -> str:
-    # A task that became ready may go, and one that finished or waits for its next attempt makes
-    # room; that a message was sent, or that one was claimed, changes nothing for the others.
+    # A task that became ready may be sent, and one that finished or waits for its next attempt
+    # frees a place in the account queue. A sent message or a claim changes nothing for the others.
     turn = (task.status, task.attempts, task.provider)
     is_new = before is None or (before.status, before.attempts, before.provider) != turn
     if is_new and (task.is_final or task.status is TaskStatus.READY):
         admit_tasks(app, task)
     if is_new or before is None or before.run != task.run:
-        # Each look has its own message, sent when the one before has left the task waiting.
+        # Each poll has its own message, sent when the previous poll has left the task waiting.
         dispatch_poll(app, task)
     if is_new:
         dispatch_stop(app, task)
@@ -153,7 +153,7 @@ def _job(image: RawImage) -> Read[Job]:
 
 
 def _readable(before: Read[T]) -> T | None:
-    """What a damaged item was before counts as unknown: everything is derived again."""
+    """The item before the change; None if that was damaged, so that everything is derived again."""
     return None if before.unreadable else before.value
 
 
