@@ -28,6 +28,16 @@ CHECKED = (
     "local/demo/README.md",
     ".github",
     "layers/core/python/darkroom/usecases",
+    "layers/core/python/darkroom/adapters",
+    "layers/core/python/darkroom/bootstrap",
+    "layers/core/python/darkroom/media",
+    "layers/core/python/darkroom/payments",
+    "layers/core/python/darkroom/recipes",
+    "layers/core/python/darkroom/uploads",
+    "layers/core/python/darkroom/albums",
+    "layers/core/python/darkroom/assets",
+    "layers/core/python/darkroom/credits",
+    "layers/core/python/darkroom/db",
     "layers/core/python/darkroom/workers",
     "layers/core/python/darkroom/jobs",
     ".pre-commit-config.yaml",
@@ -115,8 +125,14 @@ _CODE = "layers/core/python/darkroom"
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     # Stored names, queue fields and outcomes of the API stay as they are.
+    f"{_CODE}/albums/items.py": ('"grave#"', "``grave#<id>``"),
+    f"{_CODE}/assets/store.py": ('"grave#"', '"facesAsked"', "``grave#<asset id>``"),
     f"{_CODE}/jobs/items.py": ('"lane"', '"laneKey"'),
     f"{_CODE}/workers/ingest.py": ('"lane"',),
+    f"{_CODE}/payments/messages.py": ('"asked"',),
+    f"{_CODE}/recipes/images.py": ('"wish"', "``wish``"),
+    # A part of the prompts that providers get.
+    f"{_CODE}/recipes/rewrite.py": ("The scene tells:",),
     f"{_CODE}/usecases/projections/import_generated_images.py": ('"wish"',),
     f"{_CODE}/usecases/projections/project_asset.py": ('"lane": pipeline',),
     f"{_CODE}/usecases/sweeps/sweep_uploads.py": ('"check_asked"',),

@@ -45,7 +45,7 @@ class EntryType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """Credits that came in together, and what is left of them."""
+    """Credits that were added together, and how many of them remain."""
 
     grant_id: str
     source: str
@@ -79,9 +79,9 @@ class Wallet:
     debt: int = 0
     """Credits that a reversal could not take back; blocks holds until it is paid."""
     frozen: str | None = None
-    """Why nothing may be spent while the books are checked; None in normal life."""
+    """Why the account is frozen while its books are checked; None if it is not."""
     accepted: str | None = None
-    """What an operator accepted when the wallet was thawed (opaque here)."""
+    """The breaches that an operator accepted by unfreezing the wallet (opaque here)."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Entry:
     description: str
     created_at: datetime
     moves: Mapping[str, int] = field(default_factory=dict)
-    """Grant id → change of what remains of it; adds up to ``amount``."""
+    """Grant id → change of its remaining credits; adds up to ``amount``."""
     debt_change: int = 0
     debt_after: int = 0
     merges: tuple[Merge, ...] = ()

@@ -1,4 +1,4 @@
-"""Packs, costs, the price of a retry, and what to suggest to an account that is short of credits.
+"""Packs, costs, the price of a retry, and suggestions for an account that is short of credits.
 
 Pure functions over the catalog.
 
@@ -58,7 +58,7 @@ def costs() -> Mapping[str, int]:
 
 
 def notes() -> Sequence[Mapping[str, str]]:
-    """What users should know of the prices of jobs: ``code``, and a sentence by language."""
+    """Notes for users about the prices of jobs: ``code``, and a sentence by language."""
     noted: Sequence[Mapping[str, str]] = catalog.read("price_notes.json")["notes"]
     return noted
 

@@ -1,8 +1,8 @@
 """The box that says that a video is one of Dolby Vision, passed on into a MOV file.
 
 Phones record such videos. FFmpeg's muxer writes the box into MP4 only. So it writes
-``PLACEHOLDER`` as the title of the video track, and here the title makes room for the box within
-the track: nothing behind the track moves.
+``PLACEHOLDER`` as the title of the video track, and here the box takes the space of the title:
+nothing after the track moves.
 
 Source: Dolby Vision Streams Within the ISO Base Media File Format, 3.1; ISO/IEC 14496-12, 8.5.2.
 """

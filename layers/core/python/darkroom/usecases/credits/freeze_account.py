@@ -59,7 +59,7 @@ def unfreeze_account(app: App, *, account_id: str) -> None:
     for audited in iter_audits(app, account_id):
         doubts = _doubts(audited)
         accepted = _digest(doubts) if doubts else None
-    commit([store.thaw_write(account_id, accepted, app.ids.token())])
+    commit([store.unfreeze_write(account_id, accepted, app.ids.token())])
 
 
 def _doubts(audited: AccountAudit) -> list[Breach]:
