@@ -26,7 +26,7 @@ class AssetEntryItem(SalvagedItem):
     list_name = UnicodeAttribute(hash_key=True, attr_name="list")
     place = UnicodeAttribute(range_key=True)
     entries = UnicodeAttribute(null=True)
-    """Only under ``<account>known``: which entries the asset has, so that old ones are found."""
+    """Only under ``<account>known``: the entries of the asset, so that old ones are found."""
     is_written = BooleanAttribute(null=True, attr_name="isWritten")
     """Beside ``entries``: they are all in the lists, and no others."""
 

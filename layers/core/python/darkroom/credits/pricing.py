@@ -53,7 +53,7 @@ def packs() -> tuple[Pack, ...]:
 
 
 def costs() -> Mapping[str, int]:
-    """What things cost, in credits, by name."""
+    """Costs in credits, by name."""
     return catalog.read("prices.json")
 
 
@@ -75,7 +75,7 @@ def add_receipt(
     used: Sequence[int],
     made: Collection[str],
 ) -> tuple[SpentPart, ...]:
-    """What was spent after one more attempt: its price, what it used of each part, what it made."""
+    """The spent parts after one more attempt, from its price, its receipt and its outputs."""
     total = {part.name: part for part in spent}
     for part, credits in zip(price, used, strict=True):
         before = total.get(part.name, SpentPart(name=part.name, credits=0, keys=()))
@@ -87,7 +87,7 @@ def add_receipt(
 
 
 def without_void(spent: Sequence[SpentPart], void: Collection[str]) -> tuple[SpentPart, ...]:
-    """What counts of it when these outputs are of no use any more and are made again."""
+    """The spent parts without these outputs, which are void and are made again."""
     return tuple(_without_void(part, void) for part in spent)
 
 
@@ -107,7 +107,7 @@ def price_of_missing(
 ) -> tuple[PricePart, ...]:
     """The price of a retry that makes ``keys`` where the outputs ``standing`` exist already.
 
-    Only parts of which something is made are part of it.
+    Only parts with outputs to make are included.
     """
     credited = {part.name: part.credits for part in spent}
     parts = []
@@ -123,7 +123,7 @@ def get_pack(name: str) -> Pack:
     """The pack with this name.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: the pack does not exist.
     """
     for pack in packs():
         if pack.name == name:
@@ -138,7 +138,7 @@ def price_of(pack: Pack, currency: str) -> Decimal:
     """The pack's price in major units.
 
     Raises:
-        InvalidInput: it is not sold in this currency.
+        InvalidInput: the pack is not sold in this currency.
     """
     if currency not in pack.prices:
         raise InvalidInput(

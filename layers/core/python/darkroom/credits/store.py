@@ -77,8 +77,8 @@ class LedgerItem(SalvagedItem):
         table_name = "unbound"
 
     schema_version = NumberAttribute(default=2, attr_name="sv")
-    """Since 2 an entry says what was merged and when its grant expires, and whatever comes in pays
-    an open debt first; of older entries the auditor cannot know it."""
+    """Since version 2, an entry records merges and the expiry of its grant, and added credits pay
+    an open debt first. For older entries, the auditor cannot know this."""
 
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
     cause = UnicodeAttribute(range_key=True)

@@ -99,7 +99,7 @@ def commit(writes: Sequence[Write]) -> None:
 def commit_one(write: Write) -> dict[str, Any]:
     """Do a single conditional write at half the price of a transaction.
 
-    Returns the raw item as it now stands for an update, else an empty dict.
+    Returns the raw item after an update, else an empty dict.
     """
 
     def attempt() -> tuple[DarkroomError | None, dict[str, Any]]:

@@ -218,7 +218,7 @@ class Unreadable:
     attributes: frozenset[str]
     """Stored names of what could not be read."""
     evidence: str = ""
-    """JSON of what is stored under these names, as much of it as is worth keeping."""
+    """JSON of the stored values of these attributes, up to a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +236,6 @@ class JobFamily:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Own outputs in the order of the plan, then what was inherited."""
+        """Own outputs in the order of the plan, then inherited ones."""
         own = [output for task in self.tasks for output in task.outputs]
         return (*own, *self.inherited)
