@@ -74,8 +74,8 @@ test: lint validate ## Lint, types, unit, contract and integration tests
 test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
 	$(BIN)/python -m pytest -m slow -n 2 $(XDIST)
 
-unit: $(READY) ## Only the quick tests
-	$(BIN)/python -m pytest tests/unit tests/contract -m "not slow"
+unit: $(READY) ## Only the tests of pure code and of vendors, in seconds
+	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

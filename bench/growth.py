@@ -17,8 +17,8 @@ from botocore.client import BaseClient
 
 from bench import cloud
 from bench.table import Row
-from darkroom.jobs.facets import word_key
 from darkroom.jobs.items import side_key
+from darkroom.jobs.lists.facets import word_key
 from tests.support.world import World
 
 SECTION = "growth"

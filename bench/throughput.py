@@ -27,10 +27,10 @@ from bench.peers.naive_confirm import NaiveConfirm, NotEnough
 from bench.peers.plain_app import create_plain_app
 from bench.table import Row
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
+from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import confirm as confirm_router
 from darkroom.bootstrap.composition import App
-from darkroom.kernel.command import command
+from darkroom.kernel.command import new_command
 from darkroom.kernel.errors import PaymentRequired, Unavailable
 from darkroom.usecases.jobs.confirm_job import confirm_new
 from darkroom.usecases.jobs.submit_job import Submission
@@ -130,7 +130,7 @@ class Contest:
 
 def confirm_once(app: App, account_id: str, photo: str) -> Submission:
     inputs = {**STORY, "photoAssetIds": [photo]}
-    call = command(
+    call = new_command(
         app.ids,
         account_id=account_id,
         route="POST /api/jobs/confirm",

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     All files that use the local cloud are one group, so a run deploys it once; every other file is
     a group of its own, with its world.
     """
-    on_cloud = {item.path for item in items if LOCAL_CLOUD & set(_fixtures_of(item))}
+    on_cloud = {item.path for item in items if _uses_local_cloud(item)}
     items.sort(key=lambda item: item.path not in on_cloud)
     for item in items:
         own = f"{item.path.parent.name}-{item.path.stem}"
@@ -52,5 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _fixtures_of(item: pytest.Item) -> list[str]:
-    return getattr(item, "fixturenames", [])
+def _uses_local_cloud(item: pytest.Item) -> bool:
+    """Whether a test uses one of the stacks, or its module starts one of its own."""
+    module = getattr(item, "module", None)
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return hasattr(module, "LocalStack") or bool(LOCAL_CLOUD & fixtures)

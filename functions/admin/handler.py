@@ -1,7 +1,7 @@
 """HTTP: operators' routes."""
 
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
+from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import admin, admin_purchases
 
 handler = http_handler(create_app(admin.router, admin_purchases.router))

@@ -1,7 +1,16 @@
-"""HTTP: the wallet, an account's files, the catalogue and the docs."""
+"""HTTP: the wallet, an account's files, the catalog and the API docs."""
 
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
-from darkroom.api.routers import catalogue, credits, docs, library
+from darkroom.api.lambda_handler import http_handler
+from darkroom.api.routers import albums, assets, catalog, credits, docs, reference_photos
 
-handler = http_handler(create_app(credits.router, *library.ROUTERS, catalogue.router, docs.router))
+handler = http_handler(
+    create_app(
+        credits.router,
+        assets.router,
+        reference_photos.router,
+        albums.router,
+        catalog.router,
+        docs.router,
+    )
+)

@@ -1,7 +1,7 @@
 """HTTP: signed calls of payment gateways."""
 
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
-from darkroom.api.routers import hooks
+from darkroom.api.lambda_handler import http_handler
+from darkroom.api.routers import webhooks
 
-handler = http_handler(create_app(hooks.router))
+handler = http_handler(create_app(webhooks.router))

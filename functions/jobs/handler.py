@@ -1,9 +1,9 @@
 """HTTP: jobs, one by one and many at once."""
 
 from darkroom.api.app import create_app
-from darkroom.api.edge import http_handler
+from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import (
-    bulk,
+    bulk_jobs,
     downloads,
     generate_image,
     job_lists,
@@ -16,7 +16,7 @@ from darkroom.api.routers import (
 handler = http_handler(
     create_app(
         # Before the routes of one job, whose id would swallow their words.
-        bulk.router,
+        bulk_jobs.router,
         downloads.router,
         job_stream.ticket_router,
         job_lists.router,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -103,6 +103,34 @@ def test_a_package_imports_only_what_lies_below_it() -> None:
     ]
 
     assert breaches == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    modules = {module_of(path): path for path in product_files()}
+    imports = {name: product_imports(path, modules) for name, path in modules.items()}
+
+    # A module that imports none of the others, or that none of them imports, is in no circle.
+    circles, size = dict(imports), 0
+    while len(circles) != size:
+        size = len(circles)
+        imported = set().union(*circles.values())
+        kept = {name for name in circles if name in imported and imports[name] & circles.keys()}
+        circles = {name: imports[name] & kept for name in kept}
+
+    assert circles == {}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(CORE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def product_imports(path: Path, modules: Collection[str]) -> set[str]:
+    """Modules of the product that a file imports, also inside functions."""
+    named_modules = (
+        name if name in modules else name.rpartition(".")[0] for name in imports_of(path)
+    )
+    return set(modules).intersection(named_modules)
 
 
 def test_parts_of_a_package_stay_apart() -> None:

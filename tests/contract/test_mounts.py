@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import darkroom.api.app
-from darkroom.api.routers.everything import BY_FUNCTION
+from tests.support.mounts import BY_FUNCTION
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 

@@ -12,11 +12,25 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from darkroom.api import schemas
 from darkroom.api.errors import STATUS_OF
 from darkroom.api.messages import MESSAGES
-from darkroom.api.routers import everything
-from darkroom.api.routers.docs import full_openapi
+from darkroom.api.mounts import PUBLIC_PATHS, SELF_CHECKED_PATHS
+from darkroom.api.openapi.document import full_openapi
+from darkroom.api.schemas.base import ResponseBody
+from darkroom.api.schemas.bulk import BulkResponse
+from darkroom.api.schemas.catalog import HealthResponse
+from darkroom.api.schemas.credits import PricingResponse, TransactionPage, WalletResponse
+from darkroom.api.schemas.errors import ErrorResponse, PaymentRequiredResponse
+from darkroom.api.schemas.jobs import (
+    ConfirmResponse,
+    DownloadResponse,
+    JobPage,
+    JobResponse,
+    JobsResponse,
+    RegenerateResponse,
+    StreamTicketResponse,
+)
+from darkroom.api.schemas.purchases import PurchasePage, PurchaseResponse
 from darkroom.kernel.errors import DarkroomError
 from tests.support.builders import (
     a_photo,
@@ -29,6 +43,7 @@ from tests.support.builders import (
     scene_inputs,
 )
 from tests.support.moto_world import moto_world
+from tests.support.mounts import BY_FUNCTION
 from tests.support.tables import read_template
 from tests.support.world import Answer, World
 
@@ -55,13 +70,13 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def test_every_route_but_the_public_ones_takes_a_token() -> None:
     for method, path, operation in operations():
-        is_open = path in everything.PUBLIC_PATHS
+        is_open = path in PUBLIC_PATHS
         assert ("security" in operation) != is_open, f"{method} {path}"
         assert is_open or "401" in operation["responses"], f"{method} {path}"
 
 
 def test_every_failure_has_the_one_shape() -> None:
-    shapes = {"#/components/schemas/ErrorAnswer", "#/components/schemas/PaymentRequiredAnswer"}
+    shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():
         for status, answer in operation["responses"].items():
             if status >= "400":
@@ -128,7 +143,7 @@ def gateway_routes() -> dict[str, dict[str, bool]]:
 
 
 def test_the_gateway_sends_each_route_to_the_function_that_mounts_it() -> None:
-    mounted = {name: routes_of(routers) for name, routers in everything.BY_FUNCTION.items()}
+    mounted = {name: routes_of(routers) for name, routers in BY_FUNCTION.items()}
 
     assert {name: set(routes) for name, routes in gateway_routes().items()} == mounted
 
@@ -137,12 +152,12 @@ def test_the_gateway_asks_for_a_token_unless_the_path_is_public() -> None:
     for routes in gateway_routes().values():
         for route, is_open in routes.items():
             path = route.partition(" ")[2]
-            open_paths = everything.PUBLIC_PATHS | everything.SELF_CHECKED_PATHS
+            open_paths = PUBLIC_PATHS | SELF_CHECKED_PATHS
             assert is_open == (path in open_paths), route
 
 
 def test_no_route_is_mounted_twice() -> None:
-    routes = [route for routers in everything.BY_FUNCTION.values() for route in routes_of(routers)]
+    routes = [route for routers in BY_FUNCTION.values() for route in routes_of(routers)]
 
     assert len(routes) == len(set(routes))
 
@@ -207,7 +222,7 @@ def world() -> Iterator[World]:
         yield world
 
 
-def fits(answer: Answer, model: type[schemas.Answer], status: int) -> None:
+def fits(answer: Answer, model: type[ResponseBody], status: int) -> None:
     """The answer has every field that is declared, of its type, and no other."""
     assert answer.status == status
     parsed = model.model_validate(answer.body, extra="forbid", by_alias=True, by_name=False)
@@ -215,12 +230,12 @@ def fits(answer: Answer, model: type[schemas.Answer], status: int) -> None:
 
 
 def test_answers_about_credits_are_as_declared(world: World) -> None:
-    fits(buy(world, 10), schemas.PurchaseAnswer, 201)
-    fits(world.call("GET", "/api/credits"), schemas.WalletAnswer, 200)
-    fits(world.call("GET", "/api/credits/transactions"), schemas.TransactionsAnswer, 200)
-    fits(world.call("GET", "/api/purchases"), schemas.PurchasePage, 200)
-    fits(world.call("GET", "/api/pricing", user=None), schemas.PricingAnswer, 200)
-    fits(world.call("GET", "/api/health", user=None), schemas.HealthAnswer, 200)
+    fits(buy(world, 10), PurchaseResponse, 201)
+    fits(world.call("GET", "/api/credits"), WalletResponse, 200)
+    fits(world.call("GET", "/api/credits/transactions"), TransactionPage, 200)
+    fits(world.call("GET", "/api/purchases"), PurchasePage, 200)
+    fits(world.call("GET", "/api/pricing", user=None), PricingResponse, 200)
+    fits(world.call("GET", "/api/health", user=None), HealthResponse, 200)
 
 
 def test_answers_about_jobs_are_as_declared(world: World) -> None:
@@ -231,12 +246,12 @@ def test_answers_about_jobs_are_as_declared(world: World) -> None:
     child = regenerate(world, partial, user)
     finish(world, child.body["retryJobId"])
 
-    fits(child, schemas.RegenerateAnswer, 202)
-    fits(confirm(world, user, mode="quick", key="q"), schemas.ConfirmAnswer, 202)
-    fits(world.call("POST", "/api/jobs", draft, user=user), schemas.JobsAnswer, 201)
-    fits(world.call("GET", "/api/jobs?limit=1", user=user), schemas.JobPage, 200)
+    fits(child, RegenerateResponse, 202)
+    fits(confirm(world, user, mode="quick", key="q"), ConfirmResponse, 202)
+    fits(world.call("POST", "/api/jobs", draft, user=user), JobsResponse, 201)
+    fits(world.call("GET", "/api/jobs?limit=1", user=user), JobPage, 200)
     for job_id in (partial, child.body["retryJobId"]):
-        fits(world.call("GET", f"/api/jobs/{job_id}", user=user), schemas.JobAnswer, 200)
+        fits(world.call("GET", f"/api/jobs/{job_id}", user=user), JobResponse, 200)
 
 
 def test_answers_about_downloads_and_live_updates_are_as_declared(world: World) -> None:
@@ -248,17 +263,17 @@ def test_answers_about_downloads_and_live_updates_are_as_declared(world: World) 
         world.app.storage.write(key, b"made", mime_type=output["mimeType"])
     many = {"jobIds": [job_id, "none"]}
 
-    fits(world.call("POST", "/api/jobs/stream-ticket", user=user), schemas.StreamTicketAnswer, 200)
-    fits(world.call("GET", f"/api/jobs/{job_id}/download", user=user), schemas.DownloadAnswer, 200)
-    fits(world.call("POST", "/api/jobs/bulk/download", many, user=user), schemas.BulkAnswer, 200)
+    fits(world.call("POST", "/api/jobs/stream-ticket", user=user), StreamTicketResponse, 200)
+    fits(world.call("GET", f"/api/jobs/{job_id}/download", user=user), DownloadResponse, 200)
+    fits(world.call("POST", "/api/jobs/bulk/download", many, user=user), BulkResponse, 200)
 
 
 def test_failures_are_as_declared(world: World) -> None:
     user = "carol"
     confirm(world, user, mode="trailer")
 
-    fits(confirm(world, user, key="short"), schemas.PaymentRequiredAnswer, 402)
-    fits(world.call("GET", "/api/jobs/none", user=user), schemas.ErrorAnswer, 404)
-    fits(world.call("GET", "/api/jobs", user=None), schemas.ErrorAnswer, 401)
-    fits(world.call("GET", "/api/jobs?limit=0", user=user), schemas.ErrorAnswer, 400)
-    fits(world.call("POST", "/api/admin/sweep", {}, user=user), schemas.ErrorAnswer, 403)
+    fits(confirm(world, user, key="short"), PaymentRequiredResponse, 402)
+    fits(world.call("GET", "/api/jobs/none", user=user), ErrorResponse, 404)
+    fits(world.call("GET", "/api/jobs", user=None), ErrorResponse, 401)
+    fits(world.call("GET", "/api/jobs?limit=0", user=user), ErrorResponse, 400)
+    fits(world.call("POST", "/api/admin/sweep", {}, user=user), ErrorResponse, 403)

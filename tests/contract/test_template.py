@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from darkroom.api.routers.everything import BY_FUNCTION
+from darkroom.api.mounts import BY_FUNCTION
 from darkroom.kernel.limits import (
     CHECKED_BYTES_PER_SECOND,
     CHECKING_LIMIT_SECONDS,

@@ -26,6 +26,8 @@ CHECKED = (
     "docs",
     "bench",
     "local",
+    "clients",
+    "functions",
     ".github",
     "layers/core/python/darkroom/usecases",
     "layers/core/python/darkroom/adapters",
@@ -46,6 +48,14 @@ CHECKED = (
     "pyproject.toml",
     "samconfig.toml",
     "template.yaml",
+    "layers/core/python/darkroom/api",
+    "layers/core/python/darkroom/events",
+    "layers/core/python/darkroom/idempotency",
+    "layers/core/python/darkroom/kernel",
+    "layers/core/python/darkroom/plans",
+    "layers/core/python/darkroom/templates",
+    "layers/core/python/darkroom/views",
+    "layers/core/python/darkroom/webhooks",
 )
 """Files and folders, from the root of the repository."""
 
@@ -150,6 +160,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "AttributeName: lane",
         "IndexName: lane",
         "/index/lane",
+    ),
+    # Values of the HTTP API keep their names.
+    "layers/core/python/darkroom/api/schemas/webhooks.py": ('"heard"', "``heard``"),
+    # The stored attribute and the code keep their names.
+    "layers/core/python/darkroom/idempotency/store.py": (
+        '("status", "answer")',
+        'attr_name="answer"',
+        '"answer" in stored',
+        'stored["answer"]',
+        '"ALREADY_ANSWERED"',
     ),
     "docs/examples/postcard/templates/spark-romance.json": ("Wish You Were Here",),
 }

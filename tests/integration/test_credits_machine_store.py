@@ -1,6 +1,6 @@
 """The random histories of one wallet again, through the use cases and the real store.
 
-What ``tests/unit/test_credits_machine.py`` does to the pure arithmetic happens here to stored
+What ``tests/product/test_credits_machine.py`` does to the pure arithmetic happens here to stored
 wallets, ledgers, jobs and purchases in the local cloud, each operation by its own use case,
 against the same plain model. Now and then an operation is sent again, which must change nothing.
 """
@@ -21,7 +21,7 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
-from darkroom.kernel.command import Command, command
+from darkroom.kernel.command import Command, new_command
 from darkroom.kernel.errors import PaymentRequired
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
 from darkroom.payments import store as payments_store
@@ -35,9 +35,9 @@ from darkroom.usecases.jobs.confirm_job import confirm_new
 from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from local.stack import LocalStack
+from tests.product.test_credits_machine import BOUGHT, NEVER, Kind, PlainWallet, kinds_of
 from tests.support.builders import a_photo, finish, scene_inputs
 from tests.support.world import World
-from tests.unit.test_credits_machine import BOUGHT, NEVER, Kind, PlainWallet, kinds_of
 
 HISTORIES, STEPS = 5, 100
 SLOW_HISTORIES = 200
@@ -119,7 +119,7 @@ class StoredHistory:
         self.serial += 1
         key = f"{self.user}-{self.serial}"
         self.log.append(f"{route} {body}")
-        return command(
+        return new_command(
             self.app.ids, account_id=self.user, route=route, language="en", key=key, body=body
         )
 

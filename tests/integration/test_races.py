@@ -24,7 +24,7 @@ from darkroom.jobs import engine
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
 from darkroom.jobs.states import TaskStatus
-from darkroom.kernel.command import Command, command
+from darkroom.kernel.command import Command, new_command
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import LEASE_SECONDS, MAX_OUTPUTS_PER_TASK
@@ -123,7 +123,9 @@ class Race:
 
 
 def ask(world: World, route: str, key: str, **body: Any) -> Command:
-    return command(world.app.ids, account_id=USER, route=route, language="en", key=key, body=body)
+    return new_command(
+        world.app.ids, account_id=USER, route=route, language="en", key=key, body=body
+    )
 
 
 def confirms(world: World, photo: str, key: str, mode: str = "story", **more: Any) -> Act:

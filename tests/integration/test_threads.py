@@ -18,8 +18,8 @@ import boto3
 import pytest
 from mangum import Mangum
 
+from darkroom.api import mounts
 from darkroom.api.app import create_app
-from darkroom.api.routers import everything
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from local.stack import LocalStack
@@ -40,7 +40,7 @@ def world(stack: LocalStack) -> Iterator[World]:
     boto3.setup_default_session()
     world = World(endpoint_url=stack.endpoint_url)
     app = replace(world.app, jitter=random.Random())
-    http = Mangum(create_app(*everything.ROUTERS, app=app), lifespan="off")
+    http = Mangum(create_app(*mounts.ROUTERS, app=app), lifespan="off")
     world.handle_http = lambda event: http(event, None)  # type: ignore[method-assign]
     yield world
     world.close()

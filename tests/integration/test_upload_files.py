@@ -44,7 +44,7 @@ class Sender:
         self.log = folder / "client.log"
 
     def start(self, files: list[Path], *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "local.upload_files", "--api", self._url]
+        command = [sys.executable, "-m", "clients.upload_files", "--api", self._url]
         command += ["--token", self.token, "--state", str(self.state), *options]
         with self.log.open("ab") as log:
             return subprocess.Popen([*command, *map(str, files)], cwd=ROOT, stdout=log, stderr=log)

@@ -22,7 +22,6 @@ from mangum import Mangum
 
 from darkroom.adapters.queues import Queue
 from darkroom.api.app import create_app
-from darkroom.api.routers import everything
 from darkroom.bootstrap.composition import App, build_app
 from darkroom.bootstrap.workers import GENERATE
 from darkroom.generation.ports import Artifact, AsyncProvider, GenerationRequest, Provider
@@ -36,6 +35,7 @@ from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
 from tests.support.cloud import PaperCloud, PaperFiles
+from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -135,7 +135,7 @@ class Answer:
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
     """All functions' routes together. Put together once: that takes longer than most tests."""
-    api = create_app(*everything.ROUTERS)
+    api = create_app(*ROUTERS)
     return api, Mangum(api, lifespan="off")
 
 
@@ -370,13 +370,14 @@ class World:
 
     def _changes(self, name: str) -> Iterator[dict[str, Any]]:
         now = {self._key(item): item for item in self.scan(name)}
+        source = stream_arn(self.settings.tables[name])
         before, self._seen[name] = self._seen[name], now
         for number, key in enumerate(sorted(now)):
             if now[key] != before.get(key):
                 images = {"NewImage": now[key], "SequenceNumber": str(number)}
                 if key in before:
                     images["OldImage"] = before[key]
-                yield {"eventName": "MODIFY", "dynamodb": images}
+                yield {"eventName": "MODIFY", "eventSourceARN": source, "dynamodb": images}
 
     def scan(self, name: str) -> list[dict[str, Any]]:
         pages = self.client("dynamodb").get_paginator("scan")
@@ -457,3 +458,8 @@ class World:
 
     def without_test_hooks(self) -> App:
         return replace(self.app, settings=replace(self.settings, test_hooks=False))
+
+
+def stream_arn(table: str) -> str:
+    """As DynamoDB names the stream of a table in its records."""
+    return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from clients import upload_files
 from local import __main__ as commands
-from local import upload_files
 from local.settings import ROOT
 
 Run = Callable[..., tuple[int, str]]

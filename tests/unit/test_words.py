@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from darkroom.assets import facets
+from darkroom.assets.lists import facets
 from darkroom.assets.model import Asset, begin_upload
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput

@@ -152,7 +152,7 @@ def entry_to_item(entry: Entry, operation: str) -> EntryItem:
     )
 
 
-def tombstone_to_album_id(item: TombstoneItem) -> str:
+def album_of_tombstone(item: TombstoneItem) -> str:
     """The id of the album that was deleted."""
     album_id: str = item.sort_key.removeprefix(TOMBSTONE)
     return album_id
@@ -160,7 +160,7 @@ def tombstone_to_album_id(item: TombstoneItem) -> str:
 
 def output_of(item: EntryItem) -> str:
     """The id of the entry's output, which is a part of its key."""
-    output_id: str = item.sort_key.rpartition("#")[2]
+    output_id: str = item.sort_key.removeprefix(ENTRY).partition("#")[2]
     return output_id
 
 

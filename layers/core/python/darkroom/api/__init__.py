@@ -1,1 +1,1 @@
-"""The HTTP edge: routers, schemas, authentication, errors as answers, idempotency, cursors."""
+"""The HTTP API: routers, schemas, authentication, error responses, idempotency, cursors."""

@@ -1,4 +1,4 @@
-"""FastAPI apps: one per function with its own router, and all of them together for the docs."""
+"""FastAPI apps: one per function with its own routers, and one of all routers for the docs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
-from darkroom.api.bodies import StrictJson
-from darkroom.api.responses import JsonAnswer
+from darkroom.api.json_response import EscapingJSONResponse
+from darkroom.api.strict_json import StrictJson
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
 TITLE = "Darkroom"
 VERSION = "1.0.0"
 IS_HEAD = "darkroom.is_head"
-"""Set in the scope of a HEAD request, which routes see as GET."""
+"""The key in the scope that marks a HEAD request, which routes receive as GET."""
 
 
 def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
-    """An app of these routers; ``app`` replaces the process's own App (in tests)."""
+    """An app with these routers; in tests ``app`` replaces the App of the process."""
     api = FastAPI(
         title=TITLE,
         version=VERSION,
@@ -26,13 +26,13 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        default_response_class=JsonAnswer,
+        default_response_class=EscapingJSONResponse,
     )
     api.state.darkroom = app
     for router in routers:
         api.include_router(router)
     errors.install(api)
-    # The one added last is the first to see a request.
+    # The middleware added last handles a request first.
     api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit)
     api.add_middleware(JsonBodies)
@@ -41,7 +41,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
 
 
 class HeadLikeGet:
-    """Answers HEAD as GET would be answered, without the body (RFC 9110, section 9.3.2)."""
+    """Responds to HEAD as to GET, without the body (RFC 9110, section 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,10 +60,10 @@ class HeadLikeGet:
 
 
 class JsonBodies:
-    """Takes every body for JSON, because no route takes anything else: clients forget to say so.
+    """Treats every body as JSON: no route takes anything else, and clients forget the header.
 
-    Callers are known by their token, never by a cookie, so no page of somebody else's can send
-    what a browser would send without asking first.
+    This opens no way for cross-site requests without a preflight: callers authenticate with a
+    token, never with a cookie.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -84,8 +84,8 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _declared_length(scope) > BODY_LIMIT_BYTES:
-            answer = errors.answer(Request(scope), 413, "BODY_TOO_LARGE")
-            await answer(scope, receive, send)
+            response = errors.error_response(Request(scope), 413, "BODY_TOO_LARGE")
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

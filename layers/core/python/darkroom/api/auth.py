@@ -1,8 +1,8 @@
-"""Who is calling: the claims that the gateway's authorizer verified, checked once more.
+"""The caller: the claims that the gateway's authorizer verified, checked once more.
 
 The gateway verifies the signature (RS256, the issuer's keys), issuer, audience and expiry. The
 function trusts only the claims that the gateway hands over, and refuses tokens of another
-issuer, client or use, or past their time, should an authorizer ever be misconfigured.
+issuer, client or use, or expired ones, in case an authorizer is misconfigured.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS, IDEMPOTENCY_KEY_LIMIT_C
 from darkroom.kernel.problems import problem
 
 ADMIN_GROUP = "admin"
-# What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, mail addresses. Nothing that
-# is a path, a blank or a control character, because it becomes part of keys.
+# What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, email addresses. No slashes,
+# spaces or control characters, because it becomes part of keys.
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
 
 
@@ -40,7 +40,7 @@ class Caller:
 
 
 def current_app(request: Request) -> App:
-    """The App: the process's own, or the one a test put on the FastAPI app."""
+    """The App of the process, or the one that a test set on the FastAPI app."""
     app: App | None = getattr(request.app.state, "darkroom", None)
     return app or app_from_env()
 
@@ -63,10 +63,10 @@ async def current_caller(request: Request) -> Caller:
 def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
     """The account of claims whose signature has been verified.
 
-    The account's id becomes part of keys everywhere, so its form is checked here, once.
+    The account's id becomes part of many keys, so its form is checked here, once.
 
     Raises:
-        Unauthorized: they are not for this service, or not of this time; or name no account.
+        Unauthorized: they are for another service, expired or not yet valid, or name no account.
     """
     settings, now = app.settings, app.clock.now().timestamp()
     account_id = claims.get("sub")
@@ -92,7 +92,7 @@ def _claims(request: Request) -> dict[str, Any]:
 
 
 def _seconds(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
-    """The Unix time in a claim; what is no number is not a number in comparisons either."""
+    """The Unix time in a claim; NaN, for which every comparison is false, if it is not a number."""
     try:
         return float(claims.get(name, missing))
     except (OverflowError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Requests about many things: each is answered on its own, and one that fails spoils nothing."""
+"""Bulk requests: each item has its own result, and a failed item does not affect the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.kernel.errors import DarkroomError, Unavailable
 logger = Logger()
 
 
-def answer_each(
+def results_for_each(
     ids: Sequence[str],
     one: Callable[[str], dict[str, Any]],
     *,
@@ -23,10 +23,10 @@ def answer_each(
     knows: Callable[[str], bool],
     language: str,
 ) -> dict[str, Any]:
-    """One result for each id, in their order and under this name; a refusal is one of them.
+    """One result for each id, in the order of the ids; ``name`` is the field of the id.
 
-    ``knows`` says whether a text has the form of such an id: what has not is not found. Whatever
-    goes wrong with one thing is its own result, so the results of those before it are not lost.
+    ``knows`` says whether a text has the form of such an id; others are reported as not found. An
+    exception of ``one`` becomes the result of its item, so earlier results are not lost.
     """
     return {"results": [{name: each, **_result(each, one, knows, language)} for each in ids]}
 

@@ -12,7 +12,7 @@ from darkroom.kernel.signing import BadSignature, sign, verify
 def make_cursor(
     app: App, position: Any, *, account_id: str, route: str, filters: str = ""
 ) -> str | None:
-    """A cursor to go on after ``position``; None when there is no more."""
+    """The cursor of the page after ``position``; None on the last page."""
     if position is None:
         return None
     return sign(app.signing_secret.value, _purpose(account_id, route, filters), position)
@@ -21,10 +21,10 @@ def make_cursor(
 def read_cursor(
     app: App, cursor: str | None, *, account_id: str, route: str, filters: str = ""
 ) -> Any:
-    """The position a cursor stands for; None without a cursor, which is the first page.
+    """The position of a cursor; None without a cursor, which means the first page.
 
     Raises:
-        InvalidInput: BAD_CURSOR; it was tampered with, or is of another list.
+        InvalidInput: BAD_CURSOR; it was changed, or belongs to another list.
     """
     if not cursor:
         return None

@@ -1,4 +1,4 @@
-"""Errors → HTTP: the one table from kinds to statuses, and the one shape of an answer."""
+"""Errors → HTTP: the one table from error classes to statuses, and the shape of error responses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.messages import message_for, preferred_language
-from darkroom.api.responses import JsonAnswer
 from darkroom.db import is_outage
 from darkroom.kernel import errors
 from darkroom.kernel.problems import problems_of, shown
@@ -52,10 +52,10 @@ def request_id(request: Request) -> str:
     return event.get("requestContext", {}).get("requestId", "local")
 
 
-def answer(
+def error_response(
     request: Request, status: int, code: str, facts: dict[str, Any] | None = None
 ) -> JSONResponse:
-    """The documented shape, in the caller's language."""
+    """An error response in the documented shape, in the caller's language."""
     language = preferred_language(request.headers.get("accept-language"))
     facts = dict(facts or {})
     if "fields" in facts:
@@ -67,11 +67,11 @@ def answer(
         "requestId": request_id(request),
     }
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JsonAnswer(body, status_code=status, headers=headers)
+    return EscapingJSONResponse(body, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
-    """Every failure of the app leaves in the documented shape."""
+    """Make the app return every error in the documented shape."""
     app.add_exception_handler(errors.DarkroomError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -84,31 +84,31 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     if status == 500:
         return await _unexpected_error(request, error)
     facts = {name: value for name, value in error.facts.items() if name in _SHOWN_FACTS}
-    return answer(request, status, error.error_code, facts)
+    return error_response(request, status, error.error_code, facts)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # The first part of a place says whether it is in the body, the query or the path.
+    # The first part of a location is ``body``, ``query`` or ``path``.
     fields = problems_of(error.errors(), skip=1)
-    return answer(request, 400, "VALIDATION_FAILED", {"fields": fields})
+    return error_response(request, 400, "VALIDATION_FAILED", {"fields": fields})
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "VALIDATION_FAILED")
-    return answer(request, error.status_code, code)
+    return error_response(request, error.status_code, code)
 
 
 async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
     if is_outage(error):
         logger.warning("outage", route=_route(request), error=repr(error))
-        return answer(request, 503, "UNAVAILABLE")
+        return error_response(request, 503, "UNAVAILABLE")
     logger.exception("unexpected_error", route=_route(request))
-    return answer(request, 500, "INTERNAL")
+    return error_response(request, 500, "INTERNAL")
 
 
 def _route(request: Request) -> str:
-    """The route's template: a path may hold the secret of a link."""
+    """The template of the route: the path itself may contain the secret of a link."""
     route = getattr(request.scope.get("route"), "path", None)
     return f"{request.method} {route or 'unknown'}"

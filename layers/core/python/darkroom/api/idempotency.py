@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the first answer again for the same request, an error for another one."""
+"""``Idempotency-Key``: the stored response for a repeated request, an error for a different one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import Caller
-from darkroom.api.bodies import read_json
-from darkroom.api.responses import JsonAnswer
+from darkroom.api.json_response import EscapingJSONResponse
+from darkroom.api.strict_json import read_json
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.idempotency import store
-from darkroom.idempotency.store import AlreadyAnswered, Answer
-from darkroom.kernel.command import Command, body_hash, command
+from darkroom.idempotency.store import AlreadyCompleted, StoredResponse
+from darkroom.kernel.command import Command, body_hash, new_command
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.words import is_unicode
 
 REPLAYED_HEADER = "Idempotent-Replayed"
-_OUR_FAULT = frozenset({"INTERNAL", "UNAVAILABLE"})
+_SERVER_FAULTS = frozenset({"INTERNAL", "UNAVAILABLE"})
 logger = Logger()
 
 
@@ -40,7 +40,7 @@ async def read_command(
         raise InvalidInput("a key is required", code="IDEMPOTENCY_KEY_REQUIRED")
     raw = await request.body()
     body = read_json(raw) if raw else {}
-    call = command(
+    command = new_command(
         app.ids,
         account_id=caller.account_id,
         route=f"{request.method} {request.url.path}",
@@ -48,79 +48,79 @@ async def read_command(
         key=caller.idempotency_key,
         body=body,
     )
-    return call, body
+    return command, body
 
 
-def answer_once(
+def respond_once(
     app: App,
-    call: Command,
+    command: Command,
     body: dict[str, Any],
     *,
     status: int,
     action: Callable[[], dict[str, Any]],
 ) -> JSONResponse:
-    """Do the action, or repeat the answer it had.
+    """Run the action, or return the stored response of an earlier request.
 
     Raises:
-        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; whatever the action raises,
-        and then nothing is remembered and the key can be used again.
+        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; and the errors of the
+        action, after which nothing is stored and the key can be used again.
     """
-    if call.key is None:
-        return JsonAnswer(action(), status_code=status)
-    name = "\x1f".join((call.account_id, call.route, call.key))
+    if command.key is None:
+        return EscapingJSONResponse(action(), status_code=status)
+    name = "\x1f".join((command.account_id, command.route, command.key))
     key = hashlib.sha256(name.encode()).hexdigest()
-    hashed, turn = body_hash(body), app.ids.token()
+    hashed, lock_id = body_hash(body), app.ids.token()
     try:
-        commit_one(store.begin_write(key, hashed, turn, app.clock.now()))
-    except AlreadyAnswered as done:
-        return _replayed(done.answer)
+        commit_one(store.begin_write(key, hashed, lock_id, app.clock.now()))
+    except AlreadyCompleted as error:
+        return _replayed(error.response)
     try:
         content = action()
     except Exception:
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
         raise
     if _may_succeed_later(content):
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
-        return JsonAnswer(content, status_code=status)
-    answer = Answer(status, _text(content))
-    _remember(key, hashed, turn, answer, app.clock.now())
-    return JsonAnswer(content, status_code=status)
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
+        return EscapingJSONResponse(content, status_code=status)
+    response = StoredResponse(status, _text(content))
+    _store(key, hashed, lock_id, response, app.clock.now())
+    return EscapingJSONResponse(content, status_code=status)
 
 
 def _may_succeed_later(content: dict[str, Any]) -> bool:
-    """Whether something of a bulk call failed through our fault: a repeat with the same key then
-    does what is missing, and meets its own work for the rest."""
+    """Whether an item of a bulk request failed on our side. A repeat with the same key then does
+    what is missing, and finds the other items done."""
     results = content.get("results", ())
-    return any(result.get("code") in _OUR_FAULT for result in results)
+    return any(result.get("code") in _SERVER_FAULTS for result in results)
 
 
-def _remember(key: str, hashed: str, turn: str, answer: Answer, now: datetime) -> None:
-    """Keep the response for repeats. If that fails, the key is given back, so that a repeat does
-    not wait for the lock but meets its own work."""
+def _store(key: str, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:
+    """Store the response for repeats. If that fails, release the key: a repeat then finds its own
+    writes and need not wait for the lock."""
     try:
-        commit_one(store.answer_write(key, hashed, turn, answer, now))
+        commit_one(store.complete_write(key, hashed, lock_id, response, now))
     except Conflict:
         return
     except Exception:
         logger.exception("idempotency_record_lost")
-        _quietly(lambda: commit_one(store.forget_write(key, turn)))
+        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
 
 
-def _replayed(answer: Answer) -> JSONResponse:
-    return JsonAnswer(
-        json.loads(answer.body), status_code=answer.status, headers={REPLAYED_HEADER: "true"}
+def _replayed(response: StoredResponse) -> JSONResponse:
+    return EscapingJSONResponse(
+        json.loads(response.body), status_code=response.status, headers={REPLAYED_HEADER: "true"}
     )
 
 
 def _text(content: dict[str, Any]) -> str:
-    """Escaped only where it has to be: what is no Unicode cannot be stored."""
+    """JSON, escaped only if it must be: lone surrogates cannot be stored."""
     plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return plain if is_unicode(plain) else json.dumps(content, separators=(",", ":"))
 
 
 def _quietly(write: Callable[[], object]) -> None:
-    """What is to be answered is known. That the record was taken over meanwhile, or cannot be
-    reached, changes nothing: its lock ends by itself, and a repeat meets its own work."""
+    """Run a write whose failure does not change the response: the lock of the record expires, and a
+    repeat finds its own writes."""
     try:
         write()
     except Conflict:

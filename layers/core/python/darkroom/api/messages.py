@@ -1,44 +1,44 @@
-"""What users are told, by code, in English and Korean. Codes never change; sentences may."""
+"""The messages of error responses, by code, in English and Korean. Codes never change."""
 
 from __future__ import annotations
 
 MESSAGES: dict[str, tuple[str, str]] = {
     "BAD_SIGNATURE": ("The signature is not valid.", "서명이 올바르지 않습니다."),
     "CREDITS_DEBT": (
-        "A payment was taken back. Please settle the open credits first.",
+        "A payment was reversed, so your account owes credits. Please top up your credits first.",
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
     "TOO_MANY_CHILDREN": (
-        "Too many versions were made from this job. Please delete some, or run it again.",
+        "This job has too many versions. Please delete some of them, or run the job again.",
         "이 작업에서 만든 버전이 너무 많습니다. 일부를 삭제하거나 새로 실행해 주세요.",
     ),
     "ACCOUNT_FROZEN": (
-        "We are checking this account's credits. Please try again later.",
+        "We are reviewing the credits of this account. Please try again later.",
         "이 계정의 크레딧을 확인하고 있습니다. 나중에 다시 시도해 주세요.",
     ),
     "LEDGER_UNSOUND": (
-        "The entries of this ledger do not make a wallet. The audit names what is wrong.",
+        "The wallet cannot be rebuilt from this ledger. Please check the audit report.",
         "원장 기록으로 지갑을 만들 수 없습니다. 감사 결과를 확인해 주세요.",
     ),
     "NO_DEBT": (
-        "This account owes nothing.",
+        "This account has no debt.",
         "이 계정에는 갚을 크레딧이 없습니다.",
     ),
     "PLAN_LIMIT": (
-        "Your plan allows no more of this. Please choose a larger plan, or make room.",
+        "You have reached a limit of your plan. Please upgrade, or free up some space.",
         "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",
     ),
     "PAYMENT_UNAVAILABLE": (
-        "The payment service does not answer. Please try again in a moment.",
+        "The payment service is not responding. Please try again in a moment.",
         "결제 서비스가 응답하지 않습니다. 잠시 후 다시 시도해 주세요.",
     ),
     "ALBUM_FULL": (
-        "This album is full. Please start another one.",
+        "This album is full. Please create a new one.",
         "앨범이 가득 찼습니다. 새 앨범을 만들어 주세요.",
     ),
     "ALREADY_HAPPENED": ("This has already been done.", "이미 처리되었습니다."),
     "ARCHIVE_FAILED": (
-        "The archive could not be made. Please try again, or download the files one by one.",
+        "The archive could not be created. Please try again, or download the files one by one.",
         "압축 파일을 만들지 못했습니다. 다시 시도하거나 파일을 하나씩 내려받아 주세요.",
     ),
     "ARCHIVE_TOO_LARGE": (
@@ -46,11 +46,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "한 번에 압축하기에는 파일이 너무 큽니다. 파일을 하나씩 내려받아 주세요.",
     ),
     "ASSET_FAILED": (
-        "This file was refused. Please choose another one.",
+        "This file cannot be used. Please choose another one.",
         "사용할 수 없는 파일입니다. 다른 파일을 선택해 주세요.",
     ),
     "ASSET_IN_USE": (
-        "A reference photo is made of this file. Please withdraw that first.",
+        "This file is used for a reference photo. Please deactivate the reference photo first.",
         "이 파일로 만든 참고 사진이 있습니다. 먼저 참고 사진을 해제해 주세요.",
     ),
     "ASSET_NOT_READY": (
@@ -63,17 +63,17 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "BODY_TOO_LARGE": ("The request is too large.", "요청이 너무 큽니다."),
     "CONCURRENT_UPDATE": (
-        "Somebody changed this at the same moment. Please try again.",
+        "This was changed by another request at the same time. Please try again.",
         "동시에 변경되었습니다. 다시 시도해 주세요.",
     ),
     "CONFLICT": ("This is not possible right now.", "지금은 처리할 수 없습니다."),
     "CONTENT_REJECTED": (
-        "This text cannot be used. Please rephrase it.",
+        "Some of this text is not allowed. Please rephrase it.",
         "사용할 수 없는 내용이 있습니다. 다르게 써 주세요.",
     ),
     "CREDITS_INSUFFICIENT": ("Not enough credits", "크레딧이 부족합니다"),
     "FACE_CHECK_UNAVAILABLE": (
-        "We are still looking for faces in this picture. Please try again in a moment.",
+        "We are still checking this picture for faces. Please try again in a moment.",
         "사진에서 얼굴을 확인하고 있습니다. 잠시 후 다시 시도해 주세요.",
     ),
     "FILE_TOO_LARGE": ("This file is too large.", "파일이 너무 큽니다."),
@@ -83,7 +83,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Idempotency-Key 헤더가 필요한 요청입니다.",
     ),
     "IDEMPOTENCY_MISMATCH": (
-        "This Idempotency-Key was used for another request.",
+        "This Idempotency-Key was already used for a different request.",
         "다른 요청에 이미 사용된 Idempotency-Key입니다.",
     ),
     "ITEM_UNREADABLE": (
@@ -91,12 +91,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "데이터가 손상되어 표시할 수 없습니다. 운영팀에 전달되었습니다.",
     ),
     "IN_PROGRESS": (
-        "The same request is still running.",
+        "The same request is still being processed.",
         "같은 요청을 처리하고 있습니다.",
     ),
     "JOB_UNREADABLE": (
-        "What this job was made from is damaged, so nothing can be made from it. Please start a "
-        "new one.",
+        "The data of this job is damaged, so nothing more can be made from it. Please start a "
+        "new job.",
         "이 작업의 데이터가 손상되어 이어서 만들 수 없어요. 새 작업을 시작해 주세요.",
     ),
     "INTERNAL": (
@@ -104,20 +104,20 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "문제가 발생했습니다. 다시 시도해 주세요.",
     ),
     "INVALID_TARGET": (
-        "This cannot be made again with that target.",
+        "This target cannot be made again.",
         "다시 만들 수 없는 대상입니다.",
     ),
     "JOB_NOT_DRAFT": ("This job has already been started.", "이미 시작된 작업입니다."),
     "METHOD_NOT_ALLOWED": ("This method is not allowed here.", "허용되지 않는 방법입니다."),
     "MULTIPLE_FACES": (
-        "There is more than one face in this picture. Please choose one of a single person.",
+        "This picture shows more than one face. Please choose a picture of a single person.",
         "사진에 얼굴이 여러 개 있습니다. 한 사람만 나온 사진을 선택해 주세요.",
     ),
     "NO_FACE": (
         "We could not find a face in this picture. Please choose another one.",
         "사진에서 얼굴을 찾지 못했습니다. 다른 사진을 선택해 주세요.",
     ),
-    "NO_OUTPUTS": ("This job has made no files.", "이 작업에서 만들어진 파일이 없습니다."),
+    "NO_OUTPUTS": ("This job has not produced any files.", "이 작업에서 만들어진 파일이 없습니다."),
     "NO_TEMPLATES": (
         "There is no template for this combination.",
         "이 조합에 맞는 템플릿이 없습니다.",
@@ -125,31 +125,31 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "NOT_FOUND": ("We could not find this.", "찾을 수 없습니다."),
     "NOT_REGENERABLE": ("This job cannot be regenerated.", "다시 만들 수 없는 작업입니다."),
     "HAS_CHILDREN": (
-        "Other jobs were made from this one. Delete them as well, or keep it.",
+        "Other jobs were made from this one. Delete them as well, or keep this job.",
         "이 작업으로 만든 다른 작업이 있습니다. 함께 삭제하거나 그대로 두세요.",
     ),
     "JOB_NOT_FINAL": (
-        "This job has not ended yet. Wait for it or cancel it first.",
+        "This job has not finished yet. Please wait for it to finish, or cancel it first.",
         "아직 끝나지 않은 작업입니다. 완료를 기다리거나 먼저 취소해 주세요.",
     ),
     "NOT_REDRIVABLE": (
-        "The queue of this message does not exist any more.",
+        "The queue of this message no longer exists.",
         "이 메시지의 대기열이 더 이상 없습니다.",
     ),
     "NOT_RESOLVABLE": (
-        "There is nothing to decide about this purchase.",
+        "This purchase does not need a decision.",
         "결정이 필요한 결제가 아닙니다.",
     ),
     "NOT_RETRYABLE": (
-        "Nothing is missing here that could be made.",
+        "There are no missing results that can be made again.",
         "다시 만들 수 있는 결과가 없습니다.",
     ),
     "QUOTE_EXPIRED": (
-        "This price is no longer valid. Please ask for a new one.",
+        "This price has expired. Please request a new one.",
         "가격 유효 시간이 지났습니다. 가격을 다시 확인해 주세요.",
     ),
     "QUOTE_MISMATCH": (
-        "This price was for something else. Please ask for a new one.",
+        "This price is for a different request. Please request a new one.",
         "다른 내용에 대한 가격입니다. 가격을 다시 확인해 주세요.",
     ),
     "PRECONDITION_FAILED": (
@@ -169,21 +169,21 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The service is busy. Please try again in a moment.",
         "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
     ),
-    "UNPROCESSABLE": ("This cannot be processed.", "처리할 수 없는 요청입니다."),
+    "UNPROCESSABLE": ("This request cannot be processed.", "처리할 수 없는 요청입니다."),
     "UNSUPPORTED_TYPE": (
-        "This kind of file is not supported.",
+        "This file type is not supported.",
         "지원하지 않는 파일 형식입니다.",
     ),
     "UPLOAD_INCOMPLETE": (
-        "The file has not arrived completely yet.",
+        "The upload is not complete yet.",
         "파일 업로드가 아직 끝나지 않았습니다.",
     ),
     "UPLOAD_CLOSED": (
-        "This upload is already finished.",
+        "This upload is already complete.",
         "이미 완료된 업로드입니다.",
     ),
     "VALIDATION_FAILED": (
-        "Some of the information is not valid.",
+        "Please check the information you entered.",
         "입력한 내용을 확인해 주세요.",
     ),
 }

@@ -1,7 +1,8 @@
-"""The page behind a shared link: what a job made, for anybody who holds the link.
+"""The page behind a shared link: the outputs of a job, for every visitor with the link.
 
-Plain HTML without a script, and nothing from other sites: pictures and films come from here, which
-redirects to storage. The style is one constant, so that the policy can name it by its hash.
+Plain HTML without scripts and without content from other sites: the links of pictures and films
+lead to this API, which redirects to storage. The style is one constant, so that the
+Content-Security-Policy can name it by its hash.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlsplit
 
-from darkroom.api.share_style import STYLE
+from darkroom.api.share_page_style import STYLE
 from darkroom.views.shares import SharedFile
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -24,15 +25,15 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "film": "Film",
         "clip": "Clip",
         "image": "Picture",
-        "audio": "Sound",
+        "audio": "Audio",
         "clips": "Clips",
         "images": "Pictures",
         "files": "Files",
         "download": "Download",
-        "about": "Made with AI from what the person who shared it provided.",
-        "gone": "This link does not work anymore",
-        "gone_why": "It may have ended, or the person who shared it took it back. "
-        "Please ask them for a new one.",
+        "about": "Made with AI from material that the person who shared it provided.",
+        "gone": "This link no longer works",
+        "gone_why": "It may have expired, or the person who shared it may have revoked it. "
+        "Please ask them for a new link.",
     },
     "ko": {
         "shared": "공유된 작품",
@@ -54,9 +55,9 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class SharePage:
-    """What the page shows. ``address`` is its public one, for the tags that other sites read:
-    absolute, without a slash at its end. Links in the page are relative to the host that serves it,
-    which may be a proxy of another name."""
+    """What the page shows. ``address`` is the public URL of the page, absolute and without a slash
+    at its end, for the tags that other sites read. Links in the page are relative to the host that
+    serves it, which may be a proxy with another name."""
 
     address: str
     title: str
@@ -74,7 +75,7 @@ class SharePage:
         return f"{self.address}/{file.number}"
 
     def name(self, file: SharedFile) -> str:
-        """``Clip 2``; of a document its file name."""
+        """``Clip 2``; for a document, its file name."""
         kind = file.kind if file.type != "film" else "film"
         if kind == "file":
             return file.file_name
@@ -83,7 +84,7 @@ class SharePage:
 
 
 def policy(storage_origin: str) -> str:
-    """The Content-Security-Policy: own files, which are redirected to storage, and our style."""
+    """The Content-Security-Policy: files of this API, which redirects to storage, and our style."""
     own = f"'self' {storage_origin}"
     return (
         f"default-src 'none'; img-src {own}; media-src {own}; style-src 'sha256-{_STYLE_HASH}'; "
@@ -130,7 +131,7 @@ def _document_of(language: str, title: str, body: str, meta: str) -> str:
 
 
 def _meta(page: SharePage, hero: SharedFile | None) -> str:
-    """What messengers and networks show of the link: https://ogp.me."""
+    """The tags from which messengers and social networks make a preview: https://ogp.me."""
     is_film = hero is not None and hero.kind == "video"
     facts: list[tuple[str, object]] = [
         ("og:title", page.title),
@@ -165,7 +166,7 @@ def _hero(page: SharePage, file: SharedFile | None) -> str:
 
 
 def _facts(page: SharePage, hero: SharedFile | None) -> str:
-    """The date, and what the first file is, with a button to keep it."""
+    """The date, the length of the main file, and a button to download it."""
     made = f"{page.made_at:%-d %B %Y}"
     if page.language == "ko":
         made = f"{page.made_at.year}년 {page.made_at.month}월 {page.made_at.day}일"
@@ -224,7 +225,7 @@ def _caption(page: SharePage, file: SharedFile) -> str:
 
 
 def _poster(page: SharePage, file: SharedFile | None) -> SharedFile | None:
-    """The picture that a clip was made from; for a film, the first one."""
+    """The picture that a clip was made from; for a film, the first picture."""
     pictures = [each for each in page.files if each.kind == "image"]
     if file is None or file.kind != "video":
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from darkroom import db
 from darkroom.albums import store as albums_store
-from darkroom.assets import list_store as asset_lists
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
+from darkroom.assets.lists import store as asset_lists
 from darkroom.credits import store as credits_store
 from darkroom.events import store as events_store
 from darkroom.generation.routing import store as providers_store

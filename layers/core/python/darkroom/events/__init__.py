@@ -1,1 +1,1 @@
-"""Facts that happened: an append-only log, written by projection."""
+"""The append-only log of events, written by projection."""

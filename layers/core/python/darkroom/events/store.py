@@ -1,4 +1,4 @@
-"""The event log. An event's id derives from what it reports, so reporting twice writes once."""
+"""The event log. The id of an event derives from its cause, so a repeated write changes nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EventItem(SalvagedItem):
 
 
 def record_write(event: Event, *, retention_days: int) -> Write:
-    """Append the event unless it is there."""
+    """Append the event unless it is already recorded."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("already recorded", code="ALREADY_HAPPENED")
@@ -87,7 +87,7 @@ def find_event(entity_id: str, event_id: str) -> Event | None:
 def page_events(
     entity_id: str, *, limit: int, before: str | None = None
 ) -> tuple[list[Event], str | None]:
-    """An entity's events, latest first; the second value is the id to go on before."""
+    """A page of an entity's events, latest first, and the id before which the next page starts."""
     items = list(
         EventItem.query(
             entity_id,

@@ -1,1 +1,1 @@
-"""Remembered answers of requests that carry an Idempotency-Key."""
+"""Stored responses of requests with an Idempotency-Key."""

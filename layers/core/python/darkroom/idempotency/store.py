@@ -1,7 +1,7 @@
-"""One record per account, route and key: who is working on it, or the answer that was given.
+"""One record per account, route and key: a lock while the request runs, then its response.
 
-It only keeps answers. What makes a repeat harmless is that ids of what a request creates derive
-from its key, so these records may be lost without a second charge.
+The records only serve to repeat a response. A repeated request is harmless without them, because
+the ids of what it creates derive from its key: a lost record never causes a second charge.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ class IdempotencyItem(BaseItem):
     key = UnicodeAttribute(hash_key=True)
     body_hash = UnicodeAttribute(attr_name="bodyHash")
     locked_until = NumberAttribute(attr_name="lockedUntil")
-    """Unix seconds; 0 once the answer is there."""
+    """Unix seconds; 0 once the response is stored."""
     status = NumberAttribute(null=True)
-    answer = UnicodeAttribute(null=True)
+    response = UnicodeAttribute(null=True, attr_name="answer")
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredResponse:
     status: int
     body: str
 
 
-class AlreadyAnswered(DarkroomError):
-    """Not a failure: the stored answer of the same request."""
+class AlreadyCompleted(DarkroomError):
+    """Not a failure: the stored response of the same request."""
 
     code = "ALREADY_ANSWERED"
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, response: StoredResponse) -> None:
         super().__init__()
-        self.answer = answer
+        self.response = response
 
 
 def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
-    """Take the key, unless it has an answer or somebody is working on it.
+    """Lock the key, unless it has a response or another request holds the lock.
 
-    Its refusal is AlreadyAnswered, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
+    It is refused with AlreadyCompleted, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
     """
     seconds = to_epoch_seconds(now)
 
@@ -65,15 +65,15 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
                 "the key was used for another request", code="IDEMPOTENCY_MISMATCH"
             )
         if "answer" in stored:
-            return _answered(stored)
+            return _completed(stored)
         return Conflict("the first request is still running", code="IN_PROGRESS")
 
-    # Free for the taking: no record, one whose time is over (TTL deletes late), or one of the
-    # same request whose worker has died.
+    # The key is free without a record, or if its record has expired (TTL deletes late).
+    # It is abandoned if the lock of the same request has run out without a response.
     free = IdempotencyItem.key.does_not_exist() | (IdempotencyItem.expires_at < seconds)
     abandoned = (
         (IdempotencyItem.body_hash == body_hash)
-        & IdempotencyItem.answer.does_not_exist()
+        & IdempotencyItem.response.does_not_exist()
         & (IdempotencyItem.locked_until < seconds)
     )
     item = _item(key, body_hash, operation, now)
@@ -81,19 +81,21 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
     return put(item, condition=free | abandoned, refused=refused)
 
 
-def answer_write(key: str, body_hash: str, operation: str, answer: Answer, now: datetime) -> Write:
-    """Remember the answer; whoever took the key over has made the same one."""
+def complete_write(
+    key: str, body_hash: str, operation: str, response: StoredResponse, now: datetime
+) -> Write:
+    """Store the response. If another request took the key over, it stores the same one."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the key was taken over", code="ALREADY_HAPPENED")
 
     item = _item(key, body_hash, operation, now)
-    item.status, item.answer = answer.status, answer.body
+    item.status, item.response = response.status, response.body
     return put(item, condition=IdempotencyItem.operation == operation, refused=refused)
 
 
 def forget_write(key: str, operation: str) -> Write:
-    """Release the key after a failure, so that the request may be repeated at once."""
+    """Release the key after a failure, so that the client may repeat the request at once."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the key was taken over", code="ALREADY_HAPPENED")
@@ -102,16 +104,16 @@ def forget_write(key: str, operation: str) -> Write:
     return delete(IdempotencyItem(key), condition=condition, refused=refused)
 
 
-def _answered(stored: RawItem) -> DarkroomError:
-    """The stored answer; Unreadable for a damaged one: the key can be used again in a day."""
+def _completed(stored: RawItem) -> DarkroomError:
+    """The stored response; Unreadable for a damaged one: its key can be used again in a day."""
     try:
         status, body = int(stored["status"]["N"]), stored["answer"]["S"]
         if status not in _STATUSES or not isinstance(json.loads(body), dict):
-            raise ValueError("no answer")
+            raise ValueError("no response")
     except DAMAGE:
         report_unreadable(stored["key"]["S"], "", ("status", "answer"))
-        return Unreadable("the stored answer is damaged")
-    return AlreadyAnswered(Answer(status, body))
+        return Unreadable("the stored response is damaged")
+    return AlreadyCompleted(StoredResponse(status, body))
 
 
 def _item(key: str, body_hash: str, operation: str, now: datetime) -> IdempotencyItem:

@@ -6,34 +6,34 @@ the cost record, and never here. Codes never change; sentences may.
 
 from __future__ import annotations
 
-_GENERIC = ("It could not be made.", "만들지 못했습니다.")
+_GENERIC = ("This could not be made.", "만들지 못했습니다.")
 _NOT_NOW = (
-    "The service that makes this did not deliver. Please try again later.",
+    "The generation service did not return a result. Please try again later.",
     "제작 서비스가 결과를 보내지 못했습니다. 잠시 후 다시 시도해 주세요.",
 )
 _NOT_HERE = (
-    "This cannot be made at the moment. We have been informed.",
+    "This cannot be made at the moment. Our team has been notified.",
     "지금은 만들 수 없습니다. 운영팀에 전달되었습니다.",
 )
 _UNUSABLE = (
-    "The file that this is made from cannot be used. Please choose another one.",
+    "The source file cannot be used. Please choose another one.",
     "원본 파일을 사용할 수 없습니다. 다른 파일을 선택해 주세요.",
 )
 _TOO_LATE = (
-    "It took too long and was stopped. Please try again.",
+    "This took too long and was stopped. Please try again.",
     "시간이 너무 오래 걸려 중단되었습니다. 다시 시도해 주세요.",
 )
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "BAD_RESULT": _NOT_NOW,
     "BAD_SOURCE": _UNUSABLE,
-    "CANCELED": ("You stopped this job.", "작업을 취소했습니다."),
+    "CANCELED": ("You canceled this job.", "작업을 취소했습니다."),
     "CONTENT_REJECTED": (
-        "This content is not allowed. Please change what it is made from.",
+        "This content is not allowed. Please change it.",
         "허용되지 않는 내용입니다. 내용을 바꿔 주세요.",
     ),
     "DEPENDENCY_FAILED": (
-        "Something that this needs could not be made.",
+        "The result of an earlier step that this needs could not be made.",
         "필요한 앞 단계의 결과를 만들지 못했습니다.",
     ),
     "INTERNAL": (
@@ -41,7 +41,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "문제가 발생했습니다. 다시 시도해 주세요.",
     ),
     "ITEM_UNREADABLE": (
-        "A record of this job was damaged, so the job was ended. All of its credits came back.",
+        "A record of this job was damaged, so the job was ended. All of its credits were returned.",
         "작업 기록이 손상되어 작업을 종료했습니다. 크레딧은 모두 돌려 드렸습니다.",
     ),
     "JOB_TIMEOUT": _TOO_LATE,
@@ -62,12 +62,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "PROVIDER_TIMEOUT": _TOO_LATE,
     "PROVIDER_UNAVAILABLE": _NOT_NOW,
     "QUEUE_TIMEOUT": (
-        "It waited too long to start and was stopped. Please try again.",
+        "This waited too long to start and was stopped. Please try again.",
         "시작을 너무 오래 기다려 중단되었습니다. 다시 시도해 주세요.",
     ),
     "RESULT_EXPIRED": _NOT_NOW,
     "SOURCE_MISSING": (
-        "A file that this is made from does not exist anymore.",
+        "A source file no longer exists.",
         "원본 파일이 더 이상 없습니다.",
     ),
     "UNDELIVERABLE": _GENERIC,
@@ -76,7 +76,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "지원하지 않는 옵션 조합입니다.",
     ),
     "VALIDATION_FAILED": (
-        "The inputs of this job cannot be used anymore. Please start a new job.",
+        "The inputs of this job can no longer be used. Please start a new job.",
         "이 작업의 입력값을 더 이상 사용할 수 없습니다. 새 작업을 시작해 주세요.",
     ),
 }

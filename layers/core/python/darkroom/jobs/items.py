@@ -27,7 +27,7 @@ from pynamodb.indexes import (
 
 from darkroom.db.due import DueItem, due_fields, due_index
 from darkroom.db.items import BaseItem, SalvagedItem
-from darkroom.jobs.facets import kind_key, kind_of, status_key, status_kind_key
+from darkroom.jobs.lists.facets import kind_key, kind_of, status_key, status_kind_key
 from darkroom.jobs.model import Job, Output, Progress, Receipt, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_iso

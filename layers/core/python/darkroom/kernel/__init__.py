@@ -1,1 +1,1 @@
-"""What every room of the house stands on: errors, ids, time, settings, limits, paging."""
+"""What every package may import: errors, ids, time, settings and limits."""

@@ -1,4 +1,4 @@
-"""Exponential backoff, the one way: a ceiling that doubles up to a limit, and full jitter under it.
+"""Exponential backoff for all retries: a ceiling that doubles up to a limit, with full jitter.
 
 Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 DOUBLINGS_LIMIT: Final = 30
-"""Keeps the power small; every limit is reached long before."""
+"""Keeps the exponent small; every limit is reached earlier."""
 
 
 class Jitter(Protocol):
     def uniform(self, a: float, b: float, /) -> float:
-        """A random number between both."""
+        """A random number between ``a`` and ``b``."""
 
 
 def backoff_seconds(failures: int, *, base_seconds: float, limit_seconds: float) -> float:
-    """How long to wait at most after so many failures in a row: ``base_seconds`` after the first,
-    doubling with each, never more than ``limit_seconds``."""
+    """The longest wait after this many failures in a row: ``base_seconds`` after the first, doubled
+    with each further failure, at most ``limit_seconds``."""
     doublings = min(max(failures - 1, 0), DOUBLINGS_LIMIT)
     return min(limit_seconds, base_seconds * 2**doublings)
 

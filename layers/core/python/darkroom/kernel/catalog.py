@@ -1,4 +1,4 @@
-"""Reads the catalog: packs, prices, labels and templates as data, shipped beside the code."""
+"""Reads the catalog: packs, prices, labels and templates as JSON files, shipped with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time, injected. Nothing else in the product asks the operating system what time it is."""
+"""The injected clock. No other module of the product reads the system time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, cut to milliseconds because that is what is stored."""
+    """The system clock, truncated to milliseconds, the precision of stored times."""
 
     def now(self) -> datetime:
         moment = datetime.now(UTC)
@@ -20,7 +20,7 @@ class SystemClock:
 
 
 class ShiftedClock:
-    """Another clock moved by a fixed offset: lets a test hook run the sweeper at a later time."""
+    """A clock with a fixed offset. A test hook runs the sweeper at a later time with it."""
 
     def __init__(self, clock: Clock, offset: timedelta) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class ShiftedClock:
 
 
 def to_iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds: sorts as text in the order of time."""
+    """ISO 8601 in UTC with milliseconds; the texts sort in the order of the times."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 

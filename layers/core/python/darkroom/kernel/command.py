@@ -1,4 +1,4 @@
-"""Who asks, and under which name a repeated request is known."""
+"""A request that changes something, and the ids that a repeat of it gets again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from darkroom.kernel.ids import Ids, derived_id
 class Command:
     """One request that changes something.
 
-    With an Idempotency-Key, ids of what it creates and the ``operation`` it writes derive from
-    account, route, key and body: a repeat meets its own work. Without one, both are random.
+    With an Idempotency-Key, the ids of what it creates and the ``operation`` that it writes derive
+    from account, route, key and body, so a repeated request finds its own writes. Without a key,
+    both are random.
     """
 
     account_id: str
@@ -26,7 +27,7 @@ class Command:
     operation: str
 
     def of(self, subject: str) -> Command:
-        """The part of a request about many things that is about one of them."""
+        """The command for one item of a bulk request."""
         operation = hashlib.sha256(f"{self.operation}\x1f{subject}".encode()).hexdigest()[:32]
         return replace(self, route=f"{self.route}#{subject}", operation=operation)
 
@@ -36,7 +37,7 @@ class Command:
         return derived_id(prefix, self.account_id, self.route, self.key, *discriminators)
 
 
-def command(
+def new_command(
     ids: Ids,
     *,
     account_id: str,
@@ -55,6 +56,6 @@ def command(
 
 
 def body_hash(body: Mapping[str, Any]) -> str:
-    """Bodies are the same if they are the same JSON value, however they are spelled."""
+    """SHA-256 of the JSON value; spaces and the order of names do not matter."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -66,7 +66,7 @@ UNCHANGED: Final = Edits()
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the copy of a file: copied as it is, or edited on its way."""
+    """A part of the copy of a file: copied as it is, or edited."""
 
     start: int
     end: int

@@ -1,12 +1,12 @@
-"""The one exception tree. The domain knows no HTTP; ``darkroom.api.errors`` maps kinds to statuses.
+"""The one exception tree. The domain knows no HTTP; ``darkroom.api.errors`` maps it to statuses.
 
 DarkroomError
 ├── InvalidInput          the caller sent something that can never be accepted
 ├── NotFound              missing, or another account's (indistinguishable)
 │   └── Unreadable            stored, but damaged; reported where it was found
-├── Conflict              true input, wrong moment
+├── Conflict              valid input, but not possible in this state
 │   ├── PreconditionFailed    a stale If-Match
-│   └── ConcurrentUpdate      somebody else changed it between read and commit
+│   └── ConcurrentUpdate      another request changed it between read and commit
 ├── PaymentRequired       not enough credits, or a debt is open
 ├── Forbidden
 ├── Unauthorized
@@ -14,7 +14,7 @@ DarkroomError
 ├── UnsupportedType
 ├── Unprocessable
 ├── RateLimited
-├── Unavailable           a dependency did not answer; repeating is safe
+├── Unavailable           a dependency did not respond; repeating is safe
 └── ProviderError         (in ``darkroom.generation.ports``)
 """
 
@@ -26,7 +26,7 @@ from darkroom.kernel.redaction import redacted
 
 
 class DarkroomError(Exception):
-    """A named failure with a stable ``code`` and the facts a client may show or act on."""
+    """A failure with a stable ``code``, and facts that a client may show or act on."""
 
     code: ClassVar[str] = "INTERNAL"
 

@@ -1,4 +1,4 @@
-"""Where faces are in a picture: what detectors find, assets keep and framing follows."""
+"""Boxes of faces in a picture: detectors find them, assets store them, framing uses them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darkroom.kernel.errors import Unavailable
 from darkroom.kernel.limits import FACES_KEPT_LIMIT
 
 _DIGITS = 4
-"""A ten-thousandth of a side is less than a pixel of anything that is shown."""
+"""A ten-thousandth of a side is less than a pixel of any picture that is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class FaceBox:
 
 
 class FaceCheckUnavailable(Unavailable):
-    """Nobody could look for faces now; the picture may be fine."""
+    """Face detection is unavailable now; the picture may be fine."""
 
     code = "FACE_CHECK_UNAVAILABLE"
 
 
 def box_between(left: float, top: float, right: float, bottom: float) -> FaceBox:
-    """The box with these edges, cut off where the picture ends: detectors see past it."""
+    """The box with these edges, clipped to the picture: detectors return boxes that exceed it."""
     left, top, right, bottom = (
         round(min(max(edge, 0.0), 1.0), _DIGITS) for edge in (left, top, right, bottom)
     )
@@ -46,7 +46,7 @@ def box_between(left: float, top: float, right: float, bottom: float) -> FaceBox
 
 
 def largest(boxes: Sequence[FaceBox]) -> tuple[FaceBox, ...]:
-    """The few that matter to a picture, the largest first."""
+    """The largest faces, largest first, up to ``FACES_KEPT_LIMIT``."""
     kept = sorted((box for box in boxes if box.area > 0), key=lambda box: (-box.area, box.x, box.y))
     return tuple(kept[:FACES_KEPT_LIMIT])
 
@@ -56,7 +56,7 @@ def to_json(box: FaceBox) -> dict[str, float]:
 
 
 def boxes_to_text(boxes: Sequence[FaceBox]) -> str | None:
-    """As it is stored; None where there is none."""
+    """The stored form; None if there are no boxes."""
     return json.dumps([to_json(box) for box in boxes], separators=(",", ":")) if boxes else None
 
 

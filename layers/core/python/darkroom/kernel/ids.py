@@ -1,8 +1,8 @@
-"""Names of things: prefixed ULIDs, random or derived from their cause.
+"""Ids: prefixed ULIDs, random or derived from their cause.
 
 A ULID is 26 characters of Crockford's base 32: 48 bits of Unix milliseconds and 80 bits of
 randomness (https://github.com/ulid/spec). Derived ids fill all 128 bits from SHA-256, so the
-same cause has the same id for ever; they do not sort by time and nothing here relies on that.
+same cause always has the same id. They do not sort by time, and no code relies on that.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class Ids:
 
 
 def derived_id(prefix: str, *cause: str) -> str:
-    """The id of what ``cause`` creates: the same for the same cause, whenever it is asked."""
+    """The id of what ``cause`` creates: always the same for the same cause."""
     digest = hashlib.sha256("\x1f".join(cause).encode()).digest()
     number = int.from_bytes(digest[:16], "big") & ((1 << _ULID_BITS) - 1)
     return f"{prefix}_{_encode(number & ~_OUTPUT_MASK)}"
 
 
 def derived_id_at(prefix: str, at: datetime, *cause: str) -> str:
-    """The id of what ``cause`` created at this moment: as fixed as the moment itself, and sorted
-    by it among the random ids of its kind."""
+    """The id of what ``cause`` created at this moment. It derives from both, and sorts by the
+    moment among the random ids of its kind."""
     millis = int(at.timestamp() * 1000)
     digest = hashlib.sha256("\x1f".join(cause).encode()).digest()
     number = millis << 80 | int.from_bytes(digest[:10], "big")
@@ -72,8 +72,8 @@ def derived_id_at(prefix: str, at: datetime, *cause: str) -> str:
 def output_id(job_id: str, number: int) -> str:
     """The id of a job's output ``number`` (1 … 1023).
 
-    The low ten bits of a job's ULID are always zero and hold the number, so an output's id
-    leads back to its job without an index (``job_of_output``).
+    The low ten bits of a job's ULID are always zero; in the id of an output they hold its number.
+    So ``job_of_output`` finds the job without an index.
     """
     if not 1 <= number <= MAX_OUTPUTS_PER_JOB:
         raise ValueError(f"output number {number} is outside 1..{MAX_OUTPUTS_PER_JOB}")
@@ -94,15 +94,15 @@ def id_from_bytes(prefix: str, raw: bytes) -> str:
 
 
 def is_key_text(text: str) -> bool:
-    """Whether a name that others gave (an account's, an event's) can be the key of an item."""
+    """Whether an external name (of an account, of an event) can be the key of an item."""
     return 1 <= len(text) <= KEY_LIMIT_CHARS and text.isprintable()
 
 
 def is_id(text: object, prefix: str) -> bool:
-    """Whether this is an id of this kind: the one check of ids that come from outside.
+    """Whether this is an id with this prefix: the one check of ids that clients send.
 
-    Also a store checks it before it uses an id as a key, since DynamoDB refuses keys that are
-    empty, too long, or no Unicode.
+    Stores check it too before they use an id as a key, since DynamoDB refuses keys that are empty,
+    too long, or not Unicode.
     """
     return (
         isinstance(text, str)

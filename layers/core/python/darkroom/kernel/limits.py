@@ -1,4 +1,4 @@
-"""Every bound of the product by name. Units last."""
+"""Every limit of the product, by name. Units stand last."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ CHANGES_PER_MILLISECOND = 1000
 STREAM_TICKET_SECONDS = 10 * 60
 STREAM_RETRY_MS = 2000
 STREAM_EVENTS_LIMIT = 200
-STREAM_LOOK_LIMIT = 2000
+STREAM_READ_LIMIT = 2000
 STREAM_LATE_SECONDS = 60
-STREAM_TOLD_LIMIT = 100
+STREAM_KNOWN_LIMIT = 100
 STREAM_ID_LIMIT_CHARS = 2000
 KEYS_SECONDS = 3600
 KEYS_AGAIN_SECONDS = 60
@@ -147,8 +147,8 @@ CAPTION_PART_SECONDS = 30 * 60
 CAPTION_PART_WITH_SPEAKERS_SECONDS = 4 * 3600
 CAPTION_PART_BYTES = 2 * 1000 * 1000 * 1000
 CAPTION_CUT_SECONDS = 10
-# A job that ends writes itself, its tasks, the wallet, up to three ledger entries and the record
-# of what the last attempt cost, in one transaction.
+# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries
+# and the cost record of the last attempt.
 CAPTION_TASKS_LIMIT = 94
 SOURCE_NAME_LIMIT_CHARS = 100
 UPLOAD_FILES_LIMIT = 100
@@ -156,12 +156,12 @@ CHECKING_LIMIT_SECONDS = 300
 CHECKED_BYTES_PER_SECOND = 50 * 1000 * 1000
 CHECKS_LIMIT = 5
 CLEAN_IMAGE_LIMIT_BYTES = 100 * 1000 * 1000
-# Telephones of "108 megapixels" make 12 032 x 9 024; clean copies of more than 64 are halved.
+# "108 megapixel" phones make 12 032 x 9 024; clean copies over 64 megapixels are halved.
 IMAGE_PIXELS_LIMIT = 110_000_000
 CLEAN_IMAGE_PIXELS_LIMIT = 64_000_000
-# Its decoder holds four copies at once, and no camera makes WebP.
+# The WebP decoder holds four copies at once, and no camera makes WebP.
 WEBP_PIXELS_LIMIT = 50_000_000
-# A JPEG, as every clean copy is, has no longer sides.
+# The longest side that a JPEG may have, as every clean copy is one.
 IMAGE_SIDE_LIMIT_PX = 65_500
 IMAGE_SIDE_MIN_PX = 8
 FACES_CHECK_SECONDS = 60

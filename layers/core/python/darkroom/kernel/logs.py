@@ -1,4 +1,4 @@
-"""What may be logged. Imported by both edges, so that every function has it."""
+"""What may be logged. HTTP and worker handlers import it, so every function has it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from darkroom.kernel.redaction import redacted
 
-# They log what they are called with: paths that hold the secrets of shared links, and presigned
-# links with their signatures. Failures still come through; each call is logged by the edge.
-_TALKATIVE = ("mangum", "httpx", "httpcore", "botocore", "urllib3")
+# They log what they are called with: paths with the secrets of shared links, and presigned links
+# with their signatures. Warnings and errors are still logged, and the handler logs each request.
+_VERBOSE = ("mangum", "httpx", "httpcore", "botocore", "urllib3")
 _IS_REDACTING = "darkroom_redacts"
 
 
 def quiet_libraries() -> None:
-    """Let libraries log failures only, whatever the level of the root logger is."""
-    for name in _TALKATIVE:
+    """Let these libraries log warnings and errors only, whatever the level of the root logger."""
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

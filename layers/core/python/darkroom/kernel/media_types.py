@@ -1,8 +1,8 @@
-"""The types of files that the product takes: how they are spelled, and how their names end.
+"""The types of files that the product accepts, with their spellings and file name endings.
 
-One table serves the upload session, which reads what a client declares, and the check, which says
-what the content is. Browsers and phones spell types in many ways, with parameters or not at all;
-what is declared only decides which check a file goes to. Pure.
+The upload session uses the table to read the type that a client declares; the check of a file uses
+it to name the type of the content. Browsers and phones spell types in many ways, with parameters,
+or leave them out; the declared type only decides which check a file goes to. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class MediaType:
     """The spelling that responses and stored files have."""
     kind: str
     suffixes: tuple[str, ...]
-    """How names of such files end; the first is given to a name that ends otherwise."""
+    """Endings of file names; a name with another ending gets the first."""
     aliases: tuple[str, ...] = ()
     """Other spellings that clients send."""
 
@@ -63,7 +63,7 @@ MEDIA_TYPES: Final = (
     MediaType("audio/webm", AUDIO, (".weba", ".webm")),
 )  # fmt: skip
 
-# How a client says that it does not know: then the ending of the name decides.
+# Types of clients that do not know the type; the ending of the name decides then.
 UNKNOWN_TYPES: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 _BY_SPELLING: Final = {
@@ -71,18 +71,18 @@ _BY_SPELLING: Final = {
     for media_type in MEDIA_TYPES
     for spelling in (media_type.mime_type, *media_type.aliases)
 }
-# Reversed, so that the first type with an ending has it.
+# Reversed, so that the first type with an ending wins.
 _BY_SUFFIX: Final = {
     suffix: media_type for media_type in reversed(MEDIA_TYPES) for suffix in media_type.suffixes
 }
-# RFC 9110, 8.3.1: a type, and parameters of visible characters, which are passed over.
+# RFC 9110, 8.3.1: a type, and parameters of visible characters, which are ignored.
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9a-z-]+"
 _DECLARED: Final = re.compile(rf"({_TOKEN}/{_TOKEN}) *(;[ -~]*)?")
 
 
 def type_of(declared: str, filename: str) -> MediaType | None:
-    """The type with this spelling, whatever its case and parameters; the type by the file's name
-    where the client does not know it. None if the product does not take it."""
+    """The type with this spelling, ignoring case and parameters; by the file's name if the client
+    does not know the type. None if the product does not accept it."""
     spelling = declared.strip().lower()
     if spelling:
         matched = _DECLARED.fullmatch(spelling)
@@ -95,5 +95,5 @@ def type_of(declared: str, filename: str) -> MediaType | None:
 
 
 def suffixes_of(mime_type: str) -> tuple[str, ...]:
-    """How names of files of this type end; the type is one of the table."""
+    """Endings of file names of this type, which must be in the table."""
     return _BY_SPELLING[mime_type].suffixes

@@ -1,4 +1,4 @@
-"""Value types of prices that several rooms exchange. Credits are integers, always."""
+"""Prices as value types, shared by several packages. Credits are always integers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PricePart:
-    """One line of a price: what it is for, what it costs, and which outputs it promises."""
+    """One line of a price: what it is for, its credits, and the outputs it promises."""
 
     name: str
     credits: int
@@ -18,8 +18,8 @@ class PricePart:
     def used(self, made: Collection[str], *, is_canceled: bool = False) -> int:
         """Credits used for the promised outputs that exist, rounded down in the user's favor.
 
-        A part of a canceled job of which any promised output exists costs at least 1 credit,
-        unless the part is free: rounding must not make an early cancellation free.
+        For a canceled job, a part with any existing output costs at least 1 credit, unless the part
+        is free: rounding must not make an early cancellation free.
         """
         if not self.promised:
             return self.credits
@@ -30,7 +30,7 @@ class PricePart:
 
 @dataclass(frozen=True, kw_only=True)
 class SpentPart:
-    """What the attempts at a job used of one part of its price, and which outputs that paid for."""
+    """The credits of one part of a price that the attempts at a job used, and the paid outputs."""
 
     name: str
     credits: int
@@ -40,12 +40,12 @@ class SpentPart:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryChain:
-    """What a retry is priced by: it and the attempts before it are one run, paid for once."""
+    """What the price of a retry depends on: it and earlier attempts are one run, paid for once."""
 
     whole: tuple[PricePart, ...]
-    """What the run costs with the options of this attempt, at the costs of the first one."""
+    """The price of the whole run, with the options of this attempt and the costs of the first."""
     spent: tuple[SpentPart, ...]
-    """What earlier attempts used, also of parts that options have dropped since."""
+    """What earlier attempts used, including parts that later options dropped."""
 
 
 def total_credits(parts: Collection[PricePart]) -> int:

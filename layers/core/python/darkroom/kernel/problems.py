@@ -1,7 +1,7 @@
-"""What can be wrong with a field: stable codes, and what each says in English and Korean.
+"""Problems of fields: stable codes, each with a sentence in English and Korean.
 
-A problem is ``{path, code, message}`` with the ``params`` of its sentence; ``shown`` is what a
-client gets. Codes never change; sentences may.
+A problem is ``{path, code, message}`` with the ``params`` of its sentence; ``shown`` makes the form
+that clients receive. Codes never change; sentences may.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 Problem = dict[str, Any]
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    "BAD_FORMAT": ("This is not in the expected form.", "형식이 올바르지 않습니다."),
+    "BAD_FORMAT": ("The format is not valid.", "형식이 올바르지 않습니다."),
     "BAD_ID": ("This is not a valid id.", "올바른 ID가 아닙니다."),
     "BAD_TEXT": (
         "This is not valid Unicode text.",
@@ -26,19 +26,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "This must not contain control characters.",
         "제어 문자를 쓸 수 없습니다.",
     ),
-    "DUPLICATE": ("{value} is named twice.", "같은 값이 두 번 있습니다: {value}."),
+    "DUPLICATE": ("{value} appears twice.", "같은 값이 두 번 있습니다: {value}."),
     "EXACTLY_ONE": ("Send exactly one of: {fields}.", "다음 중 하나만 보내 주세요: {fields}."),
     "FIXED": ("This cannot be changed.", "변경할 수 없는 항목입니다."),
-    "INACTIVE": ("This reference photo was withdrawn.", "해제된 참고 사진입니다."),
+    "INACTIVE": ("This reference photo is no longer active.", "해제된 참고 사진입니다."),
     "INVALID": ("This value cannot be used.", "사용할 수 없는 값입니다."),
     "INVALID_JSON": ("The body is not valid JSON.", "요청 본문이 올바른 JSON이 아닙니다."),
-    "NEEDS": ("This needs {field}.", "{field} 항목이 필요합니다."),
+    "NEEDS": ("This requires {field}.", "{field} 항목이 필요합니다."),
     "NOTHING_TO_CHANGE": (
         "Send at least one field to change.",
         "변경할 항목을 하나 이상 보내 주세요.",
     ),
     "NOT_ALLOWED": ("This must be one of: {allowed}.", "다음 중 하나여야 합니다: {allowed}."),
-    "NOT_A_QUOTE": ("This is not a quote.", "올바른 견적이 아닙니다."),
+    "NOT_A_QUOTE": ("This is not a valid quote.", "올바른 견적이 아닙니다."),
     "NOT_A_NUMBER": ("This number cannot be used.", "사용할 수 없는 숫자입니다."),
     "NOT_IN_ALBUM": (
         "This must be a picture in the album.",
@@ -47,11 +47,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "NOT_NULL": ("This must not be null.", "null 값은 쓸 수 없습니다."),
     "NOT_SUPPORTED": ("{recipe} does not support this.", "{recipe}에서 지원하지 않는 항목입니다."),
     "NOT_WITH": ("This cannot be combined with {field}.", "{field} 항목과 함께 쓸 수 없습니다."),
-    "NO_DURATION": ("The length of this file is not known.", "길이를 알 수 없는 파일입니다."),
-    "NO_TEXT": ("There is no usable text in this.", "사용할 수 있는 글자가 없습니다."),
-    "ONLY_ONE": ("Give exactly one here.", "하나만 지정해야 합니다."),
+    "NO_DURATION": ("The duration of this file is unknown.", "길이를 알 수 없는 파일입니다."),
+    "NO_TEXT": ("This contains no usable text.", "사용할 수 있는 글자가 없습니다."),
+    "ONLY_ONE": ("Specify exactly one.", "하나만 지정해야 합니다."),
     "ONLY_THESE_SORTS": (
-        "A search can be sorted by: {allowed}.",
+        "Search results can only be sorted by: {allowed}.",
         "검색 결과는 다음 순서로만 정렬할 수 있습니다: {allowed}.",
     ),
     "PHOTO_NEEDED": (
@@ -60,24 +60,27 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "REQUIRED": ("This is required.", "필수 항목입니다."),
     "REQUIRED_WITH": ("This is required with {field}.", "{field} 항목을 쓸 때 필요합니다."),
-    "SAME_AS_SOURCE": ("This is the source language.", "원본 언어와 같습니다."),
-    "TEST_ONLY": ("This is for tests only.", "테스트 환경에서만 쓸 수 있습니다."),
+    "SAME_AS_SOURCE": ("This is the same as the source language.", "원본 언어와 같습니다."),
+    "TEST_ONLY": (
+        "This is only available in test environments.",
+        "테스트 환경에서만 쓸 수 있습니다.",
+    ),
     "TIME_NOT_AHEAD": (
-        "This must be in the future, and only when credits are given.",
+        "Set this only when credits are given, and to a time in the future.",
         "크레딧을 지급할 때만, 미래 시각으로 지정할 수 있습니다.",
     ),
     "TOO_DEEP": ("This is nested too deeply.", "너무 깊게 중첩되어 있습니다."),
-    "TOO_FEW": ("Give at least {limit}.", "{limit}개 이상이어야 합니다."),
+    "TOO_FEW": ("Specify at least {limit}.", "{limit}개 이상이어야 합니다."),
     "TOO_LARGE": ("This must be at most {limit}.", "{limit} 이하여야 합니다."),
     "TOO_LONG": ("Use at most {limit} characters.", "최대 {limit}자까지 쓸 수 있습니다."),
-    "TOO_MANY": ("Give at most {limit}.", "최대 {limit}개까지 지정할 수 있습니다."),
-    "TOO_MUCH": ("This is more than there is.", "남아 있는 것보다 많습니다."),
+    "TOO_MANY": ("Specify at most {limit}.", "최대 {limit}개까지 지정할 수 있습니다."),
+    "TOO_MUCH": ("This is more than the amount left.", "남아 있는 것보다 많습니다."),
     "TOO_SHORT": ("Use at least {limit} characters.", "{limit}자 이상이어야 합니다."),
     "TOO_SMALL": ("This must be at least {limit}.", "{limit} 이상이어야 합니다."),
-    "UNKNOWN_FIELD": ("There is no such field.", "없는 항목입니다."),
-    "UNKNOWN_TASK": ("The job has no such task.", "작업에 없는 단계입니다."),
+    "UNKNOWN_FIELD": ("This field does not exist.", "없는 항목입니다."),
+    "UNKNOWN_TASK": ("This job has no such task.", "작업에 없는 단계입니다."),
     "WRONG_KIND": (
-        "This must be a file of kind: {kinds}.",
+        "This must be a file of one of these types: {kinds}.",
         "다음 종류의 파일이어야 합니다: {kinds}.",
     ),
     "WRONG_TYPE": ("This must be {expected}.", "{expected} 값이어야 합니다."),
@@ -92,8 +95,8 @@ _TYPES: dict[str, tuple[str, str]] = {
     "text": ("text", "텍스트"),
 }
 _BODY = "body"
-"""The path of what is wrong with a body as a whole."""
-# pydantic's names of what is wrong → our code, and the parameters of its sentence by theirs.
+"""The path of a problem with the body as a whole."""
+# pydantic's error type → our code, and the names of our parameters → pydantic's.
 _CODES: dict[str, tuple[str, Mapping[str, str]]] = {
     "enum": ("NOT_ALLOWED", {"allowed": "expected"}),
     "extra_forbidden": ("UNKNOWN_FIELD", {}),
@@ -121,18 +124,18 @@ _EXPECTED = {
     "none": "null",
     "string": "text",
 }
-"""How the names of pydantic's complaints about a type begin → the type."""
+"""The first word of pydantic's error type → the expected type."""
 
 
 def problem(path: str, code: str, **params: Any) -> Problem:
-    """What is wrong at this place of the request; ``params`` fill the sentence."""
+    """A problem at this path of the request; ``params`` fill its sentence."""
     params = {name: _text(value) for name, value in params.items()}
     english = _sentence(code, params, "en")
     return {"path": path, "code": code, "message": english, "params": params}
 
 
 def shown(found: Mapping[str, Any], language: str) -> dict[str, str]:
-    """The problem as a client gets it. One without a code keeps its message in English only."""
+    """The problem as clients receive it. One without a code keeps its message, in English only."""
     path, code = found["path"], found.get("code")
     if code is None or code not in SENTENCES:
         message = found["message"] if language == "en" else _sentence("INVALID", {}, language)
@@ -142,7 +145,7 @@ def shown(found: Mapping[str, Any], language: str) -> dict[str, str]:
 
 
 def problems_of(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> list[Problem]:
-    """pydantic's errors; ``skip`` leaves out so many first parts of their places."""
+    """Problems for pydantic's errors; ``skip`` drops this many first parts of their paths."""
     return [found for error in errors for found in _problems_of(error, skip)]
 
 
@@ -151,7 +154,7 @@ def _problems_of(error: Mapping[str, Any], skip: int) -> Iterator[Problem]:
     place = [str(part) for part in error["loc"][skip:]]
     if kind == "json_invalid":
         place = []
-    if kind in SENTENCES:  # Our own rule; one over several fields names them.
+    if kind in SENTENCES:  # A rule of ours; one about several fields names their paths.
         params = {name: value for name, value in context.items() if name != "paths"}
         for path in context.get("paths", ("",)):
             yield problem(_joined([*place, *([path] if path else [])]), kind, **params)

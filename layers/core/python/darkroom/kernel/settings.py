@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a function is told by the template; a missing table is an error at the first use."""
+    """The variables that the template sets; a missing table is an error at its first use."""
 
     stage: str
     tables: Mapping[str, str]
@@ -29,27 +29,28 @@ class Settings:
     signing_secret_arn: str
     stripe_secret_arn: str
     stripe_api_base: str | None
-    """Another address of Stripe's API, for tests; None is Stripe's own."""
+    """Another base URL of Stripe's API, for tests; None means Stripe's own."""
     checkout_return_url: str
     generate_queue_url: str
     provider_config: Mapping[str, Mapping[str, Any]]
     """The cloud providers to use, by name; see ``bootstrap.registry``."""
     provider_routes: Mapping[str, Sequence[str]]
-    """Who does what, in which order; see ``providers.routes``. Else what is built in does it."""
+    """Providers by kind of task, in the order to try; see ``generation.routing.routes``. The
+    built-in studio does what is not listed."""
     provider_secret_prefix: str
-    """Begins the names of their secrets, which end with the provider's."""
+    """The first part of the names of secrets; the name of the provider follows."""
     face_provider: str
-    """Who finds faces in pictures that come in: ``local`` or ``rekognition``."""
+    """The face detector for uploaded pictures: ``local`` or ``rekognition``."""
     callback_base_url: str
-    """Where providers reach this API."""
+    """The base URL at which providers reach this API."""
     console_url: str
-    """Where the console is, for links to it; empty is where a request came to."""
+    """The base URL of the console, for links to it; empty means the host of the request."""
     currency: str
-    """ISO 4217: what purchases are priced in unless the client asks otherwise."""
+    """ISO 4217: the currency of purchases unless the client names another."""
     region: str
     endpoint_url: str | None
     log_stream: str = ""
-    """Of this process: Lambda gives each one of its own. Empty where Lambda names none."""
+    """The log stream of this process, unique in Lambda; empty outside Lambda."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,7 +1,7 @@
-"""Whether a value has the types that its dataclass declares.
+"""Checks that a value has the types that its dataclass declares.
 
-Python does not check annotations. What is read from a store is checked here once, so that a number
-that was stored as text is noticed where it is read and not where somebody adds it up.
+Python does not check annotations. Values from a store are checked here once, so that a number that
+was stored as text is found where it is read, not where it is added up.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 def checked(value: T) -> T:
-    """The dataclass instance itself, if each of its fields holds what it is declared to hold.
+    """The dataclass instance itself, if each of its fields has its declared type.
 
     Raises:
-        TypeError: a field holds something else.
+        TypeError: a field has another type.
     """
     kind: Any = type(value)
     for name, declared in _hints(kind).items():
         if not fits(getattr(value, name), declared):
-            raise TypeError(f"{kind.__name__}.{name} is no {declared}")
+            raise TypeError(f"{kind.__name__}.{name} is not {declared}")
     return value
 
 
@@ -60,7 +60,7 @@ def fits(value: Any, declared: Any) -> bool:
         return isinstance(value, Mapping) and all(
             fits(name, key) and fits(one, held) for name, one in value.items()
         )
-    # A truth value is a number to Python, and never one to us.
+    # bool is a subclass of int in Python, and is refused as a number here.
     if declared is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return value is None if declared is NoneType else isinstance(value, declared)

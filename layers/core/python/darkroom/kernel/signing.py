@@ -1,6 +1,6 @@
 """Signed, readable tokens: HMAC-SHA256 over compact JSON, URL-safe base 64.
 
-Used for cursors; whoever holds one can read it but not change it.
+Used for cursors and tickets. A client can read a token but not change it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class BadSignature(ValueError):
 
 
 def sign(secret: bytes, purpose: str, value: Any) -> str:
-    """A token of ``value``, good only for the same ``purpose`` (for example a route)."""
+    """A token of ``value``, valid only for the same ``purpose`` (for example a route)."""
     body = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_signature(secret, purpose, body) + body).decode().rstrip("=")
 
@@ -37,13 +37,13 @@ def verify(secret: bytes, purpose: str, token: str) -> Any:
 
 
 def seal(secret: bytes, purpose: str, *parts: str) -> str:
-    """A short proof that these parts, in this order, are ours; it does not contain them."""
+    """A short signature of these parts, in this order; it does not contain them."""
     body = json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_signature(secret, purpose, body)).decode().rstrip("=")
 
 
 def is_seal(given: str, secret: bytes, purpose: str, *parts: str) -> bool:
-    """Whether the text is the seal of these parts, letter by letter, in constant time."""
+    """Whether the text is the seal of these parts, compared in constant time."""
     return hmac.compare_digest(given.encode(), seal(secret, purpose, *parts).encode())
 
 

@@ -1,4 +1,4 @@
-"""Words of names and tags, as a search compares them. Pure."""
+"""Words of names and tags, in the form in which a search compares them. Pure."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ _DOTTED_I = re.compile("i\u0307+|\u0131")
 
 
 def folded(text: str) -> str:
-    """Compatibility forms and case are one; decomposed Hangul, as phones send it, is composed.
+    """The text without differences of case, compatibility forms and composition.
 
-    Folding may lengthen a text up to 18 times, so whatever is limited is folded first. The four
-    letters i of Turkish are one: ``İSTANBUL`` and ``istanbul`` are the same word.
+    Phones send decomposed Hangul. Folding may make a text up to 18 times longer, so limits apply to
+    the folded text. The four Turkish letters i fold to one: ``İSTANBUL`` and ``istanbul`` are the
+    same word.
     """
     lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFKC", _DOTTED_I.sub("i", lower)).strip()
 
 
 def words_of(texts: Iterable[str], *, limit: int) -> tuple[str, ...]:
-    """The different words of the texts, folded, at most ``limit`` of them.
+    """The distinct words of the texts, folded, at most ``limit`` of them.
 
-    A word is what stands between characters that are neither letters, digits nor marks on them;
-    of a longer one, its first 50 characters. The first words of all texts come before any second
-    word, so that a text of many words does not crowd out the others.
+    A word is a run of letters, digits and combining marks, cut to its first 50 characters. The
+    first words of all texts come before any second word, so that a text of many words does not
+    crowd out the others.
     """
     ranks = zip_longest(*map(_words_of, texts))
     found = dict.fromkeys(word for word in chain.from_iterable(ranks) if word is not None)
@@ -40,7 +41,7 @@ def _words_of(text: str) -> list[str]:
 
 
 def has_words(wanted: Iterable[str], known: Iterable[str]) -> bool:
-    """Whether each wanted word is the beginning of a known one."""
+    """Whether each wanted word is the beginning of a known word."""
     known = tuple(known)
     return all(any(word.startswith(start) for word in known) for start in wanted)
 
@@ -50,7 +51,7 @@ def _is_in_word(character: str) -> bool:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether UTF-8 has bytes for it: half of a surrogate pair, which JSON can spell, has none."""
+    """Whether UTF-8 can encode it: half of a surrogate pair, which JSON can spell, it cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -35,7 +35,7 @@ _REVERSED = (
     "환불되었거나 이의가 제기된 결제이므로 크레딧이 회수되었습니다.",
 )
 _PARTLY_REVERSED = (
-    "A part of this payment was refunded or disputed, so some of its credits were taken back.",
+    "Part of this payment was refunded or disputed, so some of its credits were taken back.",
     "결제의 일부가 환불되었거나 이의가 제기되어 크레딧 일부가 회수되었습니다.",
 )
 

@@ -1,1 +1,1 @@
-"""Plans: what an account may have at once and in a month, as data."""
+"""Plans and their limits, as data; and how much an account stores."""

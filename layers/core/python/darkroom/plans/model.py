@@ -1,4 +1,4 @@
-"""What each plan allows. Pure, over the catalogue."""
+"""The limits of each plan. Pure functions over the catalog."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MB, _GB = 1000**2, 1000**3
 
 
 class PlanLimit(Forbidden):
-    """The plan allows no more of this; carries ``name, limit, used, plan, upgradeTo``."""
+    """A limit of the plan is reached; has ``name, limit, used, plan, upgradeTo``."""
 
     code = "PLAN_LIMIT"
 
@@ -23,13 +23,13 @@ class PlanLimit(Forbidden):
 @dataclass(frozen=True, kw_only=True)
 class PlanLimits:
     concurrent_tasks: int
-    """Tasks of the account that may be on their way or running at the same time."""
+    """Tasks of the account that may be in progress at the same time."""
     file_bytes: Mapping[str, int]
-    """By kind, how large one file may be."""
+    """The largest size of one file, by kind."""
     storage_bytes: int
-    """What all files may take together, with those that are still on their way."""
+    """The largest size of all files together, including those that are being uploaded."""
     concurrent_uploads: int
-    """Files that may be on their way at the same time."""
+    """Files that may be in upload at the same time."""
 
 
 def plan_names() -> tuple[str, ...]:
@@ -50,17 +50,17 @@ def limits_of(plan: str) -> PlanLimits:
 
 
 def larger_plan(plan: str, fits: Callable[[PlanLimits], bool]) -> str | None:
-    """The smallest plan above this one that fits; None if there is none."""
+    """The smallest plan above this one that fits, if any."""
     names = plan_names()
     above = names[names.index(plan) + 1 :] if plan in names else names[1:]
     return next((name for name in above if fits(limits_of(name))), None)
 
 
 def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
-    """Whether one file of this kind may be so large. ``at`` is where it stands in the request.
+    """Check the size of one file of this kind. ``at`` is the path of the file in the request.
 
     Raises:
-        TooLarge: over the limit of its kind; says which plan would take it.
+        TooLarge: over the limit of its kind; names the plan that allows the size.
     """
     limit_bytes = limits_of(plan).file_bytes[kind]
     if size_bytes <= limit_bytes:
@@ -76,9 +76,9 @@ def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
 
 
 def storage_limit(plan: str, *, used_bytes: int, more_bytes: int) -> PlanLimit:
-    """So much more does not fit beside what is stored."""
+    """The error for storage: ``more_bytes`` do not fit into the plan."""
     return PlanLimit(
-        "no room is left",
+        "the storage limit is reached",
         name=STORAGE_BYTES,
         limit=limits_of(plan).storage_bytes,
         used=used_bytes,
@@ -88,7 +88,7 @@ def storage_limit(plan: str, *, used_bytes: int, more_bytes: int) -> PlanLimit:
 
 
 def uploads_limit(plan: str, *, open_uploads: int, more: int) -> PlanLimit:
-    """So many more files may not be on their way at the same time."""
+    """The error for uploads: ``more`` files at the same time exceed the plan."""
     return PlanLimit(
         "too many files are being uploaded",
         name=CONCURRENT_UPLOADS,

@@ -1,7 +1,7 @@
-"""How much an account stores, and how many of its files are on their way: one counter each.
+"""Two counters per account: the bytes that it stores, and its files that are being uploaded.
 
-They are moved only in the transaction that changes the asset they count, by what that asset says
-it takes, so they equal the sum over the account's assets at every moment.
+They change only in the transaction that changes an asset, by the amounts of that asset, so at every
+moment they equal the sums over the account's assets.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Stored:
 
 
 def find_stored(account_id: str) -> Stored:
-    """What is counted now; nothing where that cannot be read."""
+    """The counters of the account; zero if it never uploaded, or they are damaged."""
     try:
         item = StorageItem.get(account_id, STORAGE, consistent_read=True)
     except Model.DoesNotExist:
@@ -64,9 +64,10 @@ def take_write(
     needed_bytes: int,
     needed_uploads: int,
 ) -> Write:
-    """Count so much more, if the plan has room for so much; its refusal is PlanLimit.
+    """Add to the counters if ``needed_bytes`` and ``needed_uploads`` fit into the plan.
 
-    The upload's own writes recognise a lost answer; a counter cannot tell who moved it.
+    The write is refused with PlanLimit. It cannot recognize that an earlier attempt of the same
+    transaction succeeded; the other writes of the upload do.
     """
     limits = limits_of(plan)
     most_bytes = limits.storage_bytes - needed_bytes
@@ -103,7 +104,7 @@ def take_write(
 
 
 def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
-    """Count so much more or less, whatever the plan: it follows from what has happened."""
+    """Add to the counters, or subtract, without regard to the plan."""
 
     return update(
         StorageItem(account_id, STORAGE),
@@ -114,7 +115,7 @@ def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
 
 
 def _can_count() -> Condition:
-    """Adding to what is no number would fail, and be nobody's answer."""
+    """DynamoDB refuses to add to what is no number, with an error that has no code of ours."""
     used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
     return (used.does_not_exist() | used.is_type()) & (uploads.does_not_exist() | uploads.is_type())
 

@@ -1,4 +1,4 @@
-"""Account items: which plan an account is on."""
+"""Account items: the plan of each account."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def plan_of(item: AccountItem) -> str:
 
 def plan_write(account_id: str, plan: str, operation: str) -> Write:
     def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the account has moved on")
+        return ConcurrentUpdate("the account was changed")
 
     return put(AccountItem(account_id, plan=plan, operation=operation), refused=refused)

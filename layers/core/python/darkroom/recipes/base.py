@@ -99,6 +99,8 @@ class Recipe(ABC):
     """The input that names its materials; ``material_kinds`` are their allowed kinds, also for a
     draft. Empty: only ``check`` decides, when the job is queued."""
     material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
+    is_mode: ClassVar[bool] = False
+    """Whether clients know the recipe as a ``mode`` of stories."""
     is_named_after_source: ClassVar[bool] = False
     """Whether its outputs are named after their source file."""
 

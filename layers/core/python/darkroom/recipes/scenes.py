@@ -78,6 +78,8 @@ class SceneRecipe(Recipe):
     changeable = frozenset({"rewrite", "seed", "sliders"})
     material_field = "photoAssetIds"
 
+    is_mode = True
+
     def __init__(self, name: str, *, scenes: int, target: str | None, allows_rewrite: bool) -> None:
         self.name = name
         self.cost_names = (name, "rewrite") if allows_rewrite else (name,)

@@ -1,4 +1,4 @@
-"""Which variant: pure functions over the catalogue and the documented hash."""
+"""The choice of a template: pure functions over the catalog and the documented hash."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_templates(
 
 
 def templates_of(mode: str, stage: str, genre: str) -> list[Mapping[str, Any]]:
-    """The variants of one combination, by id; reads only their own file."""
+    """The templates of one combination, by id; reads only their own file."""
     try:
         templates = catalog.read(f"{_FOLDER}/{mode}/{stage}-{genre}.json")["templates"]
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def get_template(template_id: str, mode: str, stage: str, genre: str) -> Mapping
 def choose(
     template_ids: Sequence[str], *, account_id: str, device_id: str, combination: Sequence[str]
 ) -> str:
-    """The variant for this user, device and (mode, stage, genre).
+    """The template for this user, device and (mode, stage, genre).
 
     SHA-256 of ``userId|deviceId|stage|genre|mode``, its first 8 hex digits as a number, modulo
     the count of the sorted ids. An absent device is the empty string.

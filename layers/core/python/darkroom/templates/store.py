@@ -1,4 +1,4 @@
-"""Assignments: the variant a user was given for a combination, once and for all."""
+"""Assignments: the template that a user keeps for a combination."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def _to_template(item: AssignmentItem) -> str:
 def assign_write(
     subject: str, combination: str, template_id: str, assigned_at: str, *, operation: str
 ) -> Write:
-    """Store the variant if none is stored; refused, another confirm was first: read again."""
+    """Assign the template if none is assigned. A refusal means that another confirm was first: read
+    the assignment again."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("already assigned")

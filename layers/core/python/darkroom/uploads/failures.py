@@ -30,25 +30,25 @@ class UploadFailure(StrEnum):
 
 _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
     UploadFailure.UNSUPPORTED_TYPE: (
-        "We cannot read this kind of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
+        "We cannot read this type of file. Please upload a JPEG, PNG, WebP, HEIC, AVIF, MP4, "
         "MOV, WebM, MP3, WAV, M4A or AAC file.",
         "읽을 수 없는 형식입니다. JPEG, PNG, WebP, HEIC, AVIF, MP4, MOV, WebM, MP3, WAV, M4A, "
         "AAC 파일을 올려 주세요.",
     ),
     UploadFailure.TYPE_MISMATCH: (
-        "The file is of another kind than its name says.",
+        "The type of this file does not match its name.",
         "파일의 실제 형식이 이름과 다릅니다.",
     ),
     UploadFailure.FILE_TOO_LARGE: (
-        "The file is larger than allowed.",
+        "The file is larger than the allowed size.",
         "파일이 허용된 크기보다 큽니다.",
     ),
     UploadFailure.IMAGE_TOO_LARGE: (
-        "It has too many pixels. Please upload a smaller one.",
+        "The resolution is too high. Please upload a smaller file.",
         "해상도가 너무 높습니다. 더 작은 파일을 올려 주세요.",
     ),
     UploadFailure.IMAGE_TOO_SMALL: (
-        "Its sides have too few pixels. Please upload a larger one.",
+        "The resolution is too low. Please upload a larger file.",
         "해상도가 너무 낮습니다. 더 큰 파일을 올려 주세요.",
     ),
     UploadFailure.CORRUPT_FILE: (
@@ -56,11 +56,11 @@ _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
         "파일이 손상되었습니다. 다시 올려 주세요.",
     ),
     UploadFailure.UPLOAD_EXPIRED: (
-        "The file did not arrive in time. Please upload it again.",
+        "The file was not uploaded in time. Please upload it again.",
         "제한 시간 안에 파일이 도착하지 않았습니다. 다시 올려 주세요.",
     ),
     UploadFailure.UPLOAD_INCOMPLETE: (
-        "The file did not arrive completely. Please upload it again.",
+        "The upload was incomplete. Please upload the file again.",
         "파일이 끝까지 올라오지 않았습니다. 다시 올려 주세요.",
     ),
 }

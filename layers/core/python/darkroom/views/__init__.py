@@ -1,1 +1,1 @@
-"""Authorised reads, shaped for the API."""
+"""Authorized reads, shaped for the API."""

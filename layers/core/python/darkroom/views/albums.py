@@ -1,4 +1,4 @@
-"""What an account sees of its albums."""
+"""An account's albums, as the API shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from darkroom.kernel.clock import to_iso
 def list_albums(
     app: App, account_id: str, *, limit: int, before: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The account's albums, newest first, and the id to go on before."""
+    """A page of the account's albums, newest first, and the id that the next page starts before."""
     albums, position = store.list_albums(account_id, limit=limit, before=before)
     return [album_summary(app, album) for album in albums], position
 
@@ -39,7 +39,7 @@ def album_summary(app: App, album: Album) -> dict[str, Any]:
 def get_album(
     app: App, account_id: str, album_id: str, *, limit: int, after: Any
 ) -> tuple[dict[str, Any], Any]:
-    """An album with a page of its outputs by position, and where to go on.
+    """An album with a page of its outputs by position, and the position of the next page.
 
     Raises:
         NotFound.
@@ -53,7 +53,7 @@ def get_album(
 
 
 def entry_detail(app: App, entry: Entry) -> dict[str, Any]:
-    """An output as the album has it; ``selected`` is the album's pick."""
+    """An output in the album; ``selected`` is that of the album."""
     picture = entry.picture
     shape: dict[str, Any] = {
         "outputId": picture.output_id,

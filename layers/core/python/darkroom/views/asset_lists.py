@@ -1,16 +1,17 @@
 """Lists of an account's files: by state and kind in three orders, and by words and tags.
 
-Without search and tag a page is one query of one list. With them, a bounded number of assets is
-gathered from the lists of words and tags, looked at, and ordered here.
+Without search and tag, a page is one query of one list. With them, a limited number of assets is
+read by the lists of words and tags, then filtered and sorted in memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from darkroom.assets import facets, list_store
 from darkroom.assets import store as assets_store
-from darkroom.assets.facets import CREATED, DURATION, NAME
+from darkroom.assets.lists import facets
+from darkroom.assets.lists import store as list_store
+from darkroom.assets.lists.facets import CREATED, DURATION, NAME
 from darkroom.assets.model import Asset
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import ASSET_SEARCH_LIMIT
@@ -22,7 +23,7 @@ ORDERS = {
     "name": (NAME, False),
     "duration": (DURATION, True),
 }
-"""Sort → the order of the list, and whether it is read from its end: the longest come first."""
+"""Sort → the order of the list, and whether it is read in reverse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class AssetFilters:
 
     @property
     def text(self) -> str:
-        """All of it, for the cursor that is good for these filters only."""
+        """All filters as text; a cursor is valid only for the same filters."""
         parts = (self.status, self.kind, self.search, self.tag, self.sort)
         return "\x1f".join(part or "" for part in parts)
 
@@ -50,7 +51,7 @@ class AssetFilters:
 def list_assets(
     account_id: str, filters: AssetFilters, *, limit: int, after: str | None
 ) -> tuple[list[Asset], str | None]:
-    """A page of the account's assets and the place to go on after, None at the end."""
+    """A page of the account's assets, and the place after which the next page starts, if any."""
     if filters.search is not None or filters.tag is not None:
         return _gathered(account_id, filters, limit=limit, after=after)
     order, descending = ORDERS[filters.sort]
@@ -60,7 +61,7 @@ def list_assets(
     places = list_store.list_places(name, limit=limit + 1, after=after, descending=descending)
     assets = assets_store.find_assets(account_id, map(facets.asset_of, places[:limit]))
     page = (assets.get(facets.asset_of(place)) for place in places[:limit])
-    # The lists may be a moment behind the assets.
+    # The lists are updated a moment after the assets.
     fitting = [asset for asset in page if asset is not None and filters.admits(asset)]
     return fitting, (places[limit - 1] if len(places) > limit else None)
 

@@ -1,4 +1,4 @@
-"""What an account sees of its files and of their uploads."""
+"""An account's files and uploads, as the API shows them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
-from darkroom.jobs import listing
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.lists import pages as listing
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.media_types import suffixes_of
 from darkroom.uploads.failures import failure_of, message_of
@@ -30,20 +30,20 @@ def list_assets(
     after: str | None,
     language: str,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of the account's assets, and where to go on."""
+    """A page of the account's assets, and where the next page starts."""
     assets, position = asset_lists.list_assets(account_id, filters, limit=limit, after=after)
     items = [asset_with_job(app, asset, language=language) for asset in assets]
     return items, position
 
 
 def asset_with_job(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
-    """An asset, and the newest job that names it, which is a moment old."""
+    """An asset with the newest job that uses it; the index of jobs lags by a moment."""
     detail, job = asset_detail(app, asset, language=language), _latest_job(asset)
     return detail if job is None else {**detail, "latestJob": job}
 
 
 def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
-    """An asset; until it is checked, type and size are those that were declared."""
+    """An asset; until it has been checked, with its declared type and size."""
     shape: dict[str, Any] = {
         "assetId": asset.asset_id,
         "filename": asset.filename,
@@ -71,7 +71,7 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
 
 
 def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
-    """How far an upload is, part by part.
+    """The parts of an upload that have arrived.
 
     Raises:
         NotFound: missing, or another account's.
@@ -79,7 +79,7 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
     asset = store.get_asset(account_id, asset_id)
     parts = _sent_parts(app, asset)
     if not asset.is_final and not parts:
-        # The check may have emptied the quarantine since; its verdict was saved before.
+        # The check may have just deleted the file from quarantine; it saves its result first.
         asset = store.get_asset(account_id, asset_id)
     if asset.status is AssetStatus.UPLOADED:
         parts = _whole(asset, asset.checked_etag or "")
@@ -92,7 +92,7 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
 
 
 def _sent_parts(app: App, asset: Asset) -> list[dict[str, Any]]:
-    """What lies in quarantine: parts, or the file that they have become."""
+    """The parts in quarantine, also after they have been joined to one file."""
     if asset.is_final:
         return []
     key = key_of(asset)
@@ -125,13 +125,13 @@ def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None
     if key is None:
         return None
     name, suffixes = PurePosixPath(asset.filename), suffixes_of(mime_type)
-    # The clean copy may be of another type than what was sent.
+    # The clean copy may have another type than the uploaded file.
     file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
     return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)
 
 
 def _thumbnail_type(asset: Asset) -> str:
-    """What a job made is its own thumbnail; all others are JPEG."""
+    """The output of a job is its own thumbnail; all other thumbnails are JPEG."""
     is_itself = asset.thumbnail_key == asset.clean_key
     return (asset.clean_mime_type if is_itself else None) or _JPEG
 
@@ -147,7 +147,7 @@ def _latest_job(asset: Asset) -> dict[str, str] | None:
 
 
 def _error_message(asset: Asset, language: str) -> str | None:
-    """In the reader's language; what is stored is what was said when it failed."""
+    """In the language of the caller; the stored message is English."""
     if asset.error_code is None:
         return None
     if language == "en":

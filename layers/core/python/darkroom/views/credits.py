@@ -1,4 +1,4 @@
-"""What an account sees of its credits."""
+"""An account's credits, as the API shows them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from darkroom.usecases.accounts.open_account import ensure_wallet
 
 
 def get_wallet(app: App, account_id: str, *, limit: int) -> tuple[dict[str, Any], int | None]:
-    """Balance, hold, grants and the newest transactions; and the version to go on before."""
+    """Balance, hold, grants and the newest transactions; and the version before which the next
+    page starts."""
     wallet = model.spendable(ensure_wallet(app, account_id), app.clock.now())
     entries, position = store.list_entries(account_id, limit=limit)
     shape = {
@@ -32,7 +33,7 @@ def get_account(account_id: str) -> dict[str, Any]:
     """An operator's view of a wallet.
 
     Raises:
-        NotFound: the account has never been seen.
+        NotFound: the account has no wallet.
     """
     raw = find_raw(store.WalletItem, account_id)
     if raw is None:
@@ -68,8 +69,8 @@ def list_transactions(
 
 
 def get_pricing(currency: str) -> dict[str, Any]:
-    """Packs with their price in ``currency`` and in all others, what things cost, and the rules
-    by which jobs are charged, in words."""
+    """Packs with their price in ``currency`` and in all others, the costs in credits, and the
+    pricing rules as sentences."""
     return {
         "packs": [
             {

@@ -1,4 +1,4 @@
-"""The history of an account's tasks, also of those that failed."""
+"""The history of an account's tasks, including failed ones."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
-from darkroom.jobs import listing
 from darkroom.jobs.items import list_key
-from darkroom.jobs.list_store import list_tasks
-from darkroom.jobs.listing import Filters
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.pages import Filters
+from darkroom.jobs.lists.store import list_tasks
 from darkroom.jobs.model import Job, Task
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
@@ -21,8 +21,8 @@ from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.views.jobs import failure_detail, output_detail
 
 Position = tuple[str, str, int]
-"""The place of the last job that is listed whole; the job after it that is listed in part, and
-the number of its task that was listed last."""
+"""The key of the last job of which all tasks are listed; the id of the next job, of which only some
+are, and the number of its last listed task."""
 START: Position = ("", "", 0)
 _CLEAN = "clean/"
 _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
@@ -31,15 +31,15 @@ _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
 def list_generations(
     app: App, account_id: str, *, limit: int, after: Position | None, language: str
 ) -> tuple[dict[str, Any], Position | None]:
-    """Tasks, those of the newest job first and in a job the last first; and where to go on.
+    """Tasks, by newest job and then by highest number, and where the next page starts.
 
-    Looks at ``GENERATION_JOBS_LIMIT`` jobs at most, so after many drafts a page may be short
-    though there is more.
+    Reads at most ``GENERATION_JOBS_LIMIT`` jobs, so after many drafts a page may be short although
+    more tasks follow.
     """
     items: list[dict[str, Any]] = []
     whole, partial_id, number = after or START
-    looked = 0
-    while looked < GENERATION_JOBS_LIMIT:
+    jobs_read = 0
+    while jobs_read < GENERATION_JOBS_LIMIT:
         page = listing.read_page(account_id, Filters(), limit=limit, after=(0, whole))
         for job in page.jobs:
             tasks = _begun(job)
@@ -52,19 +52,19 @@ def list_generations(
                 items.append(_generation(app, job, tasks, task, language))
                 partial_id, number = job.job_id, task.number
             whole = list_key(job)
-        looked += len(page.jobs)
+        jobs_read += len(page.jobs)
         if page.position is None:
             return _history(app, account_id, items), None
     return _history(app, account_id, items), (whole, partial_id, number)
 
 
 def _begun(job: Job) -> Sequence[Task]:
-    """The job's tasks; a draft has none, and nothing need be read to know it."""
+    """The job's tasks; a draft has none, which needs no read."""
     return list_tasks(job.job_id) if job.planned else ()
 
 
 def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    remaining = 0  # Of a damaged wallet nothing can be spent; the history is shown all the same.
+    remaining = 0  # A damaged wallet cannot be spent; the history is shown anyway.
     with suppress(Conflict):
         wallet = ensure_wallet(app, account_id)
         remaining = model.spendable(wallet, app.clock.now()).balance
@@ -98,8 +98,10 @@ def first_output_id(task: Task) -> str:
 
 
 def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
-    """What each task cost: of each part of the price, what was used is spread over the promised
-    outputs that exist, so that all tasks together cost what the receipt says."""
+    """Credits used by task key.
+
+    The used credits of each part of the price are spread over its promised outputs that exist, so
+    that all tasks add up to the receipt."""
     spent = {task.key: 0 for task in tasks}
     if job.receipt is None:
         return spent
@@ -111,7 +113,7 @@ def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
 
 
 def _original(app: App, tasks: Sequence[Task], task: Task) -> str | None:
-    """A short link to the first photo that the task, or else its job, was made from."""
+    """A short-lived link to the first source photo of the task, or else of its job."""
     sources = [*task.sources, *(source for other in tasks for source in other.sources)]
     photo = next((source for source in sources if source.storage_key.startswith(_CLEAN)), None)
     if photo is None:

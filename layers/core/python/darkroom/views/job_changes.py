@@ -1,10 +1,10 @@
-"""What a live update tells: each change of an account's jobs, once.
+"""Live updates: each change of an account's jobs, once.
 
-A client is told in bounded answers and comes back with the id of what it was told last. That id
-is all that anybody remembers of it, so it holds what is needed to miss nothing and repeat
-nothing. Changes are ordered by when they were decided; an index shows them when it has them, now
-and then out of order. So an id says how far the client has been told, and which changes of the
-last minute it knows: one that shows late is not among them and still told.
+A client receives changes in responses of limited size, and sends the last event id with its next
+request. The server keeps no state about clients, so the id holds all that is needed to miss no
+change and repeat none. Changes are ordered by when they were decided, but the index may show them
+late and out of order. So an id says up to which key the client has all changes, and which changes
+of the last minute it has received: a change that appears late is not among them and is still sent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from darkroom.kernel.limits import (
     QUEUED_LIMIT_SECONDS,
     STREAM_EVENTS_LIMIT,
     STREAM_ID_LIMIT_CHARS,
+    STREAM_KNOWN_LIMIT,
     STREAM_LATE_SECONDS,
-    STREAM_LOOK_LIMIT,
-    STREAM_TOLD_LIMIT,
+    STREAM_READ_LIMIT,
 )
 
-# No job is unfinished for longer; the sweeper may take a while to notice.
+# The sweeper ends jobs that are unfinished for longer.
 UNFINISHED_SECONDS = JOB_LIMIT_SECONDS + QUEUED_LIMIT_SECONDS
 AHEAD_SECONDS = 3600
 _LATE = STREAM_LATE_SECONDS * 1000 * CHANGES_PER_MILLISECOND
@@ -43,34 +43,34 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """How far a client has been told, in change keys (``jobs.items.change_key``)."""
+    """What a client has received, in change keys (``jobs.items.change_key``)."""
 
     at: int
-    """Nothing it was told has a larger id."""
+    """The largest id that it has received."""
     floor: int
-    """It knows every change up to here that it will ever be told."""
-    told: tuple[int, ...] = ()
-    """Marks of what it knows between ``floor`` and ``at``, in order. Change keys alone would not
-    do: two jobs may have the same."""
+    """It has received every change up to this key."""
+    known: tuple[int, ...] = ()
+    """Marks of the received changes between ``floor`` and ``at``, in order. Change keys would not
+    suffice: two jobs may have the same key."""
 
     def __str__(self) -> str:
-        """``at``, or ``at:`` and the distances of floor and told from it in base 36."""
+        """``at``, or ``at:`` and the distances from it to ``floor`` and ``known``, in base 36."""
         if self.floor == self.at:
             return str(self.at)
-        known = [self.at - self.floor, *(_last_mark(self.at) - mark for mark in self.told)]
-        return f"{self.at}:" + ".".join(map(_base36, known))
+        distances = [self.at - self.floor, *(_last_mark(self.at) - mark for mark in self.known)]
+        return f"{self.at}:" + ".".join(map(_base36, distances))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """One answer: events by their ids, which grow from answer to answer, and where they lead."""
+    """One response: events by ascending id, and the position after them."""
 
     events: tuple[tuple[int, JobChange], ...]
     position: Position
 
 
 def read_position(text: str | None, now: datetime) -> Position | None:
-    """What an id says; None if it is none of ours, or of a time to come."""
+    """The position of an event id; None if the id is malformed or lies in the future."""
     if text is None or len(text) > STREAM_ID_LIMIT_CHARS:
         return None
     found = _ID.fullmatch(text)
@@ -82,8 +82,8 @@ def read_position(text: str | None, now: datetime) -> Position | None:
     if found["known"] is None:
         return Position(at=at, floor=at)
     behind, *distances = (int(part, 36) for part in found["known"][1:].split("."))
-    told = tuple(_last_mark(at) - distance for distance in distances[:STREAM_TOLD_LIMIT])
-    return Position(at=at, floor=at - behind, told=told)
+    known = tuple(_last_mark(at) - distance for distance in distances[:STREAM_KNOWN_LIMIT])
+    return Position(at=at, floor=at - behind, known=known)
 
 
 def changes_since(app: App, account_id: str, position: Position | None) -> Changes:
@@ -111,9 +111,9 @@ def change_shape(change: JobChange) -> dict[str, Any]:
 
 def _unfinished(account_id: str, now: datetime) -> Changes:
     since = _key_of(now - timedelta(seconds=UNFINISHED_SECONDS))
-    seen = jobs_store.list_last_changes(account_id, since, limit=STREAM_LOOK_LIMIT)
+    seen = jobs_store.list_last_changes(account_id, since, limit=STREAM_READ_LIMIT)
     unfinished = [change for change in seen if change.status not in FINAL_JOB]
-    # Another machine's clock may be a little ahead of ours.
+    # The clock of another machine may be slightly ahead.
     at = max([_key_of(now), *(change.changed_at for change in seen)])
     return Changes(
         events=_numbered(unfinished, after=0),
@@ -122,9 +122,9 @@ def _unfinished(account_id: str, now: datetime) -> Changes:
 
 
 def _after(account_id: str, position: Position) -> Changes:
-    limit = STREAM_EVENTS_LIMIT + len(position.told)
+    limit = STREAM_EVENTS_LIMIT + len(position.known)
     found = jobs_store.list_changes(account_id, position.floor, limit=limit)
-    known = frozenset(position.told)
+    known = frozenset(position.known)
     events = _numbered(
         [change for change in found if _mark(change) not in known], after=position.at
     )
@@ -134,7 +134,7 @@ def _after(account_id: str, position: Position) -> Changes:
 
 
 def _numbered(changes: Sequence[JobChange], *, after: int) -> tuple[tuple[int, JobChange], ...]:
-    """Ids that grow: a change's own key, or for one that shows late the next free number."""
+    """Ascending ids: the change's own key, or the next free number if it appeared late."""
     events: list[tuple[int, JobChange]] = []
     for change in changes:
         after = max(change.changed_at, after + 1)
@@ -143,19 +143,19 @@ def _numbered(changes: Sequence[JobChange], *, after: int) -> tuple[tuple[int, J
 
 
 def _position(at: int, floor: int, seen: Sequence[JobChange]) -> Position:
-    """Remember what was seen of the last minute, or as much of it as an id should hold."""
+    """The position after these changes, with as many marks of the last minute as an id may hold."""
     floor = max(floor, at - _LATE)
-    told = [change for change in seen if change.changed_at > floor]
-    if len(told) > STREAM_TOLD_LIMIT:
-        floor = told[-STREAM_TOLD_LIMIT - 1].changed_at
-        told = told[-STREAM_TOLD_LIMIT:]
-    return Position(at=at, floor=floor, told=tuple(map(_mark, told)))
+    recent = [change for change in seen if change.changed_at > floor]
+    if len(recent) > STREAM_KNOWN_LIMIT:
+        floor = recent[-STREAM_KNOWN_LIMIT - 1].changed_at
+        recent = recent[-STREAM_KNOWN_LIMIT:]
+    return Position(at=at, floor=floor, known=tuple(map(_mark, recent)))
 
 
 def _mark(change: JobChange) -> int:
-    """A change key with a few bits of its job."""
+    """A change key with a few bits of its job's hash."""
     digest = hashlib.sha256(change.job_id.encode()).digest()
-    # Other bytes than the change key has taken, or the same jobs would collide in both.
+    # Not the bytes that the change key uses, or the same jobs would collide in both.
     return change.changed_at * _MARKS + int.from_bytes(digest[8:12], "big") % _MARKS
 
 

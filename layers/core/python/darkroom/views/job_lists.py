@@ -1,4 +1,4 @@
-"""What an account sees of many jobs at once: pages and a spreadsheet."""
+"""Lists of an account's jobs: pages and a spreadsheet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from darkroom.jobs import listing
-from darkroom.jobs.facets import duration_ms
-from darkroom.jobs.listing import Filters, Page, Position
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.facets import duration_ms
+from darkroom.jobs.lists.pages import Filters, Page, Position
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases.jobs.find_file_names import find_files
@@ -28,16 +28,16 @@ _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 def list_jobs(
     account_id: str, filters: Filters, *, limit: int, after: Position | None, language: str
 ) -> tuple[list[dict[str, Any]], Position | None]:
-    """A page of jobs without their tasks, outputs and timelines, and where to go on."""
+    """A page of jobs without tasks, outputs and timelines, and where the next page starts."""
     page = listing.read_page(account_id, filters, limit=limit, after=after)
     return [job_summary(job, language=language) for job in page.jobs], page.position
 
 
 def to_csv(account_id: str, page: Page) -> str:
-    """The jobs of a page as a spreadsheet reads them: a header, and a row for each."""
+    """The jobs of a page as CSV for spreadsheets: a header, and one row for each job."""
     files = find_files(account_id, page.jobs)
     text = io.StringIO(newline="")
-    # Without the mark spreadsheets take UTF-8 for an older encoding.
+    # Without a byte order mark spreadsheets do not recognize UTF-8.
     text.write(BYTE_ORDER_MARK)
     rows = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(COLUMNS)
@@ -74,7 +74,7 @@ def _reason(job: Job) -> str | None:
 
 
 def safe_cell(text: str) -> str:
-    """The text, with an apostrophe before it if a spreadsheet would take it for a formula.
+    """The text, prefixed with an apostrophe if a spreadsheet would read it as a formula.
 
     Spreadsheets skip blanks and quotes, and read full-width signs as the plain ones
     (https://owasp.org/www-community/attacks/CSV_Injection).

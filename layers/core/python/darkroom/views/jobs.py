@@ -1,4 +1,4 @@
-"""What an account sees of its jobs."""
+"""An account's jobs, as the API shows them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
+from darkroom.recipes import REGISTRY
 
 
 def get_family(account_id: str, job_id: str) -> JobFamily:
@@ -30,9 +31,9 @@ def get_family(account_id: str, job_id: str) -> JobFamily:
 
 
 def etag(app: App, family: JobFamily, *, language: str = "") -> str:
-    """Changes whenever the answer does; also in time for links to be renewed before they end.
+    """Changes whenever the response does, and early enough that links are renewed before they end.
 
-    ``language`` matters where sentences are part of the answer: a draft has none.
+    ``language`` matters if the response has sentences; that of a draft has none.
     """
     state = [str(family.job.version), language]
     state += [f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks]
@@ -52,11 +53,12 @@ def job_detail(app: App, family: JobFamily, *, language: str) -> dict[str, Any]:
 
 
 def job_summary(job: Job, *, language: str) -> dict[str, Any]:
-    mode = job.recipe if job.combination is not None or job.recipe in _MODES else None
+    recipe = REGISTRY.get(job.recipe)
+    is_mode = job.combination is not None or (recipe is not None and recipe.is_mode)
     shape = {
         "jobId": job.job_id,
         "recipe": job.recipe,
-        "mode": mode,
+        "mode": job.recipe if is_mode else None,
         "status": job.status.value,
         "inputs": dict(job.inputs),
         "templateId": job.template_id,
@@ -80,11 +82,8 @@ def job_summary(job: Job, *, language: str) -> dict[str, Any]:
     return {name: value for name, value in shape.items() if value is not None}
 
 
-_MODES = frozenset({"quick", "story", "trailer"})
-
-
 def job_receipt(job: Job, *, language: str) -> dict[str, Any]:
-    """The same numbers per part as in total; parts add up."""
+    """The receipt in total and by part; the parts add up to the total."""
     used = job.receipt.parts if job.receipt else (0,) * len(job.price)
     parts = [
         {

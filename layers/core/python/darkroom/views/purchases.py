@@ -1,4 +1,4 @@
-"""What an account sees of its purchases, and what an operator sees of all."""
+"""Purchases, as the API shows them to their account and to operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def list_purchases(account_id: str, *, language: str) -> list[dict[str, Any]]:
 def page_purchases(
     *, account_id: str | None, status: PurchaseStatus | None, limit: int, position: Any
 ) -> tuple[list[dict[str, Any]], Any]:
-    """A page for operators: of one account, or of all in one state (those to decide about)."""
+    """A page for operators: one account's purchases, or all in one state (by default those that
+    need a decision)."""
     purchases: list[Purchase]
     following: Any
     if account_id is not None:

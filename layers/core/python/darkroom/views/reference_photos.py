@@ -1,4 +1,4 @@
-"""What an account sees of its reference photos."""
+"""An account's reference photos, as the API shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from darkroom.kernel.clock import to_iso
 def list_reference_photos(
     app: App, account_id: str, *, role: str | None, limit: int, before: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The account's active photos, and where to go on."""
+    """A page of the account's active photos, and where the next page starts."""
     photos, position = reference_store.list_reference_photos(
         account_id, role=role, limit=limit, before=before
     )

@@ -1,4 +1,4 @@
-"""What a stranger with a link sees of a job: its outputs, and nothing that names the account."""
+"""Shared jobs, for visitors without an account: outputs, and nothing that identifies the owner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.kernel.errors import NotFound
 from darkroom.views.jobs import output_detail
 
 _HIDDEN = frozenset({"outputId", "inheritedFrom"})
-# What captions are made from on the way; of use to their owner only.
+# Intermediate files of captions, which are of use to their owner only.
 _STEPS = frozenset({"transcript", "audio"})
 _PLACE = re.compile(r"_0*([0-9]+)$")
 
@@ -25,12 +25,12 @@ class SharedFile:
     """One output as the public page shows it."""
 
     number: int
-    """Its place among all outputs of the job, from 1: how links name it."""
+    """Its position among all outputs of the job, from 1; links contain it."""
     kind: str
     """``video``, ``image``, ``audio`` or ``file``."""
     type: str
     place: int | None
-    """``clip_2`` is the second of its kind."""
+    """The number in its key: 2 for ``clip_2``."""
     file_name: str
     mime_type: str
     size_bytes: int
@@ -40,7 +40,7 @@ class SharedFile:
 
 
 def shared_outputs(app: App, family: JobFamily) -> list[dict[str, Any]]:
-    """Outputs without ids, which would lead to the job."""
+    """Outputs without ids, from which the job could be found."""
     details = (output_detail(app, family.job, output) for output in family.outputs)
     return [
         {name: value for name, value in detail.items() if name not in _HIDDEN} for detail in details
@@ -48,7 +48,7 @@ def shared_outputs(app: App, family: JobFamily) -> list[dict[str, Any]]:
 
 
 def shared_files(family: JobFamily) -> Iterator[SharedFile]:
-    """The outputs worth showing, in the order of the job."""
+    """The outputs to show, in the order of the job."""
     has_documents = any(_kind(output) == "file" for output in family.outputs)
     for number, output in enumerate(family.outputs, start=1):
         if has_documents and shown_type(output) in _STEPS:
@@ -86,7 +86,7 @@ def shared_link(app: App, family: JobFamily, number: int, *, inline: bool) -> st
 
 
 def share_title(family: JobFamily, language: str) -> str:
-    """What kind of thing was shared, for people."""
+    """The label of the job's recipe, as the title of the page."""
     labels = catalog.read("recipes.json")["modes"]
     label: str = labels.get(family.job.recipe, {}).get(language, family.job.recipe)
     return label

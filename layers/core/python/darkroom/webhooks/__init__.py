@@ -1,1 +1,1 @@
-"""Calls that others make to us: stored once, then handled until they are done."""
+"""Incoming webhooks: each event is stored once, then handled until it has had its effect."""

@@ -1,4 +1,4 @@
-"""The inbox: one record per event, from its arrival until it has been handled."""
+"""The inbox: one record per event, with whether it has been handled."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RECEIVED, HANDLED = "received", "handled"
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """An event of an outside service and how far we are with it."""
+    """An event of an external service, and whether it has been handled."""
 
     event_id: str
-    """``<source>#<the source's own id>``: the same event has the same id however often it comes."""
+    """``<source>#<the source's own id>``: an event keeps its id however often it is delivered."""
     source: str
     type: str
     session_id: str | None
@@ -61,15 +61,15 @@ def find_received(event_id: str) -> Received | None:
 
 
 def list_due(until: datetime, *, limit: int) -> list[Due]:
-    """Events (by id) whose next try is due by ``until``, oldest first."""
+    """Ids of events whose next attempt is due by ``until``, oldest first."""
     return list_due_items(ReceivedItem.due, until, limit=limit)
 
 
 def receive_write(event: Received) -> Write:
-    """Store the event unless it is there."""
+    """Store the event unless it is already stored."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the event is here already", code="ALREADY_HAPPENED")
+        return Conflict("the event is already stored", code="ALREADY_HAPPENED")
 
     item = ReceivedItem(
         event.event_id,
@@ -86,7 +86,7 @@ def receive_write(event: Received) -> Write:
 
 
 def handled_write(event_id: str) -> Write:
-    """The event has had its effect; it leaves the index. Saying so twice is harmless."""
+    """Mark the event as handled and remove it from the index of due events. Safe to repeat."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the event is gone", code="ALREADY_HAPPENED")

@@ -12,31 +12,27 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import Asset
+from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import read_item
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import JobItem, ShareItem, TaskItem
-from darkroom.jobs.model import Job, Task
+from darkroom.jobs.model import Job
 from darkroom.jobs.reading import Read, read_job, read_task
-from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.jobs.states import JobStatus
 from darkroom.payments import store as payments_store
 from darkroom.usecases.assets.delete_asset import erase_asset
 from darkroom.usecases.jobs.end_unreadable import end_unreadable
 from darkroom.usecases.jobs.erase_job import erase_job
-from darkroom.usecases.jobs.mark_running import mark_running
 from darkroom.usecases.jobs.plan_job import plan_job
-from darkroom.usecases.projections.fill_album import fill_album
-from darkroom.usecases.projections.import_generated_images import import_generated_images
-from darkroom.usecases.projections.index_job import index_again, index_file, is_called_otherwise
+from darkroom.usecases.projections.index_job import index_again
 from darkroom.usecases.projections.project_asset import project_asset
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_purchase import project_purchase
 from darkroom.usecases.projections.project_share import project_share
-from darkroom.usecases.tasks.admit_tasks import admit_tasks
-from darkroom.usecases.tasks.dispatch_task import dispatch_poll, dispatch_stop
+from darkroom.usecases.projections.project_task import project_task
 from darkroom.workers.edge import metrics
 
 T = TypeVar("T")
@@ -44,17 +40,34 @@ RawImage = Mapping[str, Mapping[str, Any]]
 
 
 def handle_record(app: App, record: Mapping[str, Any]) -> str:
-    """Project one stream record; returns its kind."""
+    """Project one stream record; returns what it was.
+
+    The table that the record names decides who handles it, the item's key what it is.
+    """
     change = record["dynamodb"]
     new, old = change.get("NewImage"), change.get("OldImage")
     if not new:
         return "removed"
-    if "purchaseId" in new:
-        project_purchase(app, _read(payments_store.PurchaseItem, new, payments_store.to_purchase))
-        return "purchase"
-    if "ofAssetId" in new:
+    handle = _HANDLERS.get(_table_of(app, record["eventSourceARN"]))
+    return "ignored" if handle is None else handle(app, new, old)
+
+
+def _table_of(app: App, stream_arn: str) -> str:
+    """The product's own name of the table with this stream; empty when it is another stack's."""
+    table = stream_arn.partition(":table/")[2].partition("/")[0]
+    return next((name for name, known in app.settings.tables.items() if known == table), "")
+
+
+def _handle_purchase(app: App, new: RawImage, old: RawImage | None) -> str:
+    project_purchase(app, _read(payments_store.PurchaseItem, new, payments_store.to_purchase))
+    return "purchase"
+
+
+def _handle_asset(app: App, new: RawImage, old: RawImage | None) -> str:
+    key = new["assetId"]["S"]
+    if key.startswith(f"{REFERENCE_PREFIX}_"):
         return "reference_photo"
-    if "assetId" in new and "deletedAt" in new:
+    if key.startswith(assets_store.TOMBSTONE):
         tombstone = _read(assets_store.TombstoneItem, new, assets_store.to_tombstone)
         erase_asset(
             app,
@@ -64,24 +77,19 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
             upload_id=tombstone.upload_id,
         )
         return "erased"
-    if "assetId" in new:
-        _handle_asset(app, _asset(new), _asset(old) if old else None)
-        return "asset"
-    sort_key = new.get("sk", {}).get("S", "")
+    project_asset(app, _asset(new), before=_asset(old) if old else None)
+    return "asset"
+
+
+def _handle_job_item(app: App, new: RawImage, old: RawImage | None) -> str:
+    sort_key = new["sk"]["S"]
     if "deletedAt" in new:
         erase_job(app, new["pk"]["S"])
         return "erased"
     if sort_key == jobs_items.JOB_KEY:
-        job = _job(new)
-        if job.unreadable:
-            return _handle_unreadable(app, new)
-        return _handle_job(app, job.value, _readable(_job(old)) if old else None)
+        return _handle_job(app, new, old)
     if sort_key.startswith(jobs_items.TASK_PREFIX):
-        task = read_task(_item(TaskItem, new))
-        if task.unreadable:
-            return _handle_unreadable(app, new)
-        before = _readable(read_task(_item(TaskItem, old))) if old else None
-        return _handle_task(app, task.value, before)
+        return _handle_task(app, new, old)
     if sort_key.startswith(jobs_items.SHARE_PREFIX):
         share = share_store.read_share(_item(ShareItem, new))
         if not share.unreadable:
@@ -90,13 +98,18 @@ def handle_record(app: App, record: Mapping[str, Any]) -> str:
     return "ignored"
 
 
-def _handle_asset(app: App, asset: Asset, before: Asset | None) -> None:
-    project_asset(app, asset, before=before)
-    if before is not None and is_called_otherwise(asset, before):
-        index_file(asset.account_id, asset.asset_id)
+_HANDLERS: Mapping[str, Callable[[App, RawImage, RawImage | None], str]] = {
+    "purchases": _handle_purchase,
+    "assets": _handle_asset,
+    "jobs": _handle_job_item,
+}
 
 
-def _handle_job(app: App, job: Job, before: Job | None) -> str:
+def _handle_job(app: App, new: RawImage, old: RawImage | None) -> str:
+    read = _job(new)
+    if read.unreadable:
+        return _handle_unreadable(app, new)
+    job, before = read.value, _readable(_job(old)) if old else None
     newly_queued = job.status is JobStatus.QUEUED and not job.planned
     if newly_queued and (before is None or before.status is JobStatus.DRAFT):
         plan_job(app, job.job_id)
@@ -106,6 +119,15 @@ def _handle_job(app: App, job: Job, before: Job | None) -> str:
         project_job(app, job, before=before)
     _measure(job, before)
     return "job"
+
+
+def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
+    task = read_task(_item(TaskItem, new))
+    if task.unreadable:
+        return _handle_unreadable(app, new)
+    before = _readable(read_task(_item(TaskItem, old))) if old else None
+    project_task(app, task.value, before=before)
+    return "task"
 
 
 def _measure(job: Job, before: Job | None) -> None:
@@ -125,26 +147,6 @@ def _handle_unreadable(app: App, new: RawImage) -> str:
     """End the job of a damaged item, whose record is not projected."""
     end_unreadable(app, new["pk"]["S"])
     return "unreadable"
-
-
-def _handle_task(app: App, task: Task, before: Task | None) -> str:
-    # A task that became ready may be sent, and one that finished or waits for its next attempt
-    # frees a place in the account queue. A sent message or a claim changes nothing for the others.
-    turn = (task.status, task.attempts, task.provider)
-    is_new = before is None or (before.status, before.attempts, before.provider) != turn
-    if is_new and (task.is_final or task.status is TaskStatus.READY):
-        admit_tasks(app, task)
-    if is_new or before is None or before.run != task.run:
-        # Each poll has its own message, sent when the previous poll has left the task waiting.
-        dispatch_poll(app, task)
-    if is_new:
-        dispatch_stop(app, task)
-    if task.status is TaskStatus.RUNNING and task.attempts == 1:
-        mark_running(app, task.job_id)
-    if is_new:
-        fill_album(app, [task])
-        import_generated_images(app, [task])
-    return "task"
 
 
 def _job(image: RawImage) -> Read[Job]:

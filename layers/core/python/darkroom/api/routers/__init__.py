@@ -1,1 +1,1 @@
-"""One router per function; a function mounts only its own."""
+"""Routers by subject. ``api.mounts`` lists which function mounts which."""

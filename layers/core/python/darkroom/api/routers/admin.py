@@ -11,23 +11,23 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import answer_each
+from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import (
-    AccountAnswer,
-    AdjustAnswer,
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.admin import (
+    AccountResponse,
     AdjustRequest,
-    AuditAnswer,
+    AdjustResponse,
+    AuditResponse,
     ClearDebtRequest,
     DeadLetterPage,
     PatchAccountRequest,
-    RebuiltAnswer,
-    RedriveAnswer,
+    RebuildResponse,
     RedriveRequest,
-    SweepAnswer,
+    RedriveResponse,
     SweepRequest,
+    SweepResponse,
 )
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import ShiftedClock, from_iso
@@ -50,11 +50,11 @@ logger = Logger()
 
 @router.post(
     "/api/admin/sweep",
-    responses=responses(SweepAnswer, 200, 400, 401, 403, 404),
+    responses=responses(SweepResponse, 200, 400, 401, 403, 404),
     response_model=None,
 )
 async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """Run the sweeper, as if it were ``now``. Local stacks with test hooks only."""
+    """Run the sweeper as of ``now``. Only local stacks with test hooks have this route."""
     if not app.settings.test_hooks:
         raise NotFound("no such route")
     caller.require_admin()
@@ -63,13 +63,13 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> d
 
 @router.get(
     "/api/admin/audit",
-    responses=responses(AuditAnswer, 200, 401, 403, 404),
+    responses=responses(AuditResponse, 200, 401, 403, 404),
     response_model=None,
 )
 async def audit(
     app: CurrentApp, caller: CurrentCaller, account: str | None = None
 ) -> dict[str, Any]:
-    """Prove one account's wallet from its ledger, or everybody's, and name each breach."""
+    """Check the wallet of one account or of all against the ledger, and list breaches."""
     caller.require_admin()
     if account is not None and not is_key_text(account):
         raise NotFound("no such account")
@@ -91,7 +91,7 @@ async def audit(
 
 @router.get(
     "/api/admin/accounts/{accountId}",
-    responses=responses(AccountAnswer, 200, 401, 403, 404),
+    responses=responses(AccountResponse, 200, 401, 403, 404),
     response_model=None,
 )
 async def get_account(
@@ -99,7 +99,7 @@ async def get_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """What the books say of an account."""
+    """An account's plan and wallet."""
     caller.require_admin()
     return views.get_account(accountId)
 
@@ -115,7 +115,7 @@ async def get_dead_letters(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Messages that the queues gave up on, and what became of what they were about."""
+    """Messages that queues gave up on, and the outcome for what they were about."""
     caller.require_admin()
     bound = {"account_id": caller.account_id, "route": "dead-letters"}
     items, position = list_dead_letters(limit=limit, before=read_cursor(app, cursor, **bound))
@@ -124,25 +124,25 @@ async def get_dead_letters(
 
 @router.post(
     "/api/admin/dead-letters/redrive",
-    responses=responses(RedriveAnswer, 200, 400, 401, 403),
+    responses=responses(RedriveResponse, 200, 400, 401, 403),
     response_model=None,
 )
 async def redrive_dead_letters(
     body: RedriveRequest, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """Send dead letters to their queues again; each is answered on its own."""
+    """Send dead letters to their queues again; each has its own result."""
     caller.require_admin()
 
     def one(dead_letter_id: str) -> dict[str, Any]:
         redrive(app, dead_letter_id)
         return {}
 
-    return answer_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
+    return results_for_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
 
 
 @router.patch(
     "/api/admin/accounts/{accountId}",
-    responses=responses(AccountAnswer, 200, 400, 401, 403, 404),
+    responses=responses(AccountResponse, 200, 400, 401, 403, 404),
     response_model=None,
 )
 async def patch_account(
@@ -151,7 +151,7 @@ async def patch_account(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Put an account on another plan, freeze its spending, or let it spend again."""
+    """Change an account's plan, freeze its credits, or unfreeze them."""
     caller.require_admin()
     views.get_account(accountId)
     if body.plan is not None:
@@ -166,7 +166,7 @@ async def patch_account(
 @router.post(
     "/api/admin/accounts/{accountId}/credits",
     status_code=201,
-    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
 )
 async def adjust(
     accountId: str,
@@ -175,15 +175,15 @@ async def adjust(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Give or take credits, with a reason. An Idempotency-Key is required."""
+    """Add or remove credits, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
     expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
 
     def action() -> dict[str, Any]:
         done = adjust_credits(
             app,
-            call,
+            command,
             account_id=accountId,
             amount=body.amount,
             reason=body.reason,
@@ -191,13 +191,13 @@ async def adjust(
         )
         return _adjusted(done)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.post(
     "/api/admin/accounts/{accountId}/debt",
     status_code=201,
-    responses=responses(AdjustAnswer, 201, 400, 401, 403, 404, 409, 422),
+    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
 )
 async def forgive_debt(
     accountId: str,
@@ -206,25 +206,25 @@ async def forgive_debt(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Clear an account's debt, or a part of it, with a reason. An Idempotency-Key is required."""
+    """Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:
         return _adjusted(
-            clear_debt(app, call, account_id=accountId, amount=body.amount, reason=body.reason)
+            clear_debt(app, command, account_id=accountId, amount=body.amount, reason=body.reason)
         )
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.post(
     "/api/admin/accounts/{accountId}/rebuild-wallet",
-    responses=responses(RebuiltAnswer, 200, 401, 403, 404, 409),
+    responses=responses(RebuildResponse, 200, 401, 403, 404, 409),
     response_model=None,
 )
 async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """Derive the wallet from its ledger again, for one that was damaged or restored. Repeatable."""
+    """Rebuild a damaged or restored wallet from its ledger. Safe to repeat."""
     caller.require_admin()
     done = rebuild_wallet(app, accountId)
     logger.warning("wallet_rebuilt", account_id=accountId, settled_jobs=len(done.settled_jobs))

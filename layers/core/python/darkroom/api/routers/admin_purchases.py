@@ -1,4 +1,4 @@
-"""Operators' routes for purchases: what was paid for nothing, and what becomes of it."""
+"""Operators' routes for purchases: payments without credits, and decisions about them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.purchases import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
@@ -34,8 +34,8 @@ async def list_purchases(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Purchases of one account, or of all in one state, oldest first. Without either: those that
-    wait for a decision (``mismatched``)."""
+    """Purchases of one account, or of all accounts by status, oldest first. Without filters, those
+    that need a decision (``mismatched``)."""
     caller.require_admin()
     filters = f"{status.value if status else ''}|{account or ''}"
     bound = {"account_id": caller.account_id, "route": _PURCHASES, "filters": filters}
@@ -59,8 +59,8 @@ async def resolve(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Decide about a mismatched purchase: credits for what was paid, or its refund. An
-    Idempotency-Key is required."""
+    """Resolve a mismatched purchase: add credits for the payment, or refund it. An Idempotency-Key
+    is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
 
@@ -76,4 +76,4 @@ async def resolve(
         )
         return views.admin_purchase(resolved)
 
-    return answer_once(app, command, raw, status=200, action=action)
+    return respond_once(app, command, raw, status=200, action=action)

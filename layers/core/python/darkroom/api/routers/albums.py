@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Composed, Identifier, Request
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.albums import (
+    AddOutputsRequest,
+    AlbumDetailResponse,
+    AlbumOutput,
+    AlbumPage,
+    AlbumResponse,
+    ChangeAlbumRequest,
+    ChangeOutputRequest,
+    CreateAlbumRequest,
+)
 from darkroom.kernel.limits import (
-    ALBUM_POSITION_LIMIT,
     PAGE_DEFAULT,
     PAGE_LIMIT,
-    TAG_LIMIT_CHARS,
-    TAGS_LIMIT,
 )
-from darkroom.recipes.fields import broken
 from darkroom.usecases.albums.add_to_album import put_into_album
 from darkroom.usecases.albums.change_album import AlbumChange, change_album
 from darkroom.usecases.albums.change_album_output import change_album_output
@@ -36,95 +38,6 @@ _ROUTE = "albums"
 _OUTPUTS = "album-outputs"
 AlbumId = Annotated[str, Path(alias="albumId")]
 OutputId = Annotated[str, Path(alias="outputId")]
-# No control characters: names and labels are shown on one line.
-_Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
-Name = Annotated[str, _Line, Field(max_length=100), Composed]
-Label = Annotated[str, _Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
-
-
-class CreateAlbumRequest(Request):
-    name: Name
-
-
-class ChangeAlbumRequest(Request):
-    """What is not sent stays; ``coverOutputId: null`` is an album without a cover."""
-
-    name: Name | None = None
-    cover_output_id: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _names_something(self) -> ChangeAlbumRequest:
-        return _changing(self, never_null={"name"})
-
-
-class AddOutputsRequest(Request):
-    output_ids: Annotated[list[Identifier], Field(min_length=1, max_length=PAGE_LIMIT)]
-    group: Label | None = None
-
-
-class ChangeOutputRequest(Request):
-    """What is not sent stays. Outputs are shown by ``position``, the lowest first."""
-
-    group: Label | None = None
-    tags: Annotated[list[Label], Field(max_length=TAGS_LIMIT)] | None = None
-    selected: bool | None = None
-    position: Annotated[int, Field(ge=0, le=ALBUM_POSITION_LIMIT)] | None = None
-
-    @model_validator(mode="after")
-    def _names_something(self) -> ChangeOutputRequest:
-        return _changing(self, never_null={"tags", "selected", "position"})
-
-
-def _changing(body: Any, *, never_null: set[str]) -> Any:
-    if not body.model_fields_set:
-        raise broken("NOTHING_TO_CHANGE", *map(to_camel, type(body).model_fields))
-    nulls = {name for name in body.model_fields_set if getattr(body, name) is None}
-    if nulls & never_null:
-        raise broken("NOT_NULL", *map(to_camel, sorted(nulls & never_null)))
-    return body
-
-
-class AlbumAnswer(Answer):
-    album_id: str
-    name: str
-    output_count: int
-    cover_output_id: str | None = None
-    cover_url: str | None = None
-    created_at: str
-    updated_at: str
-
-
-class AlbumOutputAnswer(Answer):
-    """``selected`` is the album's pick, not the job's."""
-
-    output_id: str
-    job_id: str
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    group: str | None = None
-    tags: list[str]
-    selected: bool
-    position: int
-    added_at: str
-    download_url: str
-
-
-class AlbumDetailAnswer(AlbumAnswer):
-    outputs: list[AlbumOutputAnswer]
-    next_cursor: str | None
-
-
-class AlbumPage(Answer):
-    items: list[AlbumAnswer]
-    next_cursor: str | None
 
 
 @router.get("/api/albums", responses=responses(AlbumPage, 200, 400, 401), response_model=None)
@@ -143,23 +56,23 @@ async def list_albums(
 
 
 @router.post(
-    "/api/albums", status_code=201, responses=responses(AlbumAnswer, 201, 400, 401, 409, 422)
+    "/api/albums", status_code=201, responses=responses(AlbumResponse, 201, 400, 401, 409, 422)
 )
 async def post_album(
-    body: CreateAlbumRequest, request: HttpRequest, app: CurrentApp, caller: CurrentCaller
+    body: CreateAlbumRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
     """Create an empty album."""
-    call, raw = await read_command(request, app, caller, key_required=False)
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
-        return views.album_summary(app, create_album(app, call, name=body.name))
+        return views.album_summary(app, create_album(app, command, name=body.name))
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.get(
     "/api/albums/{albumId}",
-    responses=responses(AlbumDetailAnswer, 200, 400, 401, 404),
+    responses=responses(AlbumDetailResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def get_album(
@@ -169,7 +82,7 @@ async def get_album(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """An album with its outputs by position, page by page."""
+    """An album with a page of its outputs, sorted by position."""
     bound = {"account_id": caller.account_id, "route": _OUTPUTS, "filters": album_id}
     album, position = views.get_album(
         app, caller.account_id, album_id, limit=limit, after=read_cursor(app, cursor, **bound)
@@ -179,7 +92,7 @@ async def get_album(
 
 @router.patch(
     "/api/albums/{albumId}",
-    responses=responses(AlbumAnswer, 200, 400, 401, 404),
+    responses=responses(AlbumResponse, 200, 400, 401, 404),
     response_model=None,
 )
 async def patch_album(
@@ -209,13 +122,13 @@ async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller
 
 @router.post(
     "/api/albums/{albumId}/outputs",
-    responses=responses(AlbumAnswer, 200, 400, 401, 404, 409),
+    responses=responses(AlbumResponse, 200, 400, 401, 404, 409),
     response_model=None,
 )
 async def post_outputs(
     album_id: AlbumId, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """Add outputs of the account's jobs behind the last; those that are there stay as they are."""
+    """Add outputs of the account's jobs at the end. Outputs already in the album do not change."""
     album = put_into_album(
         app,
         account_id=caller.account_id,
@@ -228,7 +141,7 @@ async def post_outputs(
 
 @router.patch(
     "/api/albums/{albumId}/outputs/{outputId}",
-    responses=responses(AlbumOutputAnswer, 200, 400, 401, 404),
+    responses=responses(AlbumOutput, 200, 400, 401, 404),
     response_model=None,
 )
 async def patch_output(
@@ -238,7 +151,7 @@ async def patch_output(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Group, tag, pick or move an output within the album."""
+    """Group, tag, select or move an output within the album."""
     changes: dict[str, Any] = {
         name: value
         for name, value in body.model_dump(exclude_unset=True).items()
@@ -267,6 +180,6 @@ async def patch_output(
 async def remove_output(
     album_id: AlbumId, output_id: OutputId, app: CurrentApp, caller: CurrentCaller
 ) -> Response:
-    """Take an output out of the album; it stays with its job."""
+    """Remove an output from the album; it stays with its job."""
     remove_from_album(app, account_id=caller.account_id, album_id=album_id, output_id=output_id)
     return Response(status_code=204)

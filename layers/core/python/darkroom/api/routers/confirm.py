@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below, renamed
-from darkroom.api.schemas import ConfirmAnswer, ConfirmRequest, QuoteAnswer, QuoteRequest
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below, renamed
+from darkroom.api.schemas.jobs import ConfirmRequest, ConfirmResponse, QuoteRequest, QuoteResponse
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.problems import problem
@@ -24,52 +24,52 @@ _NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"
 
 @router.post(
     "/api/jobs/quote",
-    responses=responses(QuoteAnswer, 200, 400, 401, 404, 409),
+    responses=responses(QuoteResponse, 200, 400, 401, 404, 409),
     response_model=None,
 )
 async def quote(
     body: QuoteRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> dict[str, Any]:
-    """What a job costs now; confirmed within 15 minutes, it costs just that."""
-    call, _ = await read_command(request, app, caller, key_required=False)
+    """The price of a job. A job confirmed with the quote within 15 minutes costs exactly that."""
+    command, _ = await read_command(request, app, caller, key_required=False)
     _check_subject(body)
     with inputs_below("inputs", body):
         if body.draft_job_id is not None:
-            offered = quote_job.quote_draft(app, call, draft_job_id=body.draft_job_id)
+            quoted = quote_job.quote_draft(app, command, draft_job_id=body.draft_job_id)
         else:
             assert body.recipe is not None and body.inputs is not None
-            offered = quote_job.quote_inputs(
+            quoted = quote_job.quote_inputs(
                 app,
-                call,
+                command,
                 recipe_name=body.recipe,
                 inputs=body.inputs,
                 device_id=body.device_id or "",
             )
     return {
-        "quoteId": offered.quote_id,
-        "expiresAt": to_iso(offered.expires_at),
-        "credits": offered.credits,
+        "quoteId": quoted.quote_id,
+        "expiresAt": to_iso(quoted.expires_at),
+        "credits": quoted.credits,
         "breakdown": [
             {"name": part.name, "credits": part.credits}
-            for job in offered.jobs
+            for job in quoted.jobs
             for part in job.price
         ],
-        "balance": offered.balance,
-        "debt": offered.debt,
-        "sufficient": offered.is_sufficient,
+        "balance": quoted.balance,
+        "debt": quoted.debt,
+        "sufficient": quoted.is_sufficient,
     }
 
 
 @router.post(
     "/api/jobs/confirm",
     status_code=202,
-    responses=responses(ConfirmAnswer, 202, 400, 401, 402, 404, 409, 422),
+    responses=responses(ConfirmResponse, 202, 400, 401, 402, 404, 409, 422),
 )
 async def confirm(
     body: ConfirmRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
     """Hold the credits and queue the job, in one transaction."""
-    call, raw = await read_command(request, app, caller, key_required=body.draft_job_id is None)
+    command, raw = await read_command(request, app, caller, key_required=body.draft_job_id is None)
     sent = body.model_dump(by_alias=True, exclude_unset=True)
     inputs = {name: value for name, value in sent.items() if name not in _NOT_INPUTS}
     mode = _mode(body)
@@ -82,7 +82,7 @@ async def confirm(
         if body.draft_job_id is not None:
             return confirm_job.confirm_draft(
                 app,
-                call,
+                command,
                 draft_job_id=body.draft_job_id,
                 overrides=inputs if mode is None else {**inputs, "mode": mode},
                 device_id=body.device_id,
@@ -91,7 +91,7 @@ async def confirm(
             )
         return confirm_job.confirm_new(
             app,
-            call,
+            command,
             recipe_name=_required(mode),
             inputs=inputs,
             device_id=body.device_id or "",
@@ -99,11 +99,11 @@ async def confirm(
             quote_id=body.quote_id,
         )
 
-    return answer_once(app, call, raw, status=202, action=action)
+    return respond_once(app, command, raw, status=202, action=action)
 
 
 def _check_subject(body: QuoteRequest) -> None:
-    """Either a draft or a recipe with its inputs is quoted.
+    """Check that the body names either a draft, or a recipe with its inputs.
 
     Raises:
         InvalidInput: both, or neither.
@@ -119,7 +119,7 @@ def _check_subject(body: QuoteRequest) -> None:
 
 
 def _mode(body: ConfirmRequest) -> str | None:
-    """The recipe, by either of its two names.
+    """The recipe, from either of its two fields.
 
     Raises:
         InvalidInput: they contradict each other.

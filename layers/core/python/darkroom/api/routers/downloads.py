@@ -1,4 +1,4 @@
-"""All files of a job as one zip: of one job, or of many at once."""
+"""The files of a job as a zip archive, for one job or for many."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
 from darkroom.api.idempotency import read_command
-from darkroom.api.responses import JsonAnswer
-from darkroom.api.routers.bulk import answer_each_job
-from darkroom.api.schemas import BuildingAnswer, BulkAnswer, DownloadAnswer, JobIdsRequest
+from darkroom.api.json_response import EscapingJSONResponse
+from darkroom.api.openapi.responses import responses
+from darkroom.api.routers.bulk_jobs import results_for_each_job
+from darkroom.api.schemas.bulk import BulkResponse, JobIdsRequest
+from darkroom.api.schemas.jobs import BuildingResponse, DownloadResponse
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
 from darkroom.usecases.archives.request_archive import Link, allowance, request_archive
@@ -23,12 +24,17 @@ router = APIRouter(tags=["jobs"])
 
 @router.get(
     "/api/jobs/{jobId}/download",
-    responses=responses(DownloadAnswer, 200, 401, 404, 409, 413)
-    | {202: {"model": BuildingAnswer, "description": "It is being made; ask again"}},
+    responses=responses(DownloadResponse, 200, 401, 404, 409, 413)
+    | {
+        202: {
+            "model": BuildingResponse,
+            "description": "The archive is being built; repeat the request later",
+        }
+    },
     response_model=None,
 )
 async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
-    """A link to a zip of a finished job's files; a large one is made first."""
+    """A link to a zip of a finished job's files. 202 while a large archive is being built."""
     link = request_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
     if link is None:
         retry = {"Retry-After": str(ARCHIVE_RETRY_SECONDS)}
@@ -38,23 +44,23 @@ async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> JSONRe
 
 @router.post(
     "/api/jobs/bulk/download",
-    responses=responses(BulkAnswer, 200, 400, 401),
+    responses=responses(BulkResponse, 200, 400, 401),
     response_model=None,
 )
 async def download_many(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Links to the zips of up to 100 jobs; those with ``status: building`` are to be asked for
-    again."""
-    call, _ = await read_command(request, app, caller, key_required=False)
+    """Links to the zips of up to 100 jobs. Repeat the request for those with
+    ``status: building``."""
+    command, _ = await read_command(request, app, caller, key_required=False)
     allowed = allowance(app)
 
     def one(job_id: str) -> dict[str, Any]:
-        link = request_archive(app, account_id=call.account_id, job_id=job_id, allowed=allowed)
+        link = request_archive(app, account_id=command.account_id, job_id=job_id, allowed=allowed)
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
-    # Not remembered under an Idempotency-Key: links end sooner than answers are kept.
-    return JsonAnswer(answer_each_job(call, body.job_ids, one))
+    # Not stored under an Idempotency-Key: links expire earlier than stored responses.
+    return EscapingJSONResponse(results_for_each_job(command, body.job_ids, one))
 
 
 def _link(link: Link) -> dict[str, str]:

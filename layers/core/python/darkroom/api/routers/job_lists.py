@@ -1,4 +1,4 @@
-"""Many jobs at once: lists, a spreadsheet, the history of tasks; and the owner's pick."""
+"""Lists of jobs, a spreadsheet, the history of tasks; and the selection of an output."""
 
 from __future__ import annotations
 
@@ -8,23 +8,15 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Depends, Path, Query
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
-from darkroom.api.schemas import (
-    Answer,
-    FailureAnswer,
-    Identifier,
-    JobPage,
-    OutputAnswer,
-    Request,
-)
-from darkroom.jobs import listing
-from darkroom.jobs.listing import Filters, Sort, to_search
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.jobs import GenerationPage, JobPage, Output, SelectRequest
+from darkroom.jobs.lists import pages as listing
+from darkroom.jobs.lists.pages import Filters, Sort, to_search
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import InvalidInput
@@ -46,37 +38,9 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 Rows = Annotated[int, Query(ge=1, le=CSV_ROWS_LIMIT)]
 
 
-class GenerationAnswer(Answer):
-    """``creditsUsed`` of all tasks of a job add up to its receipt."""
-
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: str | None = None
-    original_url: str | None = None
-    url: str | None = None
-    selected: bool
-    credits_used: int
-    error: FailureAnswer | None = None
-    created_at: str
-
-
-class GenerationPage(Answer):
-    items: list[GenerationAnswer]
-    next_cursor: str | None
-    remaining_credits: int
-
-
-class SelectRequest(Request):
-    """``jobId`` names the job that inherited the output; without it, the one that made it."""
-
-    job_id: Identifier | None = None
-
-
 @dataclass(frozen=True)
 class Wanted:
-    """The filters of a request, and one spelling of them that cursors are bound to."""
+    """The filters of a request, and their text, which cursors are bound to."""
 
     filters: Filters
     text: str
@@ -91,7 +55,7 @@ async def wanted_jobs(
     search: Annotated[str | None, Query(max_length=SEARCH_LIMIT_CHARS)] = None,
     sort: Sort = Sort.NEWEST,
 ) -> Wanted:
-    """Raises InvalidInput, naming the parameter."""
+    """The filters; raises InvalidInput with the name of a bad parameter."""
     if recipe is not None:
         get_recipe(recipe)
     is_search = search is not None and search.strip() != ""
@@ -123,10 +87,10 @@ async def list_jobs(
 ) -> dict[str, Any]:
     """The account's jobs without their tasks, outputs and timelines.
 
-    ``dateFrom`` is inclusive, ``dateTo`` exclusive, both of the time of creation. ``translate``
-    is about captions. ``search`` is the beginning of any word of a file name or tag (of several
-    words, each), or a whole id. A search or a ``sort=duration`` that is also filtered otherwise
-    may answer short or empty pages with a ``nextCursor``: go on until it is null.
+    ``dateFrom`` (inclusive) and ``dateTo`` (exclusive) limit the time of creation. ``translate``
+    applies to captions. ``search`` matches the beginnings of words in file names and tags, all
+    of its words, or a whole id. A search or ``sort=duration`` combined with other filters may
+    return short or empty pages with a ``nextCursor``: continue until it is null.
     """
     bound = {"account_id": caller.account_id, "route": "jobs", "filters": wanted.text}
     items, position = job_lists.list_jobs(
@@ -142,11 +106,11 @@ async def list_jobs(
 @router.get(
     "/api/jobs.csv",
     responses=responses(None, 200, 400, 401)
-    | {200: {"description": "A spreadsheet", "content": {"text/csv": {}}}},
+    | {200: {"description": "A CSV file", "content": {"text/csv": {}}}},
     response_model=None,
 )
 async def export_jobs(
-    request: HttpRequest,
+    request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
     wanted: WantedJobs,
@@ -154,10 +118,10 @@ async def export_jobs(
     cursor: str | None = None,
     limit: Rows = CSV_ROWS_LIMIT,
 ) -> Response:
-    """The same list as a spreadsheet, up to 1 000 rows; ``Link: <…>; rel="next"`` leads on.
+    """The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
 
-    With ``jobIds`` (up to 100, with commas between) just those; what is missing or another
-    account's is left out.
+    ``jobIds`` (up to 100, separated by commas) selects single jobs; jobs that are missing or
+    belong to another account are left out.
     """
     bound = {"account_id": caller.account_id, "route": "jobs.csv", "filters": wanted.text}
     if job_ids is not None:
@@ -188,7 +152,7 @@ async def list_generations(
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """The history of tasks, also of those that failed, newest first."""
+    """The history of tasks, including failed ones, newest first."""
     bound = {"account_id": caller.account_id, "route": "generations"}
     shape, position = generations.list_generations(
         app,
@@ -202,7 +166,7 @@ async def list_generations(
 
 @router.post(
     "/api/outputs/{outputId}/select",
-    responses=responses(OutputAnswer, 200, 400, 401, 404),
+    responses=responses(Output, 200, 400, 401, 404),
     response_model=None,
 )
 async def select(
@@ -211,7 +175,7 @@ async def select(
     caller: CurrentCaller,
     body: Annotated[SelectRequest, Body(default_factory=SelectRequest)],
 ) -> dict[str, Any]:
-    """Make an output the pick of its job, instead of any other. Safe to repeat."""
+    """Select an output of its job; only one output is selected. Safe to repeat."""
     job, output = select_output(
         app,
         account_id=caller.account_id,
@@ -230,11 +194,11 @@ def _ids(text: str) -> list[str]:
 
 
 def _moment(text: str | None, name: str) -> datetime | None:
-    """A date (its beginning) or a time; without a zone it is UTC."""
+    """A time, or the start of a date; without a zone it is UTC."""
     if text is None:
         return None
     try:
-        # In a query a plus sign means a blank.
+        # In a query string a plus sign means a space.
         moment = from_iso(text.replace(" ", "+") if "T" in text else text)
         to_iso(moment)
     except (ValueError, OverflowError) as error:

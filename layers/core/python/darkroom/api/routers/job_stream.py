@@ -1,9 +1,9 @@
 """``GET /api/jobs/stream``: live updates as server-sent events, and the ticket that opens them.
 
-Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html. An answer is
-bounded: it tells what is new and ends, and the browser's EventSource comes back by itself after
-``retry`` with the id it was told last. EventSource sends no headers, so it brings a short-lived
-ticket; no authorizer stands before this route, and the function verifies whatever is brought.
+Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html. A response
+has the new events and ends; the browser's EventSource reconnects by itself after ``retry`` with the
+last event id. EventSource cannot send an Authorization header, so it sends a short-lived ticket.
+The route has no authorizer at the gateway; the function verifies the ticket or the token itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
-from darkroom.api.docs import responses
-from darkroom.api.schemas import StreamTicketAnswer
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.jobs import StreamTicketResponse
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
@@ -29,7 +29,7 @@ PURPOSE = "stream-ticket"
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {
     "Cache-Control": "no-store, no-transform",
-    # Told to nginx and its kind: pass it on as it comes.
+    # nginx and other proxies must not buffer the response.
     "X-Accel-Buffering": "no",
 }
 ticket_router = APIRouter(tags=["jobs"])
@@ -38,11 +38,11 @@ router = APIRouter(tags=["jobs"])
 
 @ticket_router.post(
     "/api/jobs/stream-ticket",
-    responses=responses(StreamTicketAnswer, 200, 401),
+    responses=responses(StreamTicketResponse, 200, 401),
     response_model=None,
 )
 async def open_stream(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
-    """A ticket for ``GET /api/jobs/stream?ticket=``; good for ten minutes and for nothing else."""
+    """A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route."""
     now = app.clock.now().replace(microsecond=0)
     until = now + timedelta(seconds=STREAM_TICKET_SECONDS)
     grant = {"account": caller.account_id, "until": to_epoch_seconds(until)}
@@ -58,8 +58,8 @@ async def open_stream(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
     | {
         200: {
             "description": "Server-sent events: event `job`, data {jobId, status, progress "
-            "{completed, failed, total, percent}, updatedAt}; the answer ends, come back after "
-            "`retry` milliseconds with `Last-Event-ID`",
+            "{completed, failed, total, percent}, updatedAt}; the response ends, "
+            "reconnect after `retry` milliseconds with `Last-Event-ID`",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
         }
     },
@@ -70,12 +70,12 @@ async def stream(
     ticket: Annotated[str | None, Query(description="From POST /api/jobs/stream-ticket")] = None,
     lastEventId: Annotated[
         str | None,
-        Query(description="To go on with another ticket: the id of the last event received"),
+        Query(description="With a new ticket: the id of the last event received"),
     ] = None,
     last_event_id: Annotated[str | None, Header()] = None,
     authorization: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The caller's job changes since ``Last-Event-ID``; without one the unfinished jobs."""
+    """The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs."""
     if ticket is not None:
         account_id = _account_of_ticket(app, ticket)
     else:
@@ -89,7 +89,7 @@ def _account_of_ticket(app: App, ticket: str) -> str:
     try:
         grant = verify(app.signing_secret.value, PURPOSE, ticket)
     except BadSignature as error:
-        raise Unauthorized("not a ticket of ours") from error
+        raise Unauthorized("the ticket is not valid") from error
     if app.clock.now().timestamp() >= grant["until"]:
         raise Unauthorized("the ticket is too old")
     account_id: str = grant["account"]
@@ -102,16 +102,16 @@ def _account_of_token(app: App, authorization: str | None) -> str:
         raise Unauthorized("neither a ticket nor a token")
     settings = app.settings
     if not settings.jwt_issuer or not settings.jwt_audience:
-        raise Unauthorized("it is not known whose tokens to take")
+        raise Unauthorized("no issuer of tokens is configured")
     return trusted_account(app, app.tokens.claims(token.strip()))
 
 
 def _events(changes: Changes) -> str:
-    """The body: time to come back, a sign of life, the events, and where to go on."""
+    """The body: the time to reconnect, a heartbeat, the events, and the position after them."""
     blocks = [f"retry: {STREAM_RETRY_MS}", ": heartbeat"]
     for number, change in changes.events:
         content = json.dumps(change_shape(change), separators=(",", ":"))
         blocks.append(f"id: {number}\nevent: job\ndata: {content}")
-    # An id without data is no event; EventSource remembers it all the same.
+    # An id without data is not an event, but EventSource remembers it.
     blocks.append(f"id: {changes.position}")
     return "".join(f"{block}\n\n" for block in blocks)

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below
-from darkroom.api.schemas import (
-    CancelAnswer,
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below
+from darkroom.api.schemas.jobs import (
+    CancelResponse,
     CreateJobsRequest,
-    JobAnswer,
-    JobsAnswer,
+    JobResponse,
+    JobsResponse,
     JobSummary,
     PatchJobRequest,
 )
@@ -35,24 +35,24 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/api/jobs",
     status_code=201,
-    responses=responses(JobsAnswer, 201, 400, 401, 402, 404, 409, 422),
+    responses=responses(JobsResponse, 201, 400, 401, 402, 404, 409, 422),
 )
 async def post_jobs(
     body: CreateJobsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
     """Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
 
-    Captions make one job for each file. Of several that are to be queued, those that the
-    balance does not reach stay drafts and say so in their ``code``.
+    Captions make one job for each file. Of several jobs to be queued, those that the balance does
+    not cover stay drafts, with a ``code``.
     """
     queued = body.status == "queued"
-    call, raw = await read_command(request, app, caller, key_required=queued)
+    command, raw = await read_command(request, app, caller, key_required=queued)
 
     def action() -> dict[str, Any]:
         with inputs_below("inputs", body):
             made = create_jobs(
                 app,
-                call,
+                command,
                 recipe_name=body.recipe,
                 inputs=body.inputs,
                 device_id=body.device_id or "",
@@ -60,15 +60,15 @@ async def post_jobs(
                 queued=queued,
                 quote_id=body.quote_id,
             )
-        return created_jobs(made, language=call.language)
+        return created_jobs(made, language=command.language)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 def created_jobs(
     made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
 ) -> dict[str, Any]:
-    """The answer to a request that made these; with each what it lacked, if it did."""
+    """The response body for created jobs; a job that could not be queued has a ``code``."""
     return {"jobs": [_created(job, lacking, language) for job, lacking in made]}
 
 
@@ -79,7 +79,7 @@ def _created(job: Job, lacking: PaymentRequired | None, language: str) -> dict[s
 
 @router.get(
     "/api/jobs/{jobId}",
-    responses=responses(JobAnswer, 200, 401, 404) | {304: {"description": "Unchanged"}},
+    responses=responses(JobResponse, 200, 401, 404) | {304: {"description": "Unchanged"}},
     response_model=None,
 )
 async def get_job(
@@ -90,7 +90,7 @@ async def get_job(
 ) -> Response:
     """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``."""
     family = views.get_family(caller.account_id, jobId)
-    tag = views.etag(app, family, language=_spoken(family, caller))
+    tag = views.etag(app, family, language=_language_of(family, caller))
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
     if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
@@ -111,10 +111,10 @@ async def patch_job(
 ) -> Response:
     """Change a draft by a JSON merge patch (RFC 7396) of its inputs.
 
-    With ``If-Match`` only if it still is as it was read. Inputs may stand in ``inputs`` or
-    beside it.
+    With ``If-Match``, only if the draft has not changed since it was read. Inputs may be sent in
+    ``inputs`` or at the top level.
     """
-    call, _ = await read_command(request, app, caller, key_required=False)
+    command, _ = await read_command(request, app, caller, key_required=False)
     wanted = _tags(request, "if-match")
 
     def is_current(draft: Job) -> bool:
@@ -123,7 +123,7 @@ async def patch_job(
     with inputs_below("inputs", body):
         draft = patch_draft(
             app,
-            call,
+            command,
             job_id=jobId,
             patch=lambda recipe: {**(body.inputs or {}), **(body.model_extra or {})},
             device_id=body.device_id,
@@ -136,23 +136,23 @@ async def patch_job(
 
 @router.post(
     "/api/jobs/{jobId}/cancel",
-    responses=responses(CancelAnswer, 200, 401, 404),
+    responses=responses(CancelResponse, 200, 401, 404),
     response_model=None,
 )
 async def cancel(
     jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Stop a job: what was made is kept and paid for, the rest is refunded. Safe to repeat.
+    """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
 
-    Each part of the price of which something was made costs at least 1 credit.
+    Each part of the price with a finished output costs at least 1 credit.
     """
-    call, raw = await read_command(request, app, caller, key_required=False)
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
-        outcome, job = cancel_job(app, account_id=call.account_id, job_id=jobId)
-        return {"outcome": outcome, "receipt": views.job_receipt(job, language=call.language)}
+        outcome, job = cancel_job(app, account_id=command.account_id, job_id=jobId)
+        return {"outcome": outcome, "receipt": views.job_receipt(job, language=command.language)}
 
-    return answer_once(app, call, raw, status=200, action=action)
+    return respond_once(app, command, raw, status=200, action=action)
 
 
 @router.delete(
@@ -163,13 +163,14 @@ async def cancel(
 async def delete(
     jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False
 ) -> Response:
-    """Delete a draft or a finished job with its files; ``cascade`` also what was made from it."""
+    """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
 
 
-def _spoken(family: JobFamily, caller: Caller) -> str:
-    """The language of the answer's sentences; a draft has none, and one tag for both verbs."""
+def _language_of(family: JobFamily, caller: Caller) -> str:
+    """The language of the sentences in the response. A draft has none, so its ETag is the same for
+    all languages."""
     return "" if family.job.status is JobStatus.DRAFT else caller.language
 
 

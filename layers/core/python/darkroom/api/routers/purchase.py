@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import PurchaseAnswer, PurchaseRequest
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.purchases import PurchaseRequest, PurchaseResponse
 from darkroom.payments.store import Purchase
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from darkroom.usecases.purchases.start_purchase import start_purchase
@@ -21,19 +21,19 @@ router = APIRouter(tags=["credits"])
 @router.post(
     "/api/credits/purchase",
     status_code=201,
-    responses=responses(PurchaseAnswer, 201, 400, 401, 409, 422),
+    responses=responses(PurchaseResponse, 201, 400, 401, 409, 422),
 )
 async def purchase(
     body: PurchaseRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Buy a pack (or, with the test gateway, any amount of credits)."""
-    call, raw = await read_command(request, app, caller, key_required=True)
+    """Buy a pack, or with the test gateway any amount of credits."""
+    command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:
         if app.payments is not None:
             started = start_purchase(
                 app,
-                call,
+                command,
                 app.payments,
                 pack=body.pack,
                 amount=body.amount,
@@ -41,11 +41,11 @@ async def purchase(
             )
             return _shape(started.purchase, checkoutUrl=started.checkout_url)
         done = purchase_with_test_gateway(
-            app, call, pack=body.pack, amount=body.amount, currency=body.currency
+            app, command, pack=body.pack, amount=body.amount, currency=body.currency
         )
         return _shape(done.purchase, balance=done.balance)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 def _shape(purchase: Purchase, **more: Any) -> dict[str, Any]:

@@ -1,19 +1,22 @@
-"""Reference photos: register, list, set inactive."""
+"""Reference photos: register, list, deactivate."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import StringConstraints
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.schemas import Answer, Identifier, Request
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.reference_photos import (
+    ROLE_PATTERN,
+    ReferencePhotoPage,
+    ReferencePhotoResponse,
+    RegisterRequest,
+)
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.usecases.assets.deactivate_reference_photo import deactivate_reference_photo
 from darkroom.usecases.assets.register_reference_photo import register_reference_photo
@@ -21,46 +24,22 @@ from darkroom.views import reference_photos as views
 
 router = APIRouter(tags=["reference photos"])
 _ROUTE = "reference-photos"
-ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
-Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]
-"""Who the person is in the pictures to be made: ``groom``, ``bride``, ``self``, …"""
-
-
-class RegisterRequest(Request):
-    asset_id: Identifier
-    role: Role
-
-
-class ReferencePhotoAnswer(Answer):
-    """A picture of one person. Inactive ones are kept for the jobs that were made from them."""
-
-    reference_photo_id: str
-    asset_id: str
-    role: str
-    is_active: bool
-    download_url: str
-    created_at: str
-
-
-class ReferencePhotoPage(Answer):
-    items: list[ReferencePhotoAnswer]
-    next_cursor: str | None
 
 
 @router.post(
     "/api/reference-photos",
     status_code=201,
-    responses=responses(ReferencePhotoAnswer, 201, 400, 401, 404, 409, 422),
+    responses=responses(ReferencePhotoResponse, 201, 400, 401, 404, 409, 422),
 )
 async def register(
-    body: RegisterRequest, request: HttpRequest, app: CurrentApp, caller: CurrentCaller
+    body: RegisterRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
-    """Use a checked picture of exactly one person for portraits; nothing is charged.
+    """Register a checked picture of exactly one person for portraits. It is free.
 
-    Otherwise 400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces``. 503
-    ``FACE_CHECK_UNAVAILABLE``: the faces are being counted again; come back after ``Retry-After``.
+    400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces`` for other pictures. 503
+    ``FACE_CHECK_UNAVAILABLE``: faces are being counted again; repeat after ``Retry-After``.
     """
-    call, raw = await read_command(request, app, caller, key_required=False)
+    command, raw = await read_command(request, app, caller, key_required=False)
 
     def action() -> dict[str, Any]:
         photo = register_reference_photo(
@@ -68,7 +47,7 @@ async def register(
         )
         return views.reference_photo_detail(app, photo)
 
-    return answer_once(app, call, raw, status=201, action=action)
+    return respond_once(app, command, raw, status=201, action=action)
 
 
 @router.get(
@@ -83,7 +62,7 @@ async def list_reference_photos(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """The account's active photos, role by role and newest first in each."""
+    """The account's active photos, by role and newest first in each role."""
     bound = {"account_id": caller.account_id, "route": _ROUTE, "filters": role or ""}
     items, position = views.list_reference_photos(
         app,
@@ -97,7 +76,7 @@ async def list_reference_photos(
 
 @router.delete(
     "/api/reference-photos/{referencePhotoId}",
-    responses=responses(ReferencePhotoAnswer, 200, 401, 404),
+    responses=responses(ReferencePhotoResponse, 200, 401, 404),
     response_model=None,
 )
 async def deactivate(
@@ -105,7 +84,7 @@ async def deactivate(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> dict[str, Any]:
-    """Make no new portraits from it; the photo, now inactive. Repeating changes nothing."""
+    """Deactivate a photo: no new portraits are made from it. Safe to repeat."""
     photo = deactivate_reference_photo(
         app, account_id=caller.account_id, reference_photo_id=reference_photo_id
     )

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import answer_once, read_command
-from darkroom.api.places import inputs_below
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
-from darkroom.api.schemas import (
-    RegenerateAnswer,
+from darkroom.api.schemas.jobs import (
     RegenerateRequest,
-    RerunAnswer,
+    RegenerateResponse,
+    RerunResponse,
     RetryRequest,
 )
 from darkroom.kernel.errors import InvalidInput
@@ -31,7 +31,7 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/api/jobs/{jobId}/regenerate",
     status_code=202,
-    responses=responses(RegenerateAnswer, 202, 400, 401, 402, 404, 409, 422),
+    responses=responses(RegenerateResponse, 202, 400, 401, 402, 404, 409, 422),
 )
 async def regenerate_job(
     jobId: str,
@@ -41,19 +41,19 @@ async def regenerate_job(
     caller: CurrentCaller,
 ) -> JSONResponse:
     """Make one clip, scene, ending or image again, as a child job that inherits the rest."""
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
     target = Target(name=body.target, clip_no=body.clip_no, key=body.key)
 
     def action() -> dict[str, Any]:
-        return child_answer(regenerate(app, call, parent_job_id=jobId, target=target))
+        return child_response(regenerate(app, command, parent_job_id=jobId, target=target))
 
-    return answer_once(app, call, raw, status=202, action=action)
+    return respond_once(app, command, raw, status=202, action=action)
 
 
 @router.post(
     "/api/jobs/{jobId}/retry",
     status_code=202,
-    responses=responses(RegenerateAnswer, 202, 400, 401, 402, 404, 409, 422),
+    responses=responses(RegenerateResponse, 202, 400, 401, 402, 404, 409, 422),
 )
 async def retry(
     jobId: str,
@@ -62,42 +62,42 @@ async def retry(
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> JSONResponse:
-    """Make what is missing of a failed, partial or canceled job, as a child job.
+    """Make the missing outputs of a failed, partial or canceled job, as a child job.
 
-    It costs the rest: the whole price at the costs of the first run, less what was used.
+    The price is that of the whole run, at the costs of the first run, less the credits used.
     """
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 
     def action() -> dict[str, Any]:
         with inputs_below("options", body):
-            return child_answer(retry_job(app, call, parent_job_id=jobId, options=options))
+            return child_response(retry_job(app, command, parent_job_id=jobId, options=options))
 
-    return answer_once(app, call, raw, status=202, action=action)
+    return respond_once(app, command, raw, status=202, action=action)
 
 
 @router.post(
     "/api/jobs/{jobId}/rerun",
     status_code=202,
-    responses=responses(RerunAnswer, 202, 400, 401, 402, 404, 409, 422),
+    responses=responses(RerunResponse, 202, 400, 401, 402, 404, 409, 422),
 )
 async def rerun(
     jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> JSONResponse:
     """Run the same inputs again, as a new job at full price."""
-    call, raw = await read_command(request, app, caller, key_required=True)
+    command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> dict[str, Any]:
-        return confirmation(rerun_job(app, call, job_id=jobId))
+        return confirmation(rerun_job(app, command, job_id=jobId))
 
-    return answer_once(app, call, raw, status=202, action=action)
+    return respond_once(app, command, raw, status=202, action=action)
 
 
 def options_of(body: RetryRequest) -> dict[str, Any]:
-    """What a retry changes; nothing by default.
+    """The options that a retry changes; none by default.
 
     Raises:
-        InvalidInput: the options are not to be kept, and there are no others.
+        InvalidInput: the old options are not kept and no new ones are given.
     """
     if not body.keep_options and not body.options:
         fields = [problem("options", "REQUIRED_WITH", field="keepOptions: false")]
@@ -105,7 +105,7 @@ def options_of(body: RetryRequest) -> dict[str, Any]:
     return body.options or {}
 
 
-def child_answer(done: Submission) -> dict[str, Any]:
+def child_response(done: Submission) -> dict[str, Any]:
     return {
         "retryJobId": done.job.job_id,
         "creditsReserved": done.job.reserved,

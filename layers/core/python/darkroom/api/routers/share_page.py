@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Path
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from darkroom.api.app import IS_HEAD
@@ -18,12 +17,12 @@ from darkroom.kernel.errors import NotFound
 from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import share_title, shared_files, shared_link
 
-# A page for people, not a part of the API that clients are made from.
+# A page for people, not a part of the API for clients.
 router = APIRouter(include_in_schema=False)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # The address is the secret: no other site learns it, and no index keeps it.
+    # The URL is a secret: it must not leak to other sites or search engines.
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Language",
     "X-Content-Type-Options": "nosniff",
@@ -33,8 +32,8 @@ Number = Annotated[int, Path(ge=1)]
 
 
 @router.get("/s/{token}")
-async def show_share(token: str, request: HttpRequest, app: CurrentApp) -> HTMLResponse:
-    """The page. Each GET counts as a view; its files and HEAD do not."""
+async def show_share(token: str, request: Request, app: CurrentApp) -> HTMLResponse:
+    """The page. Each GET counts as a view; HEAD and requests for files do not."""
     language = preferred_language(request.headers.get("accept-language"))
     is_head = bool(request.scope.get(IS_HEAD))
     try:
@@ -55,14 +54,14 @@ async def show_share(token: str, request: HttpRequest, app: CurrentApp) -> HTMLR
 async def show_shared_file(
     token: str, number: Number, app: CurrentApp, download: bool = False
 ) -> Response:
-    """One file of the page, by a link that is made anew: a page may stay open for long."""
+    """Redirect to one file of the page with a new link, because a page may stay open for long."""
     link = shared_link(app, find_shared(app, token), number, inline=not download)
     headers = {name: _HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")}
     return RedirectResponse(link, status_code=302, headers=headers)
 
 
-def _public_base(app: App, request: HttpRequest) -> str:
-    """Where shared links lead: the console's address, else the one that was called."""
+def _public_base(app: App, request: Request) -> str:
+    """The base URL of shared links: the console's, or else that of the request."""
     return (app.settings.console_url or str(request.base_url)).rstrip("/")
 
 
@@ -76,6 +75,6 @@ def _page(app: App, html: str, language: str, *, status: int = 200) -> HTMLRespo
 
 
 def _storage_origin(app: App) -> str:
-    """Where presigned links lead."""
+    """The origin of presigned links."""
     link = urlsplit(app.storage.source_url("x"))
     return f"{link.scheme}://{link.netloc}"

@@ -1,24 +1,21 @@
-"""Public links to what a job made."""
+"""Public links to the outputs of a job."""
 
 from __future__ import annotations
 
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field
 
 from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.docs import responses
-from darkroom.api.idempotency import REPLAYED_HEADER, answer_once, read_command
-from darkroom.api.schemas import Answer, Request
+from darkroom.api.idempotency import REPLAYED_HEADER, read_command, respond_once
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.shares import SharedJob, ShareRequest, ShareResponse
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.share_store import to_token
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.limits import SHARE_DAYS_LIMIT
 from darkroom.usecases.shares.share_job import share_job, share_secret, unshare_job
 from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import shared_outputs
@@ -27,72 +24,39 @@ router = APIRouter(tags=["shares"])
 JobId = Annotated[str, Path(alias="jobId")]
 
 
-class ShareRequest(Request):
-    """Without ``expiresInDays`` the link works until it is revoked or the job is deleted."""
-
-    expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
-
-
-class ShareAnswer(Answer):
-    token: str
-    url: str
-    expires_at: str | None = None
-
-
-class SharedOutput(Answer):
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    selected: bool
-    download_url: str
-
-
-class SharedJob(Answer):
-    outputs: list[SharedOutput]
-    recipe: str
-    created_at: str
-
-
 @router.post(
     "/api/jobs/{jobId}/share",
     status_code=201,
-    responses=responses(ShareAnswer, 201, 400, 401, 404, 409, 422),
+    responses=responses(ShareResponse, 201, 400, 401, 404, 409, 422),
 )
 async def share(
     job_id: JobId,
-    request: HttpRequest,
+    request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
     body: Annotated[ShareRequest, Body(default_factory=ShareRequest)],
 ) -> JSONResponse:
-    """Make a link to the outputs of a job that succeeded, wholly or in part.
+    """Create a link to the outputs of a job that succeeded, at least in part.
 
-    Each call makes one; with an Idempotency-Key, a repeat answers the same one.
+    Each request creates a link; with an Idempotency-Key, a repeat returns the same one.
     """
-    call, raw = await read_command(request, app, caller, key_required=False)
-    secret = share_secret(app, call)
+    command, raw = await read_command(request, app, caller, key_required=False)
+    secret = share_secret(app, command)
 
     def action() -> dict[str, Any]:
         made = share_job(
-            app, call, job_id=job_id, secret=secret, expires_in_days=body.expires_in_days
+            app, command, job_id=job_id, secret=secret, expires_in_days=body.expires_in_days
         )
         return {"expiresAt": to_iso(made.expires_at)} if made.expires_at else {}
 
-    answered = answer_once(app, call, raw, status=201, action=action)
-    # The answer is remembered without the link, whose secret is stored nowhere.
+    response = respond_once(app, command, raw, status=201, action=action)
+    # The stored response has no link, because the secret of a link is not stored.
     token = to_token(job_id, secret)
-    link = {"token": token, "url": f"{_home(app, request)}/s/{token}"}
+    link = {"token": token, "url": f"{_link_base(app, request)}/s/{token}"}
     replayed = {
-        name: answered.headers[name] for name in (REPLAYED_HEADER,) if name in answered.headers
+        name: response.headers[name] for name in (REPLAYED_HEADER,) if name in response.headers
     }
-    content = {**link, **json.loads(bytes(answered.body))}
+    content = {**link, **json.loads(bytes(response.body))}
     return JSONResponse(content, status_code=201, headers=replayed)
 
 
@@ -104,8 +68,8 @@ async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Resp
 
 
 @router.get("/api/shares/{token}", responses=responses(SharedJob, 200, 404), response_model=None)
-async def read_share(token: str, request: HttpRequest, app: CurrentApp) -> JSONResponse:
-    """What was shared, for everybody with the link. Each GET counts as a view."""
+async def read_share(token: str, request: Request, app: CurrentApp) -> JSONResponse:
+    """The shared outputs, for every client with the link. Each GET counts as a view."""
     is_head = bool(request.scope.get(IS_HEAD))
     family = find_shared(app, token) if is_head else view_share(app, token)
     shape = {
@@ -117,6 +81,6 @@ async def read_share(token: str, request: HttpRequest, app: CurrentApp) -> JSONR
     return JSONResponse(shape, headers=headers)
 
 
-def _home(app: App, request: HttpRequest) -> str:
-    """Where links lead: the console; without one, this API's own page (``share_page``)."""
+def _link_base(app: App, request: Request) -> str:
+    """The base URL of links: the console's, or else this API's own page (``share_page``)."""
     return (app.settings.console_url or str(request.base_url)).rstrip("/")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from darkroom.kernel.backoff import backoff_seconds
+
 FAILURES_LIMIT = 5
 OPEN_SECONDS = 30
 OPEN_LIMIT_SECONDS = 600
@@ -44,7 +46,9 @@ def after_failure(health: Health, now: datetime) -> Health:
     if health.is_circuit_open(now):
         # A call from before the circuit opened adds nothing.
         return health
-    seconds = min(OPEN_LIMIT_SECONDS, OPEN_SECONDS * 2**health.openings)
+    seconds = backoff_seconds(
+        health.openings + 1, base_seconds=OPEN_SECONDS, limit_seconds=OPEN_LIMIT_SECONDS
+    )
     return Health(
         failures=failures,
         openings=health.openings + 1,

@@ -17,8 +17,8 @@ from darkroom.albums.items import (
     AlbumItem,
     EntryItem,
     album_from_item,
+    album_of_tombstone,
     entry_from_item,
-    tombstone_to_album_id,
 )
 from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
 from darkroom.assets.reference_store import ReferencePhotoItem, to_reference_photo
@@ -61,7 +61,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     AssetTombstoneItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,
     AlbumItem: album_from_item,
-    AlbumTombstoneItem: tombstone_to_album_id,
+    AlbumTombstoneItem: album_of_tombstone,
     EntryItem: entry_from_item,
 }
 """Classes of an account's items that no other law is about → the product's readers."""

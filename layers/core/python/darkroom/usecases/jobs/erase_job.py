@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
-from darkroom.jobs import list_store
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.lists import store as list_store
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
 from darkroom.kernel.object_keys import outputs_prefix

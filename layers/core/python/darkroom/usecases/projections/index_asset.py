@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from darkroom.assets import list_store
 from darkroom.assets import store as assets_store
-from darkroom.assets.facets import entries_of
+from darkroom.assets.lists import store as list_store
+from darkroom.assets.lists.facets import entries_of
 from darkroom.kernel.errors import Unreadable
 
 

@@ -8,11 +8,11 @@ after the end.
 from __future__ import annotations
 
 from darkroom.assets.model import Asset
-from darkroom.jobs import list_store
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.facets import entries_of, words_of
 from darkroom.jobs.items import list_key
-from darkroom.jobs.listing import list_jobs_of_file
+from darkroom.jobs.lists import store as list_store
+from darkroom.jobs.lists.facets import entries_of, words_of
+from darkroom.jobs.lists.pages import list_jobs_of_file
 from darkroom.jobs.model import Job
 from darkroom.kernel.limits import INDEXED_JOBS_PER_ASSET_LIMIT
 from darkroom.usecases.jobs.find_file_names import find_files

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from darkroom.assets.facets import entries_of
+from darkroom.assets.lists.facets import entries_of
 from darkroom.assets.model import Asset, AssetStatus, wants_faces
 from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit
@@ -19,6 +19,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.object_keys import pipeline_of, quarantine_key
 from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.usecases.projections.index_job import index_file, is_called_otherwise
 
 
 def ask_for_check(app: App, asset: Asset) -> None:
@@ -41,6 +42,8 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
             app.storage.abort_parts(key, asset.upload_id)
     if before is None or entries_of(before) != entries_of(asset):
         index_asset(asset.account_id, asset.asset_id)
+    if before is not None and is_called_otherwise(asset, before):
+        index_file(asset.account_id, asset.asset_id)
     known = {event.event_id for event in asset_events(before)} if before else set()
     writes = [
         record_write(event, retention_days=app.settings.event_retention_days)

@@ -34,10 +34,9 @@ from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.jobs.erase_job import erase_job
 from darkroom.usecases.jobs.plan_job import plan_job
-from darkroom.usecases.projections.fill_album import fill_album
-from darkroom.usecases.projections.import_generated_images import import_generated_images
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_share import settle_share
+from darkroom.usecases.projections.project_task import project_outputs
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 from darkroom.usecases.tasks.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.tasks.call_provider import Attempt, record_cost
@@ -80,8 +79,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
     job, now = family.job, app.clock.now()
     if job.is_final or job.status is JobStatus.DRAFT:
         project_job(app, job)
-        fill_album(app, family.tasks)
-        import_generated_images(app, family.tasks)
+        project_outputs(app, family.tasks)
         if job.next_check_at is not None:
             _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
         return "projected"

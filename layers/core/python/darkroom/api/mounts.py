@@ -1,0 +1,82 @@
+"""The routers that each function mounts, and which paths are open without a token.
+
+The function ``api`` also mounts ``routers.docs``, whose pages are made from this table.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from darkroom.api.routers import (
+    admin,
+    admin_purchases,
+    albums,
+    assets,
+    bulk_jobs,
+    catalog,
+    confirm,
+    credits,
+    downloads,
+    generate_image,
+    job_lists,
+    job_stream,
+    jobs,
+    purchase,
+    reference_photos,
+    regenerate,
+    share_page,
+    shares,
+    uploads,
+    webhooks,
+)
+
+BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
+    "confirm": (confirm.router,),
+    "purchase": (purchase.router,),
+    "hooks": (webhooks.router,),
+    "uploads": (uploads.router,),
+    "stream": (job_stream.router,),
+    # If all are mounted together, bulk routes and the stream come before the routes of one job,
+    # whose {jobId} would match their words.
+    "jobs": (
+        bulk_jobs.router,
+        downloads.router,
+        job_stream.ticket_router,
+        job_lists.router,
+        shares.router,
+        share_page.router,
+        generate_image.router,
+        jobs.router,
+    ),
+    "api": (
+        credits.router,
+        assets.router,
+        reference_photos.router,
+        albums.router,
+        catalog.router,
+    ),
+    "admin": (admin.router, admin_purchases.router),
+    # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
+    "regenerate": (regenerate.router,),
+}
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    router for routers in BY_FUNCTION.values() for router in routers
+)
+# Without an authorizer at the gateway, because EventSource cannot send headers: the function
+# verifies a ticket or a token itself.
+SELF_CHECKED_PATHS = frozenset({"/api/jobs/stream"})
+PUBLIC_PATHS = frozenset(
+    {
+        "/api/health",
+        "/api/pricing",
+        "/api/recipes",
+        "/api/shares/{token}",
+        "/api/templates",
+        "/api/webhooks/stripe",
+        "/api/webhooks/{provider}",
+        "/docs",
+        "/openapi.json",
+        "/s/{token}",
+        "/s/{token}/{number}",
+    }
+)

@@ -1,0 +1,74 @@
+"""``POST /api/webhooks/…``: no token, but a signature over the raw body."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.metrics import MetricUnit
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+
+from darkroom.api.auth import CurrentApp
+from darkroom.api.lambda_handler import logger, metrics
+from darkroom.api.openapi.responses import responses
+from darkroom.api.schemas.webhooks import PaymentEventResponse, ProviderCallbackResponse
+from darkroom.payments.messages import mismatch_facts
+from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
+from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
+
+router = APIRouter(tags=["webhooks"])
+
+
+@router.post(
+    "/api/webhooks/stripe",
+    responses=responses(PaymentEventResponse, 200, 400, 401, 404),
+    response_model=None,
+)
+async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
+    """Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors."""
+    body = await request.body()
+    signature = request.headers.get("stripe-signature", "")
+    received = receive_payment_event(app, body=body, signature=signature)
+    if received.reason is not None:
+        # An unreadable object may mean that our API key is wrong.
+        log = logger.warning if received.reason == UNREADABLE else logger.info
+        log("payment_event_ignored", reason=received.reason, event_type=received.type)
+    if received.misplaced is not None:
+        logger.error("payment_mismatch", **mismatch_facts(received.misplaced))
+        metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=1)
+    return JSONResponse({"outcome": received.outcome})
+
+
+Parameter = Annotated[str, Query(min_length=1, max_length=100)]
+
+
+@router.post(
+    "/api/webhooks/{provider}",
+    responses=responses(ProviderCallbackResponse, 200, 400, 401, 404),
+    response_model=None,
+)
+async def provider(
+    request: Request,
+    app: CurrentApp,
+    name: Annotated[str, Path(alias="provider", max_length=40)],
+    job: Parameter,
+    key: Parameter,
+    attempt: Annotated[int, Query(ge=1, le=1000)],
+    nonce: Parameter,
+) -> JSONResponse:
+    """Receive a provider's callback about one attempt, at the URL that the provider was given.
+
+    Callbacks may be repeated, late or missing: a callback only triggers a poll of the provider.
+    """
+    outcome = receive_provider_callback(
+        app,
+        provider=name,
+        job_id=job,
+        key=key,
+        attempt=attempt,
+        nonce=nonce,
+        body=await request.body(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+    )
+    logger.info("provider_call", provider=name, job_id=job, task_key=key, outcome=outcome)
+    return JSONResponse({"outcome": outcome})

@@ -1,0 +1,70 @@
+"""The base of all request and response bodies: strict requests, camelCase names."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from darkroom.kernel.words import is_unicode
+from darkroom.recipes.fields import broken
+
+
+class RequestBody(BaseModel):
+    """A request body. It refuses unknown fields, values of another JSON type and text that is not
+    Unicode."""
+
+    bulk_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields with many ids. Each id has its own result, so an odd one does not fail the request."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_lone_surrogates(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            checked = {name: body[name] for name in body if name not in cls.bulk_fields}
+            if not is_unicode(json.dumps(checked, ensure_ascii=False, default=str)):
+                raise ValueError("must be Unicode text without lone surrogates")
+        return body
+
+
+class ResponseBody(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+
+def _composed(text: Any) -> Any:
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
+
+
+Composed = BeforeValidator(_composed)
+"""Names and labels are stored in this form. It stands last in an annotation and so runs first:
+limits of length apply to the stored form."""
+DeviceId = Annotated[str, StringConstraints(max_length=200)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# No control characters: names and labels are shown on one line, and lists are sorted by them.
+Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
+
+
+Body = TypeVar("Body", bound=RequestBody)
+
+
+def checked_change(body: Body, *, never_null: set[str]) -> Body:
+    """The body of a PATCH, if it changes something and sets none of these fields to null."""
+    if not body.model_fields_set:
+        raise broken("NOTHING_TO_CHANGE", *map(to_camel, type(body).model_fields))
+    nulls = {name for name in body.model_fields_set if getattr(body, name) is None}
+    if nulls & never_null:
+        raise broken("NOT_NULL", *map(to_camel, sorted(nulls & never_null)))
+    return body

@@ -1,0 +1,66 @@
+"""Bodies of bulk requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    Field,
+)
+
+from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.api.schemas.jobs import RetryRequest
+from darkroom.kernel.limits import BULK_LIMIT
+
+JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+
+
+class JobIdsRequest(RequestBody):
+    bulk_fields = frozenset({"jobIds"})
+
+    job_ids: JobIds
+
+
+class BulkOptionsRequest(JobIdsRequest):
+    options_partial: dict[str, Any]
+
+
+class BulkRetryRequest(JobIdsRequest, RetryRequest):
+    """All jobs are retried with the same options."""
+
+
+class BulkResult(ResponseBody):
+    """The result for one job; on failure, ``code`` and ``error`` say why."""
+
+    job_id: str
+    ok: bool
+    status: str | None = None
+    retry_job_id: str | None = None
+    outcome: str | None = None
+    download_url: str | None = None
+    expires_at: str | None = None
+    code: str | None = None
+    error: str | None = None
+
+
+class BulkResponse(ResponseBody):
+    results: list[BulkResult]
+
+
+class AssetIdsRequest(RequestBody):
+    bulk_fields = frozenset({"assetIds"})
+
+    asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+
+
+class BulkAssetResult(ResponseBody):
+    """The result for one file; on failure, ``code`` and ``error`` say why."""
+
+    asset_id: str
+    ok: bool
+    code: str | None = None
+    error: str | None = None
+
+
+class BulkAssetsResponse(ResponseBody):
+    results: list[BulkAssetResult]

@@ -1,0 +1,12 @@
+"""Bodies of public reads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from darkroom.api.schemas.base import ResponseBody
+
+
+class HealthResponse(ResponseBody):
+    status: Literal["ok"]
+    stage: str

@@ -1,0 +1,45 @@
+"""Bodies about public links."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import (
+    Field,
+)
+
+from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.kernel.limits import SHARE_DAYS_LIMIT
+
+
+class ShareRequest(RequestBody):
+    """Without ``expiresInDays`` the link works until it is revoked or the job is deleted."""
+
+    expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
+
+
+class ShareResponse(ResponseBody):
+    token: str
+    url: str
+    expires_at: str | None = None
+
+
+class SharedOutput(ResponseBody):
+    key: str
+    type: str
+    mime_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    style: str | None = None
+    role: str | None = None
+    language: str | None = None
+    selected: bool
+    download_url: str
+
+
+class SharedJob(ResponseBody):
+    outputs: list[SharedOutput]
+    recipe: str
+    created_at: str

@@ -1,0 +1,1 @@
+"""Lists of assets: what they are listed by, and the entries."""

@@ -1,0 +1,1 @@
+"""The studio and the inspection of uploads, on real pictures, films and sounds."""

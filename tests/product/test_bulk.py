@@ -1,0 +1,231 @@
+"""Many jobs at once: each answered on its own, in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from darkroom.api.routers import bulk_jobs as bulk_router
+from tests.support.builders import (
+    JOB_ID,
+    a_balance,
+    a_draft,
+    a_job,
+    a_recording,
+    a_story,
+    a_user,
+    confirm,
+    forget_answers,
+)
+from tests.support.moto_world import moto_world
+from tests.support.world import Answer, World
+
+RUN, CANCEL, RETRY = "/api/jobs/bulk/run", "/api/jobs/bulk/cancel", "/api/jobs/bulk/retry"
+OPTIONS = "/api/jobs/bulk"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+def bulk(
+    world: World,
+    path: str,
+    job_ids: Any,
+    user: str | None,
+    *,
+    key: str | None = "bulk",
+    **more: Any,
+) -> Answer:
+    method = "PATCH" if path == OPTIONS else "POST"
+    return world.call(method, path, {"jobIds": job_ids, **more}, user=user, key=key)
+
+
+def results(answer: Answer) -> list[tuple[bool, str | None]]:
+    return [(result["ok"], result.get("code")) for result in answer.body["results"]]
+
+
+def caption_draft(world: World, user: str, *, seconds: float = 10) -> str:
+    inputs = {"assetIds": [a_recording(world, user, seconds=seconds)], "options": {}}
+    body = {"recipe": "captions", "inputs": inputs, "status": "draft"}
+    return world.call("POST", "/api/jobs", body, user=user).body["jobs"][0]["jobId"]
+
+
+@pytest.mark.parametrize("path", [RUN, CANCEL, RETRY, OPTIONS])
+def test_nobody_gets_in_without_a_token(path: str, world: World) -> None:
+    assert bulk(world, path, [JOB_ID], None, optionsPartial={}).status == 401
+
+
+@pytest.mark.parametrize("path", [RUN, CANCEL, RETRY])
+@pytest.mark.parametrize("job_ids", [[], [JOB_ID] * 101, JOB_ID, None, [1]])
+def test_one_to_a_hundred_ids_are_taken(job_ids: Any, path: str, world: World, user: str) -> None:
+    answer = bulk(world, path, job_ids, user)
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+
+
+def test_a_hundred_are_answered_each(world: World, user: str) -> None:
+    answer = bulk(world, CANCEL, [JOB_ID] * 100, user)
+
+    assert answer.status == 200
+    assert results(answer) == [(False, "NOT_FOUND")] * 100
+
+
+def test_those_that_fit_run_in_the_order_given(world: World, user: str) -> None:
+    first, dear, second, foreign = (
+        a_draft(world, user),
+        a_draft(world, user, recipe="trailer"),
+        a_draft(world, user),
+        a_draft(world, a_user()),
+    )
+    done = a_story(world, user, mode="quick", key="quick")
+
+    answer = bulk(world, RUN, [first, foreign, dear, "no", done, second], user)
+
+    assert results(answer) == [
+        (True, None),
+        (False, "NOT_FOUND"),
+        (False, "CREDITS_INSUFFICIENT"),
+        (False, "NOT_FOUND"),
+        (False, "JOB_NOT_DRAFT"),
+        (True, None),
+    ]
+    assert answer.body["results"][0]["jobId"] == first
+    assert all(result["error"] for result in answer.body["results"] if not result["ok"])
+    assert a_balance(world, user) == (1, 4)
+    assert a_job(world, dear, user)["status"] == "draft"
+
+
+def test_a_repeated_run_charges_once(world: World, user: str) -> None:
+    drafts = [a_draft(world, user), a_draft(world, user)]
+
+    first = bulk(world, RUN, drafts, user)
+    forget_answers(world)
+    second = bulk(world, RUN, drafts, user)
+
+    assert first.body == second.body
+    assert a_balance(world, user) == (1, 4)
+
+
+def test_the_same_id_twice_runs_once(world: World, user: str) -> None:
+    draft = a_draft(world, user)
+
+    answer = bulk(world, RUN, [draft, draft], user)
+
+    assert results(answer)[0] == (True, None)
+    assert a_balance(world, user) == (3, 2)
+
+
+def test_each_is_cancelled_as_far_as_it_goes(world: World, user: str) -> None:
+    queued = confirm(world, user).body["jobId"]
+    draft, done = a_draft(world, user), a_story(world, user, mode="quick", key="quick")
+
+    answer = bulk(world, CANCEL, [queued, draft, done, JOB_ID], user)
+
+    assert [result.get("outcome") for result in answer.body["results"]] == [
+        "canceled",
+        "canceled",
+        "already_final",
+        None,
+    ]
+    assert results(answer)[3] == (False, "NOT_FOUND")
+    assert a_balance(world, user) == (5, 0)
+
+
+def test_each_is_retried_as_a_child_of_its_own(world: World, user: str) -> None:
+    failed = a_story(world, user, failing=["clip_1"])
+    fine = a_story(world, user, mode="quick", key="quick")
+
+    answer = bulk(world, RETRY, [failed, fine, JOB_ID], user)
+    forget_answers(world)
+    again = bulk(world, RETRY, [failed, fine, JOB_ID], user)
+
+    assert results(answer) == [(True, None), (False, "NOT_RETRYABLE"), (False, "NOT_FOUND")]
+    child = answer.body["results"][0]["retryJobId"]
+    assert a_job(world, child, user)["parentJobId"] == failed
+    assert again.body == answer.body
+
+
+def test_a_bulk_retry_needs_a_key(world: World, user: str) -> None:
+    answer = bulk(world, RETRY, [JOB_ID], user, key=None)
+
+    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+
+
+def test_options_of_many_drafts_change_together(world: World, user: str) -> None:
+    drafts = [caption_draft(world, user), caption_draft(world, user)]
+    story = a_draft(world, user)
+    partial = {"outputFormats": ["srt", "vtt"], "translate": True, "targetLangs": ["ko"]}
+
+    answer = bulk(world, OPTIONS, [*drafts, story, JOB_ID], user, optionsPartial=partial)
+
+    assert results(answer) == [
+        (True, None),
+        (True, None),
+        (False, "VALIDATION_FAILED"),
+        (False, "NOT_FOUND"),
+    ]
+    for job_id in drafts:
+        options = a_job(world, job_id, user)["inputs"]["options"]
+        assert options["outputFormats"] == ["srt", "vtt"]
+        assert options["targetLangs"] == ["ko"]
+
+
+def test_options_must_be_an_object(world: World, user: str) -> None:
+    for partial in (None, [], "x", 1):
+        answer = bulk(world, OPTIONS, [JOB_ID], user, optionsPartial=partial)
+        assert answer.status == 400
+
+
+ODD_IDS = ["", "x" * 3000, "\ud800", "a\nb"]
+
+
+def test_odd_ids_are_results_of_their_own_and_nothing_around_them_is_lost(
+    world: World, user: str
+) -> None:
+    first, last = a_draft(world, user), a_draft(world, user)
+
+    answer = bulk(world, RUN, [first, *ODD_IDS, last], user)
+    again = bulk(world, RUN, [first, *ODD_IDS, last], user)
+
+    missing = (False, "NOT_FOUND")
+    assert results(answer) == [(True, None), *[missing] * len(ODD_IDS), (True, None)]
+    assert [result["jobId"] for result in answer.body["results"]] == [first, *ODD_IDS, last]
+    assert again.body == answer.body
+    assert a_balance(world, user) == (1, 4)
+
+
+def test_a_surprise_at_one_job_is_its_own_result(
+    world: World, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (a_draft(world, user, recipe="story") for _ in range(3))
+    confirm_one = bulk_router.confirm_draft
+
+    def surprised(*args: Any, draft_job_id: str, **more: Any) -> Any:
+        if draft_job_id == second:
+            raise ZeroDivisionError
+        return confirm_one(*args, draft_job_id=draft_job_id, **more)
+
+    monkeypatch.setattr(bulk_router, "confirm_draft", surprised)
+    answer = bulk(world, RUN, [first, second, third], user)
+
+    assert results(answer) == [(True, None), (False, "INTERNAL"), (True, None)]
+    assert a_job(world, second, user)["status"] == "draft"
+
+    # A repeat with the same key does what is missing, and charges nothing twice.
+    monkeypatch.setattr(bulk_router, "confirm_draft", confirm_one)
+    before = a_balance(world, user)
+    again = bulk(world, RUN, [first, second, third], user)
+
+    assert results(again)[0] == results(again)[2] == (True, None)
+    assert results(again)[1] == (False, "CREDITS_INSUFFICIENT")
+    assert a_balance(world, user) == before

@@ -1,0 +1,598 @@
+"""Whatever one attribute of one item of any class holds: nothing else of its account is lost.
+
+One account owns at least two things of each kind. One item of a class is damaged in place,
+attribute by attribute: what it is read by answers without a failure of ours, what its neighbors
+are read and changed by succeeds, the sweeper goes on, and the auditor names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pynamodb.attributes import Attribute
+
+from darkroom.albums.items import AlbumItem, EntryItem
+from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
+from darkroom.assets.lists.store import AssetEntryItem
+from darkroom.assets.reference_store import ReferencePhotoItem
+from darkroom.assets.store import AssetItem
+from darkroom.assets.store import TombstoneItem as AssetTombstoneItem
+from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.db import commit_one
+from darkroom.db.items import BaseItem
+from darkroom.events.store import EventItem, list_events
+from darkroom.generation.routing import store as providers_store
+from darkroom.generation.routing.health import Health
+from darkroom.idempotency.store import IdempotencyItem
+from darkroom.jobs import items as jobs_items
+from darkroom.kernel.errors import Unreadable
+from darkroom.payments.ports import PaymentUnreadable
+from darkroom.payments.store import PurchaseItem
+from darkroom.plans.storage_store import StorageItem
+from darkroom.plans.store import AccountItem
+from darkroom.templates.store import AssignmentItem
+from darkroom.uploads.owner_store import OwnerItem
+from darkroom.uploads.session_store import SessionItem
+from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.usecases.credits.read_books import OTHER_CLASSES
+from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.webhooks import store as webhooks_store
+from darkroom.webhooks.store import Received, ReceivedItem
+from tests.support.builders import (
+    REWRITE,
+    a_photo,
+    a_reference_photo,
+    a_story,
+    confirm,
+    forget_answers,
+    scene_inputs,
+)
+from tests.support.damage import Damage, RawItem, damaged_item, damages_of_class, store
+from tests.support.moto_world import moto_world
+from tests.support.tables import table_definitions
+from tests.support.world import Answer, World
+
+USER, EVENT = "alice", "paper#evt_1"
+Request = tuple[str, str, Any]
+
+
+def leaves(item_class: type[BaseItem] = BaseItem) -> Iterator[type[BaseItem]]:
+    """The classes that items are really of."""
+    for below in item_class.__subclasses__():
+        if below.__subclasses__():
+            yield from leaves(below)
+        elif below.__module__.startswith("darkroom."):
+            yield below
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is, by name."""
+
+    world: World
+    ids: dict[str, str]
+
+    def request(self, request: Request, **more: Any) -> Answer:
+        method, path, body = request
+        text = json.dumps(body) if body is not None else None
+        for name, value in self.ids.items():
+            path = path.replace(f"<{name}>", value)
+            text = text.replace(f"<{name}>", value) if text is not None else None
+        user, groups = ("root", "admin") if "/admin/" in path else (USER, "")
+        return self.world.call(method, path, text, user=user, groups=groups, **more)
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the items of a class are found, and what reads and changes them."""
+
+    table: str
+    part: str = ""
+    """A part of the key of the item that is damaged, sort key and all."""
+    of_it: Sequence[Request] = ()
+    """Requests about the damaged item: answered, or refused in words."""
+    of_others: Sequence[Request] = ()
+    """Requests about its neighbors: they succeed."""
+    shows: str = ""
+    """The name of a neighbor that the first of these must show."""
+    calls: Sequence[Callable[[Scene], object]] = ()
+    """What has no route: it may only raise Unreadable."""
+    compared: frozenset[str] = frozenset()
+    """Attributes that conditions compare: to DynamoDB another type is just unequal, but the
+    emulator fails."""
+    key: str = ""
+    """The Idempotency-Key of the requests about it."""
+
+
+def get(path: str) -> Request:
+    return "GET", path, None
+
+
+ALBUMS, PHOTOS, JOBS = get("/api/albums"), get("/api/reference-photos"), get("/api/jobs")
+RENAME: Request = ("PATCH", "/api/albums/<album_2>", {"name": "Renamed"})
+FILE = {"filename": "b.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}
+UPLOAD: Request = ("POST", "/api/uploads/session", {"files": [FILE]})
+PHOTO_STORY = {"recipe": "story", "inputs": scene_inputs("<photo>")}
+STORY: Request = ("POST", "/api/jobs/quote", PHOTO_STORY)
+PORTRAIT = {
+    "mode": "single",
+    "referencePhotoIds": ["<reference_1>"],
+    "styles": ["studio"],
+    "totalImages": 1,
+}
+DEAD = get("/api/admin/dead-letters")
+CSV = get("/api/jobs.csv")
+
+
+def find_health(scene: Scene) -> object:
+    return providers_store.find_health("other"), providers_store.find_health("paper")
+
+
+def find_cached(scene: Scene) -> object:
+    return providers_store.find_cached("same", scene.world.clock.now())
+
+
+def find_received(scene: Scene) -> object:
+    return webhooks_store.find_received(EVENT)
+
+
+CASES: dict[type[BaseItem], Case] = {
+    AlbumItem: Case(
+        "albums",
+        "album#<album_1>",
+        of_it=[
+            get("/api/albums/<album_1>"),
+            ("PATCH", "/api/albums/<album_1>", {"name": "New"}),
+            ("POST", "/api/albums/<album_1>/outputs", {"outputIds": ["<output_2>"]}),
+            ("DELETE", "/api/albums/<album_1>/outputs/<output_1>", None),
+        ],
+        of_others=[ALBUMS, RENAME, get("/api/albums/<album_2>")],
+        shows="album_2",
+    ),
+    EntryItem: Case(
+        "albums",
+        "entry#<album_1>#<output_1>",
+        of_it=[
+            ("PATCH", "/api/albums/<album_1>/outputs/<output_1>", {"selected": True}),
+            ("POST", "/api/albums/<album_1>/outputs", {"outputIds": ["<output_1>"]}),
+        ],
+        of_others=[
+            get("/api/albums/<album_1>"),
+            ("PATCH", "/api/albums/<album_1>/outputs/<output_2>", {"selected": True}),
+            ALBUMS,
+        ],
+        shows="output_2",
+    ),
+    AlbumTombstoneItem: Case(
+        "albums",
+        "grave#",
+        of_it=[("DELETE", "/api/albums/<album_3>", None)],
+        of_others=[ALBUMS, RENAME],
+        shows="album_2",
+    ),
+    ReferencePhotoItem: Case(
+        "assets",
+        "<reference_1>",
+        of_it=[
+            ("POST", "/api/jobs/quote", {"recipe": "portraits", "inputs": PORTRAIT}),
+            ("DELETE", "/api/reference-photos/<reference_1>", None),
+            ("POST", "/api/reference-photos", {"assetId": "<photo>", "role": "self"}),
+        ],
+        of_others=[PHOTOS, JOBS],
+        shows="reference_2",
+    ),
+    AssetItem: Case(
+        "assets",
+        "<asset>",
+        of_it=[
+            get("/api/assets/<asset>"),
+            ("PATCH", "/api/assets/<asset>", {"tags": ["new"]}),
+            ("DELETE", "/api/assets/<asset>", None),
+            ("POST", "/api/jobs/quote", {"recipe": "story", "inputs": scene_inputs("<asset>")}),
+            ("POST", "/api/uploads/complete", {"assetId": "<asset>"}),
+        ],
+        of_others=[get("/api/assets"), ("PATCH", "/api/assets/<photo>", {"tags": ["new"]}), JOBS],
+        shows="photo",
+    ),
+    AssetTombstoneItem: Case(
+        "assets",
+        "grave#",
+        of_it=[("DELETE", "/api/assets/<deleted>", None)],
+        of_others=[get("/api/assets")],
+        shows="photo",
+    ),
+    AssetEntryItem: Case(
+        "assetlists",
+        "<photo>",
+        calls=[lambda scene: index_asset(USER, scene.ids["photo"])],
+        of_others=[get("/api/assets")],
+        shows="photo",
+    ),
+    PurchaseItem: Case(
+        "purchases",
+        "<purchase_1>",
+        of_it=[
+            get(f"/api/admin/purchases?account={USER}"),
+            get("/api/admin/purchases?status=settled"),
+            (
+                "POST",
+                "/api/admin/purchases/<purchase_1>/resolve",
+                {"accountId": USER, "reason": "A test", "action": "refund"},
+            ),
+        ],
+        of_others=[get("/api/purchases"), get("/api/credits")],
+        shows="purchase_2",
+        key="resolve",
+    ),
+    AccountItem: Case("accounts", of_others=[get("/api/credits"), UPLOAD, JOBS]),
+    StorageItem: Case(
+        "usage",
+        "storage",
+        of_it=[UPLOAD, ("DELETE", "/api/assets/<counted>", None)],
+        of_others=[get("/api/assets"), get("/api/credits")],
+    ),
+    SessionItem: Case(
+        "usage",
+        "session#",
+        of_it=[UPLOAD],
+        of_others=[UPLOAD],
+        compared=frozenset({"expiresAt"}),
+        key="upload",
+    ),
+    OwnerItem: Case("usage", "owner", of_others=[UPLOAD, get("/api/assets")]),
+    AssignmentItem: Case("templates", of_others=[STORY, JOBS]),
+    IdempotencyItem: Case(
+        "idempotency",
+        "<answer>",
+        of_it=[("POST", "/api/albums", {"name": "A"})],
+        of_others=[ALBUMS],
+        compared=frozenset({"expiresAt", "lockedUntil"}),
+        key="album-1",
+    ),
+    EventItem: Case(
+        "events",
+        "<dead_letter>",
+        of_it=[
+            DEAD,
+            ("POST", "/api/admin/dead-letters/redrive", {"ids": ["<dead_letter>"]}),
+        ],
+        of_others=[DEAD],
+        shows="dead_letter_2",
+        calls=[lambda scene: list_events(scene.ids["job"])],
+    ),
+    ReceivedItem: Case("webhooks", calls=[find_received]),
+    providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
+    providers_store.CostItem: Case(
+        "costs", calls=[lambda scene: providers_store.list_costs(scene.ids["job"])]
+    ),
+    WalletItem: Case(
+        "wallets", of_it=[STORY, get("/api/credits")], of_others=[JOBS, get("/api/assets")]
+    ),
+    LedgerItem: Case(
+        "ledger",
+        of_it=[get("/api/credits/transactions")],
+        of_others=[JOBS, get("/api/albums")],
+    ),
+    jobs_items.JobItem: Case(
+        "jobs",
+        "<job> job",
+        of_it=[
+            get("/api/jobs/<job>"),
+            ("POST", "/api/jobs/<job>/retry", {}),
+            ("POST", "/api/jobs/<job>/download", None),
+        ],
+        of_others=[JOBS, CSV, get("/api/generations"), get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+    jobs_items.TaskItem: Case(
+        "jobs",
+        "<job> task#",
+        of_it=[get("/api/jobs/<job>")],
+        of_others=[JOBS, CSV, get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+    jobs_items.InputsItem: Case(
+        "jobs",
+        "<large> inputs",
+        of_it=[get("/api/jobs/<large>")],
+        of_others=[JOBS, CSV, get("/api/generations")],
+        shows="job_2",
+    ),
+    jobs_items.InheritedItem: Case(
+        "jobs",
+        "<child> inherited#",
+        of_it=[get("/api/jobs/<child>")],
+        of_others=[JOBS, CSV],
+        shows="job_2",
+    ),
+    jobs_items.ListEntryItem: Case(
+        "jobs",
+        f"<job>{jobs_items.SIDE_SUFFIX} list#",
+        of_others=[get("/api/jobs?status=succeeded"), JOBS],
+        shows="job_2",
+    ),
+    jobs_items.ShareItem: Case(
+        "jobs",
+        f"<job>{jobs_items.SIDE_SUFFIX} share#",
+        of_it=[get("/api/shares/<token>"), ("POST", "/api/jobs/<job>/share", {})],
+        of_others=[JOBS, get("/api/jobs/<job_2>")],
+        shows="job_2",
+    ),
+}
+
+
+def test_every_item_class_has_its_case() -> None:
+    assert set(CASES) == set(leaves())
+
+
+class PaperGateway:
+    """A gateway that knows nothing of what it is asked for."""
+
+    name = "paper"
+
+    def read_payment(self, **names: Any) -> Any:
+        raise PaymentUnreadable("unknown")
+
+
+def an_id(world: World, method: str, path: str, body: Any, name: str, *, key: str) -> str:
+    answer = world.call(method, path, body, user=USER, key=key)
+    assert answer.status in (200, 201, 202), answer.body
+    found: str = answer.body[name]
+    return found
+
+
+def kept_by_us(world: World, job_id: str) -> None:
+    """What no request writes."""
+    now = world.clock.now()
+    later = now + timedelta(hours=1)
+    well, ill = Health(), Health(failures=3, openings=1, open_until=later)
+    call = providers_store.CostRecord(
+        job_id=job_id, account_id=USER, task_key="kf_1", kind="keyframe", attempt=1,
+        provider="paper", model="m", outcome="succeeded", at=now,
+    )  # fmt: skip
+    event = Received(
+        event_id=EVENT, source="paper", type="paid", session_id="s", payment_id=None,
+        received_at=now, next_check_at=now,
+    )  # fmt: skip
+    for write in (
+        providers_store.health_write("paper", well, ill, now),
+        providers_store.cache_write("same", [{"storageKey": "x"}], later),
+        providers_store.cost_write(call),
+        webhooks_store.receive_write(event),
+    ):
+        commit_one(write)
+    for number in (1, 2):
+        keep_dead_letter(
+            world.app, message_id=f"m{number}", sent_at_ms=number, queue="w-StudioDeadLetters-x",
+            body="{}", outcome="failed",
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    with moto_world() as world:
+        ids = {}
+        for number in (1, 2):
+            ids[f"purchase_{number}"] = an_id(
+                world,
+                "POST",
+                "/api/credits/purchase",
+                {"amount": 50},
+                "purchaseId",
+                key=f"p{number}",
+            )
+        ids["job"] = a_story(world, USER, key="job")
+        ids["job_2"] = a_story(world, USER, mode="quick", key="job-2")
+        large = {
+            "rewriteEnabled": True,
+            "rewrite": {**REWRITE, "rawText": "They meet again. " * 40},
+        }
+        ids["large"] = confirm(world, USER, key="large", **large).body["jobId"]
+        again = {"target": "story_clip", "clipNo": 2}
+        path = f"/api/jobs/{ids['job']}"
+        ids["child"] = an_id(world, "POST", f"{path}/regenerate", again, "retryJobId", key="child")
+        ids["token"] = an_id(world, "POST", f"{path}/share", {}, "token", key="share")
+        outputs = [one["outputId"] for one in world.call("GET", path, user=USER).body["outputs"]]
+        ids["output_1"], ids["output_2"] = outputs[:2]
+        for number in (1, 2, 3):
+            ids[f"album_{number}"] = an_id(
+                world, "POST", "/api/albums", {"name": "A"}, "albumId", key=f"album-{number}"
+            )
+        path = f"/api/albums/{ids['album_1']}/outputs"
+        world.call("POST", path, {"outputIds": outputs[:2]}, user=USER)
+        world.call("DELETE", f"/api/albums/{ids['album_3']}", user=USER)
+        ids["reference_1"], ids["reference_2"] = (a_reference_photo(world, USER) for _ in "ab")
+        ids["photo"], ids["asset"], ids["deleted"] = (a_photo(world, USER) for _ in "abc")
+        world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
+        opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
+        ids["counted"] = opened.body["sessions"][0]["assetId"]
+        world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
+        kept_by_us(world, ids["job"])
+        letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
+        ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
+        name = "\x1f".join((USER, "POST /api/albums", "album-1"))
+        ids["answer"] = hashlib.sha256(name.encode()).hexdigest()
+        world.pump_stream()
+        yield Scene(world, ids)
+
+
+@pytest.fixture(scope="module")
+def prototypes(scene: Scene) -> dict[type[BaseItem], RawItem]:
+    """An item of each class, as it is stored."""
+    return {item_class: prototype(scene, item_class) for item_class in CASES}
+
+
+def prototype(scene: Scene, item_class: type[BaseItem]) -> RawItem:
+    part = CASES[item_class].part
+    for name, value in scene.ids.items():
+        part = part.replace(f"<{name}>", value)
+    items = scene.world.scan(CASES[item_class].table)
+    found = [item for item in items if part in " ".join(keys_of(item_class, item))]
+    assert found, item_class
+    return found[0]
+
+
+def keys_of(item_class: type[BaseItem], item: RawItem) -> list[str]:
+    return [item[one.attr_name]["S"] for one in key_attributes(item_class)]
+
+
+def key_attributes(item_class: type[BaseItem]) -> list[Attribute[Any]]:
+    """Of the hash key and, where the table has one, the range key."""
+    attributes = list(item_class.get_attributes().values())
+    hash_keys = [one for one in attributes if one.is_hash_key]
+    return hash_keys + [one for one in attributes if one.is_range_key]
+
+
+def damages(item_class: type[BaseItem], raw: RawItem) -> list[Damage]:
+    definitions = table_definitions()[CASES[item_class].table]["AttributeDefinitions"]
+    of_one_type = {definition["AttributeName"] for definition in definitions}
+    of_one_type |= CASES[item_class].compared
+    return list(damages_of_class(item_class, raw, of_one_type))
+
+
+def some(found: list[Damage], limit: int) -> list[Damage]:
+    """At most so many, spread over all attributes and kinds."""
+    if len(found) <= limit:
+        return found
+    return [found[place * len(found) // limit] for place in range(limit)]
+
+
+COUNTS = [4, pytest.param(10_000, marks=pytest.mark.slow)]
+"""How many damages of a class are tried."""
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("item_class", CASES, ids=lambda found: found.__name__)
+def test_a_damaged_item_fails_no_request_and_hides_no_neighbor(
+    scene: Scene,
+    prototypes: dict[type[BaseItem], RawItem],
+    item_class: type[BaseItem],
+    count: int,
+) -> None:
+    case, raw = CASES[item_class], prototypes[item_class]
+    wrong: list[str] = []
+    for damage in some(damages(item_class, raw), count):
+        changed = damaged_item(raw, damage)
+        wrong += failures_of_it(scene, case, item_class, changed, str(damage))
+        store(scene.world, case.table, [changed])
+        wrong += failures_of_others(scene, case, str(damage))
+    store(scene.world, case.table, [raw])
+    assert wrong == []
+
+
+def failures_of_it(
+    scene: Scene, case: Case, item_class: type[BaseItem], changed: RawItem, damage: str
+) -> Iterator[str]:
+    for request in case.of_it:
+        store(scene.world, case.table, [changed])
+        if case.key and item_class is not IdempotencyItem:
+            forget_answers(scene.world)
+        answer = scene.request(request, **({"key": case.key} if case.key else {}))
+        if answer.status == 500:
+            yield f"{damage}: {request} {answer.status}"
+
+
+def failures_of_others(scene: Scene, case: Case, damage: str) -> Iterator[str]:
+    for place, request in enumerate(case.of_others):
+        answer = scene.request(request)
+        if answer.status >= 300:
+            yield f"{damage}: {request} {answer.status} {answer.body}"
+        elif place == 0 and case.shows and scene.ids[case.shows] not in json.dumps(answer.body):
+            yield f"{damage}: {request} hides {case.shows}"
+    for call in case.calls:
+        with suppress(Unreadable):
+            call(scene)
+
+
+OWNED = [*OTHER_CLASSES, PurchaseItem]
+AUDITED_AT_ONCE = 50
+
+
+@pytest.mark.parametrize("count", [AUDITED_AT_ONCE, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("item_class", OWNED, ids=lambda found: found.__name__)
+def test_the_auditor_names_each_item_that_lacks_an_attribute_or_holds_another_type(
+    scene: Scene,
+    prototypes: dict[type[BaseItem], RawItem],
+    item_class: type[BaseItem],
+    count: int,
+) -> None:
+    raw = prototypes[item_class]
+    declared = {one.attr_name: one for one in item_class.get_attributes().values()}
+
+    def is_of_shape(damage: Damage) -> bool:
+        """What the class allows, or only another value."""
+        attribute = declared[damage.attribute]
+        if damage.held is None:
+            return bool(attribute.null) or attribute.default is not None
+        return attribute.attr_type in damage.held
+
+    found = [damage for damage in damages(item_class, raw) if not is_of_shape(damage)]
+    assert found
+    # There is one plan and one counter of an account; of the others there may be many.
+    only_one = item_class in (AccountItem, StorageItem)
+    at_once = 1 if only_one else AUDITED_AT_ONCE
+    chosen = some(found, 4 if only_one and count == AUDITED_AT_ONCE else count)
+    for start in range(0, len(chosen), at_once):
+        assert unnamed(scene, item_class, raw, chosen[start : start + at_once]) == []
+
+
+def unnamed(
+    scene: Scene, item_class: type[BaseItem], raw: RawItem, some_damages: Sequence[Damage]
+) -> list[str]:
+    """Those of the damages that the auditor does not name, each done to an item of its own."""
+    table, [*_, last] = CASES[item_class].table, keys_of(item_class, raw)
+    names = [one.attr_name for one in key_attributes(item_class)]
+    items = {}
+    for number, damage in enumerate(some_damages):
+        key = last if len(some_damages) == 1 else f"{last}{number:03}"
+        items[key] = {**damaged_item(raw, damage), names[-1]: {"S": key}}
+    store(scene.world, table, list(items.values()))
+
+    breaches = audit_accounts(scene.world.app, USER).breaches
+
+    for item in items.values():
+        key = {name: item[name] for name in names}
+        scene.world.client("dynamodb").delete_item(
+            TableName=scene.world.settings.tables[table], Key=key
+        )
+    store(scene.world, table, [raw])
+    messages = [breach.message for breach in breaches if breach.law == "L8"]
+    return [
+        str(damage)
+        for key, damage in zip(items, some_damages, strict=True)
+        if not any(key in message and damage.attribute in message for message in messages)
+    ]
+
+
+def test_sweeps_go_on_beside_a_damaged_item_of_each_class(
+    scene: Scene, prototypes: dict[type[BaseItem], RawItem]
+) -> None:
+    world = scene.world
+    for item_class, raw in prototypes.items():
+        if "dueShard" in {one.attr_name for one in item_class.get_attributes().values()}:
+            due = {**raw, "dueShard": {"S": "s0"}, "nextCheckAt": {"N": "1"}}
+            odd = damaged_item(due, Damage("", "op", {"BOOL": False}))
+            store(world, CASES[item_class].table, [odd])
+    expired = an_upload(world)
+    world.clock.move(days=8)
+    world.use_gateway(PaperGateway())  # type: ignore[arg-type]
+
+    done = world.sweep()
+
+    world.use_gateway(None)
+    assert done["error"] > 0
+    assert world.call("GET", f"/api/assets/{expired}", user=USER).body["status"] == "failed"
+
+
+def an_upload(world: World) -> str:
+    opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER)
+    found: str = opened.body["sessions"][0]["assetId"]
+    return found

@@ -1,0 +1,222 @@
+"""What anyone may read, what operators may do, and which tokens open the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from darkroom.api import mounts
+from darkroom.api.auth import Caller
+from darkroom.bootstrap.composition import App
+from darkroom.kernel.clock import to_iso
+from tests.support.builders import a_job, a_user, ask, buy, claims_of, confirm
+from tests.support.moto_world import moto_world
+from tests.support.world import World
+
+SWEEP = "/api/admin/sweep"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """One world for the whole file: every test has an account of its own."""
+    with moto_world() as world:
+        yield world
+
+
+@pytest.fixture
+def user() -> str:
+    return a_user()
+
+
+# Public
+
+
+PUBLIC_READS = ["/api/health", "/api/pricing", "/api/recipes", "/api/templates"]
+PUBLIC_PAGES = ["/docs", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", [*PUBLIC_READS, *PUBLIC_PAGES])
+def test_public_routes_answer_without_a_token(path: str, world: World) -> None:
+    assert path in mounts.PUBLIC_PATHS
+    assert world.call("GET", path, user=None).status == 200
+
+
+def test_pricing_shows_packs_with_prices_and_what_things_cost(world: World) -> None:
+    pricing = world.call("GET", "/api/pricing", user=None).body
+
+    assert [(pack["name"], pack["credits"]) for pack in pricing["packs"]] == [
+        ("Starter", 10),
+        ("Value", 50),
+        ("Pro", 120),
+    ]
+    for pack in pricing["packs"]:
+        assert {price["currency"] for price in pack["prices"]} == {"KRW", "USD"}
+        assert all(float(price["amount"]) > 0 for price in pack["prices"])
+    assert (pricing["costs"]["story"], pricing["costs"]["regenerate"]) == (2, 1)
+    assert "CANCELED_MINIMUM" in {note["code"] for note in pricing["notes"]}
+
+
+def test_templates_are_listed_by_what_is_asked_for(world: World) -> None:
+    path = "/api/templates?mode=story&stage=spark&genre=romance"
+
+    answer = world.call("GET", path, user=None).body
+    nothing = world.call("GET", "/api/templates?genre=western", user=None).body
+
+    assert [template["templateId"] for template in answer["items"]] == [
+        f"story-spark-romance-{number}" for number in (1, 2, 3)
+    ]
+    assert answer["nextCursor"] is None
+    assert nothing["items"] == []
+
+
+def test_recipes_name_every_choice_in_both_languages(world: World) -> None:
+    recipes = world.call("GET", "/api/recipes", user=None).body
+
+    assert recipes["recipes"] == [
+        "captions", "images", "portraits", "quick", "story", "trailer",
+    ]  # fmt: skip
+    assert set(recipes["stages"]) == {"spark", "together", "apart"}
+    assert set(recipes["genres"]) == {"romance", "comedy", "noir"}
+    assert set(recipes["sliders"]) == {"intensity", "humor", "drama", "warmth", "pace"}
+    for group in ("stages", "genres", "sliders"):
+        assert all(set(label) >= {"en", "ko"} for label in recipes[group].values())
+
+
+def test_health_tells_the_stage(world: World) -> None:
+    assert world.call("GET", "/api/health", user=None).body == {"status": "ok", "stage": "test"}
+
+
+def test_the_docs_show_every_route(world: World) -> None:
+    document = world.call("GET", "/openapi.json", user=None).body
+    page = world.call("GET", "/docs", user=None)
+
+    assert page.headers["content-type"].startswith("text/html")
+    for path in document["paths"]:
+        assert path in page.body
+
+
+# Tokens
+
+
+def whoever(app: App, claims: dict[str, Any] | None) -> int:
+    return ask(app, "GET", "/api/purchases", claims=claims).status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sub": None},
+        {"sub": 7},
+        {"token_use": None},
+        {"token_use": "id"},
+        {"token_use": "refresh"},
+        {"exp": None},
+        {"exp": "0"},
+    ],
+)
+def test_claims_that_are_not_of_an_access_token_open_nothing(
+    changes: dict[str, Any], world: World, user: str
+) -> None:
+    assert whoever(world.app, claims_of(world, user)) == 200
+    assert whoever(world.app, claims_of(world, user, **changes)) == 401
+
+
+def test_without_claims_there_is_no_caller(world: World) -> None:
+    assert whoever(world.app, None) == 401
+    assert whoever(world.app, {}) == 401
+
+
+@pytest.mark.parametrize("claims", [{"exp": "soon"}, {"exp": "nan"}, {"sub": ""}])
+def test_claims_that_cannot_be_read_are_no_token(
+    claims: dict[str, Any], world: World, user: str
+) -> None:
+    assert whoever(world.app, claims_of(world, user, **claims)) == 401
+
+
+def test_a_token_is_good_until_its_moment_and_not_at_it(world: World, user: str) -> None:
+    now = int(world.clock.now().timestamp())
+
+    assert whoever(world.app, claims_of(world, user, exp=str(now + 1))) == 200
+    assert whoever(world.app, claims_of(world, user, exp=str(now))) == 401
+
+
+def test_the_issuer_and_the_audience_are_checked_where_they_are_set(
+    world: World, user: str
+) -> None:
+    settings = replace(world.settings, jwt_issuer="https://issuer", jwt_audience="client")
+    app = replace(world.app, settings=settings)
+    good = {"iss": "https://issuer", "client_id": "client"}
+
+    told = {
+        name: whoever(app, claims_of(world, user, **claims))
+        for name, claims in {
+            "cognito": good,
+            "oidc": {"iss": "https://issuer", "aud": "client"},
+            "no issuer": good | {"iss": None},
+            "another issuer": good | {"iss": "https://issuer/"},
+            "no audience": good | {"client_id": None},
+            "another client": good | {"client_id": "other"},
+            "another audience": good | {"aud": "other"},
+        }.items()
+    }
+
+    assert told == {name: 200 if name in ("cognito", "oidc") else 401 for name in told}
+
+
+def test_only_the_group_makes_an_admin(world: World, user: str) -> None:
+    def status(groups: Any) -> int:
+        claims = claims_of(world, user, **{"cognito:groups": groups})
+        return ask(world.app, "POST", SWEEP, {}, claims=claims).status
+
+    assert {status(groups) for groups in ("admin", "[admin]", "[staff admin]", ["admin"])} == {200}
+    assert {status(groups) for groups in ("", None, "administrators", "[nadmin]", [])} == {403}
+
+
+def test_a_caller_is_an_account_and_nothing_of_the_body(world: World, user: str) -> None:
+    assert "account_id" in Caller.__dataclass_fields__
+    buy(world, 7, user)
+
+    for name in ("userId", "accountId", "sub"):
+        body = {"amount": 1, name: "bob"}
+        answer = world.call("POST", "/api/credits/purchase", body, user=user, key=name)
+        assert answer.status == 400
+
+
+# Operators
+
+
+def test_sweeping_is_for_admins_of_stacks_with_test_hooks(world: World, user: str) -> None:
+    admin = claims_of(world, user, **{"cognito:groups": "admin"})
+
+    anonymous = world.call("POST", SWEEP, {}, user=None)
+    anyone = world.call("POST", SWEEP, {}, user=user)
+    operator = world.call("POST", SWEEP, {}, user=user, groups="admin")
+    real_stack = ask(world.without_test_hooks(), "POST", SWEEP, {}, claims=admin)
+
+    assert (anonymous.status, anyone.status, operator.status) == (401, 403, 200)
+    assert anyone.body["code"] == "FORBIDDEN"
+    assert isinstance(operator.body["done"], dict)
+    assert (real_stack.status, real_stack.body["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("body", [{"now": "soon"}, {"now": 5}, {"x": 1}, {"now": "2026-13-01"}])
+def test_a_sweep_needs_a_time_if_any(body: dict[str, Any], world: World, user: str) -> None:
+    answer = world.call("POST", SWEEP, body, user=user, groups="admin")
+
+    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+
+
+def test_a_sweep_can_be_run_as_if_it_were_later(world: World, user: str) -> None:
+    job_id = confirm(world, user).body["jobId"]
+    later = to_iso(world.clock.now() + timedelta(hours=7))
+
+    answer = world.call("POST", SWEEP, {"now": later}, user=user, groups="admin")
+
+    assert answer.body["done"]["timed_out"] >= 1
+    job = a_job(world, job_id, user)
+    assert (job["status"], job["receipt"]["refunded"]) == ("failed", 2)
+    assert job["receipt"]["reason"] in ("JOB_TIMEOUT", "QUEUE_TIMEOUT")

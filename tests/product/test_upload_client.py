@@ -1,0 +1,283 @@
+"""The client that sends many files, against the product in one process: what can go wrong on the
+way between them does, and everything still arrives once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from clients import upload_files
+from clients.upload_files import Api, Refused, State, Uploader
+from darkroom.assets import store as assets_store
+from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.object_keys import pipeline_of
+from darkroom.plans.storage_store import find_stored
+from darkroom.uploads import parts
+from darkroom.uploads.ports import CleanFile, CleanUpload
+from darkroom.usecases.uploads.ingest_upload import ingest_upload
+from tests.support.crash import Stage
+from tests.support.moto_world import moto_world
+from tests.support.world import World
+
+MIB = 1 << 20
+CLIP = bytes(range(256)) * (12 * MIB // 256)
+"""Three parts."""
+
+
+Disturb = Callable[[httpx.Request], httpx.Response | None]
+
+
+class Killed(BaseException):
+    """The client is gone."""
+
+
+class Line(httpx.BaseTransport):
+    """The way from the client to the API and to the storage. ``disturb`` sees every request
+    before it is answered, and every answer before it comes back."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lock = threading.Lock()
+        self.before: Disturb = lambda request: None
+        self.after: Disturb = lambda request: None
+        self.puts = 0
+        # The gateway's adapter wants a loop in its thread, and would take the test's.
+        self._there = ThreadPoolExecutor(1, initializer=_with_a_loop)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            answer = self.before(request)
+            if answer is None:
+                is_put = request.method == "PUT"
+                answer = self._there.submit(self._put if is_put else self._ask, request).result()
+            self.after(request)
+            return answer
+
+    def _ask(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode()
+        if request.method == "GET" and path.startswith("/api/assets/"):
+            check(self._world, path.rpartition("/")[2])
+        key = request.headers.get("Idempotency-Key")
+        body = request.read().decode() or None
+        answer = self._world.call(request.method, path, body, key=key)
+        return httpx.Response(answer.status, json=answer.body)
+
+    def _put(self, request: httpx.Request) -> httpx.Response:
+        self.puts += 1
+        query = parse_qs(urlsplit(str(request.url)).query)
+        where = {
+            "Bucket": self._world.settings.media_bucket,
+            "Key": request.url.path.lstrip("/"),
+            "Body": request.read(),
+        }
+        s3 = self._world.client("s3")
+        if "uploadId" in query:
+            number = int(query["partNumber"][0])
+            put = s3.upload_part(UploadId=query["uploadId"][0], PartNumber=number, **where)
+        else:
+            put = s3.put_object(**where)
+        return httpx.Response(200, headers={"ETag": put["ETag"]})
+
+
+def _with_a_loop() -> None:
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+def check(world: World, asset_id: str) -> None:
+    """What the storage event would have led to."""
+    asset = assets_store.get_asset("alice", asset_id)
+    owner = {"account_id": "alice", "asset_id": asset_id}
+    ingest_upload(world.app, accept, pipeline=pipeline_of(asset.kind), **owner)
+
+
+def accept(source: Path, workdir: Path, /) -> CleanUpload:
+    kind = "video" if source.stat().st_size > MIB else "image"
+    copy = CleanFile(name="media.mp4", mime_type="video/mp4", path=source)
+    return CleanUpload(kind=kind, mime_type="video/mp4", copy=copy)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with moto_world() as world:
+        yield Stage(world)
+
+
+@pytest.fixture
+def world(stage: Stage) -> World:
+    """An empty world."""
+    stage.changes()
+    stage.restore(stage.empty())
+    return stage.world
+
+
+@pytest.fixture
+def line(world: World, monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setattr(parts, "SINGLE_PUT_LIMIT_BYTES", MIB)
+    monkeypatch.setattr(parts, "PART_MIN_BYTES", 5 * MIB)
+    monkeypatch.setattr(upload_files, "FILES_AT_ONCE", 1)
+    monkeypatch.setattr(upload_files, "POLL_SECONDS", 0)
+    monkeypatch.setattr(upload_files.time, "sleep", lambda seconds: None)
+    return Line(world)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    (tmp_path / "trip.mp4").write_bytes(CLIP)
+    (tmp_path / "us.jpg").write_bytes(b"us")
+    return [tmp_path / "trip.mp4", tmp_path / "us.jpg"]
+
+
+def run(line: Line, files: list[Path], *, said: list[str] | None = None) -> bool:
+    """One life of the client."""
+    api = Api("https://api.example", lambda: "token")
+    lines: list[str] = [] if said is None else said
+    state = State(files[0].parent / "uploads.json")
+    uploader = Uploader(api, state, parts_at_once=1, max_mbps=None, say=lines.append)
+    api._client = httpx.Client(base_url="https://api.example", transport=line)
+    uploader._storage = httpx.Client(transport=line)
+    return uploader.upload(files)
+
+
+def uploaded(world: World) -> list[str]:
+    """Names of the files that are usable; no others may be there."""
+    assets = assets_store.list_assets("alice", limit=100)[0]
+    assert find_stored("alice").open_uploads == sum(not asset.is_final for asset in assets)
+    return sorted(asset.filename for asset in assets if asset.status.value == "uploaded")
+
+
+def once(act: Disturb, *words: str) -> Disturb:
+    """Do it at the first request that has all these words."""
+    left = [True]
+
+    def disturb(request: httpx.Request) -> httpx.Response | None:
+        name = f"{request.method} {request.url}"
+        if left and all(word in name for word in words):
+            left.clear()
+            return act(request)
+        return None
+
+    return disturb
+
+
+def kill(request: httpx.Request) -> httpx.Response | None:
+    raise Killed
+
+
+def lose(request: httpx.Request) -> httpx.Response | None:
+    raise httpx.ReadError("planted")
+
+
+def refuse(request: httpx.Request) -> httpx.Response | None:
+    return httpx.Response(403, text="<Error><Code>AccessDenied</Code></Error>")
+
+
+STEPS = {
+    "opening": ("POST", "/api/uploads/session"),
+    "signing": ("POST", "/urls"),
+    "the first part": ("PUT", "partNumber=1"),
+    "the last part": ("PUT", "partNumber=3"),
+    "completing": ("POST", "/api/uploads/complete"),
+    "waiting": ("GET", "/api/assets/"),
+}
+
+
+def test_files_are_sent_and_checked(world: World, line: Line, files: list[Path]) -> None:
+    assert run(line, files)
+
+    assert uploaded(world) == ["trip.mp4", "us.jpg"]
+    assert line.puts == 4
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_client_that_is_killed_goes_on_where_it_was(
+    world: World, line: Line, files: list[Path], step: str, moment: str
+) -> None:
+    setattr(line, moment, once(kill, *STEPS[step]))
+    with pytest.raises(Killed):
+        run(line, files)
+
+    world.clock.move(seconds=31)
+    assert run(line, files)
+
+    assert uploaded(world) == ["trip.mp4", "us.jpg"]
+    assert len(assets_store.list_assets("alice", limit=9)[0]) == 2
+    assert line.puts == 4
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_answer_that_is_lost_is_asked_for_again(
+    world: World, line: Line, files: list[Path], step: str
+) -> None:
+    line.after = once(lose, *STEPS[step])
+
+    assert run(line, files)
+
+    assert uploaded(world) == ["trip.mp4", "us.jpg"]
+    assert len(assets_store.list_assets("alice", limit=9)[0]) == 2
+
+
+def test_a_link_that_has_run_out_is_replaced(world: World, line: Line, files: list[Path]) -> None:
+    line.before = once(refuse, "PUT", "partNumber=2")
+
+    assert run(line, files)
+
+    assert uploaded(world) == ["trip.mp4", "us.jpg"]
+
+
+def test_a_file_that_was_given_up_meanwhile_is_begun_anew(
+    world: World, line: Line, files: list[Path]
+) -> None:
+    line.before = once(kill, "PUT", "partNumber=3")
+    with pytest.raises(Killed):
+        run(line, files)
+    world.outlive(seconds=UPLOAD_URL_SECONDS * 25)
+    said: list[str] = []
+
+    assert run(line, files, said=said)
+
+    assert "again     trip.mp4 UPLOAD_EXPIRED" in said
+    assert uploaded(world) == ["trip.mp4", "us.jpg"]
+
+
+def test_a_file_that_has_changed_is_sent_as_it_now_is(
+    world: World, line: Line, files: list[Path]
+) -> None:
+    assert run(line, files)
+    files[1].write_bytes(b"us two")
+
+    assert run(line, files)
+
+    assert uploaded(world) == ["trip.mp4", "us.jpg", "us.jpg"]
+
+
+def test_more_files_than_may_be_open_come_in_turns(
+    world: World, line: Line, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.jpg" for number in range(25)]
+    for file in files:
+        file.write_bytes(b"us")
+
+    assert run(line, files)
+
+    assert len(uploaded(world)) == 25
+
+
+def test_a_file_over_the_plans_limit_is_refused_at_once(
+    world: World, line: Line, tmp_path: Path
+) -> None:
+    photo = tmp_path / "large.jpg"
+    photo.write_bytes(bytes(10_000_001))
+
+    with pytest.raises(Refused) as refused:
+        run(line, [photo])
+
+    assert (refused.value.status, refused.value.code) == (413, "FILE_TOO_LARGE")
+    assert line.puts == 0
