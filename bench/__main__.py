@@ -25,15 +25,15 @@ DEFAULT = ("confirm", "throughput", "init", "film")
 
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     # Checked here: argparse does not accept an empty list of choices.
-    unknown = [name for name in asked.sections if name not in SECTIONS]
+    unknown = [name for name in options.sections if name not in SECTIONS]
     if unknown:
         parser.error(f"unknown section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    wanted = tuple(asked.sections) or DEFAULT
-    if asked.crash:
+    wanted = tuple(options.sections) or DEFAULT
+    if options.crash:
         wanted = (*wanted, "crash")
-    if asked.all:
+    if options.all:
         wanted = SECTIONS
     started = time.monotonic()
     rows: list[Row] = []
@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"\nPython {platform.python_version()}, {os.cpu_count()} cores, load {load}, "
         f"{time.monotonic() - started:.0f} s. ratio = ours / peer."
     )
-    if asked.json is not None:
-        save(rows, asked.json)
+    if options.json is not None:
+        save(rows, options.json)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Run as a script in a fresh interpreter: imports one handler and says what that took.
+"""Run as a script in a fresh interpreter: imports one handler and prints how long that took.
 
     child.py <module> <packages to do without, by commas> [<file of events>]
 
@@ -33,10 +33,10 @@ def main() -> None:
     if len(sys.argv) > 3:
         for number, event in enumerate(json.loads(Path(sys.argv[3]).read_text()), start=1):
             before = user_ms()
-            answer = module.handler(event, Context())
+            response = module.handler(event, Context())
             figures[f"request_{number}_ms"] = user_ms() - before
-            if answer["statusCode"] != 202:
-                raise SystemExit(f"HTTP {answer['statusCode']}: {answer['body']}")
+            if response["statusCode"] != 202:
+                raise SystemExit(f"HTTP {response['statusCode']}: {response['body']}")
     print(json.dumps(figures))
 
 

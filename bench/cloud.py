@@ -96,7 +96,7 @@ def add_photo(world: World, account_id: str) -> str:
 
 def add_account(world: World, account_id: str, *, credits: int) -> str:
     """An account with bought credits (the signup bonus is on top); returns its photo's id."""
-    answered(
+    body_of(
         world.call(
             "POST",
             "/api/credits/purchase",
@@ -108,8 +108,8 @@ def add_account(world: World, account_id: str, *, credits: int) -> str:
     return add_photo(world, account_id)
 
 
-def answered(answer: Answer) -> Any:
-    """The body of an answer that has to be a success."""
-    if answer.status >= 300:
-        raise RuntimeError(f"HTTP {answer.status}: {answer.body}")
-    return answer.body
+def body_of(response: Answer) -> Any:
+    """The body of a response that has to be a success."""
+    if response.status >= 300:
+        raise RuntimeError(f"HTTP {response.status}: {response.body}")
+    return response.body

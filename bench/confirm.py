@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.cloud import STORY, add_account, answered, open_world
+from bench.cloud import STORY, add_account, body_of, open_world
 from bench.counting import Bill, Call, bill_of
 from bench.peers import naive_confirm
 from bench.table import Row
@@ -53,7 +53,7 @@ def _draft_rows(world: World, photo: str) -> Iterator[Row]:
     def draft() -> dict[str, str]:
         inputs = {**STORY, "photoAssetIds": [photo]}
         sent = {"recipe": "story", "status": "draft", "inputs": inputs}
-        created = answered(world.call("POST", "/api/jobs", sent, user=ACCOUNT))
+        created = body_of(world.call("POST", "/api/jobs", sent, user=ACCOUNT))
         return {"draftJobId": created["jobs"][0]["jobId"]}
 
     first = draft()
@@ -66,7 +66,7 @@ def _purchase_rows(world: World) -> Iterator[Row]:
 
 
 def post(world: World, path: str, body: Any) -> Any:
-    return answered(world.call("POST", path, body, user=ACCOUNT, key=secrets.token_hex(8)))
+    return body_of(world.call("POST", path, body, user=ACCOUNT, key=secrets.token_hex(8)))
 
 
 class Story:
@@ -77,7 +77,7 @@ class Story:
         self._photo = photo
 
     def run_warm(self) -> str:
-        """A whole story whose calls nobody counts: clients are open afterwards."""
+        """A whole story whose calls are not counted, which opens the clients."""
         job_id = self._confirm()
         self._world.drain()
         return job_id

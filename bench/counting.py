@@ -28,7 +28,7 @@ COUNTED_CAPACITY = SINGLE_WRITES | {
 
 @dataclass(frozen=True)
 class Call:
-    """One SDK call and what its answer says it consumed."""
+    """One SDK call and what its response says it consumed."""
 
     service: str
     operation: str
@@ -104,15 +104,15 @@ def recorded() -> Iterator[list[Call]]:
         service = self.meta.service_model.service_name
         if service == "dynamodb" and operation in COUNTED_CAPACITY:
             params = {**params, "ReturnConsumedCapacity": "INDEXES"}
-        answer = original(self, operation, params)
+        response = original(self, operation, params)
 
         def read(table: str, key: Any) -> Params:
             found = original(self, "GetItem", {"TableName": table, "Key": key})
             item: Params = found.get("Item", {})
             return item
 
-        calls.append(_call(service, operation, params, answer, read))
-        return answer
+        calls.append(_call(service, operation, params, response, read))
+        return response
 
     _SDK._make_api_call = counted
     try:
@@ -149,14 +149,14 @@ def stopped_after(number: int) -> Iterator[None]:
 
 
 class Stopped(BaseException):
-    """The process ended here. Not an ``Exception``, so that no handler answers for it."""
+    """The process ended here. Not an ``Exception``, so that no handler catches it."""
 
 
 def _call(
     service: str,
     operation: str,
     params: Params,
-    answer: Params,
+    response: Params,
     read: Callable[[str, Any], Params],
 ) -> Call:
     if service != "dynamodb":
@@ -164,7 +164,7 @@ def _call(
     tables = frozenset(short_name(table) for table in _tables(params))
     if operation not in SINGLE_WRITES and operation != "TransactWriteItems":
         return Call(service, operation, tables)
-    consumed = answer.get("ConsumedCapacity", [])
+    consumed = response.get("ConsumedCapacity", [])
     entries = consumed if isinstance(consumed, list) else [consumed]
     return Call(
         service,
@@ -190,7 +190,7 @@ def short_name(table: str) -> str:
 
 
 def _table_units(entry: Params) -> float:
-    """The table's own share: answers name it differently, but always the total."""
+    """The table's own share: responses name it differently, but always contain the total."""
     return float(entry["CapacityUnits"]) - sum(units for _, units in _index_shares(entry))
 
 

@@ -54,7 +54,7 @@ def run(progress: Callable[[str], None]) -> list[Row]:
 
 
 def stops_row(world: World) -> Row:
-    """One confirm stopped after each of its calls, nobody repeating it: do the books add up?"""
+    """One confirm stopped after each of its calls, and not repeated: do the books add up?"""
     account_id = "stopped"
     photo = add_account(world, account_id, credits=500)
     calls = len(bill_of(lambda: request(world, account_id, photo)).calls)
@@ -62,7 +62,7 @@ def stops_row(world: World) -> Row:
     for stop in range(1, calls):
         with stopped_after(stop):
             request(world, account_id, photo)
-        # Stream, queue and sweeper go on, as they do when the function that wrote is gone.
+        # Stream, queue and sweeper continue, as they do after the writing function has died.
         world.drain()
         world.outlive(seconds=2 * PROJECTION_CHECK_SECONDS)
         ours += bool(check_laws(world))
@@ -81,7 +81,7 @@ def stops_row(world: World) -> Row:
 
 
 def request(world: World, account_id: str, photo: str) -> None:
-    """The confirm request; its answer does not matter to books."""
+    """The confirm request; its response does not matter to the books."""
     body = {"mode": "story", **STORY, "photoAssetIds": [photo]}
     with contextlib.suppress(Stopped):
         world.call("POST", "/api/jobs/confirm", body, user=account_id, key=secrets.token_hex(8))
@@ -100,8 +100,8 @@ def breaches_after(peer: naive_confirm.NaiveConfirm, stop: int) -> Iterator[str]
     if taken != sum(int(job["credits"]["N"]) for job in jobs):
         yield "the jobs do not explain the balance"
     if jobs:
-        # Whatever follows the last write is the message: without it nobody makes the job.
-        yield "a queued job that no message tells of"
+        # The call after the last write sends the message, without which no worker makes the job.
+        yield "a queued job without a message"
 
 
 def items_of(

@@ -1,7 +1,7 @@
-"""How long does one account's single job wait beside another account's thousand pictures?
+"""How long does one account's single job wait while another account has a thousand pictures?
 
-Measured in tasks that were made before its first one. The peer is the same product without
-lanes: every ready task's message is sent at once, and the queue hands them out in its order.
+Measured in tasks that were made before its first one. The peer is the same product without account
+queues: every ready task's message is sent at once, and the queue delivers them in its order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 def run(say: Say, pictures: int = PICTURES) -> list[Row]:
     say(f"fairness: one job beside {pictures} pictures")
     ours = _waited(pictures, limits_of("free"))
-    say("fairness: the same without lanes")
+    say("fairness: the same without account queues")
     peer = _waited(pictures, replace(limits_of("free"), concurrent_tasks=PURCHASE_LIMIT_CREDITS))
     return [
         Row(
@@ -37,7 +37,7 @@ def run(say: Say, pictures: int = PICTURES) -> list[Row]:
             ours=ours,
             peer=peer,
             unit="tasks",
-            how=f"{pictures} pictures of another account are queued; peer: no lanes",
+            how=f"{pictures} pictures of another account are queued; peer: no account queues",
         )
     ]
 
@@ -52,8 +52,8 @@ def _waited(pictures: int, limits: PlanLimits) -> int:
         _queue_pictures(world, pictures)
         _settle(world)
         body = {"mode": "quick", "photoAssetIds": [photo], **cloud.STORY}
-        answer = world.call("POST", "/api/jobs/confirm", body, user="one", key="one")
-        single = cloud.answered(answer)["jobId"]
+        response = world.call("POST", "/api/jobs/confirm", body, user="one", key="one")
+        single = cloud.body_of(response)["jobId"]
         _settle(world)
         for _ in range(ROUNDS_LIMIT):
             made = [request.job_id for request in world.studio.requests]
@@ -73,7 +73,7 @@ def _queue_pictures(world: World, pictures: int) -> None:
     }
     body = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
     for number in range(pictures // PICTURES_OF_A_JOB):
-        cloud.answered(world.call("POST", "/api/jobs", body, user="many", key=f"batch{number}"))
+        cloud.body_of(world.call("POST", "/api/jobs", body, user="many", key=f"batch{number}"))
 
 
 def _settle(world: World) -> None:

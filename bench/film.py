@@ -31,7 +31,7 @@ def run(progress: Callable[[str], None]) -> list[Row]:
     progress("film: two stories on a local cloud of their own")
     with LocalStack() as stack, Path(os.devnull).open("w") as nowhere:
         demo = Demo(stack.api_url, stack.token("bench"))
-        # The demo's client tells what it does; here only the table speaks.
+        # The demo's client prints its progress; here only the table is printed.
         with contextlib.redirect_stdout(nowhere):
             photo = demo.upload(PHOTO)
             films = [make_film(demo, photo, name) for name in STORIES]

@@ -1,8 +1,8 @@
 """Do lists, details, polls and confirms cost more when an account has more jobs?
 
 One account gets 10² … 10⁴ jobs; for each size the same requests are made, and the SDK calls and
-the bytes that the tables answered are counted. The slope is that of the logarithms: 0 means that
-the size does not matter, 1 that cost grows with it.
+the bytes that the tables returned are counted. The slope is that of the logarithms: 0 means that
+the size does not matter, 1 that the cost grows with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from darkroom.jobs.lists.facets import word_key
 from tests.support.world import World
 
 SECTION = "growth"
-# The emulator looks through all items for each query: at 10⁵ it answers after the client's timeout.
+# The emulator scans all items for each query: at 10⁵ it responds after the client's timeout.
 SIZES = (100, 1_000, 10_000)
 ACCOUNT = "many"
 BATCH_LIMIT = 25
@@ -48,8 +48,8 @@ def run(say: Say, sizes: tuple[int, ...] = SIZES) -> list[Row]:
 
 def _finished_story(world: World, photo: str) -> str:
     body = {"mode": "story", "photoAssetIds": [photo], **cloud.STORY}
-    answer = world.call("POST", "/api/jobs/confirm", body, user=ACCOUNT, key="model")
-    job_id: str = cloud.answered(answer)["jobId"]
+    response = world.call("POST", "/api/jobs/confirm", body, user=ACCOUNT, key="model")
+    job_id: str = cloud.body_of(response)["jobId"]
     world.drain()
     return job_id
 
@@ -110,7 +110,7 @@ def _costs(world: World, photo: str, model: str) -> Iterator[tuple[str, tuple[fl
         "detail": f"/api/jobs/{model}",
     }
     for name, path in reads.items():
-        yield name, _cost(lambda path=path: cloud.answered(world.call("GET", path, user=ACCOUNT)))  # type: ignore[misc]
+        yield name, _cost(lambda path=path: cloud.body_of(world.call("GET", path, user=ACCOUNT)))  # type: ignore[misc]
     tag = world.call("GET", f"/api/jobs/{model}", user=ACCOUNT).headers["etag"]
     unchanged = {"if-none-match": tag}
     yield (
@@ -122,7 +122,7 @@ def _costs(world: World, photo: str, model: str) -> Iterator[tuple[str, tuple[fl
     yield (
         "confirm",
         _cost(
-            lambda: cloud.answered(
+            lambda: cloud.body_of(
                 world.call("POST", "/api/jobs/confirm", body, user=ACCOUNT, key=key)
             )
         ),
@@ -130,7 +130,7 @@ def _costs(world: World, photo: str, model: str) -> Iterator[tuple[str, tuple[fl
 
 
 def _cost(work: Callable[[], Any]) -> tuple[float, float]:
-    """(SDK calls, bytes that the tables answered) of one request."""
+    """(SDK calls, bytes that the tables returned) of one request."""
     with _counted() as counted:
         work()
     return counted["calls"], counted["bytes"]
@@ -142,11 +142,11 @@ def _counted() -> Iterator[dict[str, float]]:
     original = _SDK._make_api_call
 
     def call(self: Any, operation: str, params: dict[str, Any]) -> Any:
-        answer = original(self, operation, params)
+        response = original(self, operation, params)
         counted["calls"] += 1
-        told = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-        counted["bytes"] += len(json.dumps(told, default=str))
-        return answer
+        fields = {name: value for name, value in response.items() if name != "ResponseMetadata"}
+        counted["bytes"] += len(json.dumps(fields, default=str))
+        return response
 
     _SDK._make_api_call = call
     try:
@@ -158,13 +158,15 @@ def _counted() -> Iterator[dict[str, float]]:
 def _rows(name: str, sizes: tuple[int, ...], costs: list[tuple[float, float]]) -> Iterator[Row]:
     for place, unit in enumerate(("calls", "bytes")):
         values = [cost[place] for cost in costs]
-        told = ", ".join(f"{size:,}: {value:g}" for size, value in zip(sizes, values, strict=True))
+        costs_by_size = ", ".join(
+            f"{size:,}: {value:g}" for size, value in zip(sizes, values, strict=True)
+        )
         yield Row(
             section=SECTION,
             what=f"{name}: slope of {unit}",
             ours=round(slope(sizes, values), 4),
             unit="log/log",
-            how=told,
+            how=costs_by_size,
         )
 
 

@@ -83,7 +83,7 @@ class Side:
         return figures
 
     def _write_requests(self, path: Path) -> Path:
-        """Two requests with new keys: a repeated one would only be told its first answer."""
+        """Two requests with new keys: a repeated one would only get its stored response."""
         events = [
             confirm_event(self.account_id, self.photo, expires=TOKEN_EXPIRES) for _ in range(2)
         ]
@@ -206,7 +206,7 @@ def _environment(endpoint_url: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "Bench",
-        # The peer's Tracer is enabled as it is in Lambda, for a request that nobody samples.
+        # The peer's Tracer is enabled as in Lambda, for a request that is not sampled.
         "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;"
         "Sampled=0",
     }

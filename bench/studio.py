@@ -216,7 +216,7 @@ def _rows(step: Step, ours: Sequence[Figures], theirs: Sequence[Figures]) -> lis
 def _ours(step: Step, made: Mapping[str, Path], scratch: Path) -> Figures:
     workdir = scratch / step.key
     workdir.mkdir(exist_ok=True)
-    asked = {
+    request = {
         "key": step.key,
         "kind": step.kind,
         "params": step.params,
@@ -224,7 +224,7 @@ def _ours(step: Step, made: Mapping[str, Path], scratch: Path) -> Figures:
         "workdir": str(workdir),
     }
     done = subprocess.run(
-        [sys.executable, str(CHILD), json.dumps(asked)],
+        [sys.executable, str(CHILD), json.dumps(request)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "layers" / "core" / "python")},
         check=True,
         capture_output=True,

@@ -17,23 +17,24 @@ from darkroom.studio.local_studio import MAKERS, LocalStudio
 
 
 def main() -> None:
-    asked = json.loads(sys.argv[1])
-    workdir = Path(asked["workdir"])
+    arguments = json.loads(sys.argv[1])
+    workdir = Path(arguments["workdir"])
     sources = tuple(
-        SourceFile(key=key, mime_type="", path=Path(path)) for key, path in asked["sources"].items()
+        SourceFile(key=key, mime_type="", path=Path(path))
+        for key, path in arguments["sources"].items()
     )
     request = GenerationRequest(
         job_id="bench",
-        key=asked["key"],
-        kind=asked["kind"],
+        key=arguments["key"],
+        kind=arguments["kind"],
         attempt=1,
         seed=7,
         language="en",
-        params=asked["params"],
+        params=arguments["params"],
         sources=sources,
         workdir=workdir,
     )
-    module, _ = MAKERS[asked["kind"]]
+    module, _ = MAKERS[arguments["kind"]]
     import_module(f"darkroom.studio.{module}")
     wall, own = time.perf_counter(), _cpu_seconds()
     [made, *_] = LocalStudio().generate(request)

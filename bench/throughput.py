@@ -20,7 +20,7 @@ from typing import Any
 
 from mangum import Mangum
 
-from bench.cloud import STORY, add_account, answered, open_world
+from bench.cloud import STORY, add_account, body_of, open_world
 from bench.events import confirm_event
 from bench.peers import naive_confirm
 from bench.peers.naive_confirm import NaiveConfirm, NotEnough
@@ -141,9 +141,9 @@ def confirm_once(app: App, account_id: str, photo: str) -> Submission:
     return confirm_new(app, call, recipe_name="story", inputs=inputs, device_id="")
 
 
-def expect_accepted(answer: Any) -> None:
-    if answer["statusCode"] != 202:
-        raise RuntimeError(f"HTTP {answer['statusCode']}: {answer['body']}")
+def expect_accepted(response: Any) -> None:
+    if response["statusCode"] != 202:
+        raise RuntimeError(f"HTTP {response['statusCode']}: {response['body']}")
 
 
 def alternate(ours: Confirm, peer: Confirm, *, threads: int) -> Rates:
@@ -175,7 +175,7 @@ def hot_rows(world: World, app: App, peer: NaiveConfirm) -> Iterator[Row]:
     theirs, peer_rate = race(
         lambda: peer.confirm("hot", mode="story", **STORY, asset_id=asset), NotEnough
     )
-    left = answered(world.call("GET", "/api/credits", user="hot"))["balance"]
+    left = body_of(world.call("GET", "/api/credits", user="hot"))["balance"]
     allowed = HOT_CREDITS // HOT_PRICE
     yield Row(
         section=SECTION,
@@ -188,7 +188,7 @@ def hot_rows(world: World, app: App, peer: NaiveConfirm) -> Iterator[Row]:
     )
     yield Row(
         section=SECTION,
-        what=f"hot wallet, {THREADS} threads: answers",
+        what=f"hot wallet, {THREADS} threads: responses",
         ours=rate,
         peer=peer_rate,
         unit="a second",
@@ -199,12 +199,12 @@ def hot_rows(world: World, app: App, peer: NaiveConfirm) -> Iterator[Row]:
 
 
 def signup_bonus(world: World) -> int:
-    opened = answered(world.call("GET", "/api/credits", user="a-first-sight"))
+    opened = body_of(world.call("GET", "/api/credits", user="a-first-sight"))
     return int(opened["balance"])
 
 
 def persistent(confirm: Callable[[], object]) -> object:
-    """Ask again while the answer is 503, as a client does."""
+    """Retry while the response is 503, as a client does."""
     for _ in range(HOT_RETRIES_LIMIT):
         try:
             return confirm()
@@ -214,7 +214,7 @@ def persistent(confirm: Callable[[], object]) -> object:
 
 
 def race(confirm: Callable[[], object], refusal: type[Exception]) -> tuple[Counter[str], float]:
-    """How many attempts were done and refused, and answers a second."""
+    """The number of accepted and refused attempts, and the responses per second."""
 
     def attempt(_: int) -> str:
         try:

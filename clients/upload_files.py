@@ -1,9 +1,9 @@
-"""``python -m clients.upload_files FILE…``: send files, many at once, and never twice what arrived.
+"""``python -m clients.upload_files FILE…``: send many files at once, and no arrived part twice.
 
-Speaks to the API as any client would, over HTTPS with a bearer token. What it has begun stands in
-a state file; stopped at any moment (also by ``kill -9``), the same command goes on from there: it
-asks the API which parts have arrived, has the others signed again, completes, and waits for the
-checks. Nothing here knows the product's code.
+Calls the API as any client would, over HTTPS with a bearer token. A state file records the started
+uploads. If the command is stopped at any point (also by ``kill -9``), the same command continues:
+it gets the list of arrived parts from the API, has the links of the others signed again, completes
+the uploads and waits for the checks. Nothing here knows the product's code.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SESSIONS_LIMIT = 3
 
 
 class Refused(Exception):
-    """The API said no, and repeating would not help."""
+    """The API refused the request, and repeating would not help."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status, self.body = status, body
@@ -66,7 +66,7 @@ class Refused(Exception):
 
 
 class State:
-    """What was begun, in a file that is always whole: written beside and then moved."""
+    """The started uploads, in a file that is replaced atomically."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -74,7 +74,7 @@ class State:
         self._files: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
 
     def of(self, file: Path) -> dict[str, Any]:
-        """What is known of the file as it now is; of another content, nothing."""
+        """The entry of the file; empty if its content has changed."""
         name, facts = str(file.resolve()), file.stat()
         known = self._files.get(name, {})
         same = {"sizeBytes": facts.st_size, "modifiedAt": facts.st_mtime_ns}
@@ -89,7 +89,7 @@ class State:
 
 
 class Api:
-    """The API, asked again when it or the way to it fails."""
+    """The API; calls are retried when it or the connection fails."""
 
     def __init__(self, url: str, token: Callable[[], str]) -> None:
         self._token = token
@@ -97,40 +97,42 @@ class Api:
         self._authorization = f"Bearer {token()}"
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        """The answer's body.
+        """The response's body.
 
         Raises:
-            Refused; ConnectionError: it did not answer, however often it was asked.
+            Refused; ConnectionError: it did not respond to any attempt.
         """
         for wait_seconds in _waits():
             headers = {"Authorization": self._authorization}
             if key is not None:
                 headers["Idempotency-Key"] = key
             try:
-                answer = self._client.request(method, path, json=body, headers=headers)
+                response = self._client.request(method, path, json=body, headers=headers)
             except httpx.TransportError:
                 time.sleep(wait_seconds)
                 continue
-            if answer.status_code == 401:
+            if response.status_code == 401:
                 self._authorization = f"Bearer {self._token()}"
-            elif answer.status_code not in (429, 500, 502, 503, 504) and not _in_progress(answer):
-                if answer.is_error:
-                    raise Refused(answer.status_code, _json(answer))
-                return _json(answer)
-            time.sleep(float(answer.headers.get("Retry-After", wait_seconds)))
-        raise ConnectionError(f"{method} {path}: no answer")
+            elif response.status_code not in (429, 500, 502, 503, 504) and not _in_progress(
+                response
+            ):
+                if response.is_error:
+                    raise Refused(response.status_code, _json(response))
+                return _json(response)
+            time.sleep(float(response.headers.get("Retry-After", wait_seconds)))
+        raise ConnectionError(f"{method} {path}: no response")
 
 
 def _waits() -> Iterator[float]:
     return (min(BACKOFF_LIMIT_SECONDS, 0.3 * 2**number) for number in range(TRIES_LIMIT))
 
 
-def _in_progress(answer: httpx.Response) -> bool:
-    return answer.status_code == 409 and _json(answer).get("code") == "IN_PROGRESS"
+def _in_progress(response: httpx.Response) -> bool:
+    return response.status_code == 409 and _json(response).get("code") == "IN_PROGRESS"
 
 
-def _json(answer: httpx.Response) -> Any:
-    return answer.json() if answer.content else {}
+def _json(response: httpx.Response) -> Any:
+    return response.json() if response.content else {}
 
 
 class Uploader:
@@ -159,7 +161,7 @@ class Uploader:
         return good
 
     def _begin(self, files: Sequence[Path]) -> Sequence[Path]:
-        """Open sessions for the first of the files, as many as the account may; returns these."""
+        """Open sessions for as many of the first files as the account may; returns these."""
         files = files[:FILES_A_SESSION]
         while True:
             new = [file for file in files if "assetId" not in self._state.of(file)]
@@ -168,14 +170,14 @@ class Uploader:
                     self._open(new)
                 return files
             except Refused as refused:
-                room = refused.body.get("limit", 0) - refused.body.get("used", 0)
+                capacity = refused.body.get("limit", 0) - refused.body.get("used", 0)
                 if refused.body.get("name") != "concurrentUploads" or len(files) == 1:
                     raise
-                files = files[: max(1, min(room, len(files) // 2))]
+                files = files[: max(1, min(capacity, len(files) // 2))]
 
     def _open(self, files: Sequence[Path]) -> None:
-        """The key is saved before it is used: a session that was opened but not noted is met
-        again by the repeated request."""
+        """Open sessions. The key is saved before it is used, so that a repeated request finds
+        sessions that were opened but not saved."""
         entries = {file: self._state.of(file) for file in files}
         keys = {entry.get("key") for entry in entries.values()}
         key = keys.pop() if len(keys) == 1 and None not in keys else str(uuid.uuid4())
@@ -186,14 +188,14 @@ class Uploader:
         except Refused as refused:
             self._state.save(_without(entries, "key"))
             if refused.code == "IDEMPOTENCY_MISMATCH":
-                # Interrupted before, and asked for other files now.
+                # It was interrupted earlier, and now runs for other files.
                 self._open(files)
                 return
             raise
-        told = ("assetId", "partSize", "headers")
+        fields = ("assetId", "partSize", "headers")
         self._state.save(
             {
-                file: {**self._state.of(file), **{name: session[name] for name in told}}
+                file: {**self._state.of(file), **{name: session[name] for name in fields}}
                 for file, session in zip(files, sessions, strict=True)
             }
         )
@@ -207,7 +209,7 @@ class Uploader:
             if reason not in ("UPLOAD_EXPIRED", "NOT_FOUND", "UPLOAD_INCOMPLETE", "UPLOAD_CLOSED"):
                 self._say(f"{status:9} {file.name} {reason}".rstrip())
                 return status == "uploaded"
-            # A failed file is begun anew: what was counted for it has been given back.
+            # A failed file is started again: its storage was freed.
             self._say(f"again     {file.name} {reason}")
             self._state.save(_without({file: self._state.of(file)}, "assetId", "key"))
             self._open([file])
@@ -225,7 +227,7 @@ class Uploader:
     def _send_missing(
         self, file: Path, entry: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]
     ) -> dict[int, str]:
-        """Send what has not arrived as it is here; returns the ETags of all parts."""
+        """Send the parts that have not arrived, or differ; returns the ETags of all parts."""
         arrived = {part["partNumber"]: part for part in parts}
         count = -(-entry["sizeBytes"] // entry["partSize"])
         etags: dict[int, str] = {}
@@ -252,21 +254,20 @@ class Uploader:
             return dict(sent)
 
     def _put(self, file: Path, entry: Mapping[str, Any], link: Mapping[str, Any]) -> str:
-        """Send one part until the storage has it as it is here; a link that has run out is
-        replaced."""
+        """Send one part until the storage has the same content; an expired link is replaced."""
         number, url = link["partNumber"], link["url"]
         content = _part(file, entry, number)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         for wait_seconds in _waits():
             try:
-                answer = self._storage.put(url, content=content, headers=entry["headers"])
+                response = self._storage.put(url, content=content, headers=entry["headers"])
             except httpx.TransportError:
                 time.sleep(wait_seconds)
                 continue
-            if answer.status_code == 200 and answer.headers["ETag"].strip('"') == digest:
+            if response.status_code == 200 and response.headers["ETag"].strip('"') == digest:
                 time.sleep(len(content) * self._seconds_a_byte)
                 return digest
-            if answer.status_code == 403:
+            if response.status_code == 403:
                 path = f"/api/uploads/{entry['assetId']}/urls"
                 [fresh] = self._api.call("POST", path, {"partNumbers": [number]})["uploadUrls"]
                 url = fresh["url"]
@@ -343,31 +344,33 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    asked = _parse(arguments)
-    unknown = [str(f) for f in asked.files if f.suffix.lower() not in MIME_TYPES or not f.is_file()]
+    options = _parse(arguments)
+    unknown = [
+        str(f) for f in options.files if f.suffix.lower() not in MIME_TYPES or not f.is_file()
+    ]
     if unknown:
         print(f"cannot be sent: {', '.join(unknown)}", file=sys.stderr)
         return 2
-    if asked.api is None:
+    if options.api is None:
         try:
-            url, token = _local_stack(ROOT / ".darkroom" / asked.name, asked.user)
+            url, token = _local_stack(ROOT / ".darkroom" / options.name, options.user)
         except LocalCloudError as error:
             print(error, file=sys.stderr)
             return 1
-    elif asked.token:
-        url, token = asked.api, lambda: asked.token
+    elif options.token:
+        url, token = options.api, lambda: options.token
     else:
         print("--api needs --token", file=sys.stderr)
         return 2
     uploader = Uploader(
         Api(url, token),
-        State(asked.state),
-        parts_at_once=asked.parts_at_once,
-        max_mbps=asked.max_mbps,
+        State(options.state),
+        parts_at_once=options.parts_at_once,
+        max_mbps=options.max_mbps,
         say=lambda line: print(line, flush=True),
     )
     try:
-        return 0 if uploader.upload(asked.files) else 1
+        return 0 if uploader.upload(options.files) else 1
     except (Refused, ConnectionError) as error:
         print(error, file=sys.stderr)
         return 1

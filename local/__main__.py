@@ -53,7 +53,7 @@ def main() -> int:
         print(refusal, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        # It stopped in the middle, or does not take what it was asked for (a name of a user).
+        # It stopped during the command, or refuses the arguments (a user name).
         print(f"The local cloud does not do this: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -111,7 +111,7 @@ def account(text: str) -> str:
 
 
 def choices_of(arguments: argparse.Namespace) -> Choices:
-    """What the user has set of the template; refused here, before anything is started.
+    """The user's parameters of the template; they are checked before anything is started.
 
     Raises:
         BadParameter.
@@ -129,7 +129,7 @@ def choices_of(arguments: argparse.Namespace) -> Choices:
 
 
 def up(arguments: argparse.Namespace) -> None:
-    """Start the daemon and return when the API answers."""
+    """Start the daemon and return when the API responds."""
     from local.emulator import require_free
     from local.stack import RunningStack, is_running
 

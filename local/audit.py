@@ -1,4 +1,4 @@
-"""Asks a running local cloud to prove its books, and prints what it says."""
+"""Runs the audit of a running local cloud, and prints its report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.stack import RunningStack
 
 AUDITOR = "auditor"
 # The audit reads everything; API Gateway gives up after 30 seconds.
-ANSWER_LIMIT_SECONDS = 40
+RESPONSE_TIMEOUT_SECONDS = 40
 
 
 def audit(stack: RunningStack, account: str | None) -> bool:
@@ -35,36 +35,36 @@ def ask(stack: RunningStack, account: str | None) -> Mapping[str, Any]:
     """The report, as an operator of the local user pool gets it.
 
     Raises:
-        AuditFailed: any answer but a report.
+        AuditFailed: any response but a report.
     """
-    answer = _get(stack, "/api/admin/audit", {"account": account} if account else {})
-    if answer.is_error:
-        raise AuditFailed(f"The audit was answered {answer.status_code}: {answer.text}")
-    report: Mapping[str, Any] = answer.json()
+    response = _get(stack, "/api/admin/audit", {"account": account} if account else {})
+    if response.is_error:
+        raise AuditFailed(f"The audit returned {response.status_code}: {response.text}")
+    report: Mapping[str, Any] = response.json()
     return report
 
 
 def require_account(stack: RunningStack, account: str) -> None:
-    """Books without a single entry are right, but of an account that nobody has.
+    """Check that the account exists: books without a single entry would pass the audit.
 
     Raises:
-        AuditFailed: there is no such account.
+        AuditFailed: the account does not exist.
     """
     if _get(stack, f"/api/admin/accounts/{quote(account, safe='')}", {}).status_code == 404:
         raise AuditFailed(f"There is no account {account}: an account is the `sub` of its tokens.")
 
 
 def rebuild(stack: RunningStack, account: str) -> None:
-    """Derive a wallet from its ledger again, and print what it is now.
+    """Rebuild a wallet from its ledger, and print it.
 
     Raises:
-        AuditFailed: there is no such account, or its ledger does not make a wallet.
+        AuditFailed: the account does not exist, or its ledger is not sound.
     """
     path = f"/api/admin/accounts/{quote(account, safe='')}/rebuild-wallet"
-    answer = _call(stack, "POST", path, {})
-    if answer.is_error:
-        raise AuditFailed(f"The wallet was not rebuilt: {answer.text}")
-    wallet = answer.json()
+    response = _call(stack, "POST", path, {})
+    if response.is_error:
+        raise AuditFailed(f"The wallet was not rebuilt: {response.text}")
+    wallet = response.json()
     print(
         f"{account}: balance {wallet['balance']}, held {wallet['held']}, debt {wallet['debt']}, "
         f"{len(wallet['settledJobs'])} jobs settled"
@@ -83,10 +83,10 @@ def _call(stack: RunningStack, method: str, path: str, query: Mapping[str, str])
             stack.api_url + path,
             params=query,
             headers=headers,
-            timeout=ANSWER_LIMIT_SECONDS,
+            timeout=RESPONSE_TIMEOUT_SECONDS,
         )
     except httpx.HTTPError as error:
-        raise AuditFailed(f"The API does not answer: {error}") from error
+        raise AuditFailed(f"The API does not respond: {error}") from error
 
 
 def line_of(breach: Mapping[str, Any]) -> str:

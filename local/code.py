@@ -45,7 +45,7 @@ def detach_layers(functions: Any, names: list[str]) -> None:
 
 
 def snapshot(folder: Path) -> Snapshot:
-    """Every file below a folder with its time and size, to tell a change by."""
+    """Every file below a folder with its time and size, by which changes are detected."""
     found: Snapshot = {}
     for path in _files(folder):
         try:

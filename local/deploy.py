@@ -25,7 +25,7 @@ from local.settings import (
 
 
 def template_digest(code: Path, parameters: Mapping[str, str]) -> str:
-    """Tells whether a template is the one deployed before."""
+    """A digest by which a changed template is detected."""
     content = (code / "template.yaml").read_bytes() + json.dumps(dict(parameters)).encode()
     return hashlib.sha256(content).hexdigest()
 
@@ -47,8 +47,8 @@ def deploy(
     no_config = places.home / "samconfig.toml"
     no_config.touch()  # samconfig.toml is about real accounts.
     # SAM would ask the package index for a newer version of itself.
-    asked = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
-    (places.home / "metadata.json").write_text(json.dumps(asked))
+    metadata = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
+    (places.home / "metadata.json").write_text(json.dumps(metadata))
     overrides = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
     command = [
         *(str(sam), "deploy"),

@@ -1,4 +1,4 @@
-"""The emulator's process: `ministack`, which ends when whoever started it is gone.
+"""The emulator's process: `ministack`, which ends with the process that started it.
 
 Run as a script by `local.emulator`, never imported. Standard input is a pipe that the owner holds
 open and never writes to: its end means that the owner stopped or crashed.

@@ -1,4 +1,4 @@
-"""Starts and stops the emulator, and waits until it answers."""
+"""Starts and stops the emulator, and waits until it responds."""
 
 import json
 import os
@@ -28,7 +28,7 @@ WORKER_FOLDER = Path(__file__).with_name("worker")
 
 
 def free_port(wanted: int = 0) -> int:
-    """A port nobody listens on: the wanted one if it is free, else any."""
+    """A free port: the wanted one if it is free, else any."""
     for candidate in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -143,7 +143,7 @@ class Emulator:
 
 
 def forget_stream_positions(saved: Path) -> None:
-    """Let streams start afresh after a restart.
+    """Reset the positions of streams after a restart.
 
     The emulator saves how far each mapping has read, but not the records: without this, as many
     new records would be skipped as there were old ones. What was unread at the stop is lost, and

@@ -3,17 +3,17 @@
 LocalCloudError
 ├── NotRunning          no local cloud runs on the state folder
 ├── AlreadyRunning      one runs there, and two would spoil it
-├── PortInUse           something else listens on the port that was asked for
+├── PortInUse           another process listens on the requested port
 ├── EmulatorFailed      the emulator did not start; its log says why
 ├── DeployFailed        SAM could not deploy the template; ends with what SAM printed
 ├── DoesNotStop         the process that holds the state folder does not end
 ├── BadParameter        PARAMS or .env name something that the template does not take
-└── AuditFailed         the API did not answer the audit
+└── AuditFailed         the API did not respond to the audit
 """
 
 
 class LocalCloudError(Exception):
-    """Something that the user of the local cloud can understand and mend."""
+    """An error that the user of the local cloud can understand and fix."""
 
 
 class NotRunning(LocalCloudError):

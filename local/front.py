@@ -49,8 +49,8 @@ class FrontServer(ThreadingHTTPServer):
     def connection(self) -> http.client.HTTPConnection:
         """This thread's connection to the emulator, kept while it is in use.
 
-        One that was idle is opened anew: the emulator may be closing it just now, and a request
-        that got lost that way could not be repeated safely.
+        An idle connection is opened again: the emulator may be closing it just now, and a request
+        that is lost in that way cannot be repeated safely.
         """
         kept = self.upstream
         now = time.monotonic()
@@ -85,13 +85,13 @@ class Forwarder(BaseHTTPRequestHandler):
         connection = self.server.connection()
         try:
             self.send_upstream(connection, body)
-            answer = connection.getresponse()
+            response = connection.getresponse()
         except (http.client.HTTPException, OSError):
             connection.close()
             self.refuse(502, "Bad Gateway")
             return
         try:
-            self.pass_back(answer)
+            self.pass_back(response)
         except (http.client.HTTPException, OSError):
             # One side went away in the middle: nothing can be said any more.
             connection.close()
@@ -113,24 +113,24 @@ class Forwarder(BaseHTTPRequestHandler):
         connection.putheader("X-Forwarded-Proto", "http")
         connection.endheaders(body or None)
 
-    def pass_back(self, answer: http.client.HTTPResponse) -> None:
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
+    def pass_back(self, response: http.client.HTTPResponse) -> None:
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
             if name.lower() not in HOP_BY_HOP | {"transfer-encoding"}:
                 self.send_header(name, value)
-        if answer.headers.get("Access-Control-Allow-Origin") is None:
+        if response.headers.get("Access-Control-Allow-Origin") is None:
             self.send_cors()
-        bodiless = self.command == "HEAD" or answer.status in (204, 304)
-        if answer.headers.get("Content-Length") is None and not bodiless:
+        bodiless = self.command == "HEAD" or response.status in (204, 304)
+        if response.headers.get("Content-Length") is None and not bodiless:
             # Of unknown length: the end of the connection is the end of the body.
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
-        with answer:
-            # As it comes: an answer may be a stream of events.
-            while chunk := answer.read1(CHUNK_BYTES):
+        with response:
+            # Without buffering: a response may be a stream of events.
+            while chunk := response.read1(CHUNK_BYTES):
                 self.wfile.write(chunk)
-                if answer.length is None:
+                if response.length is None:
                     self.wfile.flush()
         self.wfile.flush()
 
@@ -161,7 +161,7 @@ class Forwarder(BaseHTTPRequestHandler):
                 self.server.upstream.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: the functions log what was asked."""
+        """Silent: the functions log the requests."""
 
 
 def cors_headers(cors: Mapping[str, Any], origin: str | None) -> Sequence[tuple[str, str]]:

@@ -57,7 +57,7 @@ def _complete_bucket(s3: Any, bucket: str, properties: dict[str, Any]) -> None:
 def _complete_mapping(functions: Any, mapping_id: str) -> None:
     """A concurrency that came from a parameter stays text, on which the emulator's poller stumbles.
 
-    It then polls no queue at all, so this must be mended before anything is sent.
+    It then polls no queue at all, so this must be fixed before any message is sent.
     """
     scaling = functions.get_event_source_mapping(UUID=mapping_id).get("ScalingConfig")
     if scaling:  # Read as a number here, whatever is stored.

@@ -1,9 +1,9 @@
-"""Lets the leases of processes that have ended go at once.
+"""Ends the leases of dead processes at once.
 
-A task is leased to the process that runs it, for five minutes: on AWS only time can tell that a
-process is gone. Here it is known, whether it was reloaded, killed or stopped with the machine, so
-what it held is made due and the sweeper runs. Nothing but times is changed, and only of what the
-dead process holds; the product decides the rest, as it would five minutes later.
+A task is leased for five minutes to the process that runs it: on AWS, only a timeout detects a
+dead process. Here it is known at once that a process was reloaded, killed or stopped with the
+machine, so its tasks are made due and the sweeper runs. Only the times of these tasks are changed;
+the product decides the rest, as it would five minutes later.
 """
 
 import fcntl
@@ -86,7 +86,7 @@ class LeaseWatcher:
         return freed
 
     def _end_lease(self, item: Mapping[str, Any], now: datetime) -> bool:
-        """False when somebody else has changed the task since it was read."""
+        """False if another writer has changed the task since it was read."""
         text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if item["leaseUntil"]["S"] <= text:
             return False

@@ -68,7 +68,7 @@ def readable(function: str, event: Mapping[str, Any]) -> str:
 
 
 def follow(client: Any, groups: Mapping[str, str], since_ms: int) -> Iterator[str]:
-    """Readable lines of all groups as they come, for ever.
+    """Readable lines of all groups as they come, without end.
 
     groups: function names to log groups.
     """

@@ -45,10 +45,10 @@ class Demo:
         self._storage = httpx.Client(timeout=60)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._api.request(method, path, **options)
-        if answer.is_error:
-            raise SystemExit(f"{method} {path} → {answer.status_code} {answer.text}")
-        return answer.json()
+        response = self._api.request(method, path, **options)
+        if response.is_error:
+            raise SystemExit(f"{method} {path} → {response.status_code} {response.text}")
+        return response.json()
 
     def upload(self, photo: Path) -> str:
         """Put a photo straight into the bucket and wait until it has been checked."""
@@ -79,13 +79,13 @@ class Demo:
         tag = ""
         deadline = time.monotonic() + JOB_LIMIT_SECONDS
         while time.monotonic() < deadline:
-            answer = self._api.get(f"/api/jobs/{job_id}", headers={"If-None-Match": tag})
-            if answer.status_code == 304:
+            response = self._api.get(f"/api/jobs/{job_id}", headers={"If-None-Match": tag})
+            if response.status_code == 304:
                 time.sleep(0.3)
                 continue
-            answer.raise_for_status()
-            job: dict[str, Any] = answer.json()
-            tag = answer.headers["ETag"]
+            response.raise_for_status()
+            job: dict[str, Any] = response.json()
+            tag = response.headers["ETag"]
             show_tasks(job, shown)
             if "finishedAt" in job:
                 return job
@@ -99,8 +99,8 @@ class Demo:
             name = names.get(output["key"])
             if name is not None:
                 path = OUTPUT / name
-                answer = self._storage.get(output["downloadUrl"])
-                path.write_bytes(answer.raise_for_status().content)
+                response = self._storage.get(output["downloadUrl"])
+                path.write_bytes(response.raise_for_status().content)
                 files.append(path)
         return files
 
@@ -162,12 +162,12 @@ def run(demo: Demo) -> None:
     files += demo.download(
         regenerated, {"clip_2": "clip_2-regenerated.mp4", "film": "film-regenerated.mp4"}
     )
-    summarise(demo, story, regenerated, files)
+    summarize(demo, story, regenerated, files)
     if not story["status"] == regenerated["status"] == "succeeded":
         sys.exit("The demo's jobs did not succeed.")
 
 
-def summarise(
+def summarize(
     demo: Demo, story: Mapping[str, Any], child: Mapping[str, Any], files: list[Path]
 ) -> None:
     say("\nWhat was charged")

@@ -72,7 +72,7 @@ class Facts:
 
 
 class RunningStack:
-    """What can be asked of a local cloud, whoever started it."""
+    """The handle to a running local cloud, whichever process started it."""
 
     def __init__(self, facts: Facts, places: Places) -> None:
         self.facts = facts
@@ -94,7 +94,7 @@ class RunningStack:
 
     @property
     def endpoint_url(self) -> str:
-        """Where the emulated AWS services answer."""
+        """The endpoint of the emulated AWS services."""
         return f"http://{HOST}:{self.facts.emulator_port}"
 
     @property
@@ -193,8 +193,8 @@ class LocalStack(RunningStack):
 
     state_dir: kept between runs; without one, a temporary folder that goes with the stack.
     port: of the API; 0 takes a free one.
-    parameters: of the template, besides those of every local cloud; asked for once the emulated
-        services answer, because what a parameter names may have to be made there first.
+    parameters: of the template, besides those of every local cloud; read when the emulated services
+        respond, because a resource that a parameter names may have to be created there first.
     """
 
     def __init__(

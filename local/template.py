@@ -25,7 +25,7 @@ def expand(path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     """The template after the SAM transform, with these values for its parameters.
 
     The emulator expands with the parameters' defaults, and so gets CORS wrong. Code that still
-    lies in folders is given an invented location, from which `folder_of` tells the folder again.
+    is in folders gets an invented location, from which `folder_of` derives the folder.
     """
     template = parse(path)
     for resource in template["Resources"].values():
@@ -34,7 +34,7 @@ def expand(path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
             if folder:
                 resource["Properties"][name] = f"s3://unpackaged/{folder.strip('/')}"
     values = {name: value["Default"] for name, value in template["Parameters"].items()}
-    # A session is only asked for its region. Managed policies have no names here to look up.
+    # Only the region of the session is used. There are no names of managed policies to look up.
     translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=REGION))
     expanded: dict[str, Any] = translator.translate(
         template, {**values, **parameters}, get_managed_policy_map=dict

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Every local user's password: the pool lives on this machine and holds nobody real.
+# Every local user's password: the pool is on this machine and has no real users.
 PASSWORD = "local-password-1"
 
 
@@ -16,12 +16,12 @@ def access_token(cognito: Any, *, pool_id: str, client_id: str, user: str, role:
             UserPoolId=pool_id, Username=user, Password=PASSWORD, Permanent=True
         )
     _set_role(cognito, pool_id, user, role)
-    answer = cognito.initiate_auth(
+    response = cognito.initiate_auth(
         ClientId=client_id,
         AuthFlow="USER_PASSWORD_AUTH",
         AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
     )
-    token: str = answer["AuthenticationResult"]["AccessToken"]
+    token: str = response["AuthenticationResult"]["AccessToken"]
     return token
 
 

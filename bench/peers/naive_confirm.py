@@ -86,14 +86,14 @@ class NaiveConfirm:
 
     def _take(self, account_id: str, price: int) -> int:
         # The balance was checked when it was read; between the two anything may happen.
-        answer = self.dynamodb.update_item(
+        response = self.dynamodb.update_item(
             TableName=self.tables["wallets"],
             Key={"accountId": {"S": account_id}},
             UpdateExpression="SET balance = balance - :price",
             ExpressionAttributeValues={":price": {"N": str(price)}},
             ReturnValues="UPDATED_NEW",
         )
-        return int(answer["Attributes"]["balance"]["N"])
+        return int(response["Attributes"]["balance"]["N"])
 
     def _put_entry(self, account_id: str, job_id: str, price: int, after: int, now: str) -> None:
         self._put(

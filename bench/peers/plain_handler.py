@@ -29,6 +29,6 @@ _adapter = Mangum(create_plain_app(peer), lifespan="off")
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    answer = _adapter(event, context)
-    logger.info("http", status=answer["statusCode"])
-    return answer
+    response = _adapter(event, context)
+    logger.info("http", status=response["statusCode"])
+    return response

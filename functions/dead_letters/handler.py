@@ -1,4 +1,4 @@
-"""SQS: messages that kept failing get an end."""
+"""SQS: ends the subjects of messages that kept failing."""
 
 from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.dead_letters import handle_dead_letter

@@ -1,4 +1,4 @@
-"""SQS: storage events; each new video or sound is checked and written anew."""
+"""SQS: storage events; each new video or sound is checked and remuxed."""
 
 from darkroom.bootstrap.composition import app_from_env
 from darkroom.workers.edge import queue_handler

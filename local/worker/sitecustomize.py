@@ -1,7 +1,7 @@
 """Runs first in every process of the local cloud's functions: holds a lock while it lives.
 
 The lock is on a file named after the process's log stream. The system gives it back however the
-process ends, so `local.leases` can tell which processes are gone. Python imports this module by
+process ends, so `local.leases` can detect dead processes. Python imports this module by
 its name; anywhere but in a function it does nothing.
 """
 

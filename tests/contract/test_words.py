@@ -24,14 +24,30 @@ CHECKED = (
     "SECURITY.md",
     "THIRD_PARTY_NOTICES.md",
     "docs",
-    "bench/README.md",
-    "local/demo/README.md",
+    "bench",
+    "local",
+    "clients",
+    "functions",
     ".github",
+    "layers/core/python/darkroom/usecases",
+    "layers/core/python/darkroom/adapters",
+    "layers/core/python/darkroom/bootstrap",
+    "layers/core/python/darkroom/media",
+    "layers/core/python/darkroom/payments",
+    "layers/core/python/darkroom/recipes",
+    "layers/core/python/darkroom/uploads",
+    "layers/core/python/darkroom/albums",
+    "layers/core/python/darkroom/assets",
+    "layers/core/python/darkroom/credits",
+    "layers/core/python/darkroom/db",
+    "layers/core/python/darkroom/workers",
+    "layers/core/python/darkroom/jobs",
     ".pre-commit-config.yaml",
     ".env.example",
     "Makefile",
     "pyproject.toml",
     "samconfig.toml",
+    "template.yaml",
     "layers/core/python/darkroom/api",
     "layers/core/python/darkroom/events",
     "layers/core/python/darkroom/idempotency",
@@ -118,9 +134,35 @@ SPELLING: tuple[tuple[str, str], ...] = (
 )
 """The same for American spelling; story texts and prompts of the catalog are checked for it too."""
 
+_CODE = "layers/core/python/darkroom"
+
 ALLOWED: dict[str, tuple[str, ...]] = {
+    # Stored names, queue fields and outcomes of the API stay as they are.
+    f"{_CODE}/albums/items.py": ('"grave#"', "``grave#<id>``"),
+    f"{_CODE}/assets/store.py": ('"grave#"', '"facesAsked"', "``grave#<asset id>``"),
+    f"{_CODE}/jobs/items.py": ('"lane"', '"laneKey"'),
+    f"{_CODE}/workers/ingest.py": ('"lane"',),
+    f"{_CODE}/payments/messages.py": ('"asked"',),
+    f"{_CODE}/recipes/images.py": ('"wish"', "``wish``"),
+    # A part of the prompts that providers get.
+    f"{_CODE}/recipes/rewrite.py": ("The scene tells:",),
+    f"{_CODE}/usecases/projections/import_generated_images.py": ('"wish"',),
+    f"{_CODE}/usecases/projections/project_asset.py": ('"lane": pipeline',),
+    f"{_CODE}/usecases/sweeps/sweep_uploads.py": ('"check_asked"',),
+    f"{_CODE}/usecases/tasks/receive_provider_callback.py": ('"heard", "known"',),
     # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
     "docs/providers.md": ("| vendor | answers | limits | source |",),
+    # A class of the tests' world.
+    "bench/cloud.py": ("import Answer", "response: Answer"),
+    # A text of the demo's story.
+    "local/run_demo.py": ("This time nobody leaves.",),
+    # The names of an index and its keys.
+    "template.yaml": (
+        "AttributeName: laneKey",
+        "AttributeName: lane",
+        "IndexName: lane",
+        "/index/lane",
+    ),
     # Values of the HTTP API keep their names.
     "layers/core/python/darkroom/api/schemas/webhooks.py": ('"heard"', "``heard``"),
     # The stored attribute and the code keep their names.

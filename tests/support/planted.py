@@ -503,13 +503,13 @@ def erase_before_the_deletion(plant: Plant) -> None:
 
 def erased_for_good(plant: Plant) -> None:
     """The sweeper does not come again for what a worker of that time may still have written."""
-    real = jobs_store.bury_write
+    real = jobs_store.tombstone_write
 
-    def bury(tombstone: Any, *, check_at: Any) -> Write:
+    def write(tombstone: Any, *, check_at: Any) -> Write:
         plant.acts(check_at is not None)
         return real(tombstone, check_at=None)
 
-    plant.replace(jobs_store, "bury_write", bury)
+    plant.replace(jobs_store, "tombstone_write", write)
 
 
 def facts_die_with_their_job(plant: Plant) -> None:

@@ -1,1 +1,1 @@
-"""boto3 behind small nouns: storage, queues, secrets. Clients are opened at their first use."""
+"""Adapters for AWS services: storage, queues and secrets. Clients are created at first use."""

@@ -1,4 +1,4 @@
-"""Lazy boto3 clients: a function pays only for the services it calls."""
+"""Lazy boto3 clients: a function creates only the clients that it uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Clients:
         import boto3
         from botocore.config import Config
 
-        client: Any = boto3.client  # its stubs name every service; this is any of them
+        client: Any = boto3.client  # its stubs have an overload per service; this is any of them
         usual: dict[str, Any] = {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
@@ -38,15 +38,15 @@ class Clients:
         )
 
     def _own(self, service: str, **config: Any) -> Any:
-        """A client of one of our own resources, which may be an emulator's."""
+        """A client for one of our own resources, which an emulator may provide."""
         return self._open(service, endpoint_url=self._settings.endpoint_url, **config)
 
     def of_provider(
         self, service: str, *, endpoint_url: str | None = None, region: str | None = None
     ) -> Any:
-        """A client of an AWS service that makes something: asked once, and given time.
+        """A client for a generative AWS service, without retries and with a long timeout.
 
-        An emulator of our own resources has none of them, so it is never asked.
+        An emulator does not provide these services, so its endpoint is never used.
         """
         client = self._of_providers.get(service)
         if client is None:
@@ -62,7 +62,7 @@ class Clients:
 
     @cached_property
     def s3(self) -> Any:
-        # An emulator serves buckets by path only; AWS signs for the regional host.
+        # An emulator serves buckets only by path; AWS signs for the regional host.
         style = "path" if self._settings.endpoint_url else "virtual"
         return self._own("s3", signature_version="s3v4", s3={"addressing_style": style})
 

@@ -1,9 +1,9 @@
-"""Fetching a file from an address that somebody else wrote, into a file of ours.
+"""Fetches a file from an untrusted URL.
 
-Owns which addresses may be fetched at all and with which limits. Only https, only hosts the
-caller names, and only addresses of the public internet: the name is resolved here, every answer
-is checked, and the connection goes to an address that was checked, so a name that changes its
-answer in between changes nothing. Each redirect is checked the same way.
+Owns which URLs may be fetched, and the limits: only https, only hosts that the caller names, and
+only addresses of the public internet. The name is resolved here, every address is checked, and the
+connection goes to a checked address, so DNS rebinding has no effect. Each redirect is checked in
+the same way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _LOOPBACK = "127.0.0.1"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({403, 404, 410})
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# A name whose last part has a letter: no spelling of an address (decimal, octal, hexadecimal,
-# short, bracketed) is one.
+# A name whose last label has a letter, which excludes every spelling of an IP address (decimal,
+# octal, hexadecimal, short, bracketed).
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z])(?!0x){_LABEL}", re.ASCII)
 _PLAIN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -38,25 +38,25 @@ Resolve = Callable[[str, int], Iterable[str]]
 
 
 class UnsafeAddress(DarkroomError):
-    """Nothing of ours may fetch from there."""
+    """The URL must not be fetched."""
 
     code = "UNSAFE_ADDRESS"
 
 
 class UnfitFile(DarkroomError):
-    """What lies there is too large, or not of the kind that was expected."""
+    """The file is too large, or not of an expected type."""
 
     code = "UNFIT_FILE"
 
 
 class FileGone(DarkroomError):
-    """Nothing lies there (any more)."""
+    """There is no such file (any more)."""
 
     code = "FILE_GONE"
 
 
 class FetchFailed(DarkroomError):
-    """It did not come this time; trying again may help."""
+    """The fetch failed; a retry may help."""
 
     code = "FETCH_FAILED"
 
@@ -64,14 +64,14 @@ class FetchFailed(DarkroomError):
 @dataclass(frozen=True, kw_only=True)
 class FetchLimits:
     hosts: Collection[str]
-    """Host names; ``*.`` before one allows everything below it."""
+    """Host names; a prefix ``*.`` allows all subdomains."""
     mime_types: Collection[str]
     size_bytes: int
     seconds: float
 
 
 class Fetcher:
-    """``allow_loopback`` lets tests fetch from ``http://127.0.0.1``, if they name it as a host."""
+    """With ``allow_loopback``, tests can fetch from ``http://127.0.0.1`` if they name that host."""
 
     def __init__(self, *, allow_loopback: bool = False, resolve: Resolve | None = None) -> None:
         self._allow_loopback = allow_loopback
@@ -91,10 +91,10 @@ class Fetcher:
             for _ in range(REDIRECTS_LIMIT + 1):
                 self.check(url, limits.hosts)
                 try:
-                    with pool.stream("GET", url, **_request(url, ends_at)) as answer:
-                        if answer.status not in _REDIRECTS:
-                            return _save(answer, path, limits, ends_at)
-                        url = urljoin(url, _header(answer.headers, "location"))
+                    with pool.stream("GET", url, **_request(url, ends_at)) as response:
+                        if response.status not in _REDIRECTS:
+                            return _save(response, path, limits, ends_at)
+                        url = urljoin(url, _header(response.headers, "location"))
                 except (httpcore.NetworkError, httpcore.ProtocolError) as error:
                     raise FetchFailed(type(error).__name__) from error
                 except (httpcore.TimeoutException, OSError) as error:
@@ -102,7 +102,7 @@ class Fetcher:
         raise UnsafeAddress("too many redirects")
 
     def check(self, url: str, hosts: Collection[str]) -> None:
-        """What can be said of an address without asking anybody.
+        """Check a URL without any network access.
 
         Raises:
             UnsafeAddress: it may not be fetched.
@@ -119,7 +119,7 @@ class Fetcher:
         if self._is_loopback(host):
             is_fit = parts.scheme == "http" and host in hosts
         else:
-            # Percent signs and capitals never reach a resolver: what is checked is what is asked.
+            # Percent signs and capitals never reach a resolver: it gets exactly the checked name.
             is_fit = (
                 parts.scheme == "https"
                 and port in (None, 443)
@@ -131,7 +131,7 @@ class Fetcher:
             raise UnsafeAddress("not one of the hosts that may be fetched from")
 
     def _checked_addresses(self, host: str, port: int) -> list[str]:
-        """Where to connect to. One answer that is not public spoils them all."""
+        """The addresses to connect to. All of them must be public."""
         if self._is_loopback(host):
             return [host]
         try:
@@ -170,12 +170,12 @@ def is_public(address: str) -> bool:
 
 
 def _resolve(host: str, port: int) -> list[str]:
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(answer[4][0]) for answer in answers]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(info[4][0]) for info in found]
 
 
 def _backend(addresses_of: Callable[[str, int], Sequence[str]]) -> Any:
-    """A way into the network that takes only checked addresses. TLS still asks for the name."""
+    """A network backend that connects only to checked addresses. TLS still verifies the name."""
     import httpcore
 
     class CheckedBackend(httpcore.SyncBackend):
@@ -208,22 +208,22 @@ def _request(url: str, ends_at: float) -> dict[str, Any]:
     }
 
 
-def _save(answer: Any, path: Path, limits: FetchLimits, ends_at: float) -> int:
-    if answer.status in _GONE:
-        raise FileGone(f"answered {answer.status}")
-    if answer.status != 200:
-        raise FetchFailed(f"answered {answer.status}")
-    if _header(answer.headers, "content-encoding", "identity").lower() != "identity":
+def _save(response: Any, path: Path, limits: FetchLimits, ends_at: float) -> int:
+    if response.status in _GONE:
+        raise FileGone(f"HTTP {response.status}")
+    if response.status != 200:
+        raise FetchFailed(f"HTTP {response.status}")
+    if _header(response.headers, "content-encoding", "identity").lower() != "identity":
         raise UnfitFile("encoded")
-    mime_type = _header(answer.headers, "content-type").partition(";")[0].strip().lower()
+    mime_type = _header(response.headers, "content-type").partition(";")[0].strip().lower()
     if mime_type not in limits.mime_types:
         raise UnfitFile("of another type")
-    told = _header(answer.headers, "content-length", "0")
-    if not told.isdigit() or int(told) > limits.size_bytes:
+    length = _header(response.headers, "content-length", "0")
+    if not length.isdigit() or int(length) > limits.size_bytes:
         raise UnfitFile("too large")
     written = 0
     with path.open("wb") as file:
-        for chunk in answer.iter_stream():
+        for chunk in response.iter_stream():
             written += file.write(chunk)
             if written > limits.size_bytes:
                 raise UnfitFile("too large")

@@ -1,4 +1,4 @@
-"""Bearer tokens whose signature no gateway has verified: RS256 by the keys of their issuer."""
+"""Verifies bearer tokens on routes without an authorizer: RS256 with the keys of their issuer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ def fetch_json(url: str) -> Any:
     try:
         return httpx.get(url, timeout=FETCH_LIMIT_SECONDS).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
-        raise Unavailable("the issuer of tokens does not answer") from error
+        raise Unavailable("the token issuer does not respond") from error
 
 
 class TokenVerifier:
-    """Verifies signatures of one issuer's tokens. Its keys are found by OpenID Connect Discovery
-    1.0, section 4, and kept; what the claims say is for the caller to judge."""
+    """Verifies the signatures of one issuer's tokens.
+
+    Its keys are found by OpenID Connect Discovery 1.0, section 4, and cached. The caller checks the
+    claims.
+    """
 
     def __init__(
         self,
@@ -43,13 +46,13 @@ class TokenVerifier:
         self._fetch = fetch
         self._keys: Mapping[str, Any] = {}
         self._read_at: datetime | None = None
-        self._asked_at: datetime | None = None
+        self._requested_at: datetime | None = None
 
     def claims(self, token: str) -> dict[str, Any]:
         """The claims of a token that the issuer signed.
 
         Raises:
-            Unauthorized: it did not; Unavailable: its keys cannot be had.
+            Unauthorized: the signature is not valid; Unavailable: the keys cannot be read.
         """
         import jwt
 
@@ -60,8 +63,8 @@ class TokenVerifier:
             key_id = header.get("kid")
             key = self._key(key_id) if header.get("alg") == ALGORITHM and key_id else None
             if key is None:
-                raise Unauthorized("signed with a key of nobody we know")
-            # Times and audience are judged with the other claims, by the injected clock.
+                raise Unauthorized("signed with an unknown key")
+            # The caller checks times and audience with the other claims, by the injected clock.
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
@@ -78,22 +81,22 @@ class TokenVerifier:
         return claims
 
     def _key(self, key_id: str) -> Any | None:
-        """The key of that name. An unknown one is asked for again, but not at a stranger's will."""
+        """The key with this id. For an unknown id the keys are read again, at a limited rate."""
         now = self._clock.now()
         if key_id not in self._keys or _is_past(self._read_at, KEYS_SECONDS, now):
             self._refresh(now, needed=key_id not in self._keys)
         return self._keys.get(key_id)
 
     def _refresh(self, now: datetime, *, needed: bool) -> None:
-        if not _is_past(self._asked_at, KEYS_AGAIN_SECONDS, now):
+        if not _is_past(self._requested_at, KEYS_AGAIN_SECONDS, now):
             return
         try:
             self._keys = self._fetch_keys()
-            self._read_at = self._asked_at = now
+            self._read_at = self._requested_at = now
         except Unavailable:
-            # With none at all every caller needs them, so the next one asks again at once. Those
-            # we have go on being good while their issuer is away.
-            self._asked_at = now if self._keys else None
+            # Without any keys, every caller needs them, so the next one reads again at once.
+            # Cached keys stay valid while the issuer is unavailable.
+            self._requested_at = now if self._keys else None
             if needed:
                 raise
 
@@ -108,7 +111,7 @@ class TokenVerifier:
                 if key.get("kty") == "RSA" and key.get("kid") and key.get("use", "sig") == "sig"
             }
         except (AttributeError, KeyError, TypeError, ValueError, PyJWTError) as error:
-            raise Unavailable("the issuer of tokens answers nonsense") from error
+            raise Unavailable("the token issuer returned a malformed document") from error
 
 
 def _is_past(moment: datetime | None, seconds: int, now: datetime) -> bool:
@@ -116,7 +119,7 @@ def _is_past(moment: datetime | None, seconds: int, now: datetime) -> bool:
 
 
 def _home(issuer: str, endpoint_url: str | None) -> str:
-    """Where the issuer is asked. An emulator signs in AWS's name and answers at its own address."""
+    """The base URL of the issuer. An emulator signs in AWS's name, but has its own URL."""
     if endpoint_url and issuer.startswith("https://cognito-idp."):
         return f"{endpoint_url}/{issuer.rpartition('/')[2]}"
     return issuer.rstrip("/")

@@ -21,17 +21,17 @@ class Queue:
         return self._url.rpartition("/")[2]
 
     def resend(self, body: str) -> None:
-        """Send a message again as it was."""
+        """Send a message again, unchanged."""
         self._clients.sqs.send_message(QueueUrl=self._url, MessageBody=body)
 
     def retry_after(self, receipt_handle: str, seconds: int) -> None:
-        """Show a message that could not be handled again sooner than its queue would."""
+        """Make a failed message visible again before its visibility timeout ends."""
         self._clients.sqs.change_message_visibility(
             QueueUrl=self._url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
         )
 
     def send(self, message: dict[str, Any], *, delay_seconds: int = 0) -> None:
-        """Send one message; sending it twice must be harmless to whoever reads it."""
+        """Send one message; its consumer must tolerate duplicates."""
         self._clients.sqs.send_message(
             QueueUrl=self._url,
             MessageBody=json.dumps({"schemaVersion": MESSAGE_VERSION, **message}),

@@ -1,4 +1,4 @@
-"""Secrets from AWS Secrets Manager, read once per process unless asked to."""
+"""Secrets from AWS Secrets Manager, read once per process, or explicitly again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Secret:
 
     @property
     def text(self) -> str:
-        # Without a lock: two threads may both read it, and neither waits for the other.
+        # There is no lock: two threads may both read it, and neither waits for the other.
         if self._text is None:
             self._text = self.read()
         return self._text
 
     def read(self) -> str:
-        """The secret as it is now."""
+        """Read the current secret."""
         text: str = self._clients.secrets.get_secret_value(SecretId=self._arn)["SecretString"]
         register_secret(text)
         return text

@@ -43,7 +43,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A part of a multipart upload, as it has arrived."""
+    """A part of a multipart upload that has arrived."""
 
     part_number: int
     size_bytes: int
@@ -51,7 +51,7 @@ class StoredPart:
 
 
 class PartsChanged(Exception):
-    """A part was sent once more while the parts were being joined."""
+    """A part was sent again while the parts were being joined."""
 
 
 class Storage:
@@ -60,7 +60,7 @@ class Storage:
         self._bucket = bucket
 
     def find(self, key: str) -> ObjectFacts | None:
-        """What stands under the key, by HEAD."""
+        """The facts of the object with this key, by HEAD."""
         from botocore.exceptions import ClientError
 
         try:
@@ -86,7 +86,7 @@ class Storage:
             return bytes(body.read(limit_bytes + 1))
 
     def download(self, key: str, path: Path, *, limit_bytes: int | None = None) -> None:
-        """Stream the object to a file; with a limit, not much more than that of it.
+        """Stream the object to a file; with a limit, only little more than that.
 
         Raises:
             NotFound: there is no such object.
@@ -145,7 +145,7 @@ class Storage:
         """Copy a stored file of at most 5 GB within the bucket.
 
         Raises:
-            NotFound: it is not there any more.
+            NotFound: it does not exist any more.
         """
         from botocore.exceptions import ClientError
 
@@ -158,11 +158,11 @@ class Storage:
             raise
 
     def uri(self, key: str) -> str:
-        """How services that read our bucket call a stored file."""
+        """The URI of a stored file for services that read our bucket."""
         return f"s3://{self._bucket}/{key}"
 
     def source_url(self, key: str) -> str:
-        """A link under which a provider fetches what it is to work on."""
+        """A link from which a provider fetches a source file."""
         url: str = self._clients.s3.generate_presigned_url(
             "get_object",
             Params={"Bucket": self._bucket, "Key": key},
@@ -171,15 +171,15 @@ class Storage:
         return url
 
     def begin_parts(self, key: str, *, mime_type: str) -> str:
-        """Begin a multipart upload; returns its id. One that nobody ends, the bucket's lifecycle
-        rule ends."""
+        """Start a multipart upload; returns its id. The bucket's lifecycle rule ends one that is
+        neither completed nor aborted."""
         begun = self._clients.s3.create_multipart_upload(
             Bucket=self._bucket, Key=key, ContentType=mime_type
         )
         return str(begun["UploadId"])
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart] | None:
-        """Every part that has arrived, in order; None if the upload is over, either way."""
+        """The parts that have arrived, in order; None if the upload was completed or aborted."""
         parts: list[StoredPart] = []
         after = 0
         for _ in range(PARTS_LIMIT // _PAGE_OF_PARTS + 1):
@@ -206,10 +206,10 @@ class Storage:
         )
 
     def join_parts(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> bool:
-        """Make one object of the parts; False if the upload was over before. Safe to repeat.
+        """Join the parts into one object; False if the upload had ended already. Safe to repeat.
 
         Raises:
-            PartsChanged: what has arrived is not what was listed.
+            PartsChanged: the parts are not those that were listed.
         """
         from botocore.exceptions import ClientError
 
@@ -230,9 +230,9 @@ class Storage:
         return joined is not None
 
     def abort_parts(self, key: str, upload_id: str) -> None:
-        """Throw away what has arrived; safe to repeat, and after the end without effect.
+        """Discard the parts that have arrived; safe to repeat, and without effect after the end.
 
-        A part that is on its way at this moment may still land; whoever must be sure repeats it.
+        A part that is being sent at this moment may still arrive; to be sure, repeat the call.
         """
         self._unless_over(
             lambda: self._clients.s3.abort_multipart_upload(
@@ -249,14 +249,14 @@ class Storage:
         mime_type: str,
         edits: Edits = UNCHANGED,
     ) -> None:
-        """Copy an object of any size within the storage, if it still is the one with these facts.
+        """Copy an object of any size within the storage, if it still has these facts.
 
-        It is made in parts, several at once. The storage copies those without an edit; the others
-        pass through this process, a few megabytes at a time. A copy that fails is aborted; of a
-        process that dies, the bucket's lifecycle rule removes the parts.
+        The copy is made in concurrent parts. The storage copies the parts without an edit; the
+        others pass through this process, a few megabytes at a time. A copy that fails is aborted;
+        the bucket's lifecycle rule removes the parts of a process that dies.
 
         Raises:
-            NotFound: it is gone, or is another one.
+            NotFound: it does not exist any more, or was replaced.
         """
         from botocore.exceptions import ClientError
 
@@ -276,12 +276,12 @@ class Storage:
             raise
 
     @staticmethod
-    def _unless_over(ask: Any) -> Any:
-        """The answer, or None if there is no such multipart upload any more."""
+    def _unless_over(call: Any) -> Any:
+        """The response, or None if the multipart upload does not exist any more."""
         from botocore.exceptions import ClientError
 
         try:
-            return ask()
+            return call()
         except ClientError as error:
             if error.response["Error"]["Code"] in {_OVER, "404"}:
                 return None
@@ -337,7 +337,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class _Copy:
-    """A copy of an object in parts, under way."""
+    """A multipart copy of an object, in progress."""
 
     clients: Clients
     bucket: str
@@ -374,7 +374,7 @@ class _Copy:
         return str(uploaded["ETag"])
 
     def _read(self, part: Part) -> bytes:
-        """The client repeats a request that fails, but not a response that breaks off."""
+        """Read a part. The client retries a failed request, but not a response that breaks off."""
         from botocore.exceptions import BotoCoreError
 
         for tries_left in reversed(range(_READS_LIMIT)):
@@ -386,7 +386,7 @@ class _Copy:
                     Range=f"bytes={part.start}-{part.end - 1}",
                 )
                 body = found["Body"]
-                # Entered, it would be the connection, which does not compare lengths.
+                # As a context manager it would be the connection, which does not compare lengths.
                 with body:
                     return bytes(body.read())
             except BotoCoreError:

@@ -1,1 +1,1 @@
-"""Albums: what an account collects of the outputs of its jobs, in an order of its own."""
+"""Albums: ordered collections of job outputs that an account makes."""

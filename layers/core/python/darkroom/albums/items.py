@@ -1,4 +1,4 @@
-"""The shapes of album items: albums, the tombstones of deleted ones, and entries, by account."""
+"""The items of albums by account: albums, tombstones of deleted albums, and entries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AlbumItem(SalvagedItem):
 
 
 class TombstoneItem(SalvagedItem, DueItem):
-    """What is left of a deleted album while its entries are being removed."""
+    """The marker of a deleted album while its entries are being removed."""
 
     class Meta:
         table_name = "unbound"
@@ -63,7 +63,7 @@ class EntryItem(SalvagedItem):
 
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
     sort_key = UnicodeAttribute(range_key=True, attr_name="sk")
-    """``entry#<album>#<output>``: the outputs of a job begin alike, so they are found together."""
+    """``entry#<album>#<output>``: a job's output ids share a prefix, so they are found together."""
     picture = UnicodeAttribute()
     position = NumberAttribute()
     added_at = UnicodeAttribute(attr_name="addedAt")

@@ -1,8 +1,8 @@
 """An album and its entries. Pure.
 
-An entry keeps what is shown of its output, which never changes, so that a page of an album is
-one query. A removed entry stays as a mark: what a job adds by itself is added once, and never
-again after its owner took it out.
+An entry stores the shown fields of its output, which never change, so that a page of an album is
+one query. A removed entry stays as a marker: a job's projection adds an output once, and never
+again after its owner removed it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 POSITION_STEP = 1024
-"""New entries come this far behind the last, which leaves room to move others between."""
+"""The distance of a new entry from the last one, which leaves space to move others between."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An output as an album shows it."""
+    """The fields of an output that an album shows."""
 
     output_id: str
     job_id: str
@@ -71,7 +71,7 @@ class Entry:
 def add_pictures(
     album: Album, pictures: Iterable[Picture], group: str | None, now: datetime
 ) -> tuple[Album, list[Entry]]:
-    """The album with these behind its last; the first picture of an album is its cover."""
+    """The album with these appended; the first picture of an album becomes its cover."""
     entries = []
     for picture in pictures:
         position = album.last_position + POSITION_STEP
@@ -98,7 +98,7 @@ def add_pictures(
 def remove_entries(
     album: Album, entries: Iterable[Entry], now: datetime
 ) -> tuple[Album, list[Entry]]:
-    """The album without these, and the marks that stay of them."""
+    """The album without these entries, and their markers."""
     marks = [replace(entry, is_removed=True) for entry in entries]
     gone = {mark.picture.output_id for mark in marks}
     keeps_cover = album.cover is not None and album.cover.output_id not in gone
@@ -112,7 +112,7 @@ def remove_entries(
 
 
 def cover_of(entry: Entry) -> Cover | None:
-    """The entry as a cover; None if it is nothing to look at."""
+    """The entry as a cover; None if it is not an image."""
     return _as_cover(entry.picture)
 
 

@@ -1,7 +1,7 @@
-"""Albums and their entries: reads, and the writes that a change of them takes.
+"""Albums and their entries: reads, and the writes of changes.
 
-An album's number of outputs changes in the transaction that adds or removes them, and the
-album's version decides who was first.
+An album's number of outputs changes in the transaction that adds or removes them, and the album's
+version decides between concurrent changes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def find_album(account_id: str, album_id: str) -> Album | None:
 
 
 def is_stored(account_id: str, album_id: str) -> bool:
-    """Whether there is such an album, readable or not."""
+    """Whether the album exists, readable or not."""
     return _find_item(account_id, album_id) is not None
 
 
@@ -73,7 +73,7 @@ def _find_item(account_id: str, album_id: str) -> AlbumItem | None:
 def list_albums(
     account_id: str, *, limit: int, before: str | None = None
 ) -> tuple[list[Album], str | None]:
-    """Albums newest first; the second value is the id to go on before, None at the end."""
+    """Albums newest first, and the id before which the next page starts, None at the end."""
     after_key = None
     if before is not None:
         after_key = {"accountId": {"S": account_id}, "sk": {"S": album_key(before)}}
@@ -97,7 +97,7 @@ def get_entry(account_id: str, album_id: str, output_id: str) -> Entry:
     """The entry of an output that is in the album.
 
     Raises:
-        NotFound: it is not, or no longer.
+        NotFound: it is not in the album (any more).
     """
     entry = find_entry(account_id, album_id, output_id)
     if entry is None or entry.is_removed:
@@ -106,7 +106,7 @@ def get_entry(account_id: str, album_id: str, output_id: str) -> Entry:
 
 
 def find_entry(account_id: str, album_id: str, output_id: str) -> Entry | None:
-    """The entry, or the mark of a removed one.
+    """The entry, or the marker of a removed one.
 
     Raises:
         Unreadable.
@@ -123,7 +123,7 @@ def find_entry(account_id: str, album_id: str, output_id: str) -> Entry | None:
 def find_entries(
     account_id: str, album_id: str, output_ids: Sequence[str]
 ) -> dict[str, Entry | None]:
-    """Entries and marks by output id, of those that there are; None for a damaged one."""
+    """The existing entries and markers by output id; None for a damaged one."""
     keys = [(account_id, entry_key(album_id, output_id)) for output_id in output_ids]
     items = EntryItem.batch_get(keys, consistent_read=True) if keys else ()
     return {output_of(item): read_or(item, entry_from_item, None) for item in items}
@@ -132,9 +132,9 @@ def find_entries(
 def list_entries(
     account_id: str, album_id: str, *, limit: int, after: tuple[str, str] | None = None
 ) -> tuple[list[Entry], tuple[str, str] | None]:
-    """Entries by position; the second value (order key, output id) is where to go on.
+    """Entries by position, and the start of the next page (order key, output id).
 
-    The index follows the table within moments; one entry by its id is always exact.
+    The index is eventually consistent; a read of one entry by its id is exact.
     """
     after_key = None
     if after is not None:
@@ -163,7 +163,7 @@ def list_entries(
 def list_entries_beginning(
     account_id: str, album_id: str, output_beginning: str, *, limit: int
 ) -> list[Entry]:
-    """Entries and marks of outputs whose ids begin like this."""
+    """Entries and markers of outputs whose ids have this prefix."""
     begins = EntryItem.sort_key.startswith(f"{ENTRY}{album_id}#{output_beginning}")
     items = EntryItem.query(
         account_id, range_key_condition=begins, limit=limit, consistent_read=True
@@ -172,7 +172,7 @@ def list_entries_beginning(
 
 
 def list_output_ids(account_id: str, album_id: str, *, limit: int) -> list[str]:
-    """Outputs with an entry or a mark, readable or not."""
+    """Ids of outputs with an entry or a marker, readable or not."""
     begins = EntryItem.sort_key.startswith(f"{ENTRY}{album_id}#")
     items = EntryItem.query(
         account_id, range_key_condition=begins, limit=limit, consistent_read=True
@@ -201,14 +201,14 @@ def create_write(album: Album, operation: str) -> Write:
 
 
 def save_write(before: Album, after: Album, operation: str) -> Write:
-    """The album as it will be, if it still is as it was read."""
+    """Save the changed album, if it did not change since it was read."""
     item = album_to_item(after, operation)
     item.version = before.version + 1
     return put(item, condition=AlbumItem.version == before.version, refused=_moved_on)
 
 
 def tombstone_writes(account_id: str, album_id: str, now: datetime, operation: str) -> list[Write]:
-    """The album is gone at once, in any state; its tombstone is due until its entries are gone."""
+    """Delete the album in any state; its tombstone is due until its entries are removed."""
     item = AlbumItem(account_id, album_key(album_id))
     tombstone = TombstoneItem(
         account_id, tombstone_key(album_id), **due_fields(now), operation=operation
@@ -235,7 +235,7 @@ def save_entry_write(before: Entry, after: Entry, operation: str) -> Write:
 
 
 def delete_entry_write(account_id: str, album_id: str, output_id: str) -> Write:
-    """Without a trace: its album is gone."""
+    """Remove the entry without a marker, because its album was deleted."""
     item = EntryItem(account_id, entry_key(album_id, output_id))
     return delete(item, refused=_moved_on)
 

@@ -1,1 +1,1 @@
-"""Files of an account: what was uploaded, what ingest found, where the clean copy is."""
+"""Files of an account: uploads, the results of their checks, and their clean copies."""

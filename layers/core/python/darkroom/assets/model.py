@@ -1,5 +1,5 @@
-"""An asset and how it moves: ``uploading → checking → uploaded | failed``; and reference photos,
-the pictures of one person that portraits are made from. Pure."""
+"""Assets and their states, ``uploading → checking → uploaded | failed``, and reference photos: the
+pictures of one person that portraits are made from. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AssetStatus(StrEnum):
 FINAL_ASSET = frozenset({AssetStatus.UPLOADED, AssetStatus.FAILED})
 
 ASSET_TRANSITIONS: dict[AssetStatus, frozenset[AssetStatus]] = {
-    # The storage event may be faster than the client, so an upload may skip the wait.
+    # The storage event may come before the client's request, so an upload may skip ``checking``.
     AssetStatus.UPLOADING: frozenset({AssetStatus.CHECKING, *FINAL_ASSET}),
     AssetStatus.CHECKING: FINAL_ASSET,
     **{status: frozenset() for status in FINAL_ASSET},
@@ -39,7 +39,7 @@ ASSET_TRANSITIONS: dict[AssetStatus, frozenset[AssetStatus]] = {
 
 
 class IllegalAssetTransition(ValueError):
-    """A bug: code asked for a transition that the table does not allow."""
+    """A bug: the code tried a transition that the table does not allow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Asset:
     asset_id: str
     filename: str
     kind: str
-    """``image``, ``video`` or ``audio``, as it was declared and then found."""
+    """``image``, ``video`` or ``audio``: as declared, and after the check as found."""
     status: AssetStatus
     declared_mime_type: str
     declared_size_bytes: int
@@ -56,48 +56,48 @@ class Asset:
     updated_at: datetime
     version: int = 1
     upload_id: str | None = None
-    """The storage's name of the multipart upload by which it comes; None for a single PUT."""
+    """The storage's id of its multipart upload; None for a single PUT."""
     part_size_bytes: int | None = None
     owner_tag: str | None = None
-    """What stands for the account in its object keys; None where they name the account itself."""
+    """The account's tag in its object keys; None if they contain the account id itself."""
     counted_bytes: int = 0
-    """What the account's counters hold for it: they are moved with it, and only by these."""
+    """Its share of the account's counters, which change only together with it."""
     counted_uploads: int = 0
     mime_type: str | None = None
-    """What the content turned out to be."""
+    """The type of the content, as found."""
     size_bytes: int | None = None
-    """What arrived."""
+    """The size of the content, as found."""
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
     faces: int | None = None
-    """How many faces a picture shows; None while nobody could tell."""
+    """The number of faces in a picture; None while it is unknown."""
     face_boxes: tuple[FaceBox, ...] = ()
-    """Where the largest of them are. Pictures that came in before boxes were kept have none."""
-    faces_asked: int = 0
-    """How often somebody has asked for the count after ingest could not tell."""
+    """The boxes of the largest faces. Pictures of earlier versions have none."""
+    face_counts_requested: int = 0
+    """How often a count was requested after the detector was unavailable at ingest."""
     tags: tuple[str, ...] = ()
     folder: str | None = None
     references: int = 0
-    """How many active reference photos are made of it."""
+    """The number of active reference photos that use it."""
     clean_key: str | None = None
     clean_mime_type: str | None = None
-    """Of the clean copy: what tasks read and downloads are. Pictures are always JPEG."""
+    """The type of the clean copy, which tasks read and users download. Pictures are always JPEG."""
     note: str | None = None
-    """What is less than perfect with a usable file: one of ``uploads.failures.UploadNote``."""
+    """A limitation of a usable file: one of ``uploads.failures.UploadNote``."""
     thumbnail_key: str | None = None
     made_from: str | None = None
-    """The output of a job that it was made of; None for what was uploaded."""
+    """The job output that it was made from; None for an upload."""
     generation_prompt: str | None = None
-    """What that job was asked for."""
+    """The user prompt of that job."""
     checked_etag: str | None = None
     """ETag of the content that was checked: an asset is validated once per content."""
     error_code: str | None = None
     error_message: str | None = None
     checks: int = 0
-    """How often the sweeper has asked for the check."""
+    """How often the sweeper has requested the check."""
     expires_at: datetime | None = None
-    """When an unfinished upload is given up."""
+    """When an unfinished upload expires."""
     finished_at: datetime | None = None
     next_check_at: datetime | None = None
 
@@ -117,7 +117,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What the check found in usable content."""
+    """The check's result for usable content."""
 
     kind: str
     mime_type: str
@@ -164,9 +164,9 @@ def begin_upload(
     upload_id: str | None = None,
     part_size_bytes: int | None = None,
 ) -> Asset:
-    """A file that is about to be sent; given up when its link has run out.
+    """A new upload, which expires with its link.
 
-    One in parts waits longer: what has arrived of it is not lost while its sender sleeps.
+    A multipart upload expires later, so that a client can be suspended without losing parts.
     """
     seconds = UPLOAD_URL_SECONDS if upload_id is None else MULTIPART_SECONDS
     expires_at = now + timedelta(seconds=seconds)
@@ -205,9 +205,9 @@ def made_picture(
     owner_tag: str | None,
     at: datetime,
 ) -> Asset:
-    """A picture that a job made, as a file that nobody has to check.
+    """A picture that a job made, as an asset that needs no check.
 
-    It is shown small as it is: whoever makes it has no use for a thumbnail.
+    It has no thumbnail: the picture itself is shown in its place.
     """
     return Asset(
         account_id=account_id,
@@ -236,9 +236,9 @@ def made_picture(
 
 
 def extend_upload(asset: Asset, now: datetime) -> Asset:
-    """New links were handed out: the upload lives at least as long as they do.
+    """Extend an upload after new links were issued, to at least their expiry.
 
-    In parts it lives longer, but not for ever: the bucket's lifecycle rule ends what is left.
+    A multipart upload lasts longer, but not forever: the bucket's lifecycle rule ends it.
     """
     expires_at = now + timedelta(seconds=UPLOAD_URL_SECONDS)
     if asset.upload_id is not None:
@@ -248,7 +248,7 @@ def extend_upload(asset: Asset, now: datetime) -> Asset:
 
 
 def await_check(asset: Asset, now: datetime) -> Asset:
-    """The content is there; whoever checks it has until ``next_check_at``."""
+    """Wait for the check of content that has arrived; the check is due by ``next_check_at``."""
     return replace(
         asset,
         status=_moved(asset, AssetStatus.CHECKING),
@@ -258,12 +258,12 @@ def await_check(asset: Asset, now: datetime) -> Asset:
 
 
 def _check_seconds(asset: Asset) -> int:
-    """How long a check may take; a large file is copied meanwhile."""
+    """The time limit of a check, which includes the copy of a large file."""
     return CHECKING_LIMIT_SECONDS + asset.declared_size_bytes // CHECKED_BYTES_PER_SECOND
 
 
 def ask_again(asset: Asset, now: datetime) -> Asset:
-    """The check is late and is asked for once more."""
+    """Request a late check once more."""
     later = now + timedelta(seconds=_check_seconds(asset))
     return replace(asset, checks=asset.checks + 1, next_check_at=later)
 
@@ -300,12 +300,12 @@ def refuse(
 
 
 def settle(asset: Asset) -> Asset:
-    """All that follows from the final state has been derived again: nobody need look at it."""
+    """End the sweeper's checks: the projections of the final state were derived again."""
     return replace(asset, next_check_at=None)
 
 
 def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:
-    """Named, tagged or filed otherwise; of a final asset, the sweeper derives the lists again."""
+    """Change name, tags or folder; for a final asset, the sweeper derives the lists again."""
     poll_again = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
     return replace(
         asset,
@@ -316,9 +316,11 @@ def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:
 
 
 def ask_for_faces(asset: Asset, now: datetime) -> Asset:
-    """The faces of a checked picture are to be counted after all; the stream passes it on."""
+    """Request a count of the faces in a checked picture; the stream sends the message."""
     later = now + timedelta(seconds=FACES_CHECK_SECONDS)
-    return replace(asset, faces_asked=asset.faces_asked + 1, next_check_at=later)
+    return replace(
+        asset, face_counts_requested=asset.face_counts_requested + 1, next_check_at=later
+    )
 
 
 def count_faces(asset: Asset, faces: Sequence[FaceBox]) -> Asset:
@@ -332,8 +334,12 @@ def _faces(found: Sequence[FaceBox] | None) -> dict[str, Any]:
 
 
 def wants_faces(asset: Asset) -> bool:
-    """True when the count is missing and somebody has asked for it."""
-    return asset.status is AssetStatus.UPLOADED and asset.faces is None and asset.faces_asked > 0
+    """Whether the count is missing and was requested."""
+    return (
+        asset.status is AssetStatus.UPLOADED
+        and asset.faces is None
+        and asset.face_counts_requested > 0
+    )
 
 
 def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:
@@ -344,7 +350,7 @@ def _finished(asset: Asset, status: AssetStatus, now: datetime) -> Asset:
         finished_at=now,
         expires_at=None,
         counted_uploads=0,
-        # Should the stream lose this change, the sweeper derives what follows from it.
+        # If the stream loses this change, the sweeper runs its projections.
         next_check_at=now + timedelta(seconds=PROJECTION_CHECK_SECONDS),
     )
 

@@ -1,4 +1,4 @@
-"""What files are called: names and tags of many assets and reference photos at once."""
+"""Names and tags of many assets and reference photos at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from darkroom.db.damage import read_all
 
 @dataclass(frozen=True, kw_only=True)
 class FileName:
-    """A file under the id that a job's inputs give it."""
+    """The name of a file, by the id in a job's inputs."""
 
     file_id: str
     asset_id: str
@@ -26,8 +26,8 @@ class FileName:
 
 
 def find_names(account_id: str, file_ids: Iterable[str]) -> dict[str, FileName]:
-    """Those of the files that exist, a hundred in a call. A reference photo has no name of its
-    own: it has its role, and the name of the asset it was made from."""
+    """The names of the files that exist, a hundred per call. A reference photo has its role, and
+    the name of the asset that it was made from."""
     wanted = dict.fromkeys(file_ids)
     references = [name for name in wanted if name.startswith(f"{REFERENCE_PREFIX}_")]
     found_photos = ReferencePhotoItem.batch_get([(account_id, name) for name in references])

@@ -1,7 +1,7 @@
 """Reference photo items: they share the assets' table under ids of their own prefix.
 
-The index ``active`` is sparse: a photo that was set inactive is in no list, and is still there
-for the jobs that were made from it.
+The index ``active`` is sparse: an inactive photo is in no list, but still exists for the jobs that
+use it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def get_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePh
 
 
 def find_reference_photo(account_id: str, reference_photo_id: str) -> ReferencePhoto | None:
-    """Raises: Unreadable."""
+    """The photo, or None. Raises: Unreadable."""
     if not is_id(reference_photo_id, REFERENCE_PREFIX):
         return None
     try:
@@ -80,9 +80,9 @@ def find_reference_photo(account_id: str, reference_photo_id: str) -> ReferenceP
 def list_reference_photos(
     account_id: str, *, role: str | None, limit: int, before: str | None = None
 ) -> tuple[list[ReferencePhoto], str | None]:
-    """Active photos, role by role and newest first in each; the second value is where to go on.
+    """Active photos by role, newest first in each, and the start of the next page.
 
-    The index follows the table within moments; one photo by its id is always exact.
+    The index is eventually consistent; a read of one photo by its id is exact.
     """
     condition = None if role is None else ReferencePhotoItem.active_key.startswith(f"{role}#")
     after_key = None
@@ -115,7 +115,7 @@ def create_write(photo: ReferencePhoto, operation: str) -> Write:
 
 
 def save_write(before: ReferencePhoto, after: ReferencePhoto, operation: str) -> Write:
-    """The photo as it will be, if it still is as it was read."""
+    """Save the changed photo, if it did not change since it was read."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the reference photo has moved on")

@@ -1,4 +1,4 @@
-"""Asset items: reads, and the writes that a change of an asset takes."""
+"""Asset items: reads, and the writes of changes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class AssetItem(SalvagedItem, DueItem):
     faces = NumberAttribute(null=True)
     face_boxes = UnicodeAttribute(null=True, attr_name="faceBoxes")
     """JSON: a list of ``{x, y, width, height}``."""
-    faces_asked = NumberAttribute(null=True, attr_name="facesAsked")
+    face_counts_requested = NumberAttribute(null=True, attr_name="facesAsked")
     tags: Any = ListAttribute(of=UnicodeAttribute, null=True)
     folder = UnicodeAttribute(null=True)
     references = NumberAttribute(null=True)
@@ -79,7 +79,7 @@ class AssetItem(SalvagedItem, DueItem):
 
 
 class TombstoneItem(SalvagedItem, DueItem):
-    """What is left of a deleted asset while its files are being removed."""
+    """The marker of a deleted asset while its files are being removed."""
 
     class Meta:
         table_name = "unbound"
@@ -123,7 +123,8 @@ def get_asset(account_id: str, asset_id: str) -> Asset:
 
 
 def find_asset(account_id: str, asset_id: str) -> Asset | None:
-    """Raises: Unreadable, so that nobody takes a damaged asset for one that was deleted."""
+    """The asset, or None. Raises: Unreadable, so that a damaged asset is not taken for a deleted
+    one."""
     if not is_id(asset_id, ASSET_PREFIX):
         return None
     try:
@@ -134,7 +135,7 @@ def find_asset(account_id: str, asset_id: str) -> Asset | None:
 
 
 def is_stored(account_id: str, asset_id: str) -> bool:
-    """Whether there is such an asset, readable or not."""
+    """Whether the asset exists, readable or not."""
     try:
         return find_asset(account_id, asset_id) is not None
     except Unreadable:
@@ -144,14 +145,14 @@ def is_stored(account_id: str, asset_id: str) -> bool:
 def list_assets(
     account_id: str, *, limit: int, after: str | None = None, descending: bool = True
 ) -> tuple[list[Asset], str | None]:
-    """Assets by date; the second value is the id to go on after, None at the end."""
+    """Assets by date, and the id after which the next page starts, None at the end."""
     after_key = None
     if after is not None:
         after_key = {"accountId": {"S": account_id}, "assetId": {"S": after}}
     items = list(
         AssetItem.query(
             account_id,
-            # Reference photos live in the same table, under ids of another prefix.
+            # Reference photos are in the same table, under ids of another prefix.
             range_key_condition=AssetItem.asset_id.startswith(f"{ASSET_PREFIX}_"),
             last_evaluated_key=after_key,
             scan_index_forward=not descending,
@@ -165,7 +166,7 @@ def list_assets(
 
 
 def find_assets(account_id: str, asset_ids: Iterable[str]) -> dict[str, Asset]:
-    """Those of the assets that exist, by id."""
+    """The existing assets, by id."""
     known = (asset_id for asset_id in asset_ids if is_id(asset_id, ASSET_PREFIX))
     keys = [(account_id, asset_id) for asset_id in dict.fromkeys(known)]
     items = AssetItem.batch_get(keys, consistent_read=True) if keys else ()
@@ -184,7 +185,7 @@ def find_tombstone(account_id: str, asset_id: str) -> Tombstone | None:
 
 
 def has_tombstone(account_id: str, asset_id: str) -> bool:
-    """Whether the asset was deleted, also when what is left of it is damaged."""
+    """Whether the asset was deleted, even if its tombstone is damaged."""
     try:
         return find_tombstone(account_id, asset_id) is not None
     except Unreadable:
@@ -202,7 +203,7 @@ def to_tombstone(item: TombstoneItem) -> Tombstone:
 
 
 def list_due(until: datetime, *, limit: int) -> list[Due]:
-    """Items (account id, asset id or ``grave#…``) that are to be looked at by ``until``."""
+    """Items (account id, asset id or key of a tombstone) that are due by ``until``."""
     return list_due_items(AssetItem.due, until, limit=limit)
 
 
@@ -215,10 +216,10 @@ def create_write(asset: Asset, operation: str) -> Write:
 
 
 def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = False) -> Write:
-    """The asset as it will be, if it still is as it was read.
+    """Save the changed asset, if it did not change since it was read.
 
-    Only when the same transaction moves the account's counters (``counted``), may it take more
-    or less of them.
+    Its share of the account's counters may differ only if the same transaction changes them
+    (``counted``).
     """
     assert counted or _counted(before) == _counted(after), "the counters have to move along"
 
@@ -239,7 +240,7 @@ def delete_write(asset: Asset) -> Write:
 
 
 def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
-    """The asset is gone at once; its tombstone is due when nothing can still be arriving for it."""
+    """Delete the asset; its tombstone is due when no content for it can arrive any more."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the asset has moved on")
@@ -258,7 +259,7 @@ def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]
 
 
 def no_tombstone_write(account_id: str, asset_id: str) -> Write:
-    """The asset was never deleted; changes nothing."""
+    """Check that the asset was never deleted; changes nothing."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the asset was deleted")
@@ -271,7 +272,7 @@ def no_tombstone_write(account_id: str, asset_id: str) -> Write:
 
 
 def rest_write(account_id: str, asset_id: str) -> Write:
-    """The tombstone stays, and nobody need look at it again."""
+    """Keep the tombstone, but remove it from the ``due`` index."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the tombstone has moved on")
@@ -292,7 +293,7 @@ def forget_tombstone_write(account_id: str, asset_id: str) -> Write:
 
 
 def read_asset(item: AssetItem) -> Asset | None:
-    """The asset; None for an item that cannot be read, which is reported and hides no other."""
+    """The asset; None for an unreadable item, which is reported."""
     return read_or(item, to_asset, None)
 
 
@@ -320,7 +321,7 @@ def to_asset(item: AssetItem) -> Asset:
         duration_ms=whole_or_none(item.duration_ms),
         faces=whole_or_none(item.faces),
         face_boxes=faces.boxes_from_text(item.face_boxes),
-        faces_asked=whole(item.faces_asked or 0),
+        face_counts_requested=whole(item.face_counts_requested or 0),
         tags=tuple(item.tags or ()),
         folder=item.folder,
         references=whole(item.references or 0),
@@ -365,7 +366,7 @@ def _to_item(asset: Asset, operation: str) -> AssetItem:
         duration_ms=asset.duration_ms,
         faces=asset.faces,
         face_boxes=faces.boxes_to_text(asset.face_boxes),
-        faces_asked=asset.faces_asked or None,
+        face_counts_requested=asset.face_counts_requested or None,
         tags=list(asset.tags) or None,
         folder=asset.folder,
         references=asset.references or None,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Everything a use case may need."""
+    """All dependencies of use cases."""
 
     settings: Settings
     clock: Clock
@@ -42,16 +42,16 @@ class App:
     queues: Mapping[str, Queue]
     """Worker (``STUDIO``, ``SPEECH``, ``GENERATE``) → the queue of its tasks."""
     ingest_queues: Mapping[str, Queue]
-    """``storage.pipeline_of`` a kind → the queue of the worker that checks such uploads."""
+    """Pipeline of a kind of file → the queue of the worker that checks such uploads."""
     archive_queue: Queue
     signing_secret: Secret
     tokens: TokenVerifier
-    """For the one route without an authorizer."""
+    """Used by the one route without an authorizer."""
     payments: PaymentGateway | None
-    """The gateway that takes real money; None with the test gateway."""
+    """The gateway for real payments; None with the test gateway."""
     providers: Mapping[str, Provider | AsyncProvider]
     moderator: ImageModerator | None
-    """Checks the pictures of cloud providers; None where no moderator is configured."""
+    """Checks the pictures of cloud providers; None if no moderator is configured."""
     face_finder: FindFaces | None
     """The service that finds faces in uploaded pictures; None for the built-in models."""
     fetcher: Fetcher
@@ -113,7 +113,7 @@ def _payment_gateway(settings: Settings, clients: Clients, clock: Clock) -> Paym
 
 @cache
 def app_from_env() -> App:
-    """The process's App. Handlers that make no media use this one."""
+    """The App of the process, for handlers that make no media."""
     return build_app(Settings.from_env())
 
 
@@ -127,7 +127,7 @@ def studio_app_from_env() -> App:
 
 @cache
 def speech_app_from_env() -> App:
-    """The App of the speech worker: the same studio, for the kinds without pictures."""
+    """The App of the speech worker: the studio for the kinds without pictures."""
     from darkroom.studio.local_studio import LocalStudio
 
     return build_app(Settings.from_env(), providers={LOCAL_SPEECH: LocalStudio()})

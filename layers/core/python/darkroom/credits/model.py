@@ -45,7 +45,7 @@ class EntryType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """Credits that came in together, and what is left of them."""
+    """Credits that were added together, and how many of them remain."""
 
     grant_id: str
     source: str
@@ -79,9 +79,9 @@ class Wallet:
     debt: int = 0
     """Credits that a reversal could not take back; blocks holds until it is paid."""
     frozen: str | None = None
-    """Why nothing may be spent while the books are checked; None in normal life."""
+    """Why the account is frozen while its books are checked; None if it is not."""
     accepted: str | None = None
-    """What an operator accepted when the wallet was thawed (opaque here)."""
+    """The breaches that an operator accepted by unfreezing the wallet (opaque here)."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +110,21 @@ class Entry:
     description: str
     created_at: datetime
     moves: Mapping[str, int] = field(default_factory=dict)
-    """Grant id → change of what remains of it; adds up to ``amount``."""
+    """Grant id → change of its remaining credits; adds up to ``amount``."""
     debt_change: int = 0
     debt_after: int = 0
     merges: tuple[Merge, ...] = ()
-    """Grants that were merged with it, in this order; ``moves`` contains them."""
+    """The merges in the same step, in this order; ``moves`` includes them."""
     expires_at: datetime | None = None
-    """When the grant that it brought expires, if it does."""
+    """When the added grant expires, if it does."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """The credits a job has reserved: slices of the grants they came from, in spending order."""
+    """The credits that a job has reserved: slices of their grants, in spending order."""
 
     slices: tuple[Grant, ...] = ()
-    """Each slice is the grant it was cut from, with ``remaining`` = what was taken."""
+    """Each slice is its grant, with ``remaining`` = the reserved credits."""
 
     @property
     def credits(self) -> int:
@@ -133,19 +133,19 @@ class Hold:
 
 @dataclass(frozen=True)
 class Change:
-    """What to commit together: the wallet as it will be and the entries that lead there."""
+    """A change to commit: the new wallet, and the entries that explain the difference."""
 
     wallet: Wallet
     entries: tuple[Entry, ...]
 
     def then(self, later: Change) -> Change:
-        """This change and one that started from its wallet, as one."""
+        """This change followed by one that starts from its wallet, as one change."""
         return Change(later.wallet, (*self.entries, *later.entries))
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why credits move: the cause is the key that makes it happen once."""
+    """Why credits move. The cause is the key that makes the change happen once."""
 
     cause: str
     reference_type: str
@@ -154,7 +154,7 @@ class Reason:
 
 
 def open_wallet(account_id: str, now: datetime) -> Change:
-    """The wallet of an account seen for the first time, with its one bonus."""
+    """The wallet of a new account, with its one bonus."""
     grant = Grant(
         grant_id="bonus#signup",
         source="bonus",
@@ -167,7 +167,7 @@ def open_wallet(account_id: str, now: datetime) -> Change:
 
 
 def spendable(wallet: Wallet, now: datetime) -> Wallet:
-    """The wallet as its owner may use it now: without the grants that are due.
+    """The wallet without its due grants.
 
     For views and quotes. The ledger shows the expiry as soon as it is written.
     """
@@ -178,7 +178,7 @@ def spendable(wallet: Wallet, now: datetime) -> Wallet:
 def add_grant(
     wallet: Wallet, grant: Grant, entry_type: EntryType, reason: Reason, now: datetime
 ) -> Change:
-    """Credits come in as a new grant.
+    """Add credits as a new grant.
 
     Raises:
         InvalidInput: the grant holds no credits.
@@ -202,7 +202,7 @@ def add_grant(
 
 
 def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) -> Change:
-    """Purchased credits come in; an open debt is paid from them first.
+    """Add purchased credits; an open debt is paid from them first.
 
     Raises:
         InvalidInput: the grant holds no credits.
@@ -215,8 +215,8 @@ def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) ->
 def reverse(
     wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
 ) -> Change:
-    """Take back purchased credits: what is left of the purchase's grant, then other purchased
-    credits, and what is missing becomes a debt.
+    """Take back purchased credits: first the remaining ones of the purchase's grant, then other
+    purchased credits. The rest becomes a debt.
 
     Raises:
         InvalidInput: the amount is not a positive integer.
@@ -242,7 +242,7 @@ def reverse(
 def restore(
     wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
 ) -> Change:
-    """Undo a reversal (a dispute was won): an open debt first, the rest to the purchase's grant.
+    """Undo a reversal (a dispute was won): pay an open debt, add the rest to its grant.
 
     Raises:
         InvalidInput: the amount is not a positive integer.
@@ -278,12 +278,12 @@ def restore(
 def adjust(
     wallet: Wallet, amount: int, reason: Reason, now: datetime, *, expires_at: datetime | None
 ) -> Change:
-    """An operator gives or takes credits; never below zero, and never from a hold.
+    """Give or take credits for an operator; never below zero, and never from a hold.
 
     An open debt is paid from a gift first.
 
     Raises:
-        InvalidInput: the amount is zero or no integer, or more than the balance is taken.
+        InvalidInput: the amount is zero, not an integer, or takes more than the balance.
         ConcurrentUpdate: grants are due.
     """
     _require_adjustment(amount)
@@ -310,7 +310,7 @@ def adjust(
 
 
 def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Change:
-    """An operator forgives a debt, or a part of it: credits that the account need not pay.
+    """Forgive a debt, or a part of it, for an operator.
 
     Raises:
         InvalidInput: not a positive integer, or more than the debt.
@@ -332,7 +332,7 @@ def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Ch
     Raises:
         InvalidInput: the amount is not a positive integer.
         PaymentRequired: the balance does not cover it, or (CREDITS_DEBT) a debt is open;
-            ``needed``, ``balance`` and ``shortfall`` are its facts.
+            with ``needed``, ``balance`` and ``shortfall``.
         Conflict: ACCOUNT_FROZEN. ConcurrentUpdate: grants are due.
     """
     _require_positive(amount)
@@ -370,15 +370,15 @@ def settle(
     *,
     expired: Collection[str] = (),
 ) -> Change:
-    """End a hold: ``used`` credits are spent, the rest goes back where it came from.
+    """End a hold: ``used`` credits are spent, the rest returns to its grants.
 
-    Credits whose grant expired while they were held come back as one new grant with 24 hours of
-    grace. ``expired`` names grants that have expired on the ledger: by this machine's clock they
-    may not be due yet, but a grant expires once. An open debt is paid from what comes back.
+    Credits whose grant expired while they were held return as one new grant with 24 hours of
+    grace. ``expired`` names grants that have expired on the ledger. By this process's clock they
+    may not be due yet, but a grant expires only once. An open debt is paid from returned credits.
 
     Raises:
-        ValueError: ``used`` is outside the hold, or the wallet does not hold that much; both
-            mean a broken law, never bad input.
+        ValueError: ``used`` is outside the hold, or the wallet holds fewer credits; both mean a
+            broken law, never bad input.
         ConcurrentUpdate: grants are due.
     """
     reserved = hold.credits
@@ -403,7 +403,7 @@ def settle(
 
 
 def due_grants(wallet: Wallet, now: datetime) -> list[Grant]:
-    """The grants whose time has come, in spending order."""
+    """The due grants, in spending order."""
     due = (grant for grant in wallet.grants if grant.is_due(now))
     return sorted(due, key=Grant.spending_order)
 
@@ -415,10 +415,10 @@ def expire_due(
     limit: int = EXPIRIES_PER_TRANSACTION_LIMIT,
     happened: Collection[str] = (),
 ) -> Change:
-    """Take out up to ``limit`` grants that are past their time, one entry for each.
+    """Expire up to ``limit`` due grants, with one entry for each.
 
-    ``happened`` are causes of expiry that the ledger has already. A grant that stands in the
-    wallet although its expiry is on the ledger expires under the next number of that cause.
+    ``happened`` are causes of expiry that the ledger has already. A grant that is in the wallet
+    although its expiry is in the ledger expires under the next number of that cause.
     """
     change = Change(wallet, ())
     for grant in due_grants(wallet, now)[:limit]:
@@ -479,7 +479,7 @@ def _record(
 
 
 def _moves(before: Sequence[Grant], after: Sequence[Grant]) -> dict[str, int]:
-    """What an operation did to each grant; a merge moves credits from one to another."""
+    """The change of each grant; a merge moves credits from one to another."""
     moves = {grant.grant_id: -grant.remaining for grant in before}
     for grant in after:
         moves[grant.grant_id] = moves.get(grant.grant_id, 0) + grant.remaining
@@ -491,8 +491,8 @@ def _is_purchased(grant: Grant) -> bool:
 
 
 def _take_back(grants: Sequence[Grant], credits: int, purchase_id: str) -> tuple[Grant, ...]:
-    """What is left when ``credits`` are taken out of purchased grants, the named purchase's own
-    first; the caller knows that they suffice."""
+    """The grants after ``credits`` were taken from purchased ones, the named purchase's own first;
+    the caller has checked that they suffice."""
     bought = [grant for grant in grants if _is_purchased(grant)]
     others = [grant for grant in grants if not _is_purchased(grant)]
     left = _reduced(bought, credits, order=lambda grant: _own_first(grant, purchase_id))
@@ -500,8 +500,8 @@ def _take_back(grants: Sequence[Grant], credits: int, purchase_id: str) -> tuple
 
 
 def _pay_debt(change: Change, cause: str, income: Reason, now: datetime) -> Change:
-    """The change, with an open debt paid from the credits that its last entry brought,
-    purchased ones before others."""
+    """The change, with an open debt paid from the credits that its last entry added, purchased
+    ones before others."""
     came = change.entries[-1]
     paid = min(change.wallet.debt, came.amount)
     if not paid:
@@ -526,8 +526,8 @@ def _reduced(
     order: Callable[[Grant], tuple[object, ...]],
     most: Mapping[str, int] | None = None,
 ) -> list[Grant]:
-    """The grants without ``credits``, taken in this order and at ``most`` so many from each; a
-    grant that is empty goes. The caller knows that they suffice."""
+    """The grants after ``credits`` were taken in this order, at ``most`` that many from each; an
+    empty grant is removed. The caller has checked that they suffice."""
     missing = credits
     kept: list[Grant] = []
     for grant in sorted(grants, key=order):
@@ -540,7 +540,7 @@ def _reduced(
 
 
 def _own_first(grant: Grant, purchase_id: str) -> tuple[object, ...]:
-    """Order for a reversal; a purchase that was merged is found in what it became part of."""
+    """The order of a reversal; a merged purchase is found in the grant that it was merged into."""
     own = grant.grant_id == purchase_id or purchase_id in grant.merged
     return (not own, grant.spending_order())
 
@@ -556,13 +556,14 @@ def _require_adjustment(amount: int) -> None:
 
 
 def _require_current(wallet: Wallet, now: datetime) -> None:
-    """Due grants have expired: the caller expires them first and tries again."""
+    """Refuse a wallet with due grants: the caller expires them first and tries again."""
     if any(grant.is_due(now) for grant in wallet.grants):
         raise ConcurrentUpdate("grants are due")
 
 
 def _take(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant, ...], Hold]:
-    """Cut ``amount`` credits out of grants in spending order; the caller knows they suffice."""
+    """Take ``amount`` credits from grants in spending order; the caller has checked that they
+    suffice."""
     kept: list[Grant] = []
     slices: list[Grant] = []
     missing = amount
@@ -571,14 +572,14 @@ def _take(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant, ...], Hold
         missing -= taken
         if taken:
             slices.append(replace(grant, remaining=taken))
-        # An empty grant can go: its identity travels in the slice and comes back with it.
+        # An empty grant is removed: the slice has its identity, with which it can return.
         if grant.remaining > taken:
             kept.append(replace(grant, remaining=grant.remaining - taken))
     return tuple(kept), Hold(tuple(slices))
 
 
 def _last_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
-    """The slices that were not spent: a job uses its hold in spending order."""
+    """The unspent slices: a job uses its hold in spending order."""
     returned: list[Grant] = []
     missing = unused
     for piece in reversed(hold.slices):
@@ -592,8 +593,8 @@ def _last_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
 def _with_grace(
     slices: Sequence[Grant], expired: Collection[str], job_id: str, now: datetime
 ) -> list[Grant]:
-    """The slices as they come back: those whose grant has expired as one new grant for each
-    priority, named after the first of them and the job, because a grant expires once."""
+    """The returned slices: those of expired grants as one new grant for each priority, named after
+    the first of them and the job, because a grant expires once."""
     back: list[Grant] = []
     graces: dict[int, Grant] = {}
     for piece in sorted(slices, key=Grant.spending_order):
@@ -605,7 +606,7 @@ def _with_grace(
         if grace is None:
             grace = replace(
                 piece,
-                # After the first grant of a line of graces, so that the name does not grow.
+                # Named after the first grant of a chain of graces, so that the name does not grow.
                 grant_id=f"{piece.grant_id.partition('~')[0]}~{job_id}",
                 source="refund",
                 remaining=0,
@@ -622,7 +623,7 @@ def _with_grace(
 
 
 def _returned(grants: Sequence[Grant], slices: Iterable[Grant]) -> tuple[Grant, ...]:
-    """The grants with slices put back: into their grant, or as the grant they were cut from."""
+    """The grants with the slices returned: added to their grant, or as that grant again."""
     live = {grant.grant_id: grant for grant in grants}
     for piece in slices:
         grant = live.get(piece.grant_id)
@@ -638,7 +639,7 @@ def _returned(grants: Sequence[Grant], slices: Iterable[Grant]) -> tuple[Grant, 
 
 
 def _together(*origins: Mapping[str, int]) -> dict[str, int]:
-    """What grants were made of, added up: a grant may be merged, held, returned, merged again."""
+    """The origins of grants, added up: a grant may be merged, held, returned and merged again."""
     total: dict[str, int] = {}
     for origin in origins:
         for grant_id, credits in origin.items():
@@ -647,7 +648,7 @@ def _together(*origins: Mapping[str, int]) -> dict[str, int]:
 
 
 def _largest(origins: Mapping[str, int]) -> dict[str, int]:
-    """A wallet is one item of bounded size, so it remembers the largest origins only."""
+    """The largest origins: a wallet is one item of bounded size, so it stores no others."""
     if len(origins) <= MERGED_ORIGINS_LIMIT:
         return dict(origins)
     ranked = sorted(origins.items(), key=lambda origin: (-origin[1], origin[0]))
@@ -655,7 +656,7 @@ def _largest(origins: Mapping[str, int]) -> dict[str, int]:
 
 
 def _merged(grants: Iterable[Grant]) -> tuple[tuple[Grant, ...], tuple[Merge, ...]]:
-    """The grants within the wallet's limit, in spending order, and what was merged for that.
+    """The grants within the wallet's limit, in spending order, and the merges that this took.
 
     Grants of one kind that expire at one moment are merged at once. While there are too many,
     the two smallest of one kind without expiry are merged, or else the two of one kind that

@@ -1,6 +1,6 @@
-"""Packs, costs, the price of a retry, and what to suggest to an account that is short of credits.
+"""Packs, costs, the price of a retry, and suggestions for an account that is short of credits.
 
-Pure functions over the catalogue.
+Pure functions over the catalog.
 
 **The price of a retry.** A job and its retries form a chain that is paid for as one run. Part by
 part, a retry costs what the whole part costs, at the costs that the first job of the chain was
@@ -53,13 +53,13 @@ def packs() -> tuple[Pack, ...]:
 
 
 def costs() -> Mapping[str, int]:
-    """What things cost, in credits, by name."""
+    """Costs in credits, by name."""
     prices: Mapping[str, int] = catalog.read("prices.json")
     return prices
 
 
 def notes() -> Sequence[Mapping[str, str]]:
-    """What users should know of the prices of jobs: ``code``, and a sentence by language."""
+    """Notes for users about the prices of jobs: ``code``, and a sentence by language."""
     noted: Sequence[Mapping[str, str]] = catalog.read("price_notes.json")["notes"]
     return noted
 
@@ -76,7 +76,7 @@ def add_receipt(
     used: Sequence[int],
     made: Collection[str],
 ) -> tuple[SpentPart, ...]:
-    """What was spent after one more attempt: its price, what it used of each part, what it made."""
+    """The spent parts after one more attempt, from its price, its receipt and its outputs."""
     total = {part.name: part for part in spent}
     for part, credits in zip(price, used, strict=True):
         before = total.get(part.name, SpentPart(name=part.name, credits=0, keys=()))
@@ -88,7 +88,7 @@ def add_receipt(
 
 
 def without_void(spent: Sequence[SpentPart], void: Collection[str]) -> tuple[SpentPart, ...]:
-    """What counts of it when these outputs are of no use any more and are made again."""
+    """The spent parts without these outputs, which are void and are made again."""
     return tuple(_without_void(part, void) for part in spent)
 
 
@@ -108,7 +108,7 @@ def price_of_missing(
 ) -> tuple[PricePart, ...]:
     """The price of a retry that makes ``keys`` where the outputs ``standing`` exist already.
 
-    Only parts of which something is made are part of it.
+    Only parts with outputs to make are included.
     """
     credited = {part.name: part.credits for part in spent}
     parts = []
@@ -124,7 +124,7 @@ def get_pack(name: str) -> Pack:
     """The pack with this name.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: the pack does not exist.
     """
     for pack in packs():
         if pack.name == name:
@@ -139,7 +139,7 @@ def price_of(pack: Pack, currency: str) -> Decimal:
     """The pack's price in major units.
 
     Raises:
-        InvalidInput: it is not sold in this currency.
+        InvalidInput: the pack is not sold in this currency.
     """
     if currency not in pack.prices:
         raise InvalidInput(

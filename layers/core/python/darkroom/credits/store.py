@@ -1,4 +1,4 @@
-"""Where wallets and the ledger live: items, reads, and the writes of a change."""
+"""Storage of wallets and the ledger: items, reads, and the writes of a change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPIRY_SHARD = "s0"
 
 
 class Expiring(GlobalSecondaryIndex[Any]):
-    """Wallets with grants that will expire, by the first of them. Sparse."""
+    """Wallets with grants that will expire, by the earliest expiry. Sparse."""
 
     class Meta:
         index_name = "expiring"
@@ -50,9 +50,9 @@ class WalletItem(SalvagedItem):
     version = NumberAttribute()
     debt = NumberAttribute(null=True)
     frozen = UnicodeAttribute(null=True)
-    """The reason why nothing may be spent; absent in normal life."""
+    """The reason why the account is frozen; absent if it is not."""
     accepted = UnicodeAttribute(null=True)
-    """Digest of the breaches that an operator accepted by thawing the wallet."""
+    """Digest of the breaches that an operator accepted by unfreezing the wallet."""
     next_expiry_at = NumberAttribute(null=True, attr_name="nextExpiryAt")
     """Unix seconds at which the next grant expires; the wallet is then found by ``expiring``."""
     due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
@@ -62,7 +62,7 @@ class WalletItem(SalvagedItem):
 
 
 class ByVersion(GlobalSecondaryIndex[Any]):
-    """An account's entries in the order they happened."""
+    """An account's entries in the order of their versions."""
 
     class Meta:
         index_name = "byVersion"
@@ -77,8 +77,8 @@ class LedgerItem(SalvagedItem):
         table_name = "unbound"
 
     schema_version = NumberAttribute(default=2, attr_name="sv")
-    """Since 2 an entry says what was merged and when its grant expires, and whatever comes in pays
-    an open debt first; of older entries the auditor cannot know it."""
+    """Since version 2, an entry records merges and the expiry of its grant, and added credits pay
+    an open debt first. For older entries, the auditor cannot know this."""
 
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
     cause = UnicodeAttribute(range_key=True)
@@ -112,7 +112,7 @@ def find_wallet(account_id: str) -> Wallet | None:
 
 
 def find_entry(account_id: str, cause: str) -> Entry | None:
-    """Raises: Unreadable; an absent number would be a false one."""
+    """The entry of a cause. Raises: Unreadable; a missing number must not count as another."""
     try:
         item = LedgerItem.get(account_id, cause, consistent_read=True)
     except Model.DoesNotExist:
@@ -121,10 +121,10 @@ def find_entry(account_id: str, cause: str) -> Entry | None:
 
 
 def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
-    """Those of the causes that the ledger has, read consistently."""
+    """Those of the causes that are in the ledger, read consistently."""
     wanted = sorted(causes)
     found: set[str] = set()
-    # A cause never goes away, so the parts need not be of one moment.
+    # A cause is never removed, so the parts need not be read at one time.
     for start in range(0, len(wanted), TRANSACTION_ITEMS_LIMIT):
         part = wanted[start : start + TRANSACTION_ITEMS_LIMIT]
         items = snapshot([(LedgerItem, account_id, cause) for cause in part])
@@ -135,9 +135,9 @@ def find_happened(account_id: str, causes: Collection[str]) -> set[str]:
 def list_entries(
     account_id: str, *, limit: int, before_version: int | None = None, type_: str | None = None
 ) -> tuple[list[Entry], int | None]:
-    """Entries newest first; the second value is the version to go on before, None at the end.
+    """Entries newest first, and the version before which the next page starts, None at the end.
 
-    A damaged entry is left out here, and named by the auditor.
+    A damaged entry is left out here, and reported by the auditor.
     """
     condition = None if before_version is None else LedgerItem.version < before_version
     found = LedgerItem.by_version.query(
@@ -153,7 +153,7 @@ def list_entries(
 
 
 def all_entries(account_id: str) -> list[Entry]:
-    """The whole history from the base table, consistently, in version order. For audits."""
+    """All entries from the base table, read consistently, in version order. For audits."""
     items = LedgerItem.query(account_id, consistent_read=True)
     return sorted((_to_entry(item) for item in items), key=lambda entry: entry.version)
 
@@ -169,10 +169,10 @@ def list_ledger_accounts() -> Iterator[str]:
 
 
 def change_writes(change: Change, *, before: Wallet | None, operation: str) -> list[Write]:
-    """The writes of a change: its entries, each possible once, and the wallet on its version.
+    """The writes of a change: its entries, each possible once, and the wallet by its version.
 
-    The entries come first, so that a cause that already happened is told apart from a wallet
-    that merely moved on.
+    The entries come first, so that a cause that already happened is distinguished from a wallet
+    that merely changed.
     """
     writes = [_entry_write(entry, operation) for entry in change.entries]
     writes.append(_wallet_write(change.wallet, before, operation))
@@ -208,7 +208,7 @@ def _entry_write(entry: Entry, operation: str) -> Write:
             return ConcurrentUpdate("the grant expired meanwhile")
         return Conflict(f"{entry.cause} has already happened", code="ALREADY_HAPPENED")
 
-    # Nothing may ever stand under this cause: a cause happens once, for ever.
+    # There must be no entry with this cause: a cause happens once, forever.
     return put(item, condition=LedgerItem.cause.does_not_exist(), refused=refused)
 
 
@@ -221,7 +221,7 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
         return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
     # The version says that the wallet is the one we computed from; the balance clause repeats
     # law L2 at the store itself, so that no bug upstream can overdraw. Freezing does not change
-    # the version, so the last clause keeps a change that began before from thawing the wallet.
+    # the version, so the last clause keeps a change that began earlier from unfreezing the wallet.
     condition = (
         (WalletItem.version == before.version)
         & (WalletItem.balance >= max(0, before.balance - wallet.balance))
@@ -254,12 +254,12 @@ def _is_as_frozen_as(before: Wallet) -> Condition:
 
 
 def freeze_write(account_id: str, reason: str, operation: str) -> Write:
-    """From now on nothing may be spent, for this reason."""
+    """Freeze the account for this reason."""
     return _freezing_write(account_id, [WalletItem.frozen.set(reason)], operation)
 
 
-def thaw_write(account_id: str, accepted: str | None, operation: str) -> Write:
-    """Spending goes on, although the audit may still find what is accepted."""
+def unfreeze_write(account_id: str, accepted: str | None, operation: str) -> Write:
+    """Unfreeze the account, although the audit may still find the accepted breaches."""
     accept: Action = WalletItem.accepted.remove()
     if accepted is not None:
         accept = WalletItem.accepted.set(accepted)
@@ -280,7 +280,7 @@ def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) 
 
 
 def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Write:
-    """The wallet as its ledger makes it, in place of the stored one exactly as it was read."""
+    """Replace the stored wallet, if it did not change since it was read, by the rebuilt one."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the wallet has moved on")
@@ -307,7 +307,7 @@ def accepted_breaches(raw: RawItem | None) -> str | None:
 
 
 def frozen_reason(raw: RawItem | None) -> str | None:
-    """Why a stored wallet is frozen, also of one that cannot be read otherwise."""
+    """Why a stored wallet is frozen, even if the rest of it cannot be read."""
     return (raw or {}).get("frozen", {}).get("S")
 
 
@@ -340,8 +340,8 @@ def to_wallet(item: WalletItem) -> Wallet:
     """The stored wallet.
 
     Raises:
-        Conflict: ACCOUNT_FROZEN; it is damaged. Nothing may be spent from a number that is only
-            half read: an operator rebuilds it from its ledger.
+        Conflict: ACCOUNT_FROZEN; the wallet is damaged. Nothing may be spent from it until an
+            operator has rebuilt it from its ledger.
     """
     try:
         if item.unreadable:

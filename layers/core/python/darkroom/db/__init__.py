@@ -1,4 +1,4 @@
-"""The tables: base item, ``Write``, and ``commit``, the only road into DynamoDB transactions."""
+"""Access to the tables: the base item, ``Write``, and ``commit``, the only use of transactions."""
 
 from darkroom.db.commit import commit, commit_one, configure, is_outage, snapshot
 from darkroom.db.items import BaseItem, bind

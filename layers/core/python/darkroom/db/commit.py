@@ -1,8 +1,8 @@
 """``commit``: the only place that calls TransactWriteItems.
 
-It retries what is nobody's fault (conflicts between transactions, throttling) with bounded full
-jitter, never a refused condition, and translates a refused condition into the error its write
-carries. A transaction that had already happened (its response was lost) is success.
+It retries conflicts between transactions and throttling, with bounded full jitter. It never retries
+a refused condition, but raises the error of its write. A transaction that was committed already
+(its response was lost) is a success.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _RETRIED_ERRORS = {
     "RequestLimitExceeded",
     "InternalServerError",
 }
-# The order in which pynamodb hands a transaction's items to DynamoDB, and so the order of the
-# cancellation reasons; the order of our calls is another one.
+# The order in which pynamodb sends a transaction's items to DynamoDB, and thus of the cancellation
+# reasons. It differs from the order of our calls.
 _SUBMITTED_ORDER = ("check", "delete", "put", "update")
 
 
@@ -99,7 +99,7 @@ def commit(writes: Sequence[Write]) -> None:
 def commit_one(write: Write) -> dict[str, Any]:
     """Do a single conditional write at half the price of a transaction.
 
-    Returns the raw item as it now stands for an update, else an empty dict.
+    Returns the raw item after an update, else an empty dict.
     """
 
     def attempt() -> tuple[DarkroomError | None, dict[str, Any]]:
@@ -125,7 +125,7 @@ def commit_one(write: Write) -> dict[str, Any]:
 def snapshot(keys: Sequence[tuple[type[Model], str, str | None]]) -> list[Any]:
     """Read items of several tables as one consistent snapshot, in one round trip.
 
-    Returns one entry per key in order: the item, or None where there is none.
+    Returns one entry per key in order: the item, or None if it does not exist.
     """
 
     def attempt() -> list[Any]:
@@ -149,7 +149,7 @@ def _found(future: Any) -> Any:
 
 
 class _Passing(Exception):
-    """A failure that is likely gone a moment later."""
+    """A transient failure."""
 
 
 def _retry(attempt: Callable[[], T]) -> T:
@@ -214,13 +214,13 @@ def _submit_one(write: Write) -> dict[str, Any]:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database (or the way to it) did not answer: repeating later is right."""
+    """Whether the database did not respond or was unreachable, so that a later repeat may help."""
     cause = error.cause if isinstance(error, PynamoDBException) else error
     return isinstance(cause, BotoCoreError) or _code(error) in _RETRIED_ERRORS
 
 
 def _code(error: BaseException) -> str | None:
-    """The service's error code; None when no answer came at all.
+    """The service's error code; None if there was no response.
 
     pynamodb's own ``cause_response_code`` fails on SDK errors without a response.
     """
@@ -251,7 +251,7 @@ def _verdict(
     refusals: Sequence[tuple[Write, RawItem | None]],
     error: TransactWriteError,
 ) -> DarkroomError | None:
-    """None when the transaction had already happened; else the first refusal in call order."""
+    """None if the transaction was committed already; else the first refusal in call order."""
     if not refusals:
         raise error
     if _has_happened(writes, refusals):
@@ -264,12 +264,12 @@ def _verdict(
 def _has_happened(
     writes: Sequence[Write], refusals: Sequence[tuple[Write, RawItem | None]]
 ) -> bool:
-    """Whether this very transaction was committed before.
+    """Whether this transaction was committed already.
 
-    One item with our stamp proves nothing: another transaction of the same request may have
-    written it. What a transaction creates stays, so all of its creations must be there and be
-    ours; other items may have moved on since. A transaction that creates nothing has happened
-    only if everything that refused it is ours; otherwise the caller reads again and decides.
+    A single item with our operation proves nothing: another transaction of the same request may
+    have written it. Created items stay, so all items that the transaction creates must exist and
+    be ours; others may have changed since. A transaction that creates nothing was committed only if
+    every item that refused it is ours; otherwise the caller reads again and decides.
     """
     ours = {id(write) for write, stored in refusals if write.is_ours(stored)}
     creations = [write for write in writes if write.is_creation]

@@ -1,7 +1,7 @@
 """The process's connection to DynamoDB: one client for all tables.
 
-pynamodb would make a client for each item class, and each takes as long as the whole first request
-may: botocore reads the service's model and every region's endpoints for it anew.
+pynamodb would create a client for each item class, and each takes as long as a whole first request
+may: botocore reads the service's model and every region's endpoints for each client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _lock = Lock()
 
 
 def connection_to(region: str, endpoint_url: str | None) -> Connection:
-    """The connection to a region or an emulator; the same as long as the process lives."""
+    """The connection to a region or an emulator; the same for the life of the process."""
     with _lock:
         connection = _connections.get((region, endpoint_url))
         if connection is None:
@@ -36,7 +36,7 @@ def connection_to(region: str, endpoint_url: str | None) -> Connection:
 
 
 def client_to(region: str, endpoint_url: str | None) -> Any:
-    """Its botocore client; made once, also when several threads need it first."""
+    """The botocore client; created once, also if several threads need it first."""
     connection = connection_to(region, endpoint_url)
     with _lock:
         return connection.client

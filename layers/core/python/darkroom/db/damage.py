@@ -1,7 +1,7 @@
-"""Damaged items: read and reported in one way, wherever they are met.
+"""Reads damaged items, and reports them, in one way everywhere.
 
-A list skips a damaged item (``read_all``), a read by key refuses it (``read_item``), and where
-something else will do in its place, the caller says what (``read_or``).
+A list skips a damaged item (``read_all``), a read by key refuses it (``read_item``), and a caller
+that has a fallback uses that (``read_or``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from darkroom.kernel.errors import Unreadable
 
 METRIC = "UnreadableItems"
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What parsers raise at input that is not theirs."""
+"""Errors that parsers raise for malformed input."""
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=SalvagedItem)
 logger = Logger()
@@ -50,7 +50,7 @@ def read_or(item: ItemT, read: Callable[[ItemT], T], fallback: T) -> T:
 
 
 def read_all(items: Iterable[ItemT], read: Callable[[ItemT], T]) -> list[T]:
-    """The values of those items that can be read; the others are reported and hide none."""
+    """The values of the readable items; the others are reported and left out."""
     values = []
     for item in items:
         with contextlib.suppress(Unreadable):
@@ -59,19 +59,19 @@ def read_all(items: Iterable[ItemT], read: Callable[[ItemT], T]) -> list[T]:
 
 
 def report_unreadable(partition: str, sort_key: str, attributes: Collection[str]) -> None:
-    """Log and count an item of which some attributes cannot be read; does nothing without any.
+    """Log and count an item with unreadable attributes; does nothing if there are none.
 
-    Names only: what the attributes hold may be a user's own words.
+    Only the names are logged: the values may be a user's texts.
     """
     if not attributes:
         return
     logger.error("unreadable_item", item=f"{partition} {sort_key}", attributes=sorted(attributes))
-    # A command at an operator's desk has no namespace to count in, and must not fail for that.
+    # An operator's command line has no metric namespace, and must not fail for that.
     with contextlib.suppress(SchemaValidationError):
         metrics.add_metric(name=METRIC, unit=MetricUnit.Count, value=1)
 
 
 def _key_of(keys: Iterable[str]) -> tuple[str, str]:
-    """Partition key and sort key, which is empty where the table has none."""
+    """Partition key and sort key; the sort key is empty if the table has none."""
     partition, *rest = keys
     return partition, rest[0] if rest else ""

@@ -1,7 +1,7 @@
-"""Things that have to be looked at later: the sparse index ``due`` that several tables have.
+"""Due items: the sparse index ``due`` of several tables.
 
-An item is in the index while it carries both attributes; a finished thing carries none and
-costs nothing there.
+An item is in the index while it has both attributes; a finished item has none and costs nothing
+there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from darkroom.kernel.limits import (
 )
 
 ONE_SHARD = "s0"
-"""For tables where so little is due at once that one index partition will do."""
+"""For tables with so few due items that one index partition is enough."""
 
 
 class DueItem(BaseItem):
@@ -36,14 +36,14 @@ class DueItem(BaseItem):
     next_check_at = NumberAttribute(null=True, attr_name="nextCheckAt")
     """Unix seconds."""
     check_failures = NumberAttribute(null=True, attr_name="checkFailures")
-    """How often in a row handling it has failed."""
+    """The number of consecutive failures to handle it."""
 
     class Meta:
         table_name = "unbound"
 
 
 def due_index() -> Any:
-    """A new index object: pynamodb ties each to the one item class that it is put on."""
+    """A new index object: pynamodb binds each to one item class."""
 
     class Due(GlobalSecondaryIndex[Any]):
         class Meta:
@@ -57,7 +57,7 @@ def due_index() -> Any:
 
 
 def due_fields(moment: datetime | None, *, shard: str = ONE_SHARD) -> dict[str, Any]:
-    """The attributes of an item to look at again at ``moment``; None takes it out."""
+    """The attributes that make an item due at ``moment``; None removes it from the index."""
     if moment is None:
         return {"due_shard": None, "next_check_at": None}
     return {"due_shard": shard, "next_check_at": to_epoch_seconds(moment)}
@@ -70,21 +70,21 @@ def due_moment(item: DueItem) -> datetime | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Something that is due, as the index knows it."""
+    """A due item, as it is in the index."""
 
     item: Any
-    """Its keys and those of the index, and no more."""
+    """Only its keys and those of the index."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Hash key and, where the table has one, range key."""
+        """Hash key and, if the table has one, range key."""
         return tuple(self.item.key_values())
 
 
 def list_due_items(index: Any, until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:
-    """What is to be looked at by ``until``, the longest overdue first.
+    """The items that are due by ``until``, the longest overdue first.
 
-    All of it is listed before any of it is handled, so what cannot be handled hides nothing.
+    All are listed before any is handled, so an item that cannot be handled hides no others.
     """
     found = index.query(
         shard,
@@ -96,9 +96,9 @@ def list_due_items(index: Any, until: datetime, *, limit: int, shard: str = ONE_
 
 
 def put_off(due: Due, now: datetime) -> None:
-    """Look at something again later, the later the more often handling it has failed.
+    """Reschedule an item, with a delay that grows with its consecutive failures.
 
-    Does nothing when it has changed since it was listed: then it has another moment already.
+    Does nothing if it has changed since it was listed: then it has a new due time already.
     """
     is_unchanged = DueItem.next_check_at == due.item.next_check_at
 
@@ -106,7 +106,7 @@ def put_off(due: Due, now: datetime) -> None:
         return ConcurrentUpdate("the item has moved on")
 
     try:
-        # A count that is damaged begins again.
+        # A damaged count starts again.
         is_number = DueItem.check_failures.does_not_exist() | DueItem.check_failures.is_type()
         try:
             count = DueItem.check_failures.add(1)
@@ -133,7 +133,7 @@ def put_off(due: Due, now: datetime) -> None:
 
 
 def sweep_backoff_seconds(failures: int) -> float:
-    """One minute, doubling, at most a quarter of an hour: an outage must not outlast itself."""
+    """One minute, doubling up to 15 minutes, so that items are handled soon after an outage."""
     return backoff_seconds(
         failures,
         base_seconds=SWEEP_BACKOFF_BASE_SECONDS,

@@ -13,11 +13,11 @@ from darkroom.db.connection import client_to
 
 
 class BaseItem(Model):
-    """What every item carries: the version of its shape and the operation that last wrote it."""
+    """The attributes of every item: the version of its shape, and the operation that wrote it."""
 
     schema_version = NumberAttribute(default=1, attr_name="sv")
     operation = UnicodeAttribute(null=True, attr_name="op")
-    """Id of the use-case call that wrote the item last: how a lost answer is recognised."""
+    """Id of the use-case call that last wrote the item, by which a lost response is recognized."""
 
     class Meta:
         table_name = "unbound"
@@ -36,15 +36,15 @@ class BaseItem(Model):
 
 
 class SalvagedItem(BaseItem):
-    """An item whose readable part is still worth something when the rest is damaged.
+    """An item whose readable part is useful even if the rest is damaged.
 
-    pynamodb refuses an item of which a single attribute has another type than declared, and with
-    it the whole page. Here such an attribute counts as absent, and is named. Only for items whose
-    reader asks for what is ``unreadable`` (``db.damage.read_item`` does).
+    pynamodb refuses an item, and the whole page with it, if a single attribute has another type
+    than declared. Here such an attribute counts as absent, and is listed. Only for items whose
+    reader checks ``unreadable`` (``db.damage.read_item`` does).
     """
 
     unreadable: tuple[str, ...] = ()
-    """Stored names of attributes that are of another type than declared."""
+    """Stored names of the attributes that have another type than declared."""
 
     class Meta:
         table_name = "unbound"
@@ -53,7 +53,7 @@ class SalvagedItem(BaseItem):
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
         try:
             return super().from_raw_data(data)
-        except Exception:  # noqa: BLE001 - an attribute's parser may raise anything
+        except Exception:  # noqa: BLE001 - pynamodb passes on any error of an attribute's parser
             readable = {name: held for name, held in data.items() if cls._can_read(name, held)}
         item = super().from_raw_data(readable)
         item.unreadable = tuple(sorted(set(data) - set(readable)))
@@ -71,7 +71,7 @@ class SalvagedItem(BaseItem):
 def bind(
     item_class: type[Model], table_name: str, *, region: str, endpoint_url: str | None
 ) -> None:
-    """Point an item class and its indexes at a real table. Idempotent; done once by bootstrap."""
+    """Bind an item class and its indexes to a real table. Idempotent; bootstrap does it once."""
     meta: Any = item_class.Meta
     if meta.table_name == table_name and getattr(meta, "host", None) == endpoint_url:
         return

@@ -1,4 +1,4 @@
-"""Items as they are stored, unread: for the auditor, which must survive those it cannot read."""
+"""Raw stored items, for the auditor, which must not fail on items that cannot be read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from darkroom.db.writes import RawItem
 
 
 def find_raw(item_class: type[BaseItem], key: str) -> RawItem | None:
-    """The item of a table without sort key, consistently."""
-    answer: dict[str, Any] = item_class._get_connection().get_item(key, consistent_read=True)
-    found: RawItem | None = answer.get("Item")
+    """The item of a table without sort key, read consistently."""
+    response: dict[str, Any] = item_class._get_connection().get_item(key, consistent_read=True)
+    found: RawItem | None = response.get("Item")
     return found
 
 
 def query_raw(
     item_class: type[BaseItem], key: str, *, index_name: str | None = None
 ) -> Iterator[RawItem]:
-    """All items under one partition key; consistently, unless an index is read."""
+    """All items of one partition key; read consistently, except from an index."""
     connection, start = item_class._get_connection(), None
     while True:
         page = connection.query(
@@ -37,7 +37,7 @@ def query_raw(
 def scan_raw(
     item_class: type[BaseItem], attributes: Sequence[str], *, where: Any = None
 ) -> Iterator[RawItem]:
-    """These attributes of all items of a table that ``where`` (a condition) holds for."""
+    """These attributes of all items of a table that match the condition ``where``."""
     connection, start = item_class._get_connection(), None
     while True:
         page = connection.scan(

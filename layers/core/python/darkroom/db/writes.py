@@ -20,8 +20,8 @@ Refusal = Callable[[RawItem | None], DarkroomError]
 class Write:
     """One item of a transaction.
 
-    ``refused`` turns the item that stood in the way into the domain's error. Writes that carry
-    an ``operation`` are recognised when they meet themselves after a lost answer.
+    ``refused`` maps the item that refused the condition to a domain error. Writes with an
+    ``operation`` are recognized if they are repeated after a lost response.
     """
 
     kind: Literal["put", "update", "delete", "check"]
@@ -33,13 +33,13 @@ class Write:
 
     @property
     def key(self) -> tuple[Any, Any]:
-        """Hash and range key of the item; the range key is None where the table has none."""
+        """Hash and range key of the item; the range key is None if the table has none."""
         keys = self.item.key_values()
         return keys[0], keys[1] if len(keys) > 1 else None
 
     @property
     def is_creation(self) -> bool:
-        """Whether it can only succeed while there is no such item."""
+        """Whether it can only succeed if the item does not exist."""
         condition = self.condition
         return (
             self.kind == "put"
@@ -86,5 +86,5 @@ def delete(item: BaseItem, *, refused: Refusal, condition: Condition | None = No
 
 
 def check(item: BaseItem, *, refused: Refusal, condition: Condition) -> Write:
-    """Change nothing, but only let the others happen if this is true."""
+    """Change nothing, but let the transaction succeed only if the condition is true."""
     return Write(kind="check", item=item, refused=refused, condition=condition)

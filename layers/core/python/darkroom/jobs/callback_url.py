@@ -1,4 +1,4 @@
-"""Where a vendor calls back: which attempt of which task the call is about, and a proof of ours."""
+"""Callback URLs for vendors: each names an attempt of a task, and contains an HMAC of ours."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PURPOSE = "provider-callback"
 
 
 def callback_url(task: Task, *, base_url: str, secret: bytes) -> str:
-    """The address for one attempt.
+    """The URL for one attempt.
 
-    It is derived from what it names: nothing is stored, and a callback that arrives before the
-    vendor's response to our call is recognized as well.
+    It is derived from the attempt and not stored, so a callback that arrives before the vendor's
+    response to our call is recognized as well.
     """
     parts = (task.provider, task.job_id, task.key, str(task.attempts))
     query = {
@@ -29,5 +29,5 @@ def callback_url(task: Task, *, base_url: str, secret: bytes) -> str:
 def is_callback_url(
     *, provider: str, job_id: str, key: str, attempt: int, nonce: str, secret: bytes
 ) -> bool:
-    """Whether ``callback_url`` made an address with these parts."""
+    """Whether ``callback_url`` made a URL with these parts."""
     return is_seal(nonce, secret, PURPOSE, provider, job_id, key, str(attempt))

@@ -1,8 +1,8 @@
-"""How a job advances: pure functions from one ``JobFamily`` to the next.
+"""The steps of a job: pure functions from one ``JobFamily`` to the next.
 
-Whoever loads a family, calls one of these and commits the difference together with the
-settlement has done a whole step: nothing else in the product changes a task's or a job's state,
-except the claim of a single ready task (``jobs.store.claim_write``).
+A use case loads a family, calls one of these functions, and commits the difference together with
+the settlement. Nothing else changes the state of a task or a job, except the claim of a single
+task (``jobs.store.claim_write``).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def plan(job: Job, tasks: Sequence[Task], inherited: Sequence[Output], now: date
 
 
 def begin(family: JobFamily, now: datetime) -> JobFamily:
-    """A queued job whose first task has been claimed is running."""
+    """Mark a queued job as running, when its first task has been claimed."""
     if family.job.status is not JobStatus.QUEUED:
         return family
     started = [task.started_at for task in family.tasks if task.started_at]
@@ -62,7 +62,7 @@ def begin(family: JobFamily, now: datetime) -> JobFamily:
 
 
 def succeed(family: JobFamily, key: str, outputs: Sequence[Output], now: datetime) -> JobFamily:
-    """A running (or waiting) task delivered."""
+    """Complete a running or waiting task."""
     task = _require(family, key)
     done = replace(
         task,
@@ -77,7 +77,7 @@ def succeed(family: JobFamily, key: str, outputs: Sequence[Output], now: datetim
 
 
 def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFamily:
-    """A task failed for good."""
+    """Fail a task permanently."""
     task = _require(family, key)
     failed = replace(
         task,
@@ -93,7 +93,8 @@ def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFam
 def wait(
     family: JobFamily, key: str, ref: str | None, now: datetime, *, has_called_back: bool = False
 ) -> JobFamily:
-    """A running task waits for its provider; without ``ref`` the provider may not know of it.
+    """Let a running task wait for its provider; without ``ref``, the provider may not have
+    accepted the request.
 
     A task of a job that is being canceled stops instead.
     """
@@ -110,7 +111,7 @@ def wait(
 
 
 def callback_received(family: JobFamily, key: str, ref: str, now: datetime) -> JobFamily:
-    """The provider called back: a waiting task is polled now, once for any number of callbacks.
+    """Poll a waiting task now because its provider called back, once for any number of callbacks.
 
     A callback that arrives before the response to our request counts as that response.
     """
@@ -129,9 +130,9 @@ def callback_received(family: JobFamily, key: str, ref: str, now: datetime) -> J
 def poll_again(
     family: JobFamily, key: str, *, seen: int, ref: str | None, now: datetime
 ) -> JobFamily:
-    """Poll ``seen`` of a waiting task found it unfinished; the next one is later.
+    """Schedule the next poll of a waiting task, whose poll ``seen`` found the run unfinished.
 
-    The next poll is due at once when the provider has called back meanwhile.
+    The next poll is due at once if the provider has called back meanwhile.
     """
     task = _require(family, key)
     if task.run is None:
@@ -143,7 +144,7 @@ def poll_again(
 
 
 def poll_seconds(poll: int) -> float:
-    """How long to wait before this poll: 10 s, doubling, at most two minutes."""
+    """The delay before this poll: 10 s, doubling, at most two minutes."""
     return backoff_seconds(poll, base_seconds=POLL_BASE_SECONDS, limit_seconds=POLL_LIMIT_SECONDS)
 
 
@@ -166,9 +167,9 @@ def retry(
     *,
     provider: str | None = None,
 ) -> JobFamily:
-    """A task failed for now: ready again after the delay, or failed if its attempts are used up.
+    """Make a task ready again after the delay, or fail it if its attempts are used up.
 
-    ``provider`` is who is asked next; without it the same one.
+    ``provider`` is the provider of the next attempt; without it, the provider does not change.
     """
     task = _require(family, key)
     if family.job.status is JobStatus.CANCELING:
@@ -192,7 +193,7 @@ def retry(
 
 
 def reroute(family: JobFamily, key: str, provider: str, now: datetime) -> JobFamily:
-    """A ready task is to be done by another provider than was planned."""
+    """Assign a ready task to another provider."""
     task = _require(family, key)
     if task.status is not TaskStatus.READY:
         return family
@@ -201,7 +202,7 @@ def reroute(family: JobFamily, key: str, provider: str, now: datetime) -> JobFam
 
 
 def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:
-    """End every unfinished task and with them the job: its time is up or its plan is impossible."""
+    """End all unfinished tasks and the job: it is past its deadline, or cannot be planned."""
     tasks = tuple(task if task.is_final else _ended(task, failure, now) for task in family.tasks)
     return _advance(replace(family, tasks=tasks), now, reason=failure.code)
 
@@ -209,15 +210,15 @@ def abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily:
 def write_off(
     family: JobFamily, failure: Failure, lost: Collection[str], now: datetime
 ) -> JobFamily:
-    """End a job of which something stored was damaged: all of its credits go back.
+    """End a job with a damaged item: all of its credits are returned.
 
-    ``lost`` are the keys of tasks whose state is unknown. What was made stays, for nothing.
+    ``lost`` are the keys of tasks whose state is unknown. Finished outputs stay, free of charge.
     """
     tasks = tuple(_written_off(task, failure, task.key in lost, now) for task in family.tasks)
     job = family.job
     ended = replace(
         job,
-        # Past the table of transitions: the state before may be what is unknown.
+        # This bypasses the table of transitions: the previous state may be unknown.
         status=JobStatus.CANCELED if job.status is JobStatus.DRAFT else JobStatus.FAILED,
         progress=_progress(tasks),
         receipt=Receipt(
@@ -239,10 +240,10 @@ def _written_off(task: Task, failure: Failure, is_lost: bool, now: datetime) -> 
 
 
 def cancel(family: JobFamily, now: datetime) -> JobFamily:
-    """Its owner wants no more of it: what has not begun is canceled, what runs may finish.
+    """Cancel a job: tasks that have not started are canceled, running ones may finish.
 
-    A job of which nothing runs ends at once; otherwise it ends with its last running task. What
-    only its provider is at work on is canceled too: the provider is told to stop.
+    A job without running tasks ends at once; otherwise it ends with its last running task. A task
+    that waits for its provider is canceled too, and its run at the provider is stopped.
     """
     job = family.job
     if job.status is JobStatus.DRAFT:
@@ -285,7 +286,7 @@ def _ended(task: Task, failure: Failure, now: datetime) -> Task:
     )
 
 
-# No worker has the task any more, and the sweeper need not check it again.
+# No worker holds the task any more, and the sweeper need not check it again.
 _NO_LEASE: dict[str, Any] = {
     "lease_until": None,
     "claim": None,
@@ -296,7 +297,7 @@ _NO_LEASE: dict[str, Any] = {
 
 
 def _advance(family: JobFamily, now: datetime, *, reason: str | None = None) -> JobFamily:
-    """Release or skip what depended on finished tasks, count, and end the job if all is done."""
+    """Release or skip dependents of finished tasks, count, and end the job if all are final."""
     tasks = _released(family, now)
     while tasks != family.tasks:
         family = replace(family, tasks=tasks)
@@ -335,7 +336,7 @@ def _release(family: JobFamily, task: Task, now: datetime) -> Task:
 
 
 def _never(family: JobFamily, need: str) -> bool:
-    """Whether what is needed can no longer come."""
+    """Whether the needed output can no longer be made."""
     task = family.task(need)
     if task is None:
         return _delivered(family, need) is None
@@ -343,7 +344,7 @@ def _never(family: JobFamily, need: str) -> bool:
 
 
 def _delivered(family: JobFamily, key: str) -> Source | None:
-    """The first output under this key, from an own task that succeeded or from a parent."""
+    """The first output under this key, from a succeeded task or inherited from a parent."""
     task = family.task(key)
     if task is not None:
         outputs = task.outputs if task.status is TaskStatus.SUCCEEDED else ()
@@ -365,7 +366,7 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
     job = family.job
     made = {task.key for task in family.tasks if task.status is TaskStatus.SUCCEEDED}
     if family.tasks and all(task.status is TaskStatus.SUCCEEDED for task in family.tasks):
-        # Also when it was to be canceled: nothing was left to stop.
+        # This also applies to a job that is being canceled: there was nothing left to stop.
         status = JobStatus.SUCCEEDED
     elif job.status is JobStatus.CANCELING:
         status, reason = JobStatus.CANCELED, CANCELED
@@ -378,7 +379,7 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
     used = sum(parts)
     failures = [task.failure.code for task in family.tasks if task.failure and task.is_final]
     because = None if status is JobStatus.SUCCEEDED else reason or next(iter(failures), None)
-    # The last check re-derives the job's events and other projections, then lets it go.
+    # The last check derives the job's projections again, and removes it from the ``due`` index.
     return replace(
         job,
         status=check_job(job.status, status),
@@ -396,7 +397,7 @@ def _finished(family: JobFamily, now: datetime, reason: str | None) -> Job:
 
 
 def _note(family: JobFamily) -> str | None:
-    """What the makers of all promised outputs had to say of them; None unless they agree."""
+    """The note that all promised outputs have in common; None if they differ."""
     promised = [output for output in family.outputs if output.key in family.job.promised]
     notes = {output.note for output in promised}
     return notes.pop() if len(notes) == 1 else None

@@ -1,6 +1,6 @@
-"""What is stored of a job: the items of its collection, and how values become items.
+"""The stored items of a job's collection, and the conversion of values to items.
 
-``jobs.reading`` is the way back.
+``jobs.reading`` converts items to values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ INPUTS_KEY = "inputs"
 TASK_PREFIX = "task#"
 INHERITED_PREFIX = "inherited#"
 SIDE_SUFFIX = "#side"
-"""Ends the key of what lies beside a job's collection."""
+"""The suffix of the partition key for items that belong to a job, but not to its collection."""
 ENTRY_PREFIX = "list#"
 WORDS_KEY = "list#words"
 SHARE_PREFIX = "share#"
@@ -50,7 +50,7 @@ IN_ACCOUNT_QUEUE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.W
 
 
 class ByAccount(GlobalSecondaryIndex[Any]):
-    """An account's jobs by the time they were created. Sparse: only job items carry the key."""
+    """An account's jobs by creation time. Sparse: only job items have the key."""
 
     class Meta:
         index_name = "byAccount"
@@ -61,9 +61,9 @@ class ByAccount(GlobalSecondaryIndex[Any]):
 
 
 class Changes(GlobalSecondaryIndex[Any]):
-    """An account's jobs by their last change; all that a live update tells.
+    """An account's jobs by their last change, with the attributes that live updates send.
 
-    Sparse: drafts and deleted jobs carry no key.
+    Sparse: drafts and deleted jobs have no key.
     """
 
     class Meta:
@@ -75,10 +75,9 @@ class Changes(GlobalSecondaryIndex[Any]):
 
 
 def _list_index(name: str, attribute: str) -> Any:
-    """A new index of jobs that have something in common, by the time they were created.
+    """A new index of jobs that share a facet, by creation time.
 
-    Keys only: a page reads the jobs themselves. pynamodb ties each to the one item class that it
-    is put on.
+    Keys only: a page reads the jobs themselves. pynamodb binds each index object to one item class.
     """
 
     class Listed(GlobalSecondaryIndex[Any]):
@@ -93,7 +92,7 @@ def _list_index(name: str, attribute: str) -> Any:
 
 
 class ByFacet(GlobalSecondaryIndex[Any]):
-    """The index ``byAccount`` as entries of lists use it: under the key of what they list."""
+    """The index ``byAccount`` for list entries, under the key of their list."""
 
     class Meta:
         index_name = "byAccount"
@@ -104,9 +103,9 @@ class ByFacet(GlobalSecondaryIndex[Any]):
 
 
 class AccountQueue(GlobalSecondaryIndex[Any]):
-    """An account's tasks that run or may run, those on their way first, then by their turn.
+    """An account's running and ready tasks: those in flight first, then by their turn.
 
-    Sparse: blocked and finished tasks carry no key.
+    Sparse: blocked and finished tasks have no key.
     """
 
     class Meta:
@@ -127,7 +126,7 @@ class CollectionItem(DueItem, SalvagedItem):
     sk = UnicodeAttribute(range_key=True)
     due = due_index()
     damaged = UnicodeAttribute(null=True)
-    """JSON of attributes that could not be read when the item was given its end: evidence."""
+    """JSON of the attributes that were unreadable when the item was written off: evidence."""
 
 
 class JobItem(CollectionItem):
@@ -147,7 +146,7 @@ class JobItem(CollectionItem):
     status = UnicodeAttribute()
     version = NumberAttribute()
     inputs = UnicodeAttribute(null=True)
-    """JSON; absent when the inputs are large and live in an item of their own."""
+    """JSON; absent if the inputs are large and stored in a separate item."""
     language = UnicodeAttribute(attr_name="lang")
     owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     source_name = UnicodeAttribute(null=True, attr_name="sourceName")
@@ -156,9 +155,9 @@ class JobItem(CollectionItem):
     combination = UnicodeAttribute(null=True, attr_name="combo")
     price = UnicodeAttribute(null=True)
     costs = UnicodeAttribute(null=True)
-    """JSON object: cost name → credits. Jobs of the version before do not have it."""
+    """JSON object: cost name → credits. Jobs of the previous version do not have it."""
     chain = UnicodeAttribute(null=True)
-    """JSON of what a retry was priced by. Retries of the version before do not have it."""
+    """JSON of the chain by which a retry was priced. Retries of the previous version lack it."""
     hold = UnicodeAttribute(null=True)
     parent_job_id = UnicodeAttribute(null=True, attr_name="parentJobId")
     regen = UnicodeAttribute(null=True)
@@ -170,7 +169,7 @@ class JobItem(CollectionItem):
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
     updated_at = UnicodeAttribute(attr_name="updatedAt")
     changed_at = NumberAttribute(null=True, attr_name="changedAt")
-    """``change_key``: where the job stands among its account's changes."""
+    """``change_key``: the job's position among its account's changes."""
     by_change = Changes()
     created_by = UnicodeAttribute(null=True, attr_name="mk")
     queued_by = UnicodeAttribute(null=True, attr_name="by")
@@ -179,7 +178,7 @@ class JobItem(CollectionItem):
     selected_output = UnicodeAttribute(null=True, attr_name="pick")
     children = UnicodeSetAttribute(null=True)
     deleted_at = UnicodeAttribute(null=True, attr_name="deletedAt")
-    """Set when its owner deleted it: nobody sees it any more, and its files are going."""
+    """Set when the owner deleted the job: it is no longer shown, and its files are removed."""
 
 
 class InputsItem(CollectionItem):
@@ -204,10 +203,10 @@ class TaskItem(CollectionItem):
     lease_until = UnicodeAttribute(null=True, attr_name="leaseUntil")
     not_before = UnicodeAttribute(null=True, attr_name="notBefore")
     run = UnicodeAttribute(null=True)
-    """JSON of what is waited for, but for its ``poll``, which claims are conditioned on."""
+    """JSON of the awaited run, without its ``poll``, which claims use in their conditions."""
     poll = NumberAttribute(null=True, attr_name="look")
     plan = UnicodeAttribute()
-    """JSON of what never changes: account, kind, number, needs, params, seed, …"""
+    """JSON of the immutable fields: account, kind, number, needs, params, seed, …"""
     sources = UnicodeAttribute(null=True)
     outputs = UnicodeAttribute(null=True)
     failure = UnicodeAttribute(null=True)
@@ -224,9 +223,9 @@ class InheritedItem(CollectionItem):
 
 
 class ListEntryItem(CollectionItem):
-    """A job's place in one more list; or, under ``WORDS_KEY``, the words it is found by.
+    """A job's entry in one list; or, under ``WORDS_KEY``, its search words.
 
-    Beside the job's collection, not in it: whoever advances the job does not read these.
+    It is not part of the job's collection, so advancing the job does not read it.
     """
 
     class Meta:
@@ -239,7 +238,8 @@ class ListEntryItem(CollectionItem):
 
 
 class ShareItem(CollectionItem):
-    """A public link to a job's outputs, known by the digest of its secret; beside the job."""
+    """A public link to a job's outputs, keyed by the digest of its secret. It is not part of the
+    job's collection."""
 
     class Meta:
         table_name = "unbound"
@@ -261,7 +261,7 @@ ITEM_CLASSES: tuple[type[BaseItem], ...] = (
 
 
 def due_shard(job_id: str) -> str:
-    """Unfinished things spread over a few index partitions, by their job."""
+    """The shard of a job's due items: they are spread over a few index partitions."""
     return f"s{hashlib.sha256(job_id.encode()).digest()[0] % DUE_SHARDS}"
 
 
@@ -270,15 +270,15 @@ def due_shards() -> list[str]:
 
 
 def change_key(job: Job) -> int:
-    """Unix milliseconds of the change × 1000, and a number that keeps changes of one millisecond
-    apart: those of different jobs as a rule, those of one job always."""
+    """Unix milliseconds of the change × 1000, plus a number that keeps changes of the same
+    millisecond apart: always for one job, and usually for different jobs."""
     millis = round(job.updated_at.timestamp() * 1000)
     apart = int.from_bytes(hashlib.sha256(job.job_id.encode()).digest()[:4], "big") + job.version
     return millis * CHANGES_PER_MILLISECOND + apart % CHANGES_PER_MILLISECOND
 
 
 def list_key(job: Job) -> str:
-    """Where the job stands in lists: by the time it was created."""
+    """The job's position in lists: by creation time."""
     return f"{to_iso(job.created_at)}#{job.job_id}"
 
 
@@ -343,7 +343,7 @@ def is_deleted(item: JobItem) -> bool:
 
 
 def queue_key(task: Task) -> str:
-    """Where the task stands in its account's lane; those in flight come first."""
+    """The task's position in its account queue; tasks in flight come first."""
     if task.is_sent or task.status is not TaskStatus.READY:
         return IN_FLIGHT
     return f"1#{task.turn}#{task.job_id}#{task.number:04}"
@@ -395,7 +395,7 @@ def inputs_to_item(job: Job, operation: str) -> InputsItem:
 
 
 def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
-    """The item of one inherited output, or of several, under the key of the first."""
+    """The item of one or several inherited outputs, under the key of the first."""
     shapes = [_slim(output) for output in outputs]
     return InheritedItem(
         job_id,
@@ -419,16 +419,16 @@ def _chain_text(chain: RetryChain | None) -> str | None:
 def _receipt(receipt: Receipt) -> dict[str, Any]:
     shape = asdict(receipt)
     if receipt.note is None:
-        # The version before knows no notes.
+        # The previous version does not know notes.
         del shape["note"]
     return shape
 
 
 def _slim(value: Any) -> dict[str, Any]:
-    """A flat value without what its defaults say; items pay by the kilobyte.
+    """A flat value without the fields that equal their defaults; items pay by the kilobyte.
 
-    Only the default itself is left out: 0 and "" are values, though they equal False and are as
-    false as None.
+    Only the exact default is left out: 0 and "" are kept, although 0 equals False and both are
+    falsy.
     """
     return {
         field.name: held

@@ -1,4 +1,4 @@
-"""What a job, a task and an output are. Frozen values; ``jobs.engine`` makes new ones."""
+"""The values of jobs, tasks and outputs. They are frozen; ``jobs.engine`` makes new ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Output:
     role: str | None = None
     language: str | None = None
     note: str | None = None
-    """What its maker has to say of it, as a code."""
+    """A remark of the provider about the output, as a code."""
     inherited_from: str | None = None
 
 
@@ -47,19 +47,19 @@ class Failure:
 
     code: str
     message: str = ""
-    """Of the version before, which kept what the provider said. It is not shown."""
+    """In items of the previous version: the provider's own message. It is not shown."""
     refused: bool = False
-    """Refused for what it is asked to make: only other inputs can help."""
+    """The request itself was refused: only other inputs can succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderRun:
-    """What a provider was asked to make and has not delivered yet."""
+    """An accepted or pending request at an asynchronous provider."""
 
     ref: str | None
-    """Its own id of it; None while it is not known whether it took the request at all."""
+    """The provider's id of the run; None while it is unknown whether it accepted the request."""
     until: datetime
-    """If nothing has come by then, the attempt is lost."""
+    """The deadline, after which the attempt fails."""
     poll: int = 1
     """Number of the next poll; the message of an earlier one does nothing."""
     has_called_back: bool = False
@@ -75,7 +75,7 @@ class Task:
     number: int
     """Position in the plan, from 1; names the output."""
     owner_tag: str | None = None
-    """Its job's."""
+    """The owner tag of its job."""
     status: TaskStatus
     needs: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -83,23 +83,23 @@ class Task:
     seed: int = 0
     language: str = "en"
     provider: str = ""
-    """Who is asked to do it now."""
+    """The provider of the current or next attempt."""
     providers: tuple[str, ...] = ()
-    """Who may be asked, in this order, where there is more than one."""
+    """The providers that may run it, in order of preference, if there are several."""
     fault: str | None = None
     turn: str = ""
-    """Its job's place in the account's line: the smaller, the sooner."""
+    """Its job's place in the account queue: the smaller, the sooner."""
     is_sent: bool = False
-    """Its message is on the way, so it counts among the account's concurrent tasks."""
+    """Its message was sent, so it counts among the account's concurrent tasks."""
     attempts: int = 0
     """Attempts begun; the number of the running one is its fence."""
     claim: str | None = None
     """Id of the worker call that holds the lease."""
     lease_until: datetime | None = None
     not_before: datetime | None = None
-    """When the next attempt may begin; of a waiting task, when it is looked at again."""
+    """When the next attempt may begin; for a waiting task, when the next poll is due."""
     run: ProviderRun | None = None
-    """What is waited for. An ended task keeps it where the provider is still at work in vain."""
+    """The awaited run. An ended task keeps it while the run at the provider has to be canceled."""
     failure: Failure | None = None
     outputs: tuple[Output, ...] = ()
     started_at: datetime | None = None
@@ -126,7 +126,7 @@ class Receipt:
     """Credits used of each part of the price, in its order; they add up to ``used``."""
     reason: str | None = None
     note: str | None = None
-    """What is worth saying of a job that succeeded, as a code: ``NO_SPEECH``."""
+    """A remark about a succeeded job, as a code: ``NO_SPEECH``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,21 +152,21 @@ class Job:
     version: int = 1
     language: str = "en"
     owner_tag: str | None = None
-    """What stands for the account in the keys of its files; None where they name the account."""
+    """The account's tag in the keys of its files; None if they contain the account id itself."""
     source_name: str | None = None
-    """What its files are called after, where the recipe says so: the name of the file they are
-    made from, as it was when the job was queued."""
+    """The name of the source file when the job was queued, if the recipe names outputs after
+    it."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None
     """``mode|stage|genre`` of the template, where the recipe has templates."""
     price: tuple[PricePart, ...] = ()
     costs: Mapping[str, int] = field(default_factory=dict)
-    """The catalogue's costs that the price was made with, by name. Its retries use them too."""
+    """The catalog's costs from which the price was computed, by name. Its retries use them too."""
     chain: RetryChain | None = None
-    """Of a retry: what its price was made from."""
+    """For a retry: the chain from which its price was computed."""
     hold: str | None = None
-    """The credits' own description of what is held (opaque here)."""
+    """The hold, as serialized by ``credits`` (opaque here)."""
     parent_job_id: str | None = None
     regen_target: str | None = None
     regen_clip_no: int | None = None
@@ -178,11 +178,11 @@ class Job:
     progress: Progress = Progress()
     receipt: Receipt | None = None
     created_by: str | None = None
-    """The operation that made the job: recognises a repeated request for ever."""
+    """The operation that created the job: it recognizes a repeated request forever."""
     operation: str | None = None
-    """The operation that queued it, likewise."""
+    """The operation that queued the job, for the same purpose."""
     balance_then: int | None = None
-    """What a free job's answer said of the balance; jobs that cost have their ledger entry."""
+    """For a free job: the balance in its response. Other jobs have it in their ledger entry."""
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -190,7 +190,7 @@ class Job:
     selected_output: str | None = None
     """The output that its owner picked."""
     children: frozenset[str] = frozenset()
-    """Jobs that were made from this one and still exist."""
+    """Existing jobs that were made from this one."""
 
     @property
     def is_final(self) -> bool:
@@ -218,7 +218,7 @@ class Unreadable:
     attributes: frozenset[str]
     """Stored names of what could not be read."""
     evidence: str = ""
-    """JSON of what is stored under these names, as much of it as is worth keeping."""
+    """JSON of the stored values of these attributes, up to a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +236,6 @@ class JobFamily:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Own outputs in the order of the plan, then what was inherited."""
+        """Own outputs in the order of the plan, then inherited ones."""
         own = [output for task in self.tasks for output in task.outputs]
         return (*own, *self.inherited)

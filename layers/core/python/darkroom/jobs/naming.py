@@ -1,7 +1,7 @@
-"""What outputs are called outside: their keys, types and file names. Pure.
+"""Public keys, types and file names of outputs. Pure.
 
-Tasks that hear and translate are named after what they do; what they make is a transcript. Stored
-outputs keep the name of their task, and get their own here.
+Tasks that transcribe and translate are named after their action; their output is a transcript.
+Stored outputs keep the name of their task, and get their public name here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TRANSCRIPT = "transcript"
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
 _MAKES_TRANSCRIPTS = re.compile(r"(?:transcribe|translate)(?=_|$)")
 _SPOKEN = frozenset({"srt", "vtt", "txt", "json"})
-"""Formats whose files are told apart by their language."""
+"""Formats whose file names contain the language."""
 
 
 def shown_key(output: Output) -> str:
@@ -29,14 +29,14 @@ def shown_type(output: Output) -> str:
 
 
 def source_name_of(file_name: str) -> str | None:
-    """What files that are made from this one are called: its name without the ending, and without
-    what some file systems refuse. None when nothing is left."""
+    """The base name for files that are made from this one: without its extension, and without
+    characters that some file systems refuse. None if nothing is left."""
     stem = PurePosixPath(file_name).stem.translate(_NOT_IN_NAMES)
     return " ".join(stem.split())[:SOURCE_NAME_LIMIT_CHARS].strip(" .") or None
 
 
 def file_name_of(job: Job, output: Output) -> str:
-    """What an output is saved as: after its source where the recipe says so, ``interview.en.srt``;
+    """The file name of an output: after its source if the recipe says so, ``interview.en.srt``,
     else after recipe and key."""
     suffix = output.storage_key.rpartition(".")[2]
     key = shown_key(output)

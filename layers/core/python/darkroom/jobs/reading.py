@@ -1,8 +1,8 @@
-"""From stored items to values, also when an item is damaged.
+"""Reads stored items into values, even damaged ones.
 
-Reading never fails. What cannot be read (another type, no JSON, a missing attribute) gets a
+Reading never fails. An attribute that cannot be read (wrong type, malformed JSON, missing) gets a
 fallback and is named, so that one damaged item hides nothing else of its job or account. Every
-damaged item is reported; ``usecases/jobs/end_unreadable.py`` ends the jobs that cannot go on.
+damaged item is reported; ``usecases/jobs/end_unreadable.py`` ends the jobs that cannot continue.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _TASK_NUMBERS = range(1, MAX_OUTPUTS_PER_JOB // MAX_OUTPUTS_PER_TASK + 1)
 
 @dataclass(frozen=True)
 class Read(Generic[T]):
-    """A value, and the stored names of the attributes that could not be read into it."""
+    """A value, and the stored names of the attributes that could not be read."""
 
     value: T
     unreadable: frozenset[str] = frozenset()
 
 
 class Attributes:
-    """Reads an item attribute by attribute and remembers which could not be read."""
+    """Reads an item attribute by attribute, and collects those that could not be read."""
 
     def __init__(self, item: CollectionItem) -> None:
         self.unreadable = set(item.unreadable)
@@ -70,9 +70,9 @@ class Attributes:
 
 
 def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
-    """The readable part of a job; what is not readable is reported."""
+    """The readable part of a job; unreadable attributes are reported."""
     read = read_job(item, inputs)
-    # Large inputs are read apart from their job; that a job was erased in between is no damage.
+    # Large inputs are read separately; a job that was erased in between is not damaged.
     inline: str | None = item.inputs
     is_apart = inline is None and inputs is None
     report_unreadable(item.pk, item.sk, read.unreadable - ({"inputs"} if is_apart else set()))
@@ -80,7 +80,7 @@ def job_from_items(item: JobItem, inputs: InputsItem | None) -> Job:
 
 
 def task_from_item(item: TaskItem) -> Task:
-    """The readable part of a task; what is not readable is reported."""
+    """The readable part of a task; unreadable attributes are reported."""
     read = read_task(item)
     report_unreadable(item.pk, item.sk, read.unreadable)
     return read.value
@@ -99,7 +99,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         job_id=item.pk,
         account_id=found.get("accountId", lambda: _text(item.account_id), ""),
         recipe=found.get("recipe", lambda: _text(item.recipe), ""),
-        # A job whose state is unknown counts as over: nobody goes on with it.
+        # A job whose state is unknown counts as final, so that no step continues it.
         status=found.get("status", lambda: JobStatus(item.status), JobStatus.FAILED),
         inputs=found.get("inputs", lambda: _inputs(item, inputs), {}),
         created_at=found.get("listKey", lambda: _created_at(item), updated_at),
@@ -144,7 +144,7 @@ def read_task(item: TaskItem) -> Read[Task]:
     task = Task(
         job_id=item.pk,
         key=item.sk.removeprefix(TASK_PREFIX),
-        # A task whose state is unknown counts as over, like such a job.
+        # A task whose state is unknown counts as final, like such a job.
         status=found.get("status", lambda: TaskStatus(item.status), TaskStatus.FAILED),
         sources=found.get("sources", lambda: _sources(item.sources), ()),
         is_sent=item.queue_key == IN_FLIGHT,
@@ -179,7 +179,7 @@ def _inherited(text: str | None) -> list[Output | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class JobChange:
-    """The last change of one job, as the index of changes knows it."""
+    """The last change of one job, from the index of changes."""
 
     job_id: str
     changed_at: int
@@ -189,7 +189,7 @@ class JobChange:
 
 
 def read_change(item: JobItem) -> JobChange | None:
-    """None for a job whose item says nothing that could be shown."""
+    """The change; None for a job whose item is too damaged to be shown."""
     try:
         return JobChange(
             job_id=item.pk,
@@ -204,7 +204,7 @@ def read_change(item: JobItem) -> JobChange | None:
 
 
 def read_deleted_at(item: JobItem) -> datetime:
-    """When the job was deleted; long ago, if that cannot be read."""
+    """When the job was deleted; a time long ago if that cannot be read."""
     try:
         return from_iso(item.deleted_at)
     except DAMAGE:
@@ -218,7 +218,7 @@ def progress_of(item: JobItem) -> Progress:
 
 
 def _created_at(item: JobItem) -> datetime:
-    # A deleted job has left every list, and with them its list key.
+    # A deleted job is in no list, so it has no list key.
     if is_deleted(item):
         return from_iso(item.updated_at)
     return from_iso(item.list_key.partition("#")[0])
@@ -286,7 +286,7 @@ def _receipt(text: str | None) -> Receipt | None:
 
 
 def _one_part(receipt: Receipt) -> tuple[tuple[PricePart, ...], Receipt]:
-    """A price that says as much as the receipt does, where they do not belong together."""
+    """A price that is derived from the receipt, if the stored one does not match it."""
     total = receipt.used + receipt.refunded
     return lump_price(total), replace(receipt, parts=(receipt.used,) if total else ())
 
@@ -346,9 +346,9 @@ def _outputs(text: str | None) -> list[Output | None]:
 
 
 def _output(shape: Any) -> Output | None:
-    """None for what is no output: it is left out alone, and the others stay."""
+    """One output; None for a malformed one, which is left out without the others."""
     try:
-        # The version before kept a pick with each output, which was always false; and it left out
+        # The previous version stored a pick with each output, which was always false, and omitted
         # the size of an empty file.
         fields = {"size_bytes": 0, **shape}
         fields.pop("selected", None)

@@ -1,8 +1,8 @@
 """Shares: public links to a job's outputs. Only the digest of a link's secret is stored.
 
-A token holds the job's id and 128 random bits, so it leads to its item without an index. Shares
-lie beside the job's collection and go with the job. A revoked one stays as a mark, so that the
-repeat of the request that made it does not bring it back.
+A token contains the job's id and 128 random bits, so its item is found without an index. Shares are
+stored outside of the job's collection and are removed with the job. A revoked share stays as a
+marker, so that a repeat of the request that created it does not restore it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def to_token(job_id: str, secret: bytes) -> str:
 
 
 def from_token(token: str) -> tuple[str, bytes] | None:
-    """The job's id and the secret; None for what was never a token."""
+    """The job's id and the secret; None for a malformed token."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -60,7 +60,7 @@ def from_token(token: str) -> tuple[str, bytes] | None:
     if len(raw) != _ID_BYTES + SHARE_SECRET_BYTES:
         return None
     job_id, secret = id_from_bytes("job", raw[:_ID_BYTES]), raw[_ID_BYTES:]
-    # One spelling: base 64 has spare bits at its end.
+    # Accept only the canonical spelling: base 64 has spare bits at its end.
     return (job_id, secret) if to_token(job_id, secret) == token else None
 
 
@@ -69,9 +69,9 @@ def digest_of(secret: bytes) -> str:
 
 
 def find_share(job_id: str, secret: bytes) -> Share | None:
-    """The share with this secret; None also for one that cannot be read: it is closed.
+    """The share with this secret; None also for an unreadable share, which counts as closed.
 
-    It is looked up by its digest, so no comparison takes longer the closer a guess is.
+    It is found by its digest, so no comparison reveals by its time how close a guess is.
     """
     read = find_stored(side_key(job_id), SHARE_PREFIX + digest_of(secret))
     return None if read is None or read.unreadable else read.value
@@ -86,7 +86,7 @@ def find_stored(key: str, sort_key: str) -> Read[Share] | None:
 
 
 def list_shares(job_id: str) -> list[Share]:
-    """All of the job's shares, also those that are over, and the readable part of damaged ones."""
+    """All of the job's shares, also closed ones, and the readable part of damaged ones."""
     items = ShareItem.query(
         side_key(job_id), ShareItem.sk.startswith(SHARE_PREFIX), consistent_read=True
     )
@@ -94,7 +94,7 @@ def list_shares(job_id: str) -> list[Share]:
 
 
 def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
-    """The sweeper checks it at ``check_at``, in case its event was lost."""
+    """Create the share. The sweeper checks it at ``check_at``, in case its event was lost."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")

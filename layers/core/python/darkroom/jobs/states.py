@@ -1,4 +1,4 @@
-"""The two state machines, as data. Every transition in the product is looked up here."""
+"""The state machines of jobs and tasks, as data. Every transition is checked here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ JOB_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
 TASK_TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.BLOCKED: frozenset({TaskStatus.READY, TaskStatus.SKIPPED, TaskStatus.CANCELED}),
     TaskStatus.READY: frozenset({TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.CANCELED}),
-    # A lost lease or a passing failure sends a running task back to ready.
+    # A lost lease or a transient failure returns a running task to ready.
     TaskStatus.RUNNING: frozenset(
         {
             TaskStatus.WAITING,
@@ -63,7 +63,7 @@ TASK_TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
 
 
 class IllegalTransition(ValueError):
-    """A bug: code asked for a transition that the table does not allow."""
+    """A bug: the code tried a transition that the table does not allow."""
 
 
 def check_job(before: JobStatus, after: JobStatus) -> JobStatus:

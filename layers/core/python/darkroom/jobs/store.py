@@ -1,4 +1,4 @@
-"""Reads of jobs, and the writes that a change of a job takes."""
+"""Reads of jobs, and the writes of changes."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ T = TypeVar("T")
 
 
 def find_family(job_id: str) -> JobFamily | None:
-    """The whole collection, consistently; None when there is no such job."""
+    """The whole collection, read consistently; None if the job does not exist."""
     return family_from_raw(list(query_raw(JobItem, job_id))) if is_id(job_id, JOB_PREFIX) else None
 
 
 def find_job(job_id: str) -> Job | None:
-    """The job without its tasks; None when there is none or it was deleted."""
+    """The job without its tasks; None if it does not exist or was deleted."""
     if not is_id(job_id, JOB_PREFIX):
         return None
     try:
@@ -93,7 +93,7 @@ def find_inputs(job_id: str) -> InputsItem | None:
 def list_jobs(
     account_id: str, *, limit: int, before: str | None = None
 ) -> tuple[list[Job], str | None]:
-    """Jobs newest first; the second value is the list key to go on before, None at the end."""
+    """Jobs newest first, and the list key before which the next page starts, None at the end."""
     condition = None if before is None else JobItem.list_key < before
     items = list(
         JobItem.by_account.query(
@@ -114,7 +114,7 @@ def list_jobs(
 def list_changes(account_id: str, after: int, *, limit: int) -> list[JobChange]:
     """The account's jobs that changed after this change key, in the order of their changes.
 
-    Read from an index: a moment old. A job stands in it once, with its last change.
+    The index is eventually consistent. A job is in it once, with its last change.
     """
     return _changes(account_id, after, limit=limit, scan_index_forward=True)
 
@@ -137,7 +137,7 @@ def _changes(account_id: str, after: int, *, limit: int, **order: Any) -> list[J
 
 
 def find_task(job_id: str, key: str) -> Task | None:
-    """A task as it now is; None when there is none, or none that can be read."""
+    """A task in its current state; None if it does not exist or cannot be read."""
     try:
         read = read_task(TaskItem.get(job_id, TASK_PREFIX + key, consistent_read=True))
     except Model.DoesNotExist:
@@ -148,7 +148,7 @@ def find_task(job_id: str, key: str) -> Task | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """One place in an account's queue."""
+    """One place in an account queue."""
 
     job_id: str
     key: str
@@ -160,9 +160,9 @@ class Place:
 
 
 def list_account_queue(account_id: str, *, limit: int) -> list[Place]:
-    """The first of the account's running and ready tasks: in flight first, then by turn.
+    """The first of the account's running and ready tasks: in flight first, then by their turn.
 
-    Read from an index: a moment old.
+    The index is eventually consistent.
     """
     return [
         Place(
@@ -175,19 +175,19 @@ def list_account_queue(account_id: str, *, limit: int) -> list[Place]:
 
 
 def place_of(task: Task) -> Place | None:
-    """Where this very state of the task stands; None when it is not in the queue."""
+    """The place of the task in this state; None if it is not in the queue."""
     if task.status not in IN_ACCOUNT_QUEUE:
         return None
     return Place(job_id=task.job_id, key=task.key, order=queue_key(task))
 
 
 def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
-    """Items (job id, sort key) that should have been looked at by ``until``, oldest first."""
+    """Items (job id, sort key) that are due by ``until``, oldest first."""
     return list_due_items(CollectionItem.due, until, limit=limit, shard=shard)
 
 
 def family_from_raw(items: Sequence[RawItem]) -> JobFamily | None:
-    """The family that these items are, as far as they can be read; what cannot be is reported."""
+    """The readable part of the family of these items; unreadable attributes are reported."""
     job_item: JobItem | None = None
     inputs: InputsItem | None = None
     tasks: list[Task] = []
@@ -252,7 +252,7 @@ def _reported(
 
 
 def create_writes(job: Job, operation: str) -> list[Write]:
-    """A job that must not exist yet, with its large inputs beside it."""
+    """Create a job that must not exist yet, with its large inputs in a separate item."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
@@ -263,7 +263,7 @@ def create_writes(job: Job, operation: str) -> list[Write]:
 
 
 def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write]:
-    """A draft becomes another draft, or queued, exactly as it was read."""
+    """Replace a draft by another draft or a queued job, if it did not change since it was read."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         if stored is None or "deletedAt" in stored:
@@ -273,15 +273,15 @@ def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write
         return Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
 
     item = job_to_item(replace(changed, version=draft.version + 1), operation)
-    # The status makes a second confirm impossible; the version says it is the draft we priced,
-    # which a deletion would also have raised.
+    # The status makes a second confirm impossible. The version says that it is the draft that was
+    # priced; a deletion raises it, too.
     condition = (JobItem.status == JobStatus.DRAFT.value) & (JobItem.version == draft.version)
     writes = [put(item, condition=condition, refused=refused)]
     return writes + _inputs_writes(changed, item, operation)
 
 
 def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[Write]:
-    """The difference between two states of one family; the job's version guards them all."""
+    """The difference between two states of one family; the job's version guards all writes."""
 
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the job has moved on")
@@ -295,10 +295,10 @@ def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[W
             damage = damaged.get(TASK_PREFIX + task.key)
             writes.append(_task_write(old, task, damage, operation, moved_on))
     if not before.inherited:
-        room = max(1, FAMILY_WRITES_LIMIT - len(writes))
+        items_limit = max(1, FAMILY_WRITES_LIMIT - len(writes))
         writes.extend(
             put(inherited_to_item(after.job.job_id, outputs, operation), refused=moved_on)
-            for outputs in _grouped(after.inherited, room)
+            for outputs in _grouped(after.inherited, items_limit)
         )
     return writes
 
@@ -310,7 +310,7 @@ def _job_write(
     item.damaged = damage.evidence if damage else None
     condition = JobItem.version == before.version
     if damage and "version" in damage.attributes:
-        # There is no version to compare; what guards the credits is the cause of their entry.
+        # There is no version to compare; the cause of their ledger entry guards the credits.
         condition = JobItem.pk.exists() & JobItem.deleted_at.does_not_exist()
     return put(item, condition=condition, refused=moved_on)
 
@@ -323,10 +323,10 @@ def _task_write(
     if before is None:
         return put(item, condition=TaskItem.pk.does_not_exist(), refused=moved_on)
     if damage is not None:
-        # Its fence may be what is damaged, and a damaged task is only ever ended.
+        # Its fencing number may be damaged, and a damaged task is only ever ended.
         return put(item, condition=TaskItem.pk.exists(), refused=moved_on)
-    # Claims do not touch the job's version, so every task is also guarded by its fence, and by
-    # who holds it: a poll of a waiting task is claimed too.
+    # Claims do not change the job's version, so every task is also guarded by its fencing number
+    # and its lease holder: a poll of a waiting task is claimed too.
     held = TaskItem.claim == before.claim if before.claim else TaskItem.claim.does_not_exist()
     condition = (
         (TaskItem.status == before.status.value) & (TaskItem.attempts == before.attempts) & held
@@ -335,14 +335,14 @@ def _task_write(
 
 
 def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[Output]]:
-    """One output to an item, or several where there would be too many items."""
+    """One output per item, or several if there would be too many items."""
     size_of_group = max(1, -(-len(outputs) // groups_limit))
     for start in range(0, len(outputs), size_of_group):
         yield outputs[start : start + size_of_group]
 
 
 def settled_check_write(job: Job, operation: str) -> Write:
-    """A final job leaves the sweeper's index: all its projections have been derived again."""
+    """Remove a final job from the ``due`` index, after all its projections were derived again."""
 
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the job has moved on")
@@ -351,8 +351,8 @@ def settled_check_write(job: Job, operation: str) -> Write:
     return update(
         JobItem(job.job_id, JOB_KEY),
         [JobItem.next_check_at.remove(), JobItem.due_shard.remove()],
-        # The check that was made is the one that is due. A deletion asks for another one, which
-        # may be due in the same second.
+        # The check that was made must be the one that is due. A deletion schedules another one,
+        # which may be due in the same second.
         condition=(CollectionItem.next_check_at == to_epoch_seconds(job.next_check_at))
         & JobItem.deleted_at.does_not_exist(),
         refused=moved_on,
@@ -361,7 +361,7 @@ def settled_check_write(job: Job, operation: str) -> Write:
 
 
 def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: str) -> Write:
-    """Look at an item again at ``later`` (Unix seconds), unless it changed meanwhile."""
+    """Make an item due at ``later`` (Unix seconds), unless it changed meanwhile."""
 
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the item has moved on")
@@ -376,7 +376,7 @@ def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: 
 
 
 def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
-    """The message of a ready task's next attempt is on its way."""
+    """Record that the message of a ready task's next attempt was sent."""
 
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the task has moved on")
@@ -395,7 +395,7 @@ def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
 
 
 def select_write(job: Job, output_id: str, operation: str) -> Write:
-    """The owner's pick among the outputs, the only one of the job."""
+    """Record the owner's only pick among the job's outputs."""
 
     def moved_on(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the job has moved on")
@@ -410,25 +410,25 @@ def select_write(job: Job, output_id: str, operation: str) -> Write:
 
 
 def adopt_write(parent: Job, child_id: str) -> Write:
-    """The parent knows its child, so that it is not deleted under it."""
+    """Record a child in its parent, so that the parent is not deleted before the child."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         if stored is not None and "deletedAt" not in stored:
             return Conflict("too many were made from it", code="TOO_MANY_CHILDREN")
         return NotFound("no such job")
 
-    # The children are in the parent's own item, which has to stay small.
-    has_room = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
+    # The children are stored in the parent's item, which has to stay small.
+    has_space = JobItem.children.does_not_exist() | (size(Path("children")) < CHILDREN_LIMIT)
     return update(
         JobItem(parent.job_id, JOB_KEY),
         [JobItem.children.add({child_id})],
-        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_room,
+        condition=JobItem.pk.exists() & JobItem.deleted_at.does_not_exist() & has_space,
         refused=refused,
     )
 
 
 def disown_write(parent_job_id: str, child_id: str) -> Write:
-    """The child is gone."""
+    """Remove a deleted child from its parent."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the parent is gone")
@@ -442,9 +442,9 @@ def disown_write(parent_job_id: str, child_id: str) -> Write:
 
 
 def delete_write(job: Job, now: datetime, operation: str) -> Write:
-    """A draft or a final job without children disappears; its files follow.
+    """Delete a draft or a final job without children; its files are removed later.
 
-    What stays is enough to refuse whatever comes late, and to find what is to be erased.
+    The remaining attributes are enough to refuse late writes, and to find the files to erase.
     """
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -460,7 +460,7 @@ def delete_write(job: Job, now: datetime, operation: str) -> Write:
             CollectionItem.due_shard.set(due_shard(job.job_id)),
             CollectionItem.next_check_at.set(to_epoch_seconds(now)),
         ],
-        # The version is that of a final job or a draft; a child may have come since it was read.
+        # The job is final or a draft; a child may have been added since it was read.
         condition=(JobItem.version == job.version)
         & JobItem.deleted_at.does_not_exist()
         & JobItem.children.does_not_exist(),
@@ -471,7 +471,7 @@ def delete_write(job: Job, now: datetime, operation: str) -> Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Tombstone:
-    """What is left of a deleted job."""
+    """The remaining facts of a deleted job."""
 
     job_id: str
     account_id: str
@@ -485,7 +485,7 @@ class Tombstone:
 
 
 def find_tombstone(job_id: str) -> Tombstone | None:
-    """None unless the job was deleted."""
+    """The tombstone; None unless the job was deleted."""
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:
@@ -501,7 +501,7 @@ def find_tombstone(job_id: str) -> Tombstone | None:
 
 
 def find_deleted(job_id: str) -> Job | None:
-    """A deleted job, as far as it is remembered: its price, hold, receipt and state."""
+    """The remaining part of a deleted job: its price, hold, receipt and state."""
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:
@@ -520,7 +520,7 @@ def list_tasks_of_deleted(job_id: str) -> list[Task]:
 
 
 def erase_writes(job_id: str) -> list[Write]:
-    """Remove everything of the collection but the job's own item."""
+    """Remove all items of the collection but the job's own item."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the item is in use")
@@ -529,10 +529,10 @@ def erase_writes(job_id: str) -> list[Write]:
     return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
 
 
-def bury_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
-    """What stays for ever: that the id was used, and what became of the credits it held.
+def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
+    """Reduce a deleted job to the facts that stay forever: its id, and how its hold was settled.
 
-    Looked at again at ``check_at``.
+    It is due at ``check_at``.
     """
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -567,7 +567,7 @@ def claim_write(
     lease_until: datetime,
     now: datetime,
 ) -> Write:
-    """Attempt ``attempt`` of a ready task starts: one conditional write, the lease's fence."""
+    """Claim attempt ``attempt`` of a ready task: one conditional write, which fences the lease."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the task is not to be claimed", code="ALREADY_HAPPENED")
@@ -584,7 +584,7 @@ def claim_write(
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
             TaskItem.started_at.set(TaskItem.started_at | to_iso(now)),
         ],
-        # Ready says that nobody works on it; the attempt makes an old message harmless.
+        # A ready task has no lease holder; the attempt makes an old message harmless.
         condition=(TaskItem.status == TaskStatus.READY.value) & (TaskItem.attempts == attempt - 1),
         refused=refused,
         operation=claim,
@@ -602,7 +602,7 @@ def poll_write(
     lease_until: datetime,
     now: datetime,
 ) -> Write:
-    """One worker takes poll ``poll`` of a waiting task, under a lease like an attempt's."""
+    """Claim poll ``poll`` of a waiting task for one worker, under a lease like an attempt's."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the task is not to be looked at", code="ALREADY_HAPPENED")
@@ -616,8 +616,8 @@ def poll_write(
             TaskItem.lease_until.set(to_iso(lease_until)),
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],
-        # The numbers of attempt and poll make old messages harmless, the moment early ones.
-        # A worker that died during the last poll is past its lease.
+        # The numbers of attempt and poll make old messages harmless; the due time makes early ones
+        # harmless. The lease of a worker that died during the last poll has expired.
         condition=(TaskItem.status == TaskStatus.WAITING.value)
         & (TaskItem.attempts == attempt)
         & (TaskItem.poll == poll)
@@ -629,7 +629,7 @@ def poll_write(
 
 
 def renew_write(task: Task, *, lease_until: datetime) -> Write:
-    """Whoever holds the task works on: its lease ends later."""
+    """Extend the lease of the worker that holds the task."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return Conflict("the lease was lost", code="ALREADY_HAPPENED")
@@ -646,7 +646,7 @@ def renew_write(task: Task, *, lease_until: datetime) -> Write:
 
 
 def _inputs_writes(job: Job, item: JobItem, operation: str) -> list[Write]:
-    # pynamodb's attributes are never None to the type checker, yet this one is when it is large.
+    # To the type checker, pynamodb's attributes are never None, but this one is for large inputs.
     inline: str | None = item.inputs
     if inline is not None:
         return []

@@ -4,8 +4,7 @@ A file synthesized in parts is one only when the tags and the header frames of t
 Info, VBRI: they contain the duration of *their* part) are gone. Nothing is decoded.
 
 Sources: ISO/IEC 11172-3, 2.4.2.3 (header) and 13818-3 (lower rates); https://id3.org/id3v2.4.0-structure;
-the places of Xing and VBRI headers as https://www.codeproject.com/Articles/8295/MPEG-Audio-Frame-Header
-tells them.
+the places of Xing and VBRI headers: https://www.codeproject.com/Articles/8295/MPEG-Audio-Frame-Header.
 """
 
 from __future__ import annotations

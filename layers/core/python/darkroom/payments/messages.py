@@ -1,5 +1,5 @@
-"""What is said of a purchase that did not simply bring its credits: to its owner, in English and
-Korean, and in the log."""
+"""Messages about purchases that did not simply add their credits: for the owner, in English and
+Korean, and for the log."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def message_of(purchase: Purchase, language: str) -> str | None:
 
 
 def mismatch_facts(purchase: Purchase) -> dict[str, Any]:
-    """What the log says of a payment that an operator has to decide about."""
+    """The log fields of a payment that an operator has to decide about."""
     return {
         "purchase_id": purchase.purchase_id,
         "payment_id": purchase.payment_id,

@@ -1,4 +1,4 @@
-"""The port between purchases and whoever takes the money."""
+"""The port to payment gateways."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from darkroom.payments.store import Purchase
 
 
 class GatewayUnavailable(Unavailable):
-    """The gateway did not answer, or refuses calls for now; repeating is safe."""
+    """The gateway did not respond, or refuses calls for now; repeating is safe."""
 
     code = "PAYMENT_UNAVAILABLE"
 
 
 class AttemptSpent(GatewayUnavailable):
-    """The gateway has kept a failure under this attempt's idempotency key: the same request would
-    fail again, so the next one needs the next attempt's key."""
+    """The gateway has stored a failure for this attempt's idempotency key. The same request would
+    fail again, so the next one needs the key of the next attempt."""
 
 
 class PaymentUnreadable(DarkroomError):
@@ -28,7 +28,7 @@ class PaymentUnreadable(DarkroomError):
 
 
 class RefundRefused(DarkroomError):
-    """The gateway will not refund the payment; ``error_code`` is its own word for why."""
+    """The gateway refuses to refund the payment; ``error_code`` is its own code."""
 
     code = "REFUND_REFUSED"
 
@@ -43,7 +43,7 @@ class Checkout:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentEvent:
-    """A verified hint that something about a payment has changed."""
+    """A verified event: a hint that a payment has changed."""
 
     event_id: str
     type: str
@@ -63,7 +63,7 @@ class Ignored:
 
 @dataclass(frozen=True, kw_only=True)
 class MoneyBack:
-    """A refund, or a dispute that is open or lost: money that is not ours (any more)."""
+    """A refund, or an open or lost dispute: money that was taken back from us."""
 
     id: str
     amount_minor: int
@@ -73,7 +73,7 @@ class MoneyBack:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentState:
-    """All that the gateway knows of one payment, read afresh."""
+    """The current state of one payment at the gateway."""
 
     account_id: str
     purchase_id: str
@@ -81,14 +81,13 @@ class PaymentState:
     payment_id: str | None
     """None also when nothing had to be paid (a promotion code of 100 %)."""
     is_paid: bool
-    """The customer has done all that was asked; ``amount_minor`` is what that came to."""
+    """The customer has completed the payment of ``amount_minor``."""
     has_failed: bool
     amount_minor: int
     currency: str
     """ISO 4217, upper case."""
     taken_back: tuple[MoneyBack, ...]
-    """Refunds and disputes that stand, oldest first. A refund that failed and a dispute that
-    was won are not among them."""
+    """Effective refunds and disputes, oldest first, without failed refunds and won disputes."""
 
 
 class PaymentGateway(Protocol):
@@ -99,7 +98,7 @@ class PaymentGateway(Protocol):
 
         Raises:
             AttemptSpent: this attempt can only fail; ``purchase.attempt + 1`` is a new request.
-            GatewayUnavailable: no answer; repeating is safe.
+            GatewayUnavailable: no response; repeating is safe.
         """
 
     def read_event(self, body: bytes, signature: str) -> PaymentEvent | Ignored:
@@ -113,18 +112,18 @@ class PaymentGateway(Protocol):
     def read_payment(
         self, *, session_id: str | None, payment_id: str | None
     ) -> PaymentState | None:
-        """What the gateway knows now; None when the payment is none of ours.
+        """The current state of the payment; None if it is not ours.
 
         Raises:
             PaymentUnreadable: it does not exist for our key.
-            GatewayUnavailable: no answer; repeating is safe.
+            GatewayUnavailable: no response; repeating is safe.
         """
 
     def refund_payment(self, purchase: Purchase) -> None:
-        """Give back all that is left of the purchase's payment; repeating the same attempt of the
-        same decision refunds once.
+        """Refund all that is left of the purchase's payment; repeating the same attempt of the same
+        decision refunds once.
 
         Raises:
-            RefundRefused: it will not do so, however often it is asked.
+            RefundRefused: the gateway refuses permanently.
             AttemptSpent, GatewayUnavailable: as for ``create_checkout``.
         """

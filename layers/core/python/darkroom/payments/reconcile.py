@@ -1,4 +1,4 @@
-"""What a payment's state means for its purchase: pure arithmetic, the same in any order."""
+"""Derives from a payment's state the steps of its purchase: pure, and the same in any order."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from darkroom.payments.store import PAID, Purchase, PurchaseStatus
 
 @dataclass(frozen=True)
 class Reversal:
-    """Credits to take back (positive) or to give back (negative), under their cause."""
+    """Credits to take back (positive) or to restore (negative), with their cause."""
 
     cause: str
     credits: int
 
 
 def matches(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether what was paid is what our own record asked for, and was asked for once."""
-    is_asked = purchase.duplicate_of is None
-    return is_asked and (state.amount_minor, state.currency) == (
+    """Whether the paid amount is that of our record, and the payment is not a duplicate."""
+    is_original = purchase.duplicate_of is None
+    return is_original and (state.amount_minor, state.currency) == (
         purchase.amount_minor,
         purchase.currency,
     )
 
 
 def is_of_another_payment(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether the purchase belongs to another payment than this: the first one that was paid."""
+    """Whether the purchase belongs to another payment, the first one that was made for it."""
     return purchase.status in PAID and purchase.payment_id != state.payment_id
 
 
 def is_returned(state: PaymentState) -> bool:
-    """Whether all that was paid has gone back to the customer."""
+    """Whether the whole amount was returned to the customer."""
     return 0 < state.amount_minor <= sum(item.amount_minor for item in state.taken_back)
 
 
 def needs_operator(purchase: Purchase, state: PaymentState) -> bool:
-    """Whether nothing but an operator's decision moves this purchase on."""
+    """Whether the purchase awaits an operator's decision."""
     if purchase.status is PurchaseStatus.SETTLED:
         is_full = len(purchase.reversals) >= REVERSAL_CAUSES_LIMIT
         return is_full and bool(reversals_of(purchase, state))
@@ -46,12 +46,12 @@ def needs_operator(purchase: Purchase, state: PaymentState) -> bool:
 
 
 def reversals_of(purchase: Purchase, state: PaymentState) -> list[Reversal]:
-    """What is still to be given back or taken back, in this order.
+    """The credits that are still to be restored or taken back, in this order.
 
-    What each refund or dispute takes in the end is a function of the payment's state alone; a
-    step is the difference to what it has taken so far. Money that came back to us after all (a
-    dispute won, a refund that failed) takes nothing, so what it took is given back. Any first
-    part of the steps can be done alone: what is left of them is derived the same way.
+    The final share of each refund or dispute depends only on the payment's state; a step is the
+    difference to the credits that it has taken so far. A won dispute or a failed refund takes
+    nothing, so its credits are restored. The steps can be committed one by one: the remaining ones
+    are derived in the same way.
     """
     shares = _shares(purchase, state)
     taken: Counter[str] = Counter()
@@ -64,15 +64,15 @@ def reversals_of(purchase: Purchase, state: PaymentState) -> list[Reversal]:
         for subject in [*shares, *(past for past in taken if past not in shares)]
         if shares.get(subject, 0) != taken[subject]
     ]
-    # Giving first: no debt arises in between that is none in the end.
+    # Restore first, so that no debt arises in between that does not last.
     return sorted(steps, key=lambda step: step.credits > 0)
 
 
 def _shares(purchase: Purchase, state: PaymentState) -> dict[str, int]:
     """Credits that each refund or dispute takes, oldest first.
 
-    All of them together take the proportion of the money that is gone, rounded down in the
-    user's favour and never more than the purchase's credits; each takes what it adds to that.
+    Together they take the proportion of the returned money, rounded down in the user's favor and
+    never more than the purchase's credits; each takes its increment of that.
     """
     shares: dict[str, int] = {}
     gone_minor = before = 0
@@ -85,7 +85,7 @@ def _shares(purchase: Purchase, state: PaymentState) -> dict[str, int]:
 
 
 def _cause(subject: str, number: int) -> str:
-    """``reversal#<refund or dispute>``; when its share changes later, with the change's number."""
+    """``reversal#<refund or dispute>``; later changes of its share also have their number."""
     return f"reversal#{subject}" if number == 1 else f"reversal#{subject}#{number}"
 
 

@@ -1,4 +1,4 @@
-"""Purchase records: our own word on what was bought, for how many credits and how much money."""
+"""Purchase records: what was bought, for how many credits and how much money."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from darkroom.kernel.shapes import checked, whole, whole_or_none
 class PurchaseStatus(StrEnum):
     PENDING = "pending"
     SETTLED = "settled"
-    """Its credits are in the wallet (and may have been reversed since)."""
+    """Its credits were added to the wallet (and may have been reversed since)."""
     FAILED = "failed"
     """The payment can no longer succeed."""
     MISMATCHED = "mismatched"
-    """What was paid is not what was asked for: an operator decides."""
+    """The paid amount is not that of the record: an operator decides."""
     REFUNDING = "refunding"
-    """The operator decided to refund what was paid; the gateway has not confirmed it yet."""
+    """The operator decided to refund the payment; the gateway has not confirmed it yet."""
     REFUNDED = "refunded"
-    """What was paid for nothing has gone back to the customer."""
+    """The mismatched payment was returned to the customer."""
 
 
 PAID = frozenset(
@@ -52,15 +52,15 @@ PAID = frozenset(
         PurchaseStatus.REFUNDED,
     }
 )
-"""States of a purchase that belongs to the one payment that was made for it."""
+"""States of a purchase that belongs to its payment."""
 POLL_SHARD = "poll"
-"""Partition of the ``due`` index for purchases that are only polled in case a webhook was lost:
-however many there are, they never stand before one with something left to do."""
+"""Partition of the ``due`` index for purchases that are only polled in case a webhook was lost.
+They never delay a purchase with an open step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What an operator decided about a payment that fits nothing."""
+    """An operator's decision about a mismatched payment."""
 
     action: str
     """``accept`` or ``refund``."""
@@ -69,11 +69,11 @@ class Decision:
     """The operator's account."""
     at: datetime
     operation: str
-    """The request that decided: a repeat of it is recognized for ever."""
+    """The deciding request, by which a repeat is recognized forever."""
     credits: int | None = None
     """With ``accept``: how many credits the payment buys."""
     outcome: str | None = None
-    """With ``refund``: why the gateway did not do it; the purchase is open again then."""
+    """With ``refund``: why the gateway refused; the purchase then awaits a new decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,21 +94,21 @@ class Purchase:
     checkout_url: str | None = None
     payment_id: str | None = None
     reversals: dict[str, int] = field(default_factory=dict)
-    """Cause → credits taken back (negative: given back again)."""
+    """Cause → credits taken back (negative: restored)."""
     paid_minor: int | None = None
-    """What was really paid, where it is not what was asked for."""
+    """The paid amount, if it differs from the record's."""
     paid_currency: str | None = None
     duplicate_of: str | None = None
-    """This is the record of a payment that came in for a purchase which another had paid."""
+    """The purchase that this payment was made for, after another payment had paid it."""
     decisions: tuple[Decision, ...] = ()
     attempt: int = 1
-    """Part of the gateway's idempotency key; counts on when the gateway has kept a failure."""
+    """Part of the gateway's idempotency key; incremented when the gateway has stored a failure."""
     version: int = 1
     """0 while the record is not stored."""
     next_check_at: datetime | None = None
-    """When the sweeper checks it again, should the stream or a webhook have been lost."""
+    """When the sweeper checks it again, in case a stream record or a webhook was lost."""
     is_poll: bool = False
-    """That check is only in case a webhook was lost; nothing is known to be open."""
+    """The check is only for a lost webhook; no step is known to be open."""
 
     @property
     def reversed_credits(self) -> int:
@@ -151,7 +151,7 @@ class PurchaseItem(SalvagedItem, DueItem):
     attempt = NumberAttribute(null=True)
     version = NumberAttribute(default=1)
     creation = UnicodeAttribute(null=True, attr_name="by")
-    """The operation that made the record: recognises a repeated request for ever."""
+    """The operation that created the record, by which a repeated request is recognized forever."""
     due = due_index()
     by_status = ByStatus()
 
@@ -176,14 +176,14 @@ def list_purchases(account_id: str) -> list[Purchase]:
 
 
 def all_purchases(account_id: str) -> list[Purchase]:
-    """All purchases of an account, consistently. For audits."""
+    """All purchases of an account, read consistently. For audits."""
     return read_all(PurchaseItem.query(account_id, consistent_read=True), to_purchase)
 
 
 def page_purchases(
     account_id: str, *, status: PurchaseStatus | None, limit: int, after: str | None
 ) -> tuple[list[Purchase], str | None]:
-    """Purchases of an account in the order of their ids, and the id to go on after."""
+    """Purchases of an account by id, and the id after which the next page starts."""
     found = PurchaseItem.query(
         account_id,
         filter_condition=None if status is None else PurchaseItem.status == status.value,
@@ -200,10 +200,10 @@ def page_purchases(
 def page_by_status(
     status: PurchaseStatus, *, limit: int, after: dict[str, Any] | None
 ) -> tuple[list[Purchase], dict[str, Any] | None]:
-    """Purchases of all accounts in one state, oldest first, and the position to go on after.
+    """Purchases of all accounts in one state, oldest first, and the position of the next page.
 
-    The index follows the table with a delay: a purchase that has left the state meanwhile is
-    left out, so a page may be short.
+    The index is eventually consistent. A purchase that has left the state is left out, so a page
+    may be short.
     """
     found = PurchaseItem.by_status.query(
         status.value, limit=limit, page_size=limit, last_evaluated_key=after
@@ -214,8 +214,7 @@ def page_by_status(
 
 
 def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
-    """The purchases with these keys. One that cannot be read must not hide the others; the
-    auditor names it."""
+    """The readable purchases with these keys; the auditor reports the others."""
     for account_id, purchase_id in keys:
         try:
             found = find_purchase(account_id, purchase_id)
@@ -226,7 +225,7 @@ def _readable(keys: Sequence[tuple[str, str]]) -> Iterator[Purchase]:
 
 
 def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due]:
-    """Items (account id, purchase id) that should have been checked by ``until``."""
+    """Items (account id, purchase id) that are due by ``until``."""
     return list_due_items(PurchaseItem.due, until, limit=limit, shard=shard)
 
 
@@ -239,7 +238,7 @@ def create_write(purchase: Purchase, operation: str) -> Write:
 
 
 def save_write(before: Purchase, after: Purchase, operation: str, *, creation: str | None) -> Write:
-    """The record as it will be, if it still is as it was read (version 0: not there)."""
+    """Save the changed record, if it did not change since it was read (version 0: not stored)."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the purchase has moved on")

@@ -1,6 +1,6 @@
-"""Kinds of jobs. Each recipe is one pure module: validate, price, plan, regenerate.
+"""Recipes, the kinds of jobs. Each is one pure module: validate, price, plan, regenerate.
 
-Adding a recipe is a file here, its line in ``REGISTRY``, its prices and its templates.
+To add a recipe, add a file here, its line in ``REGISTRY``, its prices and its templates.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def get_recipe(name: str) -> Recipe:
     """The recipe with this name.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: the recipe does not exist.
     """
     recipe = REGISTRY.get(name)
     if recipe is None:

@@ -1,7 +1,7 @@
-"""What a recipe is to the engine. Pure: no clock, store, queue or network.
+"""The interface between recipes and the engine. Pure: no clock, store, queue or network.
 
-A recipe says what it accepts, what it works on, what it costs and which tasks it becomes.
-Confirming, queueing, claiming, retrying, settling, regenerating and cancelling are the engine's.
+A recipe defines its inputs, its materials, its price and its tasks. The engine confirms, queues,
+claims, retries, settles, regenerates and cancels.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from darkroom.recipes.fields import merge_patch
 class Material:
     """A checked file that the inputs name: an asset, or an asset registered as a reference photo.
 
-    What is said here of a file never changes once it is checked, so price and plan agree.
+    These facts of a file never change after its check, so price and plan agree.
     """
 
     id: str
-    """As the inputs name it: ``ast_…`` or ``ref_…``."""
+    """The id in the inputs: ``ast_…`` or ``ref_…``."""
     kind: str
     """``image``, ``video`` or ``audio``."""
     storage_key: str
@@ -35,43 +35,43 @@ class Material:
     duration_ms: int | None = None
     size_bytes: int | None = None
     role: str | None = None
-    """Of a reference photo."""
+    """The role of a reference photo."""
     is_active: bool = True
-    """A reference photo that was withdrawn is not."""
+    """False for a deactivated reference photo."""
     name: str = ""
-    """The file's name, for people."""
+    """The file's display name."""
     face: FaceBox | None = None
-    """The largest face of a picture, where that is known."""
+    """The largest face of a picture, if known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """One planned task: what makes it, what it needs, and what it is told."""
+    """One planned task: its kind, its needs and its parameters."""
 
     key: str
     kind: str
     needs: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     materials: tuple[str, ...] = ()
-    """Ids of the materials it works on, in the order in which it is to get them."""
+    """Ids of its materials, in the order of its sources."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """Everything a plan depends on; the same blueprint always gives the same tasks."""
+    """Everything that a plan depends on; the same blueprint always gives the same tasks."""
 
     inputs: Mapping[str, Any]
     template: Mapping[str, Any] | None
     language: str
     materials: tuple[Material, ...] = ()
-    """What the inputs name, in their order."""
+    """The materials, in the order of the inputs."""
     only_keys: frozenset[str] = frozenset()
     """For a child: the keys to make. Empty: all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is to be made again, as the client names it."""
+    """The target of a regeneration, as the client names it."""
 
     name: str
     clip_no: int | None = None
@@ -80,29 +80,29 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Regeneration:
-    """What a child of a job makes again."""
+    """The outputs that a child of a job makes again."""
 
     keys: tuple[str, ...]
     promised: tuple[str, ...]
 
 
 class Recipe(ABC):
-    """A kind of job. What most recipes have in common is here already."""
+    """A kind of job, with the defaults of most recipes."""
 
     name: str
     cost_names: tuple[str, ...]
-    """The costs of the catalogue that ``price`` may read, with any inputs; it is given no others.
-    A job keeps them as they were, so that a retry with other options is priced alike."""
+    """All costs of the catalog that ``price`` may read; it gets no others. A job stores their
+    values, so that a retry with other options is priced in the same way."""
     changeable: ClassVar[frozenset[str]] = frozenset()
-    """Inputs that a retry may change, because what was already made stays true."""
+    """Inputs that a retry may change without making existing outputs void."""
     material_field: ClassVar[str] = ""
-    """The input that names its materials, and ``material_kinds`` of which kinds they may be: a
-    draft that breaks this is refused. Empty: ``check`` alone decides, when the job is queued."""
+    """The input that names its materials; ``material_kinds`` are their allowed kinds, also for a
+    draft. Empty: only ``check`` decides, when the job is queued."""
     material_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
     is_mode: ClassVar[bool] = False
     """Whether clients know the recipe as a ``mode`` of stories."""
     is_named_after_source: ClassVar[bool] = False
-    """Whether its files are called after the one file that they are made from."""
+    """Whether its outputs are named after their source file."""
 
     @abstractmethod
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,29 +113,29 @@ class Recipe(ABC):
         """
 
     def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored inputs as they would be sent again, without what ``changes`` makes void."""
+        """Stored inputs in the form of a request, without those that ``changes`` make void."""
         return dict(stored)
 
     def revise(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored inputs with whole fields replaced, validated anew."""
+        """Stored inputs with whole fields replaced, validated again."""
         return self.validate({**self.reopen(stored, changes), **changes})
 
     def patch(self, stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored inputs with a JSON merge patch (RFC 7396) applied, validated anew."""
+        """Stored inputs with a JSON merge patch (RFC 7396) applied, validated again."""
         return self.validate(merge_patch(self.reopen(stored, patch), patch))
 
     def patch_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The merge patch of the inputs that a client means by changing its ``options``."""
+        """The merge patch of the inputs for a client's changed ``options``."""
         return dict(options)
 
     def void_keys(
         self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]
     ) -> frozenset[str]:
-        """What was made with inputs ``before`` and is of no use with those ``after``."""
+        """Keys of outputs that were made with inputs ``before`` and are void with ``after``."""
         return frozenset()
 
     def split(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The stored inputs of each job that one request makes."""
+        """The stored inputs of each job of one request."""
         return [dict(inputs)]
 
     @abstractmethod
@@ -144,7 +144,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
-        """Whether the job can be made of these materials.
+        """Check that the job can be made from these materials.
 
         Raises:
             InvalidInput: a file is of the wrong kind, or one is missing.
@@ -158,7 +158,7 @@ class Recipe(ABC):
     def price(
         self, inputs: Mapping[str, Any], costs: Mapping[str, int], materials: Sequence[Material]
     ) -> tuple[PricePart, ...]:
-        """What the job costs, part by part, and the outputs that each part promises."""
+        """The parts of the job's price, and the outputs that each part promises."""
 
     @abstractmethod
     def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
@@ -167,7 +167,7 @@ class Recipe(ABC):
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        """The keys of a child that makes one thing again; ``made`` is what the parent has.
+        """The keys of a child that makes one output again; ``made`` are the parent's outputs.
 
         Raises:
             InvalidInput: INVALID_TARGET for this recipe.
@@ -177,8 +177,7 @@ class Recipe(ABC):
 
 
 def source_keys(materials: Sequence[Material]) -> dict[str, str]:
-    """Material id → the name under which tasks get it: ``photo_1`` …, ``media_1`` …, in their
-    order."""
+    """Material id → its name for tasks, in order: ``photo_1`` …, ``media_1`` …."""
     keys: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for material in materials:
@@ -189,8 +188,7 @@ def source_keys(materials: Sequence[Material]) -> dict[str, str]:
 
 
 def faces_of(blueprint: Blueprint, material_ids: Sequence[str]) -> dict[str, Any]:
-    """The parameter ``faces`` of a task that works on these pictures: where the face is in each,
-    as far as that is known; empty where it is not."""
+    """The parameter ``faces`` of a task that uses these pictures: the known face of each."""
     keys = source_keys(blueprint.materials)
     faces = {
         keys[material.id]: to_json(material.face)
@@ -201,12 +199,12 @@ def faces_of(blueprint: Blueprint, material_ids: Sequence[str]) -> dict[str, Any
 
 
 def image_keys(count: int) -> list[str]:
-    """The keys of the tasks of a job that makes so many pictures."""
+    """The task keys of a job with this number of pictures."""
     return [f"img_{number:02}" for number in range(1, count + 1)]
 
 
 def image_again(recipe: str, keys: Sequence[str], target: Target) -> Regeneration:
-    """The target ``image`` of a job whose pictures have these keys.
+    """The regeneration of a target ``image``, in a job whose pictures have these keys.
 
     Raises:
         InvalidInput: INVALID_TARGET.
@@ -221,10 +219,10 @@ def image_again(recipe: str, keys: Sequence[str], target: Target) -> Regeneratio
 
 
 def require_kind(materials: Sequence[Material], kinds: frozenset[str], path: str) -> None:
-    """Every material is of one of these kinds.
+    """Check that every material is of one of these kinds.
 
     Raises:
-        InvalidInput: naming the place in the inputs.
+        InvalidInput: with the place in the inputs.
     """
     wrong = [number for number, material in enumerate(materials) if material.kind not in kinds]
     if wrong:

@@ -1,7 +1,7 @@
-"""The recipe ``captions``: a video or sound file → what is said in it, as subtitles and text.
+"""The recipe ``captions``: a video or sound file → its speech as subtitles and text.
 
-Owns languages and formats, the tasks between speech and files, and what a minute costs. A request
-names many files and becomes one job for each.
+Owns languages and formats, the tasks between speech and files, and the price of a minute. A request
+may name many files, and becomes one job for each.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
 
 AUTO = "auto"
-# Amazon Transcribe does not take these; an M4A of their sound it does.
-_NOT_HEARD_AS_IT_IS = frozenset({"video/quicktime", "audio/aac"})
+# Amazon Transcribe does not accept these types, but an M4A of their sound.
+_NOT_TRANSCRIBABLE = frozenset({"video/quicktime", "audio/aac"})
 TRANSCRIBE = "transcribe"
 MINUTE_MS = 60_000
 _LANGUAGES = "languages.json"
@@ -42,13 +42,13 @@ DEFAULT_FORMAT: Format = "srt"
 
 
 def target_languages() -> Mapping[str, Mapping[str, str]]:
-    """Languages that can be heard and translated into: code → label by language."""
+    """Languages that can be transcribed and translated into: code → label by language."""
     languages: Mapping[str, Mapping[str, str]] = catalog.read(_LANGUAGES)["languages"]
     return languages
 
 
 def source_languages() -> Mapping[str, Mapping[str, str]]:
-    """The same, and to let it be found out."""
+    """The target languages, and automatic detection."""
     return {**catalog.read(_LANGUAGES)["sourceOnly"], **target_languages()}
 
 
@@ -97,7 +97,7 @@ class Captions(Recipe):
         return stored
 
     def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Languages sent replace those stored; without a translation there are none."""
+        """The given languages replace the stored ones; without a translation there are none."""
         options, sent = dict(stored["options"]), changes.get("options")
         if isinstance(sent, Mapping):
             stops = "translate" in sent and sent["translate"] is not True
@@ -118,9 +118,9 @@ class Captions(Recipe):
     def void_keys(
         self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]
     ) -> frozenset[str]:
-        """Heard in another language or for other voices, everything is written anew."""
-        heard = ("sourceLang", "diarization")
-        same = all(before["options"][name] == after["options"][name] for name in heard)
+        """With another source language or other speakers, all outputs are made again."""
+        transcription = ("sourceLang", "diarization")
+        same = all(before["options"][name] == after["options"][name] for name in transcription)
         return frozenset() if same else made
 
     def split(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -164,21 +164,21 @@ class Captions(Recipe):
         [material] = blueprint.materials
         specs = _specs(blueprint.inputs)
         if _is_too_much(blueprint.inputs["options"], material):
-            specs = [*_heard_in_parts(specs[0], material, beside=len(specs)), *specs[1:]]
+            specs = [*_transcribed_in_parts(specs[0], material, others=len(specs)), *specs[1:]]
         return [spec for spec in specs if not wanted or spec.key in wanted]
 
 
 def started_minutes(material: Material) -> int:
-    """Minutes that have begun when the file ends; a file is never shorter than one."""
+    """The duration in started minutes, at least one."""
     assert material.duration_ms is not None
     return max(1, -(-material.duration_ms // MINUTE_MS))
 
 
 def _check_languages(options: CaptionOptions) -> None:
-    """The options agree with each other.
+    """Check that the options agree with each other.
 
     Raises:
-        InvalidInput: naming every field that does not.
+        InvalidInput: with every field that does not.
     """
     path = "options.targetLangs" if options.target_lang is None else "options.targetLang"
     targets = options.target_langs or []
@@ -198,7 +198,7 @@ def _check_languages(options: CaptionOptions) -> None:
 
 
 def _one_spelling(options: Mapping[str, Any]) -> dict[str, Any]:
-    """One target language is stored like several; none leaves no trace."""
+    """Store one target language like several; without any, store no field."""
     stored = {name: value for name, value in options.items() if name != "targetLang"}
     if "targetLang" in options:
         stored["targetLangs"] = [options["targetLang"]]
@@ -208,7 +208,7 @@ def _one_spelling(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _require_one_file(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What is stored is one job's, and a job has one file."""
+    """Check that stored inputs name one file, because a job has one file."""
     if len(stored["assetIds"]) != 1:
         raise InvalidInput(
             "a job has one file",
@@ -227,7 +227,7 @@ def _files(options: Mapping[str, Any], language: str) -> tuple[str, ...]:
 
 
 def _specs(inputs: Mapping[str, Any]) -> list[TaskSpec]:
-    """Hear, translate, write: every task of the job."""
+    """All tasks of the job: transcribe, translate and write files."""
     options = inputs["options"]
     source = options["sourceLang"]
     specs = [
@@ -254,30 +254,34 @@ def _specs(inputs: Mapping[str, Any]) -> list[TaskSpec]:
 
 
 def _is_too_much(options: Mapping[str, Any], material: Material) -> bool:
-    """Whether it is more than whoever listens takes at once, or in a wrapping nobody takes."""
+    """Whether the file is too long or too large for one transcription, or of a type that no
+    provider accepts."""
     duration_ms, size_bytes = material.duration_ms or 0, material.size_bytes or 0
     return (
         duration_ms > _part_ms(options["diarization"])
         or size_bytes > CAPTION_PART_BYTES
-        or material.mime_type in _NOT_HEARD_AS_IT_IS
+        or material.mime_type in _NOT_TRANSCRIBABLE
     )
 
 
 def _part_ms(diarization: bool) -> int:
-    """How long what is heard at once may be. Who speaks is told by a service only, which takes
-    hours, and would not know a speaker of one part in the next."""
+    """The maximum duration of one transcription. Only a service labels speakers; it accepts hours,
+    and would not recognize the speaker of one part in the next."""
     return 1000 * (CAPTION_PART_WITH_SPEAKERS_SECONDS if diarization else CAPTION_PART_SECONDS)
 
 
-def _heard_in_parts(whole: TaskSpec, material: Material, *, beside: int) -> list[TaskSpec]:
-    """Tasks that cut the sound into parts, hear each, and join what was heard under the key of
-    the one task they stand for. ``beside`` how many others; a job has only so many."""
+def _transcribed_in_parts(whole: TaskSpec, material: Material, *, others: int) -> list[TaskSpec]:
+    """Tasks that cut the sound into parts, transcribe each, and merge the transcripts under the
+    key of the single task that they replace.
+
+    ``others`` is the number of other tasks, because a job has a limited number.
+    """
     assert material.duration_ms is not None
     window_ms = CAPTION_CUT_SECONDS * 1000
-    room_ms = _part_ms(whole.params["diarization"]) - 2 * window_ms
-    count = min(-(-material.duration_ms // room_ms), (CAPTION_TASKS_LIMIT - beside) // 2)
+    part_ms = _part_ms(whole.params["diarization"]) - 2 * window_ms
+    count = min(-(-material.duration_ms // part_ms), (CAPTION_TASKS_LIMIT - others) // 2)
     starts = [material.duration_ms * number // count for number in range(count)]
-    parts, heard, offsets = [], [], {}
+    parts, transcripts, offsets = [], [], {}
     for number, (start_ms, end_ms) in enumerate(
         zip(starts, [*starts[1:], None], strict=True), start=1
     ):
@@ -288,14 +292,16 @@ def _heard_in_parts(whole: TaskSpec, material: Material, *, beside: int) -> list
             params={"fromMs": start_ms, "windowMs": window_ms, **until},
             materials=whole.materials,
         )
-        listener = replace(whole, key=f"{TRANSCRIBE}_{number:02}", needs=(part.key,), materials=())
+        transcript = replace(
+            whole, key=f"{TRANSCRIBE}_{number:02}", needs=(part.key,), materials=()
+        )
         parts.append(part)
-        heard.append(listener)
-        offsets[listener.key] = max(0, start_ms - window_ms)
+        transcripts.append(transcript)
+        offsets[transcript.key] = max(0, start_ms - window_ms)
     joined = TaskSpec(
         key=whole.key, kind="merge", needs=tuple(offsets), params={"offsetsMs": offsets}
     )
-    return [*parts, *heard, joined]
+    return [*parts, *transcripts, joined]
 
 
 def _written(options: Mapping[str, Any], language: str, *, needs: str) -> list[TaskSpec]:

@@ -1,4 +1,4 @@
-"""Inputs that choose from what the catalogue offers, and lists that name nothing twice."""
+"""Types of inputs: a code from the catalog, and a list without duplicates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ValueT = TypeVar("ValueT")
 
 
 def one_of(offered: Callable[[], Collection[str]]) -> AfterValidator:
-    """A code that is offered when it is asked for: the catalogue is read then, not at import."""
+    """A code that the catalog contains. The catalog is read at validation, not at import."""
 
     def check(value: str) -> str:
         if value not in offered():

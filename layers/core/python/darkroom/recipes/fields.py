@@ -1,4 +1,4 @@
-"""What the inputs of several recipes have in common: strict fields, and how refusals are told."""
+"""Shared by the inputs of recipes: strict fields, and the errors of validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.kernel.problems import Problem, problem, problems_of
 
 
 class Inputs(BaseModel):
-    """Strict in: unknown fields and values of another JSON type are refused."""
+    """Strict inputs: unknown fields and values of another JSON type are refused."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
@@ -23,8 +23,8 @@ class Inputs(BaseModel):
 
 
 def broken(code: str, *paths: str, **params: Any) -> PydanticCustomError:
-    """For a validator to raise: a rule of ours with its code. A rule over several fields gives
-    their ``paths``, because pydantic knows no place for it."""
+    """The error of one of our rules, for a validator to raise. A rule over several fields passes
+    their ``paths``, because pydantic has no location for it."""
     context = {**params, **({"paths": paths} if paths else {})}
     return PydanticCustomError(code, "breaks a rule", context)
 
@@ -61,12 +61,12 @@ def parse(model: type[InputsT], inputs: Mapping[str, Any]) -> InputsT:
 
 
 def dump(parsed: Inputs) -> dict[str, Any]:
-    """The stored form: camelCase, without what was not given."""
+    """The stored form: camelCase, without the fields that were not given."""
     return parsed.model_dump(by_alias=True, exclude_none=True)
 
 
 def check_faults(stored: Mapping[str, Any], keys: Collection[str]) -> None:
-    """Faults of a test may name only tasks that the job will have."""
+    """Check that the injected faults name only tasks that the job will have."""
     unknown = sorted(set(stored.get("testFaults", {})) - set(keys))
     if unknown:
         raise InvalidInput(
@@ -76,7 +76,7 @@ def check_faults(stored: Mapping[str, Any], keys: Collection[str]) -> None:
 
 
 def field_errors(error: ValidationError) -> list[Problem]:
-    """pydantic's errors as problems of fields."""
+    """Convert pydantic's errors to problems of fields."""
     return problems_of(error.errors(include_url=False))
 
 

@@ -1,7 +1,7 @@
-"""The recipe ``images``: a text → as many pictures of it as asked for, from words alone.
+"""The recipe ``images``: a text → the requested number of pictures, without source photos.
 
-Owns what may be asked for and what each picture is told. Each has a price of its own, so that
-what was not made is refunded picture by picture. Outputs become files of the account.
+Owns the inputs and the parameters of each picture. Each picture has its own price, so that a
+missing one is refunded separately. Outputs become assets of the account.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ImageInputs(Inputs):
 
 
 class Images(Recipe):
-    """Pictures of what a text says."""
+    """Pictures from a text."""
 
     name = "images"
     cost_names = ("image",)
@@ -86,14 +86,18 @@ class Images(Recipe):
 
 
 def _params(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """``wish`` is what the user said; ``prompt`` says beside it what the style means, for those
-    who know a style only by words. ``becomes`` says that what is made is a file of the account."""
-    wish = inputs["prompt"]
-    params = {"wish": wish, "prompt": wish, "aspectRatio": inputs["aspectRatio"]}
+    """The parameters of a task: the user prompt (stored as ``wish``), and a ``prompt`` that also
+    describes the style, for providers without styles. ``becomes`` makes the output an asset."""
+    user_prompt = inputs["prompt"]
+    params = {
+        "wish": user_prompt,
+        "prompt": user_prompt,
+        "aspectRatio": inputs["aspectRatio"],
+    }
     params["becomes"] = "asset"
     if "style" in inputs:
         style = inputs["style"]
-        params |= {"style": style, "prompt": f"{wish} {styles()[style]['look']}"}
+        params |= {"style": style, "prompt": f"{user_prompt} {styles()[style]['look']}"}
     if "modelId" in inputs:
         params["modelId"] = inputs["modelId"]
     return params

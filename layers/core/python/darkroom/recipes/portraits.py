@@ -1,7 +1,7 @@
 """The recipe ``portraits``: reference photos → one picture per task, in several styles and roles.
 
-Owns which style and role each picture gets, and its prompt. Each picture has a price of its own,
-so that what was not made is refunded picture by picture.
+Owns the style, the role and the prompt of each picture. Each picture has its own price, so that a
+missing one is refunded separately.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _STYLES = "styles.json"
 
 
 def styles() -> Mapping[str, Mapping[str, Any]]:
-    """The styles on offer: ``label`` by language, and ``prompt`` with its place for the role."""
+    """The styles: ``label`` by language, and ``prompt`` with a placeholder for the role."""
     offered: Mapping[str, Mapping[str, Any]] = catalog.read(_STYLES)["styles"]
     return offered
 
@@ -78,7 +78,7 @@ class PortraitInputs(Inputs):
 
 
 class Portraits(Recipe):
-    """Pictures of people, as many as asked for."""
+    """The requested number of portraits."""
 
     name = "portraits"
     cost_names = ("portrait",)
@@ -97,7 +97,7 @@ class Portraits(Recipe):
         return tuple(inputs["referencePhotoIds"])
 
     def check(self, inputs: Mapping[str, Any], materials: Sequence[Material]) -> None:
-        """Every photo is active, and every role asked for has one.
+        """Check that every photo is active, and every requested role has one.
 
         Raises:
             InvalidInput: REFERENCE_PHOTO_MISSING with the ``roles`` that have none;
@@ -177,7 +177,7 @@ def _keys(inputs: Mapping[str, Any]) -> list[str]:
 
 
 def _photo_by_role(photos: Sequence[Material]) -> dict[str, str]:
-    """The photo that shows each role, in the photos' order: the first where several do."""
+    """The photo of each role, in the photos' order: the first if there are several."""
     found: dict[str, str] = {}
     for photo in photos:
         if photo.role is not None:
@@ -186,7 +186,7 @@ def _photo_by_role(photos: Sequence[Material]) -> dict[str, str]:
 
 
 def _roles(inputs: Mapping[str, Any], photos: Mapping[str, str]) -> list[str]:
-    """The roles asked for; without them, those that the photos show."""
+    """The requested roles; without any, those of the photos."""
     return inputs.get("roles") or list(photos)
 
 
@@ -213,7 +213,7 @@ def _prompt(style: str, role: str) -> str:
 
 
 def _words(role: str) -> str:
-    """``best_man`` as people say it."""
+    """A role as words: ``best_man`` → ``best man``."""
     return role.replace("_", " ").replace("-", " ").strip()
 
 

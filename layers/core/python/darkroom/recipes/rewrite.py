@@ -1,4 +1,4 @@
-"""The user's own ending: cleaned, checked, and turned into prompt, caption and look. Pure."""
+"""The user's own ending: cleans and checks it, and derives prompt, caption and look. Pure."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _FRAMINGS = {"close": "close", "medium": "medium", "far": "wide"}
 
 
 def sanitize(raw_text: str, *, path: str = "rewrite.rawText") -> str:
-    """Normalised text without control characters, markup and contact data; ``path`` is where it
-    stands in the inputs.
+    """Normalized text without control characters, markup and contact data; ``path`` is its place
+    in the inputs.
 
     Raises:
-        InvalidInput: CONTENT_REJECTED with its ``category``; or nothing is left of the text.
+        InvalidInput: CONTENT_REJECTED with its ``category``; or no text is left.
     """
     text = "".join(" " if unicodedata.category(c) in _BREAKS else c for c in raw_text)
-    # What is invisible may keep letters apart, so it goes before they are put together.
+    # Invisible characters may separate letters, so they are removed before normalization.
     text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
     text = unicodedata.normalize("NFKC", text)
     text = _MARKUP.sub(" ", text).replace("<", " ").replace(">", " ")
@@ -69,7 +69,8 @@ def _refused(found: Problem) -> InvalidInput:
 
 
 def _masked(text: str) -> str:
-    """Contact data replaced; masking may bring more of it together, so until nothing is left."""
+    """The text without contact data. Masking may create new matches, so it repeats until none is
+    left."""
     for _ in range(MASK_ROUNDS_LIMIT):
         masked = _MASKS.sub(MASK, _CONTACTS.sub(MASK, text))
         if masked == text:
@@ -97,7 +98,7 @@ def _pattern(word: str, language: str) -> str:
 
 
 def caption_of(rewrite: Mapping[str, Any]) -> str:
-    """The text's first sentence, cut at a word to what fits on the screen."""
+    """The text's first sentence, cut at a word to fit on the screen."""
     text = re.split(r"(?<=[.!?。…])\s", rewrite["sanitizedText"])[0]
     if len(text) <= CAPTION_LIMIT_CHARS:
         return text
@@ -115,5 +116,5 @@ def prompt_of(rewrite: Mapping[str, Any]) -> str:
 
 
 def look_of(rewrite: Mapping[str, Any]) -> dict[str, str]:
-    """What of the template's look the rewrite overrides."""
+    """The parts of the template's look that the rewrite overrides."""
     return {"framing": _FRAMINGS[rewrite["distanceMode"]]}

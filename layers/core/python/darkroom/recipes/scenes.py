@@ -1,7 +1,7 @@
 """The recipes ``quick``, ``story`` and ``trailer``: photos → keyframes → clips → a film.
 
-They differ only in the number of scenes and in whether a film is cut, so they are three
-values of one class.
+They differ only in the number of scenes and in whether there is a film, so they are three instances
+of one class.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class SceneRecipe(Recipe):
                 fields=[problem("rewriteEnabled", "NOT_SUPPORTED", recipe=self.name)],
             )
         stored = dump(parsed)
-        # The text as it came is never stored: a reader of the job sees only what was cleaned.
+        # The original text is never stored: a reader of the job sees only the cleaned text.
         if parsed.rewrite is not None:
             raw = stored["rewrite"].pop("rawText")
             stored["rewrite"]["sanitizedText"] = rewriting.sanitize(raw)
@@ -109,7 +109,7 @@ class SceneRecipe(Recipe):
     def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         reopened = dict(stored)
         if "rewrite" in reopened:
-            # Cleaning a clean text changes nothing, so it can stand in for what was sent.
+            # Cleaning a clean text changes nothing, so it can replace the original.
             rewrite = dict(reopened["rewrite"])
             rewrite["rawText"] = rewrite.pop("sanitizedText")
             reopened["rewrite"] = rewrite

@@ -1,1 +1,1 @@
-"""Upload sessions: what may be uploaded, what a check finds, and why a file is refused."""
+"""Uploads: the rules for files, the inspection of their content, and the reasons of failures."""

@@ -1,4 +1,4 @@
-"""Why an upload failed: the codes an asset may carry and what its owner is told."""
+"""Why an upload failed: the codes of assets, and the messages for their owners."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from enum import StrEnum
 
 
 class UploadNote(StrEnum):
-    """What is less than perfect with a file that is usable all the same."""
+    """A limitation of a usable file."""
 
     NO_THUMBNAIL = "NO_THUMBNAIL"
-    """No frame could be shown small; a placeholder stands there."""
+    """No frame could be decoded for the thumbnail; it is a placeholder."""
     METADATA_KEPT = "METADATA_KEPT"
-    """It is too large to be remuxed, and not all metadata could be erased from its copy: places,
-    dates and names that a camera wrote may be left."""
+    """The file is too large to be remuxed, and not all metadata could be erased from its copy:
+    places, dates and names that a camera wrote may be left."""
     TRACKS_LEFT_OUT = "TRACKS_LEFT_OUT"
     """A picture, sound or subtitle track that cannot be used is not in the clean copy."""
 
@@ -71,7 +71,7 @@ _MESSAGES: dict[UploadFailure, tuple[str, str]] = {
 
 
 def failure_of(code: str) -> UploadFailure:
-    """The failure with this code; a file is corrupt if nobody knows what is wrong with it."""
+    """The failure with this code; an unknown code counts as a corrupt file."""
     try:
         return UploadFailure(code)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Owners: which account an opaque tag in an object key stands for.
+"""Owners: maps opaque tags in object keys to accounts.
 
-A storage event names a key and nothing else. The tag is a keyed hash that cannot be reversed, so
-the account is stored under it before the first link is handed out. Tags made with an earlier
-signing secret stay, and events that name them are still understood.
+A storage event contains only a key. The tag is a keyed hash that cannot be reversed, so the account
+is stored under it before the first link is issued. Tags that were made with an earlier signing
+secret stay valid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OwnerItem(SalvagedItem):
 
 
 def find_owner(tag: str) -> str | None:
-    """The account of a tag; None for what is no tag of ours, and for a damaged record."""
+    """The account of a tag; None for an unknown tag and for a damaged record."""
     try:
         item = OwnerItem.get(_key(tag), _OWNER, consistent_read=True)
     except Model.DoesNotExist:
@@ -47,7 +47,7 @@ def _to_account(item: OwnerItem) -> str:
 def owner_write(tag: str, account_id: str) -> Write:
     """Store the account under its tag; a repeat is refused and changes nothing.
 
-    A damaged record is replaced: the tag says which account it was made for.
+    A damaged record is replaced, because the tag is derived from the account.
     """
 
     def refused(stored: RawItem | None) -> DarkroomError:

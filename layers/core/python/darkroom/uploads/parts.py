@@ -1,6 +1,6 @@
-"""How a large file is cut into parts, and what is missing of one. Pure.
+"""The parts of a large file, and which of them are missing. Pure.
 
-S3 takes 1 to 10 000 parts; each but the last must have 5 MiB or more, all of the same size here.
+S3 accepts 1 to 10 000 parts of at least 5 MiB (but the last). Here all but the last have one size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MIB = 1 << 20
 
 
 class ArrivedPart(Protocol):
-    """A part as the storage has it."""
+    """A part in the storage."""
 
     @property
     def part_number(self) -> int: ...
@@ -31,12 +31,12 @@ class ArrivedPart(Protocol):
 
 
 def is_cut(size_bytes: int) -> bool:
-    """Whether a file of this size is sent in parts; a smaller one is sent with one PUT."""
+    """Whether a file of this size is sent in parts; a smaller one is sent with a single PUT."""
     return size_bytes > SINGLE_PUT_LIMIT_BYTES
 
 
 def part_size_of(size_bytes: int) -> int:
-    """Whole mebibytes, so many that a file has about a thousand parts and no part is small."""
+    """The part size in whole mebibytes, so that a file has about a thousand parts."""
     mib = -(-size_bytes // (PARTS_AIM * _MIB))
     part_size_bytes = max(PART_MIN_BYTES, mib * _MIB)
     assert part_count(size_bytes, part_size_bytes) <= PARTS_LIMIT
@@ -48,7 +48,7 @@ def part_count(size_bytes: int, part_size_bytes: int) -> int:
 
 
 def part_length(size_bytes: int, part_size_bytes: int, part_number: int) -> int:
-    """Bytes of this part; the last one has what is left."""
+    """The length of this part; the last one has the remaining bytes."""
     before = (part_number - 1) * part_size_bytes
     return min(part_size_bytes, size_bytes - before)
 
@@ -62,7 +62,8 @@ def missing_parts(
 ) -> list[int]:
     """Numbers of the parts that are still to be sent.
 
-    One that arrived in another size, or with another ETag than its sender ``claimed``, is too.
+    A part that arrived in another size, or with another ETag than the client ``claimed``, counts as
+    missing.
     """
     there = {part.part_number: part for part in arrived}
 
@@ -77,7 +78,7 @@ def missing_parts(
 
 
 def first_page(size_bytes: int, part_size_bytes: int, *, files: int) -> range:
-    """The parts whose links come with the session: a hundred links for all its files together."""
+    """The parts whose links are in the response: a hundred links for all files of the request."""
     page = max(1, SIGNED_PARTS_LIMIT // files)
     return range(1, min(page, part_count(size_bytes, part_size_bytes)) + 1)
 

@@ -1,6 +1,6 @@
-"""What may be uploaded: names, types and sizes as they are declared, before anything arrives.
+"""The rules for declared names, types and sizes of uploads.
 
-What the content really is, only the check after the upload can tell.
+Only the check after the upload validates the content.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from darkroom.kernel.media_types import AUDIO, IMAGE, MEDIA_TYPES, VIDEO, type_o
 from darkroom.kernel.problems import Problem, problem
 
 FILE_NAME_LIMIT_CHARS = 255
-# Whatever the plan; what an account's plan allows of it, the plan says.
+# Absolute limits; an account's plan may allow less.
 SIZE_LIMIT_BYTES = {
     IMAGE: PHOTO_LIMIT_BYTES,
     VIDEO: UPLOAD_LIMIT_BYTES,
     AUDIO: UPLOAD_LIMIT_BYTES,
 }
 _TYPES = tuple(media_type.mime_type for media_type in MEDIA_TYPES)
-# Controls and lone surrogates: nobody means them, and the latter cannot even be stored.
+# Control characters, and lone surrogates, which cannot be stored.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewFile:
-    """A file that may be uploaded, as its owner declares it."""
+    """A declared file that may be uploaded."""
 
     filename: str
     size_bytes: int
@@ -39,10 +39,10 @@ class NewFile:
 
 
 def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> NewFile:
-    """The declared file in its stored form. ``at`` is where it stands in the request.
+    """The declared file in its stored form. ``at`` is its place in the request.
 
     Raises:
-        InvalidInput: the name cannot be used, or there is nothing to upload.
+        InvalidInput: the name cannot be used, or the file is empty.
         UnsupportedType; TooLarge: over the limit of its kind.
     """
     name = clean_name(filename, at=at)
@@ -56,7 +56,7 @@ def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> Ne
     limit_bytes = SIZE_LIMIT_BYTES[kind]
     if size_bytes > limit_bytes:
         raise _refusal(TooLarge, problem(at + "sizeBytes", "TOO_LARGE", limit=limit_bytes))
-    # A client that knows the type sends it with the content exactly as it was declared here.
+    # A client that knows the type sends the content with exactly the declared spelling.
     sent = found.mime_type if declared == "" else declared
     return NewFile(filename=name, size_bytes=size_bytes, mime_type=sent, kind=kind, at=at)
 
@@ -65,7 +65,7 @@ def clean_name(filename: str, *, at: str = "") -> str:
     """The last part of a path, as a name to show and to download under.
 
     Raises:
-        InvalidInput: nothing usable is left.
+        InvalidInput: no usable character is left.
     """
     if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in filename):
         raise _refusal(InvalidInput, problem(at + "filename", "CONTROL_CHARACTERS"))

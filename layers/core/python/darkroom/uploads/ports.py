@@ -1,4 +1,4 @@
-"""The ports between the ingest of an upload and its inspection: pixels, sound and faces."""
+"""The ports between the ingest of an upload and the inspection of images, media and faces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class CleanFile:
-    """A file to keep, under this name beside the asset's others."""
+    """A file to keep, with its name among the asset's files."""
 
     name: str
     mime_type: str
@@ -36,26 +36,26 @@ class CleanFile:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanUpload:
-    """What is kept of usable content, and what was found in it."""
+    """The clean files of usable content, and its facts."""
 
     kind: str
-    """``image``, ``video`` or ``audio``: what the content is, whatever was declared."""
+    """``image``, ``video`` or ``audio``: the kind of the content, whatever was declared."""
     mime_type: str
-    """What the upload was."""
+    """The type of the upload."""
     copy: CleanFile
     thumbnail: CleanFile | None = None
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
     faces: tuple[FaceBox, ...] | None = None
-    """Of a picture; None when the detector failed."""
+    """The faces of a picture; None if the detector failed."""
     note: str | None = None
     """One of ``failures.UploadNote``."""
 
 
 class CheckUpload(Protocol):
     def __call__(self, source: Path, workdir: Path, /) -> CleanUpload:
-        """What the content is; the same content gives the same files, byte for byte.
+        """Check the content; the same content gives the same files, byte for byte.
 
         ``workdir`` is an empty folder for the files to keep.
 
@@ -66,7 +66,7 @@ class CheckUpload(Protocol):
 
 class ProbeUpload(Protocol):
     def __call__(self, url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
-        """What a file is that is too large to be fetched; ranges of it can be read at ``url``.
+        """Check a file that is too large to be fetched, by reading ranges of it at ``url``.
 
         Raises:
             UploadRefused: it will never be usable.
@@ -83,6 +83,6 @@ class FindFaces(Protocol):
 
 
 class UploadRefused(DarkroomError):
-    """The content cannot be used; carries one of ``failures.UploadFailure`` as its code."""
+    """The content cannot be used; the error's code is one of ``failures.UploadFailure``."""
 
     code = "CORRUPT_FILE"

@@ -1,7 +1,7 @@
-"""Which assets a request with an Idempotency-Key has opened, so that its repeat meets them.
+"""The assets that a request with an Idempotency-Key has opened, for its repeats.
 
-The stored answer says so too, but it is written after the assets and may be lost with a crash;
-this is written with them.
+The stored response also contains them, but is written after the assets and may be lost in a crash;
+this record is written with them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class SessionItem(SalvagedItem):
 
     account_id = UnicodeAttribute(hash_key=True, attr_name="accountId")
     counter = UnicodeAttribute(range_key=True)
-    """``session#<the request's operation>``, beside the account's counters."""
+    """``session#<the request's operation>``, in the table of the account's counters."""
     asset_ids = UnicodeAttribute(attr_name="assetIds")
     """A JSON list, in the order of the request's files."""
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
 def find_session(account_id: str, request: str, now: datetime) -> list[str] | None:
-    """Ids of the assets that the request has opened, None if it has not, or long ago.
+    """Ids of the assets that the request has opened; None if there are none, or it has expired.
 
     Raises:
-        Unreadable: it has, and nobody knows which: the key cannot be used again.
+        Unreadable: the record is damaged, so the key cannot be used again.
     """
     try:
         item = SessionItem.get(account_id, _SESSION + request, consistent_read=True)
@@ -51,7 +51,7 @@ def find_session(account_id: str, request: str, now: datetime) -> list[str] | No
 
 
 def to_session(item: SessionItem) -> tuple[tuple[str, ...], int]:
-    """The ids of the assets, and when the request is forgotten, in Unix seconds."""
+    """The ids of the assets, and when the record expires, in Unix seconds."""
     asset_ids = tuple(json.loads(item.asset_ids))
     if not fits(asset_ids, tuple[str, ...]):
         raise TypeError("no list of ids")
@@ -61,8 +61,8 @@ def to_session(item: SessionItem) -> tuple[tuple[str, ...], int]:
 def session_write(
     account_id: str, request: str, asset_ids: Sequence[str], *, now: datetime, operation: str
 ) -> Write:
-    """Remember the request's assets. ``operation`` is of this attempt alone: two attempts at the
-    same request have opened different assets."""
+    """Store the request's assets. ``operation`` is unique to this attempt, because two attempts at
+    the same request open different assets."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
         return ConcurrentUpdate("the same request is being done")
@@ -74,6 +74,6 @@ def session_write(
         expires_at=to_epoch_seconds(now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)),
         operation=operation,
     )
-    # TTL deletes late.
+    # TTL deletes items late.
     free = SessionItem.counter.does_not_exist() | (SessionItem.expires_at <= to_epoch_seconds(now))
     return put(item, condition=free, refused=refused)

@@ -1,1 +1,1 @@
-"""One verb per file: each loads, decides with pure code, and commits once."""
+"""Use cases, one verb per file: each loads items, decides with pure code and commits once."""

@@ -1,1 +1,1 @@
-"""Adapters from queue, stream and schedule events to use cases; per-message results."""
+"""Adapters from queue, stream and schedule events to use cases, with a result per message."""

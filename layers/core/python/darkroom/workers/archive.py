@@ -1,4 +1,4 @@
-"""Archive messages → zips."""
+"""Handles archive messages: writes the zips of jobs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from darkroom.workers.edge import logger, read_message
 
 
 def handle_archive_message(app: App, record: Mapping[str, Any]) -> str:
-    """Make the archive that the message asks for; returns what came of it.
+    """Make the archive that the message names; returns the outcome.
 
     Raises:
-        InvalidInput: the message is not one of ours; it belongs into the dead-letter queue.
+        InvalidInput: the message is not one of ours, and goes to the dead-letter queue.
     """
     job_id = job_of_archive(read_message(record))
     logger.append_keys(job_id=job_id)
@@ -26,10 +26,10 @@ def handle_archive_message(app: App, record: Mapping[str, Any]) -> str:
 
 
 def job_of_archive(message: Mapping[str, Any]) -> str:
-    """The job whose archive a message asks for.
+    """The job whose archive a message requests.
 
     Raises:
-        InvalidInput: it asks for none.
+        InvalidInput: the message requests none.
     """
     job_id = message.get("archiveOf")
     if not isinstance(job_id, str):

@@ -1,4 +1,4 @@
-"""The daily schedule → the auditor, with a metric that an alarm watches."""
+"""Runs the auditor on the daily schedule, with a metric that an alarm watches."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ LOGGED_BREACHES_LIMIT = 100
 def handle_schedule(app: App) -> dict[str, Any]:
     """Check all accounts; each breach is logged with its law and entry.
 
-    An account whose credits are in doubt is frozen: an operator mends its books and thaws it.
+    An account whose credits are in doubt is frozen, until an operator repairs its books and
+    unfreezes it.
     """
     done: Counter[str] = Counter(accounts=0, entries=0, breaches=0, frozen=0)
     for audited in iter_audits(app):
-        room = LOGGED_BREACHES_LIMIT - done["breaches"]
-        for breach in audited.breaches[: max(0, room)]:
+        loggable = LOGGED_BREACHES_LIMIT - done["breaches"]
+        for breach in audited.breaches[: max(0, loggable)]:
             _log(breach)
         done["accounts"] += bool(audited.account_id)
         done["entries"] += audited.entries_checked

@@ -1,8 +1,8 @@
-"""Dead letters → an end: the task fails and its job settles; the asset is refused; who waits for
-an archive is told.
+"""Handles dead letters: the task fails and its job settles, the upload fails, or the archive is
+marked as failed.
 
-A message that cannot be read belongs to nobody we could name; its job is ended by the sweeper's
-deadlines. Every message is kept as it was, so that an operator can send it again.
+A message that cannot be read names no job; the sweeper ends its job at the deadline. Every message
+is kept unchanged, so that an operator can send it again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from darkroom.workers.tasks import poll_of, task_of
 
 
 def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
-    """Give what a dead message was about its end, and keep it; returns what that was."""
+    """End the subject of a dead letter, and keep the message; returns the outcome."""
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=1)
     queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
     logger.warning("dead_letter", queue=queue, message_id=record.get("messageId"))
@@ -43,7 +43,7 @@ def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
 
 def _end(app: App, record: Mapping[str, Any]) -> str:
     try:
-        # Of whatever version: what it says is enough to give its task an end.
+        # Any version of the message is accepted: the keys of the task are enough to end it.
         message = read_json(record)
         job_id, key, attempt = task_of(message)
     except InvalidInput:

@@ -1,4 +1,4 @@
-"""What every worker handler shares: Powertools Batch with one log line per record."""
+"""Shared by all worker handlers: Powertools Batch, with one log line per record."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ RETRY_BASE_SECONDS = 2
 logger = Logger()
 metrics = Metrics()
 protect_logs(logger.name)
-# Most calls of most workers have nothing to measure; that is no reason to warn in every log.
+# Most invocations of most workers have no metrics; do not log a warning for each.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
 def queue_handler(
     handle: Callable[[Mapping[str, Any]], str], queue: Callable[[], Queue] | None = None
 ) -> Handler:
-    """A handler for SQS events: ``handle`` gets one record and says what happened.
+    """A handler for SQS events: ``handle`` gets one record and returns its outcome.
 
-    A record whose handling raises is reported on its own (partial batch answer) and comes
-    back, from a given ``queue`` after seconds that double; after the queue's maxReceiveCount
-    it goes to the dead-letter queue.
+    A record whose handling raises is reported separately (partial batch response) and delivered
+    again; with ``queue``, after a delay that doubles. After the queue's maxReceiveCount it goes to
+    the dead-letter queue.
     """
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -60,7 +60,7 @@ def queue_handler(
 
 
 def read_json(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object in a message's body, of whatever version.
+    """The JSON object in a message's body, of any version.
 
     Raises:
         InvalidInput: not JSON, or not an object.
@@ -75,7 +75,7 @@ def read_json(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hasten(queue: Queue, record: Mapping[str, Any]) -> None:
-    """A queue's own visibility timeout covers the longest run; a failure need not wait for it."""
+    """Shorten the visibility timeout, which covers the longest run, after a failure."""
     receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
     queue.retry_after(record["receiptHandle"], RETRY_BASE_SECONDS**receives)
 

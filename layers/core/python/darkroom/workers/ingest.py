@@ -1,4 +1,4 @@
-"""Storage events and reminders → checks of uploads, and later counts of faces."""
+"""Handles storage events and check messages: checks uploads, and counts faces later."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _CREATED = "ObjectCreated:"
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a message is about: the upload of one asset."""
+    """The subject of a message: the upload of one asset."""
 
     pipeline: str
     account_id: str
     asset_id: str
     owner: str | None = None
-    """Of the key that a storage event named."""
+    """The owner in the key of a storage event."""
 
 
 def handle_ingest_message(
@@ -52,7 +52,7 @@ def handle_ingest_message(
     check: CheckUpload | None = None,
     find: FindFaces | None = None,
 ) -> str:
-    """Check what the message tells of; returns what came of it.
+    """Check the uploads that the message names; returns the outcome.
 
     Raises:
         InvalidInput: the message is neither a storage event nor one of ours.
@@ -95,7 +95,7 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
         **owner,
     )
     if outcome == IGNORED and subject.pipeline == IMAGE_PIPELINE:
-        # Checked before: then the message may be somebody's question for its faces.
+        # The asset was checked already, so the message may be a request to count its faces.
         counted = count_faces(app, finder, **owner)
         outcome = IGNORED if counted == "idle" else counted
     took = round((perf_counter() - started) * 1000)
@@ -105,7 +105,7 @@ def _ingest(app: App, subject: Subject, check: CheckUpload | None, find: FindFac
 
 
 def _subjects_of(record: Mapping[str, Any]) -> list[Subject | str]:
-    """The uploads that a message is about; a key that is no upload's stands for itself."""
+    """The uploads that a message names; a key that is not of an upload is returned as it is."""
     try:
         body = json.loads(record["body"])
     except ValueError as error:
@@ -135,9 +135,9 @@ def _created_keys(notices: Any) -> list[str]:
 
 
 def _subject_of(key: str) -> Subject | None:
-    """What was to be uploaded under a key that the server made, else None.
+    """The upload of a key that the server made, else None.
 
-    Keys of the version before name the account itself.
+    Keys of the previous version contain the account id itself.
     """
     pipeline, _, rest = key.removeprefix(QUARANTINE).partition("/")
     owner, _, asset_id = rest.rpartition("/")
@@ -146,15 +146,15 @@ def _subject_of(key: str) -> Subject | None:
         return None
     account_id = find_owner(owner)
     if account_id is None and is_owner_tag(owner):
-        # A tag of ours whose record is gone: nothing may be deleted for that. The message goes to
-        # the dead letters, where an operator finds it.
+        # The record of this tag is missing, which must not cause a deletion. The message goes to
+        # the dead-letter queue, where an operator finds it.
         raise LookupError(f"no account for the owner tag {owner}")
     account_id = account_id or owner
     return Subject(pipeline=pipeline, account_id=account_id, asset_id=asset_id, owner=owner)
 
 
 def _discard(app: App, key: str) -> str:
-    """Nobody was given this key. Only quarantine is ours to empty."""
+    """Delete an object under a key that the server never issued, if it is in quarantine."""
     if not key.startswith(QUARANTINE):
         return "foreign"
     logger.warning("unknown_upload_key", key=key)

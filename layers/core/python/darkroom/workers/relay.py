@@ -1,7 +1,7 @@
-"""Stream records → projections: plans, dispatches, events, assignments.
+"""Handles stream records: runs the projections (plans, dispatches, events, assignments).
 
-Everything here may run twice, late, or not at all: each effect is idempotent, and the sweeper
-repairs what never came.
+A record may come twice, late or not at all: each effect is idempotent, and the sweeper makes up for
+lost records.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _handle_task(app: App, new: RawImage, old: RawImage | None) -> str:
 
 
 def _measure(job: Job, before: Job | None) -> None:
-    """Count jobs by state and credits by fate, as the record first shows them."""
+    """Count jobs by state and credits by outcome when a record first shows them."""
     if before is not None and before.status is job.status:
         return
     metrics.add_metric(name=f"Jobs{job.status.capitalize()}", unit=MetricUnit.Count, value=1)
@@ -145,7 +145,7 @@ def _measure(job: Job, before: Job | None) -> None:
 
 
 def _handle_unreadable(app: App, new: RawImage) -> str:
-    """The record of a damaged item leads to the end of its job, and is not projected."""
+    """End the job of a damaged item, whose record is not projected."""
     end_unreadable(app, new["pk"]["S"])
     return "unreadable"
 
@@ -156,7 +156,7 @@ def _job(image: RawImage) -> Read[Job]:
 
 
 def _readable(before: Read[T]) -> T | None:
-    """What a damaged item was before counts as unknown: everything is derived again."""
+    """The item before the change; None if that was damaged, so that everything is derived again."""
     return None if before.unreadable else before.value
 
 

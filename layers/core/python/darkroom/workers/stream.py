@@ -1,4 +1,4 @@
-"""DynamoDB stream events → the relay, record by record, in order."""
+"""Handles DynamoDB stream events: passes the records to the relay, in order."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NOT_UNDERSTOOD = (
     AssertionError,
     Unreadable,
 )
-"""What code raises that meets something else than it was written for."""
+"""Errors of records that the code cannot process."""
 
 
 def handle_stream(app: App, event: dict[str, Any]) -> dict[str, Any]:
-    """Project each record; one that fails for now is reported, and the stream goes on from it.
+    """Project each record; the stream is retried from a record that fails transiently.
 
-    The answer names the first failing record: DynamoDB streams retry from there
+    The response names the first failing record: DynamoDB streams retry from there
     (``ReportBatchItemFailures``), so later records keep their order. A record that cannot be
-    understood will not be understood later either: it is reported and passed over, so that the
-    accounts behind it do not wait for it. The sweeper looks at its item when that is due.
+    processed now cannot be processed later either: it is reported and skipped, so that it does not
+    block other accounts. The sweeper handles its item when that is due.
     """
     done: Counter[str] = Counter()
     for record in event["Records"]:

@@ -1,4 +1,4 @@
-"""The minute schedule → the sweeper."""
+"""Runs the sweeper on the minute schedule."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from darkroom.workers.edge import logger, metrics
 
 
 def sweep_everything(app: App) -> Counter[str]:
-    """Finish what is due, jobs first; returns how often each thing was done.
+    """Handle due items, jobs first; returns the number of items by outcome.
 
-    One sweep that fails as a whole is reported and does not keep the others from theirs.
+    A sweep that fails as a whole is reported, and the others still run.
     """
     done: Counter[str] = Counter()
     sweeps: dict[str, Callable[..., Counter[str]]] = {

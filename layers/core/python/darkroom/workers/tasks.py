@@ -1,4 +1,4 @@
-"""Task messages → attempts, and polls of what providers make meanwhile."""
+"""Handles task messages: runs attempts, and polls and cancels the runs of providers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from darkroom.workers.edge import logger, metrics, read_message
 
 
 def handle_task_message(app: App, record: Mapping[str, Any]) -> str:
-    """Do what the message names; returns its outcome.
+    """Handle the message; returns its outcome.
 
-    Without more it is to run an attempt; with ``look`` to poll a waiting one; with ``stop`` to
-    end what a provider makes in vain.
+    By default a message runs an attempt; with ``look`` it polls a waiting task; with ``stop`` it
+    cancels the run of an ended task.
 
     Raises:
-        InvalidInput: the message is not one of ours; it belongs into the dead-letter queue.
+        InvalidInput: the message is not one of ours, and goes to the dead-letter queue.
     """
     message = read_message(record)
     job_id, key, attempt = task_of(message)

@@ -1,8 +1,8 @@
-"""What an asset is found by: its state, its kind, its tags and the words of its name. Pure.
+"""The facets by which assets are found: state, kind, tags and words of the name. Pure.
 
-An asset stands in one list for each combination of state and kind, by date, by name and by
-length, so that those are read page by page; and in one list of words and one of tags per
-account, from which a search gathers a bounded number of assets and then looks at these.
+For each combination of state and kind, an asset has an entry by date, by name and by length, so
+that these lists are read page by page. One list of words and one of tags per account serve the
+search, which collects a bounded number of assets and then reads these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from darkroom.kernel.words import folded
 CREATED, NAME, DURATION = "created", "name", "duration"
 _PART: Final = "\x1f"
 _TEXT_LIMIT_CHARS: Final = 100
-"""Of a folded name or tag in a place: at most 400 of the 1024 bytes of a sort key."""
+"""The length of a folded name or tag in a place: at most 400 of the 1024 bytes of a sort key."""
 _DURATION_DIGITS: Final = 12
 
 
@@ -32,7 +32,7 @@ class Entry:
 
 
 def listing(account_id: str, order: str, status: str | None, kind: str | None) -> str:
-    """The name of the list of assets in this state, of this kind, in this order."""
+    """The name of the list of assets with this state and kind, in this order."""
     return _PART.join((account_id, "assets", order, status or "", kind or ""))
 
 
@@ -45,7 +45,7 @@ def tags_listing(account_id: str) -> str:
 
 
 def place_in(order: str, asset: Asset) -> str:
-    """Where the asset stands in lists of this order; places sort as text."""
+    """The asset's place in lists of this order; places sort as text."""
     return f"{PLACES[order](asset)}{_PART}{asset.asset_id}"
 
 
@@ -54,8 +54,8 @@ def asset_of(place: str) -> str:
 
 
 def tag_place(tag: str) -> str:
-    """The beginning of the places of all assets with this tag, and of others only by chance:
-    of a tag that is very long when folded, the place has the beginning."""
+    """The prefix of the places of all assets with this tag. The place contains only the beginning
+    of a very long tag, so other assets may match by chance."""
     return folded(tag)[:_TEXT_LIMIT_CHARS] + _PART
 
 
@@ -67,7 +67,7 @@ PLACES: dict[str, Callable[[Asset], str]] = {
 
 
 def entries_of(asset: Asset) -> set[Entry]:
-    """Every place the asset should have."""
+    """All entries that the asset should have."""
     entries = set()
     for status in (None, asset.status.value):
         for kind in (None, asset.kind):
@@ -79,12 +79,12 @@ def entries_of(asset: Asset) -> set[Entry]:
         entries.add(Entry(words_listing(asset.account_id), place))
     for tag in asset.tags:
         entries.add(Entry(tags_listing(asset.account_id), tag_place(tag) + asset.asset_id))
-    # By date the account's own table lists all assets already.
+    # The assets table itself lists all assets by date.
     return entries - {
         Entry(listing(asset.account_id, CREATED, None, None), place_in(CREATED, asset))
     }
 
 
 def words_of(*texts: str) -> tuple[str, ...]:
-    """The words that an asset is found by."""
+    """The search words of an asset."""
     return words.words_of(texts, limit=ASSET_WORDS_LIMIT)

@@ -1,7 +1,7 @@
 """The lists of assets: entries by list and place, in a table of their own without a stream.
 
-Entries are derived from the asset, whoever derives them and however often; readers look at the
-assets themselves too, so an entry that is late or too many shows nothing wrong.
+Entries are derived from the asset, any number of times. Readers also read the assets themselves, so
+a late or superfluous entry shows nothing wrong.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class AssetEntryItem(SalvagedItem):
     list_name = UnicodeAttribute(hash_key=True, attr_name="list")
     place = UnicodeAttribute(range_key=True)
     entries = UnicodeAttribute(null=True)
-    """Only under ``<account>known``: which entries the asset has, so that old ones are found."""
+    """Only under ``<account>known``: the entries of the asset, so that old ones are found."""
     is_written = BooleanAttribute(null=True, attr_name="isWritten")
     """Beside ``entries``: they are all in the lists, and no others."""
 
 
 def replace_entries(account_id: str, asset_id: str, wanted: set[Entry]) -> int:
-    """Make the asset's entries these; returns how many were not.
+    """Make these the asset's entries; returns how many changed.
 
-    The record of entries first names the old and the new together, as not yet written: stopped
-    anywhere, the next call finds whatever there may be, and writes what may be missing.
+    The record of entries first names the old and the new ones together, as not written yet. If this
+    stops at any point, the next call finds all that may exist, and writes all that may be missing.
     """
     known, is_written = _known(account_id, asset_id)
     if known == wanted and is_written:
@@ -54,7 +54,7 @@ def replace_entries(account_id: str, asset_id: str, wanted: set[Entry]) -> int:
 def list_places(
     name: str, *, limit: int, after: str | None, descending: bool, beginning: str = ""
 ) -> list[str]:
-    """Places in the list, in order, of those that begin like this."""
+    """Places in the list with this prefix, in order."""
     condition = AssetEntryItem.place.startswith(beginning) if beginning else None
     after_key = None if after is None else {"list": {"S": name}, "place": {"S": after}}
     items = AssetEntryItem.query(
@@ -70,7 +70,7 @@ def list_places(
 
 
 def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
-    """The different assets at places that begin like this, at most ``limit``."""
+    """The distinct assets at places with this prefix, at most ``limit``."""
     places = list_places(name, limit=limit, after=None, descending=False, beginning=beginning)
     return list(dict.fromkeys(asset_of(place) for place in places))
 
@@ -78,8 +78,8 @@ def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
 def _known(account_id: str, asset_id: str) -> tuple[set[Entry], bool]:
     """The entries that the asset may have, and whether it has exactly these.
 
-    Of a damaged record nothing is known: all entries are written again, and an old one that may
-    be left shows nothing wrong.
+    If the record is damaged, all entries are written again; an old one that may be left is
+    harmless.
     """
     try:
         item = AssetEntryItem.get(account_id + _KNOWN, asset_id, consistent_read=True)

@@ -1,8 +1,8 @@
-"""The auditor: re-derives a wallet from its ledger and says which item breaks which law.
+"""The auditor: re-derives a wallet from its ledger and reports which item breaks which law.
 
-Pure, and deliberately not built on ``credits.model``: it adds up what is written, so that a
-mistake in the arithmetic cannot hide in the proof. L1-L8 are the laws of the credits
-specification; one module checks one group of them.
+It is pure, and deliberately independent of ``credits.model``: it adds up the stored entries, so
+that a mistake in the arithmetic is not repeated in its check. L1-L8 are the laws of the credits
+specification; each module checks one group of them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from darkroom.credits.audit.purchases import check_purchases
 def audit(
     books: Books, packs: Mapping[str, int], now: datetime, *, check_dates: bool = True
 ) -> list[Breach]:
-    """Every breach of L1-L7 in one account's books; empty when they are right.
+    """Every breach of L1-L7 in one account's books; empty if they are correct.
 
-    ``packs``: name → credits of the packs that are sold. ``check_dates`` is off where a test may
-    set the clock, so that entries are dated as it was set.
+    ``packs``: name → credits of the packs on sale. ``check_dates`` is off if tests may set the
+    clock, because entries then have the dates of that clock.
     """
     return [
         *check_ledger(books),

@@ -1,4 +1,4 @@
-"""What the modules of the auditor share: how a breach is made, and the tolerances."""
+"""Shared by the modules of the auditor: breaches and tolerances."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from darkroom.credits.audit.facts import Books, Breach, EntryFacts
 
 ENTRY_TIME_TOLERANCE = timedelta(minutes=5)
-"""Entries of one wallet are written by different machines: their clocks differ, and a call may
-wait between reading its clock and its commit. The order of versions is exact, times are not."""
+"""Different processes write the entries of a wallet: their clocks differ, and a call may wait
+between reading its clock and its commit. The order of versions is exact; times are not."""
 EXPIRY_TOLERANCE = timedelta(hours=1)
-"""The sweeper comes every minute; a grant that is due for longer was not swept."""
+"""The sweeper runs every minute; a grant that is due for longer was not swept."""
 MONEY_LAWS = frozenset({"L1", "L2", "L3", "L5", "L7"})
-"""The laws that say what an account may spend. A missing output (L6) or an item that cannot be read
-(L8) does not put its credits in doubt, nor does a purchase record (L4)."""
+"""The laws that decide what an account may spend. A missing output (L6), an unreadable item (L8) or
+a purchase record (L4) does not put its credits in doubt."""
 LIVE_GRANTS_LIMIT = 50
 ORIGINS_LIMIT = 20
 SIGNUP_BONUS = 5
@@ -30,7 +30,7 @@ def breach(
     *,
     is_money_in_doubt: bool | None = None,
 ) -> Breach:
-    """``is_money_in_doubt``: by default what the law is about decides."""
+    """A breach. By default, the law decides ``is_money_in_doubt``."""
     return Breach(
         is_money_in_doubt=law in MONEY_LAWS if is_money_in_doubt is None else is_money_in_doubt,
         law=law,
@@ -43,8 +43,8 @@ def breach(
 def is_before(
     one: datetime | None, other: datetime | None, tolerance: timedelta = ENTRY_TIME_TOLERANCE
 ) -> bool:
-    """Whether ``one`` is earlier beyond doubt."""
-    # Differences never overflow, sums with the times of damaged items may.
+    """Whether ``one`` is certainly earlier."""
+    # Differences never overflow; sums with the times of damaged items may.
     return one is not None and other is not None and other - one > tolerance
 
 

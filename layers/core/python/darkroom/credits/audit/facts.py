@@ -1,4 +1,4 @@
-"""What the auditor knows of one account: plain values, read without the product's readers.
+"""The facts of one account for the auditor: plain values, read without the product's readers.
 
 ``None`` means that an attribute cannot be read or was not recorded: no law is checked on it.
 """
@@ -15,8 +15,8 @@ come in pay an open debt first. Of older entries these are unknown."""
 
 
 WRITTEN_OFF = "ITEM_UNREADABLE"
-"""The reason of a job that was ended because something stored of it was damaged: all of its credits
-go back, what it made stays, and its hold was put together again from the ledger."""
+"""The reason of a job that was ended because an item of it is damaged: all of its credits are
+returned, its outputs stay, and its hold was reconstructed from the ledger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class EntryFacts:
 
     @property
     def own_moves(self) -> dict[str, int]:
-        """What it did to each grant apart from its merges."""
+        """The change of each grant, without its merges."""
         own = dict(self.moves)
         for merge in self.merges:
             own[merge.from_id] = own.get(merge.from_id, 0) + merge.credits
@@ -151,7 +151,7 @@ class PurchaseFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """Everything of one account, as read."""
+    """All items of one account, as read."""
 
     account_id: str
     wallet: WalletFacts | None
@@ -173,4 +173,4 @@ class Breach:
     message: str
     entry_id: str | None = None
     is_money_in_doubt: bool = False
-    """Whether the account should not spend until an operator has looked at it."""
+    """Whether the account must not spend until an operator has checked it."""

@@ -1,4 +1,4 @@
-"""Reading a raw item attribute by attribute, so that one odd value does not hide the others."""
+"""Reads a raw item attribute by attribute, so that one damaged value does not hide the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RawItem = Mapping[str, Any]
 
 
 class Fields:
-    """The attributes of one item. What cannot be read is None, and listed in ``problems``."""
+    """The attributes of one item. Unreadable ones are None, and listed in ``problems``."""
 
     def __init__(self, raw: RawItem) -> None:
         self._raw = raw
@@ -54,7 +54,7 @@ class Fields:
         return found
 
     def json(self, name: str) -> Any:
-        """A JSON value; None when it is absent or cannot be read."""
+        """A JSON value; None if it is absent or cannot be read."""
         text = self.text(name, optional=True)
         if text is None:
             return None

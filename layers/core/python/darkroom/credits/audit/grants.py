@@ -1,4 +1,4 @@
-"""L3: what remains of the grants is the balance, and each grant is what its entries made it."""
+"""L3: the remaining credits of the grants are the balance, and each grant matches its entries."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _stored(books: Books, wallet: WalletFacts, grants: tuple[GrantFacts, ...]) -
 def _marks(
     books: Books, wallet: WalletFacts, grants: tuple[GrantFacts, ...], now: datetime
 ) -> Iterator[Breach]:
-    """What is due is found by the index of expiring wallets, and expires at its time."""
+    """Grants that will expire are in the index of expiring wallets, and expire in time."""
     expiries = [grant.expires_at for grant in grants if grant.expires_at is not None]
     due = int(min(expiries).timestamp()) if expiries else None
     if wallet.next_expiry_at != due:
@@ -78,6 +78,6 @@ def _marks(
         yield breach(books, "L3", message, is_money_in_doubt=False)
     for grant in grants:
         if is_before(grant.expires_at, now, EXPIRY_TOLERANCE):
-            # The sweeper is late. The next change of the wallet expires it all the same.
+            # The sweeper is late. The next change of the wallet expires the grant as well.
             message = f"grant {grant.grant_id} was due, and is still there"
             yield breach(books, "L3", message, is_money_in_doubt=False)

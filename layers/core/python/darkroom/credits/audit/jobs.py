@@ -77,7 +77,7 @@ def _fair(job: JobFacts, part: PartFacts) -> range | set[int]:
     if job.status != "canceled" or not made:
         return {proportional}
     kept = min(part.credits, max(1, proportional))
-    # Jobs of before the rule of the one credit do not record their costs.
+    # Jobs that are older than the rule of the one credit do not record their costs.
     return {kept, proportional} if job.costs is None else {kept}
 
 

@@ -20,7 +20,7 @@ SHAPES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "ADJUST": ("±", "0", ("adjust",), ("adjustment",)),
 }
 NAMED = frozenset({"DEDUCT", "REFUND", "SETTLE", "PURCHASE"})
-"""Types whose cause ends with what they refer to."""
+"""Types whose cause ends with the id that they refer to."""
 
 
 def check_ledger(books: Books) -> Iterator[Breach]:
@@ -43,7 +43,7 @@ def _sums(books: Books, wallet: WalletFacts) -> Iterator[Breach]:
         "version": len(entries),
     }
     if not books.is_ledger_whole:
-        # With an unreadable entry the sums are unknown; the last entry still says what they are.
+        # With an unreadable entry the sums are unknown; the last entry still contains them.
         last = entries[-1] if entries else None
         if last is None or last.version != wallet.version:
             return
@@ -74,9 +74,9 @@ def _chain(books: Books) -> Iterator[Breach]:
 
 
 def check_dates_of_entries(books: Books, now: datetime) -> Iterator[Breach]:
-    """L1: entries list in the order in which they happened.
+    """L1: the dates of entries follow their order.
 
-    The clock of a machine was wrong; the credits are right, so they may still be spent.
+    If not, the clock of a process was wrong. The credits are correct and may still be spent.
     """
     latest: datetime | None = None
     for entry in books.entries:
@@ -155,7 +155,7 @@ def _fits(value: int, signs: str) -> bool:
 
 
 def _may_change_debt(entry: EntryFacts) -> bool:
-    """A reversal does, and an operator who lets a debt go: that moves no credits."""
+    """Whether the entry may change the debt: a reversal, or an operator who forgives a debt."""
     if entry.type == "ADJUST":
         return entry.debt_change < 0 if entry.amount == 0 else entry.debt_change == 0
     return entry.type == "REVERSAL" or entry.debt_change == 0

@@ -1,4 +1,4 @@
-"""L3 and L7: the grants of a wallet, replayed from its entries alone.
+"""L3 and L7: the grants of a wallet, replayed only from its entries.
 
 The replay follows what each entry says it did to each grant, and checks that against what an
 entry of its type may do. It is linear in the entries: a wallet has at most fifty live grants.
@@ -29,7 +29,7 @@ Problem = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """A grant as its entries tell of it."""
+    """A grant, as derived from its entries."""
 
     grant_id: str
     source: str
@@ -39,7 +39,7 @@ class Grant:
     expires_at: datetime | None = None
     is_expiry_known: bool = True
     merged: Mapping[str, int] | None = None
-    """None: unknown, an older entry merged without saying so."""
+    """None: unknown, because an older entry merged grants without recording it."""
 
     @property
     def is_ordered(self) -> bool:
@@ -52,13 +52,13 @@ class Grant:
         return (self.priority, expiry, created, self.grant_id)
 
     def is_due(self, at: datetime | None) -> bool:
-        """Beyond doubt."""
+        """Whether the grant is certainly due."""
         return self.expires_at is not None and at is not None and self.expires_at <= at
 
 
 @dataclass(frozen=True)
 class Payment:
-    """What must follow an entry that brought credits in while a debt was open."""
+    """The payment that must follow an entry that added credits while a debt was open."""
 
     entry: EntryFacts
     cause: str
@@ -76,10 +76,10 @@ class Replay:
         self._debt = 0
         self._payment: Payment | None = None
         self._income: Mapping[str, int] = {}
-        """What the entry that must be followed by a payment did to each grant."""
+        """The changes of grants by the entry that a payment must follow."""
 
     def apply(self, entry: EntryFacts) -> Iterator[tuple[EntryFacts, Problem]]:
-        """Go one entry on; what is wrong, and at which entry."""
+        """Apply one entry; yields each problem with its entry."""
         if sum(entry.moves.values()) != entry.amount:
             yield entry, ("L3", "its moves do not add up to its amount")
         yield from self._check_payment(entry)
@@ -102,7 +102,7 @@ class Replay:
         if self._payment is not None:
             yield self._payment.entry, ("L7", "came in, and did not pay the open debt")
 
-    # Entries by type: each checks what the entry says against the state, then follows it.
+    # Entries by type: each method checks the entry against the state, then applies it.
 
     def _credit(self, entry: EntryFacts, own: Mapping[str, int]) -> Iterator[Problem]:
         grant_id, source, priority = {
@@ -117,7 +117,7 @@ class Replay:
             priority=priority,
             created_at=entry.created_at,
             expires_at=entry.expires_at,
-            # Before, the expiry of a gift was not recorded.
+            # Older entries do not record the expiry of a gift.
             is_expiry_known=entry.is_explicit or entry.type != "ADJUST" or bool(entry.expires_at),
             merged={},
         )
@@ -164,7 +164,7 @@ class Replay:
         return tuple(sorted(found, key=Grant.order))
 
     def _learned(self, taken: tuple[Grant, ...], hold: Sequence[GrantFacts]) -> tuple[Grant, ...]:
-        """Where an entry did not say when its grant expires, the hold of a job does."""
+        """If an entry does not record the expiry of its grant, the hold of a job does."""
         held = {piece.grant_id: piece for piece in hold}
         known = []
         for piece in taken:
@@ -212,7 +212,7 @@ class Replay:
         yield from self._follow(own, ())
 
     def _refund(self, entry: EntryFacts, own: Mapping[str, int]) -> Iterator[Problem]:
-        """What was not spent goes back where it came from; what expired meanwhile, as grace."""
+        """Unspent credits return to their grants; expired ones return as grace grants."""
         hold = self._holds.pop(entry.reference_id, None)
         if hold is not None:
             back = _last(hold, entry.amount)
@@ -228,7 +228,7 @@ class Replay:
     def _returned(
         self, entry: EntryFacts, own: Mapping[str, int], back: Iterable[Grant]
     ) -> tuple[list[Grant], list[Problem]]:
-        """The grace grants among what came back, and what is wrong."""
+        """The grace grants among the returned credits, and the problems."""
         rest, late, problems = dict(own), list[Grant](), list[Problem]()
         for piece in back:
             is_gone = piece.grant_id in self._expired and piece.grant_id not in self.live
@@ -269,7 +269,7 @@ class Replay:
             yield from self._follow(own, (_purchased(entry),))
 
     def _pay(self, entry: EntryFacts, own: Mapping[str, int]) -> Iterator[Problem]:
-        """A debt is paid from what came in, purchased credits before others."""
+        """A debt is paid from the added credits, purchased ones before others."""
         fresh = [
             replace(grant, remaining=min(grant.remaining, came))
             for grant_id, came in self._income.items()
@@ -304,7 +304,7 @@ class Replay:
     # Debts
 
     def _owe(self, entry: EntryFacts, cause: str) -> None:
-        """Credits came in or back: an open debt is paid from them, by the very next entry."""
+        """Credits were added or returned: the next entry must pay an open debt from them."""
         if self._debt > 0:
             self._payment = Payment(entry, cause, min(self._debt, entry.amount))
 
@@ -319,7 +319,7 @@ class Replay:
         if pays and (due is None or entry.cause != due.cause):
             yield entry, ("L4", "pays a debt from credits that did not come in")
 
-    # Following what an entry did
+    # Applying an entry
 
     def _expect(
         self, entry: EntryFacts, own: Mapping[str, int], expected: Mapping[str, int]
@@ -329,7 +329,7 @@ class Replay:
         yield "L3", f"moves {dict(own)}, must move {dict(expected)}"
 
     def _may_have_merged(self, entry: EntryFacts, own: Mapping[str, int]) -> bool:
-        """Older entries merged grants without saying so, when there were too many."""
+        """Older entries merged grants without recording it, if there were too many."""
         if entry.is_explicit or entry.amount <= 0:
             return False
         return len(self.live.keys() | own.keys()) >= LIVE_GRANTS_LIMIT
@@ -367,13 +367,13 @@ class Replay:
             if not _is_one_kind(gone, kept):
                 yield "L3", f"merges {merge.from_id} into {merge.into_id}, of another kind"
             elif len(self.live) <= LIVE_GRANTS_LIMIT and not _is_one_expiry(gone, kept):
-                yield "L3", f"merges {merge.from_id} into {merge.into_id}, with room for both"
+                yield "L3", f"merges {merge.from_id} into {merge.into_id}, with space for both"
             self.live.pop(merge.from_id)
             self._put(_merged(gone, kept, merge.credits))
 
 
 def difference_of(grant: Grant, stored: GrantFacts) -> str | None:
-    """In what the stored grant is not the one that its entries tell of; None where unknown."""
+    """The difference between the stored grant and the replayed one; None if there is none known."""
     if grant.remaining != stored.remaining:
         return "amount"
     if grant.source != stored.source:
@@ -403,7 +403,7 @@ def _is_one_expiry(one: Grant, other: Grant) -> bool:
 
 
 def _merged(gone: Grant, kept: Grant, credits: int) -> Grant:
-    """The later expiry stays, and what both were made of."""
+    """The merged grant, with the later expiry and the origins of both."""
     merged = None
     if gone.merged is not None and kept.merged is not None:
         merged = _largest(_added(kept.merged, gone.merged, {gone.grant_id: credits}))
@@ -437,7 +437,7 @@ def _union(
 
 
 def _taken(grants: Iterable[Grant], credits: int) -> dict[str, int]:
-    """What leaves each grant when so many credits are taken in this order."""
+    """The credits that leave each grant when this many are taken in this order."""
     taken: dict[str, int] = {}
     for grant in grants:
         if credits <= 0:
@@ -450,7 +450,7 @@ def _taken(grants: Iterable[Grant], credits: int) -> dict[str, int]:
 
 
 def _last(hold: Sequence[Grant], credits: int) -> tuple[Grant, ...]:
-    """The slices that were not spent: a job uses its hold in spending order."""
+    """The unspent slices: a job uses its hold in spending order."""
     back = []
     for piece in reversed(hold):
         if credits <= 0:
@@ -466,8 +466,8 @@ def _with_expiry(grant: Grant, expires_at: datetime | None) -> Grant:
 
 
 def _graces(entry: EntryFacts, late: Iterable[Grant]) -> list[Grant]:
-    """What slices whose grant has expired come back as: a day of grace, one grant for each
-    priority, named after the first of them and the job; before, one grant for each slice."""
+    """The grace grants as which slices of expired grants return: one for each priority, named
+    after the first slice and the job; in older entries, one for each slice."""
     graces: dict[object, Grant] = {}
     for piece in sorted(late, key=Grant.order):
         kind = piece.priority if entry.is_explicit else piece.grant_id
@@ -492,7 +492,7 @@ def _graces(entry: EntryFacts, late: Iterable[Grant]) -> list[Grant]:
 
 
 def _salvaged(piece: GrantFacts) -> Grant:
-    """A slice of a damaged job's hold: what its grant was made of is lost."""
+    """A slice of a damaged job's hold: the origins of its grant are lost."""
     return Grant(
         grant_id=piece.grant_id,
         source=piece.source,

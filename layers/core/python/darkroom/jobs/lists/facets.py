@@ -1,4 +1,4 @@
-"""What jobs are listed by: keys of indexes, kinds of jobs, words of a search. Pure."""
+"""The facets by which jobs are listed: index keys, kinds of jobs and search words. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KEY_BYTES = 12
 
 
 def facet_key(account_id: str, *facet: str) -> str:
-    """The index partition of an account's jobs that have this in common.
+    """The index partition of an account's jobs that share this facet.
 
-    A digest: 16 characters whatever it stands for (job items pay by the kilobyte), and no
-    account or word can be spelled so that it meets another's. 96 bits do not collide by chance,
-    and whoever reads a page compares the jobs themselves.
+    The key is a digest of 16 characters (job items pay by the kilobyte), so that no account or word
+    can be chosen to collide with another. 96 bits do not collide by chance, and readers of a page
+    compare the jobs themselves.
     """
     digest = hashlib.sha256("\x1f".join((account_id, *facet)).encode()).digest()
     return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode()
@@ -54,14 +54,14 @@ def file_key(account_id: str, file_id: str) -> str:
 
 
 def kind_of(recipe: str, inputs: Mapping[str, Any]) -> str:
-    """The recipe, and whether there is a translation: the finest that lists tell apart."""
+    """The recipe, and whether there is a translation: the finest distinction of lists."""
     options = inputs.get("options")
     translates = isinstance(options, Mapping) and options.get("translate") is True
     return recipe + _TRANSLATED if recipe in TRANSLATABLE and translates else recipe
 
 
 def kinds_of(recipe: str | None, translate: bool | None) -> tuple[str, ...] | None:
-    """The kinds that a filter means; None is all of them, and an empty tuple none."""
+    """The kinds that a filter selects; None is all of them, and an empty tuple none."""
     if recipe is None and translate is None:
         return None
     recipes = TRANSLATABLE if recipe is None else (recipe,)
@@ -74,12 +74,12 @@ def kinds_of(recipe: str | None, translate: bool | None) -> tuple[str, ...] | No
 
 
 def words_of(*texts: str) -> tuple[str, ...]:
-    """The words that a job is found by."""
+    """The search words of a job."""
     return words_in.words_of(texts, limit=WORDS_PER_JOB_LIMIT)
 
 
 def prefixes_of(words: Iterable[str]) -> tuple[str, ...]:
-    """Every beginning of every word that is listed, each once."""
+    """All listed prefixes of the words, each once."""
     starts = (
         word[:length]
         for word in words
@@ -90,7 +90,7 @@ def prefixes_of(words: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A job's place in one more list: ``name`` is its own within the job, ``order`` its rank."""
+    """A job's entry in one list: ``name`` is unique within the job, ``order`` is its rank."""
 
     name: str
     facet: str
@@ -98,7 +98,7 @@ class Entry:
 
 
 def entries_of(job: Job, *, file_ids: Iterable[str], words: Iterable[str], at: str) -> list[Entry]:
-    """The lists that a job stands in besides those its own item is in; ``at`` is its list key."""
+    """The list entries of a job, besides its own item; ``at`` is its list key."""
     by_word = [
         Entry(name=f"w#{prefix}", facet=word_key(job.account_id, prefix), order=at)
         for prefix in prefixes_of(words)
@@ -111,7 +111,7 @@ def entries_of(job: Job, *, file_ids: Iterable[str], words: Iterable[str], at: s
 
 
 def duration_ms(job: Job) -> int | None:
-    """How long a finished job was worked on; None while it has not ended."""
+    """The duration of a finished job; None while it is unfinished."""
     if not job.is_final or job.finished_at is None:
         return None
     began = job.started_at or job.queued_at or job.finished_at

@@ -1,10 +1,10 @@
-"""Pages of a list of jobs: which indexes serve a filter, and how a page is put together.
+"""Pages of a list of jobs: which indexes serve a filter, and how a page is assembled.
 
-A list is a row of *phases*; a phase merges a few index partitions by their order. Every job that
-a page shows is read and compared with the filter itself, because indexes are a moment behind and
+A list is a sequence of *phases*; a phase merges a few index partitions by their order. Every job of
+a page is read and compared with the filter itself, because indexes are eventually consistent and
 some filters have no key condition (a duration between dates; a search that also names a state).
 A page reads a bounded number of candidates, so such a page may be short, or even empty, and its
-position leads on. Nothing here reads more when more jobs exist.
+position leads to the next page. The number of reads does not depend on the number of jobs.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Sort(StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
     DURATION = "duration"
-    """The longest first; jobs that have not ended follow, newest first."""
+    """The longest duration first; unfinished jobs follow, newest first."""
     FAILED_FIRST = "failedFirst"
-    """What failed first; the others follow. Both newest first."""
+    """Failed jobs first, then the others; each newest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What is looked for: words (each the beginning of one of the job's), or a whole id."""
+    """The search terms: words (each a prefix of one of the job's words), or a complete id."""
 
     words: tuple[str, ...] = ()
     job_id: str | None = None
@@ -51,12 +51,12 @@ class Search:
 
     @property
     def start(self) -> str:
-        """The listed beginning of the longest word: it narrows the most."""
+        """The listed prefix of the longest word, which is the most selective."""
         return max(self.words, key=len)[:PREFIX_LIMIT_CHARS]
 
     @property
     def is_listed(self) -> bool:
-        """Whether the index alone answers it."""
+        """Whether the index alone serves the search."""
         return len(self.words) <= 1 and all(len(w) <= PREFIX_LIMIT_CHARS for w in self.words)
 
 
@@ -83,18 +83,18 @@ class Phase:
     high: str = LAST
     ascending: bool = False
     words: tuple[str, ...] = ()
-    """To be compared with the job's, where its place in the index does not say enough."""
+    """Compared with the job, if its place in the index is not sufficient."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
     jobs: tuple[Job, ...]
     position: Position | None
-    """Where to go on; None at the end."""
+    """The start of the next page; None at the end."""
 
 
 def to_search(text: str) -> Search:
-    """What a search box's text means; without a letter or digit it finds nothing."""
+    """The search for the text of a search box; without a letter or digit, it finds nothing."""
     head, _, tail = text.strip().partition("_")
     whole = f"{head.lower()}_{tail.upper()}"
     if is_id(whole, "job"):
@@ -111,16 +111,16 @@ def read_page(
 ) -> Page:
     """Up to ``limit`` jobs from ``after`` on.
 
-    Looks at ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1) at most.
+    Reads at most ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1).
     """
     if filters.search is not None and filters.search.job_id is not None:
         return _single(account_id, filters, filters.search.job_id)
     phases = phases_of(account_id, filters)
     number, order = after or (0, "")
     found: list[Job] = []
-    budget, asked = max(limit + 1, LIST_CANDIDATES_LIMIT), limit + 1
+    budget, chunk = max(limit + 1, LIST_CANDIDATES_LIMIT), limit + 1
     while number < len(phases):
-        seen = _candidates(phases[number], order, limit=asked)
+        seen = _candidates(phases[number], order, limit=chunk)
         for candidate, job in _jobs_of(phases[number], seen):
             if job is not None and job.account_id == account_id and phases[number].wants(job):
                 if len(found) == limit:
@@ -129,14 +129,14 @@ def read_page(
             order = candidate.order
         budget -= len(seen)
         missing = limit + 1 - len(found)
-        if len(seen) < asked:
-            number, order, asked = number + 1, "", missing
+        if len(seen) < chunk:
+            number, order, chunk = number + 1, "", missing
         else:
-            # Some were not wanted, so many may not be.
-            asked = max(missing, LIST_CHUNK_LIMIT)
+            # Some candidates did not match, so many of the next may not match either.
+            chunk = max(missing, LIST_CHUNK_LIMIT)
         if budget <= 0 and number < len(phases):
             return Page(jobs=tuple(found), position=(number, order))
-        asked = min(asked, max(budget, 1))
+        chunk = min(chunk, max(budget, 1))
     return Page(jobs=tuple(found), position=None)
 
 
@@ -149,17 +149,17 @@ def find_page(account_id: str, job_ids: Iterable[str]) -> Page:
 
 
 def list_jobs_of_file(account_id: str, file_id: str, *, limit: int) -> list[str]:
-    """Ids of the newest jobs that name a file or reference photo; a moment old."""
+    """Ids of the newest jobs that name a file or reference photo; eventually consistent."""
     partition = Partition(index="facet", key=facets.file_key(account_id, file_id))
     found = list_store.read_partition(partition, low=FIRST, high=LAST, ascending=False, limit=limit)
     return [candidate.job_id for candidate in found]
 
 
 def phases_of(account_id: str, filters: Filters) -> tuple[Phase, ...]:
-    """The index partitions that hold what the filter may find, in the order of the list.
+    """The index partitions of the jobs that may match the filter, in the order of the list.
 
-    How many phases there are depends on the sort alone, so a position means the same on every
-    page; a phase that can hold nothing has no partitions.
+    The number of phases depends only on the sort, so a position means the same on every page; a
+    phase that cannot match has no partitions.
     """
     low, high = _bounds(filters)
     base = Phase(partitions=(), wants=_wanted(filters), low=low, high=high)
@@ -183,7 +183,7 @@ PartitionsFor = Callable[[tuple[JobStatus, ...] | None], tuple[Partition, ...]]
 def _within(
     base: Phase, filters: Filters, partitions: PartitionsFor, among: Set[JobStatus]
 ) -> Phase:
-    """The phase of those jobs that are in one of these states."""
+    """The phase of the jobs that are in one of these states."""
     statuses = tuple(
         status for status in JobStatus if status in among and filters.status in (None, status)
     )
@@ -246,17 +246,17 @@ def _search_partition(account_id: str, search: Search) -> tuple[Partition, ...]:
 def _bounds(filters: Filters) -> tuple[str, str]:
     """List keys begin with the time: from it on, and up to just before it."""
     low = FIRST if filters.created_from is None else to_iso(_up(filters.created_from))
-    # A list key is longer than a bare time and so comes after it.
+    # A list key is longer than its time alone, and so sorts after it.
     high = LAST if filters.created_before is None else to_iso(_up(filters.created_before))
     return low, high
 
 
 def _up(moment: datetime) -> datetime:
-    """To the next whole millisecond, which is what times are stored in."""
+    """Round up to whole milliseconds, in which times are stored."""
     try:
         return moment + timedelta(microseconds=-moment.microsecond % 1000)
     except OverflowError:
-        # After the last millisecond of the calendar there is nothing to be listed.
+        # No job can be listed after the last millisecond of the calendar.
         return moment
 
 
@@ -276,7 +276,7 @@ def _wanted(filters: Filters) -> Callable[[Job], bool]:
 def _candidates(phase: Phase, after: str, *, limit: int) -> list[Candidate]:
     """The next places of the phase: its partitions merged, each read once.
 
-    Bounds of a key condition are inclusive, so the place that ended the last page comes again.
+    Bounds of a key condition are inclusive, so the last place of the previous page is read again.
     """
     low, high = phase.low, phase.high
     if after:
@@ -290,13 +290,13 @@ def _candidates(phase: Phase, after: str, *, limit: int) -> list[Candidate]:
         for partition in phase.partitions
     ]
     merged = merge(*rows, key=lambda place: place.order, reverse=not phase.ascending)
-    # A job that changes its state between two reads stands in both partitions.
+    # A job that changes its state between two reads is in both partitions.
     distinct = {place.order: place for place in merged if place.order != after}
     return list(islice(distinct.values(), limit))
 
 
 def _jobs_of(phase: Phase, seen: Sequence[Candidate]) -> list[tuple[Candidate, Job | None]]:
-    """The jobs themselves; None for one that is gone or has other words than are looked for."""
+    """The jobs of the places; None for a job that was deleted or does not match the words."""
     jobs = list_store.find_jobs(place.job_id for place in seen if place.job is None)
     if phase.words:
         known = list_store.find_words(jobs)

@@ -1,7 +1,7 @@
-"""Lists of jobs: reads of the indexes, and the entries of jobs in lists of their own making.
+"""Lists of jobs: reads of the indexes, and the list entries of jobs.
 
-The indexes follow the table within moments. Entries lie beside a job's collection and in the
-index ``byAccount``, each under the key of what it lists (``jobs.lists.facets``).
+The indexes are eventually consistent. Entries are stored outside of a job's collection, and are in
+the index ``byAccount`` under the key of their list (``jobs.lists.facets``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from darkroom.jobs.model import Job, Task
 from darkroom.jobs.reading import job_from_items, task_from_item
 
 FIRST, LAST = "0", "~"
-"""Before and after every order: they all begin with a digit."""
+"""Sorts before and after every order: they all begin with a digit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """One partition of one index, in its order."""
+    """One partition of one index, in one direction."""
 
     index: Literal["account", "status", "kind", "status_kind", "facet"]
     key: str
@@ -43,7 +43,7 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A place in a list, and the job itself where the index holds it."""
+    """A place in a list, and the job itself if the index contains it."""
 
     order: str
     job_id: str
@@ -62,7 +62,7 @@ _INDEXES: Mapping[str, Any] = {
 def read_partition(
     partition: Partition, *, low: str, high: str, ascending: bool, limit: int
 ) -> list[Candidate]:
-    """Up to ``limit`` places with ``low`` ≤ order ≤ ``high``, in one query."""
+    """Read up to ``limit`` places with ``low`` ≤ order ≤ ``high``, in one query."""
     order = ListEntryItem.order if partition.index == "facet" else JobItem.list_key
     found = list(
         _INDEXES[partition.index].query(
@@ -91,28 +91,28 @@ def _with_jobs(items: Sequence[JobItem]) -> list[Candidate]:
 
 
 def find_jobs(job_ids: Iterable[str]) -> dict[str, Job]:
-    """Those of the jobs that exist, a hundred in a call; a moment old."""
+    """Those of the jobs that exist, a hundred per call; eventually consistent."""
     keys = [(job_id, JOB_KEY) for job_id in dict.fromkeys(job_ids)]
     items = [item for item in JobItem.batch_get(keys) if not is_deleted(item)] if keys else []
     return {job.job_id: job for job in _to_jobs(items)}
 
 
 def _to_jobs(items: Sequence[JobItem]) -> list[Job]:
-    """With their inputs, the large ones all at once."""
+    """The jobs with their inputs; large inputs are read in one batch."""
     large = [(item.pk, INPUTS_KEY) for item in items if item.inputs is None]
     beside = {item.pk: item for item in InputsItem.batch_get(large)} if large else {}
     return [job_from_items(item, beside.get(item.pk)) for item in items]
 
 
 def find_words(job_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The words that jobs are found by, of those that are listed."""
+    """The search words of the jobs that are listed."""
     keys = [(side_key(job_id), WORDS_KEY) for job_id in dict.fromkeys(job_ids)]
     items = ListEntryItem.batch_get(keys) if keys else ()
     return {item.pk.removesuffix(SIDE_SUFFIX): tuple((item.words or "").split()) for item in items}
 
 
 def list_tasks(job_id: str) -> list[Task]:
-    """A job's tasks in the order of the plan; a moment old."""
+    """A job's tasks in the order of the plan; eventually consistent."""
     items = TaskItem.query(job_id, TaskItem.sk.startswith(TASK_PREFIX))
     return sorted((task_from_item(item) for item in items), key=lambda task: task.number)
 
@@ -120,8 +120,8 @@ def list_tasks(job_id: str) -> list[Task]:
 def replace_entries(job_id: str, entries: Iterable[Entry], words: Sequence[str]) -> int:
     """Make these the job's entries; returns how many had to change.
 
-    Not a transaction: entries derive from the job, and whoever reads them looks at the job.
-    Writing them again, or stopping in between and starting anew, comes to the same.
+    This is not a transaction: entries derive from the job, and their readers also read the job.
+    It is safe to repeat, and to stop in between and start again.
     """
     wanted: dict[str, tuple[str | None, str | None, str | None]] = {
         ENTRY_PREFIX + entry.name: (entry.facet, entry.order, None) for entry in entries
@@ -143,7 +143,7 @@ def replace_entries(job_id: str, entries: Iterable[Entry], words: Sequence[str])
 
 
 def erase_side(job_id: str) -> None:
-    """Remove everything that lies beside a deleted job; safe to repeat."""
+    """Remove all items of a deleted job outside of its collection; safe to repeat."""
     found = list(CollectionItem.query(side_key(job_id), consistent_read=True))
     if found:
         with CollectionItem.batch_write() as batch:

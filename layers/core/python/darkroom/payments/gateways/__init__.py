@@ -1,1 +1,1 @@
-"""Payment gateways: what money is taken through. One module per vendor."""
+"""Payment gateways, one module per vendor."""

@@ -1,4 +1,4 @@
-"""Stripe: Checkout Sessions, signed webhooks, refunds, and the state of a payment read afresh.
+"""Stripe: Checkout Sessions, signed webhooks, refunds, and the current state of a payment.
 
 Sources: https://docs.stripe.com/webhooks (signature scheme, tolerance, order not guaranteed),
 https://docs.stripe.com/api/idempotent_requests, https://docs.stripe.com/currencies#zero-decimal.
@@ -33,7 +33,7 @@ from darkroom.payments.ports import (
 from darkroom.payments.store import Purchase
 
 TOLERANCE_SECONDS = 300
-# One call with its retry has to end well before the shortest function does (15 s).
+# One call with its retry has to end well before the shortest function timeout (15 s).
 TIMEOUT_SECONDS = 5
 NETWORK_RETRIES_LIMIT = 1
 PAGE_LIMIT = 100
@@ -90,7 +90,7 @@ class StripeGateway:
         if purchase.currency is None:
             raise ValueError(f"{purchase.purchase_id} has no price")
         params = _checkout_params(purchase, self._return_url)
-        # Named after what is sent, so that another return URL is another request.
+        # The key depends on the parameters, so that another return URL is another request.
         key = f"{purchase.purchase_id}-{purchase.attempt}-{_digest(params)}"
         session = self._write(
             lambda api: api.checkout.sessions.create(
@@ -104,7 +104,7 @@ class StripeGateway:
 
         number = len(purchase.decisions)
         names = {"accountId": purchase.account_id, "purchaseId": purchase.purchase_id}
-        # Without an amount Stripe refunds what is left of the payment, and never more than that:
+        # Without an amount, Stripe refunds exactly what is left of the payment:
         # https://docs.stripe.com/api/refunds/create
         params = {"payment_intent": purchase.payment_id, "metadata": names}
         key = f"{purchase.purchase_id}-refund-{number}-{purchase.attempt}"
@@ -133,7 +133,7 @@ class StripeGateway:
         return Ignored(event_id=event_id, type=kind, reason="type")
 
     def _why_foreign(self, event: Mapping[str, Any]) -> str | None:
-        """Connect and the other mode share endpoints and secrets with us, but not our key:
+        """Events of Connect and of the other mode may come to our endpoint, but not match our key:
         https://docs.stripe.com/connect/webhooks."""
         if event.get("account"):
             return "account"
@@ -141,7 +141,7 @@ class StripeGateway:
         return "mode" if is_live is not None and event.get("livemode") is not is_live else None
 
     def _verify(self, body: bytes, signature: str) -> str:
-        """The text of a body that one of the secrets has signed."""
+        """The text of a body whose signature matches one of the secrets."""
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -169,7 +169,7 @@ class StripeGateway:
         names = payment.get("metadata") or session.get("metadata") or {}
         if "purchaseId" not in names or "accountId" not in names:
             return None
-        # A promotion code of 100 % leaves nothing to pay, and so no payment:
+        # With a promotion code of 100 %, there is nothing to pay, and so no payment:
         # https://docs.stripe.com/api/checkout/sessions/object (payment_status)
         is_free = session.get("payment_status") == "no_payment_required"
         is_paid = payment.get("status") == "succeeded" or (is_free and payment_id is None)
@@ -197,8 +197,8 @@ class StripeGateway:
         return tuple(sorted(gone, key=lambda item: (item.created_at, item.id)))
 
     def _older_refunds(self, payment: Mapping[str, Any], known_minor: int) -> list[MoneyBack]:
-        """Lists begin with the newest refund. What is beyond the limit is the oldest money back,
-        so as one item it takes as much as its parts took alone, and moves no later share."""
+        """Refunds beyond the limit, as one item. Lists begin with the newest refund, so these are
+        the oldest: together they take as much as alone, and do not change later shares."""
         charge = self._read(lambda api: api.charges.retrieve(payment["latest_charge"]).to_dict())
         older_minor = charge["amount_refunded"] - known_minor
         if older_minor <= 0:
@@ -217,20 +217,20 @@ class StripeGateway:
         return found
 
     def _find(self, call: Callable[[Any], Any]) -> Any:
-        """The object that an event or a record names, if our key may know of it."""
+        """The object that an event or a record names, if our key has access to it."""
         import stripe
 
         try:
             return self._send(call)
         except stripe.StripeError as error:
-            # 403: of an account that our key has no access to; else the object is not there.
+            # 403: it belongs to an account that our key has no access to; else it does not exist.
             if error.http_status in (403, 404) or error.code == "resource_missing":
-                raise PaymentUnreadable(f"Stripe answered {error.http_status}") from error
+                raise PaymentUnreadable(f"Stripe returned {error.http_status}") from error
             raise
 
     def _read(self, call: Callable[[Any], Any]) -> Any:
-        """What belongs to an object that was found: a restricted key may lack the permission for
-        it, which must not pass for a payment without refunds."""
+        """A part of an object that was found. A restricted key may lack the permission for it,
+        which must not be mistaken for a payment without refunds."""
         import stripe
 
         try:
@@ -244,13 +244,13 @@ class StripeGateway:
         try:
             return self._send(call)
         except stripe.PermissionError as error:
-            # Our key may not do this, which an operator mends and no client can.
-            raise GatewayUnavailable("Stripe answered 403") from error
+            # Our key lacks a permission, which only an operator can fix.
+            raise GatewayUnavailable("Stripe returned 403") from error
         except stripe.IdempotencyError as error:
             raise AttemptSpent("the key was used for another request") from error
 
     def _send(self, call: Callable[[Any], Any]) -> Any:
-        """One call; once more with the key as it is now, if the one we had is refused."""
+        """One call. If Stripe refuses the key, read it again and repeat the call once."""
         import stripe
 
         key = self._keys.api_key
@@ -271,15 +271,15 @@ class StripeGateway:
         try:
             return call(self._client(key).v1)
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
-            raise GatewayUnavailable("Stripe did not answer") from error
+            raise GatewayUnavailable("Stripe did not respond") from error
         except stripe.StripeError as error:
             status = error.http_status or 500
             if status == 409:
                 raise GatewayUnavailable("the same request is under way there") from error
             if status >= 500:
-                # Stripe keeps the first result of a key, this one as well: it would be repeated
-                # for a day. https://docs.stripe.com/api/idempotent_requests
-                raise AttemptSpent(f"Stripe answered {status}") from error
+                # Stripe stores the first result of an idempotency key, including this error, and
+                # would repeat it for a day. https://docs.stripe.com/api/idempotent_requests
+                raise AttemptSpent(f"Stripe returned {status}") from error
             raise
 
     def _client(self, key: str) -> Any:
@@ -307,10 +307,10 @@ def _checkout_params(purchase: Purchase, return_url: str) -> dict[str, Any]:
         "mode": "payment",
         "client_reference_id": purchase.purchase_id,
         "metadata": ours,
-        # Charges and disputes know only their payment, so it carries the names too.
+        # Charges and disputes refer only to their payment, so it has the metadata too.
         "payment_intent_data": {"metadata": ours},
-        # A price in the customer's own currency would not be the one of our record; it can be
-        # on by default: https://docs.stripe.com/payments/currencies/localize-prices/adaptive-pricing
+        # A price in the customer's own currency would not match our record; it can be enabled
+        # by default: https://docs.stripe.com/payments/currencies/localize-prices/adaptive-pricing
         "adaptive_pricing": {"enabled": False},
         "line_items": [{"quantity": 1, "price_data": price}],
         "success_url": f"{return_url}?purchase={purchase.purchase_id}",
@@ -356,8 +356,8 @@ def _object_id(value: Any) -> str:
 
 def _money_back(item: Mapping[str, Any], payment: Mapping[str, Any]) -> MoneyBack:
     """A dispute's amount is in a currency of its own (https://docs.stripe.com/api/disputes/object),
-    for which there is no rate here. Disputes are mostly about the whole payment, and a part taken
-    for the whole can be mended by hand, while credits left with a thief cannot: it takes all."""
+    for which there is no rate here. It takes the whole payment: most disputes are about that. An
+    operator can correct a partial dispute, but not recover credits that a thief has spent."""
     in_currency = item["currency"] == payment["currency"]
     return MoneyBack(
         id=item["id"],
@@ -369,7 +369,7 @@ def _money_back(item: Mapping[str, Any], payment: Mapping[str, Any]) -> MoneyBac
 def _is_over(session: Mapping[str, Any], payment: Mapping[str, Any]) -> bool:
     """Whether an unpaid payment can no longer succeed.
 
-    A completed session whose payment asks for a new method is a delayed payment that failed.
+    A completed session whose payment requires a new method is a delayed payment that failed.
     """
     failed_later = (
         session.get("status") == "complete" and payment.get("status") == "requires_payment_method"

@@ -2,7 +2,7 @@
 
 The secret is ``{"apiKey": "sk_…", "webhookSecrets": ["whsec_…", …]}``: two webhook secrets while
 one is rotated. A call that Stripe refuses or a signature that does not fit may mean that the
-secret has changed; since anybody can send bad signatures, it is read again once a minute at most.
+secret has changed. Any client can send bad signatures, so it is read again at most once a minute.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class StripeKeys:
         return False if self.api_key.startswith(_TEST) else None
 
     def reload(self) -> bool:
-        """Read the secret again, unless that was done a moment ago; returns whether it changed.
+        """Read the secret again, unless it was just read; returns whether it changed.
 
-        A new text that cannot be used is left alone: the old keys may still be good.
+        An unusable new value is ignored: the old keys may still be valid.
         """
         now, last = self._clock.now(), self._reloaded_at
         if last is not None and abs(now - last) < timedelta(seconds=SECRET_RELOAD_SECONDS):

@@ -1,8 +1,8 @@
 """The box that says that a video is one of Dolby Vision, passed on into a MOV file.
 
 Phones record such videos. FFmpeg's muxer writes the box into MP4 only. So it writes
-``PLACEHOLDER`` as the title of the video track, and here the title makes room for the box within
-the track: nothing behind the track moves.
+``PLACEHOLDER`` as the title of the video track, and here the box takes the space of the title:
+nothing after the track moves.
 
 Source: Dolby Vision Streams Within the ISO Base Media File Format, 3.1; ISO/IEC 14496-12, 8.5.2.
 """
@@ -25,7 +25,7 @@ _ENTRY_HEAD_BYTES: Final = 86
 """Of a video's sample entry; the boxes follow."""
 
 
-class NoRoom(ValueError):
+class NoSpace(ValueError):
     """The file is not as the muxer writes it."""
 
 
@@ -45,7 +45,7 @@ def write_dolby_vision(path: Path, box: bytes) -> None:
     """Add the box to the track that is titled ``PLACEHOLDER``.
 
     Raises:
-        NoRoom: there is none.
+        NoSpace: there is none.
     """
     with path.open("r+b") as file:
         for track in _tracks(file):
@@ -54,7 +54,7 @@ def write_dolby_vision(path: Path, box: bytes) -> None:
                 file.seek(track.start)
                 file.write(_with_box(content, box))
                 return
-    raise NoRoom("no track of that title")
+    raise NoSpace("no track of that title")
 
 
 def _tracks(file: BinaryIO) -> list[Box]:
@@ -79,10 +79,10 @@ def _with_box(track: bytes, box: bytes) -> bytes:
         if kind == b"udta":
             left = len(track) - len(grown) + end - start
             if left < 8:
-                raise NoRoom(f"{left} bytes left")
+                raise NoSpace(f"{left} bytes left")
             free = struct.pack(">I", left) + b"free" + bytes(left - 8)
             return _sized(grown[:start] + grown[end:] + free)
-    raise NoRoom("no title")
+    raise NoSpace("no title")
 
 
 def _grown(box: bytes, path: tuple[bytes, ...], more: bytes) -> bytes:
@@ -98,7 +98,7 @@ def _innermost(track: bytes) -> bytes:
         for kind in _TO_ENTRY:
             start, end = _child(track, kind)
             track = track[start:end]
-    except NoRoom:
+    except NoSpace:
         return b""
     return track
 
@@ -117,7 +117,7 @@ def _child(box: bytes, kind: bytes) -> tuple[int, int]:
     for found, start, end in _children(box, head_bytes):
         if found == kind or not kind:
             return start, end
-    raise NoRoom(f"no {kind!r}")
+    raise NoSpace(f"no {kind!r}")
 
 
 def _children(box: bytes, at: int) -> list[tuple[bytes, int, int]]:

@@ -136,7 +136,7 @@ def _decode(data: bytes, kind: str, max_pixels: int) -> Image.Image:
 
         register_heif_opener()
     with warnings.catch_warnings():
-        # The limit below is ours; Pillow's own is lower than what telephones make.
+        # The limit below is ours; Pillow's own is lower than the pictures of phones.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
             width, height = picture.size

@@ -144,8 +144,8 @@ def sniff(file: SeekableFile) -> str:
 
 
 def _by_boxes(file: SeekableFile) -> str:
-    """Free space and the media themselves may stand before the box with the brand; QuickTime
-    files from before brands have none."""
+    """The container by its boxes. Free space and media data may precede the box with the brand, and
+    old QuickTime files have no such box."""
     at = 0
     for _ in range(_BOXES_LIMIT):
         file.seek(at)

@@ -125,7 +125,7 @@ def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     found = _inspect(source, name)
     clean = workdir / f"media.{COPIED_AS.get(found.name, found.name)}"
     span_ms = _copy(source, clean, found)
-    if CONTAINERS[found.name].tells_length:
+    if CONTAINERS[found.name].declares_length:
         _expect_whole(found.promised_ms, span_ms)
     return _described(clean, workdir, found, clean.suffix[1:], span_ms, found.note)
 
@@ -141,7 +141,7 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
     if promised_ms > MEDIA_LIMIT_SECONDS * 1000:
         raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
     span_ms = promised_ms
-    if CONTAINERS[found.name].tells_length:
+    if CONTAINERS[found.name].declares_length:
         ends_ms = _end_ms(source, found.name, found.begins_ms + promised_ms)
         span_ms = ends_ms - found.begins_ms
         _expect_whole(promised_ms, span_ms)

@@ -58,7 +58,7 @@ class Container:
     encoder: str | None = None
     """What other sounds are converted to; None where they are refused."""
     options: tuple[tuple[str, str], ...] = ()
-    tells_length: bool = True
+    declares_length: bool = True
     """Whether the file itself knows how long it is; of some, it is only guessed."""
     has_tags: bool = False
     """Whether codecs have names of four letters in it, which players go by."""
@@ -86,13 +86,13 @@ CONTAINERS: Final = {
     ),
     "mp3": Container(
         "audio/mpeg", "mp3", frozenset(), frozenset({"mp3"}), None, (("id3v2_version", "0"),),
-        tells_length=False,
+        declares_length=False,
     ),
     "wav": Container(
-        "audio/wav", "wav", frozenset(), _WAV_CODECS, "pcm_s16le", tells_length=False
+        "audio/wav", "wav", frozenset(), _WAV_CODECS, "pcm_s16le", declares_length=False
     ),
     "aac": Container(
-        "audio/aac", "adts", frozenset(), frozenset({"aac"}), None, tells_length=False
+        "audio/aac", "adts", frozenset(), frozenset({"aac"}), None, declares_length=False
     ),
 }  # fmt: skip
 COPIED_AS: Final = {"aac": "m4a"}

@@ -21,7 +21,7 @@ _NAME, _VOID = b"\x53\x6e", b"\xec"
 _WIDTH, _HEIGHT, _UNIT = b"\x54\xb0", b"\x54\xba", b"\x54\xb2"
 
 
-class NoRoom(ValueError):
+class NoSpace(ValueError):
     """The file is not as the muxer writes it."""
 
 
@@ -37,7 +37,7 @@ def write_shown_size(path: Path, width: int, height: int) -> None:
     """Show the video track that is named ``PLACEHOLDER`` at this size.
 
     Raises:
-        NoRoom: there is none.
+        NoSpace: there is none.
     """
     with path.open("r+b") as file:
         head = file.read(_HEAD_BYTES)
@@ -53,14 +53,14 @@ def _named_track(head: bytes) -> _Element:
     for track in _elements(head, tracks.body, tracks.end):
         if track.name == _TRACK and PLACEHOLDER.encode() in head[track.body : track.end]:
             return track
-    raise NoRoom("no track of that name")
+    raise NoSpace("no track of that name")
 
 
 def _child(head: bytes, parent: _Element, name: bytes) -> _Element:
     for element in _elements(head, parent.body, min(parent.end, len(head))):
         if element.name == name:
             return element
-    raise NoRoom(f"no element {name.hex()}")
+    raise NoSpace(f"no element {name.hex()}")
 
 
 def _changed(head: bytes, track: _Element, width: int, height: int) -> bytes:
@@ -73,7 +73,7 @@ def _changed(head: bytes, track: _Element, width: int, height: int) -> bytes:
     content = b"".join(pieces)
     left = track.end - track.body - len(content)
     if left < 2 or left > 0x7F:
-        raise NoRoom(f"{left} bytes left")
+        raise NoSpace(f"{left} bytes left")
     return content + _VOID + bytes([0x80 | left - 2]) + bytes(left - 2)
 
 

@@ -1,4 +1,4 @@
-"""Change plan: an operator puts an account on another plan."""
+"""Put an account on another plan, for an operator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from darkroom.plans.store import plan_write
 
 
 def change_plan(app: App, *, account_id: str, plan: str) -> None:
-    """From now on the account has this plan's limits.
+    """Give the account this plan's limits from now on.
 
     Raises:
-        InvalidInput: there is no such plan.
+        InvalidInput: the plan does not exist.
     """
     if plan not in plan_names():
         found = problem("plan", "NOT_ALLOWED", allowed=plan_names())

@@ -1,4 +1,4 @@
-"""First sight of an account: its wallet with the one signup bonus."""
+"""Open the wallet of a new account, with its one signup bonus."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from darkroom.kernel.errors import ConcurrentUpdate, Conflict
 
 
 def ensure_wallet(app: App, account_id: str) -> Wallet:
-    """The account's wallet, opened with its bonus if this is the first time it is seen."""
+    """Return the account's wallet; open it with the bonus if the account is new."""
     wallet = store.find_wallet(account_id)
     return wallet or open_account(app, account_id)
 
 
 def open_account(app: App, account_id: str) -> Wallet:
-    """Open the wallet; somebody else opening it at the same moment is as good."""
+    """Open the wallet. A concurrent request that opens it first has the same effect."""
     change = model.open_wallet(account_id, app.clock.now())
     try:
         commit(store.change_writes(change, before=None, operation=app.ids.token()))

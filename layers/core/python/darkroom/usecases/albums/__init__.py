@@ -1,1 +1,1 @@
-"""Albums and what is in them."""
+"""Albums and their entries."""

@@ -1,4 +1,4 @@
-"""Add outputs to an album: by its owner, or as a job that was started for the album goes on."""
+"""Add outputs to an album: for its owner, or as a projection of a job that names the album."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def add_outputs_to_album(
     *,
     group: str | None = None,
 ) -> int:
-    """Add what a job made, as its job's projection: each output once in the album's life.
+    """Add a job's outputs, as a projection of the job: each output once in the album's life.
 
-    An output that its owner removed stays out; an album that is gone or full takes nothing.
-    Returns how many were added.
+    An output that the owner removed stays removed. Nothing is added to a deleted or full album.
+    Returns how many outputs were added.
     """
     pictures = [_picture(output) for output in outputs]
     try:
@@ -41,11 +41,11 @@ def add_outputs_to_album(
 def put_into_album(
     app: App, *, account_id: str, album_id: str, output_ids: Sequence[str], group: str | None
 ) -> Album:
-    """Add the account's outputs in the order given; those that are there already stay as they are.
+    """Add the account's outputs in the order given; entries that exist already do not change.
 
     Raises:
-        NotFound: no such album, or one of the outputs is missing or another account's;
-        Conflict ALBUM_FULL. Outputs come in chunks: repeating adds what is missing.
+        NotFound: the album does not exist, or an output is missing or another account's.
+        Conflict: ALBUM_FULL. Outputs are added in chunks: repeating adds the missing ones.
     """
     store.get_album(account_id, album_id)
     pictures = _find_pictures(account_id, list(dict.fromkeys(output_ids)))
@@ -94,7 +94,7 @@ def _add(
 
 
 def _is_new(picture: Picture, known: Mapping[str, Entry | None], revive: bool) -> bool:
-    """A damaged entry stays as it is: its place is taken, and nothing else can be said of it."""
+    """Whether to add the picture. A damaged entry keeps its place and is not replaced."""
     if picture.output_id not in known:
         return True
     entry = known[picture.output_id]
@@ -103,7 +103,7 @@ def _is_new(picture: Picture, known: Mapping[str, Entry | None], revive: bool) -
 
 def _find_pictures(account_id: str, output_ids: Sequence[str]) -> list[Picture]:
     """Raises:
-    NotFound: one of them is missing or another account's.
+    NotFound: an output is missing or another account's.
     """
     if not all(is_id(output_id, store.OUTPUT_PREFIX) for output_id in output_ids):
         raise NotFound("no such output")

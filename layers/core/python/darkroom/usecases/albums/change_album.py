@@ -1,4 +1,4 @@
-"""Change an album: its name and its cover."""
+"""Change an album's name and cover."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class AlbumChange:
 
 
 def change_album(app: App, *, account_id: str, album_id: str, change: AlbumChange) -> Album:
-    """The album as it is now; what is not named stays.
+    """Change the named fields and return the album.
 
     Raises:
-        NotFound; InvalidInput: the cover is no picture of this album.
+        NotFound; InvalidInput: the cover is not a picture in this album.
     """
     operation = app.ids.token()
 

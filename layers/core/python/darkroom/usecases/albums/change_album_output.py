@@ -1,4 +1,4 @@
-"""Change how an output stands in an album: group, tags, pick, position."""
+"""Change an output's entry in an album: group, tags, pick and position."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from darkroom.db.retry import retry_on_conflict
 def change_album_output(
     app: App, *, account_id: str, album_id: str, output_id: str, changes: Mapping[str, Any]
 ) -> Entry:
-    """The entry as it is now; ``changes`` are fields of ``Entry``, what is not named stays.
+    """Change the fields of ``Entry`` that ``changes`` names, and return the entry.
 
     Raises:
-        NotFound: no such album, or the output is not in it.
+        NotFound: the album does not exist, or the output is not in it.
     """
     operation = app.ids.token()
 

@@ -11,8 +11,11 @@ from darkroom.kernel.command import Command
 
 
 def create_album(app: App, command: Command, *, name: str) -> Album:
-    """An empty album. Its id is made from the time, because albums are listed by id; a repeated
-    Idempotency-Key meets it in the stored answer."""
+    """Create an empty album.
+
+    Its id is made from the time, because albums are listed by id. For a repeat with the same
+    Idempotency-Key, the stored response contains the id.
+    """
     now = app.clock.now()
     album = Album(
         account_id=command.account_id,

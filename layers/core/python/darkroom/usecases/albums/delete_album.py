@@ -1,4 +1,4 @@
-"""Delete an album: it is gone at once, its entries follow; the outputs stay with their jobs."""
+"""Delete an album at once and its entries later; the outputs stay with their jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 
 
 def delete_album(app: App, *, account_id: str, album_id: str) -> None:
-    """Also a damaged album can be deleted.
+    """Delete the album, even a damaged one.
 
     Raises:
         NotFound.
@@ -25,7 +25,7 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
     def attempt() -> None:
         if not store.is_stored(account_id, album_id):
             if store.has_tombstone(account_id, album_id):
-                # Deleted before, perhaps by ourselves in an attempt whose answer was lost.
+                # It was deleted already, perhaps by our own attempt whose response was lost.
                 return
             raise NotFound("no such album")
         commit(store.tombstone_writes(account_id, album_id, app.clock.now(), operation))
@@ -34,13 +34,13 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
 
 
 def sweep_albums(app: App, on_error: OnError) -> Counter[str]:
-    """Remove the entries of deleted albums; running it twice, or stopping it, is harmless."""
+    """Remove the entries of deleted albums. Safe to repeat and to stop at any point."""
     found = store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
     return sweep_items(app, found, _empty, on_error)
 
 
 def _empty(account_id: str, tombstone_key: str) -> str:
-    """Remove what is left of an album; a very large one takes several sweeps."""
+    """Remove the album's remaining entries; a very large album takes several sweeps."""
     album_id = tombstone_key.removeprefix(TOMBSTONE)
     for _ in range(SWEEP_ITEMS_LIMIT // ALBUM_CHUNK_LIMIT):
         outputs = store.list_output_ids(account_id, album_id, limit=ALBUM_CHUNK_LIMIT)

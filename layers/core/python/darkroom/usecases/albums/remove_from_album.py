@@ -1,4 +1,4 @@
-"""Remove outputs from albums: one by its owner, or all of a job that was deleted."""
+"""Remove outputs from albums: one for its owner, or all outputs of a deleted job."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB
 from darkroom.kernel.limits import ALBUM_CHUNK_LIMIT, ALBUM_FORGET_PAGES_LIMIT, PAGE_LIMIT
 
 _SHARED_CHARS = len("out_") + 24
-"""Ids of a job's outputs differ in their last ten bits only, which are two characters."""
+"""The ids of a job's outputs differ only in their last ten bits, which are two characters."""
 
 
 def remove_from_album(app: App, *, account_id: str, album_id: str, output_id: str) -> None:
-    """Take the output out of the album; it stays with its job. Repeating changes nothing.
+    """Remove the output from the album; it stays with its job. Repeating changes nothing.
 
     Raises:
-        NotFound: no such album, or it was never in it.
+        NotFound: the album does not exist, or the output was never in it.
     """
     operation = app.ids.token()
 
@@ -37,9 +37,9 @@ def remove_from_album(app: App, *, account_id: str, album_id: str, output_id: st
 
 
 def forget_job_in_albums(app: App, account_id: str, job_id: str) -> int:
-    """Take a deleted job's outputs out of all albums of its account; returns how many there were.
+    """Remove a deleted job's outputs from all albums of its account; returns how many there were.
 
-    Part of the projection of the deletion: repeating finds nothing more.
+    This is part of the projection of the deletion: repeating it finds nothing.
     """
     beginning = f"out_{job_id.partition('_')[2]}"[:_SHARED_CHARS]
     removed, before = 0, None

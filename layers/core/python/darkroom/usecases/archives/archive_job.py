@@ -1,7 +1,7 @@
-"""Archive: all files of a finished job in one zip, stored beside them.
+"""Write all files of a finished job into one zip, and store it next to them.
 
-The name of an archive says exactly which files it holds, and it appears in one piece: whether
-it exists is all there is to know. Making it twice makes the same bytes.
+The archive's key is derived from the files in it, and the object is stored atomically. So an
+archive that exists is complete and current. Writing it twice writes the same bytes.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from darkroom.kernel.object_keys import outputs_prefix
 
 MIME_TYPE = "application/zip"
 FORMAT = "2"
-"""Part of every archive's name: another way to write them makes others."""
+"""Part of every archive's key: a change of the format changes all keys."""
 MADE, THERE, GONE, FAILED = "made", "there", "gone", "failed"
 _FAILED_SUFFIX = ".failed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """What an archive of a job holds, made or not."""
+    """The contents of a job's archive, whether or not it is stored yet."""
 
     key: str
     file_name: str
     dated: datetime
     outputs: tuple[Output, ...]
     names: tuple[str, ...]
-    """Of the files in it, in their order."""
+    """The names of its files, in order."""
 
     @property
     def size_bytes(self) -> int:
-        """Of its files; the zip itself adds a few hundred bytes to each."""
+        """The size of its files; the zip format adds a few hundred bytes to each."""
         return sum(output.size_bytes for output in self.outputs)
 
 
 def archive_of(family: JobFamily) -> Archive:
-    """The archive of a job as it is now.
+    """The archive of the job in its current state.
 
     Raises:
         Conflict: JOB_NOT_FINAL, NO_OUTPUTS; TooLarge: ARCHIVE_TOO_LARGE.
@@ -73,10 +73,10 @@ def archive_of(family: JobFamily) -> Archive:
 
 
 def archive_job(app: App, *, job_id: str) -> str:
-    """Make the archive that somebody asked for, unless it is there; returns what came of it.
+    """Make the requested archive unless it exists; returns the outcome.
 
-    Safe to repeat, also at the same time: the bytes are the same. A job that is gone, or has
-    nothing to archive, needs none. Of a file that is missing the asker is told by a mark.
+    Safe to repeat, also concurrently: the bytes are the same. A job that was deleted, or has
+    nothing to archive, needs none. If a file is missing, a failure marker is stored for the client.
     """
     family = jobs_store.find_family(job_id)
     if family is None:
@@ -96,7 +96,7 @@ def archive_job(app: App, *, job_id: str) -> str:
 
 
 def give_up_archive(app: App, *, job_id: str) -> None:
-    """Nobody could make it: whoever waits for it is told."""
+    """Store a failure marker, so that the client that polls for the archive gets an error."""
     family = jobs_store.find_family(job_id)
     if family is None:
         return
@@ -109,14 +109,14 @@ def give_up_archive(app: App, *, job_id: str) -> None:
 
 
 def make_archive(storage: Storage, archive: Archive) -> None:
-    """Write the zip and store it, in one piece or not at all.
+    """Write the zip and store it atomically.
 
     Raises:
-        NotFound: one of its files is missing; an archive without it would only look complete.
+        NotFound: a file is missing; an archive without it would only look complete.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "archive.zip"
-        # Stored, not compressed: pictures and films do not get smaller.
+        # Stored, not compressed: images and videos do not get smaller.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for name, output in zip(archive.names, archive.outputs, strict=True):
                 _add(file, name, archive.dated, storage, output.storage_key)
@@ -124,8 +124,7 @@ def make_archive(storage: Storage, archive: Archive) -> None:
 
 
 def entry_names(job: Job, outputs: Sequence[Output]) -> list[str]:
-    """``01-clip_1.mp4``, ``02-interview.en.srt`` …: in the order in which the job shows them, and
-    never the same twice."""
+    """``01-clip_1.mp4``, ``02-interview.en.srt`` …: unique names in the order of the job."""
     width = max(2, len(str(len(outputs))))
     return [
         f"{number:0{width}}-{file_name_of(job, output).removeprefix(f'{job.recipe}-')}"
@@ -138,7 +137,7 @@ def mark_failed(storage: Storage, archive: Archive) -> None:
 
 
 def take_failure(storage: Storage, archive: Archive) -> bool:
-    """Whether making it failed since this was last asked. Told once: then it is tried anew."""
+    """Whether the archive failed. Removes the failure marker, so that the next request retries."""
     key = archive.key + _FAILED_SUFFIX
     if storage.find(key) is None:
         return False
@@ -147,7 +146,7 @@ def take_failure(storage: Storage, archive: Archive) -> bool:
 
 
 def _add(file: zipfile.ZipFile, name: str, dated: datetime, storage: Storage, key: str) -> None:
-    """One file, in chunks. Everything in its entry follows from the job, so bytes repeat."""
+    """Write one file, in chunks. Its entry depends only on the job, so the bytes are the same."""
     entry = zipfile.ZipInfo(name, date_time=dated.astimezone(UTC).timetuple()[:6])
     entry.create_system = 3  # Unix, wherever this runs
     entry.external_attr = 0o644 << 16

@@ -1,4 +1,4 @@
-"""Offer a job's archive: at once when it is there or quickly made, else have it made."""
+"""Return a job's archive: at once if it exists or is small, else let the worker make it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from darkroom.usecases.archives.archive_job import (
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """Where the archive can be fetched for a while."""
+    """A short-lived link to the archive."""
 
     url: str
     expires_at: datetime
@@ -32,7 +32,7 @@ class Link:
 
 @dataclass(kw_only=True)
 class Allowance:
-    """What one request may still make by itself; the rest is left to the worker."""
+    """How many bytes one request may still archive itself; the rest is left to the worker."""
 
     size_bytes: int
     until: datetime
@@ -45,18 +45,19 @@ class Allowance:
 
 
 def allowance(app: App) -> Allowance:
-    """The allowance of a request that begins now."""
+    """The allowance of a request that starts now."""
     until = app.clock.now() + timedelta(seconds=ARCHIVE_INLINE_SECONDS)
     return Allowance(size_bytes=ARCHIVE_INLINE_LIMIT_BYTES, until=until)
 
 
 def request_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
-    """A link to the archive of a finished job; None while the worker makes it. Safe to repeat:
-    asking again is also what asks the worker again.
+    """A link to the archive of a finished job; None while the worker makes it.
+
+    Safe to repeat: each request also sends the worker its message again.
 
     Raises:
-        NotFound: missing, or another account's; what ``archive_of`` raises; Conflict:
-        ARCHIVE_FAILED, one of the files is missing or the worker gave up.
+        NotFound: missing, or another account's; what ``archive_of`` raises.
+        Conflict: ARCHIVE_FAILED; a file is missing or the worker gave up.
     """
     family = jobs_store.find_family(job_id)
     if family is None or family.job.account_id != account_id:

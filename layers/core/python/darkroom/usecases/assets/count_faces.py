@@ -1,4 +1,4 @@
-"""Count faces later: a checked picture whose faces nobody could count when it came in."""
+"""Count the faces of a checked picture for which the detector was unavailable at ingest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from darkroom.uploads.ports import FaceCheckUnavailable, FindFaces
 
 
 def count_faces(app: App, find: FindFaces, *, account_id: str, asset_id: str) -> str:
-    """Count if somebody asked and nobody has counted yet; repeating changes nothing.
+    """Count the faces if that was requested and not done yet; repeating changes nothing.
 
-    Returns what happened: ``idle``, ``counted``, or ``uncounted`` (the detector did not answer;
-    whoever wants to know asks again).
+    Returns what happened: ``idle``, ``counted``, or ``uncounted`` (the detector is unavailable;
+    the client has to request the count again).
     """
     asset = assets_store.find_asset(account_id, asset_id)
     if asset is None or not model.wants_faces(asset) or asset.clean_key is None:

@@ -1,4 +1,4 @@
-"""Deactivate a reference photo: no new portraits are made from it; nothing is removed."""
+"""Deactivate a reference photo: no new portraits are made from it, and nothing is removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darkroom.db.retry import retry_on_conflict
 def deactivate_reference_photo(
     app: App, *, account_id: str, reference_photo_id: str
 ) -> ReferencePhoto:
-    """The photo, inactive; repeating changes nothing. Jobs under way keep it.
+    """Set the photo inactive and return it. Repeating changes nothing; unfinished jobs keep it.
 
     Raises:
         NotFound.

@@ -1,4 +1,4 @@
-"""Delete an asset: it is gone at once; its files follow, by the stream or the sweeper."""
+"""Delete an asset at once; the stream or the sweeper removes its files later."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.object_keys import MEDIA_PIPELINE, PIPELINES, clean_prefix, quarantine_key
 from darkroom.usecases.projections.index_asset import index_asset
-from darkroom.usecases.uploads.count_storage import buried_writes
+from darkroom.usecases.uploads.count_storage import deletion_writes
 
 
 def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
-    """Delete in whatever state; repeating while its files are being removed changes nothing.
+    """Delete the asset in any state; repeating while its files are being removed changes nothing.
 
-    Jobs that are made already keep what they made; one that still needs the file fails for it
-    and is refunded.
+    Finished jobs keep their outputs. A job that still needs the file fails and is refunded.
 
     Raises:
-        NotFound; Conflict ASSET_IN_USE: an active reference photo is made of it.
+        NotFound; Conflict ASSET_IN_USE: an active reference photo uses it.
     """
     operation = app.ids.token()
 
@@ -30,7 +29,7 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.references:
             raise Conflict("a reference photo is made of it", code="ASSET_IN_USE")
-        commit(buried_writes(asset, app.clock.now(), operation))
+        commit(deletion_writes(asset, app.clock.now(), operation))
 
     retry_on_conflict(app.jitter, attempt)
 
@@ -38,9 +37,9 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
 def erase_asset(
     app: App, account_id: str, asset_id: str, *, owner: str, upload_id: str | None = None
 ) -> None:
-    """Remove every file and place of a deleted asset; safe to repeat.
+    """Remove every file and list entry of a deleted asset; safe to repeat.
 
-    A check that is under way finds no asset at its end and removes what it has written itself.
+    A check that is still running finds no asset at its end and removes the files that it wrote.
     """
     for pipeline in PIPELINES:
         if upload_id is not None and pipeline == MEDIA_PIPELINE:
@@ -51,13 +50,13 @@ def erase_asset(
 
 
 def erase_finally(app: App, account_id: str, asset_id: str) -> None:
-    """Erase once more, and forget that there was anything that could come again."""
+    """Erase once more, then remove the tombstone unless a job's projection could come late."""
     tombstone = assets_store.find_tombstone(account_id, asset_id)
     if tombstone is None:
         return
     erase_asset(app, account_id, asset_id, owner=tombstone.owner, upload_id=tombstone.upload_id)
     if tombstone.made_from is not None:
-        # Its job may tell of it again, however late.
+        # The projection of its job may come at any time: the tombstone keeps it from returning.
         commit_one(assets_store.rest_write(account_id, asset_id))
     else:
         commit_one(assets_store.forget_tombstone_write(account_id, asset_id))

@@ -1,4 +1,4 @@
-"""Describe an asset: its name, tags and folder, which are its owner's to choose."""
+"""Change an asset's name, tags and folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.uploads import policy
 def describe_asset(
     app: App, *, account_id: str, asset_id: str, changes: Mapping[str, Any]
 ) -> Asset:
-    """The asset as it is now; ``changes`` may name ``filename``, ``tags`` and ``folder``.
+    """Apply ``changes`` (``filename``, ``tags``, ``folder``) and return the asset.
 
     Raises:
         NotFound; InvalidInput: the name cannot be used.

@@ -1,4 +1,4 @@
-"""Register a reference photo: a checked picture of exactly one person, in a role."""
+"""Register a checked picture of exactly one person as the reference photo of a role."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from darkroom.uploads.ports import FaceCheckUnavailable
 def register_reference_photo(
     app: App, *, account_id: str, asset_id: str, role: str
 ) -> ReferencePhoto:
-    """The photo, active. The same picture in the same role is the same photo, however often it
-    is registered, also after it was set inactive.
+    """Register and return the active photo. The same picture in the same role is always the same
+    photo, also when it is registered again after it was set inactive.
 
-    The faces were counted when the picture came in; only what nobody could count then is sent
-    to the check again, and the caller asked to come back.
+    The faces were counted at ingest. If the detector was unavailable then, the picture is sent to
+    the check again and the client has to retry.
 
     Raises:
-        NotFound; Conflict ASSET_NOT_READY, ASSET_FAILED; InvalidInput: no picture, NO_FACE,
-        MULTIPLE_FACES; FaceCheckUnavailable.
+        NotFound; Conflict: ASSET_NOT_READY, ASSET_FAILED.
+        InvalidInput: not a picture, NO_FACE, MULTIPLE_FACES; FaceCheckUnavailable.
     """
     operation = app.ids.token()
 
@@ -58,7 +58,7 @@ def _usable(asset: Asset) -> Asset:
 
 def _ask_for_faces(app: App, asset: Asset, operation: str) -> None:
     if model.wants_faces(asset) and asset.next_check_at is not None:
-        # Asked a moment ago; should that have been lost, the sweeper asks again.
+        # A count was requested a moment ago; if the message was lost, the sweeper sends it again.
         return
     asking = model.ask_for_faces(asset, app.clock.now())
     commit([assets_store.save_write(asset, asking, operation)])
@@ -86,7 +86,7 @@ def _activate(app: App, asset: Asset, role: str, operation: str) -> ReferencePho
     else:
         photo = replace(before, is_active=True)
         write = reference_store.save_write(before, photo, operation)
-    # The asset counts its photos, so that whoever removes it cannot overlook a new one.
+    # The asset counts its photos, so that a concurrent deletion cannot miss a new one.
     counted = replace(asset, references=asset.references + 1)
     commit([write, assets_store.save_write(asset, counted, operation)])
     return photo

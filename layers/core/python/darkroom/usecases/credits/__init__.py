@@ -1,1 +1,1 @@
-"""Movements of credits outside a job's own steps, and their audit."""
+"""Movements of credits outside of jobs, and the audit of all credits."""

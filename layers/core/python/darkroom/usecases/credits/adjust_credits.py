@@ -1,4 +1,4 @@
-"""ADJUST: an operator gives or takes credits or clears a debt, once per Idempotency-Key."""
+"""Give or take credits, or clear a debt, for an operator: once per Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Unprocessab
 from darkroom.kernel.problems import problem
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
-# Longer than any promise; a date far beyond cannot be converted to UTC.
+# Longer than any real expiry; a date far beyond cannot be converted to UTC.
 GIFT_LIMIT_DAYS = 36_500
 
 Adjustment = Callable[[Wallet, Reason, datetime], Change]
@@ -27,7 +27,7 @@ Adjustment = Callable[[Wallet, Reason, datetime], Change]
 class Adjusted:
     entry: Entry
     balance: int
-    """Right after the adjustment and what it paid of a debt, also when repeated later."""
+    """The balance right after the adjustment and its payment of a debt, also in a later repeat."""
     debt: int
 
 
@@ -40,13 +40,13 @@ def adjust_credits(
     reason: str,
     expires_at: datetime | None,
 ) -> Adjusted:
-    """Give (positive) or take (negative) credits of an account that has been seen.
+    """Give (positive) or take (negative) credits of an account that has a wallet.
 
     An open debt is paid from a gift first.
 
     Raises:
-        NotFound: no such account.
-        InvalidInput: zero, more than the balance, no reason, or an expiry that is not ahead.
+        NotFound: the account does not exist.
+        InvalidInput: zero, more than the balance, no reason, or an expiry in the past.
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
 
@@ -61,11 +61,11 @@ def adjust_credits(
 def clear_debt(
     app: App, command: Command, *, account_id: str, amount: int | None, reason: str
 ) -> Adjusted:
-    """Forgive ``amount`` credits of an account's debt, or all of it; the balance stays.
+    """Forgive ``amount`` credits of an account's debt, or all of it; the balance does not change.
 
     Raises:
-        NotFound: no such account.
-        Conflict NO_DEBT: nothing is owed. InvalidInput: more than the debt, or no reason.
+        NotFound: the account does not exist.
+        Conflict: NO_DEBT. InvalidInput: more than the debt, or no reason.
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
 
@@ -111,7 +111,7 @@ def _adjust_once(
 
 
 def _find_adjusted(command: Command, account_id: str, cause: str) -> Adjusted | None:
-    """The response of this very adjustment, if it has happened before.
+    """The result of this adjustment, if it was committed already.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.

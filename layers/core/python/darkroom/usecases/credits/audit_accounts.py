@@ -1,4 +1,4 @@
-"""Audit: read one account's items, or everybody's, and check the laws."""
+"""Audit one account, or all accounts: read their items and check the laws of the credits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from darkroom.usecases.credits.read_books import RawAccount, read_books
 JOB_CAUSES = frozenset({"deduct", "settle", "refund"})
 JOB_INDEX = "byAccount"
 BREACHES_PER_LAW_LIMIT = 100
-"""Of one account."""
+"""For one account."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class AccountAudit:
 
 
 def audit_accounts(app: App, account_id: str | None = None) -> AuditReport:
-    """Check one account, or all that have anything the laws are about."""
+    """Check one account, or all accounts with items that the laws apply to."""
     audits = list(iter_audits(app, account_id))
     return AuditReport(
         accounts_checked=sum(1 for audited in audits if audited.account_id),
@@ -56,14 +56,14 @@ def audit_accounts(app: App, account_id: str | None = None) -> AuditReport:
 
 
 def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudit]:
-    """The same, account by account, so that what was found counts however long the rest takes."""
+    """Audit account by account, so that results are usable before the whole audit ends."""
     unowned: list[Breach] = []
     accounts: Iterable[str] = _all_accounts(unowned) if account_id is None else [account_id]
     packs = {pack.name: pack.credits for pack in pricing.packs()}
     for account in accounts:
         try:
             found, count = _audit_account(app, account, packs)
-        # Whatever the items of one account do to the auditor, the others are still audited.
+        # An error in one account must not keep the others from being audited.
         except Exception as error:  # noqa: BLE001
             message = f"the account cannot be audited: {type(error).__name__}"
             found, count = [Breach(law="L8", account_id=account, message=message)], 0
@@ -75,14 +75,14 @@ def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudi
 def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple[list[Breach], int]:
     """The account's breaches. Items that changed while they were read are read again.
 
-    Where they change every time, what is found may only be two moments seen as one: it is
-    reported, and puts no money in doubt.
+    If they change every time, the read may be inconsistent: its breaches are reported, but do not
+    put the account's credits in doubt.
     """
     breaches: list[Breach] = []
     raw = read_account(account_id)
     for _ in range(AUDIT_TRIES_LIMIT):
         books, unreadable = read_books(raw)
-        # With test hooks, the sweeper can be run as if it were another time.
+        # With test hooks, the sweeper can run with another time.
         found = audit.audit(books, packs, app.clock.now(), check_dates=not app.settings.test_hooks)
         breaches = [*unreadable, *found]
         again = read_account(account_id) if breaches else raw
@@ -94,7 +94,7 @@ def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple
 
 
 def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
-    """The first breaches of each law: a broken history can break thousands of times."""
+    """The first breaches of each law: a broken history can have thousands."""
     kept: list[Breach] = []
     counts: Counter[str] = Counter()
     for breach in breaches:
@@ -112,7 +112,7 @@ def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
 
 
 def read_account(account_id: str) -> RawAccount:
-    """Entries after the wallet was read are left out: they belong to a later state of it."""
+    """Read one account. Entries newer than the wallet that was read are left out."""
     wallet = find_raw(WalletItem, account_id)
     entries = list(query_raw(LedgerItem, account_id))
     if find_raw(WalletItem, account_id) != wallet:
@@ -151,7 +151,7 @@ def _class_of_asset(sort_key: str) -> type[SalvagedItem]:
 
 
 def _version(raw: RawItem) -> float:
-    """Of an item whose version cannot be read nothing is known: it is kept."""
+    """The entry's version; an entry whose version cannot be read is kept."""
     try:
         return float(raw["version"]["N"])
     except (KeyError, TypeError, ValueError):
@@ -159,7 +159,7 @@ def _version(raw: RawItem) -> float:
 
 
 def _job_ids(account_id: str, entries: Sequence[RawItem]) -> list[str]:
-    """The jobs that entries are caused by, and those that the account lists."""
+    """The jobs that caused entries, and the jobs in the account's list."""
     causes = (entry["cause"]["S"].partition("#") for entry in entries)
     job_ids = {job_id for kind, _, job_id in causes if kind in JOB_CAUSES and job_id}
     listed = query_raw(JobItem, account_id, index_name=JOB_INDEX)
@@ -172,7 +172,7 @@ def _job_ids(account_id: str, entries: Sequence[RawItem]) -> list[str]:
 def _all_accounts(breaches: list[Breach]) -> Iterator[str]:
     """Every account with a wallet, an entry, a purchase, a file, an album or a job.
 
-    A job that names no account can be audited with none: it is a breach of its own.
+    A job that names no account cannot be audited with one: it is a breach of its own.
     """
     seen: set[str] = set()
     for raw in _owned_items():

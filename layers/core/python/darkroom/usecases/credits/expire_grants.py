@@ -1,4 +1,4 @@
-"""Expiry: grants that are past their time leave their wallets, a bounded number at a time."""
+"""Expire grants: those that are due leave their wallets, a bounded number at a time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from darkroom.usecases.sweeps.sweep_items import ERROR, OnError, sweep_items
 
 
 def sweep_grants(app: App, on_error: OnError) -> Counter[str]:
-    """Expire what is due, a wallet at a time; safe to repeat and to stop anywhere.
+    """Expire due grants, a wallet at a time; safe to repeat and to stop at any point.
 
-    A wallet that fails is not put off: the moment it is listed by is part of the books. It is
-    passed over instead, so many more are listed than are done in one sweep.
+    A wallet that fails is not rescheduled: the time by which it is listed is part of its books.
+    It is skipped instead, so a sweep lists many more wallets than it handles.
     """
     expired = 0
 
@@ -37,7 +37,7 @@ def expire_grants(app: App, account_id: str) -> int:
     """Expire the account's due grants; returns how many there were.
 
     Raises:
-        Unavailable: other writers were faster every time; they expire them as well.
+        Unavailable: every attempt lost its race; the other writers expire the grants as well.
     """
 
     def attempt() -> int:
@@ -53,12 +53,12 @@ def expire_grants(app: App, account_id: str) -> int:
 def expire_due_first(app: App, wallet: Wallet, now: datetime) -> Wallet:
     """The wallet without due grants. Every use case calls this before it changes a wallet.
 
-    They expire in transactions of their own, a bounded number in each, so that no other
-    transaction grows with them; nearly always there are none, and this costs nothing. Stopping
-    in between is harmless: each transaction is whole, and the next change goes on.
+    They expire in separate transactions, a bounded number in each, so that no other transaction
+    grows with them. There are rarely any, and then this costs nothing. It may stop between two
+    transactions: the next change of the wallet continues.
 
     Raises:
-        ConcurrentUpdate: the wallet has moved on; read it again.
+        ConcurrentUpdate: the wallet has changed; read it again.
     """
     while due := model.due_grants(wallet, now)[:EXPIRIES_PER_TRANSACTION_LIMIT]:
         happened = _expired_before(wallet.account_id, due)
@@ -69,9 +69,9 @@ def expire_due_first(app: App, wallet: Wallet, now: datetime) -> Wallet:
 
 
 def find_expired(account_id: str, hold: Hold, wallet: Wallet) -> set[str]:
-    """Grants that a hold was cut from and that have expired on the ledger.
+    """Grants of a hold that have expired according to the ledger.
 
-    Another machine's clock may have expired them a moment before they are due by ours.
+    A process whose clock is ahead may have expired them before they are due by our clock.
     """
     live = {grant.grant_id for grant in wallet.grants}
     ids = {
@@ -86,7 +86,7 @@ def find_expired(account_id: str, hold: Hold, wallet: Wallet) -> set[str]:
 
 
 def _expired_before(account_id: str, due: Sequence[Grant]) -> set[str]:
-    """Causes of expiry that the ledger has although their grants are still in the wallet."""
+    """Causes of expiry in the ledger whose grants are still in the wallet."""
     known: set[str] = set()
     series = [iter(model.expiry_causes(grant.grant_id)) for grant in due]
     while series:

@@ -1,4 +1,4 @@
-"""Freeze: nothing of an account is spent while its books are checked; or spending goes on again."""
+"""Freeze an account, so that it cannot spend while its books are checked, and unfreeze it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from darkroom.usecases.credits.audit_accounts import AccountAudit, iter_audits
 
 
 def freeze_account(app: App, *, account_id: str, reason: str) -> None:
-    """From now on spending is refused with ACCOUNT_FROZEN. What runs may end and is settled;
-    purchases and adjustments still come in. Safe to repeat: the last reason stays.
+    """Refuse spending with ACCOUNT_FROZEN from now on. Running jobs end and are settled;
+    purchases and adjustments still work. Safe to repeat: the last reason stays.
 
     Raises:
-        NotFound: no such account. InvalidInput: no reason.
+        NotFound: the account does not exist. InvalidInput: no reason.
     """
     if not reason.strip():
         raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
@@ -31,8 +31,8 @@ def freeze_account(app: App, *, account_id: str, reason: str) -> None:
 def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
     """Freeze an account whose credits are in doubt; returns whether it is newly frozen.
 
-    Not for what an operator has accepted by letting it spend again: entries cannot be changed, so
-    some breaches stay for ever. An account without a wallet cannot spend.
+    Breaches that an operator accepted by unfreezing the account do not count: entries are
+    immutable, so some breaches stay forever. An account without a wallet cannot spend.
     """
     doubts = _doubts(audited)
     if not doubts or not audited.account_id:
@@ -50,16 +50,16 @@ def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
 
 
 def unfreeze_account(app: App, *, account_id: str) -> None:
-    """The account may spend again; what the audit finds of it now is accepted. Safe to repeat.
+    """Let the account spend again, and accept its current breaches. Safe to repeat.
 
     Raises:
-        NotFound: no such account.
+        NotFound: the account does not exist.
     """
     accepted = None
     for audited in iter_audits(app, account_id):
         doubts = _doubts(audited)
         accepted = _digest(doubts) if doubts else None
-    commit([store.thaw_write(account_id, accepted, app.ids.token())])
+    commit([store.unfreeze_write(account_id, accepted, app.ids.token())])
 
 
 def _doubts(audited: AccountAudit) -> list[Breach]:

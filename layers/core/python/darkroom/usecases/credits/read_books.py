@@ -1,8 +1,8 @@
-"""Raw items of one account → its books. Pure.
+"""Read the books of one account from its raw items. Pure.
 
-Every item is read on its own, and goes on without the attribute that is odd. What is odd is a
-breach of L8 that names the item: an attribute of another type than its item class declares, a
-missing one, JSON that is none, or a value that the auditor knows to be wrong.
+Every item is read separately, without its damaged attributes. Each damaged attribute is a breach
+of L8 that names the item: an attribute of another type than the item class declares, a missing
+attribute, malformed JSON, or a value that the auditor knows to be wrong.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     AlbumTombstoneItem: album_of_tombstone,
     EntryItem: entry_from_item,
 }
-"""Classes of the items of an account that nothing is proved from → the product's readers."""
+"""Classes of an account's items that no other law is about → the product's readers."""
 
 JSON_ATTRIBUTES = frozenset(
     {
@@ -90,13 +90,13 @@ class RawAccount:
     entries: Sequence[RawItem] = ()
     purchases: Sequence[RawItem] = ()
     collections: Mapping[str, Sequence[RawItem]] = field(default_factory=dict)
-    """Job id → all items of its collection; empty when there is no such job."""
+    """Job id → all items of its collection; empty if the job does not exist."""
     others: Sequence[tuple[type[SalvagedItem], RawItem]] = ()
-    """Items that no money depends on, each with its class: plan, counters, files and albums."""
+    """Items that no credits depend on, each with its class: plan, counters, files and albums."""
 
 
 def read_books(raw: RawAccount) -> tuple[Books, list[Breach]]:
-    """The books as far as they can be read, and a breach of L8 for each item that cannot."""
+    """The readable part of the books, and a breach of L8 for each damaged item."""
     reader = _Reader(raw.account_id)
     wallet = reader.wallet(raw.wallet)
     entries = [entry for item in raw.entries if (entry := reader.entry(item)) is not None]
@@ -116,7 +116,7 @@ def read_books(raw: RawAccount) -> tuple[Books, list[Breach]]:
 
 
 class _Reader:
-    """Reads one item after the other, and keeps what is wrong with them."""
+    """Reads items one by one, and collects their breaches."""
 
     def __init__(self, account_id: str) -> None:
         self._account_id = account_id
@@ -147,7 +147,7 @@ class _Reader:
         return facts
 
     def other(self, item_class: type[SalvagedItem], raw: RawItem) -> None:
-        """An item that nothing is proved from: it can be read if the product's reader can."""
+        """Check an item that no other law is about, with the product's own reader."""
         name = " ".join(str(key) for key in _keys(item_class, raw))
         problems = list(problems_of_shape(item_class, raw))
         if not problems and not _can_read(item_class, raw):
@@ -167,7 +167,7 @@ class _Reader:
         if facts is None:
             self.unread.add(job_id)
         if facts is not None and facts.is_written_off:
-            # The damage is on record, and its job has ended for it: nothing is left to mend.
+            # The damage is on record, and the job was ended for it: nothing is left to repair.
             return replace(facts, made=None, inherited=None)
         tasks = [item for key, item in by_key.items() if key.startswith(TASK_PREFIX)]
         copies = [item for key, item in by_key.items() if key.startswith(INHERITED_PREFIX)]
@@ -182,7 +182,7 @@ class _Reader:
         items: Iterable[RawItem],
         keys_of: Callable[[RawItem], tuple[list[str] | None, list[str]]],
     ) -> Mapping[str, int] | None:
-        """Key → number of outputs; None when an item that may hold one cannot be read."""
+        """Key → number of outputs; None if an item that may hold outputs cannot be read."""
         found: Counter[str] = Counter()
         is_known = True
         for raw in items:
@@ -213,7 +213,7 @@ class _Reader:
 
 
 def problems_of_shape(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]:
-    """What is not as the item class declares it."""
+    """The differences between an item and the declaration of its class."""
     for attribute in item_class.get_attributes().values():
         name = attribute.attr_name
         held = raw.get(name)
@@ -229,7 +229,7 @@ def problems_of_shape(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]
 
 
 LEAVES_WITH_ITS_JOB = frozenset({"listKey"})
-"""A deleted job is in no list."""
+"""Absent in a deleted job, which is in no list."""
 
 
 def _can_read(item_class: type[SalvagedItem], raw: RawItem) -> bool:
@@ -255,5 +255,5 @@ def _is_json(text: str) -> bool:
 
 
 def _key(raw: RawItem, name: str) -> str:
-    """Keys are always strings: DynamoDB refuses anything else."""
+    """A key attribute. Keys are always strings: DynamoDB refuses anything else."""
     return str(raw[name]["S"])

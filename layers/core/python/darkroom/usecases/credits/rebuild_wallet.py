@@ -1,6 +1,6 @@
-"""Rebuild: derive a wallet from its ledger again, for one that was damaged or restored.
+"""Rebuild a damaged or restored wallet from its ledger.
 
-The ledger is the truth: its entries are immutable. The wallet is only their sum, kept for speed.
+The ledger is the source of truth: its entries are immutable. The wallet is their sum, for speed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from darkroom.usecases.credits.settle_hold import settle_writes
 class Rebuilt:
     wallet: Wallet
     settled_jobs: tuple[str, ...]
-    """Jobs that had ended while the wallet did not know their holds; they are settled now."""
+    """Jobs that had ended without settling, because the wallet lacked their holds."""
 
 
 def rebuild_wallet(app: App, account_id: str) -> Rebuilt:
-    """Write the wallet that the entries make, and settle the holds of jobs that have ended.
+    """Write the wallet that the entries add up to, and settle the holds of ended jobs.
 
-    Spending is not affected: a frozen account stays frozen. Safe to repeat.
+    A frozen account stays frozen. Safe to repeat.
 
     Raises:
         NotFound: the account has no ledger.
-        Conflict: LEDGER_UNSOUND; the entries do not make a wallet, or some cannot be read.
-        Unavailable: other writers were faster every time.
+        Conflict: LEDGER_UNSOUND; the entries do not add up, or some cannot be read.
+        Unavailable: every attempt lost its race.
     """
     wallet = retry_on_conflict(app.jitter, lambda: _rebuild(app, account_id))
     books, _ = read_books(read_account(account_id))
@@ -64,7 +64,7 @@ def _rebuild(app: App, account_id: str) -> Wallet:
 
 
 def _derived(books: Books) -> Wallet:
-    """The wallet that the entries make.
+    """The wallet that the entries add up to.
 
     Raises:
         Conflict: LEDGER_UNSOUND.
@@ -72,7 +72,7 @@ def _derived(books: Books) -> Wallet:
     replay = replaying.Replay(books.jobs)
     for entry in books.entries:
         for _ in replay.apply(entry):
-            pass  # What is wrong with an entry is the auditor's to report.
+            pass  # The auditor reports the problems of single entries.
     grants = tuple(_grant(grant, books) for grant in replay.live.values())
     versions = [entry.version for entry in books.entries]
     wallet = Wallet(
@@ -97,7 +97,7 @@ def _grant(found: replaying.Grant, books: Books) -> Grant:
         raise Conflict("no entry says when", code="LEDGER_UNSOUND")
     expires_at, merged = found.expires_at, found.merged
     if not found.is_expiry_known or merged is None:
-        # Entries of the version before do not say it; the damaged wallet may.
+        # Entries of the previous version do not contain it; the damaged wallet may.
         stored = _stored_grant(found.grant_id, books)
         if stored is None:
             raise Conflict("no entry says when a grant expires", code="LEDGER_UNSOUND")
@@ -120,14 +120,14 @@ def _stored_grant(grant_id: str, books: Books) -> GrantFacts | None:
 
 
 def _open_holds(books: Books) -> list[str]:
-    """Jobs that took credits and neither spent nor returned them."""
+    """Jobs whose holds were neither spent nor returned."""
     causes = {entry.cause for entry in books.entries}
     deducted = [entry.reference_id for entry in books.entries if entry.type == "DEDUCT"]
     return [job for job in deducted if not {f"settle#{job}", f"refund#{job}"} & causes]
 
 
 def _settle(app: App, account_id: str, job_id: str) -> bool:
-    """Settle the hold of a job that has ended, by its receipt; False while it goes on."""
+    """Settle the hold of an ended job by its receipt; False while the job is unfinished."""
 
     def attempt() -> bool:
         job = jobs_store.find_job(job_id) or jobs_store.find_deleted(job_id)

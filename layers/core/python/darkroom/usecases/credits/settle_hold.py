@@ -1,4 +1,4 @@
-"""Settle: a hold ends in the transaction of its job's end, whatever made the job end."""
+"""Settle a hold in the same transaction that ends its job."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from darkroom.usecases.credits.expire_grants import expire_due_first, find_expir
 def settle_writes(
     app: App, wallet: Wallet, hold: Hold, used: int, job_id: str, operation: str
 ) -> list[Write]:
-    """Spend ``used`` credits of a hold and return the rest: the wallet and its ledger entries.
+    """The writes that spend ``used`` credits of a hold and return the rest to the wallet.
 
     Raises:
-        ConcurrentUpdate: the wallet has moved on; read it again.
+        ConcurrentUpdate: the wallet has changed; read it again.
     """
     now = app.clock.now()
     wallet = expire_due_first(app, wallet, now)

@@ -1,1 +1,1 @@
-"""What accounts do with jobs, and how jobs move to their end."""
+"""The commands of accounts on jobs, and the steps by which jobs advance to their end."""

@@ -1,4 +1,4 @@
-"""The one way in which a queued job moves: load, decide purely, commit with the settlement."""
+"""Advance a queued job: load it, apply a pure step, and commit with the settlement."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def advance(
 ) -> JobFamily | None:
     """Apply a pure step to a job and commit what changed; the last step settles the hold.
 
-    ``extra_writes`` are in the same transaction. A job that has a damaged item is ended instead.
+    ``extra_writes`` are part of the same transaction. A job with a damaged item is ended instead.
 
-    The step returns None when there is nothing (any more) to do. Returns the family as it now
-    is, or None when there is no such job.
+    The step returns None if there is nothing to do. Returns the current family, or None if the
+    job does not exist.
 
     Raises:
-        Unavailable: other writers were faster every time; nothing has changed.
+        Unavailable: every attempt lost its race; nothing has changed.
     """
     operation = app.ids.token()
 
@@ -55,7 +55,7 @@ def _has_moved_on(job: Job) -> bool:
 
 
 def _settlement(app: App, job: Job, operation: str) -> list[Write]:
-    """Spend what was made and return the rest: the other half of the job's terminal write."""
+    """The writes that settle the hold, in the same transaction as the job's end."""
     hold = credits_store.hold_from_json(job.hold)
     if not hold.credits:
         return []
@@ -65,8 +65,8 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
         if _has_moved_on(job):
             # Another caller ended the job between our reads of it and of the wallet.
             raise ConcurrentUpdate("the job has moved on")
-        # The wallet was damaged or restored from a backup. The job ends all the same, without
-        # moving credits that nobody can account for; the auditor names the breach.
+        # The wallet was damaged or restored from a backup. The job still ends, but moves no
+        # credits that the ledger does not explain; the auditor reports the breach.
         report_unknown_hold(job.account_id, job.job_id)
         return []
     return settle_writes(app, wallet, hold, job.receipt.used, job.job_id, operation)

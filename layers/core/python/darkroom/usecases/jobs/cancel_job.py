@@ -1,4 +1,4 @@
-"""Cancel: what has not begun stops, what runs may finish, and the rest is refunded."""
+"""Cancel a job: tasks that have not started stop, running ones finish, the rest is refunded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from darkroom.usecases.jobs.advance_job import advance
 
 CANCELED, REQUESTED, ALREADY_FINAL = "canceled", "requested", "already_final"
 _ENDED_OTHERWISE = frozenset({JobStatus.FAILED})
-"""A damaged job fails when it is touched; canceling itself never makes a job fail."""
+"""Canceling never makes a job fail, but a damaged job fails when it is loaded."""
 
 
 def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[str, Job]:
-    """Stop the job; returns what came of it, and the job.
+    """Cancel the job; returns the outcome and the job.
 
-    ``canceled``: it is over. ``requested``: it is over when what runs has finished.
-    ``already_final``: it was over before. Safe to repeat.
+    ``canceled``: the job has ended. ``requested``: it ends when its running tasks have finished.
+    ``already_final``: it had ended already. Safe to repeat.
 
     Raises:
         NotFound: missing, or another account's; Unavailable.

@@ -1,4 +1,4 @@
-"""Confirm: price, pin the template, hold the credits and queue, in one transaction."""
+"""Confirm a job: price it, pin its template, hold the credits and queue it, in one transaction."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def confirm_draft(
     priority: int | None = None,
     quote_id: str | None = None,
 ) -> Submission:
-    """Queue a draft; fields sent override the draft's.
+    """Queue a draft; fields in the request override the draft's.
 
     Raises:
         what ``confirm_new`` raises; NotFound (the draft); Conflict (JOB_NOT_DRAFT).
@@ -96,7 +96,7 @@ def confirm_draft(
             recipe=recipe.name,
             inputs=_revised(draft, recipe, changes),
             language=command.language,
-            # A draft has no files yet; one of the version before gets keys like everything new.
+            # A draft has no files yet, so a draft of the previous version gets new object keys.
             owner_tag=owner_tag(app.signing_secret.value, command.account_id),
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
@@ -108,7 +108,7 @@ def confirm_draft(
 
 
 def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What is stored is in the form of the draft's own recipe, which may be another."""
+    """The draft's inputs with the changes; the draft's recipe may differ from the request's."""
     own = get_recipe(draft.recipe)
     if recipe is own:
         return recipe.revise(draft.inputs, changes)
@@ -126,12 +126,12 @@ def create_jobs(
     queued: bool,
     quote_id: str | None = None,
 ) -> list[tuple[Job, PaymentRequired | None]]:
-    """Create drafts, or queue those of the jobs that fit the balance, in their order.
+    """Create drafts, or queue the jobs that the balance covers, in their order.
 
-    A job that did not fit stays a draft and comes with what it lacked.
+    A job that the balance does not cover stays a draft and is returned with its shortfall.
 
     Raises:
-        what ``confirm_new`` raises; PaymentRequired: none fits, and nothing is created.
+        what ``confirm_new`` raises; PaymentRequired: the balance covers none; nothing is created.
     """
     blanks = blank_jobs(
         app,
@@ -161,7 +161,7 @@ def _queue_those_that_fit(
 ) -> list[tuple[Job, PaymentRequired | None]]:
     recipe = get_recipe(blanks[0].recipe)
     if len(blanks) > 1:
-        # Nothing is charged for some of them when the others could never run.
+        # Do not charge for some of them if the others can never run.
         for blank in blanks:
             find_materials(command.account_id, recipe.material_ids(blank.inputs))
     made: list[tuple[Job, PaymentRequired | None]] = []
@@ -186,7 +186,7 @@ def _queue_new(app: App, command: Command, blank: Job, claimed: ClaimedQuote | N
         return _queue(app, command, blank, snapshot, claimed, draft=None)
     kept = jobs_store.find_job(blank.job_id)
     if kept is not None and _is_own_draft(kept, command):
-        # A repeat of a request that was not affordable in full, now that it may be.
+        # A repeat of a request that the balance did not cover in full, and now may.
         return _queue(app, command, kept, snapshot, claimed, draft=kept)
     return replay(blank.job_id, command)
 
@@ -221,10 +221,10 @@ def _queue(
 
 
 def _assignment(app: App, command: Command, job: Job, snapshot: JobSnapshot) -> list[Write]:
-    """The account keeps the first variant that it is given for a combination.
+    """Assign the account the first template variant that it gets for a combination.
 
-    Written with the job, so that two devices at once agree: the second finds the combination
-    taken, reads again and takes the first one's variant.
+    It is written with the job, so that two concurrent requests agree: the second finds the
+    combination taken, reads again and uses the variant of the first.
     """
     if snapshot.is_assigned or job.template_id is None or job.combination is None:
         return []

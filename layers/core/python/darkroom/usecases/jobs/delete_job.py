@@ -1,4 +1,4 @@
-"""Delete: a job disappears at once; its files follow, by the stream or the sweeper."""
+"""Delete a job at once; the stream or the sweeper removes its files later."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from darkroom.kernel.limits import DESCENDANTS_LIMIT
 
 
 def delete_job(app: App, *, account_id: str, job_id: str, cascade: bool) -> None:
-    """Delete a draft or a finished job; with ``cascade`` also what was made from it.
+    """Delete a draft or a finished job; with ``cascade`` also its descendants.
 
-    Every job goes in a transaction of its own, children before their parents: stopped in the
-    middle, what is left is whole, and the next call goes on.
+    Every job is deleted in its own transaction, children before their parents. If it stops in the
+    middle, the remaining jobs are consistent and the next call continues.
 
     Raises:
         NotFound; Conflict JOB_NOT_FINAL, HAS_CHILDREN; Unavailable.
@@ -30,7 +30,7 @@ def delete_job(app: App, *, account_id: str, job_id: str, cascade: bool) -> None
 
 
 def _doomed(account_id: str, job_id: str, *, cascade: bool) -> list[Job]:
-    """The job and, with ``cascade``, all that descends from it, parents first."""
+    """The job and, with ``cascade``, all its descendants, parents first."""
     root = jobs_store.find_job(job_id)
     if root is None or root.account_id != account_id:
         raise NotFound("no such job")

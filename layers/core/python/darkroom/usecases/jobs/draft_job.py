@@ -1,4 +1,4 @@
-"""Drafts: jobs with checked inputs that hold nothing yet, made and changed."""
+"""Create and change drafts: jobs with validated inputs that hold no credits yet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from darkroom.usecases.jobs.find_materials import check_drafted
 def blank_job(
     app: App, command: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
 ) -> Job:
-    """A job with checked inputs, not stored.
+    """A job with validated inputs, not stored.
 
     Raises:
         InvalidInput.
@@ -49,7 +49,7 @@ def blank_job(
 
 
 def check_hooks(app: App, inputs: Mapping[str, Any]) -> None:
-    """The test hook is an unknown field unless hooks are on."""
+    """Refuse the test hook as an unknown field unless test hooks are enabled."""
     if "testFaults" in inputs and not app.settings.test_hooks:
         raise InvalidInput("unknown field", fields=[problem("testFaults", "UNKNOWN_FIELD")])
 
@@ -63,7 +63,7 @@ def blank_jobs(
     device_id: str,
     priority: int,
 ) -> list[Job]:
-    """The jobs that one request makes: one, or one for each file where a recipe says so.
+    """The jobs of one request: one job, or one for each file if the recipe says so.
 
     Raises:
         InvalidInput.
@@ -78,13 +78,13 @@ def blank_jobs(
 
 
 def find_made(draft: Job, command: Command) -> Job | None:
-    """The job, if this very request has made it before."""
+    """The job, if this request has created it already."""
     made = None if command.key is None else jobs_store.find_job(draft.job_id)
     return made if made is not None and made.created_by == command.operation else None
 
 
 def keep_draft(app: App, draft: Job, command: Command) -> Job:
-    """Store a draft, or find it stored by this very request; it holds no credits.
+    """Store a draft, or find the draft that this request stored; it holds no credits.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH.
@@ -93,18 +93,18 @@ def keep_draft(app: App, draft: Job, command: Command) -> Job:
     if made is not None:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
-    # A stamp of its own: that the draft is there does not say that the request has queued it.
+    # A separate operation: that the draft exists does not mean that the request has queued it.
     commit(jobs_store.create_writes(draft, command.of("draft").operation))
     return draft
 
 
 def _check_at(app: App) -> datetime:
-    """The stream puts a draft into its lists at once; should it fail, the sweeper does."""
+    """The stream adds a draft to its lists at once; if that fails, the sweeper does it."""
     return app.clock.now() + timedelta(seconds=PROJECTION_CHECK_SECONDS)
 
 
 def _names_other_files(recipe: Recipe, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """A file that was deleted since does not keep the rest of a draft from being changed."""
+    """Whether the files changed. A deleted file must not block changes of other fields."""
     same_files = recipe.material_ids(before) == recipe.material_ids(after)
     return not same_files or before.get("albumId") != after.get("albumId")
 

@@ -1,8 +1,8 @@
-"""End a job of which something stored is damaged: it fails, and what it held goes back.
+"""End a job with a damaged item: it fails, and its credits are returned.
 
-What it held is known from the ledger, so also a job whose own item is damaged gives back exactly
-what was taken for it. All of it is one transaction, like every end of a job, and under the same
-causes: it happens once. A job that has ended stays as it is; what of it can be read is shown.
+The ledger says how many credits the job holds, so even a job whose own item is damaged returns
+exactly that. It is one transaction with the same causes as every end of a job, so it happens once.
+A job that has ended does not change; its readable part is shown.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from darkroom.usecases.projections.report_unknown_hold import report_unknown_hol
 
 UNREADABLE = Failure(code="ITEM_UNREADABLE")
 _STATE = frozenset({"status", "version"})
-"""Without these of its item nobody can say, or change, what state a job is in."""
+"""The attributes of its item without which a job's state can be neither read nor changed."""
 
 
 class OwnerUnknown(LookupError):
-    """Nothing that is left of a job says whose it is: an operator has to look."""
+    """No readable attribute of the job names its account: an operator has to inspect it."""
 
 
 def end_unreadable(app: App, job_id: str) -> bool:
-    """End the job if it is damaged and has not ended; returns whether it was ended now.
+    """End the job if it is damaged and unfinished; returns whether it was ended now.
 
     Raises:
-        OwnerUnknown; Unavailable: other writers were faster every time.
+        OwnerUnknown; Unavailable: every attempt lost its race.
     """
 
     def attempt() -> bool:
@@ -54,7 +54,7 @@ def end_unreadable(app: App, job_id: str) -> bool:
 
 
 def must_end(family: JobFamily) -> bool:
-    """Whether a job cannot go on, or cannot be said to have ended."""
+    """Whether a job cannot continue, or its end cannot be established."""
     job = family.job
     if _damage_of(family, jobs_items.JOB_KEY) & _STATE:
         return True
@@ -66,16 +66,16 @@ def must_end(family: JobFamily) -> bool:
 
 
 def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
-    """Commit the end of a job that must end; returns the family as it then is.
+    """Commit the end of a job that must end; returns the resulting family.
 
     Raises:
-        OwnerUnknown; ConcurrentUpdate: somebody else was faster.
+        OwnerUnknown; ConcurrentUpdate: another writer changed the job.
     """
     job, now = family.job, app.clock.now()
     if not job.account_id:
         raise OwnerUnknown(job.job_id)
     if job.is_final and "status" not in _damage_of(family, jobs_items.JOB_KEY):
-        # Only its version is lost: writing it again is enough.
+        # Only the version is damaged: writing it again is enough.
         commit(jobs_store.family_writes(family, family, operation))
         return family
     taken = _taken_for(job)
@@ -103,7 +103,7 @@ def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
         writes += settle_writes(app, wallet, hold, 0, job.job_id, operation)
     commit(writes)
     if must_refund and not is_held:
-        # As at any end of a job whose hold its wallet does not know: no credits are moved.
+        # As for any job whose hold is missing in the wallet: no credits are moved.
         report_unknown_hold(job.account_id, job.job_id)
     return after
 
@@ -115,7 +115,7 @@ def _damage_of(family: JobFamily, sort_key: str) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
-    """What the ledger says of a job: the entry that took its credits, and what became of them."""
+    """A job's entries in the ledger: the one that took its credits, and those that settled it."""
 
     entry: Entry | None
     used: int
@@ -139,7 +139,7 @@ def _taken_for(job: Job) -> _Taken:
 
 
 def _as_settled(job: Job, taken: _Taken) -> Job:
-    """A job whose end is on record: only its state was lost."""
+    """A job whose end is in the ledger: only its state was lost."""
     parts = tuple(part.credits for part in job.price) if not taken.refunded else (taken.used,)
     receipt = Receipt(used=taken.used, refunded=taken.refunded, parts=parts, reason=UNREADABLE.code)
     price = job.price if not taken.refunded else lump_price(job.reserved)
@@ -156,7 +156,7 @@ def _holds_its_price(job: Job) -> bool:
 
 
 def _hold_of(entry: Entry, wallet: Wallet | None) -> Hold:
-    """The hold that an entry made, from what it took of each grant."""
+    """The hold of an entry, from the amounts that it took from each grant."""
     live = {grant.grant_id: grant for grant in (wallet.grants if wallet else ())}
     slices = [
         replace(live.get(grant_id) or _origin(entry, grant_id), remaining=-moved, merged={})
@@ -167,7 +167,7 @@ def _hold_of(entry: Entry, wallet: Wallet | None) -> Hold:
 
 
 def _origin(entry: Entry, grant_id: str) -> Grant:
-    """A grant that was used up, as the entry that brought it remembers it."""
+    """A grant that was used up, rebuilt from the entry that added it."""
     account_id = entry.account_id
     purchase = credits_store.find_entry(account_id, f"purchase#{grant_id}")
     source = purchase or credits_store.find_entry(account_id, grant_id)
@@ -181,7 +181,7 @@ def _origin(entry: Entry, grant_id: str) -> Grant:
     if purchase is not None:
         return replace(grant, source="purchase", priority=PURCHASE_PRIORITY)
     if source is None:
-        # Credits that came back once had a day of grace: they have another one.
+        # Returned credits with a day of grace get another day.
         until = entry.created_at + timedelta(seconds=GRACE_SECONDS)
         return replace(grant, source="refund", expires_at=until)
     if source.type is model.EntryType.ADJUST:

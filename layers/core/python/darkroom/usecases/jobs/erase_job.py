@@ -1,4 +1,4 @@
-"""Erase: the files and items of a deleted job go; what stays refuses whatever comes late."""
+"""Erase the files and items of a deleted job; its tombstone refuses late writes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from darkroom.usecases.projections.project_job import project_job
 
 
 def erase_job(app: App, job_id: str) -> bool:
-    """Erase what a deleted job left; False when the job is not deleted. Safe to repeat.
+    """Erase the files and items of a deleted job; False if it is not deleted. Safe to repeat.
 
-    A worker that lost its lease may still be writing a file, so the sweeper comes once more
-    when no worker of that time can be left.
+    A worker that lost its lease may still write a file, so the sweeper erases once more when no
+    such worker can be running any more.
     """
     tombstone = jobs_store.find_tombstone(job_id)
     if tombstone is None:
@@ -29,14 +29,14 @@ def erase_job(app: App, job_id: str) -> bool:
     is_last = app.clock.now() >= again_at
     job = jobs_store.find_deleted(job_id)
     if job is not None and not is_last and job.status is not JobStatus.DRAFT:
-        # What happened has happened: its facts outlive it, also if their record was lost.
+        # Its events outlive the job, so they are recorded now if the stream lost them.
         project_job(app, job)
-    # What it made for the account's files is the account's, if nobody has told of it yet.
+    # Outputs that become files of the account are imported now if the stream lost them.
     import_generated_images(app, jobs_store.list_tasks_of_deleted(job_id))
     forget_job_in_albums(app, tombstone.account_id, job_id)
     app.storage.delete_all(outputs_prefix(tombstone.owner, job_id))
     for write in jobs_store.erase_writes(job_id):
         commit_one(write)
     list_store.erase_side(job_id)
-    commit_one(jobs_store.bury_write(tombstone, check_at=None if is_last else again_at))
+    commit_one(jobs_store.tombstone_write(tombstone, check_at=None if is_last else again_at))
     return True

@@ -1,4 +1,4 @@
-"""What the files of jobs are called, for lists and for search."""
+"""Find the names of jobs' files, for lists and for search."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _PREFIXES = (ASSET_PREFIX, REFERENCE_PREFIX)
 
 
 def file_ids(job: Job) -> tuple[str, ...]:
-    """The assets and reference photos that the job's inputs name, as far as they can be read."""
+    """The assets and reference photos that the job's readable inputs name."""
     recipe = REGISTRY.get(job.recipe)
     try:
         named = recipe.material_ids(job.inputs) if recipe else ()
     except (ValueError, TypeError, LookupError, AttributeError):
-        # Inputs that were damaged in the store, or never complete: those of a draft.
+        # The inputs are damaged, or incomplete in a draft.
         return ()
     return tuple(name for name in named if any(is_id(name, prefix) for prefix in _PREFIXES))
 
 
 def find_files(account_id: str, jobs: Sequence[Job]) -> dict[str, tuple[FileName, ...]]:
-    """Each job's files that still exist, in the order of its inputs."""
+    """Each job's existing files, in the order of its inputs."""
     ids = {job.job_id: file_ids(job) for job in jobs}
     names = find_names(account_id, [file_id for each in ids.values() for file_id in each])
     return {

@@ -1,4 +1,4 @@
-"""Materials: the checked files that a job's inputs name, as its recipe looks at them."""
+"""Find materials: the checked files that a job's inputs name, as its recipe uses them."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Key = tuple[Any, str, str | None]
 
 
 def material_keys(account_id: str, ids: Sequence[str]) -> list[Key]:
-    """Where the items of these materials are, for a snapshot that also reads other things."""
+    """The keys of these materials' items, for a snapshot that also reads other items."""
     return [(_item_class(material_id), account_id, material_id) for material_id in ids]
 
 
 def to_materials(ids: Sequence[str], items: Sequence[Any]) -> tuple[Material, ...]:
-    """The materials that a snapshot of their keys found.
+    """The materials from a snapshot of their keys.
 
     Raises:
-        NotFound: one is missing or another account's.
-        Conflict: ASSET_NOT_READY, ASSET_FAILED; with the ``assetId``.
+        NotFound: a file is missing or another account's.
+        Conflict: ASSET_NOT_READY, ASSET_FAILED, with the ``assetId``.
     """
     return tuple(_material(material_id, item) for material_id, item in zip(ids, items, strict=True))
 
 
 def find_materials(account_id: str, ids: Sequence[str]) -> tuple[Material, ...]:
-    """Read them; raises what ``to_materials`` raises."""
+    """Read the materials; raises what ``to_materials`` raises."""
     return to_materials(ids, snapshot(material_keys(account_id, ids))) if ids else ()
 
 
 def check_drafted(account_id: str, recipe: Recipe, inputs: Mapping[str, Any]) -> None:
-    """A draft may wait for files to be checked, but not for files that it can never be made of.
+    """Check that a draft's files exist and are of the right kind; they may still be unchecked.
 
     Raises:
-        NotFound: a file or the album is missing or another account's; InvalidInput: a file is of
-        the wrong kind.
+        NotFound: a file or the album is missing or another account's.
+        InvalidInput: a file is of the wrong kind.
     """
     if "albumId" in inputs:
         albums_store.get_album(account_id, inputs["albumId"])
@@ -92,7 +92,7 @@ def _material(material_id: str, item: Any) -> Material:
     if asset is None:
         raise Conflict("the file's record is damaged", code="ASSET_FAILED", assetId=material_id)
     _require_usable(asset)
-    # Assets of the version before may not say where their clean copy is: all were pictures.
+    # Assets of the previous version may lack the key of their clean copy: all were pictures.
     known = asset.clean_key or clean_key(asset.owner, asset.asset_id, CLEAN_IMAGE)
     return Material(
         id=material_id,

@@ -1,4 +1,4 @@
-"""A queued job whose first task was claimed is shown as running."""
+"""Mark a queued job as running when its first task is claimed."""
 
 from __future__ import annotations
 

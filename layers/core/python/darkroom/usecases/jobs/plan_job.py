@@ -1,4 +1,4 @@
-"""Plan: a queued job becomes tasks, once. Called by the relay, repaired by the sweeper."""
+"""Plan the tasks of a queued job, once. The relay calls this; the sweeper repairs lost calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOURCE_MISSING = Failure(code="SOURCE_MISSING", refused=True)
 
 
 def plan_job(app: App, job_id: str) -> JobFamily | None:
-    """Write the job's tasks, the first of them ready; does nothing when it was planned before."""
+    """Write the job's tasks, the first of them ready; does nothing if they are planned already."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -43,13 +43,13 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
         try:
             tasks = _tasks(app, job)
         except InvalidInput as error:
-            # The catalogue no longer has what the job was priced for: end it and refund.
+            # The catalog no longer contains the job's template: end the job and refund it.
             return engine.abandon(family, Failure(code=error.error_code), now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
         except (ValueError, TypeError, LookupError, AttributeError):
-            # Inputs that no recipe would have accepted: something stored was damaged, and trying
-            # again would find the same.
+            # No recipe accepts these inputs: the stored item is damaged, and a retry would fail
+            # in the same way.
             logger.exception("unplannable_job", job_id=job_id)
             return engine.abandon(family, UNPLANNABLE, now)
         return engine.plan(job, tasks, inherited, now)
@@ -58,10 +58,10 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
 
 
 def blueprint_of(job: Job) -> Blueprint:
-    """Everything the job's plan depends on, read anew; its files do not change any more.
+    """Everything that the job's plan depends on, read again; its files no longer change.
 
     Raises:
-        InvalidInput: the template is gone; NotFound, Conflict: a file is.
+        InvalidInput: the template does not exist any more; NotFound, Conflict: a file does not.
     """
     recipe = get_recipe(job.recipe)
     template = None
@@ -89,7 +89,7 @@ def _tasks(app: App, job: Job) -> list[Task]:
 
 
 def _order_of(app: App, job: Job) -> Callable[[str], tuple[str, ...]]:
-    """Kind of a task → who may be asked to do it, in this order."""
+    """Kind of a task → the providers that may run it, in order of preference."""
     routes = app.settings.provider_routes
     plan = find_plan(job.account_id) if depends_on_plan(routes) else FREE
 
@@ -123,13 +123,14 @@ def _task(
 
 
 def task_seed(job: Job, key: str) -> int:
-    """By default from job id and key, so that a regenerated clip differs; else repeatable."""
+    """The seed of a task: from job id and key, so that a regenerated clip differs, unless the
+    inputs ask for a repeatable one."""
     base = str(job.inputs["seed"]) if "seed" in job.inputs else job.job_id
     return int.from_bytes(hashlib.sha256(f"{base}|{key}".encode()).digest()[:4], "big")
 
 
 def _sources(materials: Sequence[Material]) -> dict[str, Source]:
-    """Material id → the file as tasks get it."""
+    """Material id → the file as a source of tasks."""
     keys = source_keys(materials)
     return {
         material.id: Source(
@@ -149,9 +150,9 @@ def _inherited(job: Job) -> tuple[Output, ...]:
 
 
 def outputs_to_inherit(parent: JobFamily, job: Job) -> tuple[Output, ...]:
-    """The parent's outputs that the child does not make itself, whichever job made them first.
+    """The parent's outputs that the child does not make itself, including inherited ones.
 
-    Outputs that other options made void are left behind: a later retry must not count them.
+    Outputs that changed options made void are left out: a later retry must not count them.
     """
     made = frozenset(output.key for output in parent.outputs)
     void: frozenset[str] = frozenset()

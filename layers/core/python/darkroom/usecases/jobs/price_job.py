@@ -1,4 +1,4 @@
-"""PricedQuote: what a job costs and which template it gets, from one read. Changes nothing."""
+"""Price a job and choose its template, from one read. Changes nothing."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from darkroom.usecases.jobs.find_materials import material_keys, to_materials
 
 @dataclass(frozen=True, kw_only=True)
 class JobSnapshot:
-    """What one read brings for one job."""
+    """The items that pricing a job needs, from one read."""
 
     wallet: Wallet | None
     exists: bool
-    """Whether a job stands under the id we are about to use: a repeat meets its own work."""
+    """Whether a job with this id exists already, which means that the request is a repeat."""
     files: tuple[Any, ...]
     assigned: str | None
-    """The template variant that the account or its device was given before."""
+    """The template variant that is assigned to the account or its device."""
     is_assigned: bool
-    """Whether the account itself has one for this combination."""
+    """Whether the account itself has a variant for this combination."""
 
 
 def read_snapshot(job: Job) -> JobSnapshot:
-    """Wallet, job, files and remembered variant: one snapshot, one round trip.
+    """Wallet, job, files and assigned variant: one snapshot in one round trip.
 
     Raises:
-        NotFound: the album that the outputs are to join.
+        NotFound: the album for the outputs is missing.
     """
     if "albumId" in job.inputs:
         albums_store.get_album(job.account_id, job.inputs["albumId"])
@@ -68,9 +68,9 @@ def read_snapshot(job: Job) -> JobSnapshot:
 
 
 def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None) -> Job:
-    """The job with its price, the costs behind it and its template.
+    """The job with its price, its costs and its template.
 
-    ``template_id`` is one that was promised before.
+    ``template_id`` is the one that a quote promised.
 
     Raises:
         NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED), InvalidInput (NO_TEMPLATES, a file

@@ -1,4 +1,4 @@
-"""Quote: the price of a job before it is confirmed. Signed, not stored; charged as quoted."""
+"""Quote the price of a job before it is confirmed. Signed, not stored; charged as quoted."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _PURPOSE = "quote"
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """What was promised for a job: the parts of its price, and the template."""
+    """The promised parts of a job's price, and its template."""
 
     parts: tuple[tuple[str, int], ...]
     costs: Mapping[str, int]
-    """The costs that the parts were made from."""
+    """The costs from which the parts were computed."""
     template_id: str | None
 
 
@@ -40,7 +40,7 @@ class PricedQuote:
     quote_id: str
     expires_at: datetime
     jobs: tuple[Job, ...]
-    """Priced; one for each that the inputs make."""
+    """The priced jobs, one for each that the inputs make."""
     balance: int
     """Credits that can be spent now."""
     debt: int
@@ -51,14 +51,14 @@ class PricedQuote:
 
     @property
     def is_sufficient(self) -> bool:
-        """Whether the account could confirm it now; a free job needs no credits."""
+        """Whether the balance covers the price; a free job needs no credits."""
         return not self.credits or (not self.debt and self.credits <= self.balance)
 
 
 def quote_inputs(
     app: App, command: Command, *, recipe_name: str, inputs: Mapping[str, Any], device_id: str
 ) -> PricedQuote:
-    """Price what these inputs would make.
+    """Price the jobs that these inputs would make.
 
     Raises:
         InvalidInput, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
@@ -70,7 +70,7 @@ def quote_inputs(
 
 
 def quote_draft(app: App, command: Command, *, draft_job_id: str) -> PricedQuote:
-    """Price a draft as it is.
+    """Price a draft in its current state.
 
     Raises:
         what ``quote_inputs`` raises; NotFound; Conflict JOB_NOT_DRAFT.
@@ -81,20 +81,20 @@ def quote_draft(app: App, command: Command, *, draft_job_id: str) -> PricedQuote
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimedQuote:
-    """A client's word that it has a quote; looked at only when something is to be charged."""
+    """A quote that a client sent; it is verified only when credits are charged."""
 
     quote_id: str
     inputs: Mapping[str, Any]
-    """Of the whole request, as it was quoted."""
+    """The inputs of the whole request, as quoted."""
     number: int = 0
-    """Which of the request's jobs this is."""
+    """The position of this job among the request's jobs."""
 
 
 def redeem_quote(app: App, claimed: ClaimedQuote, job: Job) -> Quote:
-    """What was quoted for this job to this account.
+    """The verified quote for this job and account.
 
     Raises:
-        InvalidInput: it is no quote of ours.
+        InvalidInput: it is not a quote of this service.
         Conflict: QUOTE_MISMATCH, QUOTE_EXPIRED.
     """
     try:
@@ -109,17 +109,17 @@ def redeem_quote(app: App, claimed: ClaimedQuote, job: Job) -> Quote:
     parts = signed["prices"][claimed.number]
     return Quote(
         parts=tuple((name, price) for name, price in parts),
-        # Quotes of the version before do not have them.
+        # Quotes of the previous version do not contain them.
         costs=signed.get("costs", {}),
         template_id=signed["template"],
     )
 
 
 def at_quoted_price(job: Job, quote: Quote) -> Job:
-    """The job at the price that was promised, whatever prices are now.
+    """The job at the quoted price, whatever the current prices are.
 
     Raises:
-        Conflict: QUOTE_EXPIRED; the recipe has other parts than when the quote was made.
+        Conflict: QUOTE_EXPIRED; the recipe's parts have changed since the quote.
     """
     if [part.name for part in job.price] != [name for name, _ in quote.parts]:
         raise Conflict("the recipe has changed since", code="QUOTE_EXPIRED")
@@ -155,5 +155,5 @@ def _quote(
 
 
 def _subject(account_id: str, recipe_name: str, inputs: Mapping[str, Any]) -> str:
-    """Who asked for what: a hash, so that a quote does not grow with its inputs."""
+    """A hash of account, recipe and inputs, so that a quote does not grow with its inputs."""
     return body_hash({"account": account_id, "recipe": recipe_name, "inputs": dict(inputs)})

@@ -1,4 +1,4 @@
-"""Regenerate: a child job makes one thing again, inherits the rest, and re-cuts the film."""
+"""Regenerate one output: a child job makes it again, inherits the rest, and re-cuts the film."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.usecases.jobs.submit_child import blank_child, submit_child
 from darkroom.usecases.jobs.submit_job import Submission
 
 _REGENERABLE = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
-# A repeatable seed and planted faults belong to the run they were sent with.
+# A repeatable seed and injected faults apply only to the run that they were sent with.
 _OWN_OF_A_RUN = frozenset({"seed", "testFaults"})
 
 

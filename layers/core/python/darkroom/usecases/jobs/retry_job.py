@@ -1,6 +1,7 @@
-"""Retry: a child job makes what is missing of a finished one, for the rest of its price; rerun.
+"""Retry or rerun a finished job.
 
-``credits.pricing`` has the rules by which a retry is priced.
+A retry is a child job that makes the missing outputs for the unused part of the price; see
+``credits.pricing`` for its rules. A rerun is a new job with the same inputs.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ from darkroom.usecases.jobs.submit_child import blank_child, submit_child
 from darkroom.usecases.jobs.submit_job import Submission
 
 _RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELED})
-# Planted faults belong to the run they were sent with.
+# Injected faults apply only to the run that they were sent with.
 _OWN_OF_A_RUN = frozenset({"testFaults"})
 
 
 def retry_job(
     app: App, command: Command, *, parent_job_id: str, options: Mapping[str, Any]
 ) -> Submission:
-    """Queue a child that makes what is missing, for what of the whole price was not used yet.
+    """Queue a child that makes the missing outputs, for the unused part of the whole price.
 
-    What was refused for its content or input is made only if ``options`` change something.
+    Outputs that were refused for their content or input are made only if ``options`` change
+    something.
 
     Raises:
         NotFound; Conflict NOT_RETRYABLE; InvalidInput; PaymentRequired;
@@ -43,7 +45,7 @@ def retry_job(
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:
-        # A canceled draft was never queued: nothing was planned or paid for that could be missing.
+        # A canceled draft was never queued: no outputs were planned or paid for.
         if parent.job.status not in _RETRYABLE or parent.job.queued_at is None:
             raise Conflict("only what failed or was canceled can be retried", code="NOT_RETRYABLE")
         return _child(app, parent, with_options(parent.job, options), child_id)
@@ -74,7 +76,7 @@ def rerun_job(app: App, command: Command, *, job_id: str) -> Submission:
 
 
 def with_options(job: Job, options: Mapping[str, Any]) -> Job:
-    """The job with what the client changes for the retry."""
+    """The job with the options that the client changes for the retry."""
     if not options:
         return job
     recipe = get_recipe(job.recipe)
@@ -88,7 +90,7 @@ def with_options(job: Job, options: Mapping[str, Any]) -> Job:
 
 
 def _child(app: App, parent: JobFamily, job: Job, child_id: str) -> Job:
-    """The child of ``parent``, whose job is now asked for as ``job`` says."""
+    """The child of ``parent`` with the inputs of ``job``."""
     blueprint = replace(blueprint_of(job), only_keys=frozenset())
     attempt = next_attempt(parent, job, blueprint)
     if not attempt.keys:
@@ -106,7 +108,7 @@ def _child(app: App, parent: JobFamily, job: Job, child_id: str) -> Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What a retry makes, what it costs, and what its own retries are priced by."""
+    """The tasks of a retry, its price, and the chain by which its own retries are priced."""
 
     keys: tuple[str, ...]
     price: tuple[PricePart, ...]
@@ -114,9 +116,9 @@ class Attempt:
 
 
 def next_attempt(parent: JobFamily, job: Job, blueprint: Blueprint) -> Attempt:
-    """The retry of ``parent`` with the inputs of ``job``; ``blueprint`` is of the whole plan.
+    """The retry of ``parent`` with the inputs of ``job``; ``blueprint`` covers the whole plan.
 
-    Pure but for the catalogue. ``credits.pricing`` says how the price follows.
+    Pure but for the catalog. ``credits.pricing`` explains the price.
     """
     recipe = get_recipe(job.recipe)
     is_changed = _of_any_run(job.inputs) != _of_any_run(parent.job.inputs)
@@ -148,27 +150,27 @@ def _of_any_run(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_regeneration(price: Sequence[PricePart]) -> bool:
-    """A regeneration has a price of its own: options change what it makes, not what it costs."""
+    """A regeneration has a fixed price: options change its output, not its price."""
     return [part.name for part in price] == [pricing.REGENERATE]
 
 
 def _whole_price(
     job: Job, known: Sequence[PricePart], materials: Sequence[Material]
 ) -> tuple[PricePart, ...]:
-    """The price of the whole with the job's options, at the costs that were pinned."""
+    """The price of the whole job with these options, at the pinned costs."""
     recipe = get_recipe(job.recipe)
     unknown = [name for name in recipe.cost_names if name not in job.costs]
     costs = {**job.costs, **pricing.costs_of(unknown)}
     whole = recipe.price(job.inputs, costs, materials)
     if job.costs:
         return whole
-    # Jobs of the version before say what their own parts cost; the rest is priced as of today.
+    # Jobs of the previous version contain the cost of their own parts; the others have today's.
     credits = {part.name: part.credits for part in known}
     return tuple(replace(part, credits=credits.get(part.name, part.credits)) for part in whole)
 
 
 def _chain_so_far(parent: JobFamily, materials: Sequence[Material]) -> RetryChain:
-    """The parent's chain with what the parent itself has used."""
+    """The parent's chain, with the credits that the parent itself used."""
     job = parent.job
     if job.chain is not None:
         chain = job.chain
@@ -183,9 +185,9 @@ def _chain_so_far(parent: JobFamily, materials: Sequence[Material]) -> RetryChai
 
 
 def _chain_of_before(parent: JobFamily, materials: Sequence[Material]) -> RetryChain:
-    """The chain of a retry of the version before, which kept only the price of what it made.
+    """The chain of a retry of the previous version, which stored only the price of its own parts.
 
-    That price was the share of the whole that exists in the end, less the share that existed.
+    That price was the share of the whole that exists afterwards, less the share that existed.
     """
     job = parent.job
     if _is_regeneration(job.price):
@@ -211,8 +213,8 @@ def keys_to_make(
 ) -> tuple[str, ...]:
     """Every task that the missing promised outputs need, in the order of the plan.
 
-    What exists is not made again, and what needs something refused is not tried. A promise that
-    the recipe does not plan any more is left out.
+    Existing outputs are not made again, and tasks that need a refused output are not tried. A
+    promised output that the recipe no longer plans is left out.
     """
     needs = {spec.key: spec.needs for spec in specs}
 

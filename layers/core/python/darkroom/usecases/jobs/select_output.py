@@ -1,4 +1,4 @@
-"""Select: the owner's final pick among a job's outputs."""
+"""Select one output of a job as its owner's final pick."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def select_output(
 ) -> tuple[Job, Output]:
     """Make this output the only pick of its job, or of ``job_id``, which may have inherited it.
 
-    Safe to repeat; returns the job as it then is, and the output.
+    Safe to repeat; returns the changed job and the output.
 
     Raises:
-        NotFound: no such job or output of the account's; Unavailable.
+        NotFound: the account has no such job or output; Unavailable.
     """
     if job_id is None:
         if not is_id(output_id, "out"):

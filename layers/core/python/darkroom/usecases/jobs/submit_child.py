@@ -1,4 +1,4 @@
-"""Children: jobs that are made from a finished one and inherit what they do not make anew."""
+"""Submit a child: a job that is made from a finished one and inherits its other outputs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_s
 def submit_child(
     app: App, command: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
 ) -> Submission:
-    """Queue the child that ``build`` makes of the parent and an id, and tell the parent.
+    """Queue the child that ``build`` makes from the parent and an id, and record it in the parent.
 
     Raises:
-        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); Conflict: JOB_UNREADABLE,
-        the parent was damaged; what ``build`` raises.
+        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); what ``build`` raises.
+        Conflict: JOB_UNREADABLE; the parent is damaged.
     """
     child_id = command.id_for(app.ids, "job")
 
@@ -82,7 +82,7 @@ def blank_child(
     price: tuple[PricePart, ...],
     without: frozenset[str],
 ) -> Job:
-    """Inputs (but those of its own run), language and template are the parent's."""
+    """A child with the parent's inputs (but those of a single run), language and template."""
     now = app.clock.now()
     return Job(
         job_id=child_id,

@@ -1,7 +1,7 @@
-"""Reserve and queue: the one way in which a job starts, whoever asks for it.
+"""Submit a job: hold its price and queue it. Every job starts here.
 
-Wallet, ledger entry and job change in one transaction, with the template assignment when there
-was none; planning, queue messages and events are projections of it.
+Wallet, ledger entry and job change in one transaction, with a new template assignment if there
+was none. Planning, queue messages and events are projections of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from darkroom.usecases.credits.expire_grants import expire_due_first
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What the caller is told: the same for the first time and for every repeat."""
+    """The result of a submission: the same for the first request and for every repeat."""
 
     job: Job
     balance: int
@@ -51,7 +51,7 @@ def submit(
         PaymentRequired: with needed, balance, shortfall and suggestions.
         Conflict: JOB_NOT_DRAFT.
         Unprocessable: IDEMPOTENCY_MISMATCH; the job's id was derived from another request.
-        ConcurrentUpdate: wallet or draft moved on; read again.
+        ConcurrentUpdate: the wallet or the draft has changed; read again.
     """
     now = app.clock.now()
     queued = replace(
@@ -59,7 +59,7 @@ def submit(
         status=check_job(JobStatus.DRAFT, JobStatus.QUEUED),
         queued_at=now,
         updated_at=now,
-        # The stream plans the job at once; should it fail, the sweeper finds it here.
+        # The stream plans the job at once; if that fails, the sweeper finds the job by this.
         next_check_at=now + timedelta(seconds=PLAN_CHECK_SECONDS),
         operation=operation,
     )
@@ -82,7 +82,7 @@ def submit(
 
 
 def replay(job_id: str, command: Command) -> Submission:
-    """The answer this very request was given, from the stored facts.
+    """The result that this request returned the first time, from the stored items.
 
     Raises:
         NotFound: the job is another account's.
@@ -120,7 +120,7 @@ def with_shortfall_event(
 
 
 def record_shortfall(app: App, account_id: str, error: PaymentRequired) -> None:
-    """``credit_insufficient``: a refusal changes nothing, so its event is written directly."""
+    """Write ``credit_insufficient`` directly: a refusal changes no item that it derives from."""
     now = app.clock.now()
     event = Event(
         event_id=app.ids.new("evt"),

@@ -1,1 +1,1 @@
-"""What only operators do."""
+"""Commands that only operators use."""

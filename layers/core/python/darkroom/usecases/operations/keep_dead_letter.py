@@ -1,4 +1,4 @@
-"""Dead letters kept: what a queue gave up on, as it was, and sent again when an operator asks."""
+"""Keep dead letters unchanged, and send them again on an operator's request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DIED, _QUEUE = "DeadLetters", "Queue"
 def keep_dead_letter(
     app: App, *, message_id: str, sent_at_ms: int, queue: str, body: str, outcome: str
 ) -> None:
-    """Keep a message once, however often it is delivered; it goes with the other events."""
+    """Keep a message once, however often it is delivered; it expires like other events."""
     sent_at = datetime.fromtimestamp(sent_at_ms / 1000, UTC)
     event = Event(
         event_id=f"{to_iso(sent_at)}#{message_id}",
@@ -38,7 +38,7 @@ def keep_dead_letter(
 
 
 def list_dead_letters(*, limit: int, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
-    """Dead letters, the latest first, and the position to go on before."""
+    """Dead letters, the latest first, and the position for the next page."""
     events, position = page_events(DEAD_LETTERS, limit=limit, before=before)
     shown = []
     for event in events:
@@ -59,11 +59,11 @@ def _shown(event: Event) -> dict[str, Any]:
 
 
 def redrive(app: App, dead_letter_id: str) -> None:
-    """Send a dead letter to its queue again, as it was. What has ended meanwhile ignores it.
+    """Send a dead letter to its queue again, unchanged. A task that has ended ignores it.
 
     Raises:
-        NotFound: it was never kept, or is forgotten by now; Unreadable.
-        Conflict: NOT_REDRIVABLE; its queue does not exist any more.
+        NotFound: it was never kept, or has expired; Unreadable.
+        Conflict: NOT_REDRIVABLE; its queue no longer exists.
     """
     event = find_event(DEAD_LETTERS, dead_letter_id)
     if event is None:
@@ -73,7 +73,8 @@ def redrive(app: App, dead_letter_id: str) -> None:
 
 
 def _queue_of(app: App, dead_letter_queue: str) -> Queue:
-    """CloudFormation names queues ``<stack>-<logical id>-<random>``; ours come in pairs."""
+    """The queue of a dead-letter queue. CloudFormation names queues
+    ``<stack>-<logical id>-<random>``, and each of ours has a pair."""
     wanted = _logical_id(dead_letter_queue).replace(_DIED, _QUEUE)
     queues = [*app.queues.values(), *app.ingest_queues.values(), app.archive_queue]
     for queue in queues:

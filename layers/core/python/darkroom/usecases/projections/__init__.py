@@ -1,1 +1,1 @@
-"""What follows from a committed change: each is idempotent and repaired by the sweeper."""
+"""Projections of committed changes: each is idempotent and repaired by the sweeper."""

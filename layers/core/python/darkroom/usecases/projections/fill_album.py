@@ -1,4 +1,4 @@
-"""Fill: the outputs of a job enter the album that the job names, one by one."""
+"""Fill the album that a job names with its outputs, one by one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALBUM_PARAM = "albumId"
 def fill_album(app: App, tasks: Sequence[Task]) -> int:
     """Add the outputs of succeeded tasks that name an album; returns how many were new.
 
-    A projection: it may run twice or late, and the sweeper repeats it for the whole job.
+    This is a projection: it may run twice or late, and the sweeper repeats it for the whole job.
     """
     return sum(
         add_outputs_to_album(app, task.account_id, task.params[ALBUM_PARAM], task.outputs)

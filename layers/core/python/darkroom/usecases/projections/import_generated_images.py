@@ -1,4 +1,4 @@
-"""Keep: pictures that a job made from words become files of its account, one by one."""
+"""Import pictures that a job generated from text as assets of its account, one by one."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
 
 
 def import_generated_images(app: App, tasks: Sequence[Task]) -> int:
-    """Make files of the pictures of tasks that succeeded and whose recipe wants it so; returns
-    how many were new.
+    """Create assets for the pictures of succeeded tasks whose recipe asks for it; returns how many
+    were new.
 
-    A projection: it may come twice or late, and the sweeper does it again for the whole job. The
-    file is the account's own from then on: it stays when the job is deleted, and once deleted
-    itself it does not come back.
+    This is a projection: it may run twice or late, and the sweeper repeats it for the whole job.
+    The asset then belongs to the account: it stays when the job is deleted, and does not come back
+    after it was deleted itself.
     """
     return sum(
         _keep(app, _asset_of(task, output), output)
         for task in tasks
         if task.status is TaskStatus.SUCCEEDED and task.params.get("becomes") == "asset"
-        # Of a damaged task what it was asked for, or when it ended, may be lost.
+        # A damaged task may have lost its user prompt or the time when it ended.
         if isinstance(task.params.get("wish"), str) and task.finished_at is not None
         for output in task.outputs
         if output.mime_type in _SUFFIXES
@@ -48,10 +48,10 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
         return False
     assert asset.clean_key is not None
     try:
-        # Before the asset: one that is there has its file.
+        # Copy before the asset is created: an asset that exists must have its file.
         app.storage.copy(output.storage_key, asset.clean_key)
     except NotFound:
-        # The job was deleted and erased; that kept its pictures before.
+        # The job was deleted and erased, and its pictures were imported at that time.
         return False
     try:
         commit(
@@ -64,14 +64,14 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
     except ConcurrentUpdate:
         return False
     except Conflict:
-        # Deleted since we looked, so the copy came too late for whoever erased it.
+        # The asset was deleted after the check above, and its erasure missed this copy.
         erase_asset(app, account_id, asset_id, owner=asset.owner)
         return False
     return True
 
 
 def _asset_of(task: Task, output: Output) -> Asset:
-    """The same for the same output, whenever it is asked."""
+    """The asset of an output; equal for every call."""
     assert task.finished_at is not None
     asset_id = derived_id_at(assets_store.ASSET_PREFIX, task.finished_at, output.output_id)
     suffix = _SUFFIXES[output.mime_type]
@@ -92,7 +92,7 @@ def _asset_of(task: Task, output: Output) -> Asset:
 
 
 def _name(task: Task) -> str:
-    """The first words of what was asked for, and the picture's number."""
+    """The first words of the user prompt, and the picture's number."""
     words = task.params["wish"].translate(_NOT_IN_NAMES).split()
     name = ""
     for word in words:

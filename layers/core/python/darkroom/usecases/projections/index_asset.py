@@ -1,4 +1,4 @@
-"""Index: an asset stands in the lists by state, kind, name, length, word and tag."""
+"""Index an asset: write its entries in the lists by state, kind, name, length, word and tag."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from darkroom.kernel.errors import Unreadable
 
 
 def index_asset(account_id: str, asset_id: str) -> int:
-    """Make the asset's places what they should be; returns how many were not.
+    """Make the asset's entries correct; returns how many changed.
 
-    A projection: the asset is read afresh, so that an old record of the stream never brings
-    back old places; one that is gone stands nowhere.
+    This is a projection. It reads the asset again, so that an old stream record never restores
+    old entries; a deleted asset has none.
     """
     try:
         asset = assets_store.find_asset(account_id, asset_id)
     except Unreadable:
-        # It keeps the places it has: lists skip it, until its item is repaired.
+        # It keeps its entries: lists skip it until its item is repaired.
         return 0
     wanted = set() if asset is None else entries_of(asset)
     return list_store.replace_entries(account_id, asset_id, wanted)

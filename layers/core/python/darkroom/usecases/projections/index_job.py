@@ -1,8 +1,8 @@
-"""Index: a job stands in the lists by word, by file and by duration.
+"""Index a job: write its entries in the lists by word, file and duration.
 
-A projection of the job and of the names of its files as they now are, whoever asks for it and
-however often: the relay when a job appears, changes its inputs or ends, and when a file is
-renamed; the sweeper once more after the end.
+This is a projection of the job and the current names of its files. The relay runs it when a job
+appears, changes its inputs or ends, and when a file is renamed; the sweeper runs it once more
+after the end.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from darkroom.usecases.jobs.find_file_names import find_files
 
 
 def index_job(job_id: str) -> int:
-    """Make the job's entries what they should be; returns how many were not.
+    """Make the job's entries correct; returns how many changed.
 
-    The job is read afresh, so that an old record of the stream never brings back old entries.
+    The job is read again, so that an old stream record never restores old entries.
     """
     job = jobs_store.find_job(job_id)
     if job is None:
         return 0
     files = find_files(job.account_id, [job])[job_id]
-    # Names before tags: when there are more words than a job is listed by, tags give way.
+    # Names before tags: if there are more words than the limit, tags are left out.
     names, tags = [file.name for file in files], [tag for file in files for tag in file.tags]
     words = words_of(*names, *tags)
     ids = [name for file in files for name in (file.file_id, file.asset_id)]
@@ -36,18 +36,18 @@ def index_job(job_id: str) -> int:
 
 
 def index_again(job: Job, before: Job | None) -> None:
-    """Index the job if this change of it may matter to its entries."""
+    """Index the job if this change may affect its entries."""
     is_new = before is None or before.inputs != job.inputs
     if is_new or (job.is_final and not (before and before.is_final)):
         index_job(job.job_id)
 
 
 def is_called_otherwise(asset: Asset, before: Asset) -> bool:
-    """Whether people look for the file by other words now."""
+    """Whether the file's name or tags have changed."""
     return (asset.filename, asset.tags) != (before.filename, before.tags)
 
 
 def index_file(account_id: str, asset_id: str) -> int:
-    """A file has another name or other tags: index the newest jobs that name it."""
+    """Index the newest jobs that use a file whose name or tags changed."""
     job_ids = list_jobs_of_file(account_id, asset_id, limit=INDEXED_JOBS_PER_ASSET_LIMIT)
     return sum(index_job(job_id) for job_id in job_ids)

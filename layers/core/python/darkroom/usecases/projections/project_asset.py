@@ -1,7 +1,7 @@
-"""Projections of an asset: its events, its places in lists, and a check that is asked for later.
+"""Project an asset: write its events and list entries, and request a check if it needs one.
 
-They derive from the asset as it now is, and each is written once, so a record that is delivered
-twice, late or never changes nothing that the sweeper could not derive again.
+All of it derives from the asset's current state, and each event is written once. So a record may
+be delivered twice or late, and the sweeper makes up for a lost one.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ from darkroom.usecases.projections.index_job import index_file, is_called_otherw
 
 
 def ask_for_check(app: App, asset: Asset) -> None:
-    """Tell the worker of this kind to look at the asset; asked for twice, it is done once."""
+    """Send the worker of this kind a message to check the asset; a second one has no effect."""
     pipeline = pipeline_of(asset.kind)
     message = {"accountId": asset.account_id, "assetId": asset.asset_id, "lane": pipeline}
     app.ingest_queues[pipeline].send(message)
 
 
 def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int:
-    """Write what ``asset`` implies and ``before`` did not; returns how many facts were new."""
-    asked_before = before is not None and before.faces_asked >= asset.faces_asked
-    if wants_faces(asset) and not asked_before:
+    """Write what ``asset`` implies and ``before`` did not; returns how many events were new."""
+    was_requested = (
+        before is not None and before.face_counts_requested >= asset.face_counts_requested
+    )
+    if wants_faces(asset) and not was_requested:
         ask_for_check(app, asset)
     if asset.status is AssetStatus.FAILED and asset.upload_id is not None:
         key = quarantine_key(pipeline_of(asset.kind), asset.owner, asset.asset_id)
@@ -52,7 +54,7 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
 
 
 def asset_events(asset: Asset) -> Iterator[Event]:
-    """Every event that this asset's state implies, oldest first."""
+    """Every event that the asset's state implies, oldest first."""
     if asset.is_ai_generated:
         made = {"kind": asset.kind, "mimeType": asset.mime_type, "sizeBytes": asset.size_bytes}
         yield _event(asset, "ASSET_GENERATED", asset.created_at, made | {"of": asset.made_from})

@@ -1,8 +1,8 @@
-"""Projections of a job: its events, its template assignment and its places in lists.
+"""Project a job: write its events, its template assignment and its list entries.
 
-Everything here derives from the job as it now is, and every write is the first of its key or
-nothing, so a record that is delivered twice, late or after its successors changes nothing, and
-the sweeper can derive all of it again.
+All of it derives from the job's current state, and every write succeeds only as the first of its
+key. So a record may be delivered twice, late or out of order, and the sweeper can derive all of it
+again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from darkroom.usecases.projections.index_job import index_again
 
 
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
-    """Write what ``job`` implies and ``before`` did not; returns how many facts were new."""
+    """Write what ``job`` implies and ``before`` did not; returns how many events were new."""
     known = {event.event_id for event in job_events(before)} if before else set()
     writes = [
         record_write(event, retention_days=app.settings.event_retention_days)
@@ -38,7 +38,7 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
 
 
 def job_events(job: Job) -> Iterator[Event]:
-    """Every event that this job's state implies, oldest first."""
+    """Every event that the job's state implies, oldest first."""
     if job.queued_at is not None:
         confirmed = {
             "mode": job.recipe,
@@ -89,10 +89,10 @@ def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
 
 
 def _assignments(job: Job) -> list[Write]:
-    """A device also keeps the first variant of a combination, for an account that comes later.
+    """A device also keeps the first variant of a combination, for an account that signs up later.
 
-    The account's own is written with the job; the version before, whose jobs have no owner's
-    tag, left it to be done here.
+    The account's own assignment is written with the job. In the previous version, whose jobs have
+    no owner tag, it was written here.
     """
     template_id, combination = job.template_id, job.combination
     if template_id is None or combination is None or job.queued_at is None:

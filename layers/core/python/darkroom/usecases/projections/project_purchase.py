@@ -1,4 +1,4 @@
-"""Projection of a purchase: its event."""
+"""Project a purchase: write its event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darkroom.payments.store import Purchase, PurchaseStatus
 
 
 def project_purchase(app: App, purchase: Purchase) -> None:
-    """``credit_purchase_test`` for a settled purchase through the test gateway, once."""
+    """Write ``credit_purchase_test`` once, for a settled purchase through the test gateway."""
     if purchase.gateway != "test" or purchase.status is not PurchaseStatus.SETTLED:
         return
     event = Event(

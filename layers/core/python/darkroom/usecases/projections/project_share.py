@@ -1,4 +1,4 @@
-"""Projections of a share: that a job was shared, once for each link."""
+"""Project a share: write the event that a job was shared, once for each link."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGEST_CHARS = 8
 
 
 def project_share(app: App, share: Share) -> bool:
-    """Record that the job was shared; False when that is known already, or the job is gone."""
+    """Record that the job was shared; False if that is recorded already, or the job was deleted."""
     job = jobs_store.find_job(share.job_id)
     if job is None:
         return False
@@ -32,7 +32,7 @@ def project_share(app: App, share: Share) -> bool:
 
 
 def settle_share(app: App, side_key: str, sort_key: str) -> None:
-    """What the stream may have lost is recorded, and the sweeper lets the share go."""
+    """Record the event in case the stream lost it, and end the sweeper's checks of the share."""
     read = share_store.find_stored(side_key, sort_key)
     if read is None:
         return

@@ -1,4 +1,4 @@
-"""Report: a job ended although its wallet does not know its hold."""
+"""Report that a job ended although its wallet lacks its hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ metrics = Metrics()
 
 
 def report_unknown_hold(account_id: str, job_id: str) -> None:
-    """Log and count it; an alarm watches the metric, and the auditor names the breach."""
+    """Log and count it; an alarm watches the metric, and the auditor reports the breach."""
     logger.error("unknown_hold", law="L5", account_id=account_id, job_id=job_id)
-    # A command at an operator's desk has no namespace to count in, and must not fail for that.
+    # An operator's command line has no metric namespace, and must not fail for that.
     with contextlib.suppress(SchemaValidationError):
         metrics.add_metric(name=METRIC, unit=MetricUnit.Count, value=1)

@@ -1,1 +1,1 @@
-"""Purchases from checkout to refund."""
+"""Purchases, from checkout to refund."""

@@ -1,4 +1,4 @@
-"""The gateway has kept a failure for an idempotency key: the next request gets another key."""
+"""Advance the attempt of a purchase whose idempotency key the gateway has stored a failure for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from darkroom.payments.store import Purchase
 
 
 def count_attempt(app: App, spent: Purchase) -> None:
-    """Move the purchase on from the attempt that is spent, unless another request has.
+    """Move the purchase past the spent attempt, unless another request has done so.
 
-    Whether the failed request has done something is unknown. It does not matter: of several
-    checkouts only the recorded one is handed out, and a refund is of what is left.
+    It is unknown whether the failed request had an effect, and it does not matter: only the
+    recorded checkout is returned to the client, and a refund covers only what is left.
     """
     found = store.find_purchase(spent.account_id, spent.purchase_id)
     if found is None or found[0].attempt != spent.attempt:

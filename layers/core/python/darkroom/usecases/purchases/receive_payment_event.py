@@ -1,8 +1,8 @@
-"""Payment webhooks: verify, store once, handle until done.
+"""Receive payment webhooks: verify an event, store it once, and handle it until it is done.
 
-A redelivered event whose handling failed is handled again; one that was handled does nothing.
-The sweeper handles what neither we nor the gateway finished. An event that is about nothing our
-key can read is done: purchases are polled on their own (``sweep_purchases``), so no payment
+A redelivered event whose handling failed is handled again; one that was handled has no effect.
+The sweeper handles events that were neither finished nor redelivered. An event about an object
+that our key cannot read is done: purchases are also polled (``sweep_purchases``), so no payment
 depends on its events.
 """
 
@@ -40,16 +40,16 @@ class Taken:
     """Why it was ignored: ``type``, ``account``, ``mode`` or ``unreadable``."""
     type: str | None = None
     misplaced: Purchase | None = None
-    """The purchase that an operator has to decide about, at each event of it."""
+    """The purchase that an operator has to decide about; set by each of its events."""
 
 
 def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
-    """Take in one webhook call of the gateway.
+    """Handle one webhook call of the gateway.
 
     Raises:
         NotFound: no gateway is configured.
         Unauthorized: BAD_SIGNATURE. InvalidInput: not an event.
-        GatewayUnavailable: stored, and handled by a redelivery or by the sweeper.
+        GatewayUnavailable: the event is stored; a redelivery or the sweeper handles it.
     """
     gateway = _gateway(app)
     event = gateway.read_event(body, signature)
@@ -78,10 +78,10 @@ def sweep_payment_events(
     on_error: OnError,
     on_misplaced: Callable[[Purchase], None] = lambda purchase: None,
 ) -> Counter[str]:
-    """Handle events that are past their time; a failing one waits longer each time.
+    """Handle overdue events; one that keeps failing waits longer each time.
 
-    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
-    in time.
+    If the gateway is down or slow, the rest is left for the next run, so that the sweep ends in
+    time.
     """
     gateway, misplaced = app.payments, 0
     if gateway is None:
@@ -104,7 +104,7 @@ def sweep_payment_events(
 
 
 def _is_handled(event_id: str) -> bool:
-    """Of a damaged record nobody knows: the event is handled again, which changes nothing."""
+    """Whether the event was handled. False for a damaged record: handling it again is harmless."""
     try:
         known = store.find_received(event_id)
     except Unreadable:
@@ -119,7 +119,7 @@ def _gateway(app: App) -> PaymentGateway:
 
 
 def _handle(app: App, gateway: PaymentGateway, event: Received) -> Taken:
-    """Do what the event hints at."""
+    """Reconcile the payment that the event is about."""
     try:
         done = reconcile_payment(
             app,

@@ -1,12 +1,12 @@
-"""Reconcile: bring a purchase and its wallet to what the gateway says of the payment.
+"""Reconcile a purchase and its wallet with the payment's state at the gateway.
 
-One function for every event, in any order: settlement and reversals are derived from the
-payment's state and from what has been done, and committed a bounded number of steps at a time.
-Stopped between two commits, the rest is derived again. The cause of the credits is the purchase,
-of a reversal the refund or dispute.
+One function serves every event, in any order: settlement and reversals are derived from the
+payment's state and from the recorded steps, and committed a bounded number of steps at a time. If
+it stops between two commits, the remaining steps are derived again. The cause of credits is the
+purchase; the cause of a reversal is the refund or dispute.
 
-A purchase belongs to the first payment that was paid for it. Any other payment with its name
-(two checkouts of one purchase, both paid) gets a record of its own, as money that bought nothing.
+A purchase belongs to the first payment that was made for it. Any other payment that names it (two
+checkouts of one purchase, both paid) gets its own record, as money that bought nothing.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ Found = tuple[Purchase, str | None]
 class Reconciled:
     purchase: Purchase
     state: PaymentState
-    """What the gateway said when the purchase was brought to it."""
+    """The payment's state with which the purchase was reconciled."""
 
 
 def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reconciled | None:
-    """Settle, fail or reverse the purchase as its payment demands; None when it is not ours.
+    """Settle, fail or reverse the purchase as its payment requires; None if it is not ours.
 
-    ``read`` asks the gateway. It is asked once to learn whose payment this is, and again after
-    our own record was read: what was said before that may be older than what the record already
-    reflects, and acting on it would undo somebody else's newer step.
+    ``read`` reads the payment from the gateway: once to find the purchase, and again after our own
+    record was read. The first state may be older than what the record already reflects, and acting
+    on it would undo a newer step of another writer.
 
     Raises:
-        Unavailable: other writers were faster every time; repeating is safe.
+        Unavailable: every attempt lost its race; repeating is safe.
         whatever ``read`` raises.
     """
     whose = read()
@@ -90,8 +90,9 @@ def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reco
 def reconcile_purchase(
     app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
 ) -> Reconciled | None:
-    """Bring one purchase to its payment; None when there is no such purchase, or nothing at the
-    gateway yet. The purchase is not due any more after it.
+    """Reconcile one purchase; None if it does not exist, or the gateway has no payment yet.
+
+    Afterwards, the purchase is no longer due.
 
     Raises:
         PaymentUnreadable, GatewayUnavailable; Unavailable: repeating is safe.
@@ -111,7 +112,7 @@ def reconcile_purchase(
 
 
 def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState | None:
-    """What the gateway knows of the purchase; None when that is nothing, and will stay so."""
+    """The payment at the gateway; None if there is none and never will be."""
     session_id, payment_id = purchase.session_id, purchase.payment_id
     if purchase.status in PAID and payment_id is not None:
         session_id = None
@@ -123,14 +124,14 @@ def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState
         if purchase.status is PurchaseStatus.PENDING and is_given_up(purchase, app.clock.now()):
             return None
         if purchase.status is PurchaseStatus.SETTLED:
-            # Paid with a key that was replaced since: this one will never read it.
+            # It was paid with a key that was replaced since; this key can never read it.
             logger.warning("payment_unreadable", purchase_id=purchase.purchase_id)
             return None
         raise
 
 
 def _bring_nothing(app: App, found: Found) -> None:
-    """Check a purchase without a payment later, or give it up."""
+    """Schedule another check of a purchase without a payment, or give it up."""
     before, creation = found
     now = app.clock.now()
     is_over = before.status is PurchaseStatus.PENDING and is_given_up(before, now)
@@ -140,7 +141,7 @@ def _bring_nothing(app: App, found: Found) -> None:
 
 
 def _record_of(app: App, state: PaymentState) -> Found | None:
-    """The record that a payment belongs to: the purchase it names, or one of its own."""
+    """The record of a payment: the purchase that it names, or a separate one."""
     found = payments_store.find_purchase(state.account_id, state.purchase_id)
     if found is None or not is_of_another_payment(found[0], state) or state.payment_id is None:
         return found
@@ -152,10 +153,10 @@ def _record_of(app: App, state: PaymentState) -> Found | None:
 
 
 def _own_record(named: Purchase, state: PaymentState, own_id: str, now: datetime) -> Purchase:
-    """The record of a payment that bought nothing; version 0 says that it is not stored.
+    """The record of a payment that bought nothing; version 0 means that it is not stored yet.
 
-    Its credits are those of the purchase that it was made for; they come only if an operator
-    accepts it.
+    Its credits are those of the purchase that it names; they are added only if an operator accepts
+    the payment.
     """
     return Purchase(
         purchase_id=own_id,
@@ -174,7 +175,7 @@ def _own_record(named: Purchase, state: PaymentState, own_id: str, now: datetime
 
 
 def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
-    """Commit what the state demands, a bounded number of steps at a time."""
+    """Commit the steps that the state requires, a bounded number at a time."""
     before, creation = found
     if before.version == 0 and not state.is_paid:
         return Reconciled(purchase=before, state=state)
@@ -186,7 +187,7 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
         after = _scheduled(before, after, state, now)
         if after == before:
             break
-        # A token for each commit, so that none is taken for the one before it.
+        # Each commit has its own token, so that none is mistaken for the previous one.
         operation = app.ids.token()
         writes = [payments_store.save_write(before, after, operation, creation=creation)]
         if change.entries:
@@ -197,7 +198,7 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
 
 
 def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: datetime) -> Purchase:
-    """With the moment of its next check: soon while steps are left, else as its age demands."""
+    """The purchase with its next check: soon while steps are left, else by its age."""
     if after != before and after.status is PurchaseStatus.SETTLED and _steps(after, state):
         return due_at(after, now + timedelta(seconds=RECEIVED_CHECK_SECONDS))
     due = before.next_check_at
@@ -210,7 +211,8 @@ def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: date
 def derive(
     purchase: Purchase, state: PaymentState, wallet: Wallet, now: datetime
 ) -> tuple[Purchase, Change]:
-    """The purchase and wallet as the payment's state demands, or a first part of it. Pure."""
+    """The purchase and wallet after the steps that the payment's state requires, or after the
+    first of them. Pure."""
     change = Change(wallet, ())
     if is_of_another_payment(purchase, state):
         return purchase, change
@@ -238,7 +240,7 @@ def _identified(purchase: Purchase, state: PaymentState) -> Purchase:
 
 
 def _unpaid(purchase: Purchase, state: PaymentState) -> Purchase:
-    """Only the checkout that was handed out decides whether the purchase has failed."""
+    """Only the checkout that was returned to the client decides whether the purchase failed."""
     is_other = state.session_id is not None and purchase.session_id not in (None, state.session_id)
     if purchase.status in PAID or is_other:
         return purchase
@@ -249,7 +251,7 @@ def _unpaid(purchase: Purchase, state: PaymentState) -> Purchase:
 
 
 def _mismatched(purchase: Purchase, state: PaymentState) -> Purchase:
-    """Money that bought nothing: gone back to the customer, on its way there, or undecided."""
+    """Money that bought nothing: returned to the customer, being refunded, or undecided."""
     status = PurchaseStatus.MISMATCHED
     if is_returned(state):
         status = PurchaseStatus.REFUNDED
@@ -261,13 +263,13 @@ def _mismatched(purchase: Purchase, state: PaymentState) -> Purchase:
 
 
 def _steps(purchase: Purchase, state: PaymentState) -> list[Reversal]:
-    """What one commit reverses. Beyond the record's own bound nothing moves without an operator."""
-    room = REVERSAL_CAUSES_LIMIT - len(purchase.reversals)
-    return reversals_of(purchase, state)[: max(0, min(REVERSALS_PER_COMMIT, room))]
+    """The reversals of one commit. Beyond the record's limit, an operator has to act."""
+    capacity = REVERSAL_CAUSES_LIMIT - len(purchase.reversals)
+    return reversals_of(purchase, state)[: max(0, min(REVERSALS_PER_COMMIT, capacity))]
 
 
 def credit(purchase: Purchase, wallet: Wallet, now: datetime) -> Change:
-    """The purchase's credits come into the wallet. Pure."""
+    """Add the purchase's credits to the wallet. Pure."""
     grant = Grant(
         grant_id=purchase.purchase_id,
         source="purchase",

@@ -1,9 +1,9 @@
-"""Check a purchase at its gateway, and make the refund that an operator decided on.
+"""Refund a purchase as an operator decided, while it is checked at its gateway.
 
-The decision is in the record before anything is asked of the gateway, and the call follows from
-the record: every check of the purchase makes it, until the gateway shows the money as returned.
-Asking twice refunds once: the refund is of what is left of the payment, and a repeat of the same
-attempt is known to the gateway by its key.
+The decision is stored before the gateway is called, and the call derives from the record: every
+check of the purchase makes it, until the gateway shows the money as returned. A repeated call
+refunds once: the refund covers only what is left of the payment, and the gateway recognizes a
+repeat of the same attempt by its idempotency key.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from darkroom.usecases.purchases.advance_checkout_attempt import count_attempt
 from darkroom.usecases.purchases.reconcile_payment import Reconciled, reconcile_purchase
 
 REFUND_FAILED = "REFUND_FAILED"
-"""The gateway took the refund and then said that it failed."""
+"""The gateway accepted the refund and later reported that it failed."""
 
 
 def check_purchase(
     app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
 ) -> Reconciled | None:
-    """Bring the purchase to its payment, and its refund to the gateway; None when the gateway
-    knows nothing of it.
+    """Reconcile the purchase with its payment, and request its decided refund; None if the gateway
+    has no payment.
 
     Raises:
         PaymentUnreadable, GatewayUnavailable, Unavailable: the sweeper checks again.
@@ -51,7 +51,7 @@ def check_purchase(
 
 
 def _reopen(app: App, refunding: Purchase, outcome: str) -> None:
-    """The decision cannot be carried out: the next one is the operator's again."""
+    """Reopen a purchase whose decision cannot be carried out: the operator has to decide again."""
     found = store.find_purchase(refunding.account_id, refunding.purchase_id)
     if found is None or found[0].decisions != refunding.decisions:
         return

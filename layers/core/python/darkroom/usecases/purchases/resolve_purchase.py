@@ -1,7 +1,7 @@
-"""An operator decides about a payment that fits nothing: so many credits for it, or its refund.
+"""Resolve a mismatched payment by an operator's decision: accept it for credits, or refund it.
 
-The decision and what follows from it here (credits, ledger entry) are one transaction. What has
-to follow at the gateway is derived from the record, by this request and by the sweeper.
+The decision, the credits and the ledger entry are one transaction. The refund at the gateway is
+derived from the record, by this request and by the sweeper.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def resolve_purchase(
     credits: int | None,
     reason: str,
 ) -> Purchase:
-    """Record the decision about a mismatched purchase and do it; a repeat changes nothing.
+    """Record the decision about a mismatched purchase and apply it; a repeat changes nothing.
 
-    Refunds and disputes that came before or come later reverse accepted credits as those of any
-    purchase, in proportion to what was really paid.
+    Earlier and later refunds and disputes reverse accepted credits like those of any purchase, in
+    proportion to the amount that was paid.
 
     Raises:
-        NotFound: no such purchase.
+        NotFound: the purchase does not exist.
         InvalidInput: no reason; credits with a refund, or none with an acceptance; a refund of
             nothing.
-        Conflict: NOT_RESOLVABLE; it is not, or no longer, for an operator to decide.
-        GatewayUnavailable: the amount that was paid must be read for a refund, and cannot be.
+        Conflict: NOT_RESOLVABLE; the purchase does not await an operator's decision.
+        GatewayUnavailable: a refund needs the amount that was paid, which could not be read.
             Nothing has changed.
     """
     _check(action, credits, reason)
@@ -83,7 +83,7 @@ def resolve_purchase(
 
     retry_on_conflict(app.jitter, attempt)
     if app.payments is not None:
-        # Decided is decided: what the gateway does not answer now, the sweeper asks again.
+        # The decision is stored: if the gateway fails now, the sweeper calls it again.
         with suppress(DarkroomError):
             check_purchase(app, app.payments, account_id, purchase_id)
     resolved = store.find_purchase(account_id, purchase_id)
@@ -93,7 +93,7 @@ def resolve_purchase(
 
 
 def _read_missing_amount(app: App, account_id: str, purchase_id: str) -> None:
-    """Records of earlier versions do not say what was paid; the gateway does."""
+    """Read the paid amount from the gateway, because records of earlier versions lack it."""
     found = store.find_purchase(account_id, purchase_id)
     if found is None or app.payments is None:
         return
@@ -113,7 +113,7 @@ def _check(action: str, credits: int | None, reason: str) -> None:
 
 
 def _decided(purchase: Purchase, decision: Decision) -> Purchase:
-    """The purchase with the decision; it is due at once, so that the sweeper follows it up."""
+    """The purchase with the decision; it is due at once, so that the sweeper checks it."""
     is_open = purchase.status is PurchaseStatus.MISMATCHED
     if not is_open or len(purchase.decisions) >= DECISIONS_LIMIT:
         raise Conflict("there is nothing to decide", code="NOT_RESOLVABLE")

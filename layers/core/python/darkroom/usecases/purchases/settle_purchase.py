@@ -1,4 +1,5 @@
-"""Purchases through the test gateway: record, credits and ledger entry in one transaction."""
+"""Settle a purchase through the test gateway: record, credits and ledger entry in one
+transaction."""
 
 from __future__ import annotations
 
@@ -25,13 +26,13 @@ from darkroom.usecases.credits.expire_grants import expire_due_first
 class Settled:
     purchase: Purchase
     balance: int
-    """The balance right after these credits came in, also when asked again later."""
+    """The balance right after these credits were added, also in a later repeat."""
 
 
 def purchase_with_test_gateway(
     app: App, command: Command, *, pack: str | None, amount: int | None, currency: str | None
 ) -> Settled:
-    """Credit a pack or an amount at once.
+    """Add the credits of a pack, or an amount, at once.
 
     Raises:
         InvalidInput: an unknown pack, one not sold in the currency, or not exactly one of pack
@@ -80,7 +81,7 @@ def purchase_with_test_gateway(
 
 
 def _replay(command: Command, purchase_id: str) -> Settled | None:
-    """The answer of this very purchase, if it has happened before.
+    """The result of this purchase, if it was committed already.
 
     Raises:
         Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
@@ -91,7 +92,7 @@ def _replay(command: Command, purchase_id: str) -> Settled | None:
     purchase, operation = found
     if operation != command.operation:
         raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
-    # A debt that was paid from the purchase is its last entry, and what the answer told.
+    # If a debt was paid from the purchase, that entry is the last, and has the reported balance.
     for cause in (f"debt#{purchase_id}", f"purchase#{purchase_id}"):
         entry = credits_store.find_entry(command.account_id, cause)
         if entry is not None:

@@ -1,4 +1,4 @@
-"""Purchases through a real gateway: our own record first, then the checkout."""
+"""Start a purchase through a real gateway: our own record first, then the checkout."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def start_purchase(
     amount: int | None,
     currency: str | None,
 ) -> Started:
-    """Record what is to be bought and open its checkout; repeating it changes nothing.
+    """Record the purchase and open its checkout; repeating it changes nothing.
 
-    The record comes first, so that no payment can arrive that we know nothing of; a record
-    whose checkout was never opened costs nothing.
+    The record is written first, so that every payment has a record. A record whose checkout was
+    never opened costs nothing.
 
     Raises:
-        InvalidInput: not a pack, or not sold in that currency.
+        InvalidInput: the pack does not exist, or is not sold in that currency.
         Unprocessable: IDEMPOTENCY_MISMATCH.
-        GatewayUnavailable: repeating is safe, the gateway knows the purchase by its id and
+        GatewayUnavailable: repeating is safe: the gateway recognizes the purchase by its id and
             attempt.
     """
     purchase = _record(command, gateway.name, _wanted(app, command, pack, amount, currency))
@@ -62,7 +62,7 @@ def start_purchase(
     def attempt() -> Started:
         current, creation = _get(command, purchase.purchase_id)
         if current.checkout_url is not None:
-            # Only one checkout is ever handed out: no customer can pay for the others.
+            # Only one checkout is ever returned: no customer can pay for the others.
             return Started(purchase=current, checkout_url=current.checkout_url)
         opened = _opened(current, checkout, app.clock.now())
         # A repeat of this request has the same operation, but may have opened another checkout.
@@ -74,7 +74,7 @@ def start_purchase(
 
 
 def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
-    """The record with its checkout. One that was given up is for sale again."""
+    """The record with its checkout. A purchase that was given up is pending again."""
     is_over = purchase.status is PurchaseStatus.FAILED
     opened = replace(
         purchase,
@@ -93,8 +93,8 @@ def _wanted(
             "packs only", fields=[problem("amount", "TEST_ONLY"), problem("pack", "REQUIRED")]
         )
     chosen = pricing.get_pack(pack)
-    asked = currency or app.settings.currency
-    price = pricing.price_of(chosen, asked)
+    chosen_currency = currency or app.settings.currency
+    price = pricing.price_of(chosen, chosen_currency)
     return Purchase(
         purchase_id=command.id_for(app.ids, "pur"),
         account_id=command.account_id,
@@ -103,8 +103,8 @@ def _wanted(
         credits=chosen.credits,
         pack=chosen.name,
         created_at=app.clock.now(),
-        currency=asked,
-        amount_minor=minor_units(price, asked),
+        currency=chosen_currency,
+        amount_minor=minor_units(price, chosen_currency),
     )
 
 
@@ -117,7 +117,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 
 def _record(command: Command, gateway: str, wanted: Purchase) -> Purchase:
-    """The record as it stands: made now, or by an earlier try at the prices of that time."""
+    """The stored record: created now, or by an earlier attempt at the prices of that time."""
     purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
     with suppress(Unprocessable):
         commit([payments_store.create_write(purchase, command.operation)])

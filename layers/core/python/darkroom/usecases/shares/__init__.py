@@ -1,1 +1,1 @@
-"""Shared links of jobs."""
+"""Public links to jobs."""

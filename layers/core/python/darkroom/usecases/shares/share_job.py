@@ -1,4 +1,4 @@
-"""Share: public links to what a job made; and take all of them back."""
+"""Share a job's outputs by public links, and revoke the links."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SHARED_STATES = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
 
 
 def share_secret(app: App, command: Command) -> bytes:
-    """The secret of the link that this request makes.
+    """The secret of this request's link.
 
-    With an Idempotency-Key it derives from account, route and key under the service's own secret,
-    so that the first answer can be given again although the secret is stored nowhere.
+    With an Idempotency-Key, it is derived from account, route and key with the service's own
+    secret, so that a repeat returns the same response although the secret is not stored.
     """
     if command.key is None:
         return bytes.fromhex(app.ids.token(SHARE_SECRET_BYTES))
@@ -35,10 +35,10 @@ def share_secret(app: App, command: Command) -> bytes:
 def share_job(
     app: App, command: Command, *, job_id: str, secret: bytes, expires_in_days: int | None
 ) -> Share:
-    """Make a link to the job's outputs.
+    """Create a link to the job's outputs.
 
     Raises:
-        NotFound; Conflict JOB_NOT_FINAL: nothing to show (yet);
+        NotFound; Conflict JOB_NOT_FINAL: there is nothing to show yet.
         Unprocessable: IDEMPOTENCY_MISMATCH.
     """
     job = _own_job(command.account_id, job_id)
@@ -53,7 +53,7 @@ def share_job(
     )
     check_at = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
     commit([share_store.create_write(share, command.operation, check_at=check_at)])
-    # Repeated after its stored answer is gone, the request meets the link it made.
+    # A repeat after the stored response has expired finds the link that the request created.
     return share_store.find_share(job_id, secret) or share
 
 

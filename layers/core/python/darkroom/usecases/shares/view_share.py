@@ -1,4 +1,4 @@
-"""View: somebody who holds a link looks at what a job made."""
+"""View a shared job by its link."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from darkroom.usecases.projections.project_share import share_event
 
 
 def find_shared(app: App, token: str) -> JobFamily:
-    """The shared job; looking at it so is no view.
+    """The shared job; this does not count as a view.
 
     Raises:
-        NotFound: the link is malformed, unknown, expired or revoked, or its job was deleted;
-        nothing tells which.
+        NotFound: the link is malformed, unknown, expired or revoked, or its job was deleted; the
+        error does not say which.
     """
     now = app.clock.now()
     read = share_store.from_token(token)
@@ -31,13 +31,13 @@ def find_shared(app: App, token: str) -> JobFamily:
 
 
 def view_share(app: App, token: str) -> JobFamily:
-    """The shared job; each call is a view.
+    """The shared job; each call counts as a view.
 
     Raises:
         what ``find_shared`` raises.
     """
     family, now = find_shared(app, token), app.clock.now()
-    # A view changes nothing else, so there is no transaction that it could be derived from.
+    # A view changes no item, so its event is written directly and not by a projection.
     event = share_event(family.job, "share_viewed", at=now, mark=app.ids.token())
     commit([record_write(event, retention_days=app.settings.event_retention_days)])
     return family

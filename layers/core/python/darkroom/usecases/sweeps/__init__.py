@@ -1,1 +1,1 @@
-"""What is due: expiry, deadlines, lost messages."""
+"""Sweeps of due items: expiry, deadlines and lost messages."""

@@ -1,4 +1,4 @@
-"""How long a sweep bears with a payment gateway: a few failures, and a few seconds in all."""
+"""End a sweep early when the payment gateway fails a few times or takes too long in total."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from darkroom.usecases.sweeps.sweep_items import OnError
 
 
 class Patience:
-    """Ends a sweep early when the gateway is down or slow; the rest is due in the next one."""
+    """Ends a sweep early if the gateway is down or slow; the rest is due in the next sweep."""
 
     def __init__(self, app: App, on_error: OnError) -> None:
         self._app, self._on_error = app, on_error
@@ -21,12 +21,12 @@ class Patience:
         self._failures = 0
 
     def on_error(self, item: str, error: Exception) -> None:
-        """Report and count what failed."""
+        """Report and count a failed item."""
         self._failures += isinstance(error, GatewayUnavailable)
         self._on_error(item, error)
 
     def with_(self, found: Sequence[Due]) -> Iterator[Due]:
-        """What is due, one after the other, until patience ends."""
+        """The due items one by one, until the limit of failures or time is reached."""
         for due in found:
             is_late = self._app.clock.now() > self._until
             if is_late or self._failures >= GATEWAY_FAILURES_LIMIT:

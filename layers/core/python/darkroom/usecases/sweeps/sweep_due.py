@@ -1,8 +1,8 @@
-"""The sweeper: finishes everything that is past its time, whoever forgot it.
+"""Sweep due jobs and tasks: finish everything that is overdue.
 
-It repairs lost stream records (plans, dispatches, projections), lost leases and lost storage
-events, and ends what has run out of time. Each item is handled on its own; running the sweep
-twice, or stopping it in the middle, is harmless.
+The sweep repairs lost stream records (plans, dispatches, projections) and lost leases, and ends
+jobs and tasks that are past their deadlines. Each item is handled separately; the sweep is safe to
+repeat and to stop at any point.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ QUEUE_TIMED_OUT = Failure(code="QUEUE_TIMEOUT")
 
 
 def sweep_jobs(app: App, on_error: OnError) -> Counter[str]:
-    """Handle what is due now; returns how often each thing was done."""
+    """Handle due items; returns the number of items by outcome."""
     done: Counter[str] = Counter()
     handle = functools.partial(_handle, app)
     for shard in jobs_items.due_shards():
@@ -117,24 +117,24 @@ def _handle_task(app: App, task: Task) -> str:
 
 
 def _handle_ready(app: App, task: Task) -> str:
-    """Its message, its turn, or the news of either may have been lost."""
+    """A message, a turn in the account queue, or a stream record may have been lost."""
     if task.next_check_at is not None and task.next_check_at > app.clock.now():
-        return "unchanged"  # It was sent for the sake of another one, a moment ago.
+        return "unchanged"  # It was sent a moment ago, when another task was handled.
     if task.is_sent:
         send_task(app, task)
         return "dispatched"
     admitted = admit_tasks(app, task)
-    # If it was itself sent just now, it has another moment already, and keeps it.
+    # If this call sent it, it has a new due time already and keeps it.
     later = app.clock.now() + timedelta(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
     _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
     return "admitted" if admitted else "waiting"
 
 
 def _handle_waiting(app: App, task: Task) -> str:
-    """The message of its next look may have been lost, or whoever looked died over it.
+    """The message of the next poll may have been lost, or the polling worker may have died.
 
-    Whose time is over is given up by the look itself, which also tells the provider; only when
-    nobody looks for long after is it given up from here.
+    A poll gives up a task that is past its deadline, and cancels the run at the provider. Only if
+    no poll runs for a long time after the deadline is the task given up here.
     """
     now = app.clock.now()
     if task.run is None or (task.next_check_at is not None and task.next_check_at > now):
@@ -157,8 +157,8 @@ def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | Non
     if current.lease_until is not None and current.lease_until > now:
         return None  # It was renewed a moment ago.
     if seen.provider in LATER:
-        # Its worker may have died after the provider had taken the request: a run that may be
-        # under way is waited for, not begun again.
+        # The worker may have died after the provider accepted the request: wait for the run that
+        # may exist, instead of starting another.
         return engine.wait(family, seen.key, None, now)
     return engine.retry(family, seen.key, LEASE_LOST, 0, now)
 
@@ -171,7 +171,7 @@ def _lose_run(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
 
 
 def _recheck(app: App, job_id: str, sort_key: str, job: Job, queued_at: datetime) -> None:
-    """The next deadline that lies ahead: an hour to begin, six to end."""
+    """Schedule the check at the next deadline: one hour to start, six hours to end."""
     limits_seconds = (QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS)
     deadlines = (queued_at + timedelta(seconds=limit) for limit in limits_seconds)
     later = min(moment for moment in deadlines if moment > app.clock.now())
@@ -188,7 +188,7 @@ def _push(app: App, job_id: str, sort_key: str, seen: datetime | None, later: da
 
 
 def _ignoring_races(attempt: Callable[[], None]) -> None:
-    """Whoever changed the item in between has also decided when it is looked at next."""
+    """Ignore a lost race: the other writer has also scheduled the next check."""
     try:
         attempt()
     except ConcurrentUpdate:

@@ -1,7 +1,7 @@
-"""The loop that all sweeps share: every item on its own, and none in the way of another.
+"""Sweep items: the loop that all sweeps share, in which no item blocks another.
 
-What fails is reported, counted, and put off with a delay that doubles, so that it never stands in
-front of the others again and again. What a sweep does not get to is due in the next one.
+A failed item is reported, counted, and rescheduled with a delay that doubles, so that it does not
+block the others. Items that a sweep does not reach are due in the next one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ def sweep_items(
     *,
     put_off: Callable[[Due, datetime], None] | None = put_off,
 ) -> Counter[str]:
-    """Call ``handle`` with the key of everything that is due, until ``SWEEP_ITEMS_LIMIT`` of it
-    is done.
+    """Call ``handle`` with the key of each due item, up to ``SWEEP_ITEMS_LIMIT`` items.
 
-    Returns how often each thing was done, failures under ``error``. Without ``put_off``, what
-    fails stays where it is.
+    Returns the number of items by outcome, with failures under ``error``. Without ``put_off``,
+    failed items are not rescheduled.
     """
     done: Counter[str] = Counter()
     for due in found:
@@ -53,5 +52,5 @@ def _put_off(
     try:
         put_off(due, app.clock.now())
     except Exception as error:  # noqa: BLE001
-        # It stays where it is, and the next sweep meets it again; the others go on.
+        # It is not rescheduled, and the next sweep handles it again; the others continue.
         on_error(name, error)

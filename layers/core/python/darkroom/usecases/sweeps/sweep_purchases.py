@@ -1,8 +1,8 @@
-"""The sweeper checks purchases: their projections once more, and their payments at the gateway.
+"""Sweep purchases: repeat their projections, and check their payments at the gateway.
 
-Webhooks are the quick way; this is the sure one. A pending purchase is checked until it is paid
-or over, a refund that an operator decided on until it is made, and a paid one is polled a few
-times while its payment can still be refunded or disputed.
+Webhooks are fast; this sweep is reliable. A pending purchase is checked until it is paid or
+failed, and a decided refund until it is made. A paid purchase is polled a few times while its
+payment can still be refunded or disputed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def sweep_purchases(
     on_error: OnError,
     on_misplaced: Callable[[Purchase], None] = lambda purchase: None,
 ) -> Counter[str]:
-    """Check purchases that are due, those with something left to do first.
+    """Check due purchases, those with open steps first.
 
-    A gateway that answers nothing, or slowly, is left for the next run, so that the sweep ends
-    in time.
+    If the gateway is down or slow, the rest is left for the next run, so that the sweep ends in
+    time.
     """
     misplaced = 0
 
@@ -59,7 +59,7 @@ def sweep_purchases(
 
 
 def _check(app: App, account_id: str, purchase_id: str) -> tuple[str, Purchase | None]:
-    """What became of one purchase, and itself when an operator has to decide about it."""
+    """The outcome of one purchase, and the purchase if an operator has to decide about it."""
     found = store.find_purchase(account_id, purchase_id)
     if found is None:
         return "gone", None
@@ -67,7 +67,7 @@ def _check(app: App, account_id: str, purchase_id: str) -> tuple[str, Purchase |
     if purchase.gateway == "test":
         return _project(app, purchase, creation), None
     if app.payments is None or app.payments.name != purchase.gateway:
-        # Its gateway is not configured (any more): nothing to ask, and nothing to report.
+        # Its gateway is not configured any more: there is nothing to call and nothing to report.
         later = app.clock.now() + timedelta(seconds=LONGEST_CHECK_SECONDS)
         after = replace(purchase, next_check_at=later)
         with suppress(ConcurrentUpdate):

@@ -1,7 +1,7 @@
-"""The sweeper of uploads: what nobody finished expires, and lost storage events are made good.
+"""Sweep uploads: expire unfinished ones, and make up for lost storage events.
 
-Each asset is handled on its own; running the sweep twice, or stopping it in the middle, is
-harmless: an asset leaves the index of due ones only by the write that handles it.
+Each asset is handled separately. The sweep is safe to repeat and to stop at any point: an asset
+leaves the ``due`` index only by the write that handles it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from darkroom.usecases.uploads.create_upload import key_of
 
 
 def sweep_uploads(app: App, on_error: OnError) -> Counter[str]:
-    """Handle what is due now; returns how often each thing was done."""
+    """Handle due assets; returns the number of assets by outcome."""
     found = assets_store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
     return sweep_items(app, found, functools.partial(_handle, app), on_error)
 
@@ -41,23 +41,23 @@ def _handle(app: App, account_id: str, asset_id: str) -> str:
         return "gone"
     now = app.clock.now()
     if asset.next_check_at is None or asset.next_check_at > now:
-        # The index lags behind the table.
+        # The index is eventually consistent.
         return "unchanged"
     try:
         return _handle_due(app, asset, now)
     except ConcurrentUpdate:
-        # Whoever was faster has also decided when it is looked at next.
+        # The other writer has also scheduled the next check.
         return "raced"
 
 
 def _handle_due(app: App, asset: Asset, now: datetime) -> str:
     if asset.is_final:
-        # Asks for a count of faces that was lost, too.
+        # This also sends a lost request to count faces again.
         project_asset(app, asset)
         _save(app, asset, model.settle(asset))
         return "projected"
     if asset.status is AssetStatus.UPLOADING:
-        # Should the check finish between these two steps, the save finds another version.
+        # If the check finishes between these two steps, the save fails on the version.
         if not _has_arrived(app, asset):
             return _fail(app, asset, UploadFailure.UPLOAD_EXPIRED, now)
         return _ask(app, asset, model.await_check(asset, now))
@@ -67,8 +67,8 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
 
 
 def _has_arrived(app: App, asset: Asset) -> bool:
-    """Whether the file is there. One whose parts have all arrived, but whose client has died
-    before it could say so, is completed now; parts of any other go with the failed asset."""
+    """Whether the file has arrived. A multipart upload with all its parts, whose client never
+    completed it, is completed now; the parts of any other are removed with the failed asset."""
     try:
         if join_upload(app, asset):
             return True
@@ -80,8 +80,8 @@ def _has_arrived(app: App, asset: Asset) -> bool:
 
 
 def _ask(app: App, asset: Asset, waiting: Asset) -> str:
-    """Ask for the check, then note it: stopped in between, the next sweep asks again, and a
-    check that is asked for twice is done once."""
+    """Send the message for the check, then store that it was sent. If this stops in between, the
+    next sweep sends it again; a second message has no effect."""
     ask_for_check(app, asset)
     _save(app, asset, waiting)
     return "check_asked"

@@ -1,1 +1,1 @@
-"""One task from its dispatch to its result."""
+"""Tasks, from dispatch to result."""

@@ -1,7 +1,7 @@
-"""Admit: of an account's ready tasks, those whose turn it is get their messages sent.
+"""Admit tasks: send the messages of an account's next ready tasks.
 
-An account has as many tasks on their way as its plan allows; the others wait in its lane. So a
-thousand tasks of one account never stand in front of another's single one.
+An account has as many tasks in flight as its plan allows; the others wait in the account queue.
+So a thousand tasks of one account never delay the single task of another.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ logger = Logger()
 
 
 def admit_tasks(app: App, task: Task) -> int:
-    """Send what of its account may go now that ``task`` changed; returns how many were sent.
+    """Send the account's next tasks after ``task`` changed; returns how many were sent.
 
-    The lane is an index and a moment old, so what is known of ``task`` itself counts more: it
-    may not be in it yet, or not have left it. Two calls at once may send one task too many;
-    nothing but the number of concurrent tasks depends on it.
+    The account queue is an eventually consistent index, so the given state of ``task`` takes
+    precedence over its place there. Two concurrent calls may send one task too many; only the
+    number of concurrent tasks depends on it.
     """
     limit = limits_of(find_plan(task.account_id)).concurrent_tasks
-    lane = jobs_store.list_account_queue(task.account_id, limit=limit + 1)
-    places = [place for place in lane if (place.job_id, place.key) != (task.job_id, task.key)]
+    queue = jobs_store.list_account_queue(task.account_id, limit=limit + 1)
+    places = [place for place in queue if (place.job_id, place.key) != (task.job_id, task.key)]
     own = jobs_store.place_of(task)
     if own is not None:
         places.append(own)
@@ -50,8 +50,8 @@ def admit_tasks(app: App, task: Task) -> int:
 
 
 def _send_if_possible(app: App, task: Task) -> bool:
-    """A task that cannot be sent must not keep those behind it from being sent: its own deadline
-    ends it. That nothing can be sent at all is for the caller."""
+    """Whether the task was sent. A task that cannot be sent must not block those behind it; its
+    own deadline ends it. An outage of the queue is raised to the caller."""
     try:
         send_task(app, task)
     except (ValueError, TypeError, LookupError, AttributeError):
@@ -61,10 +61,11 @@ def _send_if_possible(app: App, task: Task) -> bool:
 
 
 def send_task(app: App, task: Task) -> None:
-    """Send a ready task's message, then note it: unnoted, it is sent once more at worst.
+    """Send a ready task's message, then store that it was sent. If storing fails, the message is
+    sent once more at worst.
 
-    If its provider is left alone for now, it is given to the next one instead, and the news of
-    that sends it.
+    If the circuit of its provider is open, the task is rerouted to the next provider instead; the
+    stream record of that change sends it.
     """
     provider = healthy_provider(app, task)
     if provider != task.provider:

@@ -1,7 +1,7 @@
-"""What surrounds a call to a cloud provider: the cache, cost records, health and failover.
+"""Support calls to cloud providers: the cache, cost records, health and failover.
 
-Nothing is recorded of built-in providers. An attempt's cost is part of the transaction that ends
-it; health and cache are best effort, and may be lost.
+Nothing is recorded for built-in providers. An attempt's cost record is part of the transaction
+that ends the attempt; health and cache are best effort and may be lost.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ MADE = frozenset(
     {"storage_key", "type", "mime_type", "size_bytes", "width", "height", "duration_ms", "style",
      "role", "language", "note"}
 )  # fmt: skip
-"""What the cache holds of an output: all but its owner."""
+"""The fields of an output that the cache stores: all but its owner."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a task's provider, from its claim on."""
+    """One attempt of a task at its provider, from its claim on."""
 
     task: Task
     model: str
@@ -62,9 +62,9 @@ def record_cost(
     charges: Sequence[Charge] = (),
     ref: str | None = None,
 ) -> list[Write]:
-    """The record of the attempt's cost, for the transaction that ends it (or submits it).
+    """The cost record of the attempt, for the transaction that ends or submits it.
 
-    ``charges`` replace those that the provider recorded in the meter.
+    ``charges`` replace the charges that the provider recorded in the meter.
     """
     task = attempt.task
     if task.provider in BUILT_IN or not task.provider:
@@ -83,7 +83,7 @@ def record_cost(
         at=now,
         error_code=error_code,
         detail=detail[:DETAIL_LIMIT_CHARS],
-        # An earlier record of a waiting run may know more than its end.
+        # The earlier record of a waiting run may contain more than the one at its end.
         bill=bill(task.provider, attempt.model, pairs) if pairs or task.run is None else None,
         latency_ms=max(0, round((now - attempt.began).total_seconds() * 1000)),
         ref=ref or attempt.meter.ref,
@@ -92,14 +92,14 @@ def record_cost(
 
 
 def callback_url_of(app: App, task: Task) -> str:
-    """Where the provider of this attempt calls back."""
+    """The callback URL for the provider of this attempt."""
     return callback_url(
         task, base_url=app.settings.callback_base_url, secret=app.signing_secret.value
     )
 
 
 def record_health(app: App, task: Task, error: ProviderError | None) -> None:
-    """Record the outcome for all functions; a refused request says nothing about health."""
+    """Record the outcome for all functions. A refused request does not affect the health."""
     if task.provider in BUILT_IN or task.fault is not None:
         return
     now = app.clock.now()
@@ -119,10 +119,11 @@ def record_health(app: App, task: Task, error: ProviderError | None) -> None:
 
 
 def next_provider(task: Task, error: ProviderError) -> str | None:
-    """The provider of the next attempt after this failure; None for the same, or without another.
+    """The provider of the next attempt after this failure; None for the same, or if there is no
+    other.
 
-    A permanent failure moves on at once. A transient one stays with the provider, except before
-    the last attempt: so a hiccup changes nothing, and an outage does not end the task.
+    A permanent failure switches the provider at once. A transient one does so only before the last
+    attempt: so a short disturbance changes nothing, and an outage does not fail the task.
     """
     if error.error_code in FAILS_OVER:
         return next_in(task.providers, task.provider)
@@ -132,9 +133,9 @@ def next_provider(task: Task, error: ProviderError) -> str | None:
 
 
 def healthy_provider(app: App, task: Task) -> str:
-    """The provider of the next attempt: the task's, or the next one whose circuit is closed.
+    """The provider of the next attempt: the task's own, or the next one whose circuit is closed.
 
-    When all circuits are open, the task's provider is as good as any.
+    If all circuits are open, it is the task's own.
     """
     if len(task.providers) < 2:
         return task.provider
@@ -147,7 +148,7 @@ def healthy_provider(app: App, task: Task) -> str:
 
 
 def find_made(app: App, attempt: Attempt) -> list[Mapping[str, Any]]:
-    """The stored files of an equal request, made not long ago; empty when there are none."""
+    """The stored files of an equal recent request; empty if there is none."""
     key = _cache_key(attempt)
     if key is None:
         return []
@@ -155,8 +156,8 @@ def find_made(app: App, attempt: Attempt) -> list[Mapping[str, Any]]:
 
 
 def remember_made(app: App, attempt: Attempt, outputs: Sequence[Output]) -> None:
-    """Let an equal request find what was made; when the job is deleted, its files are gone, and
-    nothing is found."""
+    """Cache the outputs for equal requests. After the job is deleted, its files are gone and the
+    cache entry has no effect."""
     key = _cache_key(attempt)
     if key is None:
         return

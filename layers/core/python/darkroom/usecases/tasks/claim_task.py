@@ -1,6 +1,6 @@
-"""Claim: one worker takes one attempt, or one poll of a waiting task, under one lease.
+"""Claim one attempt, or one poll of a waiting task, for one worker under one lease.
 
-It is one conditional write.
+A claim is one conditional write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from darkroom.usecases.jobs.end_unreadable import end_unreadable
 
 
 def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
-    """The task, running under our lease; None when this message has nothing (more) to do."""
+    """The task, running under our lease; None if the message is outdated."""
     now = app.clock.now()
     write = jobs_store.claim_write(
         job_id,
@@ -35,7 +35,7 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
 
 
 def claim_poll(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> Task | None:
-    """The waiting task, to be polled under our lease; None when there is nothing to do."""
+    """The waiting task, to be polled under our lease; None if the message is outdated."""
     now = app.clock.now()
     write = jobs_store.poll_write(
         job_id,

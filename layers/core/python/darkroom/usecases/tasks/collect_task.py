@@ -1,7 +1,7 @@
-"""Collect: poll what a provider was requested to make; fetch it, wait on, or give the attempt up.
+"""Collect a provider's result: poll its run, then fetch the files, wait, or give up the attempt.
 
-A callback only says that there is something to poll: its content is never believed. A poll is
-claimed under a lease, and its result is stored before the task succeeds.
+A callback only triggers a poll: its content is never trusted. A poll is claimed under a lease, and
+its files are stored before the task succeeds.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from darkroom.usecases.tasks.claim_task import claim_poll
 from darkroom.usecases.tasks.finish_task import complete_task, poll_later
 from darkroom.usecases.tasks.run_task import AttemptCrashed, fail_for, model_of, store_all
 
-# Of a whole file of these types it can be told how large it is.
+# The size of a complete file of these types can be read from its headers.
 _MEASURED = frozenset({"image/png", "image/jpeg", "image/webp", "video/mp4"})
-_TOLD = ("style", "role", "language")
+_DESCRIBING_PARAMS = ("style", "role", "language")
 
 
 def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> str:
-    """Poll a waiting task once; a repeated or old message does nothing.
+    """Poll a waiting task once; a repeated or old message has no effect.
 
     Returns what happened, for the log: ``idle``, ``succeeded``, ``waiting``, ``transient`` or
     ``permanent``.
 
     Raises:
-        AttemptCrashed: a bug or an outage; another poll follows, the cause is chained.
+        AttemptCrashed: a bug or an outage; another poll follows. The cause is chained.
     """
     task = claim_poll(app, job_id=job_id, key=key, attempt=attempt, poll=poll)
     if task is None or task.run is None:
@@ -70,13 +70,13 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) ->
     except ResponseLost:
         return _wait_on(app, task)
     except Exception as error:
-        # The border of the poll: whatever it was, the next one must not wait for the lease.
+        # The boundary of the poll: after any error, the next poll must not wait for the lease.
         _wait_on(app, task)
         raise AttemptCrashed(f"{job_id} {key}") from error
 
 
 def stop_run(app: App, *, job_id: str, key: str) -> str:
-    """Tell a provider that nobody waits any more for what it makes for an ended task."""
+    """Cancel the run of an ended task at its provider."""
     task = jobs_store.find_task(job_id, key)
     if task is None or not task.is_final or task.run is None or task.run.ref is None:
         return "idle"
@@ -92,7 +92,7 @@ def provider_of_run(app: App, task: Task) -> AsyncProvider:
 
 
 def _find(app: App, task: Task, provider: AsyncProvider) -> str | None:
-    """The run of a request of which we do not know whether it was taken."""
+    """The run of a request that the provider may or may not have accepted."""
     began = task.started_at or app.clock.now()
     return provider.find(callback_url_of(app, task), began)
 
@@ -114,7 +114,7 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
 
 
 def _attempt_of(app: App, task: Task) -> Attempt:
-    """The attempt as it was submitted; its cost record already has the exact time."""
+    """The attempt at its submission; its cost record already has the exact time."""
     began = app.clock.now()
     if task.run is not None:
         began = task.run.until - timedelta(seconds=WAITING_LIMIT_SECONDS)
@@ -126,7 +126,7 @@ def _ref_of(task: Task) -> str | None:
 
 
 def _wait_on(app: App, task: Task) -> str:
-    """Another poll later, unless its time is over: then the attempt is lost."""
+    """Schedule the next poll, unless the run is past its deadline: then the attempt fails."""
     run = task.run
     if run is None or app.clock.now() < run.until:
         poll_later(app, task, run.ref if run else None)
@@ -138,7 +138,7 @@ def _wait_on(app: App, task: Task) -> str:
 
 
 def _cancel(app: App, task: Task, run: ProviderRun) -> None:
-    """Best effort: a run that goes on costs us, and nobody else."""
+    """Cancel the run, best effort: if it continues, only we pay for it."""
     if run.ref is not None:
         with contextlib.suppress(ProviderError):
             provider_of_run(app, task).cancel(run.ref)
@@ -181,5 +181,5 @@ def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path
         width=size.width,
         height=size.height,
         duration_ms=size.duration_ms,
-        extra={name: task.params[name] for name in _TOLD if name in task.params},
+        extra={name: task.params[name] for name in _DESCRIBING_PARAMS if name in task.params},
     )

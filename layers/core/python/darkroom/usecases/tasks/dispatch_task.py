@@ -1,4 +1,4 @@
-"""Dispatch: a task's message goes to the queue of the worker that its provider needs."""
+"""Dispatch a task: send its message to the queue of the worker for its provider."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ CLOCK_SKEW_SECONDS = 1
 
 
 def dispatch_task(app: App, task: Task) -> bool:
-    """Send the task's next attempt; sending it again is harmless, the claim decides."""
+    """Send the message of the task's next attempt. Sending it twice is harmless: the claim
+    decides."""
     if task.status is not TaskStatus.READY:
         return False
     _send(app, task, attempt=task.attempts + 1)
@@ -20,7 +21,7 @@ def dispatch_task(app: App, task: Task) -> bool:
 
 
 def dispatch_poll(app: App, task: Task) -> bool:
-    """Send the message that polls a waiting task, for when the poll is due."""
+    """Send the message of a waiting task's next poll, delayed until the poll is due."""
     if task.status is not TaskStatus.WAITING or task.run is None:
         return False
     _send(app, task, attempt=task.attempts, look=task.run.poll)
@@ -28,7 +29,7 @@ def dispatch_poll(app: App, task: Task) -> bool:
 
 
 def dispatch_stop(app: App, task: Task) -> bool:
-    """Send the message that stops a provider whose task has ended. Best effort: it is sent once."""
+    """Send the message that cancels the run of an ended task. Best effort: it is sent once."""
     if not task.is_final or task.run is None or task.run.ref is None:
         return False
     _send(app, task, attempt=task.attempts, stop=True)
@@ -40,7 +41,7 @@ def _send(app: App, task: Task, **fields: int) -> None:
     if task.not_before is not None:
         delay = ceil((task.not_before - app.clock.now()).total_seconds())
     if delay > 0 and task.status is TaskStatus.WAITING:
-        # The worker ignores a poll that is early by its own clock.
+        # The worker ignores a poll that is early by its clock.
         delay += CLOCK_SKEW_SECONDS
     message = {"jobId": task.job_id, "key": task.key, **fields}
     app.task_queue(task.provider).send(message, delay_seconds=delay)

@@ -1,4 +1,4 @@
-"""A task whose message could not be delivered: it fails, and its job goes on to its end."""
+"""Fail a task whose message could not be delivered; its job continues to its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNDELIVERABLE = Failure(code="UNDELIVERABLE")
 def fail_undelivered_task(
     app: App, *, job_id: str, key: str, attempt: int, poll: int | None = None
 ) -> None:
-    """Fail the task if this attempt, or this poll, is still the one that was waited for."""
+    """Fail the task if this attempt or poll is still the current one."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:

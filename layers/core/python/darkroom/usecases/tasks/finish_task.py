@@ -1,4 +1,4 @@
-"""Complete or fail one attempt: the task, what it releases, and the settlement, in one step."""
+"""Complete or fail one attempt: the task, its dependents and the settlement, in one step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.usecases.jobs.advance_job import advance
 def complete_task(
     app: App, task: Task, outputs: Sequence[Output], *, extra_writes: Sequence[Write] = ()
 ) -> JobFamily | None:
-    """The attempt delivered. Does nothing when its lease was lost to another attempt.
+    """Complete the attempt. Does nothing if the lease was lost to another attempt.
 
     Here and below, ``extra_writes`` records the attempt in the same transaction.
     """
@@ -34,8 +34,8 @@ def complete_task(
 def await_provider(
     app: App, task: Task, ref: str | None, *, extra_writes: Sequence[Write] = ()
 ) -> JobFamily | None:
-    """The attempt is its provider's affair now, or may be. Does nothing when the provider has
-    called back before, which said the same."""
+    """Let the task wait for a provider that has accepted the request, or may have. Does nothing if
+    the provider has called back already, which has the same effect."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -47,7 +47,7 @@ def await_provider(
 
 
 def poll_later(app: App, task: Task, ref: str | None) -> JobFamily | None:
-    """A poll of a waiting task found it unfinished; the next one follows."""
+    """Schedule the next poll of a waiting task whose run is unfinished."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -68,9 +68,9 @@ def fail_task(
     provider: str | None = None,
     extra_writes: Sequence[Write] = (),
 ) -> JobFamily | None:
-    """The attempt failed: another one follows if that may help and attempts are left.
+    """Fail the attempt; another one follows if that may help and attempts are left.
 
-    ``provider`` is who makes that one; without it the same.
+    ``provider`` is the provider of the next attempt; without it, the provider does not change.
     """
     now = app.clock.now()
     delay_seconds = max(at_least_seconds, task_backoff_seconds(app, task.attempts))
@@ -86,7 +86,7 @@ def fail_task(
 
 
 def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
-    """A ready task is given to another provider. Does nothing once somebody has begun it."""
+    """Assign a ready task to another provider. Does nothing if the task was claimed already."""
     now = app.clock.now()
 
     def step(family: JobFamily) -> JobFamily | None:
@@ -103,7 +103,7 @@ def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
 
 
 def task_backoff_seconds(app: App, attempts: int) -> float:
-    """How long a task waits after its ``attempts``-th attempt: under 2 s, doubling to 30 s."""
+    """The delay after a task's ``attempts``-th attempt: under 2 s, doubling up to 30 s."""
     return jittered_backoff_seconds(
         app.jitter,
         attempts,
@@ -113,7 +113,7 @@ def task_backoff_seconds(app: App, attempts: int) -> float:
 
 
 def _holds(family: JobFamily, task: Task) -> bool:
-    """Whether this attempt, or this poll, is still the one that may speak for the task."""
+    """Whether this attempt or poll still holds the task's lease."""
     current = family.task(task.key)
     return (
         current is not None

@@ -1,5 +1,8 @@
-"""Hear: a provider calls back. Whoever it is must know our address and the provider's secret;
-all that is believed then is that there is something to see."""
+"""Receive a provider's callback.
+
+The caller must know the attempt's callback URL and the provider's secret. Even then, the callback
+only triggers a poll.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ def receive_provider_callback(
     body: bytes,
     headers: Mapping[str, str],
 ) -> str:
-    """Take in one call; returns ``heard``, or ``known`` when it changes nothing: because it came
-    before, or too late, for an attempt that has ended, or for a job that is gone.
+    """Handle one callback; returns ``RECEIVED``, or ``KNOWN`` if it changes nothing: it is a
+    repeat, or the attempt has ended, or the job does not exist any more.
 
     Raises:
-        NotFound: no such provider here.
-        Unauthorized: BAD_SIGNATURE; another address, forged, altered, or of another time.
-        InvalidInput: signed, but about nothing.
+        NotFound: the provider is not configured.
+        Unauthorized: BAD_SIGNATURE; wrong URL, forged, altered, or too old.
+        InvalidInput: signed, but names no run.
         Unavailable: repeating is safe.
     """
     caller = app.providers.get(provider)

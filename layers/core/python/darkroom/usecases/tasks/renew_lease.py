@@ -1,4 +1,4 @@
-"""Renew: while an attempt is being worked on, its lease does not run out."""
+"""Renew the lease of a running attempt, so that it does not expire."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from darkroom.kernel.limits import ATTEMPT_LIMIT_SECONDS, LEASE_RENEW_SECONDS, L
 
 @contextlib.contextmanager
 def lease_renewed(app: App, task: Task) -> Iterator[None]:
-    """Within, the lease is renewed now and then, by a thread of its own.
+    """A context in which a thread renews the lease at intervals.
 
-    It ends with the block, when the lease was lost (whoever took it is not disturbed), and after
-    as long as any function may run: a worker that was stopped renews nothing.
+    Renewal ends with the block, when the lease was lost to another worker, and after the longest
+    run time of any function.
     """
     done = threading.Event()
 
@@ -39,14 +39,14 @@ def lease_renewed(app: App, task: Task) -> Iterator[None]:
 
 
 def renew_lease(app: App, task: Task) -> bool:
-    """Whether it is worth trying again: not when somebody else holds the task."""
+    """Whether to renew again: False if another worker holds the task."""
     lease_until = app.clock.now() + timedelta(seconds=LEASE_SECONDS)
     try:
         commit_one(jobs_store.renew_write(task, lease_until=lease_until))
     except Conflict:
         return False
     except Unavailable:
-        return True  # The next one is well before the lease ends.
+        return True  # The next renewal is well before the lease expires.
     except Exception as error:
         if is_outage(error):
             return True

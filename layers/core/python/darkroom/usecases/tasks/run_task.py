@@ -1,7 +1,7 @@
-"""Run one attempt: claim, fetch, generate, store, complete. The provider call is outside any
-transaction; what it made is in our storage before the task succeeds.
+"""Run one attempt of a task: claim it, fetch its sources, generate, store, complete.
 
-A provider that makes it later is only handed the request; the rest is ``collect_task``'s.
+The provider call is outside of any transaction, and its files are in our storage before the task
+succeeds. An asynchronous provider only gets the request; ``collect_task`` does the rest.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ from darkroom.usecases.tasks.renew_lease import lease_renewed
 
 
 class Hung(Exception):
-    """The attempt neither delivers nor fails; its lease will run out (a test hook)."""
+    """The attempt neither delivers nor fails, and its lease expires (a test hook)."""
 
 
 class AttemptCrashed(Exception):
-    """An attempt failed in a way nobody foresaw; it is recorded and may be tried again."""
+    """An attempt failed with an unexpected error; it is recorded and may be retried."""
 
 
 @dataclass(frozen=True)
 class HandedOver:
-    """The attempt is its provider's affair now, or may be."""
+    """The provider has accepted the request, or may have."""
 
     ref: str | None
-    """The run's id at the provider; None when it may or may not have taken the request."""
+    """The run's id at the provider; None if it is unknown whether the request was accepted."""
 
 
 logger = Logger()
@@ -76,22 +76,22 @@ class Made:
 
     outputs: list[Output]
     outcome: str
-    """``MADE_NOW``, or ``CACHED`` when they were made before."""
+    """``MADE_NOW``, or ``CACHED`` for files of an earlier request."""
 
 
 CRASHED = Failure(code="INTERNAL")
-# Not refused for what it asks: the same request can be made when somebody has mended this.
-MENDABLE = frozenset({"PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "BAD_RESULT"})
+# The request itself is fine: it can succeed after an operator has fixed the configuration.
+OPERATOR_FIXABLE = frozenset({"PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "BAD_RESULT"})
 
 
 def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
-    """Do what one queue message asks for; a repeated or old message does nothing.
+    """Run the attempt of one queue message; a repeated or old message has no effect.
 
     Returns what happened, for the log: ``idle``, ``succeeded``, ``waiting``, ``transient``,
     ``permanent`` or ``hung``.
 
     Raises:
-        AttemptCrashed: a bug or an outage; the failure is recorded, the cause is chained.
+        AttemptCrashed: a bug or an outage; the failure is recorded. The cause is chained.
     """
     task = claim_task(app, job_id=job_id, key=key, attempt=attempt)
     if task is None:
@@ -107,22 +107,23 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
         except Hung:
             return "hung"
         except Exception as error:
-            # The border of the attempt: whatever it was, the user must not wait for the lease.
+            # The boundary of the attempt: after any error, the user must not wait for the lease.
             records = record_cost(app, current, "failed", error_code=CRASHED.code)
             fail_task(app, task, CRASHED, transient=True, extra_writes=records)
             raise AttemptCrashed(f"{job_id} {key}") from error
     if isinstance(made, HandedOver):
-        # No border around this: an attempt that may have been taken is never begun again because
-        # of us. If it cannot be noted, the callback or the lease's end brings it here.
+        # No boundary around this: a request that the provider may have accepted is never sent
+        # again because of an error of ours. If it cannot be stored, the callback or the expiry of
+        # the lease makes the task wait.
         await_provider(app, task, made.ref)
-        # Beside it and not with it: a call may have told of the run before, or of its end.
+        # Not in the same transaction: a callback may have reported the run or its end already.
         for write in record_cost(app, current, WAITING, ref=made.ref):
             commit_one(write)
         if made.ref is not None:
             record_health(app, task, None)
         return "waiting"
     complete_task(app, task, made.outputs, extra_writes=record_cost(app, current, made.outcome))
-    # Advice to others, only when nothing can be lost by it any more.
+    # Best effort, after the result was committed.
     if made.outcome == MADE_NOW:
         remember_made(app, current, made.outputs)
         record_health(app, task, None)
@@ -130,7 +131,7 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
 
 
 def model_of(app: App, task: Task) -> str:
-    """The model that the task's provider uses for it; empty when it has none."""
+    """The model that the task's provider uses; empty if it has none."""
     provider = app.providers.get(task.provider)
     return provider.model_of(task.kind) if provider is not None else ""
 
@@ -149,7 +150,7 @@ def _make(app: App, attempt: Attempt, workdir: Path) -> Made | HandedOver:
     try:
         artifacts = provider.generate(request)
     except ResponseLost as error:
-        # It may have been made, and charged; but nobody can fetch it any more.
+        # The provider may have made and charged it, but the files cannot be fetched any more.
         raise TransientProviderError(error.detail, code=error.error_code) from error
     return Made(store_all(app, task, artifacts), MADE_NOW)
 
@@ -157,10 +158,10 @@ def _make(app: App, attempt: Attempt, workdir: Path) -> Made | HandedOver:
 def fail_for(
     app: App, attempt: Attempt, error: TransientProviderError | PermanentProviderError
 ) -> str:
-    """Record that the attempt has failed for this reason; returns which kind of reason it is."""
+    """Record that the attempt failed for this reason; returns the kind of the failure."""
     task = attempt.task
     failure = Failure(code=error.error_code)
-    # For operators; the task's owner is told the sentence of the code.
+    # This is for operators; the task's owner gets the sentence of the code.
     logger.warning("attempt_failed", provider=task.provider, code=failure.code, detail=error.detail)
     records = record_cost(app, attempt, "failed", error_code=error.error_code, detail=error.detail)
     other = next_provider(task, error)
@@ -178,7 +179,7 @@ def fail_for(
             extra_writes=records,
         )
         return "transient"
-    refused = error.error_code not in MENDABLE
+    refused = error.error_code not in OPERATOR_FIXABLE
     fail_task(app, task, replace(failure, refused=refused), transient=False, extra_writes=records)
     return "permanent"
 
@@ -186,7 +187,7 @@ def fail_for(
 def _submit(
     app: App, attempt: Attempt, provider: AsyncProvider, request: GenerationRequest
 ) -> str | None:
-    """The run's id at the provider; None when nobody knows whether there is one."""
+    """The run's id at the provider; None if it is unknown whether there is a run."""
     task = attempt.task
     address = callback_url_of(app, task)
     try:
@@ -196,7 +197,7 @@ def _submit(
     except ProviderError:
         raise
     except Exception as error:
-        # A bug, at a moment that nobody knows: the request may have been taken.
+        # A bug at an unknown point: the provider may have accepted the request.
         await_provider(app, task, None, extra_writes=record_cost(app, attempt, WAITING))
         raise AttemptCrashed(f"{task.job_id} {task.key}") from error
 
@@ -218,10 +219,10 @@ def _request(app: App, attempt: Attempt, workdir: Path) -> GenerationRequest:
 
 
 def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Output]:
-    """Copy what was made into our bucket, in the order given.
+    """Copy the artifacts into our bucket, in the order given.
 
     Raises:
-        ModerationRefused: a picture that must not be shown, where a moderator is configured.
+        ModerationRefused: the configured moderator refused a picture.
     """
     outputs = [
         _store(app, task, artifact, place) for place, artifact in enumerate(artifacts, start=1)
@@ -234,7 +235,7 @@ def store_all(app: App, task: Task, artifacts: Sequence[Artifact]) -> list[Outpu
 
 
 def _copy_made(app: App, attempt: Attempt) -> list[Output]:
-    """What an equal request made before, copied to be this attempt's; empty when there is none."""
+    """The outputs of an equal earlier request, copied for this attempt; empty if there are none."""
     outputs = []
     for place, file in enumerate(find_made(app, attempt), start=1):
         suffix = PurePosixPath(file["storage_key"]).suffix
@@ -278,7 +279,7 @@ def _fetch_sources(app: App, task: Task, workdir: Path) -> tuple[SourceFile, ...
 
 
 def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
-    """Copy one artifact into our bucket under a name that belongs to this attempt."""
+    """Copy one artifact into our bucket, under a key of this attempt."""
     storage_key = _storage_key(task, artifact.path.suffix, place)
     app.storage.upload(storage_key, artifact.path, mime_type=artifact.mime_type)
     return _output(

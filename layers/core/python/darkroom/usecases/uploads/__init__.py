@@ -1,1 +1,1 @@
-"""An upload from its session to its checked asset."""
+"""Uploads, from session to checked asset."""

@@ -1,4 +1,4 @@
-"""Abort: an upload that its owner no longer wants leaves no trace."""
+"""Abort an upload that its owner no longer wants."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import Conflict, NotFound
-from darkroom.usecases.uploads.count_storage import buried_writes
+from darkroom.usecases.uploads.count_storage import deletion_writes
 
 
 def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
-    """The asset is gone at once, and what it took is free; what has arrived follows.
+    """Delete the asset and free its storage at once; content that has arrived is removed later.
 
-    One transaction decides against a complete at the same moment. The stream, or the sweeper,
-    removes the content then and aborts a multipart upload in the storage; what still comes after
-    belongs to no asset, and goes with its tombstone.
+    One transaction decides against a concurrent complete. The stream or the sweeper then removes
+    the content and aborts a multipart upload in the storage. Content that arrives even later
+    belongs to no asset, and is removed with the tombstone.
 
     Raises:
-        NotFound; Conflict UPLOAD_CLOSED: it is no longer uploading.
+        NotFound; Conflict UPLOAD_CLOSED: the upload is no longer open.
     """
     operation = app.ids.token()
     tried = False
@@ -29,12 +29,12 @@ def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
         asset = assets_store.find_asset(account_id, asset_id)
         if asset is None:
             if tried:
-                # Our own deletion, whose answer was lost.
+                # Our own deletion, whose response was lost.
                 return
             raise NotFound("no such upload")
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("the upload is finished", code="UPLOAD_CLOSED")
         tried = True
-        commit(buried_writes(asset, app.clock.now(), operation))
+        commit(deletion_writes(asset, app.clock.now(), operation))
 
     retry_on_conflict(app.jitter, attempt)

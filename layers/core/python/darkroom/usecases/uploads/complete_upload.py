@@ -1,4 +1,4 @@
-"""Complete: the client says that everything was sent; we look ourselves, and wait for nothing."""
+"""Complete an upload after the client has sent everything; this does not wait for the check."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from darkroom.usecases.uploads.create_upload import SINGLE_PART, key_of
 def complete_upload(
     app: App, *, account_id: str, asset_id: str, etags: Mapping[int, str] | None = None
 ) -> Asset:
-    """The asset, now waiting for its check, or further if the storage event was faster.
+    """Complete the upload and return the asset, which awaits its check, or is further if the
+    storage event came first.
 
-    Of a file in parts, the storage's own list decides which have arrived; ``etags`` (by part
-    number) are compared with it where they are given. Whether the content is right is the check's
-    to say, so that the asset ends the same whichever came first. Repeating changes nothing, also
-    after the answer was lost: the parts are one object by then, and that is what counts.
+    For a multipart upload, the storage's own list says which parts have arrived; the given
+    ``etags`` (by part number) are compared with it. Only the check validates the content, so the
+    result does not depend on the order of events. Repeating changes nothing, also after a lost
+    response: the joined object exists by then.
 
     Raises:
-        NotFound; Conflict UPLOAD_INCOMPLETE: parts are missing, or are others than was said.
+        NotFound; Conflict UPLOAD_INCOMPLETE: parts are missing, or differ from the given ETags.
     """
     operation = app.ids.token()
 
@@ -45,10 +46,10 @@ def complete_upload(
 
 
 def join_upload(app: App, asset: Asset, *, etags: Mapping[int, str] | None = None) -> bool:
-    """Make the parts that have arrived into the file; False if that is not, or no longer, to do.
+    """Join the arrived parts into the file; False if there is nothing to join.
 
     Raises:
-        Conflict UPLOAD_INCOMPLETE; ConcurrentUpdate: a part came while they were being joined.
+        Conflict UPLOAD_INCOMPLETE; ConcurrentUpdate: a part arrived while they were joined.
     """
     if asset.upload_id is None:
         return False
@@ -80,7 +81,8 @@ def _missing(asset: Asset, arrived: list[StoredPart], etags: Mapping[int, str] |
 
 
 def _already_checked(account_id: str, asset_id: str) -> Asset:
-    """The check saves its verdict before it empties the quarantine, so a look after tells."""
+    """The asset after its check, which saves its result before it deletes the quarantined object:
+    so a read after the object is gone finds the result."""
     asset = assets_store.get_asset(account_id, asset_id)
     if asset.status is AssetStatus.UPLOADING:
         facts = {"missingParts": [SINGLE_PART]} if asset.upload_id is None else {}

@@ -1,7 +1,7 @@
-"""Count: what an asset takes of its account's storage moves with it, in the same transaction.
+"""Count the storage of an account in the same transaction that changes an asset.
 
-An asset carries what is counted for it, and is written only as it was read; so whoever ends it
-gives back exactly that, once, whichever of check, abort, expiry and deletion comes first.
+An asset stores what is counted for it, and is written only if it did not change since it was
+read. So check, abort, expiry and deletion free exactly that, once, in any order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from darkroom.plans.storage_store import count_write
 
 
 def counted_writes(before: Asset, after: Asset, operation: str) -> list[Write]:
-    """The asset as it will be, and what it then takes more or less."""
+    """The writes of the changed asset, and of the difference in the counters."""
     save = assets_store.save_write(before, after, operation, counted=True)
     return [
         save,
@@ -27,8 +27,8 @@ def counted_writes(before: Asset, after: Asset, operation: str) -> list[Write]:
     ]
 
 
-def buried_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
-    """The asset is gone, and all that it took is free; its files follow."""
+def deletion_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+    """The writes that delete the asset and free its storage; its files are removed later."""
     return [
         *assets_store.tombstone_writes(asset, now, operation),
         *_count_writes(

@@ -1,4 +1,4 @@
-"""Open upload sessions: assets that wait for their content, and the links to send it to."""
+"""Create upload sessions: assets that await their content, and the links to send it to."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from darkroom.uploads.owner_store import find_owner, owner_write
 from darkroom.uploads.parts import first_page, is_cut, part_count, part_length, part_size_of
 from darkroom.uploads.policy import NewFile
 from darkroom.uploads.session_store import find_session, session_write
-from darkroom.usecases.uploads.count_storage import buried_writes
+from darkroom.usecases.uploads.count_storage import deletion_writes
 
 SINGLE_PART = 1
-"""A file that is sent with one PUT is its own part 1."""
+"""A file that is sent with a single PUT counts as part 1."""
 _ASSETS_A_TRANSACTION = TRANSACTION_ITEMS_LIMIT - 2
-"""One write is the account's counter, and one remembers the request."""
+"""One write is the account's counter, and one stores the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class UploadSession:
     asset: Asset
     links: tuple[PartLink, ...]
     expires_at: datetime
-    """When the links run out; they can be signed again as long as the asset waits."""
+    """When the links expire; they can be signed again while the asset awaits its content."""
 
     @property
     def storage_key(self) -> str:
@@ -58,7 +58,7 @@ class UploadSession:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the client must send along; the link is signed for it. Parts have no type."""
+        """The headers that the link is signed for, and the client must send. Parts have no type."""
         if self.asset.upload_id is not None:
             return {}
         return {"Content-Type": self.asset.declared_mime_type}
@@ -68,18 +68,18 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
     """Open a session per file, all or none, in the order given.
 
     Asset ids are made from the time, because assets are listed by id, newest first; so they
-    cannot derive from an Idempotency-Key. What a request with one has opened is noted in the same
-    transaction, and its repeat gets links for just these assets. Sessions of a request without a
-    key, whose answer is lost, expire, and what was counted for them is given back.
+    cannot derive from an Idempotency-Key. For a request with a key, the same transaction stores
+    its asset ids, and a repeat gets links for the same assets. Sessions of a request without a key
+    whose response is lost expire, and their storage is freed.
 
-    The storage's own multipart uploads are begun first, and their ids are stored with the
-    assets: an asset that is there can always be sent. Stopped in between, empty multipart uploads
-    are left, which cost nothing and which the bucket's lifecycle rule ends.
+    The multipart uploads in the storage are started first, and their ids are stored with the
+    assets, so that every stored asset can be sent. If this stops in between, empty multipart
+    uploads are left; they cost nothing, and the bucket's lifecycle rule ends them.
 
     Raises:
-        TooLarge: a file is over its kind's limit in the account's plan.
-        PlanLimit: too many files on their way, or no room left.
-        Conflict UPLOAD_CLOSED: a repeat, of which a file has been deleted since.
+        TooLarge: a file exceeds the limit of its kind in the account's plan.
+        PlanLimit: too many open uploads, or not enough storage left.
+        Conflict UPLOAD_CLOSED: this is a repeat, and one of its files was deleted since.
     """
     assert 0 < len(files) <= UPLOAD_FILES_LIMIT
     if command.key is not None:
@@ -92,7 +92,7 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
     if any(is_cut(file.size_bytes) for file in files):
         _refuse_early(command.account_id, plan, files)
     now, tag = app.clock.now(), _owner_tag(app, command.account_id)
-    # Sorted, so that files which arrive together keep their order among themselves.
+    # Sorted, so that files of one request keep their order.
     asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
     assets = [
         _begin(app, command.account_id, tag, asset_id, file, now)
@@ -103,7 +103,7 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
 
 
 def open_session(app: App, asset: Asset, part_numbers: Iterable[int]) -> UploadSession:
-    """Links for an asset that waits for its content: exactly this key, type, part and length."""
+    """Links for an asset that awaits its content: for exactly this key, type, part and length."""
     links = (
         PartLink(part_number=number, url=_part_url(app, asset, number)) for number in part_numbers
     )
@@ -115,7 +115,7 @@ def open_session(app: App, asset: Asset, part_numbers: Iterable[int]) -> UploadS
 
 
 def _owner_tag(app: App, account_id: str) -> str:
-    """The account's tag in object keys; storage events that name it lead to the account."""
+    """The account's tag in object keys; storing it lets storage events lead to the account."""
     tag = owner_tag(app.signing_secret.value, account_id)
     if find_owner(tag) != account_id:
         with suppress(Conflict):
@@ -128,7 +128,7 @@ def key_of(asset: Asset) -> str:
 
 
 def parts_of(asset: Asset) -> int:
-    """How many parts the asset comes in."""
+    """The number of the asset's parts."""
     if asset.upload_id is None or asset.part_size_bytes is None:
         return 1
     return part_count(asset.declared_size_bytes, asset.part_size_bytes)
@@ -168,7 +168,7 @@ def _open_again(app: App, account_id: str, asset_ids: Sequence[str]) -> list[Upl
 
 
 def _refuse_early(account_id: str, plan: str, files: Sequence[NewFile]) -> None:
-    """Before anything is begun in the storage; the transaction asks again."""
+    """Check the limits before anything is started in the storage; the transaction checks again."""
     stored, limits = find_stored(account_id), plans.limits_of(plan)
     wanted_bytes = sum(file.size_bytes for file in files)
     if stored.open_uploads + len(files) > limits.concurrent_uploads:
@@ -178,11 +178,12 @@ def _refuse_early(account_id: str, plan: str, files: Sequence[NewFile]) -> None:
 
 
 def _open_all(app: App, command: Command, plan: str, assets: Sequence[Asset]) -> None:
-    """Write the assets with what they take of the account's counters.
+    """Write the assets and update the account's counters.
 
-    A hundred files are too many for one transaction. The first then asks for the room of all;
-    should somebody else take the rest's, what is open is given up again. The request is noted
-    with the last, so what a crash left behind in between is opened anew.
+    A hundred files are too many for one transaction. The first transaction requires space for all
+    of them. If a concurrent request takes that space before the last one, the opened assets are
+    deleted again. The request is stored with the last transaction, so a repeat after a crash in
+    between opens all of them again.
     """
     opened: list[Asset] = []
     for batch in _batches(assets):
@@ -230,7 +231,7 @@ def _give_up(app: App, asset: Asset) -> None:
     def attempt() -> None:
         current = assets_store.find_asset(asset.account_id, asset.asset_id)
         if current is not None:
-            commit(buried_writes(current, app.clock.now(), operation))
+            commit(deletion_writes(current, app.clock.now(), operation))
 
     retry_on_conflict(app.jitter, attempt)
 

@@ -1,4 +1,4 @@
-"""Fail: an upload whose check cannot be done ends as a file we could not read."""
+"""Fail an upload whose check cannot be done, as an unreadable file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from darkroom.usecases.uploads.count_storage import counted_writes
 
 
 def fail_ingest(app: App, *, account_id: str, asset_id: str) -> bool:
-    """Refuse the asset unless it has ended; False when there was nothing to do.
+    """Fail the asset unless its check has ended; False if there was nothing to do.
 
-    What is left in quarantine goes with the bucket's lifecycle rule.
+    The bucket's lifecycle rule removes content that is left in quarantine.
     """
     operation = app.ids.token()
     failure = UploadFailure.CORRUPT_FILE

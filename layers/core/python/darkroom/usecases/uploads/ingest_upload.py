@@ -1,7 +1,7 @@
-"""Ingest: look at what arrived, keep a clean copy, and say whether the asset is usable.
+"""Ingest an upload: check its content, keep a clean copy, and save whether it is usable.
 
-Storage events come twice, late, out of order or not at all, and a link can be used again while
-it lasts. Whatever comes, one verdict is saved, once; the rest is thrown away.
+Storage events come twice, late, out of order or not at all, and a link can be used again until it
+expires. In all cases, one result is saved, once; other content is deleted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from darkroom.usecases.uploads.count_storage import counted_writes
 
 READS_LIMIT = 3
 UNKNOWN, IGNORED, ABSENT, STRAY = "unknown", "ignored", "absent", "stray"
-# Every name a check may give its files: what an aborted upload's check may have left.
+# Every file name that a check may write, and that the check of an aborted upload may have left.
 CLEAN_NAMES = {
     IMAGE_PIPELINE: ("image.jpg", "thumbnail.jpg"),
     MEDIA_PIPELINE: (
@@ -74,7 +74,7 @@ def ingest_upload(
     owner: str | None = None,
     probe: ProbeUpload | None = None,
 ) -> str:
-    """Check the asset's content, unless that has been done.
+    """Check the asset's content, unless that was done already.
 
     A file too large to be fetched and remuxed is inspected in the bucket (``probe``), and
     its copy is made within the storage. ``owner`` is that of the key that a storage event named.
@@ -96,7 +96,7 @@ def ingest_upload(
             _keep(app, pipeline, owner, asset_id, checked)
             outcome = _conclude(app, account_id, asset_id, checked)
     if outcome == UNKNOWN:
-        # An aborted upload: a check that was under way may have left its copies.
+        # The upload was aborted, and a check that was running may have left its copies.
         for name in CLEAN_NAMES[pipeline]:
             app.storage.delete(clean_key(owner, asset_id, name))
     if outcome != ABSENT:
@@ -118,10 +118,10 @@ def _check(
     asset_id: str,
     folder: Path,
 ) -> _Checked | str:
-    """The verdict on content that is still there after it was reached, or why there is none.
+    """The result for content that did not change during the check, or why there is none.
 
-    A copy of other content must never stand beside the facts of the checked one, so content
-    that was replaced meanwhile is read again.
+    The copy and the facts must be of the same content, so content that was replaced during the
+    check is read again.
     """
     key = quarantine_key(*place, asset_id)
     for number in range(READS_LIMIT):
@@ -140,7 +140,7 @@ def _check(
         verdict = _examine(app, checks, asset, arrived, workdir)
         if app.storage.find(key) == arrived:
             return _Checked(arrived=arrived, verdict=verdict)
-        # There is room for one file at a time.
+        # The disk has space for one file at a time.
         shutil.rmtree(workdir)
     raise Unavailable("the content keeps changing")
 
@@ -150,7 +150,7 @@ def _examine(
 ) -> Verdict:
     if arrived.size_bytes == 0:
         return UploadFailure.CORRUPT_FILE
-    # The link is signed for the declared length, but not every storage holds clients to it.
+    # The link is signed for the declared length, but not every storage enforces it.
     if arrived.size_bytes > asset.declared_size_bytes:
         return UploadFailure.FILE_TOO_LARGE
     if arrived.size_bytes < asset.declared_size_bytes:
@@ -166,22 +166,22 @@ def _examine(
         else:
             return UploadFailure.FILE_TOO_LARGE
     except NotFound:
-        # Gone since the last line: the look that follows sees it, and starts over.
+        # The content was deleted just now: the next comparison finds that, and starts over.
         return UploadFailure.UPLOAD_INCOMPLETE
     except UploadRefused as error:
         return failure_of(error.error_code)
-    # One kind of container holds videos and sounds, and devices declare one for the other: what
-    # is in it decides. A picture has another worker, and other limits.
+    # One container format serves videos and sounds, and devices confuse the two: the content
+    # decides. A picture has another worker and other limits.
     return (
         found if pipeline_of(found.kind) == pipeline_of(asset.kind) else UploadFailure.TYPE_MISMATCH
     )
 
 
 def _keep(app: App, pipeline: str, owner: str, asset_id: str, checked: _Checked) -> None:
-    """Before the verdict is saved: an asset that is ``uploaded`` has its files.
+    """Store the clean files before the result is saved: an ``uploaded`` asset has its files.
 
     Raises:
-        Unavailable: what was checked is gone meanwhile; the next check says why.
+        Unavailable: the checked content was deleted meanwhile; the next check finds out why.
     """
     found = checked.verdict
     if isinstance(found, UploadFailure):

@@ -1,4 +1,4 @@
-"""Sign an upload's links again, so that it survives sleep and expiry."""
+"""Sign an upload's links again, after they have expired."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from darkroom.usecases.uploads.create_upload import UploadSession, open_session,
 def resign_upload(
     app: App, *, account_id: str, asset_id: str, part_numbers: Sequence[int]
 ) -> UploadSession:
-    """New links for the parts, each once, in order; the upload lives at least as long as they do.
+    """New links for the parts, each once, in order; the upload stays open until they expire.
 
     Raises:
-        NotFound; Conflict UPLOAD_CLOSED: it no longer waits for content; InvalidInput.
+        NotFound; Conflict UPLOAD_CLOSED: it no longer awaits content; InvalidInput.
     """
     operation = app.ids.token()
 
