@@ -494,15 +494,20 @@ class Client:
         if self._late:
             run_out(scene)
             scene.world.clock.move(hours=KEY_LIFETIME_HOURS)
-        answer = self._answer
+        for first in (self._answer, None):
+            response = self._final_response(scene, first)
+            scene.answers.append(self._hears(response.status, response.body))
+
+    def _final_response(self, scene: Scene, response: Answer | None) -> Answer:
+        """Repeat the request while its response says that it may succeed a moment later."""
         for _ in range(CLIENT_REPEATS_LIMIT):
-            if answer is not None and not _is_passing(answer):
-                break
-            if answer is not None:
-                scene.world.clock.move(seconds=_wait_seconds(answer))
-            answer = self._ask(scene)
-        for told in (answer, self._ask(scene)):
-            scene.answers.append(None if told is None else self._hears(told.status, told.body))
+            if response is not None and not _is_passing(response):
+                return response
+            if response is not None:
+                scene.world.clock.move(seconds=_wait_seconds(response))
+            response = self._ask(scene)
+        assert response is not None
+        return response
 
     def _ask(self, scene: Scene) -> Answer:
         return scene.world.call(**scene.facts["request"])

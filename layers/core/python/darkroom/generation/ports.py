@@ -44,7 +44,7 @@ class Charge:
 
     unit: str
     """``image``, ``second``, ``character``, ``input_token``, ``output_token``, ``run`` …: as the
-    catalogue of prices (``providers.json``) names it."""
+    catalog of prices (``providers.json``) names it."""
     quantity: float
 
 

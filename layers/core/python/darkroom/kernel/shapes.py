@@ -13,17 +13,20 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_OBJECT_KEYS = frozenset({"clean_key", "storage_key", "thumbnail_key"})
+"""Fields that name an object in the bucket. No link can be signed for an empty key."""
 
 
 def checked(value: T) -> T:
     """The dataclass instance itself, if each of its fields has its declared type.
 
     Raises:
-        TypeError: a field has another type.
+        TypeError: a field has another type, or names an object by an empty key.
     """
     kind: Any = type(value)
     for name, declared in _hints(kind).items():
-        if not fits(getattr(value, name), declared):
+        held = getattr(value, name)
+        if not fits(held, declared) or (held == "" and name in _OBJECT_KEYS):
             raise TypeError(f"{kind.__name__}.{name} is not {declared}")
     return value
 

@@ -113,7 +113,9 @@ def make_cues(transcript: Transcript, language: str) -> list[Cue]:
         for place, lines in enumerate(_break_run(run, script, label)):
             groups.append((lines, speaker, place == 0 and label > 0))
         last_speaker = speaker
-    spans = settle([_wish(lines, script) for lines, _, _ in groups], transcript.duration_ms or None)
+    spans = settle(
+        [_wanted_span(lines, script) for lines, _, _ in groups], transcript.duration_ms or None
+    )
     return [
         Cue(
             start_ms=span.start_ms,
@@ -158,7 +160,7 @@ def _is_apart(before: Token, after: Token) -> bool:
     )
 
 
-def _wish(lines: list[list[Token]], script: Script) -> Span:
+def _wanted_span(lines: list[list[Token]], script: Script) -> Span:
     """When the cue is spoken, and how long it takes to read."""
     first, last = lines[0][0], lines[-1][-1]
     width = sum(_width_of(line) for line in lines)
@@ -228,7 +230,7 @@ class _Run:
 
 
 def _break_run(tokens: list[Token], script: Script, label: int) -> Iterator[list[list[Token]]]:
-    """The run's cues, each a list of lines; the first line of all leaves room for a label.
+    """The run's cues, each a list of lines; the first line of all leaves space for a label.
 
     The cheapest way to break the whole run, found by dynamic programming from its end.
     """

@@ -44,7 +44,7 @@ def after_failure(health: Health, now: datetime) -> Health:
     if failures < FAILURES_LIMIT:
         return Health(failures=failures, openings=health.openings)
     if health.is_circuit_open(now):
-        # A call from before the circuit opened adds nothing.
+        # A call that started earlier than the circuit opened adds nothing.
         return health
     seconds = backoff_seconds(
         health.openings + 1, base_seconds=OPEN_SECONDS, limit_seconds=OPEN_LIMIT_SECONDS

@@ -1,4 +1,4 @@
-"""What providers charge: list prices from the catalogue, and what a call costs by them. Pure.
+"""What providers charge: list prices from the catalog, and what a call costs by them. Pure.
 
 Amounts are counted in billionths of the currency (nanos), so that a token's price is an integer.
 """

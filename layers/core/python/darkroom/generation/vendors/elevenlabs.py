@@ -48,7 +48,7 @@ _CHARACTER_LIMITS: Final = {
 }  # fmt: skip
 _CHARACTER_LIMIT: Final = 5_000
 """Of a model that is not known here."""
-_TELLS_LANGUAGE_ITSELF: Final = frozenset({"eleven_multilingual_v2"})
+_DETECTS_LANGUAGE_ITSELF: Final = frozenset({"eleven_multilingual_v2"})
 """Models that take no ``language_code``."""
 _VOICE: Final = re.compile(r"[A-Za-z0-9]{20}")
 _OUT_OF_MONEY: Final = frozenset({"quota_exceeded", "insufficient_credits", "payment_required"})
@@ -133,7 +133,7 @@ def _body(request: GenerationRequest, model: str) -> dict[str, Any]:
     if len(text) > _CHARACTER_LIMITS.get(model, _CHARACTER_LIMIT):
         raise PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
     body: dict[str, Any] = {"text": text, "model_id": model, "seed": request.seed}
-    if model not in _TELLS_LANGUAGE_ITSELF:
+    if model not in _DETECTS_LANGUAGE_ITSELF:
         body["language_code"] = request.language
     speed = _speed_of(request.params)
     if speed != 1:

@@ -71,21 +71,21 @@ class Camera:
 
     def _drift(self, t: float) -> View:
         side = 1.0 - self._travel * (0.55 + 0.35 * t)
-        room = 1.0 - side
+        space = 1.0 - side
         x = 0.5 + 0.42 * self._way[0] * (t - 0.5) * 2 * 0.9
         y = 0.5 + 0.30 * self._way[1] * (t - 0.5) * 2
-        return View(left=room * x, top=room * y, side=side)
+        return View(left=space * x, top=space * y, side=side)
 
     def _handheld(self, t: float, seconds: float) -> View:
         """Breathing and small steps: slow sines of unrelated periods."""
         side = 1.0 - self._travel * (0.62 + 0.25 * t)
-        room = 1.0 - side
+        space = 1.0 - side
         p = self._phases
         x = 0.60 * math.sin(1.3 * seconds + p[0]) + 0.28 * math.sin(2.9 * seconds + p[1])
         y = 0.55 * math.sin(1.6 * seconds + p[2]) + 0.33 * math.sin(3.3 * seconds + p[3])
         x += 0.05 * math.sin(7.1 * seconds + p[4])
         y += 0.06 * math.sin(7.9 * seconds + p[5])
-        return View(left=room * (0.5 + 0.45 * x), top=room * (0.5 + 0.45 * y), side=side)
+        return View(left=space * (0.5 + 0.45 * x), top=space * (0.5 + 0.45 * y), side=side)
 
 
 def _ease(t: float) -> float:

@@ -83,7 +83,7 @@ def under_voice(music: Samples, voice: Samples, rate_hz: int) -> Samples:
     speech = np.zeros(music.shape[1], dtype=np.float32)
     speech[: len(voice)] = voice * np.float32(_VOICE_PEAK / max(peak, _VOICE_PEAK))
     half = round(_DUCK_SECONDS * rate_hz / 2)
-    # Heard anywhere near, averaged: a gain without steps, down before the first word.
+    # Speech anywhere near, averaged: a gain without steps, down before the first word.
     near = _around((np.abs(speech) > _AUDIBLE).astype(np.float64), half) > 0
     share = _around(near.astype(np.float64), half).astype(np.float32)
     return (music * (1 - (1 - np.float32(_DUCKED)) * share) + speech).astype(np.float32)

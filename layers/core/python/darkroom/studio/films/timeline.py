@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 HOOK_EXTRA_FRAMES: Final = 36
 ENDING_EXTRA_FRAMES: Final = 36
-"""The first and the last clip slow down by so much to make room for the words."""
+"""The first and the last clip slow down by so much to make space for the words."""
 HOOK_FRAMES: Final = 44
 ENDING_FRAMES: Final = 46
 GAP_FRAMES: Final = 4
@@ -122,9 +122,9 @@ def _plan_cues(
     cues: list[Cue] = []
     free_from = 0
     if hook:
-        room = max(total // 3, 1) if total < 3 * HOOK_FRAMES else HOOK_FRAMES
-        cues.append(Cue(kind=CueKind.HOOK, text=hook, start=0, end=room))
-        free_from = room + GAP_FRAMES
+        space = max(total // 3, 1) if total < 3 * HOOK_FRAMES else HOOK_FRAMES
+        cues.append(Cue(kind=CueKind.HOOK, text=hook, start=0, end=space))
+        free_from = space + GAP_FRAMES
     ending_from = total - min(ENDING_FRAMES, max(total // 3, 1)) if ending else total
     for index, shot in enumerate(shots):
         text = captions[index] if index < len(captions) else ""

@@ -108,15 +108,15 @@ class Bokeh:
         return ImageChops.screen(frame, light.resize(_SIZE, Image.Resampling.BILINEAR))
 
     def _box(self, depth: int, seconds: float) -> tuple[float, float, float, float]:
-        """The window on a layer: sways for ever, but never out of the layer's margin."""
+        """The window on a layer: sways forever, but never out of the layer's margin."""
         width, height = self._layers[depth].size
-        room_x, room_y = width * self._MARGIN / 2, height * self._MARGIN / 2
+        space_x, space_y = width * self._MARGIN / 2, height * self._MARGIN / 2
         turn = 0.5 * seconds * (0.7 + 0.5 * depth)
-        shift_x = room_x * self._way[depth] * math.sin(turn)
-        shift_y = -room_y * 0.6 * math.sin(turn * 0.8)
+        shift_x = space_x * self._way[depth] * math.sin(turn)
+        shift_y = -space_y * 0.6 * math.sin(turn * 0.8)
         return (
-            room_x + shift_x, room_y + shift_y,
-            width - room_x + shift_x, height - room_y + shift_y,
+            space_x + shift_x, space_y + shift_y,
+            width - space_x + shift_x, height - space_y + shift_y,
         )  # fmt: skip
 
 
@@ -259,7 +259,7 @@ class Venetian:
         eyes = stage.focus.y - 0.02 * stage.focus.head
         self._phase = 0.5 - (eyes + self._slope * (stage.focus.x - 0.5)) / self._PITCH
         self._dark = min(0.80, 0.54 * stage.strength)
-        # The pool of light lies around the person, the rest of the room is dark.
+        # The pool of light lies around the person, everything else is dark.
         dx = (self._x - stage.focus.x) / 0.62
         dy = (self._y - stage.focus.y - 0.08) / 0.46
         self._pool = 0.64 + 0.36 * smoothstep(1.25, 0.45, np.sqrt(dx * dx + dy * dy))

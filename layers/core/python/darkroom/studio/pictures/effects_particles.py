@@ -77,7 +77,7 @@ class _Falling:
         return out
 
 
-def _lane(rng: np.random.Generator, stage: Stage, size_px: float) -> float:
+def _path(rng: np.random.Generator, stage: Stage, size_px: float) -> float:
     """Where a piece starts; big ones fall beside the face, all the way down."""
     x = float(rng.uniform(-20, WIDTH + 20))
     half = stage.focus.head * HEIGHT * 0.5 + size_px
@@ -143,7 +143,7 @@ def _pieces(
         near = 0.75 + 0.5 * sizes[sprite] / max(sizes)
         made.append(
             _Piece(
-                x=_lane(rng, stage, sizes[sprite]),
+                x=_path(rng, stage, sizes[sprite]),
                 y=float(rng.uniform(-_MARGIN_PX, HEIGHT + _MARGIN_PX)),
                 fall=float(rng.uniform(*fall)) * near,
                 drift=drift * float(rng.uniform(0.6, 1.4)),
@@ -266,9 +266,9 @@ class Rain:
     def draw(self, frame: Image.Image, seconds: float) -> Image.Image:
         streaks = Image.new("L", (WIDTH, HEIGHT))
         for sheet, speed in zip(self._sheets, self._speeds, strict=True):
-            travelled = speed * seconds
-            top = self._LOOP_PX - round(travelled) % self._LOOP_PX
-            left = round(travelled * self._slant) % WIDTH
+            traveled = speed * seconds
+            top = self._LOOP_PX - round(traveled) % self._LOOP_PX
+            left = round(traveled * self._slant) % WIDTH
             window = sheet.crop((left, top, left + WIDTH, top + HEIGHT))
             streaks = ImageChops.add(streaks, window)
         light = ImageChops.add(self._mist, Image.merge("RGB", [streaks] * 3))

@@ -1,7 +1,7 @@
 """The vocabulary of looks that template authors write in, and how a request's words are read.
 
 Owns names, defaults and sliders. Pure: knows no pixels, and imports nothing heavy, so that
-the template catalogue can be checked against it anywhere.
+the template catalog can be checked against it anywhere.
 """
 
 from __future__ import annotations

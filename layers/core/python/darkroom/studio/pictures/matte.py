@@ -114,7 +114,7 @@ def _color_odds(bins: npt.NDArray[np.int64], belief: Mask) -> Mask:
 
 
 def _spread(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Neighbouring colors count as nearly the same color."""
+    """Neighboring colors count as nearly the same color."""
     cube = histogram.reshape(_BINS, _BINS, _BINS)
     for axis in range(3):
         padded = np.pad(cube, [(1, 1) if a == axis else (0, 0) for a in range(3)])

@@ -37,7 +37,7 @@ _MOST_EMPTY_ABOVE: Final = 0.20
 _MAX_UPSCALE: Final = 5.0
 _FILL_SIDE_PX: Final = 96
 _UNSURE_HEAD: Final = 0.24
-"""Nobody was found: show much of the photo, so that the person is in it, wherever they are."""
+"""Without a person: show much of the photo, so that the person is in it, wherever they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

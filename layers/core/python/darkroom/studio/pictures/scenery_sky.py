@@ -214,8 +214,8 @@ def _milky_way(
     across += 0.12 * (sample(noise, x * 0.5, y * 0.5) - 0.5)
     band = exp(-((across / 0.20) ** 2))
     dust = sample(noise, x * 0.8 + 0.3, y * 0.8)
-    lane = exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
-    bright = np.clip(band * (0.25 + 0.75 * sample(noise, x * 1.3, y * 1.3)) - 0.55 * lane, 0, 1)
+    rift = exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
+    bright = np.clip(band * (0.25 + 0.75 * sample(noise, x * 1.3, y * 1.3)) - 0.55 * rift, 0, 1)
     tone = np.clip(across / 0.3 + 0.5, 0, 1)[..., None]
     paint = color((0.58, 0.50, 0.74)) * (1 - tone) + color((0.46, 0.60, 0.86)) * tone
     fade = smoothstep(1.02, 0.45, y / horizon)

@@ -77,9 +77,9 @@ class Sound:
             if samples >= _MAX_SECONDS * RATE_HZ:
                 break
         yield (rest := resampler.rest())
-        heard_ms = (samples + len(rest) // BYTES_A_SAMPLE) * 1000 // RATE_HZ
+        decoded_ms = (samples + len(rest) // BYTES_A_SAMPLE) * 1000 // RATE_HZ
         media_ms = round(media_seconds * 1000)
-        self.duration_ms = media_ms if heard_ms <= media_ms <= _MAX_SECONDS * 1000 else heard_ms
+        self.duration_ms = media_ms if decoded_ms <= media_ms <= _MAX_SECONDS * 1000 else decoded_ms
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
         """Decoded frames; a damaged packet is skipped, a file of nothing else is refused."""

@@ -155,10 +155,10 @@ class _Stream:
     def until(self, sample: int) -> Iterator[bytes]:
         end = sample * BYTES_A_SAMPLE
         while self._place < end and (chunk := self._next()):
-            room = end - self._place
-            if len(chunk) > room:
-                self._waiting.append(chunk[room:])
-                chunk = chunk[:room]
+            space = end - self._place
+            if len(chunk) > space:
+                self._waiting.append(chunk[space:])
+                chunk = chunk[:space]
             self._place += len(chunk)
             yield chunk
 

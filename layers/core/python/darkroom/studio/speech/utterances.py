@@ -26,7 +26,7 @@ _END_SILENT: Final = 15
 _TAIL: Final = 7
 """Silent frames kept at the end, so that the last sound is not clipped."""
 _LONGEST: Final = 20_000 // _FRAME_MS
-"""Nobody speaks longer without a breath; music may."""
+"""A person does not speak longer without a breath; music may."""
 _CUT_WITHIN: Final = 4_000 // _FRAME_MS
 
 
