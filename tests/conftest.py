@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Generator
 
 import botocore.session
 import pytest
@@ -37,8 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Summary())
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Name the group of each test: a group runs in one process, the longest group first.
 
     All files that use the local cloud are one group, so a run deploys it once; every other file is
@@ -50,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         own = f"{item.path.parent.name}-{item.path.stem}"
         group = "local-cloud" if item.path in on_cloud else own
         item.add_marker(pytest.mark.xdist_group(group))
+    # xdist, which reads the groups here, runs before every hook that is not a wrapper.
+    yield
 
 
 def _uses_local_cloud(item: pytest.Item) -> bool:
