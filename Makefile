@@ -20,7 +20,7 @@ STAGE ?= dev
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests of the local cloud mostly wait, so one process runs them and the others have the cores.
 JOBS ?= 3
-XDIST = --dist loadgroup --no-loadscope-reorder
+XDIST = --dist loadscope --no-loadscope-reorder
 OPENAPI := docs/openapi.json
 EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-header --no-annotate
 

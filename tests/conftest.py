@@ -2,14 +2,17 @@
 
 import functools
 import os
-from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.stack import denials, emulator, stack, stub_stack
 from tests.support.summary import Summary
 
+ROOT = Path(__file__).resolve().parents[1]
 __all__ = ["denials", "emulator", "stack", "stub_stack"]
 
 # Every session would read botocore's descriptions of its services from disk anew.
@@ -30,33 +33,33 @@ os.environ |= {
 }
 
 
-LOCAL_CLOUD = {"stack", "stub_stack"}
-"""Fixtures that deploy the template. Tests mostly wait for it."""
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Summary())
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Name the group of each test: a group runs in one process, the longest group first.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The local cloud's tests come first: they take longest, and mostly wait."""
+    items.sort(key=lambda item: not uses_local_cloud(str(item.path)))
 
-    All files that use the local cloud are one group, so a run deploys it once; every other file is
-    a group of its own, with its world.
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return FileScheduling(config, log)
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file of tests runs in one process, and all files of the local cloud in the same one.
+
+    So a run deploys the template once, and never starts two clouds side by side. (The groups of
+    xdist's own ``loadgroup`` are lost in pytest 9, which names tests in another way.)
     """
-    on_cloud = {item.path for item in items if _uses_local_cloud(item)}
-    items.sort(key=lambda item: item.path not in on_cloud)
-    for item in items:
-        own = f"{item.path.parent.name}-{item.path.stem}"
-        group = "local-cloud" if item.path in on_cloud else own
-        item.add_marker(pytest.mark.xdist_group(group))
-    # xdist, which reads the groups here, runs before every hook that is not a wrapper.
-    yield
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "local cloud" if uses_local_cloud(file) else file
 
 
-def _uses_local_cloud(item: pytest.Item) -> bool:
-    """Whether a test uses one of the stacks, or its module starts one of its own."""
-    module = getattr(item, "module", None)
-    fixtures = set(getattr(item, "fixturenames", ()))
-    return hasattr(module, "LocalStack") or bool(LOCAL_CLOUD & fixtures)
+@functools.cache
+def uses_local_cloud(file: str) -> bool:
+    """Whether tests of this file deploy the template: they all name the class that does."""
+    path = ROOT / file
+    return path.parent.name == "integration" and "LocalStack" in path.read_text(encoding="utf-8")
