@@ -38,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The local cloud's tests come first: they take longest, and mostly wait."""
-    items.sort(key=lambda item: not uses_local_cloud(str(item.path)))
+    """Files that take longest come first: those of the local cloud, which mostly wait, then the
+    other integration tests."""
+    items.sort(key=lambda item: _is_short(item.path))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -56,6 +57,11 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return "local cloud" if uses_local_cloud(file) else file
+
+
+@functools.cache
+def _is_short(file: Path) -> tuple[bool, bool]:
+    return not uses_local_cloud(str(file)), file.parent.name != "integration"
 
 
 @functools.cache

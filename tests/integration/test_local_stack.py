@@ -457,7 +457,7 @@ def test_what_was_stored_survives_stop_and_start(stub_stack: LocalStack) -> None
         # can come too early.
         stub_stack.client("dynamodb").put_item(
             TableName=stub_stack.outputs["JobsTable"],
-            Item={"pk": {"S": "job_after_restart"}, "sk": {"S": f"job{time.monotonic()}"}},
+            Item={"pk": {"S": f"job_after_restart_{time.monotonic()}"}, "sk": {"S": "job"}},
         )
         return any("job_after_restart" in line for line in stub_stack.logs("relay"))
 
