@@ -68,7 +68,7 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-wallet ACCOUNT=…
 	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
 
-test: lint validate ## Lint, types, unit, contract and integration tests
+test: lint validate ## Lint, types, the template and all quick tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)
 
 test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores

@@ -37,20 +37,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Summary())
 
 
+LOCAL_CLOUD = {"denials", "stack", "stub_stack"}
+"""Fixtures that deploy the template."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest come first: those of the local cloud, which mostly wait, then the
     other integration tests."""
     items.sort(key=lambda item: _is_short(item.path))
+    for item in items:
+        if LOCAL_CLOUD & set(getattr(item, "fixturenames", ())):
+            assert uses_local_cloud(str(item.path)), f"{item.path.name} does not name LocalStack"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return FileScheduling(config, log)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Ours for ``--dist loadscope``; other ways stay as they are."""
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A file of tests runs in one process, and all files of the local cloud in the same one.
 
-    So a run deploys the template once, and never starts two clouds side by side. (The groups of
+    So no two processes deploy the template at the same time. (The groups of
     xdist's own ``loadgroup`` are lost in pytest 9, which names tests in another way.)
     """
 

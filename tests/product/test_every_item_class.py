@@ -211,9 +211,9 @@ CASES: dict[type[BaseItem], Case] = {
     ),
     AssetEntryItem: Case(
         "assetlists",
-        "<photo>",
+        "known <photo>",
         calls=[lambda scene: index_asset(USER, scene.ids["photo"])],
-        of_others=[get("/api/assets")],
+        of_others=[get("/api/assets?sort=name"), get("/api/assets")],
         shows="photo",
     ),
     PurchaseItem: Case(
@@ -315,8 +315,8 @@ CASES: dict[type[BaseItem], Case] = {
     ),
     jobs_items.ListEntryItem: Case(
         "jobs",
-        f"<job>{jobs_items.SIDE_SUFFIX} list#",
-        of_others=[get("/api/jobs?status=succeeded"), JOBS],
+        f"<job>{jobs_items.SIDE_SUFFIX} list#words",
+        of_others=[get("/api/jobs?status=succeeded"), get("/api/jobs?sort=duration"), JOBS],
         shows="job_2",
     ),
     jobs_items.ShareItem: Case(

@@ -75,13 +75,18 @@ def test_any_other_number_of_faces_is_refused_with_the_number(
     assert listed(world) == []
 
 
+def without_link(answer: Answer) -> dict[str, Any]:
+    """A link holds the second in which it was signed."""
+    return {name: value for name, value in answer.body.items() if name != "downloadUrl"}
+
+
 def test_registering_again_gives_the_same_photo(world: World) -> None:
     asset_id = a_picture_of(world, 1)
 
     first, second = register(world, asset_id), register(world, asset_id)
     other_role = register(world, asset_id, "bride")
 
-    assert second.status == 201 and first.body == second.body
+    assert second.status == 201 and without_link(first) == without_link(second)
     assert other_role.body["referencePhotoId"] != first.body["referencePhotoId"]
     assert assets_store.get_asset("alice", asset_id).references == 2
 
@@ -94,7 +99,7 @@ def test_an_inactive_photo_is_kept_and_can_come_back(world: World) -> None:
     first, second = world.call("DELETE", path), world.call("DELETE", path)
 
     assert (first.status, first.body["isActive"]) == (200, False)
-    assert second.body == first.body
+    assert without_link(second) == without_link(first)
     assert listed(world) == []
     stored = reference_store.get_reference_photo("alice", photo_id)
     assert not stored.is_active

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from aws_lambda_powertools import Logger
+
 from darkroom.adapters.clients import Clients
 from darkroom.kernel.edits import UNCHANGED, Edits, Part, parts_of
 from darkroom.kernel.errors import NotFound
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
 _CHUNK_BYTES = 1 << 20
+logger = Logger()
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _GONE = {*_MISSING, "PreconditionFailed", "412"}
 _READS_LIMIT = 3
@@ -268,9 +271,14 @@ class Storage:
         try:
             with ThreadPoolExecutor(COPIES_AT_ONCE) as copies:
                 stored = list(copies.map(copy.store, range(1, len(parts) + 1), parts))
-            self.join_parts(target, upload_id, stored)
+            if not self.join_parts(target, upload_id, stored) and self.find(target) is None:
+                raise NotFound(f"the copy of {source} was ended by another process")
         except BaseException as error:
-            self.abort_parts(target, upload_id)
+            try:
+                self.abort_parts(target, upload_id)
+            except ClientError:
+                # The lifecycle rule removes the parts; what failed before matters more.
+                logger.exception("abort_failed", key=target)
             if isinstance(error, ClientError) and _code_of(error) in _GONE:
                 raise NotFound(f"no object {source} like that") from error
             raise

@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from fastapi.responses import JSONResponse
 
 from darkroom.api.errors import status_of
+from darkroom.api.idempotency import respond_once
 from darkroom.api.messages import message_for
+from darkroom.bootstrap.composition import App
 from darkroom.db import is_outage
+from darkroom.kernel.command import Command
 from darkroom.kernel.errors import DarkroomError, Unavailable
 
 logger = Logger()
@@ -29,6 +33,28 @@ def results_for_each(
     exception of ``one`` becomes the result of its item, so earlier results are not lost.
     """
     return {"results": [{name: each, **_result(each, one, knows, language)} for each in ids]}
+
+
+def respond_once_for_each(
+    app: App,
+    command: Command,
+    raw: dict[str, Any],
+    ids: Sequence[str],
+    one: Callable[[str], dict[str, Any]],
+    *,
+    name: str,
+    knows: Callable[[str], bool],
+) -> JSONResponse:
+    """The response of ``results_for_each``, or the stored one of an earlier request."""
+    return respond_once(
+        app,
+        command,
+        raw,
+        status=200,
+        action=lambda: results_for_each(
+            ids, one, name=name, knows=knows, language=command.language
+        ),
+    )
 
 
 def _result(

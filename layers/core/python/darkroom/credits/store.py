@@ -21,7 +21,13 @@ from darkroom.db.due import Due
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict, DarkroomError, NotFound
+from darkroom.kernel.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    DarkroomError,
+    NotFound,
+    WalletDamaged,
+)
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import DUE_PAGE_LIMIT, TRANSACTION_ITEMS_LIMIT
 from darkroom.kernel.shapes import checked
@@ -52,7 +58,7 @@ class WalletItem(SalvagedItem):
     frozen = UnicodeAttribute(null=True)
     """The reason why the account is frozen; absent if it is not."""
     accepted = UnicodeAttribute(null=True)
-    """Digest of the breaches that an operator accepted by unfreezing the wallet."""
+    """Digest of the breaches for which the audit froze the wallet; unfreezing it accepts them."""
     next_expiry_at = NumberAttribute(null=True, attr_name="nextExpiryAt")
     """Unix seconds at which the next grant expires; the wallet is then found by ``expiring``."""
     due_shard = UnicodeAttribute(null=True, attr_name="dueShard")
@@ -253,17 +259,19 @@ def _is_as_frozen_as(before: Wallet) -> Condition:
     return WalletItem.frozen == before.frozen
 
 
-def freeze_write(account_id: str, reason: str, operation: str) -> Write:
-    """Freeze the account for this reason."""
-    return _freezing_write(account_id, [WalletItem.frozen.set(reason)], operation)
+def freeze_write(
+    account_id: str, reason: str, operation: str, *, found: str | None = None
+) -> Write:
+    """Freeze the account for this reason; ``found`` is the digest of the audit's breaches."""
+    actions: list[Action] = [WalletItem.frozen.set(reason)]
+    if found is not None:
+        actions.append(WalletItem.accepted.set(found))
+    return _freezing_write(account_id, actions, operation)
 
 
-def unfreeze_write(account_id: str, accepted: str | None, operation: str) -> Write:
-    """Unfreeze the account, although the audit may still find the accepted breaches."""
-    accept: Action = WalletItem.accepted.remove()
-    if accepted is not None:
-        accept = WalletItem.accepted.set(accepted)
-    return _freezing_write(account_id, [WalletItem.frozen.remove(), accept], operation)
+def unfreeze_write(account_id: str, operation: str) -> Write:
+    """Unfreeze the account. The breaches for which the audit froze it are accepted then."""
+    return _freezing_write(account_id, [WalletItem.frozen.remove()], operation)
 
 
 def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) -> Write:
@@ -297,7 +305,7 @@ def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Wri
         condition &= WalletItem.operation == stamp
     # Several changes of one request have one stamp.
     if "N" in (version := before.get("version", {})):
-        condition &= WalletItem.version == int(version["N"])
+        condition &= WalletItem.version == float(version["N"])
     return put(item, condition=condition, refused=refused)
 
 
@@ -340,7 +348,7 @@ def to_wallet(item: WalletItem) -> Wallet:
     """The stored wallet.
 
     Raises:
-        Conflict: ACCOUNT_FROZEN; the wallet is damaged. Nothing may be spent from it until an
+        WalletDamaged: the code is ACCOUNT_FROZEN. Nothing may be spent from it until an
             operator has rebuilt it from its ledger.
     """
     try:
@@ -349,7 +357,7 @@ def to_wallet(item: WalletItem) -> Wallet:
         return _to_wallet(item)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         report_unreadable(item.account_id, "wallet", item.unreadable or ("wallet",))
-        raise Conflict("the wallet is damaged", code="ACCOUNT_FROZEN") from error
+        raise WalletDamaged("the wallet is damaged") from error
 
 
 def _to_wallet(item: WalletItem) -> Wallet:

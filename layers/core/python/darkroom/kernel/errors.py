@@ -5,6 +5,7 @@ DarkroomError
 ├── NotFound              missing, or another account's (indistinguishable)
 │   └── Unreadable            stored, but damaged; reported where it was found
 ├── Conflict              valid input, but not possible in this state
+│   ├── WalletDamaged         the account counts as frozen until its wallet is rebuilt
 │   ├── PreconditionFailed    a stale If-Match
 │   └── ConcurrentUpdate      another request changed it between read and commit
 ├── PaymentRequired       not enough credits, or a debt is open
@@ -15,7 +16,11 @@ DarkroomError
 ├── Unprocessable
 ├── RateLimited
 ├── Unavailable           a dependency did not respond; repeating is safe
+│   └── CountersDamaged       an operator has to repair the account's counters
 └── ProviderError         (in ``darkroom.generation.ports``)
+
+Errors that are also ``Damaged`` come back at every repeat until an operator has repaired an item.
+A queue, a stream or a sweep passes such an item over, so that the others behind it go on.
 """
 
 from __future__ import annotations
@@ -38,6 +43,10 @@ class DarkroomError(Exception):
         super().__init__(f"{self.error_code}: {self.detail}" if detail else self.error_code)
 
 
+class Damaged(Exception):
+    """A stored item is damaged: repeating does not help."""
+
+
 class InvalidInput(DarkroomError):
     code = "VALIDATION_FAILED"
 
@@ -46,12 +55,20 @@ class NotFound(DarkroomError):
     code = "NOT_FOUND"
 
 
-class Unreadable(NotFound):
+class Unreadable(NotFound, Damaged):
     code = "ITEM_UNREADABLE"
+
+
+class OwnerUnknown(LookupError, Damaged):
+    """No item names the account of an object or a job any more."""
 
 
 class Conflict(DarkroomError):
     code = "CONFLICT"
+
+
+class WalletDamaged(Conflict, Damaged):
+    code = "ACCOUNT_FROZEN"
 
 
 class PreconditionFailed(Conflict):
@@ -92,3 +109,7 @@ class RateLimited(DarkroomError):
 
 class Unavailable(DarkroomError):
     code = "UNAVAILABLE"
+
+
+class CountersDamaged(Unavailable, Damaged):
+    """The numbers of an account's files are damaged, so nothing can be added to them."""

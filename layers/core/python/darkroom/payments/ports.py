@@ -27,6 +27,10 @@ class PaymentUnreadable(DarkroomError):
     code = "PAYMENT_UNREADABLE"
 
 
+class PaymentMissing(PaymentUnreadable):
+    """The gateway does not know the object: no permission would let our key read it."""
+
+
 class RefundRefused(DarkroomError):
     """The gateway refuses to refund the payment; ``error_code`` is its own code."""
 

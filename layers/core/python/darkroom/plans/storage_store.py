@@ -16,7 +16,7 @@ from pynamodb.models import Model
 from darkroom.db.damage import DAMAGE, read_or, report_unreadable
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
-from darkroom.kernel.errors import DarkroomError, Unavailable
+from darkroom.kernel.errors import CountersDamaged, DarkroomError
 from darkroom.kernel.shapes import whole
 from darkroom.plans import model
 from darkroom.plans.model import limits_of
@@ -131,4 +131,4 @@ def _counted(stored: RawItem | None, name: str) -> int:
 def _damaged(stored: RawItem | None) -> DarkroomError:
     account_id = (stored or {}).get("accountId", {}).get("S", "")
     report_unreadable(account_id, STORAGE, ("usedBytes", "openUploads"))
-    return Unavailable("the account's counters are damaged")
+    return CountersDamaged("the account's counters are damaged")

@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap.composition import App
-from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.errors import Damaged, InvalidInput
 from darkroom.usecases.archives.archive_job import give_up_archive
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
 from darkroom.usecases.tasks.fail_undelivered_task import fail_undelivered_task
@@ -29,7 +29,12 @@ def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=1)
     queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
     logger.warning("dead_letter", queue=queue, message_id=record.get("messageId"))
-    outcome = _end(app, record)
+    try:
+        outcome = _end(app, record)
+    except Damaged:
+        # It would fail at every delivery. The message is kept for an operator.
+        logger.exception("dead_letter_of_damaged_item")
+        outcome = "damaged"
     keep_dead_letter(
         app,
         message_id=str(record.get("messageId")),

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.bootstrap.composition import App
-from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.errors import InvalidInput, OwnerUnknown
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.object_keys import IMAGE_PIPELINE, PIPELINES, is_owner_tag, quarantine_key
 from darkroom.uploads.inspection.checks import (
@@ -148,7 +148,7 @@ def _subject_of(key: str) -> Subject | None:
     if account_id is None and is_owner_tag(owner):
         # The record of this tag is missing, which must not cause a deletion. The message goes to
         # the dead-letter queue, where an operator finds it.
-        raise LookupError(f"no account for the owner tag {owner}")
+        raise OwnerUnknown(f"no account for the owner tag {owner}")
     account_id = account_id or owner
     return Subject(pipeline=pipeline, account_id=account_id, asset_id=asset_id, owner=owner)
 

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import Asset
 from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import read_item
@@ -78,7 +77,8 @@ def _handle_asset(app: App, new: RawImage, old: RawImage | None) -> str:
             upload_id=tombstone.upload_id,
         )
         return "erased"
-    project_asset(app, _asset(new), before=_asset(old) if old else None)
+    before = assets_store.read_asset(_item(assets_store.AssetItem, old)) if old else None
+    project_asset(app, _read(assets_store.AssetItem, new, assets_store.to_asset), before=before)
     return "asset"
 
 
@@ -158,10 +158,6 @@ def _job(image: RawImage) -> Read[Job]:
 def _readable(before: Read[T]) -> T | None:
     """The item before the change; None if that was damaged, so that everything is derived again."""
     return None if before.unreadable else before.value
-
-
-def _asset(image: RawImage) -> Asset:
-    return _read(assets_store.AssetItem, image, assets_store.to_asset)
 
 
 def _read(item_class: Any, image: RawImage, read: Callable[[Any], T]) -> T:

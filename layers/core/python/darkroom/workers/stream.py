@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import METRIC
-from darkroom.kernel.errors import Unreadable
+from darkroom.kernel.errors import Damaged
 from darkroom.workers.edge import logger, metrics
 from darkroom.workers.relay import handle_record
 
@@ -19,7 +19,7 @@ _NOT_UNDERSTOOD = (
     LookupError,
     AttributeError,
     AssertionError,
-    Unreadable,
+    Damaged,
 )
 """Errors of records that the code cannot process."""
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import results_for_each
+from darkroom.api.bulk import respond_once_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.idempotency import read_command
 from darkroom.api.openapi.responses import responses
 from darkroom.api.schemas.assets import (
     AssetPage,
@@ -122,13 +122,12 @@ async def remove_assets(
         delete_asset(app, account_id=command.account_id, asset_id=asset_id)
         return {}
 
-    def action() -> dict[str, Any]:
-        return results_for_each(
-            body.asset_ids,
-            one,
-            name="assetId",
-            knows=lambda each: is_id(each, ASSET_PREFIX),
-            language=command.language,
-        )
-
-    return respond_once(app, command, raw, status=200, action=action)
+    return respond_once_for_each(
+        app,
+        command,
+        raw,
+        body.asset_ids,
+        one,
+        name="assetId",
+        knows=lambda text: is_id(text, ASSET_PREFIX),
+    )

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import results_for_each
-from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.bulk import respond_once_for_each
+from darkroom.api.idempotency import read_command
 from darkroom.api.openapi.responses import responses
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas.bulk import (
@@ -50,7 +50,7 @@ async def patch_options(
         )
         return {"status": draft.status.value}
 
-    return _respond_for_each_job(app, command, raw, one)
+    return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
@@ -68,7 +68,7 @@ async def run(
         done = confirm_draft(app, command.of(job_id), draft_job_id=job_id, overrides={})
         return {"status": done.job.status.value}
 
-    return _respond_for_each_job(app, command, raw, one)
+    return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
@@ -86,7 +86,7 @@ async def cancel(
         outcome, job = cancel_job(app, account_id=command.account_id, job_id=job_id)
         return {"status": job.status.value, "outcome": outcome}
 
-    return _respond_for_each_job(app, command, raw, one)
+    return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
@@ -105,24 +105,19 @@ async def retry(
         done = retry_job(app, command.of(job_id), parent_job_id=job_id, options=options)
         return {"status": done.job.status.value, "retryJobId": done.job.job_id}
 
-    return _respond_for_each_job(app, command, raw, one)
+    return _respond(app, command, raw, body.job_ids, one)
 
 
-def _respond_for_each_job(
-    app: App, command: Command, raw: dict[str, Any], one: Callable[[str], dict[str, Any]]
+def _respond(
+    app: App,
+    command: Command,
+    raw: dict[str, Any],
+    job_ids: Sequence[str],
+    one: Callable[[str], dict[str, Any]],
 ) -> JSONResponse:
-    return respond_once(
-        app,
-        command,
-        raw,
-        status=200,
-        action=lambda: results_for_each_job(command, raw["jobIds"], one),
-    )
+    return respond_once_for_each(app, command, raw, job_ids, one, name="jobId", knows=is_job_id)
 
 
-def results_for_each_job(
-    command: Command, job_ids: Sequence[str], one: Callable[[str], dict[str, Any]]
-) -> dict[str, Any]:
-    return results_for_each(
-        job_ids, one, name="jobId", knows=lambda each: is_id(each, "job"), language=command.language
-    )
+def is_job_id(text: str) -> bool:
+    """Whether a text has the form of a job's id."""
+    return is_id(text, "job")

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.bulk import results_for_each
 from darkroom.api.idempotency import read_command
 from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.openapi.responses import responses
-from darkroom.api.routers.bulk_jobs import results_for_each_job
+from darkroom.api.routers.bulk_jobs import is_job_id
 from darkroom.api.schemas.bulk import BulkResponse, JobIdsRequest
 from darkroom.api.schemas.jobs import BuildingResponse, DownloadResponse
 from darkroom.kernel.clock import to_iso
@@ -60,7 +61,10 @@ async def download_many(
         return BUILDING if link is None else {"status": "ready", **_link(link)}
 
     # Not stored under an Idempotency-Key: links expire earlier than stored responses.
-    return EscapingJSONResponse(results_for_each_job(command, body.job_ids, one))
+    results = results_for_each(
+        body.job_ids, one, name="jobId", knows=is_job_id, language=command.language
+    )
+    return EscapingJSONResponse(results)
 
 
 def _link(link: Link) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pydantic import (
 from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
 from darkroom.api.schemas.credits import Transaction
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
+from darkroom.recipes.fields import broken
 
 
 class AdjustRequest(RequestBody):
@@ -54,9 +55,9 @@ class PatchAccountRequest(RequestBody):
     @model_validator(mode="after")
     def _changes_something_and_says_why(self) -> PatchAccountRequest:
         if self.plan is None and self.frozen is None:
-            raise ValueError("plan or frozen is required")
+            raise broken("NOTHING_TO_CHANGE", "plan", "frozen")
         if self.frozen and self.reason is None:
-            raise ValueError("reason is required with frozen")
+            raise broken("NO_TEXT", "reason")
         return self
 
 

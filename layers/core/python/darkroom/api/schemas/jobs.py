@@ -13,6 +13,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PRIORITY_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import AspectRatio
 
@@ -161,21 +162,9 @@ class Task(ResponseBody):
     finished_at: str | None = None
 
 
-class Output(ResponseBody):
+class Output(OutputFile):
     output_id: str
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    selected: bool
     inherited_from: str | None = None
-    download_url: str
 
 
 class TimelineEntry(ResponseBody):

@@ -9,6 +9,7 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
 
 
@@ -24,19 +25,8 @@ class ShareResponse(ResponseBody):
     expires_at: str | None = None
 
 
-class SharedOutput(ResponseBody):
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    selected: bool
-    download_url: str
+class SharedOutput(OutputFile):
+    """An output without its id and its origin."""
 
 
 class SharedJob(ResponseBody):

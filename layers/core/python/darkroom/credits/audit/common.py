@@ -29,6 +29,7 @@ def breach(
     entry: EntryFacts | None = None,
     *,
     is_money_in_doubt: bool | None = None,
+    identity: str = "",
 ) -> Breach:
     """A breach. By default, the law decides ``is_money_in_doubt``."""
     return Breach(
@@ -36,6 +37,7 @@ def breach(
         law=law,
         account_id=books.account_id,
         message=message,
+        identity=identity,
         entry_id=entry.cause if entry else None,
     )
 

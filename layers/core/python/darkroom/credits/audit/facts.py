@@ -172,5 +172,7 @@ class Breach:
     account_id: str
     message: str
     entry_id: str | None = None
+    identity: str = ""
+    """What does not change in the message while the account goes on; empty: all of it."""
     is_money_in_doubt: bool = False
     """Whether the account must not spend until an operator has checked it."""

@@ -53,7 +53,12 @@ def _sums(books: Books, wallet: WalletFacts) -> Iterator[Breach]:
     for name, value in derived.items():
         stored = getattr(wallet, name)
         if stored is not None and stored != value:
-            yield breach(books, "L1", f"{name} is {stored}, its entries make {value}")
+            yield breach(
+                books,
+                "L1",
+                f"{name} is {stored}, its entries make {value}",
+                identity=f"{name} differs by {stored - value}",
+            )
 
 
 def _chain(books: Books) -> Iterator[Breach]:

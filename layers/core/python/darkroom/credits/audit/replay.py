@@ -467,13 +467,15 @@ def _with_expiry(grant: Grant, expires_at: datetime | None) -> Grant:
 
 def _graces(entry: EntryFacts, late: Iterable[Grant]) -> list[Grant]:
     """The grace grants as which slices of expired grants return: one for each priority, named
-    after the first slice and the job; in older entries, one for each slice."""
+    after the grant of the first slice and the job; in older entries, one for each slice, named
+    after the slice itself."""
     graces: dict[object, Grant] = {}
     for piece in sorted(late, key=Grant.order):
         kind = piece.priority if entry.is_explicit else piece.grant_id
+        first = piece.grant_id.partition("~")[0] if entry.is_explicit else piece.grant_id
         grace = graces.get(kind) or replace(
             piece,
-            grant_id=f"{piece.grant_id.partition('~')[0]}~{entry.reference_id}",
+            grant_id=f"{first}~{entry.reference_id}",
             source="refund",
             remaining=0,
             created_at=entry.created_at if entry.is_explicit else piece.created_at,

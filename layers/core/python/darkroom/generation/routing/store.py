@@ -156,7 +156,7 @@ def _sound(item: CostItem) -> CostItem:
 
 
 def find_health(provider: str) -> Health:
-    """How the provider has been; well when nothing is noted, it is long ago, or damaged."""
+    """The provider's health; healthy without a record, or with an expired or damaged one."""
     try:
         item = ProviderItem.get(_HEALTH + provider)
     except Model.DoesNotExist:

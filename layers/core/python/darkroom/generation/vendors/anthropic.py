@@ -15,7 +15,7 @@ There is no idempotency key: a lost response may have been generated and charged
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from darkroom.generation.ports import (
@@ -37,7 +37,7 @@ from darkroom.generation.script import (
 )
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (
-    VendorHttp,
+    HttpVendor,
     json_object_of,
     retry_after_seconds,
     text_of,
@@ -64,29 +64,17 @@ _ENDED: Final = frozenset({"end_turn", "stop_sequence"})
 Json = Mapping[str, Any]
 
 
-class Anthropic:
+class Anthropic(HttpVendor):
     """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "sk-ant-…"}``."""
 
     name = "anthropic"
+    default_api_base = API_BASE
+    default_models = DEFAULT_MODELS
+    default_timeout_seconds = TIMEOUT_SECONDS
 
-    def __init__(
-        self,
-        read_secret: Callable[[], str],
-        *,
-        models: Mapping[str, str] = DEFAULT_MODELS,
-        api_base: str | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._models = {**DEFAULT_MODELS, **models}
-        self._http = VendorHttp(
-            read_secret,
-            api_base=api_base or API_BASE,
-            headers_of=_headers_of,
-            timeout_seconds=timeout_seconds,
-        )
-
-    def model_of(self, kind: str) -> str:
-        return self._models.get(capability_of(kind), "")
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        return {"x-api-key": api_key_of(secret), "anthropic-version": API_VERSION}
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if capability_of(request.kind) != "script":
@@ -111,10 +99,6 @@ class Anthropic:
                 duration_ms=script.duration_ms,
             )
         ]
-
-
-def _headers_of(secret: Json) -> Mapping[str, str]:
-    return {"x-api-key": api_key_of(secret), "anthropic-version": API_VERSION}
 
 
 def _body(model: str, system: str, user: str) -> Json:

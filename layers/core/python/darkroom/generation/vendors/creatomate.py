@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -40,8 +40,8 @@ from darkroom.generation.vendors.creatomate_film import (
     film_source,
 )
 from darkroom.generation.vendors.http import (
-    TIMEOUT_SECONDS,
-    VendorHttp,
+    AsyncHttpVendor,
+    RunIds,
     json_object_of,
     read_json_object,
     retry_after_seconds,
@@ -59,13 +59,13 @@ begin with ``creatomate-``."""
 PIXELS_PER_CREDIT: Final = 100_000_000
 RATE_WINDOW_SECONDS: Final = 10.0
 _UNDER_WAY: Final = frozenset({"planned", "waiting", "transcribing", "rendering"})
-_REF: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
+_RUN_IDS: Final = RunIds(re.compile(r"[A-Za-z0-9-]{8,64}"), "render")
 _TEMPLATE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Json = Mapping[str, Any]
 
 
-class Creatomate:
+class Creatomate(AsyncHttpVendor):
     """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "…"}``.
 
     ``models["film"]`` is ``renderscript`` or the id of a template of the vendor's editor.
@@ -73,27 +73,13 @@ class Creatomate:
     """
 
     name = "creatomate"
+    default_api_base = API_BASE
+    default_models = DEFAULT_MODELS
+    default_result_hosts = RESULT_HOSTS
 
-    def __init__(
-        self,
-        read_secret: Callable[[], str],
-        *,
-        models: Mapping[str, str] = DEFAULT_MODELS,
-        api_base: str | None = None,
-        result_hosts: frozenset[str] = RESULT_HOSTS,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._models = {**DEFAULT_MODELS, **models}
-        self.result_hosts = result_hosts
-        self._http = VendorHttp(
-            read_secret,
-            api_base=api_base or API_BASE,
-            headers_of=lambda secret: {"Authorization": f"Bearer {api_key_of(secret)}"},
-            timeout_seconds=timeout_seconds,
-        )
-
-    def model_of(self, kind: str) -> str:
-        return self._models.get(capability_of(kind), "")
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {api_key_of(secret)}"}
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
         if capability_of(request.kind) != "film":
@@ -107,11 +93,11 @@ class Creatomate:
         response = self._http.call("POST", "/v2/renders", json=body)
         if response.status_code not in (200, 201, 202):
             raise _refused(response)
-        request.meter.ref = ref = _ref_of(json_object_of(response))
+        request.meter.ref = ref = _RUN_IDS.of(json_object_of(response))
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        response = self._http.call("GET", f"/v2/renders/{_checked(ref)}")
+        response = self._http.call("GET", f"/v2/renders/{_RUN_IDS.checked(ref)}")
         if response.status_code == 404:
             raise TransientProviderError("the render is unknown there", code="RESULT_EXPIRED")
         if response.status_code != 200:
@@ -130,7 +116,7 @@ class Creatomate:
         """The render that a callback is about. It is not signed, so only the id is used; its
         address is sealed and known only to the vendor."""
         ref = read_json_object(body).get("id")
-        if not _is_ref(ref):
+        if not _RUN_IDS.fits(ref):
             raise InvalidInput("not a render")
         return str(ref)
 
@@ -207,21 +193,3 @@ def _refused(response: Any) -> ProviderError:
         return PermanentProviderError("The provider cannot render this.")
     # 502, 504: a proxy gave up and the service may have begun. Also redirects.
     return ResponseLost(f"HTTP {status}")
-
-
-def _ref_of(render: Json) -> str:
-    ref = render.get("id")
-    if not isinstance(ref, str) or not _is_ref(ref):
-        raise ResponseLost("a render without an id")
-    return ref
-
-
-def _is_ref(value: Any) -> bool:
-    return isinstance(value, str) and _REF.fullmatch(value) is not None
-
-
-def _checked(ref: str) -> str:
-    """The id, checked before it becomes part of a path."""
-    if not _is_ref(ref):
-        raise ValueError(f"not an id of a render: {ref!r}")
-    return ref

@@ -13,7 +13,7 @@ There is no idempotency key: a lost response may have been generated and charged
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from darkroom.generation.ports import (
@@ -28,7 +28,7 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.vendors.api_key import api_key_of
-from darkroom.generation.vendors.http import VendorHttp, retry_after_seconds
+from darkroom.generation.vendors.http import HttpVendor, Json, retry_after_seconds
 from darkroom.kernel.limits import RESULT_LIMIT_BYTES
 
 API_BASE: Final = "https://api.elevenlabs.io"
@@ -62,29 +62,17 @@ _TRY_AGAIN: Final = frozenset({409, 425, 429, 500, 503})
 _NOT_CONFIGURED: Final = frozenset({401, 403, 404})
 
 
-class ElevenLabs:
+class ElevenLabs(HttpVendor):
     """The vendor behind its HTTP API; ``read_secret`` gives ``{"apiKey": "sk_…"}``."""
 
     name = "elevenlabs"
+    default_api_base = API_BASE
+    default_models = DEFAULT_MODELS
+    default_timeout_seconds = TIMEOUT_SECONDS
 
-    def __init__(
-        self,
-        read_secret: Callable[[], str],
-        *,
-        models: Mapping[str, str] = DEFAULT_MODELS,
-        api_base: str | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._models = {**DEFAULT_MODELS, **models}
-        self._http = VendorHttp(
-            read_secret,
-            api_base=api_base or API_BASE,
-            headers_of=lambda secret: {"xi-api-key": api_key_of(secret)},
-            timeout_seconds=timeout_seconds,
-        )
-
-    def model_of(self, kind: str) -> str:
-        return self._models.get(capability_of(kind), "")
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        return {"xi-api-key": api_key_of(secret)}
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if capability_of(request.kind) != "speech":

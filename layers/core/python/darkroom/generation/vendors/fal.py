@@ -27,6 +27,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from darkroom.generation.ports import (
@@ -46,7 +47,7 @@ from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt
 from darkroom.generation.vendors import fal_signatures
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (
-    TIMEOUT_SECONDS,
+    AsyncHttpVendor,
     VendorHttp,
     json_object_of,
     read_json_object,
@@ -103,7 +104,7 @@ _OUTAGES: Final = re.compile(r"runner_\w+|startup_timeout|request_timeout")
 Json = Mapping[str, Any]
 
 
-class Fal:
+class Fal(AsyncHttpVendor):
     """The vendor's queue.
 
     ``read_secret`` gives ``{"apiKey": "…"}``. ``models`` by capability (``image``, ``clip``, and
@@ -112,32 +113,27 @@ class Fal:
     """
 
     name = "fal"
+    default_api_base = API_BASE
+    default_models = DEFAULT_MODELS
+    default_result_hosts = RESULT_HOSTS
 
-    def __init__(
-        self,
-        read_secret: Callable[[], str],
-        *,
-        models: Mapping[str, str] = DEFAULT_MODELS,
-        api_base: str | None = None,
-        result_hosts: frozenset[str] = RESULT_HOSTS,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._models = DEFAULT_MODELS | {name: model for name, model in models.items() if model}
-        self._http = VendorHttp(
-            read_secret,
-            api_base=api_base or API_BASE,
-            headers_of=_headers_of,
-            timeout_seconds=timeout_seconds,
-        )
-        # The keys are public and on another host: our API key is not sent there.
-        self._keys_http = VendorHttp(
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        return {"Authorization": f"Key {api_key_of(secret)}"}
+
+    @cached_property
+    def _keys_http(self) -> VendorHttp:
+        """The keys are public and on another host: our API key is not sent there."""
+        return VendorHttp(
             lambda: "{}",
-            api_base=api_base or KEYS_BASE,
+            api_base=self._other_api_base or KEYS_BASE,
             headers_of=lambda _: {},
             timeout_seconds=KEYS_TIMEOUT_SECONDS,
         )
-        self._ring = fal_signatures.KeyRing(self._fetch_keys)
-        self.result_hosts = result_hosts
+
+    @cached_property
+    def _ring(self) -> fal_signatures.KeyRing:
+        return fal_signatures.KeyRing(self._fetch_keys)
 
     def model_of(self, kind: str) -> str:
         return self._models.get("picture" if kind == "picture" else capability_of(kind), "")
@@ -227,10 +223,6 @@ class Fal:
         if response.status_code == 200:
             return _finished(json_object_of(response))
         raise _failed(response, status)
-
-
-def _headers_of(secret: Json) -> Json:
-    return {"Authorization": f"Key {api_key_of(secret)}"}
 
 
 # The inputs of each model family. Another family would refuse them, as if the user had erred.

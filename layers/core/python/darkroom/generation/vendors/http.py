@@ -6,12 +6,19 @@ Nothing is retried here: most vendors have no idempotency key, so the caller dec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, TypeGuard
 
-from darkroom.generation.ports import PermanentProviderError, ResponseLost, TransientProviderError
+from darkroom.generation.ports import (
+    PermanentProviderError,
+    ResponseLost,
+    TransientProviderError,
+    capability_of,
+)
 from darkroom.kernel.errors import InvalidInput
 
 TIMEOUT_SECONDS = 20.0
@@ -86,6 +93,97 @@ class VendorHttp:
             raise TransientProviderError("not reached") from error
         except httpx.HTTPError as error:
             raise ResponseLost(type(error).__name__) from error
+
+
+class HttpVendor:
+    """What every adapter of an HTTP API has: its models by capability, and its client."""
+
+    default_api_base: ClassVar[str]
+    default_models: ClassVar[Mapping[str, str]]
+    default_timeout_seconds: ClassVar[float] = TIMEOUT_SECONDS
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] | None = None,
+        api_base: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """``models`` replace the default ones; an empty name leaves the default in place."""
+        chosen = {name: model for name, model in (models or {}).items() if model}
+        self._models = {**self.default_models, **chosen}
+        self._other_api_base = api_base
+        self._http = VendorHttp(
+            read_secret,
+            api_base=api_base or self.default_api_base,
+            headers_of=self.headers_of,
+            timeout_seconds=timeout_seconds or self.default_timeout_seconds,
+        )
+
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        """The headers of every call.
+
+        Raises:
+            PermanentProviderError: PROVIDER_NOT_CONFIGURED; the secret has no usable key.
+        """
+        raise NotImplementedError
+
+    def model_of(self, kind: str) -> str:
+        return self._models.get(capability_of(kind), "")
+
+
+class AsyncHttpVendor(HttpVendor):
+    """A vendor whose runs end later, with files on other hosts."""
+
+    default_result_hosts: ClassVar[frozenset[str]]
+
+    def __init__(
+        self,
+        read_secret: Callable[[], str],
+        *,
+        models: Mapping[str, str] | None = None,
+        api_base: str | None = None,
+        result_hosts: frozenset[str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        super().__init__(
+            read_secret, models=models, api_base=api_base, timeout_seconds=timeout_seconds
+        )
+        self.result_hosts = self.default_result_hosts if result_hosts is None else result_hosts
+
+
+@dataclass(frozen=True)
+class RunIds:
+    """The ids that a vendor gives its runs. They become parts of paths, so they are checked."""
+
+    form: re.Pattern[str]
+    noun: str
+
+    def fits(self, ref: object) -> TypeGuard[str]:
+        return isinstance(ref, str) and self.form.fullmatch(ref) is not None
+
+    def of(self, run: Json) -> str:
+        """The id of a run that the vendor describes.
+
+        Raises:
+            ResponseLost: it has none.
+        """
+        ref = run.get("id")
+        if not self.fits(ref):
+            raise ResponseLost(f"a {self.noun} without an id")
+        return ref
+
+    def checked(self, ref: str) -> str:
+        """The id itself.
+
+        Raises:
+            ValueError: it is no id of this vendor.
+        """
+        if not self.fits(ref):
+            raise ValueError(f"not an id of a {self.noun}: {ref!r}")
+        return ref
 
 
 def _no_secret() -> PermanentProviderError:

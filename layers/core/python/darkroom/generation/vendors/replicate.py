@@ -39,9 +39,9 @@ from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt
 from darkroom.generation.vendors import standard_webhooks
 from darkroom.generation.vendors.http import (
     RETRY_AFTER_LIMIT_SECONDS,
-    TIMEOUT_SECONDS,
     UPLOAD_TIMEOUT_SECONDS,
-    VendorHttp,
+    AsyncHttpVendor,
+    RunIds,
     json_object_of,
     read_json_object,
     retry_after_seconds,
@@ -65,7 +65,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 _UNDER_WAY: Final = frozenset({"starting", "processing"})
 _STOPPED: Final = frozenset({"canceled", "aborted"})
 _TOKEN: Final = re.compile(r"[!-~]{1,512}", re.ASCII)
-_REF: Final = re.compile(r"[a-z0-9]{8,64}")
+_RUN_IDS: Final = RunIds(re.compile(r"[a-z0-9]{8,64}"), "prediction")
 _RESET: Final = re.compile(r"resets in ~?(\d+)s")
 # The vendor's errors are sentences; models of the family word a refusal in these ways.
 _REFUSAL: Final = re.compile(
@@ -77,7 +77,7 @@ _HOPELESS: Final = re.compile(r"\bE1001\b|input validation|invalid input", re.IG
 Json = Mapping[str, Any]
 
 
-class Replicate:
+class Replicate(AsyncHttpVendor):
     """The vendor behind its HTTP API.
 
     ``read_secret`` gives ``{"apiToken": "r8_…", "webhookSecrets": ["whsec_…", …]}``: two while
@@ -87,27 +87,16 @@ class Replicate:
     """
 
     name = "replicate"
+    default_api_base = API_BASE
+    default_models = DEFAULT_MODELS
+    default_result_hosts = RESULT_HOSTS
 
-    def __init__(
-        self,
-        read_secret: Callable[[], str],
-        *,
-        models: Mapping[str, str] = DEFAULT_MODELS,
-        api_base: str | None = None,
-        result_hosts: frozenset[str] = RESULT_HOSTS,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._models = DEFAULT_MODELS | {name: model for name, model in models.items() if model}
-        self._http = VendorHttp(
-            read_secret,
-            api_base=api_base or API_BASE,
-            headers_of=_headers_of,
-            timeout_seconds=timeout_seconds,
-        )
-        self.result_hosts = result_hosts
-
-    def model_of(self, kind: str) -> str:
-        return self._models.get(capability_of(kind), "")
+    @staticmethod
+    def headers_of(secret: Json) -> Mapping[str, str]:
+        token = secret.get("apiToken")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise _not_configured("the secret has no apiToken")
+        return {"Authorization": f"Bearer {token}"}
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
         prompt, model = visual_prompt_of(request), self.model_of(request.kind)
@@ -130,12 +119,12 @@ class Replicate:
         )
         if response.status_code not in (200, 201, 202):
             raise _refused(response)
-        ref = _ref_of(json_object_of(response))
+        ref = _RUN_IDS.of(json_object_of(response))
         request.meter.ref = ref
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        response = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
+        response = self._http.call("GET", f"/v1/predictions/{_RUN_IDS.checked(ref)}")
         if response.status_code == 404:
             raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
         if response.status_code != 200:
@@ -149,13 +138,13 @@ class Replicate:
             # The list leaves out what a single prediction has.
             if webhook is None and details < DETAILS_LIMIT:
                 details += 1
-                webhook = self._read(_ref_of(entry)).get("webhook")
+                webhook = self._read(_RUN_IDS.of(entry)).get("webhook")
             if webhook == callback_url:
-                return _ref_of(entry)
+                return _RUN_IDS.of(entry)
         return None
 
     def cancel(self, ref: str) -> None:
-        response = self._http.call("POST", f"/v1/predictions/{_checked(ref)}/cancel")
+        response = self._http.call("POST", f"/v1/predictions/{_RUN_IDS.checked(ref)}/cancel")
         if response.status_code >= 500 or response.status_code == 429:
             raise ResponseLost(f"HTTP {response.status_code}")
 
@@ -163,7 +152,7 @@ class Replicate:
         secrets = self._http.secret.get("webhookSecrets", ())
         standard_webhooks.verify(body, headers, secrets, now=now)
         ref = read_json_object(body).get("id")
-        if not isinstance(ref, str) or not _is_ref(ref):
+        if not _RUN_IDS.fits(ref):
             raise InvalidInput("not a prediction")
         return ref
 
@@ -184,7 +173,7 @@ class Replicate:
         return url
 
     def _read(self, ref: str) -> Json:
-        response = self._http.call("GET", f"/v1/predictions/{_checked(ref)}")
+        response = self._http.call("GET", f"/v1/predictions/{_RUN_IDS.checked(ref)}")
         return json_object_of(response) if response.status_code == 200 else {}
 
     def _list(self, since: datetime) -> Iterator[Json]:
@@ -205,13 +194,6 @@ class Replicate:
             if following is None:
                 return
             path = following
-
-
-def _headers_of(secret: Json) -> Json:
-    token = secret.get("apiToken")
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise _not_configured("the secret has no apiToken")
-    return {"Authorization": f"Bearer {token}"}
 
 
 # The inputs of each model family. Another family would refuse them, as if the user had erred.
@@ -348,24 +330,6 @@ def _began(entry: Json) -> datetime:
         return from_iso(str(entry.get("created_at")))
     except ValueError as error:
         raise ResponseLost("a prediction without its time") from error
-
-
-def _ref_of(prediction: Json) -> str:
-    ref = prediction.get("id")
-    if not isinstance(ref, str) or not _is_ref(ref):
-        raise ResponseLost("a prediction without an id")
-    return ref
-
-
-def _is_ref(value: Any) -> bool:
-    return isinstance(value, str) and _REF.fullmatch(value) is not None
-
-
-def _checked(ref: str) -> str:
-    """The id, checked before it becomes part of a path."""
-    if not _is_ref(ref):
-        raise ValueError(f"not an id of a prediction: {ref!r}")
-    return ref
 
 
 def _next_path(url: Any) -> str | None:

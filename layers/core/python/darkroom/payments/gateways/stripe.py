@@ -26,6 +26,7 @@ from darkroom.payments.ports import (
     Ignored,
     MoneyBack,
     PaymentEvent,
+    PaymentMissing,
     PaymentState,
     PaymentUnreadable,
     RefundRefused,
@@ -223,9 +224,11 @@ class StripeGateway:
         try:
             return self._send(call)
         except stripe.StripeError as error:
-            # 403: it belongs to an account that our key has no access to; else it does not exist.
-            if error.http_status in (403, 404) or error.code == "resource_missing":
-                raise PaymentUnreadable(f"Stripe returned {error.http_status}") from error
+            if error.http_status == 404 or error.code == "resource_missing":
+                raise PaymentMissing(f"Stripe returned {error.http_status}") from error
+            # It belongs to an account that our key has no access to, or the key lacks a permission.
+            if error.http_status == 403:
+                raise PaymentUnreadable("Stripe returned 403") from error
             raise
 
     def _read(self, call: Callable[[Any], Any]) -> Any:

@@ -36,8 +36,9 @@ _HANDLER_HEAD_BYTES: Final = 24
 """Version, flags, what the track is for, three reserved words; the name follows."""
 _COMPRESSOR: Final = slice(50, 82)
 """Of a picture track's sample entry: the name of its encoder."""
+_DEPTH_LIMIT: Final = 16
 _BOXES_LIMIT: Final = 20_000
-_DESCRIPTION_LIMIT_BYTES: Final = 1 << 20
+_DESCRIPTION_LIMIT_BYTES: Final = 4 << 20
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -107,23 +108,26 @@ class _Walk:
     def __init__(self, file: SeekableFile, tracks: frozenset[int]) -> None:
         self._file, self._tracks = file, tracks
         self._boxes = 0
+        self._described_bytes = 0
         self._handler = b""
         self.found = Structure()
 
-    def keep(self, boxes: Iterable[Box]) -> None:
+    def keep(self, boxes: Iterable[Box], depth: int = 0) -> None:
+        if depth > _DEPTH_LIMIT:
+            raise NoCopy("boxes nested too deep")
         for box in boxes:
             self._boxes += 1
             if self._boxes > _BOXES_LIMIT:
                 raise NoCopy("too many boxes")
-            self._keep_box(box)
+            self._keep_box(box, depth)
 
-    def _keep_box(self, box: Box) -> None:
+    def _keep_box(self, box: Box, depth: int) -> None:
         if box.kind == b"trak" and self._track_id(box) not in self._tracks:
             self._empty(box)
         elif box.kind in _CONTAINERS:
             self.found.is_fragmented |= box.kind == b"moof"
             self.found.kept.append((box.start, box.body))
-            self.keep(boxes_in(self._file, box.body, box.end))
+            self.keep(boxes_in(self._file, box.body, box.end), depth + 1)
         elif box.kind == b"mdat":
             self.found.kept.append((box.start, box.body))
             self.found.media.append((box.body, box.end))
@@ -150,8 +154,9 @@ class _Walk:
         """The dates and names in a box that is kept."""
         if box.kind not in _DATED | {b"hdlr", b"stsd"}:
             return
-        if box.end - box.start > _DESCRIPTION_LIMIT_BYTES:
-            raise NoCopy("a description too large")
+        self._described_bytes += box.end - box.start
+        if self._described_bytes > _DESCRIPTION_LIMIT_BYTES:
+            raise NoCopy("descriptions too large")
         self._file.seek(box.body)
         content = self._file.read(box.end - box.body)
         changed = bytearray(content)

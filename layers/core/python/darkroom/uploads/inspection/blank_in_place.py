@@ -8,6 +8,7 @@ many places, and the blocks of a WebM file's other tracks.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ from darkroom.uploads.inspection.ranged_file import RangedFile
 
 _RANGES_LIMIT: Final = 200_000
 _SPARSE_PIECE_BYTES: Final = 64 << 10
-_SPARSE_LIMIT_BYTES: Final = 512 << 20
-"""Of pieces of that length: as many requests as there is time for."""
+_SPARSE_LIMIT_BYTES: Final = 128 << 20
+"""Of pieces of that length: two thousand requests, about a minute of the reader's five."""
 _WHOLE_PIECE_BYTES: Final = 8 << 20
 
 
@@ -87,9 +88,10 @@ def _of_boxes(source: RangedFile, name: str) -> Erasure:
             kept_because = None if is_alone else "it has fragments of other tracks"
         else:
             kept = np.concatenate([structure.kept, *map(_samples_of, tracks)])
-            edits = _edits(structure, kept, source.size_bytes)
-            if _is_affordable(edits):
-                return Erasure(edits)
+            with suppress(NoCopy):
+                edits = _edits(structure, kept, source.size_bytes)
+                if _is_affordable(edits):
+                    return Erasure(edits)
             kept_because = "there is something between the samples in too many places"
     whole = [*structure.kept, *structure.media]
     return Erasure(_edits(structure, whole, source.size_bytes), kept_because)
@@ -105,18 +107,22 @@ def _samples_of(track: Any) -> np.ndarray:
 
 
 def _edits(structure: Structure, kept: Any, size_bytes: int) -> Edits:
-    """All that is not kept is erased."""
+    """All that is not kept is erased.
+
+    Raises:
+        NoCopy: in more places than ``_RANGES_LIMIT``.
+    """
     ranges = np.asarray(kept, np.int64).reshape(-1, 2)
     ranges = np.clip(ranges[np.argsort(ranges[:, 0], kind="stable")], 0, size_bytes)
     ends = np.concatenate([[0], np.maximum.accumulate(ranges[:, 1])])
     starts = np.concatenate([ranges[:, 0], [size_bytes]])
     gaps = np.flatnonzero(starts > ends)
+    if len(gaps) + len(structure.patches) > _RANGES_LIMIT:
+        raise NoCopy("there is something to erase in too many places")
     erased = list(zip(ends[gaps].tolist(), starts[gaps].tolist(), strict=True))
     return Edits(erased=erased, patches=sorted(structure.patches))
 
 
 def _is_affordable(edits: Edits) -> bool:
     """Whether the storage can carry them out: what is edited passes through the function."""
-    if len(edits.erased) + len(edits.patches) > _RANGES_LIMIT:
-        return False
     return len(edits.cells(EDITED_PART_BYTES)) * EDITED_PART_BYTES <= EDITED_LIMIT_BYTES

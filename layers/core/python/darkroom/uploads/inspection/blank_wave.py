@@ -37,10 +37,19 @@ def wave_structure(file: SeekableFile, size_bytes: int) -> Structure:
         if kind == b"data" and length in (0, _OPEN):
             length = real_bytes or size_bytes
         end = min(size_bytes, at + 8 + length + length % 2)
-        if kind in _KEPT or kind == b"data":
+        is_ours = kind in _KEPT or kind == b"data"
+        if not is_ours and (not _is_name(kind) or at + 8 + length > size_bytes):
+            # Recorders without RF64 write the length of the sound modulo 4 GB: this is sound.
+            raise NoCopy("no chunk")
+        if is_ours:
             found.kept.append((at, end))
         else:
             found.kept.append((at, at + 8))
             found.patches.append((at, b"JUNK"))
         at = end
     return found
+
+
+def _is_name(kind: bytes) -> bool:
+    """Whether these four bytes can be the name of a chunk: printable ASCII."""
+    return all(0x20 <= byte < 0x7F for byte in kind)

@@ -31,6 +31,7 @@ _KEPT: Final = frozenset(
 _EMPTIED: Final = frozenset({0x4D80, 0x5741})
 _LENGTH_OF_LENGTH: Final = 8
 _ELEMENTS_LIMIT: Final = 100_000
+_DEPTH_LIMIT: Final = 16
 
 
 @dataclass(frozen=True)
@@ -47,42 +48,54 @@ def webm_structure(file: SeekableFile, size_bytes: int) -> Structure:
     Raises:
         NoCopy: it is no chain of elements of known lengths.
     """
-    found = Structure()
-    for element in _elements(file, 0, size_bytes):
-        if element.name == _SEGMENT:
+    walk = _Walk(file)
+    walk.keep(0, size_bytes)
+    return walk.found
+
+
+class _Walk:
+    def __init__(self, file: SeekableFile) -> None:
+        self._file = file
+        self._elements = 0
+        self.found = Structure()
+
+    def keep(self, start: int, end: int, depth: int = 0) -> None:
+        if depth > _DEPTH_LIMIT:
+            raise NoCopy("elements nested too deep")
+        for element in self._elements_in(start, end):
+            self._keep_element(element, depth)
+
+    def _keep_element(self, element: _Element, depth: int) -> None:
+        found = self.found
+        if element.name in _CONTAINERS or (element.name == _SEGMENT and depth == 0):
             found.kept.append((element.start, element.body))
-            _keep(file, found, element)
+            self.keep(element.body, element.end, depth + 1)
+        elif element.name in _KEPT or (element.name == _SEEK and self._leads_to_kept(element)):
+            found.kept.append((element.start, element.end))
+        elif element.name in _EMPTIED:
+            found.kept.append((element.start, element.body))
         else:
-            _keep_element(file, found, element)
-    return found
+            void = _void(element.end - element.start)
+            found.kept.append((element.start, element.start + len(void)))
+            found.patches.append((element.start, void))
 
+    def _leads_to_kept(self, seek: _Element) -> bool:
+        for element in self._elements_in(seek.body, seek.end):
+            if element.name == _SEEK_ID:
+                self._file.seek(element.body)
+                name = self._file.read(min(4, element.end - element.body))
+                return int.from_bytes(name, "big") in _KEPT | _CONTAINERS
+        return False
 
-def _keep(file: SeekableFile, found: Structure, parent: _Element) -> None:
-    for element in _elements(file, parent.body, parent.end):
-        _keep_element(file, found, element)
-
-
-def _keep_element(file: SeekableFile, found: Structure, element: _Element) -> None:
-    if element.name in _CONTAINERS:
-        found.kept.append((element.start, element.body))
-        _keep(file, found, element)
-    elif element.name in _KEPT or (element.name == _SEEK and _leads_to_kept(file, element)):
-        found.kept.append((element.start, element.end))
-    elif element.name in _EMPTIED:
-        found.kept.append((element.start, element.body))
-    else:
-        void = _void(element.end - element.start)
-        found.kept.append((element.start, element.start + len(void)))
-        found.patches.append((element.start, void))
-
-
-def _leads_to_kept(file: SeekableFile, seek: _Element) -> bool:
-    for element in _elements(file, seek.body, seek.end):
-        if element.name == _SEEK_ID:
-            file.seek(element.body)
-            name = int.from_bytes(file.read(min(4, element.end - element.body)), "big")
-            return name in _KEPT | _CONTAINERS
-    return False
+    def _elements_in(self, at: int, end: int) -> Iterator[_Element]:
+        """Those that fill the place; only a segment may leave its length open."""
+        while at < end:
+            self._elements += 1
+            if self._elements > _ELEMENTS_LIMIT:
+                raise NoCopy("too many elements")
+            element = _element_at(self._file, at, end)
+            yield element
+            at = element.end
 
 
 def _void(length: int) -> bytes:
@@ -93,28 +106,22 @@ def _void(length: int) -> bytes:
     return bytes([_VOID, 1]) + (length - head_bytes).to_bytes(_LENGTH_OF_LENGTH - 1, "big")
 
 
-def _elements(file: SeekableFile, at: int, end: int) -> Iterator[_Element]:
-    """Those that fill the place; only a segment may leave its length open."""
-    for _ in range(_ELEMENTS_LIMIT):
-        if at >= end:
-            return
-        file.seek(at)
-        head = file.read(12)
-        name_bytes = _number_bytes(head[:1])
-        size_bytes = _number_bytes(head[name_bytes : name_bytes + 1])
-        body = at + name_bytes + size_bytes
-        if name_bytes > 4 or body > end:
-            raise NoCopy("no element")
-        name = int.from_bytes(head[:name_bytes], "big")
-        mask = (1 << 7 * size_bytes) - 1
-        size = int.from_bytes(head[name_bytes : name_bytes + size_bytes], "big") & mask
-        if size == mask and name == _SEGMENT:
-            size = end - body
-        if body + size > end:
-            raise NoCopy("an element without an end")
-        yield _Element(name, at, body, body + size)
-        at = body + size
-    raise NoCopy("too many elements")
+def _element_at(file: SeekableFile, at: int, end: int) -> _Element:
+    file.seek(at)
+    head = file.read(12)
+    name_bytes = _number_bytes(head[:1])
+    size_bytes = _number_bytes(head[name_bytes : name_bytes + 1])
+    body = at + name_bytes + size_bytes
+    if name_bytes > 4 or body > end:
+        raise NoCopy("no element")
+    name = int.from_bytes(head[:name_bytes], "big")
+    mask = (1 << 7 * size_bytes) - 1
+    size = int.from_bytes(head[name_bytes : name_bytes + size_bytes], "big") & mask
+    if size == mask and name == _SEGMENT:
+        size = end - body
+    if body + size > end:
+        raise NoCopy("an element without an end")
+    return _Element(name, at, body, body + size)
 
 
 def _number_bytes(first: bytes) -> int:

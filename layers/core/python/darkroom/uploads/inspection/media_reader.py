@@ -142,20 +142,21 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
         raise Rejected("FILE_TOO_LARGE", f"longer than {MEDIA_LIMIT_SECONDS} s")
     span_ms = promised_ms
     if CONTAINERS[found.name].declares_length:
-        ends_ms = _end_ms(source, found.name, found.begins_ms + promised_ms)
-        span_ms = ends_ms - found.begins_ms
+        span_ms = _end_ms_of(source, found) - found.begins_ms
         _expect_whole(promised_ms, span_ms)
-    edits, kept_because = _erase(source, name, found)
+    edits, kept_because = _erase(source, name, found, found.begins_ms + span_ms)
     note = found.note if kept_because is None else "METADATA_KEPT"
     response = _described(source, workdir, found, found.name, span_ms, note)
     return {**response, "edits": edits.to_json(), "kept_because": kept_because}
 
 
-def _erase(source: RangedFile, name: str, found: Inspection) -> tuple[Edits, str | None]:
+def _erase(
+    source: RangedFile, name: str, found: Inspection, ends_ms: int
+) -> tuple[Edits, str | None]:
     """What has to be erased of a file that is not remuxed.
 
     Returns why something stays all the same, too. From here on, the file is read as its copy will
-    be; if that goes wrong, it is copied as it was sent.
+    be. If anything goes wrong, it is copied as it was sent: the file itself was readable.
     """
     # Loads NumPy, which small files do not need.
     from darkroom.uploads.inspection.blank_in_place import erasure_of
@@ -164,16 +165,24 @@ def _erase(source: RangedFile, name: str, found: Inspection) -> tuple[Edits, str
         erasure = erasure_of(source, name)
         source.show(erasure.edits)
         after = _inspect(source, name)
-        if (after.size, after.begins_ms) != (found.size, found.begins_ms):
+        if _shown(after) != _shown(found):
             raise NoCopy("it is shown otherwise")
         if abs(after.promised_ms - found.promised_ms) > _MISSING_GRACE_MS:
             raise NoCopy("it is of another length")
-    except (FFmpegError, ValueError, ReadTooMuch, Rejected) as error:
+        if CONTAINERS[name].declares_length and abs(_end_ms_of(source, after) - ends_ms) > (
+            _MISSING_GRACE_MS
+        ):
+            raise NoCopy("it ends elsewhere")
+    except Exception as error:
         if _is_ours(error):
             raise
         source.show(UNCHANGED)
         return UNCHANGED, f"nothing can be erased: {error!r}"[:300]
     return erasure.edits, erasure.kept_because
+
+
+def _shown(found: Inspection) -> tuple[object, ...]:
+    return found.name, found.size, found.begins_ms, found.leaves_out
 
 
 def _inspect(source: Path | RangedFile, name: str) -> Inspection:
@@ -214,6 +223,10 @@ def _shown_size(tracks: Tracks, frame: Any) -> tuple[int, int]:
 def _expect_whole(promised_ms: int, span_ms: int) -> None:
     if promised_ms - span_ms > max(_MISSING_GRACE_MS, promised_ms * _MISSING_SHARE):
         raise Rejected("CORRUPT_FILE", f"{span_ms} ms of {promised_ms} ms are there")
+
+
+def _end_ms_of(source: RangedFile, found: Inspection) -> int:
+    return _end_ms(source, found.name, found.begins_ms + found.promised_ms)
 
 
 def _end_ms(source: RangedFile, name: str, promised_ms: int) -> int:

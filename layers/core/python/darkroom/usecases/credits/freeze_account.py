@@ -13,7 +13,7 @@ from darkroom.db import commit
 from darkroom.db.raw import find_raw
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.problems import problem
-from darkroom.usecases.credits.audit_accounts import AccountAudit, iter_audits
+from darkroom.usecases.credits.audit_accounts import AccountAudit
 
 
 def freeze_account(app: App, *, account_id: str, reason: str) -> None:
@@ -28,11 +28,22 @@ def freeze_account(app: App, *, account_id: str, reason: str) -> None:
     commit([store.freeze_write(account_id, reason, app.ids.token())])
 
 
+def unfreeze_account(app: App, *, account_id: str) -> None:
+    """Let the account spend again. The breaches for which the audit froze it are accepted then;
+    the next audit freezes it again for any other. Safe to repeat.
+
+    Raises:
+        NotFound: the account does not exist.
+    """
+    commit([store.unfreeze_write(account_id, app.ids.token())])
+
+
 def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
     """Freeze an account whose credits are in doubt; returns whether it is newly frozen.
 
     Breaches that an operator accepted by unfreezing the account do not count: entries are
-    immutable, so some breaches stay forever. An account without a wallet cannot spend.
+    immutable, so some breaches stay forever. Every other change of the breaches counts. An account
+    without a wallet cannot spend.
     """
     doubts = _doubts(audited)
     if not doubts or not audited.account_id:
@@ -40,26 +51,14 @@ def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
     wallet = find_raw(store.WalletItem, audited.account_id)
     if wallet is None or store.frozen_reason(wallet) is not None:
         return False
-    if store.accepted_breaches(wallet) == _digest(doubts):
+    digest = _digest(doubts)
+    if store.accepted_breaches(wallet) == digest:
         return False
-    laws = sorted({breach.law for breach in doubts})
+    reason = f"audit: {', '.join(sorted({breach.law for breach in doubts}))}"
     with suppress(NotFound):
-        freeze_account(app, account_id=audited.account_id, reason=f"audit: {', '.join(laws)}")
+        commit([store.freeze_write(audited.account_id, reason, app.ids.token(), found=digest)])
         return True
     return False
-
-
-def unfreeze_account(app: App, *, account_id: str) -> None:
-    """Let the account spend again, and accept its current breaches. Safe to repeat.
-
-    Raises:
-        NotFound: the account does not exist.
-    """
-    accepted = None
-    for audited in iter_audits(app, account_id):
-        doubts = _doubts(audited)
-        accepted = _digest(doubts) if doubts else None
-    commit([store.unfreeze_write(account_id, accepted, app.ids.token())])
 
 
 def _doubts(audited: AccountAudit) -> list[Breach]:
@@ -67,5 +66,8 @@ def _doubts(audited: AccountAudit) -> list[Breach]:
 
 
 def _digest(breaches: Sequence[Breach]) -> str:
-    lines = sorted(f"{breach.law}|{breach.entry_id}|{breach.message}" for breach in breaches)
+    """Stays the same while the account goes on and its breaches do not change."""
+    lines = sorted(
+        f"{breach.law}|{breach.entry_id}|{breach.identity or breach.message}" for breach in breaches
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

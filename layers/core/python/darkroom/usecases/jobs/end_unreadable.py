@@ -22,6 +22,7 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Receipt
 from darkroom.jobs.reading import lump_price
 from darkroom.jobs.states import JobStatus
+from darkroom.kernel.errors import OwnerUnknown
 from darkroom.kernel.limits import GRACE_SECONDS
 from darkroom.kernel.shapes import checked
 from darkroom.usecases.credits.settle_hold import settle_writes
@@ -30,10 +31,6 @@ from darkroom.usecases.projections.report_unknown_hold import report_unknown_hol
 UNREADABLE = Failure(code="ITEM_UNREADABLE")
 _STATE = frozenset({"status", "version"})
 """The attributes of its item without which a job's state can be neither read nor changed."""
-
-
-class OwnerUnknown(LookupError):
-    """No readable attribute of the job names its account: an operator has to inspect it."""
 
 
 def end_unreadable(app: App, job_id: str) -> bool:

@@ -33,7 +33,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.payments import store as payments_store
 from darkroom.payments.polling import due_at, is_given_up, scheduled
-from darkroom.payments.ports import PaymentGateway, PaymentState, PaymentUnreadable
+from darkroom.payments.ports import PaymentGateway, PaymentMissing, PaymentState, PaymentUnreadable
 from darkroom.payments.reconcile import (
     Reversal,
     is_of_another_payment,
@@ -120,10 +120,10 @@ def _read(app: App, gateway: PaymentGateway, purchase: Purchase) -> PaymentState
         return None
     try:
         return gateway.read_payment(session_id=session_id, payment_id=payment_id)
-    except PaymentUnreadable:
+    except PaymentUnreadable as error:
         if purchase.status is PurchaseStatus.PENDING and is_given_up(purchase, app.clock.now()):
             return None
-        if purchase.status is PurchaseStatus.SETTLED:
+        if purchase.status is PurchaseStatus.SETTLED and isinstance(error, PaymentMissing):
             # It was paid with a key that was replaced since; this key can never read it.
             logger.warning("payment_unreadable", purchase_id=purchase.purchase_id)
             return None
