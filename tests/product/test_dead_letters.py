@@ -6,6 +6,7 @@ from typing import Any
 
 from darkroom.assets.model import AssetStatus
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.object_keys import IMAGE_PIPELINE, quarantine_key
 from darkroom.usecases.tasks.claim_task import claim_task
 from darkroom.workers.dead_letters import handle_dead_letter
 from tests.support.builders import (
@@ -19,6 +20,7 @@ from tests.support.builders import (
     confirm,
     statuses,
 )
+from tests.support.damage import store
 from tests.support.laws import check_laws
 from tests.support.world import World
 
@@ -162,3 +164,33 @@ def test_a_poisoned_message_dies_without_harm_to_the_others(world: World) -> Non
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert check_laws(world, at_rest=False) == []
+
+
+def test_a_letter_about_an_object_without_an_owner_is_kept_for_an_operator(world: World) -> None:
+    key = quarantine_key(IMAGE_PIPELINE, "0" * 32, world.app.ids.new("ast"))
+    created = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": key}}}
+
+    outcome = handle_dead_letter(world.app, a_message({"Records": [created]}))
+
+    kept = world.call("GET", "/api/admin/dead-letters", user="root", groups="admin").body
+    assert outcome == "damaged"
+    assert len(kept["items"]) == 1
+
+
+def test_a_letter_of_an_account_with_a_damaged_wallet_is_kept_for_an_operator(
+    world: World,
+) -> None:
+    job_id = a_sent_story(world)
+    [wallet] = world.scan("wallets")
+    store(world, "wallets", [{**wallet, "balance": {"S": "five"}}])
+
+    letters = [
+        {**a_task_message(job_id, f"kf_{number}"), "messageId": f"m-{number}"}
+        for number in (1, 2, 3)
+    ]
+    outcomes = [handle_dead_letter(world.app, letter) for letter in letters]
+
+    # The last one ends the job, which settles its hold.
+    kept = world.call("GET", "/api/admin/dead-letters", user="root", groups="admin").body
+    assert outcomes == ["task", "task", "damaged"]
+    assert "damaged" in {item["outcome"] for item in kept["items"]}

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from darkroom.bootstrap.composition import App
 from darkroom.credits import store
 from darkroom.db import commit
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.errors import ConcurrentUpdate
-from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.kernel.errors import ConcurrentUpdate, Unavailable
+from darkroom.usecases.credits.audit_accounts import AccountAudit, audit_accounts
 from darkroom.usecases.credits.freeze_account import freeze_account
+from darkroom.workers import audit as audit_worker
 from darkroom.workers.audit import handle_schedule
 from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
 from tests.support.moto_world import moto_world
@@ -39,11 +41,16 @@ def patch(world: World, user: str, body: dict[str, Any], *, groups: str = "admin
 
 def set_held(world: World, user: str, held: int) -> None:
     """What a wallet that was restored from a backup says."""
+    set_number(world, user, "held", held)
+
+
+def set_number(world: World, user: str, name: str, value: int) -> None:
     world.client("dynamodb").update_item(
         TableName=world.settings.tables["wallets"],
         Key={"accountId": {"S": user}},
-        UpdateExpression="SET held = :held",
-        ExpressionAttributeValues={":held": {"N": str(held)}},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":value": {"N": str(value)}},
     )
 
 
@@ -259,3 +266,74 @@ def test_the_daily_audit_freezes_what_it_finds_broken(world: World) -> None:
     set_held(world, broken, 4)
     assert handle_schedule(world.app)["frozen"] == 1
     assert confirm(world, broken).body["code"] == "ACCOUNT_FROZEN"
+
+
+def test_an_accepted_difference_stays_accepted_while_the_account_goes_on(world: World) -> None:
+    user = a_user()
+    a_balance(world, user)
+    buy(world, 10, user, key="lost")
+    buy(world, 20, user, key="kept")
+    entries = [item for item in world.scan("ledger") if item["accountId"]["S"] == user]
+    [entry] = [item for item in entries if item["amount"]["N"] == "10"]
+    key = {name: entry[name] for name in ("accountId", "cause")}
+    world.client("dynamodb").delete_item(TableName=world.settings.tables["ledger"], Key=key)
+    assert handle_schedule(world.app)["frozen"] == 1
+    assert patch(world, user, {"frozen": False}).status == 200
+
+    buy(world, 30, user, key="later")
+
+    # Its balance and version, and those that its entries make, have all changed.
+    assert handle_schedule(world.app)["frozen"] == 0
+    assert confirm(world, user).status == 202
+
+
+def test_what_breaks_while_an_account_is_frozen_is_not_accepted(world: World) -> None:
+    user = a_user()
+    a_balance(world, user)
+    set_held(world, user, 3)
+    handle_schedule(world.app)
+    set_held(world, user, 5)
+
+    patch(world, user, {"frozen": False})
+
+    assert handle_schedule(world.app)["frozen"] == 1
+
+
+def test_an_account_that_cannot_be_frozen_now_keeps_no_other_from_its_audit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [a_user(), a_user()]
+    for user in users:
+        a_balance(world, user)
+        set_held(world, user, 2)
+    real = audit_worker.freeze_if_broken
+
+    def busy_once(app: App, audited: AccountAudit) -> bool:
+        if audited.account_id == users[0]:
+            raise Unavailable("the database is busy")
+        return real(app, audited)
+
+    monkeypatch.setattr(audit_worker, "freeze_if_broken", busy_once)
+    done = handle_schedule(world.app)
+    monkeypatch.undo()
+
+    assert (done["frozen"], done["not_frozen"]) == (1, 1)
+    assert handle_schedule(world.app)["frozen"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": "only"}, {"frozen": True}, {"frozen": True, "reason": " "}]
+)
+def test_a_change_of_an_account_is_refused_with_a_code_in_both_languages(
+    world: World, user: str, body: dict[str, Any]
+) -> None:
+    english = patch(world, user, body)
+    korean = world.call(
+        "PATCH", f"/api/admin/accounts/{user}", body, user="root", groups="admin",
+        headers={"accept-language": "ko"},
+    )  # fmt: skip
+
+    assert (english.status, korean.status) == (400, 400)
+    for one, other in zip(english.body["fields"], korean.body["fields"], strict=True):
+        assert one["code"] == other["code"] != "INVALID"
+        assert one["message"] != other["message"]

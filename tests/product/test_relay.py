@@ -32,6 +32,7 @@ from tests.support.builders import (
     stream_records,
     waiting_messages,
 )
+from tests.support.damage import store
 from tests.support.laws import check_laws
 from tests.support.world import World, stream_arn
 
@@ -263,3 +264,39 @@ class Recorder:
     def send(self, message: dict[str, Any], *, delay_seconds: int = 0) -> None:
         shown = {name: value for name, value in message.items() if name != "jobId"}
         self.messages.append((shown, delay_seconds))
+
+
+def test_a_damaged_wallet_does_not_hold_up_the_records_behind_it(world: World) -> None:
+    confirm(world, "alice", mode="quick")
+    bad_records = stream_records(world)
+    [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == "alice"]
+    store(world, "wallets", [{**wallet, "balance": {"S": "five"}}])
+    [job] = [record for record in bad_records if is_job(record)]
+    # A damaged job ends, and its hold goes back to the wallet.
+    job["dynamodb"]["NewImage"]["inputs"] = {"S": "{"}
+    store(world, "jobs", [job["dynamodb"]["NewImage"]])
+    good = confirm(world, "bob", mode="quick").body["jobId"]
+    behind = [
+        r for r in stream_records(world) if r["dynamodb"]["NewImage"].get("pk") == {"S": good}
+    ]
+    for number, record in enumerate([job, *behind]):
+        record["dynamodb"]["SequenceNumber"] = str(number)
+
+    passed = handle_stream(world.app, {"Records": [job, *behind]})
+
+    assert passed == {"batchItemFailures": []}
+    assert "JOB_QUEUED" in events_of(world, good)
+
+
+def is_job(record: Record) -> bool:
+    return bool(record["dynamodb"]["NewImage"].get("sk") == {"S": "job"})
+
+
+def test_the_repair_of_a_damaged_file_is_projected(world: World) -> None:
+    a_photo(world)
+    [record] = [r for r in stream_records(world) if "assetId" in r["dynamodb"]["NewImage"]]
+    new = record["dynamodb"]["NewImage"]
+    record["dynamodb"]["OldImage"] = {**new, "status": {"S": "odd"}}
+
+    assert deliver(world, [record]) == ["asset"]
+    assert events_of(world, new["assetId"]["S"]) == ["ASSET_UPLOAD_STARTED"]

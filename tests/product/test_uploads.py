@@ -87,8 +87,9 @@ def test_the_link_is_signed_for_key_type_and_length(world: World) -> None:
 def test_the_link_is_signed_for_the_type_as_the_client_declared_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A signature holds the second in which it is made.
-    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: SIGNED_AT)
+    # A signature holds the second in which it is made. Either module may sign.
+    for module in ("botocore.auth", "botocore.crt.auth"):
+        monkeypatch.setattr(f"{module}.get_current_datetime", lambda **_: SIGNED_AT)
     declared = [
         ("video/webm;codecs=vp9,opus", "recording.webm", "video/webm;codecs=vp9,opus"),
         ("Audio/X-WAV", "a.wav", "Audio/X-WAV"),

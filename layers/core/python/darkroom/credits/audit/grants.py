@@ -50,10 +50,16 @@ def _compare(books: Books, replay: Replay, stored: tuple[GrantFacts, ...]) -> It
 def _stored(books: Books, wallet: WalletFacts, grants: tuple[GrantFacts, ...]) -> Iterator[Breach]:
     total = sum(grant.remaining for grant in grants)
     if wallet.balance not in (None, total):
-        yield breach(books, "L3", f"grants hold {total}, the balance is {wallet.balance}")
+        yield breach(
+            books,
+            "L3",
+            f"grants hold {total}, the balance is {wallet.balance}",
+            identity=f"grants and balance differ by {total - (wallet.balance or 0)}",
+        )
     is_explicit = not books.entries or books.entries[-1].is_explicit
     if len(grants) > LIVE_GRANTS_LIMIT and is_explicit:
-        yield breach(books, "L3", f"there are {len(grants)} grants")
+        message = f"there are {len(grants)} grants"
+        yield breach(books, "L3", message, identity="too many grants")
     for grant_id, count in Counter(grant.grant_id for grant in grants).items():
         if count > 1:
             yield breach(books, "L3", f"grant {grant_id} stands {count} times")

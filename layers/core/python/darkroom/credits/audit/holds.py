@@ -33,7 +33,12 @@ def _entries(books: Books, by_cause: Mapping[str, EntryFacts]) -> Iterator[Breac
             open_credits += 0 if ended else entry.held_change
             yield from _hold(books, by_cause, entry, ended)
     if books.is_ledger_whole and wallet.held not in (None, open_credits):
-        yield breach(books, "L5", f"{wallet.held} are held, open holds make {open_credits}")
+        yield breach(
+            books,
+            "L5",
+            f"{wallet.held} are held, open holds make {open_credits}",
+            identity=f"held credits differ by {(wallet.held or 0) - open_credits}",
+        )
 
 
 def _ended(by_cause: Mapping[str, EntryFacts], job_id: str) -> int:

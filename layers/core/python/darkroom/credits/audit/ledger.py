@@ -198,7 +198,12 @@ def _conservation(books: Books, wallet: WalletFacts) -> Iterator[Breach]:
     reversed_ = sum(e.debt_change - e.amount for e in entries if e.type == "REVERSAL")
     gone = balance + held + spent + expired + reversed_ - debt + by_hand
     if came != gone:
-        yield breach(books, "L7", f"{came} credits came in, {gone} are accounted for")
+        yield breach(
+            books,
+            "L7",
+            f"{came} credits came in, {gone} are accounted for",
+            identity=f"credits in and out differ by {came - gone}",
+        )
 
 
 def _total(entries: Sequence[EntryFacts], kind: str) -> int:

@@ -182,7 +182,7 @@ def _erase(
 
 
 def _shown(found: Inspection) -> tuple[object, ...]:
-    return found.name, found.size, found.begins_ms, found.leaves_out
+    return found.name, found.size, found.begins_ms
 
 
 def _inspect(source: Path | RangedFile, name: str) -> Inspection:
