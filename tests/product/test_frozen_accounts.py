@@ -14,7 +14,7 @@ from darkroom.db import commit
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import ConcurrentUpdate, Unavailable
 from darkroom.usecases.credits.audit_accounts import AccountAudit, audit_accounts
-from darkroom.usecases.credits.freeze_account import freeze_account
+from darkroom.usecases.credits.freeze_account import freeze_account, freeze_if_broken
 from darkroom.workers import audit as audit_worker
 from darkroom.workers.audit import handle_schedule
 from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
@@ -306,7 +306,7 @@ def test_an_account_that_cannot_be_frozen_now_keeps_no_other_from_its_audit(
     for user in users:
         a_balance(world, user)
         set_held(world, user, 2)
-    real = audit_worker.freeze_if_broken
+    real = freeze_if_broken
 
     def busy_once(app: App, audited: AccountAudit) -> bool:
         if audited.account_id == users[0]:
