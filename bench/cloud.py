@@ -21,7 +21,7 @@ from darkroom.db import commit
 from darkroom.kernel.object_keys import clean_key
 from local.emulator import Emulator, free_port
 from local.settings import ROOT, Places, aws_environment
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 PHOTO_BYTES = b"a photo; nothing here looks inside"
 STORY = {"stage": "spark", "genre": "romance"}
@@ -108,7 +108,7 @@ def add_account(world: World, account_id: str, *, credits: int) -> str:
     return add_photo(world, account_id)
 
 
-def body_of(response: Answer) -> Any:
+def body_of(response: Response) -> Any:
     """The body of a response that has to be a success."""
     if response.status >= 300:
         raise RuntimeError(f"HTTP {response.status}: {response.body}")

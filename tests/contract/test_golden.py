@@ -125,13 +125,13 @@ def test_drafts_are_confirmed(world: World, version: str) -> None:
     load(world, golden(version)["drafts"])
     drafts = job_ids(world)
 
-    answers = [
+    responses = [
         world.call("POST", "/api/jobs/confirm", {"draftJobId": draft}, key=draft)
         for draft in drafts
     ]
     carry_on(world)
 
-    assert [answer.status for answer in answers] == [202, 202]
+    assert [response.status for response in responses] == [202, 202]
     assert (states(world), a_balance(world)) == (["succeeded", "succeeded"], (0, 0))
     assert breaches(world) == []
 
@@ -161,10 +161,10 @@ def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
         "photoAssetIds": [asset["assetId"]["S"]],
     }
 
-    answer = world.call("POST", "/api/jobs/confirm", body, key="confirm")
+    response = world.call("POST", "/api/jobs/confirm", body, key="confirm")
 
-    assert answer.status == 202
-    assert answer.body["jobId"] == job_ids(world)[0]
+    assert response.status == 202
+    assert response.body["jobId"] == job_ids(world)[0]
     assert a_balance(world) == (3, 2)
 
 

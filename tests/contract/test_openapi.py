@@ -45,7 +45,7 @@ from tests.support.builders import (
 from tests.support.moto_world import moto_world
 from tests.support.mounts import BY_FUNCTION
 from tests.support.tables import read_template
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ROOT / "layers" / "core" / "python" / "darkroom"
@@ -78,9 +78,9 @@ def test_every_route_but_the_public_ones_takes_a_token() -> None:
 def test_every_failure_has_the_one_shape() -> None:
     shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():
-        for status, answer in operation["responses"].items():
+        for status, response in operation["responses"].items():
             if status >= "400":
-                schema = answer["content"]["application/json"]["schema"]
+                schema = response["content"]["application/json"]["schema"]
                 assert schema["$ref"] in shapes, f"{method} {path} {status}"
 
 
@@ -185,7 +185,7 @@ def answered(kind: type[DarkroomError]) -> bool:
 
 
 def codes_in_the_code() -> dict[str, str]:
-    """Every literal code of an error that becomes an answer → where it stands."""
+    """Every literal code of an error that becomes a response → where it stands."""
     kinds = error_kinds()
     found = {kind.code: name for name, kind in kinds.items() if answered(kind)}
     for path in sorted(PRODUCT.rglob("*.py")):
@@ -218,7 +218,7 @@ def test_codes_are_upper_snake_and_have_both_languages() -> None:
         assert all(sentences)
 
 
-# Real answers
+# Real responses
 
 
 @pytest.fixture(scope="module")
@@ -227,11 +227,11 @@ def world() -> Iterator[World]:
         yield world
 
 
-def fits(answer: Answer, model: type[ResponseBody], status: int) -> None:
-    """The answer has every field that is declared, of its type, and no other."""
-    assert answer.status == status
-    parsed = model.model_validate(answer.body, extra="forbid", by_alias=True, by_name=False)
-    assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == answer.body
+def fits(response: Response, model: type[ResponseBody], status: int) -> None:
+    """The response has every field that is declared, of its type, and no other."""
+    assert response.status == status
+    parsed = model.model_validate(response.body, extra="forbid", by_alias=True, by_name=False)
+    assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == response.body
 
 
 def test_answers_about_credits_are_as_declared(world: World) -> None:

@@ -193,9 +193,9 @@ def begun(world: World) -> None:
 
 def create(world: World, recipe: str, inputs: dict[str, Any]) -> None:
     body = {"recipe": recipe, "inputs": inputs, "status": "queued"}
-    answer = world.call("POST", "/api/jobs", body, key="create")
-    if answer.status != 201:
-        raise AssertionError(answer.body)
+    response = world.call("POST", "/api/jobs", body, key="create")
+    if response.status != 201:
+        raise AssertionError(response.body)
 
 
 MOMENTS: dict[str, Callable[[World], None]] = {
@@ -256,10 +256,10 @@ def messages(world: World) -> dict[str, list[str]]:
     """Per queue the bodies that wait in it."""
     sqs, found = world.client("sqs"), {}
     for queue in QUEUES:
-        answer = sqs.receive_message(
+        response = sqs.receive_message(
             QueueUrl=url_of(world, queue), MaxNumberOfMessages=10, VisibilityTimeout=0
         )
-        bodies = sorted(message["Body"] for message in answer.get("Messages", []))
+        bodies = sorted(message["Body"] for message in response.get("Messages", []))
         if bodies:
             found[queue] = bodies
     return found

@@ -224,10 +224,10 @@ class StoredHistory:
             with pytest.raises(PaymentRequired):
                 send()
             return
-        answer = send()
-        self.plain.reserve(answer[0], COSTS[mode], self.now)
-        self.jobs[answer[0]] = mode
-        self.repeatable(send, answer)
+        response = send()
+        self.plain.reserve(response[0], COSTS[mode], self.now)
+        self.jobs[response[0]] = mode
+        self.repeatable(send, response)
 
     def finish(self) -> None:
         if not self.jobs:
@@ -282,14 +282,14 @@ class StoredHistory:
         self.world.clock.move(hours=self.rng.randint(1, 30))
 
     def send_again(self) -> None:
-        """``repeatable`` compares the answer; that nothing changes is seen by the check."""
+        """``repeatable`` compares the response; that nothing changes is seen by the check."""
         if self.again is not None:
             self.log.append("again")
             self.again()
 
-    def repeatable(self, send: Callable[[], Any], answer: Any) -> None:
+    def repeatable(self, send: Callable[[], Any], response: Any) -> None:
         def again() -> None:
-            assert send() == answer
+            assert send() == response
 
         self.again = again
 

@@ -26,9 +26,9 @@ class Files:
         self._api = httpx.Client(base_url=stack.api_url, headers=headers, timeout=30)
 
     def call(self, method: str, path: str, status: int, body: Any = None) -> Any:
-        answer = self._api.request(method, path, json=body)
-        assert answer.status_code == status, f"{method} {path}: {answer.text}"
-        return answer.json() if answer.content else None
+        response = self._api.request(method, path, json=body)
+        assert response.status_code == status, f"{method} {path}: {response.text}"
+        return response.json() if response.content else None
 
     def upload(self, name: str, mime_type: str, content: bytes) -> dict[str, Any]:
         """The asset after its check; only the storage event tells that it arrived."""

@@ -161,24 +161,24 @@ def test_the_function_verifies_real_tokens_itself(
     assert good.status_code == 200
     assert made["jobId"] in good.text
     for headers in ({}, {"Authorization": f"Bearer {forged}"}, {"Authorization": "Bearer x"}):
-        answer = httpx.get(url, headers=headers, timeout=30)
-        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+        response = httpx.get(url, headers=headers, timeout=30)
+        assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
 
 
 def test_pages_of_other_origins_may_listen(stack: LocalStack, alice: Frontend) -> None:
     ticket = alice.call("POST", "/api/jobs/stream-ticket")["ticket"]
 
-    answer = httpx.get(
+    response = httpx.get(
         f"{stack.api_url}/api/jobs/stream",
         params={"ticket": ticket},
         headers={"Origin": ORIGIN, "Accept": "text/event-stream"},
         timeout=30,
     )
 
-    assert answer.headers["access-control-allow-origin"] in ("*", ORIGIN)
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    assert answer.headers["cache-control"] == "no-store, no-transform"
-    assert answer.text.startswith("retry: 2000\n\n: heartbeat\n\n")
+    assert response.headers["access-control-allow-origin"] in ("*", ORIGIN)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store, no-transform"
+    assert response.text.startswith("retry: 2000\n\n: heartbeat\n\n")
 
 
 # Zips
@@ -236,8 +236,8 @@ def test_a_zip_that_nobody_could_make_is_given_up(
     )
     wait(lambda: any('"archive"' in line for line in stack.logs("dead_letters")))
 
-    answer = alice.send("GET", path)
-    assert (answer.status_code, answer.json()["code"]) == (409, "ARCHIVE_FAILED")
+    response = alice.send("GET", path)
+    assert (response.status_code, response.json()["code"]) == (409, "ARCHIVE_FAILED")
     assert alice.send("GET", path).status_code == 200
 
 

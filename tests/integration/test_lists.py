@@ -56,13 +56,13 @@ def test_every_index_serves_its_filter(carol: Frontend, jobs: dict[str, str]) ->
 
 
 def test_the_spreadsheet_passes_the_gateway(carol: Frontend, jobs: dict[str, str]) -> None:
-    answer = carol.send("GET", "/api/jobs.csv?limit=1")
-    following = carol.send("GET", answer.headers["link"].partition(">")[0].removeprefix("<"))
+    response = carol.send("GET", "/api/jobs.csv?limit=1")
+    following = carol.send("GET", response.headers["link"].partition(">")[0].removeprefix("<"))
 
-    assert answer.headers["content-type"].startswith("text/csv")
+    assert response.headers["content-type"].startswith("text/csv")
     rows = [
         row
-        for text in (answer, following)
+        for text in (response, following)
         for row in csv.DictReader(io.StringIO(text.text.removeprefix("\ufeff")))
     ]
     assert [row["jobId"] for row in rows] == [jobs["draft"], jobs["succeeded"]]

@@ -51,8 +51,8 @@ def eventually(holds: Callable[[], bool], what: str) -> None:
 
 
 def queue_arn(stack: LocalStack, url: str) -> str:
-    answer = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    arn: str = answer["Attributes"]["QueueArn"]
+    response = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn: str = response["Attributes"]["QueueArn"]
     return arn
 
 
@@ -247,31 +247,31 @@ def test_the_sweeper_is_called_every_minute_and_the_auditor_every_day(
 
 
 def test_an_unknown_route_gets_the_gateway_s_404(stack: LocalStack) -> None:
-    answer = WEB.get(f"{stack.api_url}/api/nothing-here")
+    response = WEB.get(f"{stack.api_url}/api/nothing-here")
 
-    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer abc"}, {"Authorization": "x"}])
 def test_without_a_valid_token_the_gateway_answers_401(
     stack: LocalStack, header: dict[str, str]
 ) -> None:
-    answer = WEB.get(f"{stack.api_url}/api/jobs", headers=header)
+    response = WEB.get(f"{stack.api_url}/api/jobs", headers=header)
 
-    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+    assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
 
 
 def test_a_changed_token_is_refused(stack: LocalStack) -> None:
     head, payload, signature = stack.token("mallory").split(".")
     forged = ".".join([head, payload, ("B" if signature[0] == "A" else "A") + signature[1:]])
 
-    answer = WEB.get(f"{stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {forged}"})
+    response = WEB.get(f"{stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {forged}"})
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
 def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
-    answer = WEB.options(
+    response = WEB.options(
         f"{stack.api_url}/api/jobs/confirm",
         headers={
             "Origin": "http://localhost:5173",
@@ -280,10 +280,10 @@ def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
         },
     )
 
-    assert answer.status_code == 204
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    allowed = answer.headers["access-control-allow-headers"].lower().split(",")
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "POST" in response.headers["access-control-allow-methods"]
+    allowed = response.headers["access-control-allow-headers"].lower().split(",")
     assert {"authorization", "idempotency-key", "if-match"} <= set(allowed)
 
 
@@ -291,10 +291,10 @@ def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
 def test_a_page_can_read_what_the_gateway_refuses(stack: LocalStack, path: str) -> None:
     page = {"Origin": "http://localhost:5173"}
 
-    answer = WEB.get(f"{stack.api_url}{path}", headers=page)
+    response = WEB.get(f"{stack.api_url}{path}", headers=page)
 
-    assert answer.status_code in (401, 404)
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert response.status_code in (401, 404)
+    assert response.headers["access-control-allow-origin"] == "*"
 
 
 # --- With stub functions: what reaches them, and what survives --------------------------------
@@ -303,7 +303,7 @@ def test_a_page_can_read_what_the_gateway_refuses(stack: LocalStack, path: str) 
 def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> None:
     body = '{"name": "값", "escaped": "a\\/b"}'
 
-    answer = WEB.post(
+    response = WEB.post(
         f"{stub_stack.api_url}/api/jobs/job_1%20x/regenerate?cursor=a%2Fb&empty=",
         content=body.encode(),
         headers={
@@ -313,8 +313,8 @@ def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> Non
         },
     )
 
-    event = answer.json()["event"]
-    assert answer.status_code == 200
+    event = response.json()["event"]
+    assert response.status_code == 200
     assert event["routeKey"] == "POST /api/jobs/{jobId}/regenerate"
     assert event["pathParameters"] == {"jobId": "job_1 x"}
     assert event["queryStringParameters"] == {"cursor": "a/b", "empty": ""}
@@ -328,10 +328,10 @@ def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> Non
 
 def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -> None:
     def groups(token: str) -> str | None:
-        answer = WEB.get(
+        response = WEB.get(
             f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
         )
-        claims = answer.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
+        claims = response.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
         found: str | None = claims.get("cognito:groups")
         return found
 
@@ -341,8 +341,8 @@ def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -
 
 def test_many_clients_at_once_get_their_own_answers(stub_stack: LocalStack) -> None:
     def ask(number: int) -> bool:
-        answer = WEB.get(f"{stub_stack.api_url}/api/health?number={number}")
-        found: str = answer.json()["event"]["queryStringParameters"]["number"]
+        response = WEB.get(f"{stub_stack.api_url}/api/health?number={number}")
+        found: str = response.json()["event"]["queryStringParameters"]["number"]
         return found == str(number)
 
     with ThreadPoolExecutor(CONCURRENT_CLIENTS) as pool:
@@ -356,9 +356,9 @@ def test_one_connection_carries_many_requests(stub_stack: LocalStack) -> None:
     for path in ("/api/health", "/nowhere", "/api/jobs", "/api/health", "/api/health"):
         connection.request("GET", path)
         sockets.add(connection.sock)
-        with connection.getresponse() as answer:
-            answer.read()
-            statuses.append(answer.status)
+        with connection.getresponse() as response:
+            response.read()
+            statuses.append(response.status)
 
     assert statuses == [200, 404, 401, 200, 200]
     assert len(sockets) == 1
@@ -407,28 +407,28 @@ def test_a_task_reaches_the_studio_and_a_change_the_relay(stub_stack: LocalStack
 
 
 def test_a_change_of_the_layer_or_of_a_function_is_seen_at_once(stub_stack: LocalStack) -> None:
-    def answer() -> tuple[str | None, str | None]:
+    def read_both() -> tuple[str | None, str | None]:
         # A file that is seen half written gives a function that fails, until the next look.
         body = WEB.get(f"{stub_stack.api_url}/api/health").json()
         return body.get("word"), body.get("layer")
 
     layer = stub_stack.source / "layers/core/python/darkroom/__init__.py"
     handler = stub_stack.source / "functions/api/handler.py"
-    assert answer() == ("one", "first")
+    assert read_both() == ("one", "first")
 
     layer.write_text('VALUE = "second"\n')
-    eventually(lambda: answer() == ("one", "second"), "the layer's change shows")
+    eventually(lambda: read_both() == ("one", "second"), "the layer's change shows")
     handler.write_text(handler.read_text().replace('"one"', '"two"'))
-    eventually(lambda: answer() == ("two", "second"), "the function's change shows")
+    eventually(lambda: read_both() == ("two", "second"), "the function's change shows")
 
 
 def test_what_was_stored_survives_stop_and_start(stub_stack: LocalStack) -> None:
     def subject() -> str:
         token = stub_stack.token("carol")
-        answer = WEB.get(
+        response = WEB.get(
             f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
         )
-        claims = answer.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
+        claims = response.json()["event"]["requestContext"]["authorizer"]["jwt"]["claims"]
         found: str = claims["sub"]
         return found
 

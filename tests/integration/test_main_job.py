@@ -34,13 +34,13 @@ class Frontend(Demo):
 
     def confirm(self, asset_id: str, **fields: Any) -> str:
         body = {"mode": "story", "stage": "together", "genre": "noir", **fields}
-        answer = self.call(
+        response = self.call(
             "POST",
             "/api/jobs/confirm",
             json={**body, "photoAssetIds": [asset_id]},
             headers={"Idempotency-Key": f"key-{next(_numbers)}"},
         )
-        return answer["jobId"]
+        return response["jobId"]
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.call("GET", f"/api/jobs/{job_id}")
@@ -146,23 +146,23 @@ def test_another_account_sees_nothing_of_it(
 
     assert bob.send("GET", f"/api/jobs/{story['jobId']}").status_code == 404
     assert bob.send("GET", f"/api/assets/{photo}").status_code == 404
-    answer = bob.send(
+    response = bob.send(
         "POST", regenerate, json={"target": "story_clip", "clipNo": 1},
         headers={"Idempotency-Key": "bob"},
     )  # fmt: skip
-    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
 
 
 def test_regenerating_a_clip_makes_a_child_that_inherits_the_rest_and_recuts_the_film(
     alice: Frontend, story: dict[str, Any], tmp_path: Path
 ) -> None:
-    answer = alice.call(
+    response = alice.call(
         "POST",
         f"/api/jobs/{story['jobId']}/regenerate",
         json={"target": "story_clip", "clipNo": 2},
         headers={"Idempotency-Key": "again"},
     )
-    child = alice.watch(answer["retryJobId"])
+    child = alice.watch(response["retryJobId"])
 
     assert child["status"] == "succeeded"
     assert child["parentJobId"] == story["jobId"]
@@ -257,7 +257,7 @@ def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
     # Without the client's word: the storage event alone completes the upload.
     frank.wait(lambda: frank.call("GET", path)["status"] == "failed")
     assert frank.call("GET", path)["errorCode"] == "UNSUPPORTED_TYPE"
-    answer = frank.send(
+    response = frank.send(
         "POST",
         "/api/jobs/confirm",
         json={
@@ -266,7 +266,7 @@ def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
         },
         headers={"Idempotency-Key": "lie"},
     )  # fmt: skip
-    assert (answer.status_code, answer.json()["code"]) == (409, "ASSET_FAILED")
+    assert (response.status_code, response.json()["code"]) == (409, "ASSET_FAILED")
     assert frank.call("GET", "/api/credits")["balance"] == 5
 
 

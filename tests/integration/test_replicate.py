@@ -104,16 +104,16 @@ def test_signed_calls_bring_a_picture_home_and_then_the_clip_made_from_it(place:
     place.replicate.succeed(ref)
 
     forged = [place.replicate_calls(ref, headers={"webhook-signature": "v1,AAAA"})]
-    answers = [place.replicate_calls(ref).json() for _ in range(2)]
+    responses = [place.replicate_calls(ref).json() for _ in range(2)]
     request_id = place.appeared(lambda: set(place.fal.runs) - known)
     place.fal.succeed(request_id, content=place.film)
     stranger = place.fal.call_of(request_id, datetime.now(UTC), key=FalStandIn().signing_key)
     forged.append(place.fal_calls(request_id, **stranger))
-    answers += [place.fal_calls(request_id).json() for _ in range(2)]
+    responses += [place.fal_calls(request_id).json() for _ in range(2)]
     place.alice.wait(lambda: place.alice.job(job_id)["status"] == "succeeded")
 
-    assert [answer.status_code for answer in forged] == [401, 401]
-    assert answers == [{"outcome": "heard"}, {"outcome": "known"}] * 2
+    assert [response.status_code for response in forged] == [401, 401]
+    assert responses == [{"outcome": "heard"}, {"outcome": "known"}] * 2
     job = place.alice.job(job_id)
     assert [task["provider"] for task in job["tasks"]] == ["replicate", "fal"]
     made = {output["key"]: output["downloadUrl"] for output in job["outputs"]}
@@ -141,8 +141,8 @@ def test_without_any_call_it_is_looked_at_until_it_is_done(place: Place) -> None
 def test_a_canceled_job_ends_at_once_and_stops_its_prediction(place: Place) -> None:
     job_id, ref = place.order()
 
-    answer = place.alice.call("POST", f"/api/jobs/{job_id}/cancel")
+    response = place.alice.call("POST", f"/api/jobs/{job_id}/cancel")
     place.alice.wait(lambda: place.replicate.predictions[ref]["status"] == "canceled")
 
-    assert answer["outcome"] == "canceled"
+    assert response["outcome"] == "canceled"
     assert place.alice.job(job_id)["status"] == "canceled"

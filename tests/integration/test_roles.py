@@ -169,7 +169,7 @@ def test_drafts_of_every_recipe_are_run_canceled_and_retried_together(
         alice.call("POST", "/api/jobs", {"recipe": recipe, "inputs": inputs, "status": "draft"})
         for recipe, inputs in (_filled(list(case), ids) for case in CASES.values())
     ]
-    job_ids = [job["jobId"] for answer in drafts for job in answer["jobs"]]
+    job_ids = [job["jobId"] for response in drafts for job in response["jobs"]]
 
     _bulk(alice, "PATCH", "", {"jobIds": job_ids, "optionsPartial": {"seed": 9}})
     ran = _bulk(alice, "POST", "/run", {"jobIds": job_ids})

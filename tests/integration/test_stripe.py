@@ -108,9 +108,9 @@ def test_a_purchase_is_paid_settled_refunded_and_told(till: Till) -> None:
 
     payment = till.stripe.pay(session["id"])
     settled = till.next_event()
-    answers = [till.post(settled).json() for _ in range(2)]
+    responses = [till.post(settled).json() for _ in range(2)]
 
-    assert answers == [{"outcome": "handled"}, {"outcome": "repeated"}]
+    assert responses == [{"outcome": "handled"}, {"outcome": "repeated"}]
     assert till.balance("alice") == 55
 
     till.stripe.refund(payment["id"], 800)
@@ -132,8 +132,8 @@ def test_a_forged_call_is_refused_and_changes_nothing(till: Till) -> None:
         till.post(body, "nonsense"),
     ]
 
-    for answer in forged:
-        assert (answer.status_code, answer.json()["code"]) == (401, "BAD_SIGNATURE")
+    for response in forged:
+        assert (response.status_code, response.json()["code"]) == (401, "BAD_SIGNATURE")
     assert till.balance("bob") == 5
     assert till.post(body, signed).status_code == 200
     assert till.balance("bob") == 55

@@ -25,7 +25,7 @@ from darkroom.usecases.credits.audit_accounts import audit_accounts
 from local.stack import LocalStack
 from tests.support.builders import a_balance, a_photo, buy, scene_inputs
 from tests.support.laws import check_laws
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 THREADS = 64
 STORIES = 20
@@ -47,20 +47,20 @@ def world(stack: LocalStack) -> Iterator[World]:
     world.close()
 
 
-def all_at_once(send: Callable[[int], Answer]) -> tuple[list[Answer], Counter[str]]:
-    """Each device's last answer, and what some were told before: to ask again."""
+def all_at_once(send: Callable[[int], Response]) -> tuple[list[Response], Counter[str]]:
+    """Each device's last response, and what some were told before: to ask again."""
     start = threading.Barrier(THREADS)
     passing: Counter[str] = Counter()
 
-    def device(number: int) -> Answer:
+    def device(number: int) -> Response:
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
         try:
             start.wait()
             for _ in range(REPEATS_LIMIT):
-                answer = send(number)
-                if not is_passing(answer):
-                    return answer
-                passing[answer.body["code"]] += 1
+                response = send(number)
+                if not is_passing(response):
+                    return response
+                passing[response.body["code"]] += 1
             raise AssertionError(f"device {number} is put off for ever")
         finally:
             loop.close()
@@ -69,14 +69,14 @@ def all_at_once(send: Callable[[int], Answer]) -> tuple[list[Answer], Counter[st
         return list(threads.map(device, range(THREADS))), passing
 
 
-def is_passing(answer: Answer) -> bool:
-    """Whether the answer asks to be asked again."""
-    return answer.status == 503 or (
-        answer.status == 409 and answer.body.get("code") == "IN_PROGRESS"
+def is_passing(response: Response) -> bool:
+    """Whether the response asks to be asked again."""
+    return response.status == 503 or (
+        response.status == 409 and response.body.get("code") == "IN_PROGRESS"
     )
 
 
-def confirms(world: World, user: str, photo: str, key: str) -> Answer:
+def confirms(world: World, user: str, photo: str, key: str) -> Response:
     body: dict[str, Any] = {"mode": "story", **scene_inputs(photo)}
     return world.call("POST", "/api/jobs/confirm", body, user=user, key=key)
 
@@ -88,11 +88,16 @@ def test_64_devices_get_exactly_the_stories_that_the_wallet_affords(
     buy(world, STORIES * STORY_COSTS - SIGNUP_BONUS_CREDITS, user)
     photo = a_photo(world, user)
 
-    answers, passing = all_at_once(lambda number: confirms(world, user, photo, f"device {number}"))
+    responses, passing = all_at_once(
+        lambda number: confirms(world, user, photo, f"device {number}")
+    )
 
     record_property("asked_again", dict(passing))
-    assert Counter(answer.status for answer in answers) == {202: STORIES, 402: THREADS - STORIES}
-    done = [answer.body for answer in answers if answer.status == 202]
+    assert Counter(response.status for response in responses) == {
+        202: STORIES,
+        402: THREADS - STORIES,
+    }
+    done = [response.body for response in responses if response.status == 202]
     assert len({body["jobId"] for body in done}) == STORIES
     assert sorted(body["balance"] for body in done) == list(range(0, STORIES * STORY_COSTS, 2))
     assert a_balance(world, user) == (0, STORIES * STORY_COSTS)
@@ -100,15 +105,15 @@ def test_64_devices_get_exactly_the_stories_that_the_wallet_affords(
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_64_times_the_same_key_is_one_job_with_one_answer(world: World) -> None:
+def test_64_times_the_same_key_is_one_job_with_one_response(world: World) -> None:
     user = "one-story"
     a_balance(world, user)
     photo = a_photo(world, user)
 
-    answers, _ = all_at_once(lambda number: confirms(world, user, photo, "the same"))
+    responses, _ = all_at_once(lambda number: confirms(world, user, photo, "the same"))
 
-    assert {answer.status for answer in answers} == {202}
-    assert len({str(sorted(answer.body.items())) for answer in answers}) == 1
+    assert {response.status for response in responses} == {202}
+    assert len({str(sorted(response.body.items())) for response in responses}) == 1
     assert len(world.call("GET", "/api/jobs", user=user).body["items"]) == 1
     assert a_balance(world, user) == (SIGNUP_BONUS_CREDITS - STORY_COSTS, STORY_COSTS)
     assert check_laws(world, at_rest=False) == []
@@ -118,8 +123,8 @@ def test_64_times_the_same_key_is_one_job_with_one_answer(world: World) -> None:
 def test_64_first_looks_open_one_wallet(world: World) -> None:
     user = "never-seen"
 
-    answers, _ = all_at_once(lambda number: world.call("GET", "/api/credits", user=user))
+    responses, _ = all_at_once(lambda number: world.call("GET", "/api/credits", user=user))
 
-    assert {answer.status for answer in answers} == {200}
-    assert {answer.body["balance"] for answer in answers} == {SIGNUP_BONUS_CREDITS}
+    assert {response.status for response in responses} == {200}
+    assert {response.body["balance"] for response in responses} == {SIGNUP_BONUS_CREDITS}
     assert audit_accounts(world.app, user).breaches == ()

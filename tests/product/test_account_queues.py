@@ -28,9 +28,9 @@ def a_batch(world: World, user: str, *, images: int, key: str = "batch", **more:
         "totalImages": images,
     }
     body = {"recipe": "portraits", "inputs": inputs, "status": "queued", **more}
-    answer = world.call("POST", "/api/jobs", body, user=user, key=key)
-    assert answer.status == 201, answer.body
-    return answer.body["jobs"][0]["jobId"]
+    response = world.call("POST", "/api/jobs", body, user=user, key=key)
+    assert response.status == 201, response.body
+    return response.body["jobs"][0]["jobId"]
 
 
 def settle_stream(world: World) -> None:
@@ -41,8 +41,8 @@ def settle_stream(world: World) -> None:
 def on_plan(world: World, user: str, plan: str) -> None:
     world.call("GET", "/api/credits", user=user)
     path = f"/api/admin/accounts/{user}"
-    answer = world.call("PATCH", path, {"plan": plan}, user="root", groups="admin")
-    assert answer.status == 200, answer.body
+    response = world.call("PATCH", path, {"plan": plan}, user="root", groups="admin")
+    assert response.status == 200, response.body
 
 
 def test_every_plan_has_its_concurrent_tasks() -> None:
@@ -188,6 +188,6 @@ def test_only_an_operator_changes_a_plan_and_only_to_one_that_exists(world: Worl
     assert world.call("PATCH", path, {"plan": "basic"}, user=None).status == 401
     assert world.call("PATCH", path, {"plan": "gold"}, user="root", groups="admin").status == 400
     nobody = "/api/admin/accounts/nobody"
-    answer = world.call("PATCH", nobody, {"plan": "basic"}, user="root", groups="admin")
-    assert answer.status == 404
+    response = world.call("PATCH", nobody, {"plan": "basic"}, user="root", groups="admin")
+    assert response.status == 404
     assert world.call("GET", path, user="root", groups="admin").body["plan"] == "free"

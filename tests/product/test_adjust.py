@@ -18,10 +18,10 @@ from tests.support.builders import (
     buy,
     confirm,
     everything_of,
-    forget_answers,
+    forget_responses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 GOOD = {"amount": 7, "reason": "Sorry for the wait"}
 
@@ -49,7 +49,7 @@ def adjust(
     key: str | None = "k",
     by: str | None = "root",
     groups: str = "admin",
-) -> Answer:
+) -> Response:
     sent = GOOD if body is None else body
     path = f"/api/admin/accounts/{user}/credits"
     own_key = None if key is None else f"{user} {key}"
@@ -57,10 +57,10 @@ def adjust(
 
 
 def test_credits_are_given_with_their_reason(world: World, user: str) -> None:
-    answer = adjust(world, user)
+    response = adjust(world, user)
 
-    entry = answer.body["transaction"]
-    assert (answer.status, answer.body["balance"]) == (201, 12)
+    entry = response.body["transaction"]
+    assert (response.status, response.body["balance"]) == (201, 12)
     assert (entry["type"], entry["amount"], entry["description"]) == (
         "ADJUST",
         7,
@@ -112,9 +112,9 @@ def test_taking_follows_the_order_of_spending(world: World, user: str) -> None:
 def test_only_an_admin_adjusts(
     by: str | None, groups: str, status: int, code: str, world: World, user: str
 ) -> None:
-    answer = adjust(world, user, by=by, groups=groups)
+    response = adjust(world, user, by=by, groups=groups)
 
-    assert (answer.status, answer.body["code"]) == (status, code)
+    assert (response.status, response.body["code"]) == (status, code)
     assert a_balance(world, user) == (5, 0)
 
 
@@ -157,11 +157,11 @@ def test_nobody_adjusts_themselves_without_the_role(world: World, user: str) -> 
 def test_what_is_no_adjustment_is_refused_before_anything(
     body: str, path: str | None, world: World, user: str
 ) -> None:
-    answer = adjust(world, user, body)
+    response = adjust(world, user, body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     if path is not None:
-        assert path in [field["path"] for field in answer.body["fields"]]
+        assert path in [field["path"] for field in response.body["fields"]]
     assert a_balance(world, user) == (5, 0)
     assert len(everything_of(world, user)) == 2
 
@@ -174,17 +174,17 @@ def test_the_bounds_belong_to_what_is_allowed(amount: int, world: World, user: s
 
 
 def test_an_adjustment_needs_a_key(world: World, user: str) -> None:
-    answer = adjust(world, user, key=None)
+    response = adjust(world, user, key=None)
 
-    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
     assert a_balance(world, user) == (5, 0)
 
 
-def test_a_repeat_is_the_same_answer(world: World, user: str) -> None:
+def test_a_repeat_is_the_same_response(world: World, user: str) -> None:
     first = adjust(world, user)
     again = adjust(world, user)
     buy(world, 10, user)
-    forget_answers(world)
+    forget_responses(world)
     later = adjust(world, user)
 
     assert (again.status, again.body) == (later.status, later.body) == (201, first.body)
@@ -196,11 +196,11 @@ def test_a_key_is_for_one_adjustment(world: World, user: str) -> None:
     adjust(world, user)
 
     other = adjust(world, user, {**GOOD, "amount": 8})
-    forget_answers(world)
+    forget_responses(world)
     later = adjust(world, user, {**GOOD, "reason": "Another"})
 
-    for answer in (other, later):
-        assert (answer.status, answer.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    for response in (other, later):
+        assert (response.status, response.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
     assert a_balance(world, user) == (12, 0)
 
 
@@ -218,20 +218,20 @@ def test_the_same_key_for_two_accounts_is_two_adjustments(world: World, user: st
 def test_an_account_nobody_has_seen_is_404_and_stays_unseen(world: World) -> None:
     stranger = a_user()
 
-    answer = adjust(world, stranger)
+    response = adjust(world, stranger)
 
-    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
     assert everything_of(world, stranger) == []
 
 
 def test_a_gift_may_expire(world: World, user: str) -> None:
     end = world.clock.now() + timedelta(days=1)
 
-    answer = adjust(world, user, {**GOOD, "expiresAt": to_iso(end)})
+    response = adjust(world, user, {**GOOD, "expiresAt": to_iso(end)})
 
     gift = world.call("GET", "/api/credits", user=user).body["grants"][0]
     assert gift == {
-        "grantId": answer.body["transaction"]["id"],
+        "grantId": response.body["transaction"]["id"],
         "source": "adjust",
         "remaining": 7,
         "expiresAt": to_iso(end),
@@ -249,7 +249,7 @@ def test_a_gift_after_its_time_is_refused_but_its_repeat_is_answered(
     body = {**GOOD, "expiresAt": to_iso(world.clock.now() + timedelta(hours=1))}
     first = adjust(world, user, body)
     world.clock.move(hours=2)
-    forget_answers(world)
+    forget_responses(world)
 
     late, repeated = adjust(world, user, body, key="late"), adjust(world, user, body)
 

@@ -17,16 +17,16 @@ from darkroom.usecases.albums.add_to_album import add_outputs_to_album
 from darkroom.usecases.albums.delete_album import delete_album
 from darkroom.usecases.albums.remove_from_album import forget_job_in_albums
 from tests.support.builders import a_story, an_output
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 NO_ALBUM = "alb_01KAH3T5B1C3D5E7F9G1H3J400"
 NO_OUTPUT = "out_01KAH3T5B1C3D5E7F9G1H3J401"
 
 
 def an_album(world: World, name: str = "Wedding", user: str = "alice") -> str:
-    answer = world.call("POST", "/api/albums", {"name": name}, user=user)
-    assert answer.status == 201, answer.body
-    return answer.body["albumId"]
+    response = world.call("POST", "/api/albums", {"name": name}, user=user)
+    assert response.status == 201, response.body
+    return response.body["albumId"]
 
 
 def outputs_of(job_id: str) -> list[Output]:
@@ -35,15 +35,15 @@ def outputs_of(job_id: str) -> list[Output]:
     return list(family.outputs)
 
 
-def put(world: World, album_id: str, *output_ids: str, **body: Any) -> Answer:
+def put(world: World, album_id: str, *output_ids: str, **body: Any) -> Response:
     path = f"/api/albums/{album_id}/outputs"
     return world.call("POST", path, {"outputIds": list(output_ids), **body})
 
 
 def shown(world: World, album_id: str) -> list[str]:
-    answer = world.call("GET", f"/api/albums/{album_id}?limit=100")
-    assert answer.status == 200, answer.body
-    return [output["outputId"] for output in answer.body["outputs"]]
+    response = world.call("GET", f"/api/albums/{album_id}?limit=100")
+    assert response.status == 200, response.body
+    return [output["outputId"] for output in response.body["outputs"]]
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_outputs_are_shown_in_the_order_they_were_added(world: World, story: lis
     album_id = an_album(world)
     ids = [output.output_id for output in story][::-1]
 
-    answer = put(world, album_id, *ids, group="day one")
+    response = put(world, album_id, *ids, group="day one")
 
-    assert (answer.status, answer.body["outputCount"]) == (200, len(ids))
+    assert (response.status, response.body["outputCount"]) == (200, len(ids))
     assert shown(world, album_id) == ids
     [first, *_] = world.call("GET", f"/api/albums/{album_id}").body["outputs"]
     assert first["group"] == "day one" and first["position"] == POSITION_STEP
@@ -141,16 +141,16 @@ def test_an_output_is_grouped_tagged_picked_and_moved(world: World, story: list[
     put(world, album_id, *ids)
     path = f"/api/albums/{album_id}/outputs/{ids[2]}"
 
-    answer = world.call(
+    response = world.call(
         "PATCH",
         path,
         {"group": "best", "tags": ["a", "b", "a"], "selected": True, "position": 1},
     )
     partly = world.call("PATCH", path, {"group": None})
 
-    assert answer.status == 200
-    assert (answer.body["group"], answer.body["tags"]) == ("best", ["a", "b"])
-    assert answer.body["selected"] is True
+    assert response.status == 200
+    assert (response.body["group"], response.body["tags"]) == ("best", ["a", "b"])
+    assert response.body["selected"] is True
     assert shown(world, album_id) == [ids[2], ids[0], ids[1]]
     assert "group" not in partly.body and partly.body["tags"] == ["a", "b"]
 
@@ -329,7 +329,7 @@ def test_only_ones_own_outputs_can_be_added(world: World, story: list[Output]) -
     path = f"/api/albums/{bobs}/outputs"
     body = {"outputIds": [story[0].output_id]}
 
-    answers = [
+    responses = [
         world.call("POST", path, body, user="bob"),
         world.call("POST", path, body),
         put(world, mine, NO_OUTPUT),
@@ -338,7 +338,7 @@ def test_only_ones_own_outputs_can_be_added(world: World, story: list[Output]) -
         put(world, NO_ALBUM, story[0].output_id),
     ]
 
-    assert [answer.status for answer in answers] == [404] * 6
+    assert [response.status for response in responses] == [404] * 6
     assert shown(world, mine) == []
 
 
@@ -373,8 +373,8 @@ def test_what_makes_no_sense_is_refused(world: World, story: list[Output]) -> No
 
     for method, path, body in BAD:
         path = path.format(album=album_id, output=story[0].output_id)
-        answer = world.call(method, path, body)
-        assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED"), (path, body)
+        response = world.call(method, path, body)
+        assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED"), (path, body)
 
     assert world.scan("albums") == before
 

@@ -20,7 +20,7 @@ from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, UPLOAD_URL_SECONDS
 from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.workers.ingest import handle_ingest_message
 from tests.support.builders import a_photo, confirm
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 TYPES = {"image": "image/jpeg", "video": "video/mp4", "audio": "audio/mpeg"}
 
@@ -52,19 +52,19 @@ def found(world: World, query: str = "", *, user: str = "alice", limit: int = 2)
     ids: list[str] = []
     cursor = ""
     for _ in range(50):
-        answer = world.call("GET", f"/api/assets?limit={limit}{query}{cursor}", user=user)
-        assert answer.status == 200, answer.body
-        ids += [item["assetId"] for item in answer.body["items"]]
-        if answer.body["nextCursor"] is None:
+        response = world.call("GET", f"/api/assets?limit={limit}{query}{cursor}", user=user)
+        assert response.status == 200, response.body
+        ids += [item["assetId"] for item in response.body["items"]]
+        if response.body["nextCursor"] is None:
             return ids
-        cursor = f"&cursor={answer.body['nextCursor']}"
+        cursor = f"&cursor={response.body['nextCursor']}"
     raise AssertionError("the pages do not end")
 
 
-def patch(world: World, asset_id: str, user: str | None = "alice", **body: Any) -> Answer:
-    answer = world.call("PATCH", f"/api/assets/{asset_id}", body, user=user)
+def patch(world: World, asset_id: str, user: str | None = "alice", **body: Any) -> Response:
+    response = world.call("PATCH", f"/api/assets/{asset_id}", body, user=user)
     world.pump_stream()
-    return answer
+    return response
 
 
 def test_assets_are_found_by_state_and_kind(world: World) -> None:
@@ -148,9 +148,9 @@ def test_search_tag_and_filters_are_one_filter(world: World) -> None:
     ["status=ready", "kind=text", "sort=size", "search=", "tag=", f"search={'x' * 201}"],
 )
 def test_filters_that_make_no_sense_are_refused(world: World, query: str) -> None:
-    answer = world.call("GET", f"/api/assets?{query}")
+    response = world.call("GET", f"/api/assets?{query}")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_a_cursor_is_good_for_its_filters_only(world: World) -> None:
@@ -158,12 +158,12 @@ def test_a_cursor_is_good_for_its_filters_only(world: World) -> None:
         an_asset(world)
     cursor = world.call("GET", "/api/assets?limit=1&kind=image").body["nextCursor"]
 
-    answers = [
+    responses = [
         world.call("GET", f"/api/assets?limit=1&{query}&cursor={cursor}")
         for query in ("kind=video", "kind=image&sort=name", "search=a&kind=image")
     ]
 
-    assert [answer.body["code"] for answer in answers] == ["BAD_CURSOR"] * 3
+    assert [response.body["code"] for response in responses] == ["BAD_CURSOR"] * 3
 
 
 def test_an_asset_names_its_latest_job(world: World) -> None:
@@ -184,14 +184,14 @@ def test_an_asset_names_its_latest_job(world: World) -> None:
 def test_a_file_is_renamed_tagged_and_filed(world: World) -> None:
     asset_id = an_asset(world, "IMG_1.jpg")
 
-    answer = patch(
+    response = patch(
         world, asset_id, filename="../우리.jpg", tags=["Sea", "sea", "Sea"], folder=" A "
     )
     partly = patch(world, asset_id, folder=None)
 
-    assert answer.status == 200
-    assert (answer.body["filename"], answer.body["folder"]) == ("우리.jpg", "A")
-    assert answer.body["tags"] == ["Sea", "sea"]
+    assert response.status == 200
+    assert (response.body["filename"], response.body["folder"]) == ("우리.jpg", "A")
+    assert response.body["tags"] == ["Sea", "sea"]
     assert "folder" not in partly.body and partly.body["tags"] == ["Sea", "sea"]
     assert found(world, "&search=%EC%9A%B0%EB%A6%AC") == [asset_id]
     assert found(world, "&search=img") == [] and found(world, "&tag=sea") == [asset_id]
@@ -292,9 +292,9 @@ def test_a_tag_that_grows_when_it_is_folded_keeps_its_file_findable(world: World
     asset_id = an_asset(world, "a.jpg")
     grown, sibling = "ﷺ" * 50, "ﷺ" * 49 + "x"
 
-    answer = patch(world, asset_id, tags=[grown, sibling])
+    response = patch(world, asset_id, tags=[grown, sibling])
 
-    assert answer.status == 200
+    assert response.status == 200
     for query in (f"&tag={quote(grown)}", f"&tag={quote(sibling)}", "&search=a", "&kind=image"):
         assert found(world, query) == [asset_id]
     assert found(world, f"&tag={quote('ﷺ' * 48)}") == []
@@ -304,9 +304,9 @@ def test_labels_are_composed_before_they_are_limited(world: World) -> None:
     asset_id = an_asset(world)
     decomposed = unicodedata.normalize("NFD", "가" * 50)
 
-    answer = patch(world, asset_id, tags=[decomposed], folder=decomposed)
+    response = patch(world, asset_id, tags=[decomposed], folder=decomposed)
 
-    assert (answer.status, answer.body["tags"], answer.body["folder"]) == (
+    assert (response.status, response.body["tags"], response.body["folder"]) == (
         200,
         ["가" * 50],
         "가" * 50,
@@ -335,16 +335,16 @@ def test_changes_that_make_no_sense_are_refused(world: World, body: dict[str, An
     asset_id = an_asset(world)
     before = assets_store.get_asset("alice", asset_id)
 
-    answer = patch(world, asset_id, **body)
+    response = patch(world, asset_id, **body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert assets_store.get_asset("alice", asset_id) == before
 
 
 # --- Deletion ---------------------------------------------------------------------------------
 
 
-def delete(world: World, asset_id: str, user: str | None = "alice") -> Answer:
+def delete(world: World, asset_id: str, user: str | None = "alice") -> Response:
     return world.call("DELETE", f"/api/assets/{asset_id}", user=user)
 
 
@@ -409,7 +409,7 @@ def test_a_file_of_an_active_reference_photo_stays(world: World) -> None:
 def test_another_account_changes_and_deletes_nothing(world: World) -> None:
     asset_id = an_asset(world)
 
-    answers = [
+    responses = [
         patch(world, asset_id, "bob", folder="x").status,
         delete(world, asset_id, "bob").status,
         patch(world, asset_id, None, folder="x").status,
@@ -417,7 +417,7 @@ def test_another_account_changes_and_deletes_nothing(world: World) -> None:
         delete(world, "ast_x").status,
     ]
 
-    assert answers == [404, 404, 401, 401, 404]
+    assert responses == [404, 404, 401, 401, 404]
     assert found(world) == [asset_id]
 
 

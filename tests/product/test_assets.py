@@ -113,29 +113,29 @@ def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
 
 
 def test_pages_have_bounds(world: World) -> None:
-    answers = [world.call("GET", f"/api/assets?limit={limit}") for limit in ("0", "101", "x")]
+    responses = [world.call("GET", f"/api/assets?limit={limit}") for limit in ("0", "101", "x")]
 
-    assert [answer.status for answer in answers] == [400] * 3
+    assert [response.status for response in responses] == [400] * 3
 
 
 def test_assets_need_a_token(world: World) -> None:
-    answers = [
+    responses = [
         world.call("GET", path, user=None)
         for path in ("/api/assets", f"/api/assets/{uploading().asset_id}")
     ]
 
-    assert [answer.body["code"] for answer in answers] == ["UNAUTHORIZED"] * 2
+    assert [response.body["code"] for response in responses] == ["UNAUTHORIZED"] * 2
 
 
 def test_another_accounts_asset_is_like_a_missing_one(world: World) -> None:
     commit([store.create_write(uploading("alice"), "op")])
 
-    answers = [
+    responses = [
         world.call("GET", f"/api/assets/{asset_id}", user="bob")
         for asset_id in (uploading().asset_id, "ast_x", "x" * 2000)
     ]
 
-    assert [answer.body["code"] for answer in answers] == ["NOT_FOUND"] * 3
+    assert [response.body["code"] for response in responses] == ["NOT_FOUND"] * 3
     assert world.call("GET", "/api/assets", user="bob").body["items"] == []
 
 
@@ -220,10 +220,10 @@ def test_each_of_many_files_is_deleted_on_its_own(world: World) -> None:
     commit([store.save_write(asset, in_use, "arranged")])
     bobs = a_photo(world, "bob")
 
-    answer = delete_many(world, [gone, kept, bobs, "ast_x"])
+    response = delete_many(world, [gone, kept, bobs, "ast_x"])
 
-    assert answer.status == 200
-    results = answer.body["results"]
+    assert response.status == 200
+    results = response.body["results"]
     assert [result["assetId"] for result in results] == [gone, kept, bobs, "ast_x"]
     assert [(result["ok"], result.get("code")) for result in results] == [
         (True, None),

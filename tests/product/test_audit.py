@@ -78,8 +78,8 @@ def adjust(world: World, amount: int, key: str, *, hours: int | None = None) -> 
     if hours is not None:
         body["expiresAt"] = to_iso(world.clock.now() + timedelta(hours=hours))
     path = "/api/admin/accounts/alice/credits"
-    answer = world.call("POST", path, body, user="operator", key=key, groups="admin")
-    assert answer.status == 201, answer.body
+    response = world.call("POST", path, body, user="operator", key=key, groups="admin")
+    assert response.status == 201, response.body
 
 
 def pay(
@@ -168,8 +168,8 @@ def write_rich_books(world: World) -> None:
 def clear_debt(world: World) -> None:
     """An operator lets the rest of it go."""
     path, body = "/api/admin/accounts/alice/debt", {"reason": "arranged"}
-    answer = world.call("POST", path, body, user="operator", key="clear", groups="admin")
-    assert answer.status in (200, 201), answer.body
+    response = world.call("POST", path, body, user="operator", key="clear", groups="admin")
+    assert response.status in (200, 201), response.body
 
 
 def cancel_midway(world: World, job_id: str) -> None:

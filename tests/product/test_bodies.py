@@ -14,7 +14,7 @@ from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import BODY_DEPTH_LIMIT
 from tests.support.builders import JOB_ID, a_balance, a_user
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 PURCHASE = "/api/credits/purchase"
 CHANGING = sorted(
@@ -46,7 +46,7 @@ def world() -> Iterator[World]:
         yield world
 
 
-def send(world: World, body: str, *, path: str = PURCHASE, method: str = "POST") -> Answer:
+def send(world: World, body: str, *, path: str = PURCHASE, method: str = "POST") -> Response:
     return world.call(method, path, body, user=a_user(), key="key", groups="admin")
 
 
@@ -56,10 +56,10 @@ def test_an_ambiguous_body_is_refused_and_its_place_named(
 ) -> None:
     user = a_user()
 
-    answer = world.call("POST", PURCHASE, body, user=user, key="key")
+    response = world.call("POST", PURCHASE, body, user=user, key="key")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert [field["path"] for field in answer.body["fields"]] == [path]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert [field["path"] for field in response.body["fields"]] == [path]
     assert a_balance(world, user) == (5, 0)
 
 
@@ -71,11 +71,11 @@ def test_every_route_that_changes_something_refuses_it(
     path = path.replace("{jobId}", JOB_ID)
 
     for body in ('{"amount": 5, "amount": 50}', '{"a": "\\ud800"}', '{"a": NaN}', "[" * 5000):
-        answer = send(world, body, path=path, method=method)
+        response = send(world, body, path=path, method=method)
 
-        assert answer.status < 500
+        assert response.status < 500
         if is_ours and body[0] == "{":
-            assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+            assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 @pytest.mark.parametrize("path", ["cancel", "rerun", "retry", "regenerate"])
@@ -83,17 +83,17 @@ def test_every_route_that_changes_something_refuses_it(
 def test_a_body_that_is_no_json_is_refused_also_where_none_is_needed(
     body: str, path: str, world: World
 ) -> None:
-    answer = send(world, body, path=f"/api/jobs/{JOB_ID}/{path}")
+    response = send(world, body, path=f"/api/jobs/{JOB_ID}/{path}")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_a_bought_amount_is_the_one_that_is_sent(world: World) -> None:
     user = a_user()
 
-    answer = world.call("POST", PURCHASE, '{"amount": 50}', user=user, key="key")
+    response = world.call("POST", PURCHASE, '{"amount": 50}', user=user, key="key")
 
-    assert (answer.status, a_balance(world, user)) == (201, (55, 0))
+    assert (response.status, a_balance(world, user)) == (201, (55, 0))
 
 
 def nested(depth: int) -> bytes:

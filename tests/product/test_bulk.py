@@ -18,10 +18,10 @@ from tests.support.builders import (
     a_story,
     a_user,
     confirm,
-    forget_answers,
+    forget_responses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 RUN, CANCEL, RETRY = "/api/jobs/bulk/run", "/api/jobs/bulk/cancel", "/api/jobs/bulk/retry"
 OPTIONS = "/api/jobs/bulk"
@@ -46,13 +46,13 @@ def bulk(
     *,
     key: str | None = "bulk",
     **more: Any,
-) -> Answer:
+) -> Response:
     method = "PATCH" if path == OPTIONS else "POST"
     return world.call(method, path, {"jobIds": job_ids, **more}, user=user, key=key)
 
 
-def results(answer: Answer) -> list[tuple[bool, str | None]]:
-    return [(result["ok"], result.get("code")) for result in answer.body["results"]]
+def results(response: Response) -> list[tuple[bool, str | None]]:
+    return [(result["ok"], result.get("code")) for result in response.body["results"]]
 
 
 def caption_draft(world: World, user: str, *, seconds: float = 10) -> str:
@@ -69,16 +69,16 @@ def test_nobody_gets_in_without_a_token(path: str, world: World) -> None:
 @pytest.mark.parametrize("path", [RUN, CANCEL, RETRY])
 @pytest.mark.parametrize("job_ids", [[], [JOB_ID] * 101, JOB_ID, None, [1]])
 def test_one_to_a_hundred_ids_are_taken(job_ids: Any, path: str, world: World, user: str) -> None:
-    answer = bulk(world, path, job_ids, user)
+    response = bulk(world, path, job_ids, user)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_a_hundred_are_answered_each(world: World, user: str) -> None:
-    answer = bulk(world, CANCEL, [JOB_ID] * 100, user)
+    response = bulk(world, CANCEL, [JOB_ID] * 100, user)
 
-    assert answer.status == 200
-    assert results(answer) == [(False, "NOT_FOUND")] * 100
+    assert response.status == 200
+    assert results(response) == [(False, "NOT_FOUND")] * 100
 
 
 def test_those_that_fit_run_in_the_order_given(world: World, user: str) -> None:
@@ -90,9 +90,9 @@ def test_those_that_fit_run_in_the_order_given(world: World, user: str) -> None:
     )
     done = a_story(world, user, mode="quick", key="quick")
 
-    answer = bulk(world, RUN, [first, foreign, dear, "no", done, second], user)
+    response = bulk(world, RUN, [first, foreign, dear, "no", done, second], user)
 
-    assert results(answer) == [
+    assert results(response) == [
         (True, None),
         (False, "NOT_FOUND"),
         (False, "CREDITS_INSUFFICIENT"),
@@ -100,8 +100,8 @@ def test_those_that_fit_run_in_the_order_given(world: World, user: str) -> None:
         (False, "JOB_NOT_DRAFT"),
         (True, None),
     ]
-    assert answer.body["results"][0]["jobId"] == first
-    assert all(result["error"] for result in answer.body["results"] if not result["ok"])
+    assert response.body["results"][0]["jobId"] == first
+    assert all(result["error"] for result in response.body["results"] if not result["ok"])
     assert a_balance(world, user) == (1, 4)
     assert a_job(world, dear, user)["status"] == "draft"
 
@@ -110,7 +110,7 @@ def test_a_repeated_run_charges_once(world: World, user: str) -> None:
     drafts = [a_draft(world, user), a_draft(world, user)]
 
     first = bulk(world, RUN, drafts, user)
-    forget_answers(world)
+    forget_responses(world)
     second = bulk(world, RUN, drafts, user)
 
     assert first.body == second.body
@@ -120,9 +120,9 @@ def test_a_repeated_run_charges_once(world: World, user: str) -> None:
 def test_the_same_id_twice_runs_once(world: World, user: str) -> None:
     draft = a_draft(world, user)
 
-    answer = bulk(world, RUN, [draft, draft], user)
+    response = bulk(world, RUN, [draft, draft], user)
 
-    assert results(answer)[0] == (True, None)
+    assert results(response)[0] == (True, None)
     assert a_balance(world, user) == (3, 2)
 
 
@@ -130,15 +130,15 @@ def test_each_is_cancelled_as_far_as_it_goes(world: World, user: str) -> None:
     queued = confirm(world, user).body["jobId"]
     draft, done = a_draft(world, user), a_story(world, user, mode="quick", key="quick")
 
-    answer = bulk(world, CANCEL, [queued, draft, done, JOB_ID], user)
+    response = bulk(world, CANCEL, [queued, draft, done, JOB_ID], user)
 
-    assert [result.get("outcome") for result in answer.body["results"]] == [
+    assert [result.get("outcome") for result in response.body["results"]] == [
         "canceled",
         "canceled",
         "already_final",
         None,
     ]
-    assert results(answer)[3] == (False, "NOT_FOUND")
+    assert results(response)[3] == (False, "NOT_FOUND")
     assert a_balance(world, user) == (5, 0)
 
 
@@ -146,20 +146,20 @@ def test_each_is_retried_as_a_child_of_its_own(world: World, user: str) -> None:
     failed = a_story(world, user, failing=["clip_1"])
     fine = a_story(world, user, mode="quick", key="quick")
 
-    answer = bulk(world, RETRY, [failed, fine, JOB_ID], user)
-    forget_answers(world)
+    response = bulk(world, RETRY, [failed, fine, JOB_ID], user)
+    forget_responses(world)
     again = bulk(world, RETRY, [failed, fine, JOB_ID], user)
 
-    assert results(answer) == [(True, None), (False, "NOT_RETRYABLE"), (False, "NOT_FOUND")]
-    child = answer.body["results"][0]["retryJobId"]
+    assert results(response) == [(True, None), (False, "NOT_RETRYABLE"), (False, "NOT_FOUND")]
+    child = response.body["results"][0]["retryJobId"]
     assert a_job(world, child, user)["parentJobId"] == failed
-    assert again.body == answer.body
+    assert again.body == response.body
 
 
 def test_a_bulk_retry_needs_a_key(world: World, user: str) -> None:
-    answer = bulk(world, RETRY, [JOB_ID], user, key=None)
+    response = bulk(world, RETRY, [JOB_ID], user, key=None)
 
-    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
 
 
 def test_options_of_many_drafts_change_together(world: World, user: str) -> None:
@@ -167,9 +167,9 @@ def test_options_of_many_drafts_change_together(world: World, user: str) -> None
     story = a_draft(world, user)
     partial = {"outputFormats": ["srt", "vtt"], "translate": True, "targetLangs": ["ko"]}
 
-    answer = bulk(world, OPTIONS, [*drafts, story, JOB_ID], user, optionsPartial=partial)
+    response = bulk(world, OPTIONS, [*drafts, story, JOB_ID], user, optionsPartial=partial)
 
-    assert results(answer) == [
+    assert results(response) == [
         (True, None),
         (True, None),
         (False, "VALIDATION_FAILED"),
@@ -184,8 +184,8 @@ def test_options_of_many_drafts_change_together(world: World, user: str) -> None
 def test_options_must_be_an_object(world: World, user: str) -> None:
     odd: tuple[Any, ...] = (None, [], "x", 1)
     for partial in odd:
-        answer = bulk(world, OPTIONS, [JOB_ID], user, optionsPartial=partial)
-        assert answer.status == 400
+        response = bulk(world, OPTIONS, [JOB_ID], user, optionsPartial=partial)
+        assert response.status == 400
 
 
 ODD_IDS = ["", "x" * 3000, "\ud800", "a\nb"]
@@ -196,13 +196,13 @@ def test_odd_ids_are_results_of_their_own_and_nothing_around_them_is_lost(
 ) -> None:
     first, last = a_draft(world, user), a_draft(world, user)
 
-    answer = bulk(world, RUN, [first, *ODD_IDS, last], user)
+    response = bulk(world, RUN, [first, *ODD_IDS, last], user)
     again = bulk(world, RUN, [first, *ODD_IDS, last], user)
 
     missing = (False, "NOT_FOUND")
-    assert results(answer) == [(True, None), *[missing] * len(ODD_IDS), (True, None)]
-    assert [result["jobId"] for result in answer.body["results"]] == [first, *ODD_IDS, last]
-    assert again.body == answer.body
+    assert results(response) == [(True, None), *[missing] * len(ODD_IDS), (True, None)]
+    assert [result["jobId"] for result in response.body["results"]] == [first, *ODD_IDS, last]
+    assert again.body == response.body
     assert a_balance(world, user) == (1, 4)
 
 
@@ -218,9 +218,9 @@ def test_a_surprise_at_one_job_is_its_own_result(
         return confirm_one(*args, draft_job_id=draft_job_id, **more)
 
     monkeypatch.setattr(bulk_router, "confirm_draft", surprised)
-    answer = bulk(world, RUN, [first, second, third], user)
+    response = bulk(world, RUN, [first, second, third], user)
 
-    assert results(answer) == [(True, None), (False, "INTERNAL"), (True, None)]
+    assert results(response) == [(True, None), (False, "INTERNAL"), (True, None)]
     assert a_job(world, second, user)["status"] == "draft"
 
     # A repeat with the same key does what is missing, and charges nothing twice.

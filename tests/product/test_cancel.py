@@ -23,7 +23,7 @@ from tests.support.builders import (
     statuses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def user() -> str:
     return a_user()
 
 
-def cancel(world: World, job_id: str, user: str | None, **options: str) -> Answer:
+def cancel(world: World, job_id: str, user: str | None, **options: str) -> Response:
     return world.call("POST", f"/api/jobs/{job_id}/cancel", user=user, **options)  # type: ignore[arg-type]
 
 
@@ -57,11 +57,11 @@ def test_another_accounts_job_is_as_missing_as_none(world: World, user: str) -> 
 def test_a_draft_is_canceled_and_costs_nothing(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
-    answer = cancel(world, job_id, user)
+    response = cancel(world, job_id, user)
 
-    assert answer.status == 200
-    assert answer.body["outcome"] == "canceled"
-    assert answer.body["receipt"] == {
+    assert response.status == 200
+    assert response.body["outcome"] == "canceled"
+    assert response.body["receipt"] == {
         "reserved": 0,
         "used": 0,
         "refunded": 0,
@@ -76,18 +76,18 @@ def test_a_canceled_draft_cannot_be_confirmed(world: World, user: str) -> None:
     job_id = a_draft(world, user)
     cancel(world, job_id, user)
 
-    answer = world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, user=user)
+    response = world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, user=user)
 
-    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_DRAFT")
+    assert (response.status, response.body["code"]) == (409, "JOB_NOT_DRAFT")
 
 
 def test_a_queued_job_ends_at_once_and_everything_returns(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
-    answer = cancel(world, job_id, user)
+    response = cancel(world, job_id, user)
 
-    assert answer.body["outcome"] == "canceled"
-    assert answer.body["receipt"]["refunded"] == answer.body["receipt"]["reserved"] == 2
+    assert response.body["outcome"] == "canceled"
+    assert response.body["receipt"]["refunded"] == response.body["receipt"]["reserved"] == 2
     assert a_balance(world, user) == (5, 0)
     world.drain()
     assert a_job(world, job_id, user)["tasks"] == []
@@ -97,9 +97,9 @@ def test_planned_tasks_that_nobody_began_are_canceled(world: World, user: str) -
     job_id = confirm(world, user).body["jobId"]
     plan_job(world.app, job_id)
 
-    answer = cancel(world, job_id, user)
+    response = cancel(world, job_id, user)
 
-    assert answer.body["outcome"] == "canceled"
+    assert response.body["outcome"] == "canceled"
     assert set(statuses(a_job(world, job_id, user)).values()) == {"canceled"}
     world.drain()
     assert set(statuses(a_job(world, job_id, user)).values()) == {"canceled"}
@@ -114,11 +114,11 @@ def test_what_was_made_is_kept_and_paid_for(world: World, user: str) -> None:
         assert task is not None
         complete_task(world.app, task, [an_output(key)])
 
-    answer = cancel(world, job_id, user)
+    response = cancel(world, job_id, user)
 
     # Two credits promise three clips and the film: half of them are two of four.
-    assert answer.body["receipt"]["used"] == 1
-    assert answer.body["receipt"]["refunded"] == 1
+    assert response.body["receipt"]["used"] == 1
+    assert response.body["receipt"]["refunded"] == 1
     assert a_balance(world, user) == (4, 0)
     job = a_job(world, job_id, user)
     assert job["status"] == "canceled"
@@ -175,14 +175,14 @@ def test_a_canceling_job_whose_worker_died_is_ended_by_the_sweeper(world: World,
 def test_what_is_over_stays_as_it_was(world: World, user: str) -> None:
     job_id = a_story(world, user)
 
-    answer = cancel(world, job_id, user)
+    response = cancel(world, job_id, user)
 
-    assert answer.body["outcome"] == "already_final"
-    assert answer.body["receipt"]["used"] == 2
+    assert response.body["outcome"] == "already_final"
+    assert response.body["receipt"]["used"] == 2
     assert a_job(world, job_id, user)["status"] == "succeeded"
 
 
-def test_with_a_key_the_first_answer_is_repeated(world: World, user: str) -> None:
+def test_with_a_key_the_first_response_is_repeated(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
     first = cancel(world, job_id, user, key="stop")

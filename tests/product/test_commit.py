@@ -1,6 +1,6 @@
 """``commit``: all or nothing, one retry policy, and the domain's own word for each refusal.
 
-What DynamoDB may answer is injected below botocore; everything else is the real store on moto.
+What DynamoDB may return is injected below botocore; everything else is the real store on moto.
 """
 
 from __future__ import annotations
@@ -105,23 +105,23 @@ def inject(
         calls.append(operation)
         if early and (error := early.pop(0)) is not None:
             raise error
-        answer = real(client, operation, arguments)
+        response = real(client, operation, arguments)
         if late and (error := late.pop(0)) is not None:
             raise error
-        return answer
+        return response
 
     patch.setattr(botocore.client.BaseClient, "_make_api_call", call)
     return calls
 
 
 def aws_error(code: str, *reasons: str) -> ClientError:
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "Error": {"Code": code, "Message": code},
         "ResponseMetadata": {"RequestId": "r", "HTTPStatusCode": 400},
     }
     if reasons:
-        answer["CancellationReasons"] = [{"Code": reason} for reason in reasons]
-    return ClientError(answer, "TransactWriteItems")  # type: ignore[arg-type]
+        response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+    return ClientError(response, "TransactWriteItems")  # type: ignore[arg-type]
 
 
 def conflict() -> ClientError:
@@ -207,10 +207,10 @@ def test_a_refused_condition_is_never_tried_again(
     assert (len(calls), naps) == (2, [])
 
 
-# Lost answers
+# Lost responses
 
 
-def test_a_transaction_whose_answer_was_lost_is_recognised_as_our_own(
+def test_a_transaction_whose_response_was_lost_is_recognised_as_our_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commit([create("lost-1")])
@@ -223,7 +223,7 @@ def test_a_transaction_whose_answer_was_lost_is_recognised_as_our_own(
 
 
 @pytest.mark.parametrize("kind", ["put", "update"])
-def test_a_single_write_whose_answer_was_lost_is_recognised_as_our_own(
+def test_a_single_write_whose_response_was_lost_is_recognised_as_our_own(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"lone-{kind}"
@@ -350,7 +350,7 @@ def test_an_error_that_means_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 2
 
 
-def test_no_answer_at_all_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_response_at_all_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     silence = ConnectTimeoutError(endpoint_url="https://dynamodb")
     inject(monkeypatch, before=[silence, silence])
 

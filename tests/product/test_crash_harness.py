@@ -101,7 +101,7 @@ def test_without_a_bug_workers_and_the_sweeper_show_nothing_either(world: World)
 def test_every_write_of_a_confirm_is_a_point_with_every_fault_it_can_have(world: World) -> None:
     report = run_scenario(world, BY_NAME["confirm"], actors=(Client(),), faults=(Fault.LOST,))
 
-    # The key is taken, the job is committed with its hold, and the answer is stored.
+    # The key is taken, the job is committed with its hold, and the response is stored.
     assert report.points["confirm"] == 3
 
 

@@ -13,7 +13,7 @@ from darkroom.bootstrap.workers import STUDIO
 from darkroom.workers.dead_letters import handle_dead_letter
 from tests.support.builders import a_task_message, confirm
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 LIST, REDRIVE = "/api/admin/dead-letters", "/api/admin/dead-letters/redrive"
 
@@ -35,7 +35,7 @@ def a_dead_letter(
     }
 
 
-def operator(world: World, method: str, path: str, body: Any = None) -> Answer:
+def operator(world: World, method: str, path: str, body: Any = None) -> Response:
     return world.call(method, path, body, user="root", groups="admin")
 
 
@@ -71,10 +71,10 @@ def test_a_dead_letter_goes_to_its_queue_as_it_was(world: World) -> None:
     handle_dead_letter(world.app, a_dead_letter(1, "poison"))
     [letter] = operator(world, "GET", LIST).body["items"]
 
-    answer = operator(world, "POST", REDRIVE, {"ids": [letter["id"], "nothing"]})
+    response = operator(world, "POST", REDRIVE, {"ids": [letter["id"], "nothing"]})
 
-    assert [result["ok"] for result in answer.body["results"]] == [True, False]
-    assert answer.body["results"][1]["code"] == "NOT_FOUND"
+    assert [result["ok"] for result in response.body["results"]] == [True, False]
+    assert response.body["results"][1]["code"] == "NOT_FOUND"
     [message] = sqs.receive_message(QueueUrl=url)["Messages"]
     assert message["Body"] == "poison"
 
@@ -83,9 +83,9 @@ def test_a_queue_that_is_gone_is_said_so(world: World) -> None:
     handle_dead_letter(world.app, a_dead_letter(1, "poison", queue="s-OldDeadLetters-X1"))
     [letter] = operator(world, "GET", LIST).body["items"]
 
-    answer = operator(world, "POST", REDRIVE, {"ids": [letter["id"]]})
+    response = operator(world, "POST", REDRIVE, {"ids": [letter["id"]]})
 
-    assert answer.body["results"][0]["code"] == "NOT_REDRIVABLE"
+    assert response.body["results"][0]["code"] == "NOT_REDRIVABLE"
 
 
 @pytest.mark.parametrize("ids", [[], ["x"] * 101, "x", None, [1]])

@@ -18,12 +18,12 @@ from tests.support.builders import (
     a_story,
     a_user,
     confirm,
-    forget_answers,
+    forget_responses,
     owner_of,
     regenerate,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def user() -> str:
     return a_user()
 
 
-def delete(world: World, job_id: str, user: str | None, query: str = "") -> Answer:
+def delete(world: World, job_id: str, user: str | None, query: str = "") -> Response:
     return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
 
 
@@ -79,9 +79,9 @@ def test_a_draft_goes_at_once(world: World, user: str) -> None:
 def test_a_job_under_way_stays(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
-    answer = delete(world, job_id, user)
+    response = delete(world, job_id, user)
 
-    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, job_id, user)["status"] == "queued"
 
 
@@ -142,9 +142,9 @@ def test_a_cascade_stops_before_anything_when_a_child_runs(world: World, user: s
     parent = a_story(world, user)
     regenerate(world, parent, user)
 
-    answer = delete(world, parent, user, "?cascade=true")
+    response = delete(world, parent, user, "?cascade=true")
 
-    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, parent, user)["status"] == "succeeded"
 
 
@@ -166,12 +166,12 @@ def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
 
 
 def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: str) -> None:
-    answer = confirm(world, user, mode="quick", key="once", photo=None)
-    job_id = answer.body["jobId"]
+    response = confirm(world, user, mode="quick", key="once", photo=None)
+    job_id = response.body["jobId"]
     world.drain()
     delete(world, job_id, user)
     world.drain()
-    forget_answers(world)
+    forget_responses(world)
 
     again = confirm(world, user, mode="quick", key="once")
 
@@ -193,6 +193,6 @@ def test_the_books_still_add_up(world: World, user: str) -> None:
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
 def test_cascade_is_a_switch(value: str, world: World, user: str) -> None:
-    answer = delete(world, a_draft(world, user), user, f"?cascade={value}")
+    response = delete(world, a_draft(world, user), user, f"?cascade={value}")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")

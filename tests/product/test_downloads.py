@@ -27,7 +27,7 @@ from tests.support.builders import (
     owner_of,
     regenerate,
 )
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 class Stopped(BaseException):
@@ -49,18 +49,18 @@ def write_files(world: World, job_id: str) -> None:
         world.app.storage.write(output.storage_key, body, mime_type=output.mime_type)
 
 
-def ask(world: World, job_id: str, user: str | None = "alice") -> Answer:
+def ask(world: World, job_id: str, user: str | None = "alice") -> Response:
     return world.call("GET", f"/api/jobs/{job_id}/download", user=user)
 
 
-def ask_many(world: World, *job_ids: str, user: str | None = "alice") -> Answer:
+def ask_many(world: World, *job_ids: str, user: str | None = "alice") -> Response:
     return world.call("POST", "/api/jobs/bulk/download", {"jobIds": list(job_ids)}, user=user)
 
 
 def fetch(url: str) -> bytes:
-    answer = requests.get(url, timeout=10)  # which moto answers
-    answer.raise_for_status()
-    return answer.content
+    response = requests.get(url, timeout=10)  # which moto responses
+    response.raise_for_status()
+    return response.content
 
 
 def fetched(url: str) -> zipfile.ZipFile:
@@ -94,12 +94,12 @@ def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_zip_holds_the_job_s_files_byte_for_byte(world: World) -> None:
     job_id = a_made_story(world)
 
-    answer = ask(world, job_id)
+    response = ask(world, job_id)
 
-    assert answer.status == 200
-    assert set(answer.body) == {"downloadUrl", "expiresAt"}
-    assert answer.body["expiresAt"] == "2026-01-05T09:15:00.000Z"
-    archive = fetched(answer.body["downloadUrl"])
+    assert response.status == 200
+    assert set(response.body) == {"downloadUrl", "expiresAt"}
+    assert response.body["expiresAt"] == "2026-01-05T09:15:00.000Z"
+    archive = fetched(response.body["downloadUrl"])
     assert archive.testzip() is None
     assert archive.namelist() == [
         "01-kf_1.png", "02-kf_2.png", "03-kf_3.png",
@@ -210,8 +210,8 @@ def test_nobody_else_gets_it(world: World) -> None:
 
 def test_a_job_that_has_not_ended_has_no_archive(world: World) -> None:
     for job_id in (a_draft(world), confirm(world).body["jobId"]):
-        answer = ask(world, job_id)
-        assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+        response = ask(world, job_id)
+        assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
         assert handle_archive_message(world.app, a_request(job_id)) == "gone"
 
 
@@ -219,9 +219,9 @@ def test_a_job_that_made_nothing_has_no_archive(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.call("POST", f"/api/jobs/{job_id}/cancel")
 
-    answer = ask(world, job_id)
+    response = ask(world, job_id)
 
-    assert (answer.status, answer.body["code"]) == (409, "NO_OUTPUTS")
+    assert (response.status, response.body["code"]) == (409, "NO_OUTPUTS")
 
 
 def test_too_much_for_one_archive_is_said_at_once(
@@ -230,9 +230,9 @@ def test_too_much_for_one_archive_is_said_at_once(
     job_id = a_made_story(world)
     monkeypatch.setattr(archive_module, "ARCHIVE_LIMIT_BYTES", 6)
 
-    answer = ask(world, job_id)
+    response = ask(world, job_id)
 
-    assert (answer.status, answer.body["code"]) == (413, "ARCHIVE_TOO_LARGE")
+    assert (response.status, response.body["code"]) == (413, "ARCHIVE_TOO_LARGE")
     assert handle_archive_message(world.app, a_request(job_id)) == "gone"
 
 
@@ -281,9 +281,9 @@ def test_with_a_file_missing_there_is_no_archive_that_only_looks_complete(world:
     job_id = a_made_story(world)
     lose_a_file(world, job_id)
 
-    answer = ask(world, job_id)
+    response = ask(world, job_id)
 
-    assert (answer.status, answer.body["code"]) == (409, "ARCHIVE_FAILED")
+    assert (response.status, response.body["code"]) == (409, "ARCHIVE_FAILED")
     assert stored(world) == []
 
 
@@ -357,18 +357,18 @@ def test_wherever_the_worker_stops_nothing_half_made_can_be_seen(
     assert len(archive.namelist()) == 7
 
 
-def test_a_lost_answer_of_the_upload_does_no_harm(
+def test_a_lost_response_of_the_upload_does_no_harm(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = a_made_story(world)
     upload = Storage.upload
 
-    def lose_the_answer(self: Storage, *args: Any, **options: Any) -> None:
+    def lose_the_response(self: Storage, *args: Any, **options: Any) -> None:
         upload(self, *args, **options)
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(Storage, "upload", lose_the_answer)
+        patch.setattr(Storage, "upload", lose_the_response)
         with pytest.raises(Stopped):
             handle_archive_message(world.app, a_request(job_id))
 
@@ -389,10 +389,10 @@ def test_many_are_answered_each_on_its_own(world: World) -> None:
     unmade = a_story(world, key="unmade")  # its files do not exist
     hers = a_made_story(world, "bob")
 
-    answer = ask_many(world, made, hers, draft, unmade, "none", made)
+    response = ask_many(world, made, hers, draft, unmade, "none", made)
 
-    assert answer.status == 200
-    results = answer.body["results"]
+    assert response.status == 200
+    results = response.body["results"]
     assert [result["jobId"] for result in results] == [made, hers, draft, unmade, "none", made]
     assert [result["ok"] for result in results] == [True, False, False, False, False, True]
     assert [result.get("code") for result in results] == [
@@ -449,9 +449,9 @@ def test_many_make_nothing_more_when_their_time_is_up(
     ids=["missing", "none", "too many", "no list", "numbers", "unknown field"],
 )
 def test_a_list_of_ids_is_wanted(world: World, body: Any) -> None:
-    answer = world.call("POST", "/api/jobs/bulk/download", body)
+    response = world.call("POST", "/api/jobs/bulk/download", body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_an_anonymous_caller_gets_none_of_many(world: World) -> None:

@@ -21,11 +21,11 @@ from tests.support.builders import (
     a_user,
     an_asset,
     confirm,
-    forget_answers,
+    forget_responses,
     scene_inputs,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def user() -> str:
 
 def patch(
     world: World, job_id: str, body: Any, user: str | None, *, if_match: str | None = None
-) -> Answer:
+) -> Response:
     headers = {} if if_match is None else {"if-match": if_match}
     return world.call("PATCH", f"/api/jobs/{job_id}", body, user=user, headers=headers)
 
 
 def captions(
     world: World, user: str, *seconds: float, status: str = "draft", **more: Any
-) -> Answer:
+) -> Response:
     talks = [a_recording(world, user, seconds=length) for length in seconds]
     body = {"recipe": "captions", "inputs": {"assetIds": talks, "options": {}}, "status": status}
     return world.call("POST", "/api/jobs", body | more, user=user, key="captions")
@@ -57,11 +57,11 @@ def captions(
 def test_a_patch_merges_into_the_inputs(world: World, user: str) -> None:
     job_id = a_draft(world, user, sliders={"humor": 10, "pace": 20})
 
-    answer = patch(
+    response = patch(
         world, job_id, {"inputs": {"genre": "noir", "sliders": {"pace": 30, "drama": 1}}}, user
     )
 
-    assert answer.status == 200
+    assert response.status == 200
     inputs = a_job(world, job_id, user)["inputs"]
     assert inputs["genre"] == "noir"
     assert inputs["sliders"] == {"humor": 10, "pace": 30, "drama": 1}
@@ -88,9 +88,9 @@ def test_inputs_may_stand_beside(world: World, user: str) -> None:
 def test_a_rewrite_is_changed_in_part(world: World, user: str) -> None:
     job_id = a_draft(world, user, rewriteEnabled=True, rewrite=REWRITE)
 
-    answer = patch(world, job_id, {"inputs": {"rewrite": {"desiredEnding": "open"}}}, user)
+    response = patch(world, job_id, {"inputs": {"rewrite": {"desiredEnding": "open"}}}, user)
 
-    assert answer.status == 200
+    assert response.status == 200
     rewrite = a_job(world, job_id, user)["inputs"]["rewrite"]
     assert rewrite["desiredEnding"] == "open"
     assert rewrite["sanitizedText"] == REWRITE["rawText"]
@@ -149,9 +149,9 @@ def test_a_wrong_patch_changes_nothing(body: Any, world: World, user: str) -> No
     job_id = a_draft(world, user)
     before = a_job(world, job_id, user)
 
-    answer = patch(world, job_id, body, user)
+    response = patch(world, job_id, body, user)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert a_job(world, job_id, user) == before
 
 
@@ -165,25 +165,25 @@ def test_only_a_draft_is_changed_and_only_by_its_owner(world: World, user: str) 
     assert patch(world, draft, {"genre": "noir"}, None).status == 401
     assert patch(world, draft, {"genre": "noir"}, a_user()).status == 404
     for job_id in (queued, done):
-        answer = patch(world, job_id, {"genre": "noir"}, user)
-        assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_DRAFT")
+        response = patch(world, job_id, {"genre": "noir"}, user)
+        assert (response.status, response.body["code"]) == (409, "JOB_NOT_DRAFT")
 
 
 def test_captions_make_one_draft_for_each_file(world: World, user: str) -> None:
-    answer = captions(world, user, 10, 61, 300)
+    response = captions(world, user, 10, 61, 300)
 
-    assert answer.status == 201
-    jobs = answer.body["jobs"]
+    assert response.status == 201
+    jobs = response.body["jobs"]
     assert len({job["jobId"] for job in jobs}) == 3
     assert all(len(job["inputs"]["assetIds"]) == 1 for job in jobs)
     assert {job["status"] for job in jobs} == {"draft"}
 
 
 def test_those_that_fit_are_queued_and_the_others_stay_drafts(world: World, user: str) -> None:
-    answer = captions(world, user, 4 * 60, 61, 10, status="queued")
+    response = captions(world, user, 4 * 60, 61, 10, status="queued")
 
-    assert answer.status == 201
-    told = [(job["status"], job.get("code")) for job in answer.body["jobs"]]
+    assert response.status == 201
+    told = [(job["status"], job.get("code")) for job in response.body["jobs"]]
     assert told == [
         ("queued", None),
         ("draft", "CREDITS_INSUFFICIENT"),
@@ -195,10 +195,10 @@ def test_those_that_fit_are_queued_and_the_others_stay_drafts(world: World, user
 def test_when_none_fits_nothing_is_made(world: World, user: str) -> None:
     a_balance(world, user)
 
-    answer = captions(world, user, 6 * 60, 7 * 60, status="queued")
+    response = captions(world, user, 6 * 60, 7 * 60, status="queued")
 
-    assert (answer.status, answer.body["code"]) == (402, "CREDITS_INSUFFICIENT")
-    assert answer.body["needed"] == 6
+    assert (response.status, response.body["code"]) == (402, "CREDITS_INSUFFICIENT")
+    assert response.body["needed"] == 6
     assert a_balance(world, user) == (5, 0)
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
@@ -208,7 +208,7 @@ def test_a_repeat_of_many_makes_none_twice(world: World, user: str) -> None:
     body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
 
     first = world.call("POST", "/api/jobs", body, user=user, key="many")
-    forget_answers(world)
+    forget_responses(world)
     second = world.call("POST", "/api/jobs", body, user=user, key="many")
 
     assert [job["jobId"] for job in first.body["jobs"]] == [
@@ -223,9 +223,9 @@ def test_one_file_that_is_missing_keeps_all_from_being_charged(world: World, use
     a_balance(world, user)
     body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
 
-    answer = world.call("POST", "/api/jobs", body, user=user, key="many")
+    response = world.call("POST", "/api/jobs", body, user=user, key="many")
 
-    assert answer.status == 404
+    assert response.status == 404
     assert a_balance(world, user) == (5, 0)
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
@@ -250,16 +250,16 @@ def test_several_that_were_quoted_together_are_charged_as_quoted(
         "quoteId": quoted["quoteId"],
     }
 
-    answer = world.call("POST", "/api/jobs", body, user=user, key="many")
+    response = world.call("POST", "/api/jobs", body, user=user, key="many")
 
-    assert [job["creditsReserved"] for job in answer.body["jobs"]] == [1, 2]
+    assert [job["creditsReserved"] for job in response.body["jobs"]] == [1, 2]
     assert a_balance(world, user) == (2, 3)
 
 
 # Files that a draft can never be made of
 
 
-def drafted(world: World, user: str, recipe: str, inputs: dict[str, Any]) -> Answer:
+def drafted(world: World, user: str, recipe: str, inputs: dict[str, Any]) -> Response:
     body = {"recipe": recipe, "inputs": inputs, "status": "draft"}
     return world.call("POST", "/api/jobs", body, user=user)
 
@@ -284,9 +284,9 @@ def test_a_draft_of_a_file_that_is_not_the_callers_is_refused(world: World, user
         ("portraits", portraits_of(mine, albumId=their_album)),
     ]
 
-    answers = [drafted(world, user, recipe, inputs) for recipe, inputs in wrong]
+    responses = [drafted(world, user, recipe, inputs) for recipe, inputs in wrong]
 
-    assert [(a.status, a.body["code"]) for a in answers] == [(404, "NOT_FOUND")] * len(wrong)
+    assert [(a.status, a.body["code"]) for a in responses] == [(404, "NOT_FOUND")] * len(wrong)
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
 
@@ -300,9 +300,9 @@ def test_a_draft_of_a_file_of_the_wrong_kind_is_refused_and_names_it(
     ]
 
     for recipe, inputs, path in wrong:
-        answer = drafted(world, user, recipe, inputs)
-        assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-        assert [(f["path"], f["code"]) for f in answer.body["fields"]] == [(path, "WRONG_KIND")]
+        response = drafted(world, user, recipe, inputs)
+        assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+        assert [(f["path"], f["code"]) for f in response.body["fields"]] == [(path, "WRONG_KIND")]
 
 
 def test_a_draft_may_wait_for_its_files_to_be_checked(world: World, user: str) -> None:
@@ -333,7 +333,7 @@ def test_a_repeat_finds_its_draft_though_its_file_is_gone(world: World, user: st
     body = {"recipe": "story", "inputs": scene_inputs(photo), "status": "draft"}
     first = world.call("POST", "/api/jobs", body, user=user, key="k")
     world.call("DELETE", f"/api/assets/{photo}", user=user)
-    forget_answers(world)
+    forget_responses(world)
 
     again = world.call("POST", "/api/jobs", body, user=user, key="k")
 

@@ -1,4 +1,4 @@
-"""Failures → answers: one table of statuses, one shape, both languages."""
+"""Failures → responses: one table of statuses, one shape, both languages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from darkroom.api.messages import MESSAGES, message_for, preferred_language
 from darkroom.generation.ports import ModerationRefused, TransientProviderError
 from darkroom.kernel import errors
 from darkroom.kernel.errors import DarkroomError
-from tests.support.world import Answer
+from tests.support.world import Response
 
 
-def answer_to(error: Exception, *, language: str = "en") -> Answer:
+def response_to(error: Exception, *, language: str = "en") -> Response:
     """What a client hears when a route raises this."""
     router = APIRouter()
 
@@ -31,7 +31,7 @@ def answer_to(error: Exception, *, language: str = "en") -> Answer:
     return get(router, "/raise", language=language)
 
 
-def get(router: APIRouter, path: str, *, language: str = "en", method: str = "GET") -> Answer:
+def get(router: APIRouter, path: str, *, language: str = "en", method: str = "GET") -> Response:
     event: dict[str, Any] = {
         "version": "2.0",
         "rawPath": path,
@@ -45,8 +45,8 @@ def get(router: APIRouter, path: str, *, language: str = "en", method: str = "GE
         "isBase64Encoded": False,
     }
     http = Mangum(create_app(router), lifespan="off")
-    answer = http(event, None)  # type: ignore[arg-type]
-    return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+    response = http(event, None)  # type: ignore[arg-type]
+    return Response(response["statusCode"], response["headers"], json.loads(response["body"]))
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def get(router: APIRouter, path: str, *, language: str = "en", method: str = "GE
     ],
 )
 def test_each_kind_of_failure_has_its_status(error: DarkroomError, status: int, code: str) -> None:
-    answer = answer_to(error)
+    response = response_to(error)
 
-    assert (answer.status, answer.body["code"]) == (status, code)
-    assert answer.body == {
+    assert (response.status, response.body["code"]) == (status, code)
+    assert response.body == {
         "error": message_for(code, "en"),
         "code": code,
         "requestId": "req-1",
     }
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in response.headers) == (status == 503)
 
 
 def test_a_new_kind_takes_the_status_of_what_it_is() -> None:
@@ -99,16 +99,16 @@ def test_a_new_kind_takes_the_status_of_what_it_is() -> None:
 )
 def test_a_bug_is_500_and_tells_nothing(error: Exception) -> None:
     router = APIRouter()
-    answer = None
+    response = None
 
     @router.get("/raise")
     async def fail() -> None:
         raise error
 
-    answer = get(router, "/raise")
+    response = get(router, "/raise")
 
-    assert (answer.status, answer.body["code"]) == (500, "INTERNAL")
-    assert "secret" not in json.dumps(answer.body)
+    assert (response.status, response.body["code"]) == (500, "INTERNAL")
+    assert "secret" not in json.dumps(response.body)
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,17 @@ def test_a_bug_is_500_and_tells_nothing(error: Exception) -> None:
 )
 def test_a_database_that_does_not_answer_is_unavailable(cause: Exception) -> None:
     for error in (cause, GetError("reading", cause)):
-        answer = answer_to(error)
-        assert (answer.status, answer.body["code"]) == (503, "UNAVAILABLE")
-        assert answer.headers["retry-after"] == "1"
+        response = response_to(error)
+        assert (response.status, response.body["code"]) == (503, "UNAVAILABLE")
+        assert response.headers["retry-after"] == "1"
 
 
 def test_only_facts_meant_for_the_client_are_shown() -> None:
-    answer = answer_to(errors.PaymentRequired("internal words", needed=5, stored={"secret": 1}))
+    response = response_to(errors.PaymentRequired("internal words", needed=5, stored={"secret": 1}))
 
-    assert answer.body["needed"] == 5
-    assert "stored" not in answer.body
-    assert "internal words" not in json.dumps(answer.body)
+    assert response.body["needed"] == 5
+    assert "stored" not in response.body
+    assert "internal words" not in json.dumps(response.body)
 
 
 def test_unknown_routes_and_methods_have_the_same_shape() -> None:
@@ -148,8 +148,8 @@ def test_unknown_routes_and_methods_have_the_same_shape() -> None:
 
 
 def test_errors_speak_the_callers_language() -> None:
-    english = answer_to(errors.NotFound(), language="en-GB")
-    korean = answer_to(errors.NotFound(), language="ko-KR")
+    english = response_to(errors.NotFound(), language="en-GB")
+    korean = response_to(errors.NotFound(), language="ko-KR")
 
     assert english.body["error"] != korean.body["error"]
     assert korean.body["error"] == message_for("NOT_FOUND", "ko")

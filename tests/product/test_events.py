@@ -45,9 +45,9 @@ def test_http_events_are_answered_by_the_product(
     if jwt is not None:
         jwt["claims"]["exp"] = str(int(world.clock.now().timestamp()) + 60)
 
-    answer = world.handle_http(sample)
+    response = world.handle_http(sample)
 
-    assert answer["statusCode"] in statuses, answer["body"]
+    assert response["statusCode"] in statuses, response["body"]
 
 
 @pytest.mark.parametrize("name", ["ingest_image", "ingest_media"])

@@ -1,7 +1,7 @@
 """Whatever one attribute of one item of any class holds: nothing else of its account is lost.
 
 One account owns at least two things of each kind. One item of a class is damaged in place,
-attribute by attribute: what it is read by answers without a failure of ours, what its neighbors
+attribute by attribute: what it is read by responses without a failure of ours, what its neighbors
 are read and changed by succeeds, the sweeper goes on, and the auditor names it.
 """
 
@@ -52,13 +52,13 @@ from tests.support.builders import (
     a_reference_photo,
     a_story,
     confirm,
-    forget_answers,
+    forget_responses,
     scene_inputs,
 )
 from tests.support.damage import Damage, RawItem, damaged_item, damages_of_class, store
 from tests.support.moto_world import moto_world
 from tests.support.tables import table_definitions
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 USER, EVENT = "alice", "paper#evt_1"
 Request = tuple[str, str, Any]
@@ -80,7 +80,7 @@ class Scene:
     world: World
     ids: dict[str, str]
 
-    def request(self, request: Request, **more: Any) -> Answer:
+    def request(self, request: Request, **more: Any) -> Response:
         method, path, body = request
         text = json.dumps(body) if body is not None else None
         for name, value in self.ids.items():
@@ -343,9 +343,9 @@ class PaperGateway:
 
 
 def an_id(world: World, method: str, path: str, body: Any, name: str, *, key: str) -> str:
-    answer = world.call(method, path, body, user=USER, key=key)
-    assert answer.status in (200, 201, 202), answer.body
-    found: str = answer.body[name]
+    response = world.call(method, path, body, user=USER, key=key)
+    assert response.status in (200, 201, 202), response.body
+    found: str = response.body[name]
     return found
 
 
@@ -494,18 +494,18 @@ def failures_of_it(
     for request in case.of_it:
         store(scene.world, case.table, [changed])
         if case.key and item_class is not IdempotencyItem:
-            forget_answers(scene.world)
-        answer = scene.request(request, **({"key": case.key} if case.key else {}))
-        if answer.status == 500:
-            yield f"{damage}: {request} {answer.status}"
+            forget_responses(scene.world)
+        response = scene.request(request, **({"key": case.key} if case.key else {}))
+        if response.status == 500:
+            yield f"{damage}: {request} {response.status}"
 
 
 def failures_of_others(scene: Scene, case: Case, damage: str) -> Iterator[str]:
     for place, request in enumerate(case.of_others):
-        answer = scene.request(request)
-        if answer.status >= 300:
-            yield f"{damage}: {request} {answer.status} {answer.body}"
-        elif place == 0 and case.shows and scene.ids[case.shows] not in json.dumps(answer.body):
+        response = scene.request(request)
+        if response.status >= 300:
+            yield f"{damage}: {request} {response.status} {response.body}"
+        elif place == 0 and case.shows and scene.ids[case.shows] not in json.dumps(response.body):
             yield f"{damage}: {request} hides {case.shows}"
     for call in case.calls:
         with suppress(Unreadable):

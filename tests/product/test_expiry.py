@@ -42,8 +42,8 @@ def give(world: World, user: str, amount: int, *, key: str = "gift", **life: flo
         "expiresAt": to_iso(world.clock.now() + timedelta(**life)),
     }
     path = f"/api/admin/accounts/{user}/credits"
-    answer = world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
-    return answer.body["transaction"]["id"]
+    response = world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
+    return response.body["transaction"]["id"]
 
 
 def sweep(world: World) -> dict[str, int]:

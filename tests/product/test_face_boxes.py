@@ -127,8 +127,8 @@ def test_portraits_are_told_of_the_face_under_the_name_of_its_photo(world: World
     photos = []
     for role, face in (("bride", SMALL), ("groom", LARGE)):
         body = {"assetId": a_picture_with(world, face), "role": role}
-        answer = world.call("POST", "/api/reference-photos", body)
-        photos.append(answer.body["referencePhotoId"])
+        response = world.call("POST", "/api/reference-photos", body)
+        photos.append(response.body["referencePhotoId"])
     inputs = {
         "mode": "batch",
         "referencePhotoIds": photos,

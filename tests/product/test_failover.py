@@ -328,8 +328,8 @@ def a_portrait(world: World, photo: str, *, key: str, user: str = "alice") -> di
         "seed": 7,
     }
     body = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
-    answer = world.call("POST", "/api/jobs", body, user=user, key=key)
-    [job] = answer.body["jobs"]
+    response = world.call("POST", "/api/jobs", body, user=user, key=key)
+    [job] = response.body["jobs"]
     world.drain()
     return a_job(world, job["jobId"], user=user)
 

@@ -203,9 +203,9 @@ def test_an_error_names_the_route_and_not_the_path(
     monkeypatch.setattr("darkroom.api.routers.shares.view_share", fail)
 
     with caplog.at_level(logging.INFO):
-        answer = world.call("GET", "/api/shares/the-secret-of-a-link", user=None)
+        response = world.call("GET", "/api/shares/the-secret-of-a-link", user=None)
 
-    assert (answer.status, answer.body["code"]) == (500, "INTERNAL")
+    assert (response.status, response.body["code"]) == (500, "INTERNAL")
     [record] = [r for r in caplog.records if r.getMessage() == "unexpected_error"]
     assert record.route == "GET /api/shares/{token}"  # type: ignore[attr-defined]
     logged = json.dumps([vars(record) for record in caplog.records], default=str)

@@ -27,7 +27,7 @@ from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
@@ -67,7 +67,7 @@ def a_job_there(world: World, stand_in: FalStandIn, key: str = "confirm") -> tup
     return job_id, list(stand_in.runs)[-1]
 
 
-def call_back(world: World, stand_in: FalStandIn, request_id: str, **changes: Any) -> Answer:
+def call_back(world: World, stand_in: FalStandIn, request_id: str, **changes: Any) -> Response:
     address = urlsplit(stand_in.runs[request_id].webhook)
     call = stand_in.call_of(request_id, world.clock.now()) | changes
     return world.call(
@@ -152,22 +152,22 @@ def test_without_any_call_the_result_is_fetched(world: World, stand_in: FalStand
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_call_before_the_answer_is_the_answer(
+def test_a_call_before_the_response_is_the_response(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
-    answers = []
+    responses = []
 
     def call_at_once(request_id: str) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())  # in the stand-in's own thread
         is_clip = stand_in.runs[request_id].model == CLIP
         stand_in.succeed(request_id, content=film if is_clip else None)
-        answers.append(call_back(world, stand_in, request_id).body["outcome"])
+        responses.append(call_back(world, stand_in, request_id).body["outcome"])
 
-    stand_in.before_answer = call_at_once
+    stand_in.before_response = call_at_once
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    assert answers == ["heard", "heard"]
+    assert responses == ["heard", "heard"]
     assert a_job(world, job_id)["status"] == "succeeded"
     assert stand_in.submits == 2
 
@@ -186,7 +186,7 @@ def test_calls_that_come_twice_late_or_after_a_cancel_change_nothing(
     late = [call_back(world, stand_in, one) for one in (request_id, canceled)]
     world.drain()
 
-    told = [answer.body["outcome"] for answer in (first, second, *late)]
+    told = [response.body["outcome"] for response in (first, second, *late)]
     assert told == ["heard", "known", "known", "known"]
     assert a_picture(world) == done
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -204,10 +204,10 @@ def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None
         good | {"headers": good["headers"] | {"x-fal-webhook-user-id": "somebody"}},
     ]
 
-    answers = [call_back(world, stand_in, request_id, **call).status for call in forged]
+    responses = [call_back(world, stand_in, request_id, **call).status for call in forged]
     world.drain()
 
-    assert answers == [401] * 4
+    assert responses == [401] * 4
     assert statuses(a_job(world, job_id))["kf_1"] == "waiting"
     world.clock.move(minutes=6)
     assert call_back(world, stand_in, request_id, **good).status == 401
@@ -229,7 +229,7 @@ def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_an_answer_lost_after_it_was_taken_costs_one_run_if_it_calls(
+def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
     world: World, stand_in: FalStandIn
 ) -> None:
     stand_in.faults.append(Fault("drop_answer"))
@@ -245,7 +245,7 @@ def test_an_answer_lost_after_it_was_taken_costs_one_run_if_it_calls(
     assert [run.model for run in stand_in.runs.values()].count(PICTURE) == 1
 
 
-def test_an_answer_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
+def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
     world: World, stand_in: FalStandIn
 ) -> None:
     stand_in.faults.append(Fault("drop_answer"))

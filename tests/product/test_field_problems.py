@@ -22,9 +22,9 @@ def world() -> Iterator[World]:
         yield world
 
 
-def told(answer: Any) -> list[tuple[str, str]]:
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    return [(field["path"], field["code"]) for field in answer.body["fields"]]
+def told(response: Any) -> list[tuple[str, str]]:
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    return [(field["path"], field["code"]) for field in response.body["fields"]]
 
 
 def story(**changes: Any) -> dict[str, Any]:
@@ -95,11 +95,11 @@ def test_what_a_draft_lacks_at_a_confirm_is_named_as_confirm_names_it(world: Wor
     user = a_user()
     draft = a_draft(world, user)
 
-    answer = world.call(
+    response = world.call(
         "POST", "/api/jobs/confirm", {"draftJobId": draft, "genre": "western"}, user=user
     )
 
-    assert told(answer) == [("genre", "NOT_ALLOWED")]
+    assert told(response) == [("genre", "NOT_ALLOWED")]
 
 
 @pytest.mark.parametrize("nested", [True, False])
@@ -107,31 +107,31 @@ def test_a_patch_is_told_where_it_put_the_input(nested: bool, world: World) -> N
     user = a_user()
     draft, changes = a_draft(world, user), {"sliders": {"humor": 101}}
 
-    answer = world.call(
+    response = world.call(
         "PATCH", f"/api/jobs/{draft}", {"inputs": changes} if nested else changes, user=user
     )
 
-    assert told(answer) == [("inputs.sliders.humor" if nested else "sliders.humor", "TOO_LARGE")]
+    assert told(response) == [("inputs.sliders.humor" if nested else "sliders.humor", "TOO_LARGE")]
 
 
 def test_confirm_takes_recipe_as_another_name_of_mode(world: World) -> None:
     user = a_user()
     body = {"recipe": "quick", **scene_inputs(a_photo(world, user))}
 
-    answer = world.call("POST", "/api/jobs/confirm", body, user=user, key="k")
+    response = world.call("POST", "/api/jobs/confirm", body, user=user, key="k")
 
-    assert answer.status == 202
-    job = world.call("GET", f"/api/jobs/{answer.body['jobId']}", user=user).body
+    assert response.status == 202
+    job = world.call("GET", f"/api/jobs/{response.body['jobId']}", user=user).body
     assert (job["recipe"], job["mode"]) == ("quick", "quick")
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
 def test_json_is_understood_whatever_its_content_type_says(content_type: str, world: World) -> None:
-    answer = world.call(
+    response = world.call(
         "POST", "/api/albums", {"name": "Us"}, headers={"content-type": content_type}
     )
 
-    assert answer.status == 201
+    assert response.status == 201
 
 
 def test_an_empty_cursor_is_the_first_page(world: World) -> None:
@@ -159,11 +159,11 @@ def test_problems_of_retry_options_are_below_options(world: World) -> None:
     job_id = made.body["jobs"][0]["jobId"]
     finish(world, job_id, failing=["transcribe"])
 
-    answer = world.call(
+    response = world.call(
         "POST", f"/api/jobs/{job_id}/retry", {"options": {"sourceLang": "x"}}, user=user, key="r"
     )
 
-    assert told(answer) == [("options.sourceLang", "NOT_ALLOWED")]
+    assert told(response) == [("options.sourceLang", "NOT_ALLOWED")]
 
 
 def test_every_code_has_a_sentence_in_both_languages() -> None:

@@ -19,7 +19,7 @@ from darkroom.workers import audit as audit_worker
 from darkroom.workers.audit import handle_schedule
 from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def user(world: World) -> str:
     return name
 
 
-def patch(world: World, user: str, body: dict[str, Any], *, groups: str = "admin") -> Answer:
+def patch(world: World, user: str, body: dict[str, Any], *, groups: str = "admin") -> Response:
     return world.call("PATCH", f"/api/admin/accounts/{user}", body, user="root", groups=groups)
 
 
@@ -117,7 +117,7 @@ def test_a_job_whose_hold_the_wallet_does_not_know_ends_all_the_same(
 # Rebuilding
 
 
-def rebuild(world: World, user: str, *, groups: str = "admin") -> Answer:
+def rebuild(world: World, user: str, *, groups: str = "admin") -> Response:
     path = f"/api/admin/accounts/{user}/rebuild-wallet"
     return world.call("POST", path, user="root", groups=groups)
 
@@ -201,12 +201,12 @@ def test_a_damaged_wallet_can_be_seen_frozen_and_thawed_and_hides_no_history(
     assert (frozen.status, frozen.body["isDamaged"], frozen.body["frozen"]) == (200, True, True)
     assert (thawed.status, thawed.body["frozen"]) == (200, False)
     assert (history.status, history.body["remainingCredits"]) == (200, 0)
-    for answer in (
+    for response in (
         world.call("GET", "/api/credits", user=user),
         confirm(world, user, key="more"),
         buy(world, 5, user),
     ):
-        assert (answer.status, answer.body["code"]) == (409, "ACCOUNT_FROZEN")
+        assert (response.status, response.body["code"]) == (409, "ACCOUNT_FROZEN")
     assert rebuild(world, user).body["balance"] == 3
     assert confirm(world, user, key="again").status == 202
 
@@ -227,10 +227,10 @@ def test_a_grant_whose_expiry_no_entry_tells_keeps_that_of_the_wallet(
     """Entries of the version before did not record it."""
     body = {"amount": 4, "reason": "x", "expiresAt": to_iso(world.clock.now() + timedelta(days=9))}
     path = f"/api/admin/accounts/{user}/credits"
-    answer = world.call("POST", path, body, user="root", groups="admin", key=f"{user} gift")
+    response = world.call("POST", path, body, user="root", groups="admin", key=f"{user} gift")
     world.client("dynamodb").update_item(
         TableName=world.settings.tables["ledger"],
-        Key={"accountId": {"S": user}, "cause": {"S": answer.body["transaction"]["id"]}},
+        Key={"accountId": {"S": user}, "cause": {"S": response.body["transaction"]["id"]}},
         UpdateExpression="SET sv = :one REMOVE expiresAt",
         ExpressionAttributeValues={":one": {"N": "1"}},
     )

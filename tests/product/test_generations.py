@@ -27,7 +27,7 @@ from tests.support.builders import (
     finish,
     regenerate,
 )
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def user() -> str:
 
 
 def history(world: World, user: str, query: str = "") -> dict[str, Any]:
-    answer = world.call("GET", f"/api/generations{query}", user=user)
-    assert answer.status == 200, answer.body
-    return answer.body
+    response = world.call("GET", f"/api/generations{query}", user=user)
+    assert response.status == 200, response.body
+    return response.body
 
 
-def select(world: World, output: str, user: str | None, body: Any = None) -> Answer:
+def select(world: World, output: str, user: str | None, body: Any = None) -> Response:
     return world.call("POST", f"/api/outputs/{output}/select", body, user=user)
 
 
@@ -197,10 +197,10 @@ def test_a_pick_is_the_only_one_of_its_job_and_may_change(world: World, user: st
     first = output_of(world, job_id, "clip_1", user)["outputId"]
     second = output_of(world, job_id, "clip_2", user)["outputId"]
 
-    answers = [select(world, output, user) for output in (first, first, second)]
+    responses = [select(world, output, user) for output in (first, first, second)]
 
-    assert [answer.status for answer in answers] == [200, 200, 200]
-    assert answers[2].body | {"downloadUrl": ""} == output_of(world, job_id, "clip_2", user) | {
+    assert [response.status for response in responses] == [200, 200, 200]
+    assert responses[2].body | {"downloadUrl": ""} == output_of(world, job_id, "clip_2", user) | {
         "downloadUrl": ""
     }
     picked = [
@@ -228,9 +228,9 @@ def test_an_inherited_output_is_picked_within_the_child(world: World, user: str)
     finish(world, child)
     inherited = output_of(world, child, "clip_1", user)["outputId"]
 
-    answer = select(world, inherited, user, {"jobId": child})
+    response = select(world, inherited, user, {"jobId": child})
 
-    assert (answer.status, answer.body["inheritedFrom"]) == (200, parent)
+    assert (response.status, response.body["inheritedFrom"]) == (200, parent)
     assert output_of(world, child, "clip_1", user)["selected"] is True
     assert output_of(world, parent, "clip_1", user)["selected"] is False
 
@@ -249,8 +249,8 @@ def test_only_an_own_output_of_that_job_is_picked(world: World, user: str) -> No
     ]
 
     for output, caller, body in cases:
-        answer = select(world, output, caller, body)
-        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND"), (output, body)
+        response = select(world, output, caller, body)
+        assert (response.status, response.body["code"]) == (404, "NOT_FOUND"), (output, body)
     assert select(world, clip, None).status == 401
     assert select(world, clip, user, {"job": job_id}).status == 400
     assert not any(output["selected"] for output in a_job(world, job_id, user)["outputs"])

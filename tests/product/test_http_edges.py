@@ -82,16 +82,16 @@ def test_head_is_answered_wherever_get_is_and_has_no_body(world: World, user: st
 
 
 def test_head_of_what_is_missing_or_forbidden_says_so_without_a_body(world: World) -> None:
-    answers = [
+    responses = [
         world.call("HEAD", "/api/jobs/none"),
         world.call("HEAD", "/api/jobs", user=None),
         world.call("HEAD", "/api/admin/audit"),
         world.call("HEAD", "/api/jobs/quote"),
     ]
 
-    assert [answer.status for answer in answers[:3]] == [404, 401, 403]
-    assert answers[3].status in (404, 405)
-    assert all(answer.body == "" for answer in answers)
+    assert [response.status for response in responses[:3]] == [404, 401, 403]
+    assert responses[3].status in (404, 405)
+    assert all(response.body == "" for response in responses)
 
 
 def test_any_tag_matches_what_exists_and_nothing_that_does_not(world: World, user: str) -> None:
@@ -126,10 +126,10 @@ def test_times_at_the_ends_of_the_calendar_are_times_or_refused(
     for path in ("/api/jobs", "/api/jobs.csv"):
         for name in ("dateFrom", "dateTo"):
             for more in ("", "&search=us", "&sort=duration", "&status=draft", "&sort=oldest"):
-                answer = world.call("GET", f"{path}?{name}={moment}{more}", user=user)
-                assert answer.status in (200, 400), (path, name, more)
-                if answer.status == 400:
-                    assert answer.body["fields"][0]["code"] == "BAD_TIME"
+                response = world.call("GET", f"{path}?{name}={moment}{more}", user=user)
+                assert response.status in (200, 400), (path, name, more)
+                if response.status == 400:
+                    assert response.body["fields"][0]["code"] == "BAD_TIME"
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "x"])
@@ -140,9 +140,9 @@ def test_an_expiry_at_the_end_of_the_calendar_is_no_crash(
     body = {"amount": 1, "reason": "gift", "expiresAt": moment}
 
     path = f"/api/admin/accounts/{user}/credits"
-    answer = world.call("POST", path, body, groups="admin", key=moment)
+    response = world.call("POST", path, body, groups="admin", key=moment)
 
-    assert answer.status in (201, 400), answer.body
+    assert response.status in (201, 400), response.body
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: one request, one effect, one answer; for a day, and beyond it."""
+"""``Idempotency-Key``: one request, one effect, one response; for a day, and beyond it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.builders import (
     confirm,
     everything_of,
     finish,
-    forget_answers,
+    forget_responses,
     regenerate,
     scene_inputs,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 PURCHASE = "/api/credits/purchase"
 LONG_REWRITE = {"rewriteEnabled": True, "rewrite": REWRITE | {"rawText": "They stay. " * 60}}
@@ -45,11 +45,11 @@ def user() -> str:
     return a_user()
 
 
-def is_replay(answer: Answer) -> bool:
-    return answer.headers.get("idempotent-replayed") == "true"
+def is_replay(response: Response) -> bool:
+    return response.headers.get("idempotent-replayed") == "true"
 
 
-Send = Callable[[], Answer]
+Send = Callable[[], Response]
 
 
 def a_purchase(world: World, user: str) -> Send:
@@ -97,11 +97,11 @@ def named(route: Any) -> str:
     return route.__name__
 
 
-# The first answer again
+# The first response again
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=named)
-def test_a_repeat_gets_the_first_answer_and_changes_nothing(
+def test_a_repeat_gets_the_first_response_and_changes_nothing(
     route: Callable[[World, str], Send], world: World, user: str
 ) -> None:
     send = route(world, user)
@@ -118,13 +118,13 @@ def test_a_repeat_gets_the_first_answer_and_changes_nothing(
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=named)
-def test_when_the_answer_is_forgotten_a_repeat_creates_and_charges_nothing(
+def test_when_the_response_is_forgotten_a_repeat_creates_and_charges_nothing(
     route: Callable[[World, str], Send], world: World, user: str
 ) -> None:
     send = route(world, user)
     first = send()
     stored = everything_of(world, user)
-    forget_answers(world)
+    forget_responses(world)
     world.clock.move(seconds=IDEMPOTENCY_TTL_SECONDS)
 
     again = send()
@@ -133,25 +133,25 @@ def test_when_the_answer_is_forgotten_a_repeat_creates_and_charges_nothing(
     assert everything_of(world, user) == stored
 
 
-def test_a_forgotten_answer_names_the_balance_of_then_and_not_of_now(
+def test_a_forgotten_response_names_the_balance_of_then_and_not_of_now(
     world: World, user: str
 ) -> None:
     send, free = a_confirm(world, user), a_photo(world, user)
     paid, quick = send(), confirm(world, user, mode="quick", photo=free, key="q")
     buy(world, 7, user)
-    forget_answers(world)
+    forget_responses(world)
 
     assert send().body == paid.body
     assert confirm(world, user, mode="quick", photo=free, key="q").body == quick.body
 
 
-def test_a_repeat_after_the_job_has_ended_still_gets_the_first_answer(
+def test_a_repeat_after_the_job_has_ended_still_gets_the_first_response(
     world: World, user: str
 ) -> None:
     send = a_confirm(world, user)
     first = send()
     finish(world, first.body["jobId"])
-    forget_answers(world)
+    forget_responses(world)
 
     assert send().body == first.body
     assert a_balance(world, user) == (3, 0)
@@ -163,7 +163,7 @@ def test_a_draft_that_was_confirmed_is_not_taken_for_another_request(
     send = a_new_draft(world, user)
     job_id = send().body["jobs"][0]["jobId"]
     world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, user=user)
-    forget_answers(world)
+    forget_responses(world)
 
     again = send()
 
@@ -203,7 +203,7 @@ def test_another_body_under_the_same_key_is_refused(
     job_id = a_story(world, user, key="parent")
     regenerate(world, job_id, user, key="k")
     if is_forgotten:
-        forget_answers(world)
+        forget_responses(world)
     stored = everything_of(world, user)
 
     others = [
@@ -341,7 +341,7 @@ def test_what_creates_or_charges_needs_a_key(world: World, user: str) -> None:
     queued = {"recipe": "story", "inputs": scene_inputs(photo), "status": "queued"}
     stored = everything_of(world, user)
 
-    answers = [
+    responses = [
         world.call("POST", PURCHASE, {"pack": "Value"}, user=user),
         confirm(world, user, photo=photo, key=None),
         world.call("POST", "/api/jobs", queued, user=user),
@@ -353,26 +353,26 @@ def test_what_creates_or_charges_needs_a_key(world: World, user: str) -> None:
         ),
     ]
 
-    for answer in answers:
-        assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    for response in responses:
+        assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
     assert everything_of(world, user) == stored
 
 
 def test_drafts_and_their_confirmation_need_no_key(world: World, user: str) -> None:
     job_id = a_draft(world, user, key=None)
 
-    answer = world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, user=user)
+    response = world.call("POST", "/api/jobs/confirm", {"draftJobId": job_id}, user=user)
 
-    assert answer.status == 202
+    assert response.status == 202
     assert a_draft(world, user, key=None) != job_id
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\tbed", "\x7f"])
 def test_a_key_that_cannot_be_one_is_refused_by_its_name(key: str, world: World, user: str) -> None:
-    answer = buy(world, 1, user, key=key)
+    response = buy(world, 1, user, key=key)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert answer.body["fields"][0]["path"] == "Idempotency-Key"
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert response.body["fields"][0]["path"] == "Idempotency-Key"
 
 
 def test_the_longest_key_works(world: World, user: str) -> None:

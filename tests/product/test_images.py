@@ -24,19 +24,19 @@ from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint
 from darkroom.usecases.projections.import_generated_images import import_generated_images
 from tests.support.builders import a_balance, a_job
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 ROUTE = "/api/assets/generate-image"
 WISH = "A lighthouse by the sea at dusk"
 
 
-def order(world: World, *, key: str | None = "order", user: str = "alice", **body: Any) -> Answer:
+def order(world: World, *, key: str | None = "order", user: str = "alice", **body: Any) -> Response:
     sent = {"prompt": WISH, "count": 2, **body}
     return world.call("POST", ROUTE, sent, user=user, key=key)
 
 
-def job_of(answer: Answer) -> str:
-    job_id: str = answer.body["jobs"][0]["jobId"]
+def job_of(response: Response) -> str:
+    job_id: str = response.body["jobs"][0]["jobId"]
     return job_id
 
 
@@ -72,10 +72,10 @@ def made_unheard(world: World, **body: Any) -> str:
 
 
 def test_it_is_answered_like_a_queued_job_and_each_picture_is_paid_for(world: World) -> None:
-    answer = order(world, style="VINTAGE", aspectRatio="16:9", seed=7)
+    response = order(world, style="VINTAGE", aspectRatio="16:9", seed=7)
 
-    assert answer.status == 201
-    [job] = answer.body["jobs"]
+    assert response.status == 201
+    [job] = response.body["jobs"]
     assert (job["recipe"], job["status"], job["creditsReserved"]) == ("images", "queued", 2)
     assert job["inputs"] == {
         "prompt": WISH, "count": 2, "style": "VINTAGE", "aspectRatio": "16:9", "seed": 7
@@ -100,9 +100,9 @@ def test_a_key_is_required_and_nobody_is_unknown(world: World) -> None:
 
 
 def test_one_credit_short_makes_nothing(world: World) -> None:
-    answer = order(world, count=6)
+    response = order(world, count=6)
 
-    assert (answer.status, answer.body["shortfall"]) == (402, 1)
+    assert (response.status, response.body["shortfall"]) == (402, 1)
     assert world.call("GET", "/api/jobs").body["items"] == []
 
 
@@ -131,9 +131,9 @@ def test_what_cannot_be_made_is_refused_by_both_routes(
 
     special, queued = order(world, **body), world.call("POST", "/api/jobs", general, key="general")
 
-    for answer, place in ((special, path), (queued, f"inputs.{path}")):
-        assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-        assert place in [field["path"] for field in answer.body["fields"]]
+    for response, place in ((special, path), (queued, f"inputs.{path}")):
+        assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+        assert place in [field["path"] for field in response.body["fields"]]
 
 
 def test_prompt_and_count_are_needed(world: World) -> None:
@@ -142,10 +142,10 @@ def test_prompt_and_count_are_needed(world: World) -> None:
 
 
 def test_refused_content_is_refused_before_any_credit_is_taken(world: World) -> None:
-    answer = order(world, prompt="a severed head")
+    response = order(world, prompt="a severed head")
 
-    assert (answer.status, answer.body["code"]) == (400, "CONTENT_REJECTED")
-    assert answer.body["category"] == "gore"
+    assert (response.status, response.body["code"]) == (400, "CONTENT_REJECTED")
+    assert response.body["category"] == "gore"
     assert a_balance(world) == (5, 0)
 
 
@@ -217,7 +217,7 @@ def test_one_picture_can_be_made_again(world: World) -> None:
     job_id = made(world)
 
     again = {"target": "image", "key": "img_02"}
-    answer = world.call("POST", f"/api/jobs/{job_id}/regenerate", again, key="again")
+    response = world.call("POST", f"/api/jobs/{job_id}/regenerate", again, key="again")
     wrong = [
         world.call("POST", f"/api/jobs/{job_id}/regenerate", body, key=f"wrong {number}").body
         for number, body in enumerate(
@@ -226,7 +226,7 @@ def test_one_picture_can_be_made_again(world: World) -> None:
     ]
     world.drain()
 
-    assert answer.status == 202 and len(files(world)) == 3
+    assert response.status == 202 and len(files(world)) == 3
     assert [body["code"] for body in wrong] == ["INVALID_TARGET"] * 2
 
 

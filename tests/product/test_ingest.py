@@ -109,9 +109,9 @@ class Upload:
         return {"body": json.dumps({"Records": [notice]}), "messageId": "m"}
 
     def asset(self) -> dict[str, Any]:
-        answer = self.world.call("GET", f"/api/assets/{self.asset_id}", user="alice+1")
-        assert answer.status == 200
-        return {name: value for name, value in answer.body.items() if not name.endswith("Url")}
+        response = self.world.call("GET", f"/api/assets/{self.asset_id}", user="alice+1")
+        assert response.status == 200
+        return {name: value for name, value in response.body.items() if not name.endswith("Url")}
 
     def complete(self) -> dict[str, Any]:
         body = {"assetId": self.asset_id}
@@ -557,12 +557,12 @@ def test_a_video_becomes_usable_with_its_length_and_thumbnail(world: World, tmp_
 
     outcome = handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
-    assert (outcome, answer["status"], answer["kind"]) == ("uploaded", "uploaded", "video")
-    assert (answer["mimeType"], answer["width"], answer["height"]) == ("video/mp4", 160, 90)
-    assert answer["durationMs"] == pytest.approx(2000, abs=60)
-    assert "faces" not in answer and "note" not in answer
-    link = parse_qs(urlsplit(answer["downloadUrl"]).query)
+    response = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
+    assert (outcome, response["status"], response["kind"]) == ("uploaded", "uploaded", "video")
+    assert (response["mimeType"], response["width"], response["height"]) == ("video/mp4", 160, 90)
+    assert response["durationMs"] == pytest.approx(2000, abs=60)
+    assert "faces" not in response and "note" not in response
+    link = parse_qs(urlsplit(response["downloadUrl"]).query)
     assert link["response-content-type"] == ["video/mp4"]
     assert link["response-content-disposition"][0].endswith(quote("우리.mp4"))
     assert upload.key.startswith("quarantine/media/") and not upload.is_quarantined
@@ -578,9 +578,13 @@ def test_a_sound_has_a_length_and_no_thumbnail(world: World, tmp_path: Path) -> 
 
     handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
-    assert (answer["status"], answer["kind"], answer["durationMs"]) == ("uploaded", "audio", 2000)
-    assert answer["mimeType"] == "audio/wav" and "thumbnailUrl" not in answer
+    response = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
+    assert (response["status"], response["kind"], response["durationMs"]) == (
+        "uploaded",
+        "audio",
+        2000,
+    )
+    assert response["mimeType"] == "audio/wav" and "thumbnailUrl" not in response
 
 
 @pytest.mark.parametrize(
@@ -623,9 +627,9 @@ def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> N
 
     handle_ingest_message(world.app, upload.event())
 
-    answer = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
-    assert (answer["status"], answer["mimeType"]) == ("uploaded", "audio/aac")
-    link = parse_qs(urlsplit(answer["downloadUrl"]).query)
+    response = world.call("GET", f"/api/assets/{upload.asset_id}", user="alice+1").body
+    assert (response["status"], response["mimeType"]) == ("uploaded", "audio/aac")
+    link = parse_qs(urlsplit(response["downloadUrl"]).query)
     assert link["response-content-type"] == ["audio/mp4"]
     assert link["response-content-disposition"][0].endswith(quote("우리.m4a"))
 
@@ -755,9 +759,9 @@ def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None
     world.sweep()
 
     assert ingest_all(world, None, find=unavailable) == ["uncounted"]
-    answer = world.call("POST", "/api/reference-photos", body, user="alice+1")
+    response = world.call("POST", "/api/reference-photos", body, user="alice+1")
     world.pump_stream()
-    assert (answer.status, answer.body["code"]) == (503, "FACE_CHECK_UNAVAILABLE")
+    assert (response.status, response.body["code"]) == (503, "FACE_CHECK_UNAVAILABLE")
     assert ingest_all(world, None, find=lambda picture: (A_FACE,)) == ["counted"]
 
 

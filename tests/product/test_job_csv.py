@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from darkroom.views.job_lists import BYTE_ORDER_MARK, COLUMNS, safe_cell
 from tests.support.builders import JOB_ID, a_draft, a_story, a_user, an_asset
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -30,28 +30,30 @@ def user() -> str:
     return a_user()
 
 
-def export(world: World, user: str | None, query: str = "") -> Answer:
+def export(world: World, user: str | None, query: str = "") -> Response:
     return world.call("GET", f"/api/jobs.csv{query}", user=user)
 
 
-def rows_of(answer: Answer) -> list[dict[str, str]]:
-    assert answer.status == 200, answer.body
-    assert answer.body.startswith(BYTE_ORDER_MARK)
-    return list(csv.DictReader(io.StringIO(answer.body.removeprefix(BYTE_ORDER_MARK), newline="")))
+def rows_of(response: Response) -> list[dict[str, str]]:
+    assert response.status == 200, response.body
+    assert response.body.startswith(BYTE_ORDER_MARK)
+    return list(
+        csv.DictReader(io.StringIO(response.body.removeprefix(BYTE_ORDER_MARK), newline=""))
+    )
 
 
 def test_it_is_a_file_with_a_header_and_a_row_for_each_job(world: World, user: str) -> None:
     empty = export(world, user)
     job_id = a_story(world, user, failing=["clip_2"])
 
-    answer = export(world, user)
+    response = export(world, user)
 
     assert empty.body == BYTE_ORDER_MARK + ",".join(f'"{name}"' for name in COLUMNS) + "\r\n"
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="jobs-2026-01-05.csv"'
-    assert "link" not in answer.headers
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == 'attachment; filename="jobs-2026-01-05.csv"'
+    assert "link" not in response.headers
     job = world.call("GET", f"/api/jobs/{job_id}", user=user).body
-    assert rows_of(answer) == [
+    assert rows_of(response) == [
         {
             "jobId": job_id,
             "recipe": "story",
@@ -94,15 +96,15 @@ def test_it_has_the_filters_of_the_list(world: World, user: str) -> None:
     assert export(world, user, "?status=x").status == 400
 
 
-def test_a_full_answer_leads_on_until_all_rows_are_told(world: World, user: str) -> None:
+def test_a_full_response_leads_on_until_all_rows_are_told(world: World, user: str) -> None:
     jobs = {a_draft(world, user) for _ in range(5)}
 
     seen, path, count = [], "/api/jobs.csv?limit=2&status=draft", 0
     while path:
-        answer = world.call("GET", path, user=user)
-        seen += [row["jobId"] for row in rows_of(answer)]
+        response = world.call("GET", path, user=user)
+        seen += [row["jobId"] for row in rows_of(response)]
         count += 1
-        link = re.fullmatch(r'<(.+)>; rel="next"', answer.headers.get("link", ""))
+        link = re.fullmatch(r'<(.+)>; rel="next"', response.headers.get("link", ""))
         path = link[1] if link else ""
 
     assert (set(seen), len(seen), count) == (jobs, 5, 3)
@@ -110,8 +112,8 @@ def test_a_full_answer_leads_on_until_all_rows_are_told(world: World, user: str)
 
 def test_a_thousand_rows_are_the_most(world: World, user: str) -> None:
     for limit in ("0", "1001", "x"):
-        answer = export(world, user, f"?limit={limit}")
-        assert (answer.status, answer.body["fields"][0]["path"]) == (400, "limit")
+        response = export(world, user, f"?limit={limit}")
+        assert (response.status, response.body["fields"][0]["path"]) == (400, "limit")
 
 
 def test_chosen_jobs_come_in_their_order_without_those_of_others(world: World, user: str) -> None:
@@ -126,15 +128,15 @@ def test_chosen_jobs_come_in_their_order_without_those_of_others(world: World, u
 
 @pytest.mark.parametrize("query", ["?jobIds=", "?jobIds=,", "?jobIds=" + ",".join(["a"] * 101)])
 def test_one_to_a_hundred_jobs_are_chosen(query: str, world: World, user: str) -> None:
-    answer = export(world, user, query)
+    response = export(world, user, query)
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "jobIds")
+    assert (response.status, response.body["fields"][0]["path"]) == (400, "jobIds")
 
 
 def test_chosen_jobs_are_not_filtered(world: World, user: str) -> None:
-    answer = export(world, user, f"?jobIds={JOB_ID}&status=draft")
+    response = export(world, user, f"?jobIds={JOB_ID}&status=draft")
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "jobIds")
+    assert (response.status, response.body["fields"][0]["path"]) == (400, "jobIds")
 
 
 # Formulas

@@ -47,7 +47,7 @@ from tests.support.builders import (
     a_user,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import START, Answer, World
+from tests.support.world import START, Response, World
 
 RECIPES = ("quick", "story", "trailer", "portraits", "captions")
 NAMES = (
@@ -204,7 +204,7 @@ def store_asset(account: str, name: str) -> str:
     return asset_id
 
 
-def get(world: World, user: str, **query: Any) -> Answer:
+def get(world: World, user: str, **query: Any) -> Response:
     sent = {name: str(value).lower() if value in (True, False) else value
             for name, value in query.items()}  # fmt: skip
     return world.call("GET", f"/api/jobs?{urlencode(sent)}", user=user)
@@ -214,12 +214,12 @@ def all_pages(world: World, user: str, *, limit: int, **query: Any) -> list[list
     pages: list[list[str]] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = get(world, user, limit=limit, **query, **cursor)
-        assert answer.status == 200, answer.body
-        pages.append([job["jobId"] for job in answer.body["items"]])
-        if answer.body["nextCursor"] is None:
+        response = get(world, user, limit=limit, **query, **cursor)
+        assert response.status == 200, response.body
+        pages.append([job["jobId"] for job in response.body["items"]])
+        if response.body["nextCursor"] is None:
             return pages
-        cursor = {"cursor": answer.body["nextCursor"]}
+        cursor = {"cursor": response.body["nextCursor"]}
         assert len(pages) < 100
 
 
@@ -272,8 +272,8 @@ def some_query(chance: random.Random) -> dict[str, Any]:
 
 def test_nobody_lists_without_a_token(world: World) -> None:
     for path in ("/api/jobs", "/api/jobs.csv", "/api/generations"):
-        answer = world.call("GET", path, user=None)
-        assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+        response = world.call("GET", path, user=None)
+        assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
 @pytest.mark.parametrize(
@@ -296,16 +296,16 @@ def test_nobody_lists_without_a_token(world: World) -> None:
 def test_a_filter_that_means_nothing_is_refused_by_name(
     name: str, value: str, world: World, user: str
 ) -> None:
-    answer = get(world, user, **{name: value})
+    response = get(world, user, **{name: value})
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert [field["path"] for field in answer.body["fields"]] == [name]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert [field["path"] for field in response.body["fields"]] == [name]
 
 
 def test_a_search_is_not_sorted_by_duration(world: World, user: str) -> None:
-    answer = get(world, user, search="beach", sort="duration")
+    response = get(world, user, search="beach", sort="duration")
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "sort")
+    assert (response.status, response.body["fields"][0]["path"]) == (400, "sort")
 
 
 def test_an_empty_search_is_no_search(world: World, user: str) -> None:
@@ -359,8 +359,8 @@ def test_a_cursor_is_bound_to_every_filter_and_to_its_route(world: World, user: 
         world.call("GET", f"/api/jobs.csv?{urlencode({**base, 'cursor': cursor})}", user=user),
         world.call("GET", f"/api/generations?cursor={cursor}", user=user),
     ]
-    for answer in refused:
-        assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+    for response in refused:
+        assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")
 
 
 # Search
@@ -544,12 +544,12 @@ def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str)
     real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def spy(client: Any, operation: str, params: Any) -> Any:
-        answer = real(client, operation, params)
+        response = real(client, operation, params)
         if client.meta.service_model.service_name == "dynamodb":
             seen.calls.append(operation)
-            pages = [answer.get("Items", []), *answer.get("Responses", {}).values()]
+            pages = [response.get("Items", []), *response.get("Responses", {}).values()]
             seen.size_bytes += sum(len(str(page)) for page in pages)
-        return answer
+        return response
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", spy)

@@ -44,7 +44,7 @@ from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.views import job_changes
 from darkroom.views.job_changes import Position, read_position
 from tests.support.builders import a_draft, a_queued_job, a_story, confirm, finish, running
-from tests.support.world import START, Answer, World
+from tests.support.world import START, Response, World
 
 STREAM = "/api/jobs/stream"
 ISSUER = "https://issuer.example/pool"
@@ -71,10 +71,10 @@ class Client:
         sent = {"last-event-id": self.last_id} if self.last_id else {}
         return self.read(ask(self.world, ticket=self.ticket, headers=sent))
 
-    def read(self, answer: Answer) -> list[dict[str, Any]]:
-        assert answer.status == 200, answer.body
+    def read(self, response: Response) -> list[dict[str, Any]]:
+        assert response.status == 200, response.body
         told = []
-        for event in parsed(answer):
+        for event in parsed(response):
             self.last_id = event.id
             self.retry_ms = event.retry or self.retry_ms
             if event.data:
@@ -96,16 +96,17 @@ def a_ticket(world: World, user: str = "alice") -> str:
     return world.call("POST", "/api/jobs/stream-ticket", user=user).body["ticket"]
 
 
-def ask(world: World, *, ticket: str | None = None, headers: Any = None, query: str = "") -> Answer:
+def ask(
+    world: World, *, ticket: str | None = None, headers: Any = None, query: str = ""
+) -> Response:
     path = STREAM + (f"?ticket={ticket}" if ticket is not None else "") + query
     return world.call("GET", path, user=None, headers=headers)
 
 
-def parsed(answer: Answer) -> list[Any]:
-    response = httpx.Response(
-        200, headers={"content-type": answer.headers["content-type"]}, text=answer.body
-    )
-    return list(EventSource(response).iter_sse())
+def parsed(response: Response) -> list[Any]:
+    content_type = {"content-type": response.headers["content-type"]}
+    stream = httpx.Response(200, headers=content_type, text=response.body)
+    return list(EventSource(stream).iter_sse())
 
 
 def named(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -321,8 +322,8 @@ def test_an_id_that_is_none_of_ours_counts_as_none(world: World) -> None:
     bad += [str(int(tomorrow.timestamp() * 10**6)), "1:" * 2000]
 
     for text in bad:
-        answer = ask(world, ticket=ticket, headers={"last-event-id": text})
-        assert named(Client(world).read(answer)) == [(queued, "queued")], text
+        response = ask(world, ticket=ticket, headers={"last-event-id": text})
+        assert named(Client(world).read(response)) == [(queued, "queued")], text
 
 
 @given(
@@ -404,9 +405,9 @@ def change(world: World, user: str, job: Job | None, at: datetime) -> Job:
 
 
 def test_an_anonymous_caller_is_told_nothing(world: World) -> None:
-    answer = ask(world)
+    response = ask(world)
 
-    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
     assert world.call("POST", "/api/jobs/stream-ticket", user=None).status == 401
 
 
@@ -421,14 +422,14 @@ def test_another_account_s_jobs_are_not_told(world: World) -> None:
 
 
 def test_a_ticket_ends_after_ten_minutes(world: World) -> None:
-    answer = world.call("POST", "/api/jobs/stream-ticket")
+    response = world.call("POST", "/api/jobs/stream-ticket")
 
-    assert answer.status == 200
-    assert answer.body["expiresAt"] == "2026-01-05T09:10:00.000Z"
+    assert response.status == 200
+    assert response.body["expiresAt"] == "2026-01-05T09:10:00.000Z"
     world.clock.move(seconds=STREAM_TICKET_SECONDS - 1)
-    assert ask(world, ticket=answer.body["ticket"]).status == 200
+    assert ask(world, ticket=response.body["ticket"]).status == 200
     world.clock.move(seconds=1)
-    assert ask(world, ticket=answer.body["ticket"]).status == 401
+    assert ask(world, ticket=response.body["ticket"]).status == 401
 
 
 def test_a_forged_ticket_is_refused(world: World) -> None:
@@ -444,8 +445,8 @@ def test_a_forged_ticket_is_refused(world: World) -> None:
         sign(secret, "cursor|/api/jobs|alice|", grant),
         sign(b"another secret", "stream-ticket", grant),
     ):
-        answer = ask(world, ticket=forged)
-        assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+        response = ask(world, ticket=forged)
+        assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
 def test_proxies_and_caches_are_told_to_leave_it_alone(world: World) -> None:
@@ -512,7 +513,7 @@ def issuer(world: World) -> Issuer:
     return issuer
 
 
-def bring(world: World, token: str) -> Answer:
+def bring(world: World, token: str) -> Response:
     return ask(world, headers={"authorization": f"Bearer {token}"})
 
 
@@ -544,9 +545,9 @@ def test_a_bearer_token_opens_the_stream_of_its_account(world: World, issuer: Is
 def test_a_token_for_something_else_is_refused(
     world: World, issuer: Issuer, changes: dict[str, Any]
 ) -> None:
-    answer = bring(world, issuer.token(world.clock.now(), **changes))
+    response = bring(world, issuer.token(world.clock.now(), **changes))
 
-    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
 def _unsigned(issuer: Issuer, claims: dict[str, Any]) -> str:

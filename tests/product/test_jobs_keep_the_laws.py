@@ -30,11 +30,11 @@ def test_a_retry(world: World) -> None:
     parent = confirm(world).body["jobId"]
     world.drain()
     world.studio.refuse = lambda request: None
-    answer = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
+    response = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
     world.drain()
     world.outlive(hours=1)
 
-    child = answer.body["retryJobId"]
+    child = response.body["retryJobId"]
     assert "JOB_RETRIED" in events_of(world, child)
     assert "job_confirmed" not in events_of(world, child)
     assert a_job(world, child)["status"] == "succeeded"

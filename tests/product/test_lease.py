@@ -124,23 +124,23 @@ def test_renewing_ends_with_the_attempt_with_its_loss_and_after_a_quarter_of_an_
 ) -> None:
     task = a_claimed_task(world)
     renewed: list[float] = []
-    answers = {"is_ours": True}
+    responses = {"is_ours": True}
 
     def renew(app: object, of: Task) -> bool:
         renewed.append(time.monotonic())
-        return answers["is_ours"]
+        return responses["is_ours"]
 
     monkeypatch.setattr(module, "renew_lease", renew)
     monkeypatch.setattr(module, "LEASE_RENEW_SECONDS", 0.01)
     with lease_renewed(world.app, task):
         wait_for(lambda: len(renewed) > 2)
     count = len(renewed)
-    answers["is_ours"] = False
+    responses["is_ours"] = False
     with lease_renewed(world.app, task):
         wait_for(lambda: len(renewed) > count)
         wait_for(lambda: not alive())
     monkeypatch.setattr(module, "ATTEMPT_LIMIT_SECONDS", 0.03)
-    answers["is_ours"] = True
+    responses["is_ours"] = True
     with lease_renewed(world.app, task):
         wait_for(lambda: not alive())
 

@@ -45,9 +45,9 @@ def accept(source: Path, workdir: Path) -> CleanUpload:
 
 def open_upload(world: World, user: str) -> dict[str, Any]:
     body = {"filename": "us.jpg", "sizeBytes": 3, "mimeType": "image/jpeg"}
-    answer = world.call("POST", "/api/uploads/session", body, user=user)
-    assert answer.status == 201
-    return answer.body
+    response = world.call("POST", "/api/uploads/session", body, user=user)
+    assert response.status == 201
+    return response.body
 
 
 def arrived(key: str) -> dict[str, Any]:
@@ -75,8 +75,8 @@ class _OtherSecret(Secret):
         self._text = "the secret after a rotation"
 
 
-def links_in(answer: Any) -> list[str]:
-    text = json.dumps(answer.body)
+def links_in(response: Any) -> list[str]:
+    text = json.dumps(response.body)
     return [part for part in text.split('"') if part.startswith("http")]
 
 
@@ -87,7 +87,7 @@ def test_no_link_and_no_key_names_the_account(world: World) -> None:
     world.drain()
     share = world.call("POST", f"/api/jobs/{job_id}/share", user=user).body["token"]
 
-    answers = [
+    responses = [
         world.call("GET", path, user=user)
         for path in (f"/api/jobs/{job_id}", f"/api/assets/{photo}", "/api/generations",
                      f"/api/shares/{share}", f"/api/jobs/{job_id}/download")
@@ -97,7 +97,7 @@ def test_no_link_and_no_key_names_the_account(world: World) -> None:
     assert family is not None
     sources = [source.storage_key for source in family.tasks[0].sources]
 
-    links = [link for answer in answers for link in links_in(answer)]
+    links = [link for response in responses for link in links_in(response)]
     assert len(links) > 6
     for text in [
         *links,

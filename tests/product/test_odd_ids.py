@@ -1,4 +1,4 @@
-"""Whatever is sent as an id, a cursor or a filter, the answer is never a failure of ours."""
+"""Whatever is sent as an id, a cursor or a filter, the response is never a failure of ours."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def test_what_is_heard_is_called_a_transcript(world: World, user: str) -> None:
 def test_a_zip_has_the_same_names(world: World, user: str) -> None:
     [job_id] = captions(world, user, a_recording(world, user, filename="할머니 인터뷰.mp3"))
 
-    answer = world.call("GET", f"/api/jobs/{job_id}/download", user=user)
-    got = requests.get(answer.body["downloadUrl"], timeout=10)
+    response = world.call("GET", f"/api/jobs/{job_id}/download", user=user)
+    got = requests.get(response.body["downloadUrl"], timeout=10)
 
     with zipfile.ZipFile(io.BytesIO(got.content)) as archive:
         assert archive.namelist() == [

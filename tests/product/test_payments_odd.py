@@ -1,4 +1,4 @@
-"""Stripe's odd answers, and the webhooks that never come: nothing is lost, nothing is stuck."""
+"""Stripe's odd responses, and the webhooks that never come: nothing is lost, nothing is stuck."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_an_event_of_another_account_or_mode_is_ignored(
     [event] = shop.stripe.take_events()
     stored, asked = shop.world.scan("webhooks"), len(shop.stripe.requests)
 
-    answer = shop.deliver({**event, **change})
+    response = shop.deliver({**event, **change})
 
-    assert (answer.status, answer.body) == (200, {"outcome": "ignored"})
+    assert (response.status, response.body) == (200, {"outcome": "ignored"})
     assert shop.world.scan("webhooks") == stored
     assert len(shop.stripe.requests) == asked
     assert shop.world.app.payments is not None
@@ -166,9 +166,9 @@ def test_a_key_that_may_not_read_refunds_is_an_outage_and_no_good_payment(
 def test_a_signed_event_with_a_strange_id_is_400(wrong: dict[str, Any], shop: Shop) -> None:
     event = shop.stripe.event("checkout.session.expired", {"id": "cs_1"}) | wrong
 
-    answer = shop.deliver(event)
+    response = shop.deliver(event)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert shop.stripe.requests == []
 
 

@@ -23,7 +23,7 @@ from tests.support.builders import (
     ask,
     claims_of,
     everything_of,
-    forget_answers,
+    forget_responses,
 )
 from tests.support.stripe_stand_in import Shop, open_shop
 
@@ -51,12 +51,12 @@ def user() -> str:
 
 
 def test_a_purchase_is_pending_and_says_where_to_pay(shop: Shop, user: str) -> None:
-    answer = shop.start(user, "Value")
+    response = shop.start(user, "Value")
 
-    session = shop.session_of(answer.body["purchaseId"])
-    assert answer.status == 201
-    assert answer.body == {
-        "purchaseId": answer.body["purchaseId"],
+    session = shop.session_of(response.body["purchaseId"])
+    assert response.status == 201
+    assert response.body == {
+        "purchaseId": response.body["purchaseId"],
         "status": "pending",
         "credits": 50,
         "checkoutUrl": session["url"],
@@ -116,7 +116,7 @@ def test_a_price_between_two_units_is_nobodys(amount: str, currency: str) -> Non
 # Repeats
 
 
-def test_a_repeat_is_the_same_answer_and_no_second_checkout(shop: Shop, user: str) -> None:
+def test_a_repeat_is_the_same_response_and_no_second_checkout(shop: Shop, user: str) -> None:
     first = shop.start(user)
 
     for _ in range(3):
@@ -129,7 +129,7 @@ def test_a_repeat_is_the_same_answer_and_no_second_checkout(shop: Shop, user: st
 
 def test_a_repeat_after_the_answers_are_gone_is_the_same(shop: Shop, user: str) -> None:
     first = shop.start(user)
-    forget_answers(shop.world)
+    forget_responses(shop.world)
 
     again = shop.start(user)
 
@@ -140,7 +140,7 @@ def test_a_repeat_after_the_answers_are_gone_is_the_same(shop: Shop, user: str) 
 
 def test_a_repeat_after_it_was_paid_does_not_sell_again(shop: Shop, user: str) -> None:
     shop.buy(user)
-    forget_answers(shop.world)
+    forget_responses(shop.world)
 
     again = shop.start(user)
 
@@ -149,20 +149,20 @@ def test_a_repeat_after_it_was_paid_does_not_sell_again(shop: Shop, user: str) -
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_an_answer_lost_once_goes_unnoticed(shop: Shop, user: str) -> None:
-    shop.stripe.lose_answers()
+def test_a_response_lost_once_goes_unnoticed(shop: Shop, user: str) -> None:
+    shop.stripe.lose_responses()
 
-    answer = shop.start(user)
+    response = shop.start(user)
 
-    assert answer.status == 201
-    assert shop.session_of(answer.body["purchaseId"])["url"] == answer.body["checkoutUrl"]
+    assert response.status == 201
+    assert shop.session_of(response.body["purchaseId"])["url"] == response.body["checkoutUrl"]
 
 
 def trouble(shop: Shop, kind: str) -> None:
     """Whatever the library tries, this call of ours fails."""
     tries = gateway.NETWORK_RETRIES_LIMIT + 1
     if kind == "lost":
-        shop.stripe.lose_answers(tries)
+        shop.stripe.lose_responses(tries)
     elif kind == "broken":
         shop.stripe.break_down()
     else:
@@ -198,13 +198,13 @@ def test_a_gateway_that_hangs_is_503_in_time(
     app, claims = replace(shop.world.app, payments=hasty), claims_of(shop.world, user)
     shop.stripe.hang(1, gateway.NETWORK_RETRIES_LIMIT + 1)
 
-    answers = [
+    responses = [
         ask(app, "POST", PURCHASE, {"pack": "Pro"}, claims=claims, headers={"idempotency-key": "k"})
         for _ in range(2)
     ]
 
-    assert [answer.status for answer in answers] == [503, 201]
-    assert answers[0].body["code"] == "PAYMENT_UNAVAILABLE"
+    assert [response.status for response in responses] == [503, 201]
+    assert responses[0].body["code"] == "PAYMENT_UNAVAILABLE"
     assert len(shop.purchases(user)) == 1
 
 
@@ -221,10 +221,10 @@ def test_a_failure_that_the_gateway_keeps_does_not_spoil_the_users_key(
         trouble(shop, "broken")
         assert shop.start(user).status == 503
 
-    answer = shop.start(user)
+    response = shop.start(user)
 
-    assert answer.status == 201
-    assert shop.session_of(answer.body["purchaseId"])["url"] == answer.body["checkoutUrl"]
+    assert response.status == 201
+    assert shop.session_of(response.body["purchaseId"])["url"] == response.body["checkoutUrl"]
     assert shop.purchase(user).attempt == 4
 
 
@@ -235,16 +235,18 @@ def test_a_return_url_that_changed_does_not_spoil_the_users_key(shop: Shop, user
         api_base=shop.stripe.api_base,
         return_url="https://new.example/credits",
     )
-    shop.stripe.lose_answers(gateway.NETWORK_RETRIES_LIMIT + 1)
+    shop.stripe.lose_responses(gateway.NETWORK_RETRIES_LIMIT + 1)
     assert shop.start(user).status == 503
 
-    answer = ask(
+    response = ask(
         replace(app, payments=moved), "POST", PURCHASE, {"pack": "Value"},
         claims=claims, headers={"idempotency-key": "buy"},
     )  # fmt: skip
 
-    assert answer.status == 201
-    [session] = [s for s in shop.stripe.sessions.values() if s["url"] == answer.body["checkoutUrl"]]
+    assert response.status == 201
+    [session] = [
+        s for s in shop.stripe.sessions.values() if s["url"] == response.body["checkoutUrl"]
+    ]
     assert session["success_url"].startswith("https://new.example/")
 
 
@@ -323,10 +325,10 @@ def test_a_repeat_is_sold_at_the_price_of_its_record(
     dearer = [replace(p, credits=7, prices={"USD": Decimal(99)}) for p in pricing.packs()]
     monkeypatch.setattr(pricing, "packs", lambda: tuple(dearer))
 
-    answer = shop.start(user)
+    response = shop.start(user)
 
-    assert (answer.status, answer.body["credits"]) == (201, 50)
-    session = shop.session_of(answer.body["purchaseId"])
+    assert (response.status, response.body["credits"]) == (201, 50)
+    session = shop.session_of(response.body["purchaseId"])
     assert session["amount_total"] == shop.purchase(user).amount_minor == 1599
     shop.stripe.pay(session["id"])
     shop.deliver_all()
@@ -337,11 +339,11 @@ def test_one_key_is_for_one_purchase(shop: Shop, user: str) -> None:
     shop.start(user, "Value")
 
     other = shop.start(user, "Pro")
-    forget_answers(shop.world)
+    forget_responses(shop.world)
     later = shop.start(user, "Pro")
 
-    for answer in (other, later):
-        assert (answer.status, answer.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    for response in (other, later):
+        assert (response.status, response.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
     assert [purchase.pack for purchase in shop.purchases(user)] == ["Value"]
     assert shop.stripe.requests == [CREATE]
 
@@ -354,9 +356,9 @@ def test_keys_of_two_accounts_do_not_meet(shop: Shop, user: str) -> None:
 
 
 def test_a_purchase_needs_a_key(shop: Shop, user: str) -> None:
-    answer = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=user)
+    response = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=user)
 
-    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
     assert everything_of(shop.world, user) == []
     assert shop.stripe.requests == []
 
@@ -395,34 +397,34 @@ def test_a_purchase_needs_a_key(shop: Shop, user: str) -> None:
 def test_what_is_no_purchase_is_refused_before_anything(
     body: str, path: str, shop: Shop, user: str
 ) -> None:
-    answer = shop.world.call("POST", PURCHASE, body, user=user, key="k")
+    response = shop.world.call("POST", PURCHASE, body, user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert path in [field["path"] for field in answer.body["fields"]]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert path in [field["path"] for field in response.body["fields"]]
     assert everything_of(shop.world, user) == []
     assert shop.stripe.requests == []
 
 
 def test_a_currency_not_sold_is_told_what_is(shop: Shop, user: str) -> None:
-    answer = shop.start(user, "Value", currency="EUR")
+    response = shop.start(user, "Value", currency="EUR")
 
-    [field] = answer.body["fields"]
+    [field] = response.body["fields"]
     assert "KRW" in field["message"]
     assert "USD" in field["message"]
 
 
 def test_nobody_buys_without_a_token(shop: Shop) -> None:
-    answer = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=None, key="k")
+    response = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=None, key="k")
 
-    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
     assert shop.stripe.requests == []
 
 
 def test_errors_are_told_in_the_callers_language(shop: Shop, user: str) -> None:
     trouble(shop, "500")
 
-    answer: Any = shop.world.call(
+    response: Any = shop.world.call(
         "POST", PURCHASE, {"pack": "Pro"}, user=user, key="k", headers={"accept-language": "ko"}
     )
 
-    assert "결제" in json.dumps(answer.body, ensure_ascii=False)
+    assert "결제" in json.dumps(response.body, ensure_ascii=False)

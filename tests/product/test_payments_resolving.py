@@ -14,7 +14,7 @@ from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases import resolve_purchase
 from darkroom.workers import sweep as sweep_worker
 from darkroom.workers.edge import metrics
-from tests.support.builders import a_balance, a_user, everything_of, forget_answers
+from tests.support.builders import a_balance, a_user, everything_of, forget_responses
 from tests.support.stripe_stand_in import Shop, open_shop
 
 PRICE = 1599
@@ -139,8 +139,8 @@ def test_a_cursor_is_of_its_own_list(shop: Shop, user: str) -> None:
         f"account={user}&status=pending&cursor={page['nextCursor']}",
         f"account={user}&cursor={page['nextCursor']}x",
     ):
-        answer = shop.admin("GET", f"/api/admin/purchases?{path}")
-        assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+        response = shop.admin("GET", f"/api/admin/purchases?{path}")
+        assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")
 
 
 def test_only_operators_list_and_resolve(shop: Shop, user: str) -> None:
@@ -148,13 +148,13 @@ def test_only_operators_list_and_resolve(shop: Shop, user: str) -> None:
     path = f"/api/admin/purchases/{purchase_id}/resolve"
     body = {"accountId": user, "action": "accept", "credits": 50, "reason": "Mine"}
 
-    answers = [
+    responses = [
         shop.world.call(method, url, sent, user=who, key="k")
         for method, url, sent in (("GET", "/api/admin/purchases", None), ("POST", path, body))
         for who in (user, None)
     ]
 
-    assert [answer.status for answer in answers] == [403, 401, 403, 401]
+    assert [response.status for response in responses] == [403, 401, 403, 401]
     assert shop.purchase(user).status is PurchaseStatus.MISMATCHED
 
 
@@ -162,9 +162,9 @@ def test_only_operators_list_and_resolve(shop: Shop, user: str) -> None:
     ("query", "path"), [("status=paid", "status"), ("limit=0", "limit"), ("account=", "account")]
 )
 def test_a_list_that_does_not_exist_is_400(query: str, path: str, shop: Shop) -> None:
-    answer = shop.admin("GET", f"/api/admin/purchases?{query}")
+    response = shop.admin("GET", f"/api/admin/purchases?{query}")
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, path)
+    assert (response.status, response.body["fields"][0]["path"]) == (400, path)
 
 
 # Accepting
@@ -173,10 +173,14 @@ def test_a_list_that_does_not_exist_is_400(query: str, path: str, shop: Shop) ->
 def test_accepted_credits_come_in_like_any_others(shop: Shop, user: str) -> None:
     purchase_id, _ = mismatch(shop, user)
 
-    answer = shop.resolve(user, purchase_id, action="accept", credits=37)
+    response = shop.resolve(user, purchase_id, action="accept", credits=37)
 
-    assert (answer.status, answer.body["status"], answer.body["credits"]) == (200, "settled", 37)
-    [decision] = answer.body["decisions"]
+    assert (response.status, response.body["status"], response.body["credits"]) == (
+        200,
+        "settled",
+        37,
+    )
+    [decision] = response.body["decisions"]
     assert (decision["action"], decision["credits"], decision["by"]) == ("accept", 37, "root")
     assert decision["reason"] == "A test"
     assert shop.worth(user) == (42, 0, 0, 37)
@@ -208,14 +212,14 @@ def test_an_acceptance_that_was_stopped_before_its_reversals_is_finished_by_the_
     purchase_id, payment_id = mismatch(shop, user)
     shop.stripe.refund(payment_id, 600)
     shop.stripe.refuse(500, 2, path="/v1/payment_intents")
-    answer = shop.resolve(user, purchase_id, action="accept", credits=40)
+    response = shop.resolve(user, purchase_id, action="accept", credits=40)
     between = shop.worth(user)
     shop.stripe.recover()
     shop.world.clock.move(seconds=1)
 
     shop.sweep()
 
-    assert (answer.status, between) == (200, (45, 0, 0, 40))
+    assert (response.status, between) == (200, (45, 0, 0, 40))
     assert shop.worth(user) == (25, 0, 0, 20)
 
 
@@ -244,10 +248,10 @@ def test_a_refund_goes_to_the_customer_and_moves_no_credits(
     purchase_id, payment_id = arrange(shop, user)
     money = shop.worth(user)
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
     shop.deliver_all()
 
-    assert (answer.status, answer.body["status"]) == (200, "refunded")
+    assert (response.status, response.body["status"]) == (200, "refunded")
     [refund] = [r for r in shop.stripe.refunds.values() if r["payment_intent"] == payment_id]
     assert refund["amount"] == shop.stripe.payments[payment_id]["amount_received"]
     assert refund["metadata"] == {"accountId": user, "purchaseId": purchase_id}
@@ -271,9 +275,9 @@ def test_a_mismatch_of_an_earlier_version_is_refunded_at_once(shop: Shop, user: 
     purchase_id, payment_id = mismatch(shop, user)
     forget_amount(shop, user, purchase_id)
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
 
-    assert (answer.status, answer.body["status"]) == (200, "refunded")
+    assert (response.status, response.body["status"]) == (200, "refunded")
     assert refunds_of(shop, payment_id) == [1200]
     assert shop.purchase(user).paid_minor == 1200
 
@@ -283,10 +287,10 @@ def test_an_amount_that_cannot_be_read_leaves_the_mismatch_open(shop: Shop, user
     forget_amount(shop, user, purchase_id)
     shop.stripe.refuse(500, 20)
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
     shop.stripe.recover()
 
-    assert answer.status == 503
+    assert response.status == 503
     assert shop.purchase(user).status is PurchaseStatus.MISMATCHED
     assert shop.resolve(user, purchase_id, action="refund").body["status"] == "refunded"
     assert refunds_of(shop, payment_id) == [1200]
@@ -304,7 +308,7 @@ def test_only_what_is_left_is_refunded(shop: Shop, user: str) -> None:
 def trouble(shop: Shop, kind: str) -> None:
     """Whatever the library tries, the call that makes the refund fails."""
     if kind == "lost":
-        shop.stripe.lose_answers(2, path=REFUND)
+        shop.stripe.lose_responses(2, path=REFUND)
     elif kind == "broken":
         shop.stripe.break_down(1, path=REFUND)
     else:
@@ -312,18 +316,18 @@ def trouble(shop: Shop, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost", "broken", "401", "403", "429", "500"])
-def test_a_refund_that_gets_no_answer_is_made_once_by_the_sweeper(
+def test_a_refund_that_gets_no_response_is_made_once_by_the_sweeper(
     kind: str, shop: Shop, user: str
 ) -> None:
     purchase_id, payment_id = mismatch(shop, user)
     trouble(shop, kind)
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
     shop.stripe.recover()
     shop.world.clock.move(seconds=REFUND_CHECK_SECONDS)
     shop.sweep()
 
-    assert (answer.status, answer.body["status"]) == (200, "refunding")
+    assert (response.status, response.body["status"]) == (200, "refunding")
     assert shop.purchase(user).status is PurchaseStatus.REFUNDED
     assert refunds_of(shop, payment_id) == [1200]
 
@@ -333,7 +337,7 @@ def refunds_of(shop: Shop, payment_id: str) -> list[int]:
     return [refund["amount"] for refund in refunds if refund["payment_intent"] == payment_id]
 
 
-def test_a_refund_that_gets_no_answer_for_long_is_tried_ever_more_seldom(
+def test_a_refund_that_gets_no_response_for_long_is_tried_ever_more_seldom(
     shop: Shop, user: str
 ) -> None:
     purchase_id, _ = mismatch(shop, user)
@@ -356,9 +360,9 @@ def test_money_that_went_back_by_other_means_is_not_refunded_again(shop: Shop, u
     purchase_id, payment_id = mismatch(shop, user)
     shop.stripe.refund(payment_id)
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
 
-    assert answer.body["status"] == "refunded"
+    assert response.body["status"] == "refunded"
     assert refunds_of(shop, payment_id) == [1200]
     assert ("POST", "/v1/refunds") not in shop.stripe.requests[-4:]
 
@@ -396,10 +400,10 @@ def test_a_refund_that_fails_at_once_says_so_and_is_open_again(
     purchase_id, _ = mismatch(shop, user)
     shop.stripe.refund_status = status
 
-    answer = shop.resolve(user, purchase_id, action="refund")
+    response = shop.resolve(user, purchase_id, action="refund")
 
-    assert answer.body["status"] == "mismatched"
-    assert answer.body["decisions"][0]["outcome"] == outcome
+    assert response.body["status"] == "mismatched"
+    assert response.body["decisions"][0]["outcome"] == outcome
 
 
 def test_a_refund_that_stripe_refuses_says_why_and_can_be_accepted_instead(
@@ -427,7 +431,7 @@ def test_a_decision_sent_twice_is_one(decision: Any, shop: Shop, user: str) -> N
 
     first = shop.resolve(user, purchase_id, **decision)
     again = shop.resolve(user, purchase_id, **decision)
-    forget_answers(shop.world)
+    forget_responses(shop.world)
     later = shop.resolve(user, purchase_id, **decision)
 
     assert first.body == again.body == later.body
@@ -452,8 +456,8 @@ def test_a_good_purchase_is_not_for_an_operator_to_decide(shop: Shop, user: str)
 
     for purchase in shop.purchases(user):
         for decision in ({"action": "accept", "credits": 9}, {"action": "refund"}):
-            answer = shop.resolve(user, purchase.purchase_id, key=str(decision), **decision)
-            assert (answer.status, answer.body["code"]) == (409, "NOT_RESOLVABLE")
+            response = shop.resolve(user, purchase.purchase_id, key=str(decision), **decision)
+            assert (response.status, response.body["code"]) == (409, "NOT_RESOLVABLE")
     assert a_balance(shop.world, user) == (55, 0)
 
 
@@ -462,12 +466,12 @@ def test_decisions_are_bounded(shop: Shop, user: str, monkeypatch: pytest.Monkey
     purchase_id, _ = mismatch(shop, user)
     shop.stripe.refund_status = "failed"
 
-    answers = [
+    responses = [
         shop.resolve(user, purchase_id, action="refund", key=str(n), reason="x" * 500)
         for n in range(3)
     ]
 
-    assert [answer.status for answer in answers] == [200, 200, 409]
+    assert [response.status for response in responses] == [200, 200, 409]
 
 
 @pytest.mark.parametrize(
@@ -495,10 +499,10 @@ def test_what_is_no_decision_is_400_and_changes_nothing(
     before = everything_of(shop.world, user)
 
     decision: dict[str, Any] = {"action": "accept", "credits": 9} | change
-    answer = shop.resolve(user, purchase_id, **decision)
+    response = shop.resolve(user, purchase_id, **decision)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert answer.body["fields"][0]["path"] == path
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert response.body["fields"][0]["path"] == path
     assert everything_of(shop.world, user) == before
 
 

@@ -17,7 +17,7 @@ from darkroom.workers import sweep as sweep_worker
 from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state
 from tests.support.stripe_stand_in import Shop, open_shop
-from tests.support.world import Answer
+from tests.support.world import Response
 
 STORY = 2
 PRICE = 1599
@@ -54,9 +54,9 @@ def use_up(shop: Shop, user: str, credits: int) -> None:
 def adjust(shop: Shop, user: str, amount: int) -> None:
     body, key = {"amount": amount, "reason": "A test"}, f"{user} {amount}"
     path = f"/api/admin/accounts/{user}/credits"
-    answer = shop.world.call("POST", path, body, user="root", groups="admin", key=key)
-    if answer.status != 201:
-        raise AssertionError(answer.body)
+    response = shop.world.call("POST", path, body, user="root", groups="admin", key=key)
+    if response.status != 201:
+        raise AssertionError(response.body)
 
 
 def causes(shop: Shop, user: str) -> dict[str, int]:
@@ -264,7 +264,7 @@ class Overtaken:
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_an_answer_that_was_overtaken_undoes_nothing(at: int, shop: Shop, user: str) -> None:
+def test_a_response_that_was_overtaken_undoes_nothing(at: int, shop: Shop, user: str) -> None:
     app, payment_id = shop.world.app, shop.buy(user)
     assert app.payments is not None
     shop.stripe.refund(payment_id, 400)
@@ -419,17 +419,17 @@ def test_spending_in_debt_is_402_and_changes_nothing(shop: Shop, user: str) -> N
     shop.deliver_all()
     before = everything_of(shop.world, user)
 
-    answer = confirm(shop.world, user, key="blocked")
+    response = confirm(shop.world, user, key="blocked")
 
-    assert (answer.status, answer.body["code"]) == (402, "CREDITS_DEBT")
-    assert answer.body == {
-        "error": answer.body["error"],
+    assert (response.status, response.body["code"]) == (402, "CREDITS_DEBT")
+    assert response.body == {
+        "error": response.body["error"],
         "code": "CREDITS_DEBT",
         "needed": STORY,
         "balance": 0,
         "shortfall": 10 + STORY,
         "suggestions": [{"pack": "Value", "credits": 50}, {"pack": "Pro", "credits": 120}],
-        "requestId": answer.body["requestId"],
+        "requestId": response.body["requestId"],
     }
     assert everything_of(shop.world, user) == before
 
@@ -483,10 +483,10 @@ def test_credits_and_quote_report_an_open_debt_and_an_operator_clears_it(
 
     def quote() -> tuple[int, bool]:
         body = {"recipe": "images", "inputs": inputs}
-        answer = shop.world.call("POST", "/api/jobs/quote", body, user=user)
-        return answer.body["debt"], answer.body["sufficient"]
+        response = shop.world.call("POST", "/api/jobs/quote", body, user=user)
+        return response.body["debt"], response.body["sufficient"]
 
-    def clear(body: dict[str, Any], key: str) -> Answer:
+    def clear(body: dict[str, Any], key: str) -> Response:
         path = f"/api/admin/accounts/{user}/debt"
         return shop.world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
 
@@ -589,9 +589,9 @@ def test_another_amount_or_currency_gives_no_credits_and_is_counted(
 ) -> None:
     shop.stripe.pay(shop.open(user), **wrong)
 
-    [answer] = shop.deliver_all()
+    [response] = shop.deliver_all()
 
-    assert (answer.status, answer.body) == (200, {"outcome": "handled"})
+    assert (response.status, response.body) == (200, {"outcome": "handled"})
     assert shop.purchase(user).status is PurchaseStatus.MISMATCHED
     assert a_balance(shop.world, user) == (5, 0)
     assert mismatches() == 1
@@ -609,8 +609,8 @@ def test_a_mismatch_that_was_refunded_takes_nothing(shop: Shop, user: str) -> No
 def test_the_sweeper_counts_a_mismatch_as_well(shop: Shop, user: str) -> None:
     shop.stripe.pay(shop.open(user), amount=1)
     shop.stripe.refuse(500, 2)
-    [answer] = shop.deliver_all()
-    assert (answer.status, mismatches()) == (503, 0)
+    [response] = shop.deliver_all()
+    assert (response.status, mismatches()) == (503, 0)
     shop.stripe.recover()
     shop.world.clock.move(minutes=20)
 
@@ -637,10 +637,10 @@ def test_a_second_payment_of_a_purchase_is_a_record_of_its_own_and_is_counted(
     before, money = shop.purchase(user), shop.worth(user)
 
     again = shop.stripe.paid_again(payment_id)
-    answers = shop.deliver_all()
+    responses = shop.deliver_all()
     [first, second] = sorted(shop.purchases(user), key=lambda p: p.duplicate_of is not None)
 
-    assert [answer.status for answer in answers] == [200]
+    assert [response.status for response in responses] == [200]
     assert (first, shop.worth(user)) == (before, money)
     assert second.status is PurchaseStatus.MISMATCHED
     assert (second.payment_id, second.duplicate_of) == (again["id"], first.purchase_id)
@@ -666,9 +666,9 @@ def test_a_payment_that_is_none_of_ours_is_taken_in_and_does_nothing(
     payment = shop.stripe.pay(session["id"])
     shop.stripe.refund(payment["id"])
 
-    answers = shop.deliver_all()
+    responses = shop.deliver_all()
 
-    assert [answer.status for answer in answers] == [200, 200]
+    assert [response.status for response in responses] == [200, 200]
     assert everything_of(shop.world, "nobody") == []
     assert mismatches() == 0
 
@@ -698,9 +698,9 @@ def test_other_events_are_ignored_and_not_stored(
 ) -> None:
     before = shop.world.scan("webhooks")
 
-    answer = shop.deliver(shop.stripe.event(kind, subject))
+    response = shop.deliver(shop.stripe.event(kind, subject))
 
-    assert (answer.status, answer.body) == (200, {"outcome": "ignored"})
+    assert (response.status, response.body) == (200, {"outcome": "ignored"})
     assert shop.world.scan("webhooks") == before
 
 
@@ -709,9 +709,9 @@ def test_without_a_gateway_there_are_no_webhooks(shop: Shop) -> None:
     body = shop.stripe.body_of(shop.stripe.event("charge.refunded", {"payment_intent": "pi_1"}))
     headers = {"stripe-signature": shop.stripe.sign(body)}
 
-    answer = ask(app, "POST", "/api/webhooks/stripe", body, claims=None, headers=headers)
+    response = ask(app, "POST", "/api/webhooks/stripe", body, claims=None, headers=headers)
 
-    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
 def test_the_independent_laws_hold_for_everybody(shop: Shop) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from darkroom.kernel.limits import ACCOUNT_QUEUE_CHECK_SECONDS, PROJECTION_CHECK_SECONDS
 from tests.support.builders import a_balance, a_job, a_reference_photo
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
-def order(world: World, album_id: str, user: str = "alice") -> Answer:
+def order(world: World, album_id: str, user: str = "alice") -> Response:
     inputs = {
         "mode": "batch",
         "referencePhotoIds": [a_reference_photo(world, user)],

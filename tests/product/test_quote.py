@@ -26,11 +26,11 @@ from tests.support.builders import (
     a_user,
     an_asset,
     everything_of,
-    forget_answers,
+    forget_responses,
     scene_inputs,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 QUOTE, CONFIRM = "/api/jobs/quote", "/api/jobs/confirm"
 
@@ -46,11 +46,13 @@ def user() -> str:
     return a_user()
 
 
-def quote(world: World, user: str | None, **body: Any) -> Answer:
+def quote(world: World, user: str | None, **body: Any) -> Response:
     return world.call("POST", QUOTE, body, user=user)
 
 
-def confirm(world: World, user: str, inputs: dict[str, Any], quote_id: str, **more: Any) -> Answer:
+def confirm(
+    world: World, user: str, inputs: dict[str, Any], quote_id: str, **more: Any
+) -> Response:
     body = {"mode": "story", **inputs, "quoteId": quote_id, **more}
     return world.call("POST", CONFIRM, body, user=user, key=more.get("deviceId", "confirm"))
 
@@ -69,15 +71,15 @@ def test_a_quote_says_what_a_job_would_cost(
 ) -> None:
     rewritten = {**inputs, "rewriteEnabled": True, "rewrite": REWRITE}
 
-    answer = quote(world, user, recipe="story", inputs=rewritten)
+    response = quote(world, user, recipe="story", inputs=rewritten)
 
-    assert answer.status == 200
-    assert answer.body["credits"] == 3
-    assert answer.body["breakdown"] == [
+    assert response.status == 200
+    assert response.body["credits"] == 3
+    assert response.body["breakdown"] == [
         {"name": "base", "credits": 2},
         {"name": "rewrite", "credits": 1},
     ]
-    assert (answer.body["balance"], answer.body["sufficient"]) == (5, True)
+    assert (response.body["balance"], response.body["sufficient"]) == (5, True)
 
 
 def test_a_quote_changes_nothing(world: World, user: str, inputs: dict[str, Any]) -> None:
@@ -92,18 +94,18 @@ def test_a_quote_changes_nothing(world: World, user: str, inputs: dict[str, Any]
 def test_a_quote_for_more_than_there_is_says_so(world: World, user: str) -> None:
     talk = a_recording(world, user, seconds=5 * 60 + 1)
 
-    answer = quote(world, user, recipe="captions", inputs={"assetIds": [talk], "options": {}})
+    response = quote(world, user, recipe="captions", inputs={"assetIds": [talk], "options": {}})
 
-    assert (answer.body["credits"], answer.body["sufficient"]) == (6, False)
+    assert (response.body["credits"], response.body["sufficient"]) == (6, False)
 
 
 def test_several_files_are_quoted_together(world: World, user: str) -> None:
     talks = [a_recording(world, user, seconds=seconds) for seconds in (10, 61)]
 
-    answer = quote(world, user, recipe="captions", inputs={"assetIds": talks, "options": {}})
+    response = quote(world, user, recipe="captions", inputs={"assetIds": talks, "options": {}})
 
-    assert answer.body["credits"] == 3
-    assert answer.body["breakdown"] == [
+    assert response.body["credits"] == 3
+    assert response.body["breakdown"] == [
         {"name": "base", "credits": 1},
         {"name": "base", "credits": 2},
     ]
@@ -115,11 +117,11 @@ def test_what_was_quoted_is_charged_when_prices_rise(
     quoted = quote(world, user, recipe="story", inputs=inputs).body
     monkeypatch.setattr(pricing, "costs", lambda: {"story": 4, "rewrite": 1, "regenerate": 1})
 
-    answer = confirm(world, user, inputs, quoted["quoteId"])
+    response = confirm(world, user, inputs, quoted["quoteId"])
 
-    assert answer.status == 202
-    assert (answer.body["creditsReserved"], answer.body["balance"]) == (2, 3)
-    assert a_job(world, answer.body["jobId"], user)["receipt"]["parts"][0]["credits"] == 2
+    assert response.status == 202
+    assert (response.body["creditsReserved"], response.body["balance"]) == (2, 3)
+    assert a_job(world, response.body["jobId"], user)["receipt"]["parts"][0]["credits"] == 2
 
 
 def test_a_quote_of_the_version_before_is_charged_and_pins_no_costs(
@@ -133,10 +135,10 @@ def test_a_quote_of_the_version_before_is_charged_and_pins_no_costs(
     monkeypatch.setattr(quote_job, "sign", sign)
     quoted = quote(world, user, recipe="story", inputs=inputs).body
 
-    answer = confirm(world, user, inputs, quoted["quoteId"])
+    response = confirm(world, user, inputs, quoted["quoteId"])
 
-    assert (answer.status, answer.body["creditsReserved"]) == (202, 2)
-    job = find_job(answer.body["jobId"])
+    assert (response.status, response.body["creditsReserved"]) == (202, 2)
+    job = find_job(response.body["jobId"])
     assert job is not None
     assert job.costs == {}
 
@@ -166,18 +168,18 @@ def test_the_template_that_was_quoted_is_used_when_others_are_added(
     )
     monkeypatch.setattr(choice, "choose", lambda ids, **_: next(i for i in ids if i != promised))
 
-    answer = confirm(world, user, inputs, quoted["quoteId"])
+    response = confirm(world, user, inputs, quoted["quoteId"])
 
-    assert answer.body["templateId"] == promised
+    assert response.body["templateId"] == promised
 
 
 def test_other_inputs_do_not_match(world: World, user: str, inputs: dict[str, Any]) -> None:
     quoted = quote(world, user, recipe="story", inputs=inputs).body
     before = a_balance(world, user)
 
-    answer = confirm(world, user, {**inputs, "genre": "noir"}, quoted["quoteId"])
+    response = confirm(world, user, {**inputs, "genre": "noir"}, quoted["quoteId"])
 
-    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+    assert (response.status, response.body["code"]) == (409, "QUOTE_MISMATCH")
     assert a_balance(world, user) == before
 
 
@@ -187,19 +189,19 @@ def test_another_accounts_quote_does_not_match(
     other = a_user()
     foreign = quote(world, other, recipe="story", inputs=scene_inputs(a_photo(world, other))).body
 
-    answer = confirm(world, user, inputs, foreign["quoteId"])
+    response = confirm(world, user, inputs, foreign["quoteId"])
 
-    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+    assert (response.status, response.body["code"]) == (409, "QUOTE_MISMATCH")
 
 
 @pytest.mark.parametrize("quote_id", ["nonsense", "a" * 200, "ключ"])
 def test_what_is_no_quote_is_named(
     quote_id: str, world: World, user: str, inputs: dict[str, Any]
 ) -> None:
-    answer = confirm(world, user, inputs, quote_id)
+    response = confirm(world, user, inputs, quote_id)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert answer.body["fields"][0]["path"] == "quoteId"
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert response.body["fields"][0]["path"] == "quoteId"
 
 
 def test_a_changed_quote_is_none(world: World, user: str, inputs: dict[str, Any]) -> None:
@@ -218,7 +220,7 @@ def test_a_quote_holds_for_fifteen_minutes(world: World, user: str, inputs: dict
     world.clock.move(seconds=1)
 
     too_late = confirm(world, user, inputs, quoted["quoteId"], deviceId="b")
-    forget_answers(world)
+    forget_responses(world)
     repeated = confirm(world, user, inputs, quoted["quoteId"], deviceId="a")
 
     assert in_time.status == 202
@@ -233,11 +235,11 @@ def test_a_draft_is_quoted_and_confirmed_as_quoted(
     quoted = quote(world, user, draftJobId=draft).body
     monkeypatch.setattr(pricing, "costs", lambda: {"story": 1, "rewrite": 1, "regenerate": 1})
 
-    answer = world.call(
+    response = world.call(
         "POST", CONFIRM, {"draftJobId": draft, "quoteId": quoted["quoteId"]}, user=user
     )
 
-    assert answer.body["creditsReserved"] == 2
+    assert response.body["creditsReserved"] == 2
 
 
 def test_a_draft_that_changed_since_does_not_match(world: World, user: str) -> None:
@@ -245,11 +247,11 @@ def test_a_draft_that_changed_since_does_not_match(world: World, user: str) -> N
     quoted = quote(world, user, draftJobId=draft).body
     world.call("PATCH", f"/api/jobs/{draft}", {"inputs": {"genre": "comedy"}}, user=user)
 
-    answer = world.call(
+    response = world.call(
         "POST", CONFIRM, {"draftJobId": draft, "quoteId": quoted["quoteId"]}, user=user
     )
 
-    assert (answer.status, answer.body["code"]) == (409, "QUOTE_MISMATCH")
+    assert (response.status, response.body["code"]) == (409, "QUOTE_MISMATCH")
     assert a_job(world, draft, user)["status"] == "draft"
 
 
@@ -266,10 +268,10 @@ def test_a_draft_that_changed_since_does_not_match(world: World, user: str) -> N
     ],
 )
 def test_what_cannot_be_quoted_is_named(body: dict[str, Any], world: World, user: str) -> None:
-    answer = quote(world, user, **body)
+    response = quote(world, user, **body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert answer.body["fields"] != []
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert response.body["fields"] != []
 
 
 def test_files_must_be_there_and_checked(world: World, user: str) -> None:

@@ -38,7 +38,7 @@ from tests.support.builders import (
 )
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "postcard"
@@ -85,11 +85,11 @@ def user() -> str:
     return a_user()
 
 
-def send(world: World, user: str, **changes: Any) -> Answer:
+def send(world: World, user: str, **changes: Any) -> Response:
     return confirm(world, user, mode="postcard", **changes)
 
 
-def make_again(world: World, user: str, job_id: str, **body: Any) -> Answer:
+def make_again(world: World, user: str, job_id: str, **body: Any) -> Response:
     path = f"/api/jobs/{job_id}/regenerate"
     return world.call("POST", path, body, user=user, key=body["target"])
 
@@ -164,12 +164,12 @@ def test_the_studio_makes_the_card_that_was_planned(postcard: Recipe, tmp_path: 
 
 
 def test_a_confirmed_card_is_made_and_paid_for(world: World, user: str) -> None:
-    answer = send(world, user)
-    assert (answer.status, a_balance(world, user)) == (202, (2, 3))
+    response = send(world, user)
+    assert (response.status, a_balance(world, user)) == (202, (2, 3))
 
     world.drain()
 
-    job = a_job(world, answer.body["jobId"], user)
+    job = a_job(world, response.body["jobId"], user)
     assert (job["recipe"], job["status"], statuses(job)) == (
         "postcard",
         "succeeded",
@@ -185,12 +185,12 @@ def test_a_confirmed_card_is_made_and_paid_for(world: World, user: str) -> None:
 
 def test_a_card_that_could_not_be_made_is_refunded(world: World, user: str) -> None:
     refuse_key(world, "card", PermanentProviderError("no"))
-    answer = send(world, user)
+    response = send(world, user)
 
     world.drain()
     world.studio.refuse = lambda request: None
 
-    job = a_job(world, answer.body["jobId"], user)
+    job = a_job(world, response.body["jobId"], user)
     assert (job["status"], job["receipt"]["refunded"]) == ("failed", 3)
     assert a_balance(world, user) == (5, 0)
 
@@ -212,7 +212,7 @@ def test_what_the_recipe_refuses_holds_nothing(world: World, user: str) -> None:
     bad_field = send(world, user, stage="dusk")
     no_template = send(world, user, genre="noir")
 
-    assert [answer.status for answer in (bad_field, no_template)] == [400, 400]
+    assert [response.status for response in (bad_field, no_template)] == [400, 400]
     assert bad_field.body["fields"][0]["path"].endswith("stage")
     assert no_template.body["code"] == "NO_TEMPLATES"
     assert a_balance(world, user) == (5, 0)

@@ -21,7 +21,7 @@ from tests.support.builders import (
     statuses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def user() -> str:
 
 def create(
     world: World, user: str, recipe: str, inputs: dict[str, Any], status: str = "queued"
-) -> Answer:
+) -> Response:
     body = {"recipe": recipe, "inputs": inputs, "status": status}
     return world.call("POST", "/api/jobs", body, user=user, key="create")
 
 
-def jobs_of(answer: Answer) -> list[str]:
-    assert answer.status == 201, answer.body
-    return [job["jobId"] for job in answer.body["jobs"]]
+def jobs_of(response: Response) -> list[str]:
+    assert response.status == 201, response.body
+    return [job["jobId"] for job in response.body["jobs"]]
 
 
 def portraits(*photos: str, **changes: Any) -> dict[str, Any]:
@@ -124,27 +124,27 @@ def test_what_cannot_be_drawn_is_refused_before_a_credit_is_held(
 ) -> None:
     photo = a_reference_photo(world, user)
 
-    answer = create(world, user, "portraits", portraits(photo, **changes))
+    response = create(world, user, "portraits", portraits(photo, **changes))
 
-    assert answer.status == 400
+    assert response.status == 400
     assert a_balance(world, user) == (5, 0)
 
 
 def test_a_missing_role_is_told_with_its_place(world: World, user: str) -> None:
     photo = a_reference_photo(world, user)
 
-    answer = create(world, user, "portraits", portraits(photo, roles=["self", "groom"]))
+    response = create(world, user, "portraits", portraits(photo, roles=["self", "groom"]))
 
-    assert (answer.status, answer.body["code"]) == (400, "REFERENCE_PHOTO_MISSING")
-    assert [field["path"] for field in answer.body["fields"]] == ["inputs.roles.1"]
+    assert (response.status, response.body["code"]) == (400, "REFERENCE_PHOTO_MISSING")
+    assert [field["path"] for field in response.body["fields"]] == ["inputs.roles.1"]
 
 
 def test_another_accounts_photo_is_not_there(world: World, user: str) -> None:
     foreign = a_reference_photo(world, a_user())
 
-    answer = create(world, user, "portraits", portraits(foreign))
+    response = create(world, user, "portraits", portraits(foreign))
 
-    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
 # Captions
@@ -234,8 +234,8 @@ def test_a_draft_of_captions_can_be_corrected_until_it_is_queued(world: World, u
 
 
 def test_a_picture_has_nothing_to_caption(world: World, user: str) -> None:
-    answer = create(world, user, "captions", captions(a_photo(world, user)))
+    response = create(world, user, "captions", captions(a_photo(world, user)))
     unknown = create(world, user, "captions", captions(derived_id("ast", "nobody")))
 
-    assert (answer.status, answer.body["fields"][0]["path"]) == (400, "inputs.assetIds.0")
+    assert (response.status, response.body["fields"][0]["path"]) == (400, "inputs.assetIds.0")
     assert unknown.status == 404

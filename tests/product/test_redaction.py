@@ -95,7 +95,7 @@ def test_a_secret_that_was_read_is_known_by_its_value(world: World) -> None:
     assert redacted("refused a1b2c3d4e5 and plain-secret-text") == "refused [removed] and [removed]"
 
 
-# What vendors answer
+# What vendors response
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 VENDORS: dict[str, tuple[Any, Callable[[Any, Path], object]]] = {
@@ -115,7 +115,7 @@ VENDORS: dict[str, tuple[Any, Callable[[Any, Path], object]]] = {
 def test_whatever_a_vendor_repeats_of_a_request_is_neither_stored_nor_logged(
     name: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
 ) -> None:
-    """Its answer repeats a link that it was given, and its key."""
+    """Its response repeats a link that it was given, and its key."""
     vendor, call = VENDORS[name]
     secret = json.dumps({"apiKey": KEY, "apiToken": KEY, "webhookSecret": "whsec_" + "A" * 32})
     register_secret(secret)
@@ -126,11 +126,11 @@ def test_whatever_a_vendor_repeats_of_a_request_is_neither_stored_nor_logged(
     }  # fmt: skip
     requests = []
 
-    def answer(client: httpx.Client, method: str, url: str, **_: object) -> httpx.Response:
+    def respond(client: httpx.Client, method: str, url: str, **_: object) -> httpx.Response:
         requests.append(method)
         return httpx.Response(status, json=body, request=httpx.Request(method, "https://v/" + url))
 
-    monkeypatch.setattr(httpx.Client, "request", answer)
+    monkeypatch.setattr(httpx.Client, "request", respond)
 
     with pytest.raises(ProviderError) as failed:
         call(vendor(lambda: secret), tmp_path)

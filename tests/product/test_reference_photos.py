@@ -11,7 +11,7 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import AssetStatus
 from darkroom.db import commit
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 OTHER_ID = "ref_01KAH3T5B1C3D5E7F9G1H3J400"
 
@@ -36,7 +36,7 @@ def a_picture_of(world: World, faces: int | None, user: str = "alice", **changes
 
 def register(
     world: World, asset_id: str, role: Any = "self", user: str | None = "alice", **options: Any
-) -> Answer:
+) -> Response:
     body = {"assetId": asset_id, "role": role}
     return world.call("POST", "/api/reference-photos", body, user=user, **options)
 
@@ -49,10 +49,10 @@ def listed(world: World, query: str = "") -> list[str]:
 def test_a_picture_of_one_person_becomes_a_reference_photo(world: World) -> None:
     asset_id = a_picture_of(world, 1)
 
-    answer = register(world, asset_id, "groom")
+    response = register(world, asset_id, "groom")
 
-    assert answer.status == 201
-    photo = answer.body
+    assert response.status == 201
+    photo = response.body
     assert photo["referencePhotoId"].startswith("ref_")
     assert (photo["assetId"], photo["role"], photo["isActive"]) == (asset_id, "groom", True)
     assert f"/clean/alice/{asset_id}/image.jpg" in photo["downloadUrl"]
@@ -69,15 +69,15 @@ def test_a_picture_of_one_person_becomes_a_reference_photo(world: World) -> None
 def test_any_other_number_of_faces_is_refused_with_the_number(
     world: World, faces: int, code: str
 ) -> None:
-    answer = register(world, a_picture_of(world, faces))
+    response = register(world, a_picture_of(world, faces))
 
-    assert (answer.status, answer.body["code"], answer.body["faces"]) == (400, code, faces)
+    assert (response.status, response.body["code"], response.body["faces"]) == (400, code, faces)
     assert listed(world) == []
 
 
-def without_link(answer: Answer) -> dict[str, Any]:
+def without_link(response: Response) -> dict[str, Any]:
     """A link holds the second in which it was signed."""
-    return {name: value for name, value in answer.body.items() if name != "downloadUrl"}
+    return {name: value for name, value in response.body.items() if name != "downloadUrl"}
 
 
 def test_registering_again_gives_the_same_photo(world: World) -> None:
@@ -119,15 +119,15 @@ def test_only_usable_pictures_of_ones_own_can_be_registered(world: World) -> Non
     video = a_picture_of(world, None, kind="video")
     bobs = a_picture_of(world, 1, user="bob")
 
-    answers = [
-        (answer.status, answer.body["code"])
-        for answer in (
+    responses = [
+        (response.status, response.body["code"])
+        for response in (
             register(world, asset_id)
             for asset_id in (waiting, sending, failed, video, bobs, "ast_x", OTHER_ID)
         )
     ]
 
-    assert answers == [
+    assert responses == [
         (409, "ASSET_NOT_READY"),
         (409, "ASSET_NOT_READY"),
         (409, "ASSET_FAILED"),
@@ -179,9 +179,9 @@ def test_the_same_key_registers_once(world: World) -> None:
     ],
 )
 def test_what_cannot_be_registered(world: World, body: dict[str, Any]) -> None:
-    answer = world.call("POST", "/api/reference-photos", body)
+    response = world.call("POST", "/api/reference-photos", body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_photos_are_listed_by_role_and_page_by_page(world: World) -> None:
@@ -216,7 +216,7 @@ def test_a_cursor_is_good_for_its_account_and_role_only(world: World) -> None:
         world.call("GET", "/api/reference-photos?limit=0"),
     ]
 
-    assert [answer.status for answer in others] == [400] * 4
+    assert [response.status for response in others] == [400] * 4
 
 
 def test_reference_photos_are_no_assets(world: World) -> None:
@@ -233,22 +233,22 @@ def test_reference_photos_are_no_assets(world: World) -> None:
 def test_another_accounts_photo_is_like_a_missing_one(world: World) -> None:
     photo_id = register(world, a_picture_of(world, 1)).body["referencePhotoId"]
 
-    answers = [
+    responses = [
         world.call("DELETE", f"/api/reference-photos/{photo_id}", user="bob"),
         world.call("DELETE", f"/api/reference-photos/{OTHER_ID}"),
         world.call("DELETE", "/api/reference-photos/x"),
     ]
 
-    assert [answer.status for answer in answers] == [404] * 3
+    assert [response.status for response in responses] == [404] * 3
     assert world.call("GET", "/api/reference-photos", user="bob").body["items"] == []
     assert listed(world) == [photo_id]
 
 
 def test_reference_photos_need_a_token(world: World) -> None:
-    answers = [
+    responses = [
         register(world, "ast_x", user=None),
         world.call("GET", "/api/reference-photos", user=None),
         world.call("DELETE", f"/api/reference-photos/{OTHER_ID}", user=None),
     ]
 
-    assert [answer.status for answer in answers] == [401] * 3
+    assert [response.status for response in responses] == [401] * 3

@@ -19,7 +19,7 @@ from tests.support.laws import check_laws
 from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
 from tests.support.replicate_stand_in import CLIP, MODEL, Fault, ReplicateStandIn
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
@@ -55,7 +55,7 @@ def a_job_there(world: World, stand_in: ReplicateStandIn) -> tuple[str, str]:
     return job_id, list(stand_in.predictions)[-1]
 
 
-def call_back(world: World, stand_in: ReplicateStandIn, ref: str, **changes: Any) -> Answer:
+def call_back(world: World, stand_in: ReplicateStandIn, ref: str, **changes: Any) -> Response:
     address = urlsplit(stand_in.predictions[ref]["webhook"])
     call = stand_in.call_of(ref, world.clock.now()) | changes
     return world.call(
@@ -71,11 +71,11 @@ def test_a_signed_call_brings_the_picture_home(world: World, stand_in: Replicate
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    answers = [call_back(world, stand_in, ref).body["outcome"] for _ in range(2)]
+    responses = [call_back(world, stand_in, ref).body["outcome"] for _ in range(2)]
     world.drain()
 
     job = a_job(world, job_id)
-    assert (answers, job["status"]) == (["heard", "known"], "succeeded")
+    assert (responses, job["status"]) == (["heard", "known"], "succeeded")
     [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
     assert (picture["mimeType"], picture["width"], picture["height"]) == ("image/png", 64, 114)
     stored = world.app.storage.read(
@@ -163,7 +163,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: ReplicateStandIn) -
     assert call_back(world, stand_in, ref, **good).status == 401
 
 
-def test_an_answer_lost_after_it_was_taken_costs_one_run(
+def test_a_response_lost_after_it_was_taken_costs_one_run(
     world: World, stand_in: ReplicateStandIn
 ) -> None:
     stand_in.faults.append(Fault("drop_answer"))

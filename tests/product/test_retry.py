@@ -25,10 +25,10 @@ from tests.support.builders import (
     a_story,
     a_user,
     confirm,
-    forget_answers,
+    forget_responses,
     statuses,
 )
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 SPECS = [
     *(TaskSpec(key=f"kf_{n}", kind="keyframe") for n in (1, 2, 3)),
@@ -45,12 +45,12 @@ def user() -> str:
 
 def retry(
     world: World, job_id: str, user: str | None, *, key: str | None = "retry", **body: Any
-) -> Answer:
+) -> Response:
     sent = body or {"keepOptions": True}
     return world.call("POST", f"/api/jobs/{job_id}/retry", sent, user=user, key=key)
 
 
-def rerun(world: World, job_id: str, user: str | None, *, key: str | None = "rerun") -> Answer:
+def rerun(world: World, job_id: str, user: str | None, *, key: str | None = "rerun") -> Response:
     return world.call("POST", f"/api/jobs/{job_id}/rerun", user=user, key=key)
 
 
@@ -62,9 +62,9 @@ def portraits(world: World, user: str, *, total: int = 4, **changes: Any) -> str
         "totalImages": total,
     }
     body = {"recipe": "portraits", "inputs": inputs | changes, "status": "queued"}
-    answer = world.call("POST", "/api/jobs", body, user=user, key="portraits")
-    assert answer.status == 201, answer.body
-    return answer.body["jobs"][0]["jobId"]
+    response = world.call("POST", "/api/jobs", body, user=user, key="portraits")
+    assert response.status == 201, response.body
+    return response.body["jobs"][0]["jobId"]
 
 
 # What is made: pure
@@ -95,8 +95,8 @@ def test_nobody_retries_without_a_token_or_a_key(world: World, user: str) -> Non
     job_id = a_story(world, user, failing=["clip_2"])
 
     assert retry(world, job_id, None).status == 401
-    answer = retry(world, job_id, user, key=None)
-    assert (answer.status, answer.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    response = retry(world, job_id, user, key=None)
+    assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
 
 
 def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None:
@@ -114,12 +114,12 @@ def test_a_retry_makes_what_is_missing_for_what_was_not_used(world: World, user:
     before = a_balance(world, user)
     world.studio.refuse = lambda request: None
 
-    answer = retry(world, parent, user)
+    response = retry(world, parent, user)
     world.drain()
 
-    assert answer.status == 202
-    assert answer.body["creditsReserved"] == 1
-    child = a_job(world, answer.body["retryJobId"], user)
+    assert response.status == 202
+    assert response.body["creditsReserved"] == 1
+    child = a_job(world, response.body["retryJobId"], user)
     assert child["status"] == "succeeded"
     assert child["parentJobId"] == parent
     assert sorted(statuses(child)) == ["clip_2", "film"]
@@ -165,9 +165,9 @@ def test_what_was_refused_for_its_content_is_not_retried(world: World, user: str
     world.drain()
     world.studio.refuse = lambda request: None
 
-    answer = retry(world, job_id, user)
+    response = retry(world, job_id, user)
 
-    assert (answer.status, answer.body["code"]) == (409, "NOT_RETRYABLE")
+    assert (response.status, response.body["code"]) == (409, "NOT_RETRYABLE")
     assert a_balance(world, user) == (2, 0)
 
 
@@ -181,11 +181,11 @@ def test_of_two_failures_only_the_passing_one_is_retried(world: World, user: str
     world.drain()
     world.studio.refuse = lambda request: None
 
-    answer = retry(world, job_id, user)
+    response = retry(world, job_id, user)
 
-    assert answer.body["creditsReserved"] == 1
+    assert response.body["creditsReserved"] == 1
     world.drain()
-    assert list(statuses(a_job(world, answer.body["retryJobId"], user))) == ["img_02"]
+    assert list(statuses(a_job(world, response.body["retryJobId"], user))) == ["img_02"]
 
 
 def test_changed_options_let_what_was_refused_be_tried(world: World, user: str) -> None:
@@ -215,18 +215,18 @@ def test_options_that_would_contradict_what_was_made_are_refused(
     parent = a_story(world, user, failing=["clip_2"])
     before = a_balance(world, user)
 
-    answer = retry(world, parent, user, keepOptions=False, options=options)
+    response = retry(world, parent, user, keepOptions=False, options=options)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert a_balance(world, user) == before
 
 
 def test_other_options_have_to_be_named(world: World, user: str) -> None:
     parent = a_story(world, user, failing=["clip_2"])
 
-    answer = retry(world, parent, user, keepOptions=False)
+    response = retry(world, parent, user, keepOptions=False)
 
-    assert [field["path"] for field in answer.body["fields"]] == ["options"]
+    assert [field["path"] for field in response.body["fields"]] == ["options"]
 
 
 def test_what_succeeded_or_still_runs_is_not_retried(world: World, user: str) -> None:
@@ -235,19 +235,19 @@ def test_what_succeeded_or_still_runs_is_not_retried(world: World, user: str) ->
     draft = a_draft(world, user)
 
     for job_id in (done, under_way, draft):
-        answer = retry(world, job_id, user)
-        assert (answer.status, answer.body["code"]) == (409, "NOT_RETRYABLE")
+        response = retry(world, job_id, user)
+        assert (response.status, response.body["code"]) == (409, "NOT_RETRYABLE")
 
 
 def test_a_canceled_job_is_made_to_its_end(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
 
-    answer = retry(world, job_id, user)
+    response = retry(world, job_id, user)
     world.drain()
 
-    assert answer.body["creditsReserved"] == 2
-    assert a_job(world, answer.body["retryJobId"], user)["status"] == "succeeded"
+    assert response.body["creditsReserved"] == 2
+    assert a_job(world, response.body["retryJobId"], user)["status"] == "succeeded"
 
 
 def test_a_retry_of_a_retry_costs_only_what_is_still_missing(world: World, user: str) -> None:
@@ -272,7 +272,7 @@ def test_a_repeated_retry_makes_one_child(world: World, user: str) -> None:
     parent = a_story(world, user, failing=["clip_2"])
 
     first = retry(world, parent, user)
-    forget_answers(world)
+    forget_responses(world)
     second = retry(world, parent, user)
 
     assert first.body == second.body
@@ -286,10 +286,10 @@ def test_one_credit_short_changes_nothing(world: World, user: str) -> None:
     confirm(world, user, key="spend", rewriteEnabled=True, rewrite=REWRITE)
     assert a_balance(world, user) == (0, 3)
 
-    answer = retry(world, job_id, user)
+    response = retry(world, job_id, user)
 
-    assert (answer.status, answer.body["code"]) == (402, "CREDITS_INSUFFICIENT")
-    assert (answer.body["needed"], answer.body["shortfall"]) == (1, 1)
+    assert (response.status, response.body["code"]) == (402, "CREDITS_INSUFFICIENT")
+    assert (response.body["needed"], response.body["shortfall"]) == (1, 1)
     assert a_balance(world, user) == (0, 3)
 
 
@@ -309,12 +309,12 @@ def test_captions_whose_translation_failed_are_retried_for_it_alone(
     world.studio.refuse = lambda request: None
     job = a_job(world, made["jobId"], user)
 
-    answer = retry(world, made["jobId"], user)
+    response = retry(world, made["jobId"], user)
     world.drain()
 
     assert (job["status"], job["receipt"]["used"], job["receipt"]["refunded"]) == ("partial", 2, 2)
-    assert answer.body["creditsReserved"] == 2
-    child = a_job(world, answer.body["retryJobId"], user)
+    assert response.body["creditsReserved"] == 2
+    child = a_job(world, response.body["retryJobId"], user)
     assert child["status"] == "succeeded"
     assert sorted(statuses(child)) == ["srt_ko", "translate_ko"]
 
@@ -325,11 +325,11 @@ def test_captions_whose_translation_failed_are_retried_for_it_alone(
 def test_the_same_inputs_run_again_at_full_price(world: World, user: str) -> None:
     job_id = a_story(world, user, sliders={"pace": 90}, seed=7)
 
-    answer = rerun(world, job_id, user)
+    response = rerun(world, job_id, user)
 
-    assert answer.status == 202
-    assert (answer.body["creditsReserved"], answer.body["balance"]) == (2, 1)
-    first, second = a_job(world, job_id, user), a_job(world, answer.body["jobId"], user)
+    assert response.status == 202
+    assert (response.body["creditsReserved"], response.body["balance"]) == (2, 1)
+    first, second = a_job(world, job_id, user), a_job(world, response.body["jobId"], user)
     assert second["inputs"] == first["inputs"]
     assert second["templateId"] == first["templateId"]
     assert "parentJobId" not in second
@@ -338,9 +338,9 @@ def test_the_same_inputs_run_again_at_full_price(world: World, user: str) -> Non
 def test_only_what_has_ended_runs_again(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
-    answer = rerun(world, job_id, user)
+    response = rerun(world, job_id, user)
 
-    assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+    assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert rerun(world, job_id, a_user()).status == 404
     assert rerun(world, job_id, None).status == 401
     assert rerun(world, job_id, user, key=None).body["code"] == "IDEMPOTENCY_KEY_REQUIRED"
@@ -350,7 +350,7 @@ def test_a_repeated_rerun_makes_one_job(world: World, user: str) -> None:
     job_id = a_story(world, user, mode="quick")
 
     first = rerun(world, job_id, user)
-    forget_answers(world)
+    forget_responses(world)
     second = rerun(world, job_id, user)
 
     assert first.body == second.body

@@ -33,7 +33,7 @@ from tests.support.builders import (
     statuses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 ERRORS = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
 BASE = PricePart(name="base", credits=20, promised=("srt_en", "vtt_en"))
@@ -148,12 +148,12 @@ def captions(world: World, user: str, *, minutes: int, **options: Any) -> str:
     recording = a_recording(world, user, seconds=minutes * 60)
     inputs = {"assetIds": [recording], "options": {"sourceLang": "en", **options}}
     body = {"recipe": "captions", "inputs": inputs, "status": "queued"}
-    answer = world.call("POST", "/api/jobs", body, user=user, key="captions")
-    assert answer.status == 201, answer.body
-    return answer.body["jobs"][0]["jobId"]
+    response = world.call("POST", "/api/jobs", body, user=user, key="captions")
+    assert response.status == 201, response.body
+    return response.body["jobs"][0]["jobId"]
 
 
-def retry(world: World, job_id: str, user: str, **options: Any) -> Answer:
+def retry(world: World, job_id: str, user: str, **options: Any) -> Response:
     body = {"keepOptions": False, "options": options} if options else {}
     return world.call("POST", f"/api/jobs/{job_id}/retry", body, user=user, key=f"retry {options}")
 
@@ -168,9 +168,9 @@ def make(world: World, job_id: str, keys: Iterable[str]) -> None:
 
 
 def cancel(world: World, job_id: str, user: str) -> dict[str, Any]:
-    answer = world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
-    assert answer.body["outcome"] == "canceled"
-    return answer.body["receipt"]
+    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+    assert response.body["outcome"] == "canceled"
+    return response.body["receipt"]
 
 
 def raise_costs(monkeypatch: pytest.MonkeyPatch, **costs: int) -> None:
@@ -188,10 +188,10 @@ def test_formats_that_a_retry_adds_are_not_charged_for_what_was_used(
     finish(world, parent, failing=["vtt_en", "vtt_ko"])
     assert a_job(world, parent, user)["receipt"]["used"] == 20
 
-    answer = retry(world, parent, user, outputFormats=[*formats, "txt"])
+    response = retry(world, parent, user, outputFormats=[*formats, "txt"])
 
-    assert answer.body["creditsReserved"] == 20
-    finish(world, answer.body["retryJobId"])
+    assert response.body["creditsReserved"] == 20
+    finish(world, response.body["retryJobId"])
     assert a_balance(world, user) == (1000 - 40, 0)
 
 
@@ -202,9 +202,9 @@ def test_a_format_that_a_retry_drops_does_not_make_what_was_used_worth_more(
     finish(world, parent, failing=["vtt_en", "txt_en"])
     assert a_job(world, parent, user)["receipt"]["used"] == 4
 
-    answer = retry(world, parent, user, outputFormats=["srt", "vtt"])
+    response = retry(world, parent, user, outputFormats=["srt", "vtt"])
 
-    assert answer.body["creditsReserved"] == 10
+    assert response.body["creditsReserved"] == 10
 
 
 def test_another_seed_after_a_rise_of_prices_costs_what_was_agreed(
@@ -215,9 +215,9 @@ def test_another_seed_after_a_rise_of_prices_costs_what_was_agreed(
     assert cancel(world, parent, user)["used"] == 1
     raise_costs(monkeypatch, trailer=60)
 
-    answer = retry(world, parent, user, seed=7)
+    response = retry(world, parent, user, seed=7)
 
-    assert answer.body["creditsReserved"] == 4
+    assert response.body["creditsReserved"] == 4
 
 
 def test_a_language_that_a_retry_adds_costs_what_it_cost_at_the_first_attempt(
@@ -227,10 +227,10 @@ def test_a_language_that_a_retry_adds_costs_what_it_cost_at_the_first_attempt(
     finish(world, parent, failing=["srt_en"])
     raise_costs(monkeypatch, captionsPerMinute=9, translationPerMinute=9)
 
-    answer = retry(world, parent, user, translate=True, targetLangs=["ko"])
+    response = retry(world, parent, user, translate=True, targetLangs=["ko"])
 
-    assert answer.body["creditsReserved"] == 20
-    child = a_job(world, answer.body["retryJobId"], user)
+    assert response.body["creditsReserved"] == 20
+    child = a_job(world, response.body["retryJobId"], user)
     assert [part["credits"] for part in child["receipt"]["parts"]] == [10, 10]
 
 
@@ -247,9 +247,9 @@ def test_what_was_quoted_is_the_price_that_retries_go_by(
     made = world.call("POST", "/api/jobs", body, user=user, key="as quoted").body["jobs"][0]
     finish(world, made["jobId"], failing=["srt_en"])
 
-    answer = retry(world, made["jobId"], user, translate=True, targetLangs=["ko"])
+    response = retry(world, made["jobId"], user, translate=True, targetLangs=["ko"])
 
-    assert answer.body["creditsReserved"] == 20
+    assert response.body["creditsReserved"] == 20
 
 
 def test_a_retry_of_a_retry_may_drop_a_format(world: World, user: str) -> None:
@@ -277,15 +277,15 @@ def test_a_dropped_language_that_comes_back_is_neither_made_nor_paid_for_again(
     first = retry(world, parent, user, targetLangs=["ja"]).body["retryJobId"]
     finish(world, first, failing=["srt_ja"])
 
-    answer = retry(world, first, user, targetLangs=["ko", "ja"])
+    response = retry(world, first, user, targetLangs=["ko", "ja"])
 
-    assert answer.body["creditsReserved"] == 10
-    assert list(statuses(made_to_its_end(world, answer, user))) == ["srt_ja"]
+    assert response.body["creditsReserved"] == 10
+    assert list(statuses(made_to_its_end(world, response, user))) == ["srt_ja"]
 
 
-def made_to_its_end(world: World, answer: Answer, user: str) -> dict[str, Any]:
-    finish(world, answer.body["retryJobId"])
-    return a_job(world, answer.body["retryJobId"], user)
+def made_to_its_end(world: World, response: Response, user: str) -> dict[str, Any]:
+    finish(world, response.body["retryJobId"])
+    return a_job(world, response.body["retryJobId"], user)
 
 
 def test_another_language_instead_of_a_paid_one_is_paid_for(world: World, user: str) -> None:
@@ -293,9 +293,9 @@ def test_another_language_instead_of_a_paid_one_is_paid_for(world: World, user: 
     finish(world, parent, failing=["srt_en"])
     assert a_job(world, parent, user)["receipt"]["used"] == 10
 
-    answer = retry(world, parent, user, targetLangs=["ja"])
+    response = retry(world, parent, user, targetLangs=["ja"])
 
-    assert answer.body["creditsReserved"] == 20
+    assert response.body["creditsReserved"] == 20
 
 
 def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
@@ -305,10 +305,10 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
     make(world, parent, ["transcribe", "srt_en"])
     assert cancel(world, parent, user)["used"] == 5
 
-    answer = retry(world, parent, user, sourceLang="ko")
+    response = retry(world, parent, user, sourceLang="ko")
 
-    assert answer.body["creditsReserved"] == 10
-    child = made_to_its_end(world, answer, user)
+    assert response.body["creditsReserved"] == 10
+    child = made_to_its_end(world, response, user)
     assert {output["key"] for output in child["outputs"]} == {"transcript", "srt_ko", "vtt_ko"}
     assert not any("inheritedFrom" in output for output in child["outputs"])
 
@@ -321,10 +321,10 @@ def test_a_void_translation_does_not_come_back_for_nothing(world: World, user: s
     make(world, first.body["retryJobId"], ["transcribe"])
     cancel(world, first.body["retryJobId"], user)
 
-    answer = retry(world, first.body["retryJobId"], user, translate=True, targetLangs=["ko"])
+    response = retry(world, first.body["retryJobId"], user, translate=True, targetLangs=["ko"])
 
-    assert answer.body["creditsReserved"] == 20
-    assert set(statuses(made_to_its_end(world, answer, user))) == {
+    assert response.body["creditsReserved"] == 20
+    assert set(statuses(made_to_its_end(world, response, user))) == {
         "translate_ko", "srt_ja", "srt_ko"
     }  # fmt: skip
 
@@ -335,10 +335,10 @@ def test_a_retry_of_a_regeneration_costs_the_rest_of_it(world: World, user: str)
     make(world, again, ["kf_2", "clip_2"])
     assert cancel(world, again, user)["used"] == 1
 
-    answer = retry(world, again, user)
+    response = retry(world, again, user)
 
-    assert (answer.status, answer.body["creditsReserved"]) == (202, 0)
-    child = made_to_its_end(world, answer, user)
+    assert (response.status, response.body["creditsReserved"]) == (202, 0)
+    child = made_to_its_end(world, response, user)
     assert (child["status"], list(statuses(child))) == ("succeeded", ["film"])
     assert child["receipt"] == {
         "reserved": 0,
@@ -402,9 +402,9 @@ def test_parts_of_an_old_job_keep_their_credits_and_new_ones_cost_what_they_cost
     finish(world, parent, failing=["vtt_en"])
     raise_costs(monkeypatch, captionsPerMinute=5, translationPerMinute=2)
 
-    answer = retry(world, as_before(world, parent), user, translate=True, targetLangs=["ko"])
+    response = retry(world, as_before(world, parent), user, translate=True, targetLangs=["ko"])
 
-    parts = made_to_its_end(world, answer, user)["receipt"]["parts"]
+    parts = made_to_its_end(world, response, user)["receipt"]["parts"]
     assert [part["credits"] for part in parts] == [5, 20]
 
 
@@ -432,10 +432,10 @@ def test_an_old_retry_of_a_regeneration_stays_one(world: World, user: str) -> No
     first = retry(world, again, user).body["retryJobId"]
     finish(world, first, failing=["film"])
 
-    answer = retry(world, as_before(world, first), user, seed=4)
+    response = retry(world, as_before(world, first), user, seed=4)
 
-    assert answer.body["creditsReserved"] == 1
-    assert list(statuses(made_to_its_end(world, answer, user))) == ["film"]
+    assert response.body["creditsReserved"] == 1
+    assert list(statuses(made_to_its_end(world, response, user))) == ["film"]
 
 
 # Canceled by the user
@@ -559,7 +559,7 @@ def test_every_route_of_a_job_answers_in_every_state(state: str, world: World, u
     for number, (method, path, body) in enumerate(REQUESTS):
         sent = None if body is None else json.dumps(body).replace("{job}", job_id)
         path = path.replace("{job}", job_id)
-        answer = world.call(method, path, sent, user=user, key=f"request {number}")
+        response = world.call(method, path, sent, user=user, key=f"request {number}")
 
-        assert answer.status in (200, 201, 202, 204, 400, 404, 409), (method, path, answer.body)
-        assert answer.status < 400 or f"`{answer.body['code']}`" in ERRORS
+        assert response.status in (200, 201, 202, 204, 400, 404, 409), (method, path, response.body)
+        assert response.status < 400 or f"`{response.body['code']}`" in ERRORS

@@ -51,19 +51,19 @@ def user() -> str:
 def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) -> None:
     body = {"pack": "Value"} if method == "POST" else None
 
-    answer = world.call(method, path, body, user=None, key="k")
+    response = world.call(method, path, body, user=None, key="k")
 
-    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
 # The wallet
 
 
 def test_an_account_seen_for_the_first_time_has_the_bonus(world: World, user: str) -> None:
-    answer = world.call("GET", "/api/credits", user=user)
+    response = world.call("GET", "/api/credits", user=user)
 
-    [entry] = answer.body.pop("transactions")
-    assert answer.body == {
+    [entry] = response.body.pop("transactions")
+    assert response.body == {
         "balance": 5,
         "held": 0,
         "debt": 0,
@@ -175,10 +175,10 @@ def test_transactions_can_be_narrowed_to_a_type(world: World, user: str) -> None
     [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("type=GIFT", "type")],
 )
 def test_a_query_that_is_wrong_is_named(query: str, path: str, world: World, user: str) -> None:
-    answer = world.call("GET", f"{TRANSACTIONS}?{query}", user=user)
+    response = world.call("GET", f"{TRANSACTIONS}?{query}", user=user)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert [field["path"] for field in answer.body["fields"]] == [path]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert [field["path"] for field in response.body["fields"]] == [path]
 
 
 def test_a_cursor_is_good_for_its_account_list_and_filter_only(world: World, user: str) -> None:
@@ -200,8 +200,8 @@ def test_a_cursor_is_good_for_its_account_list_and_filter_only(world: World, use
     ]
 
     assert world.call("GET", f"{TRANSACTIONS}?cursor={plain}", user=user).status == 200
-    for answer in refused:
-        assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+    for response in refused:
+        assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")
 
 
 def test_the_cursor_of_the_wallet_goes_on_in_the_transactions(world: World, user: str) -> None:
@@ -223,29 +223,29 @@ def test_the_cursor_of_the_wallet_goes_on_in_the_transactions(world: World, user
 def test_a_pack_brings_its_credits_at_once(
     pack: str, credits: int, world: World, user: str
 ) -> None:
-    answer = world.call("POST", PURCHASE, {"pack": pack}, user=user, key="k")
+    response = world.call("POST", PURCHASE, {"pack": pack}, user=user, key="k")
 
-    assert answer.status == 201
-    assert answer.body == {
-        "purchaseId": answer.body["purchaseId"],
+    assert response.status == 201
+    assert response.body == {
+        "purchaseId": response.body["purchaseId"],
         "status": "settled",
         "credits": credits,
         "balance": 5 + credits,
     }
     assert a_balance(world, user) == (5 + credits, 0)
     [record] = world.call("GET", "/api/purchases", user=user).body["items"]
-    assert (record["purchaseId"], record["pack"]) == (answer.body["purchaseId"], pack)
+    assert (record["purchaseId"], record["pack"]) == (response.body["purchaseId"], pack)
     world.pump_stream()
-    assert events_of(world, answer.body["purchaseId"]) == ["credit_purchase_test"]
+    assert events_of(world, response.body["purchaseId"]) == ["credit_purchase_test"]
 
 
 @pytest.mark.parametrize("amount", [1, 50, 10_000])
 def test_an_amount_can_be_bought_with_the_test_gateway(
     amount: int, world: World, user: str
 ) -> None:
-    answer = buy(world, amount, user)
+    response = buy(world, amount, user)
 
-    assert (answer.status, answer.body["credits"], answer.body["balance"]) == (
+    assert (response.status, response.body["credits"], response.body["balance"]) == (
         201,
         amount,
         5 + amount,
@@ -290,9 +290,9 @@ def test_an_amount_can_be_bought_with_the_test_gateway(
 def test_what_is_no_purchase_is_refused_and_brings_nothing(
     body: str, world: World, user: str
 ) -> None:
-    answer = world.call("POST", PURCHASE, body, user=user, key="k")
+    response = world.call("POST", PURCHASE, body, user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert everything_of(world, user) == []
 
 

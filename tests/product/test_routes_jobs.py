@@ -68,27 +68,27 @@ def user() -> str:
     ],
 )
 def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) -> None:
-    answer = world.call(method, path, {} if method == "POST" else None, user=None, key="k")
+    response = world.call(method, path, {} if method == "POST" else None, user=None, key="k")
 
-    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
 # Confirm
 
 
 def test_confirm_queues_the_job_and_holds_its_price(world: World, user: str) -> None:
-    answer = confirm(world, user)
+    response = confirm(world, user)
 
-    job_id = answer.body["jobId"]
-    assert answer.status == 202
-    assert answer.body == {
+    job_id = response.body["jobId"]
+    assert response.status == 202
+    assert response.body == {
         "jobId": job_id,
         "status": "queued",
-        "templateId": answer.body["templateId"],
+        "templateId": response.body["templateId"],
         "creditsReserved": 2,
         "balance": 3,
     }
-    assert answer.body["templateId"].startswith("story-spark-romance-")
+    assert response.body["templateId"].startswith("story-spark-romance-")
     assert a_balance(world, user) == (3, 2)
     world.pump_stream()
     assert {"JOB_QUEUED", "job_confirmed"} <= set(events_of(world, job_id))
@@ -96,9 +96,9 @@ def test_confirm_queues_the_job_and_holds_its_price(world: World, user: str) -> 
 
 @pytest.mark.parametrize(("mode", "cost"), [("quick", 0), ("story", 2), ("trailer", 5)])
 def test_each_mode_costs_its_price(mode: str, cost: int, world: World, user: str) -> None:
-    answer = confirm(world, user, mode=mode)
+    response = confirm(world, user, mode=mode)
 
-    assert answer.body["creditsReserved"] == cost
+    assert response.body["creditsReserved"] == cost
     assert a_balance(world, user) == (5 - cost, cost)
 
 
@@ -117,17 +117,17 @@ def test_one_credit_short_is_told_exactly_and_changes_nothing(world: World, user
     assert a_balance(world, user) == (5, 0)
     stored = everything_of(world, user)
 
-    answer = confirm(world, user, mode="trailer", **REWRITTEN)
+    response = confirm(world, user, mode="trailer", **REWRITTEN)
 
-    assert answer.status == 402
-    assert answer.body == {
+    assert response.status == 402
+    assert response.body == {
         "error": "Not enough credits",
         "code": "CREDITS_INSUFFICIENT",
         "needed": 6,
         "balance": 5,
         "shortfall": 1,
         "suggestions": [{"pack": "Starter", "credits": 10}, {"pack": "Value", "credits": 50}],
-        "requestId": answer.body["requestId"],
+        "requestId": response.body["requestId"],
     }
     assert everything_of(world, user) == stored
     [event] = list_events(user)
@@ -147,9 +147,9 @@ def test_a_draft_that_cannot_be_paid_stays_a_draft(world: World, user: str) -> N
     draft = a_draft(world, user)
     stored = everything_of(world, user)
 
-    answer = world.call("POST", CONFIRM, {"draftJobId": draft}, user=user)
+    response = world.call("POST", CONFIRM, {"draftJobId": draft}, user=user)
 
-    assert answer.status == 402
+    assert response.status == 402
     assert everything_of(world, user) == stored
 
 
@@ -165,8 +165,8 @@ def test_assets_must_be_checked_good_and_the_callers_own(world: World, user: str
 
     told = {}
     for name, asset in assets.items():
-        answer = confirm(world, user, photoAssetIds=[good, asset])
-        told[name] = (answer.status, answer.body["code"], answer.body.get("assetId"))
+        response = confirm(world, user, photoAssetIds=[good, asset])
+        told[name] = (response.status, response.body["code"], response.body.get("assetId"))
 
     assert told == {
         "uploading": (409, "ASSET_NOT_READY", assets["uploading"]),
@@ -210,10 +210,10 @@ def test_every_field_that_is_wrong_is_named(
     body = {"mode": "story", **scene_inputs()} | changes
     body = {name: value for name, value in body.items() if value is not None}
 
-    answer = world.call("POST", CONFIRM, body, user=user, key="k")
+    response = world.call("POST", CONFIRM, body, user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert path in [field["path"] for field in answer.body["fields"]]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert path in [field["path"] for field in response.body["fields"]]
     assert everything_of(world, user) == []
 
 
@@ -222,10 +222,10 @@ def test_a_rewrite_that_is_refused_costs_nothing_and_names_its_category(
 ) -> None:
     rewrite = REWRITE | {"rawText": "음란 영상"}
 
-    answer = confirm(world, user, rewriteEnabled=True, rewrite=rewrite)
+    response = confirm(world, user, rewriteEnabled=True, rewrite=rewrite)
 
-    assert (answer.status, answer.body["code"]) == (400, "CONTENT_REJECTED")
-    assert answer.body["category"] == "sexual"
+    assert (response.status, response.body["code"]) == (400, "CONTENT_REJECTED")
+    assert response.body["category"] == "sexual"
     assert everything_of(world, user) == []
 
 
@@ -247,9 +247,9 @@ def test_a_rewrite_that_is_refused_costs_nothing_and_names_its_category(
     ids=lambda body: body[:30],
 )
 def test_what_is_no_proper_json_object_is_refused(body: str, world: World, user: str) -> None:
-    answer = world.call("POST", CONFIRM, body, user=user, key="k")
+    response = world.call("POST", CONFIRM, body, user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 @pytest.mark.parametrize("letter", ["a", "가"], ids=["ascii", "korean"])
@@ -257,9 +257,9 @@ def test_a_body_over_one_megabyte_is_refused_before_it_is_read(
     letter: str, world: World, user: str
 ) -> None:
     count = 1_000_000 // len(letter.encode()) + 1
-    answer = world.call("POST", CONFIRM, '{"mode":"' + letter * count + '"}', user=user, key="k")
+    response = world.call("POST", CONFIRM, '{"mode":"' + letter * count + '"}', user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (413, "BODY_TOO_LARGE")
+    assert (response.status, response.body["code"]) == (413, "BODY_TOO_LARGE")
 
 
 def test_planted_faults_are_an_unknown_field_without_test_hooks(world: World, user: str) -> None:
@@ -268,7 +268,7 @@ def test_planted_faults_are_an_unknown_field_without_test_hooks(world: World, us
     keyed = {"idempotency-key": "k"}
     draft = a_draft(world, user)
 
-    answers = [
+    responses = [
         ask(app, "POST", CONFIRM, body, claims=claims, headers=keyed),
         ask(
             app,
@@ -290,11 +290,11 @@ def test_planted_faults_are_an_unknown_field_without_test_hooks(world: World, us
         ),
     ]
 
-    for answer, path in zip(
-        answers, ["testFaults", "testFaults", "inputs.testFaults"], strict=True
+    for response, path in zip(
+        responses, ["testFaults", "testFaults", "inputs.testFaults"], strict=True
     ):
-        assert answer.status == 400
-        assert [field["path"] for field in answer.body["fields"]] == [path]
+        assert response.status == 400
+        assert [field["path"] for field in response.body["fields"]] == [path]
 
 
 def test_a_combination_without_templates_is_told_and_costs_nothing(
@@ -302,9 +302,9 @@ def test_a_combination_without_templates_is_told_and_costs_nothing(
 ) -> None:
     monkeypatch.setattr(choice, "templates_of", lambda *combination: [])
 
-    answer = confirm(world, user)
+    response = confirm(world, user)
 
-    assert (answer.status, answer.body["code"]) == (400, "NO_TEMPLATES")
+    assert (response.status, response.body["code"]) == (400, "NO_TEMPLATES")
     assert not [item for item in everything_of(world, user) if "recipe" in item]
 
 
@@ -331,9 +331,9 @@ def test_credits_that_come_in_between_are_not_lost(
     a_balance(world, user)
     before_submit(monkeypatch, lambda: buy_directly(world, user, 10))
 
-    answer = confirm(world, user)
+    response = confirm(world, user)
 
-    assert (answer.status, answer.body["balance"]) == (202, 13)
+    assert (response.status, response.body["balance"]) == (202, 13)
     assert a_balance(world, user) == (13, 2)
 
 
@@ -353,9 +353,9 @@ def test_the_last_credits_are_held_once_when_two_jobs_want_them(
 
     before_submit(monkeypatch, confirm_another)
 
-    answer = confirm(world, user, photo=photo)
+    response = confirm(world, user, photo=photo)
 
-    assert (answer.status, answer.body["shortfall"]) == (402, 2)
+    assert (response.status, response.body["shortfall"]) == (402, 2)
     assert a_balance(world, user) == (0, 5)
 
 
@@ -384,10 +384,10 @@ def buy_directly(world: World, user: str, amount: int) -> None:
 def test_a_draft_is_stored_without_price_or_hold(world: World, user: str) -> None:
     body = {"recipe": "story", "inputs": scene_inputs(a_photo(world, user)), "status": "draft"}
 
-    answer = world.call("POST", "/api/jobs", body, user=user)
+    response = world.call("POST", "/api/jobs", body, user=user)
 
-    [job] = answer.body["jobs"]
-    assert answer.status == 201
+    [job] = response.body["jobs"]
+    assert response.status == 201
     assert (job["status"], job["creditsReserved"], job["mode"]) == ("draft", 0, "story")
     assert "pollAfterMs" not in job
     assert a_balance(world, user) == (5, 0)
@@ -398,10 +398,10 @@ def test_a_draft_is_stored_without_price_or_hold(world: World, user: str) -> Non
 def test_a_job_can_be_created_queued(world: World, user: str) -> None:
     body = {"recipe": "story", "inputs": scene_inputs(a_photo(world, user)), "status": "queued"}
 
-    answer = world.call("POST", "/api/jobs", body, user=user, key="k")
+    response = world.call("POST", "/api/jobs", body, user=user, key="k")
 
-    [job] = answer.body["jobs"]
-    assert (answer.status, job["status"], job["creditsReserved"]) == (201, "queued", 2)
+    [job] = response.body["jobs"]
+    assert (response.status, job["status"], job["creditsReserved"]) == (201, "queued", 2)
     assert a_balance(world, user) == (3, 2)
 
 
@@ -419,10 +419,10 @@ def test_a_job_can_be_created_queued(world: World, user: str) -> None:
 def test_a_draft_is_checked_like_a_job(
     body: dict[str, Any], path: str, world: World, user: str
 ) -> None:
-    answer = world.call("POST", "/api/jobs", body, user=user)
+    response = world.call("POST", "/api/jobs", body, user=user)
 
-    assert answer.status == 400
-    assert path in [field["path"] for field in answer.body["fields"]]
+    assert response.status == 400
+    assert path in [field["path"] for field in response.body["fields"]]
 
 
 def test_confirming_a_draft_keeps_what_it_says_unless_fields_are_sent(
@@ -445,9 +445,9 @@ def test_confirming_a_draft_keeps_what_it_says_unless_fields_are_sent(
 def test_a_draft_may_be_confirmed_in_another_mode(world: World, user: str) -> None:
     draft = a_draft(world, user)
 
-    answer = world.call("POST", CONFIRM, {"draftJobId": draft, "mode": "trailer"}, user=user)
+    response = world.call("POST", CONFIRM, {"draftJobId": draft, "mode": "trailer"}, user=user)
 
-    assert (answer.body["jobId"], answer.body["creditsReserved"]) == (draft, 5)
+    assert (response.body["jobId"], response.body["creditsReserved"]) == (draft, 5)
     assert a_job(world, draft, user)["recipe"] == "trailer"
 
 
@@ -469,8 +469,8 @@ def test_a_draft_with_wrong_changes_stays_as_it_was(world: World, user: str) -> 
     stored = everything_of(world, user)
 
     for changes in ({"genre": "western"}, {"genre": None}, {"mode": "captions"}, {"x": 1}):
-        answer = world.call("POST", CONFIRM, {"draftJobId": draft, **changes}, user=user)
-        assert answer.status == 400, changes
+        response = world.call("POST", CONFIRM, {"draftJobId": draft, **changes}, user=user)
+        assert response.status == 400, changes
 
     assert everything_of(world, user) == stored
 
@@ -480,8 +480,8 @@ def test_another_accounts_draft_is_like_a_missing_one(world: World, user: str) -
     other = a_user()
 
     for job_id in (draft, JOB_ID, "nonsense"):
-        answer = world.call("POST", CONFIRM, {"draftJobId": job_id}, user=other)
-        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+        response = world.call("POST", CONFIRM, {"draftJobId": job_id}, user=other)
+        assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
     assert a_job(world, draft, user)["status"] == "draft"
 
@@ -495,12 +495,12 @@ def test_a_child_makes_its_keys_inherits_the_rest_and_cuts_the_film_again(
     parent_id = a_story(world, user, seed=7)
     parent = a_job(world, parent_id, user)
 
-    answer = regenerate(world, parent_id, user)
-    child_id = answer.body["retryJobId"]
+    response = regenerate(world, parent_id, user)
+    child_id = response.body["retryJobId"]
     finish(world, child_id)
 
-    assert answer.status == 202
-    assert answer.body == {"retryJobId": child_id, "creditsReserved": 1, "balance": 2}
+    assert response.status == 202
+    assert response.body == {"retryJobId": child_id, "creditsReserved": 1, "balance": 2}
     child = a_job(world, child_id, user)
     assert statuses(child) == {"kf_2": "succeeded", "clip_2": "succeeded", "film": "succeeded"}
     assert (child["parentJobId"], child["regenTarget"], child["regenClipNo"]) == (
@@ -571,10 +571,10 @@ def test_a_missing_clip_of_a_partial_story_can_be_made(world: World, user: str) 
 def test_the_rewritten_ending_is_made_again_with_the_same_text(world: World, user: str) -> None:
     parent_id = a_story(world, user, **REWRITTEN)
 
-    answer = regenerate(world, parent_id, user, target="rewrite_only")
-    child = a_job(world, answer.body["retryJobId"], user)
+    response = regenerate(world, parent_id, user, target="rewrite_only")
+    child = a_job(world, response.body["retryJobId"], user)
 
-    assert answer.body["creditsReserved"] == 1
+    assert response.body["creditsReserved"] == 1
     assert child["regenTarget"] == "rewrite_only"
     assert child["inputs"]["rewrite"]["sanitizedText"] == REWRITE["rawText"]
 
@@ -616,9 +616,9 @@ def test_what_cannot_be_regenerated_is_told_why_and_costs_nothing(
     user, jobs = ended
     stored = everything_of(world, user)
 
-    answer = regenerate(world, jobs[mode], user, **body)
+    response = regenerate(world, jobs[mode], user, **body)
 
-    assert (answer.status, answer.body["code"]) == (status, code)
+    assert (response.status, response.body["code"]) == (status, code)
     assert everything_of(world, user) == stored
 
 
@@ -629,26 +629,30 @@ def test_only_a_job_that_ended_with_a_result_is_regenerated(world: World, user: 
     assert a_job(world, failed, user)["status"] == "failed"
 
     for job_id in (draft, queued, failed):
-        answer = regenerate(world, job_id, user)
-        assert (answer.status, answer.body["code"]) == (409, "NOT_REGENERABLE")
+        response = regenerate(world, job_id, user)
+        assert (response.status, response.body["code"]) == (409, "NOT_REGENERABLE")
 
 
 def test_another_accounts_job_is_not_regenerated(world: World, user: str) -> None:
     job_id = a_story(world, user)
 
     for wanted in (job_id, JOB_ID, "nonsense"):
-        answer = regenerate(world, wanted, a_user())
-        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+        response = regenerate(world, wanted, a_user())
+        assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
 def test_regenerating_without_a_credit_is_refused_and_told(world: World, user: str) -> None:
     job_id = a_story(world, user, mode="trailer")
     stored = everything_of(world, user)
 
-    answer = regenerate(world, job_id, user, target="trailer_scene", clipNo=5)
+    response = regenerate(world, job_id, user, target="trailer_scene", clipNo=5)
 
-    assert answer.status == 402
-    assert (answer.body["needed"], answer.body["balance"], answer.body["shortfall"]) == (1, 0, 1)
+    assert response.status == 402
+    assert (response.body["needed"], response.body["balance"], response.body["shortfall"]) == (
+        1,
+        0,
+        1,
+    )
     assert everything_of(world, user) == stored
     assert events_of(world, user) == ["credit_insufficient"]
 
@@ -731,9 +735,9 @@ def test_links_are_sent_anew_before_they_run_out(world: World, user: str) -> Non
     tag = world.call("GET", path, user=user).headers["etag"]
     world.clock.move(minutes=15)
 
-    answer = world.call("GET", path, user=user, headers={"if-none-match": tag})
+    response = world.call("GET", path, user=user, headers={"if-none-match": tag})
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 def test_another_accounts_job_is_like_a_missing_one(world: World, user: str) -> None:
@@ -741,10 +745,10 @@ def test_another_accounts_job_is_like_a_missing_one(world: World, user: str) -> 
     tag = world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"]
 
     for wanted in (job_id, JOB_ID, "nonsense"):
-        answer = world.call(
+        response = world.call(
             "GET", f"/api/jobs/{wanted}", user=a_user(), headers={"if-none-match": tag}
         )
-        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+        assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
 # Lists
@@ -783,10 +787,10 @@ def test_a_new_account_has_no_jobs(world: World, user: str) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5", ""])
 def test_a_page_has_one_to_a_hundred_items(limit: str, world: World, user: str) -> None:
-    answer = world.call("GET", f"/api/jobs?limit={limit}", user=user)
+    response = world.call("GET", f"/api/jobs?limit={limit}", user=user)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
-    assert [field["path"] for field in answer.body["fields"]] == ["limit"]
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
+    assert [field["path"] for field in response.body["fields"]] == ["limit"]
 
 
 def test_a_cursor_is_good_for_its_account_and_its_list_only(world: World, user: str) -> None:
@@ -794,7 +798,7 @@ def test_a_cursor_is_good_for_its_account_and_its_list_only(world: World, user: 
     cursor = world.call("GET", "/api/jobs?limit=1", user=user).body["nextCursor"]
     flipped = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
 
-    answers = [
+    responses = [
         world.call("GET", f"/api/jobs?cursor={flipped}", user=user),
         world.call("GET", f"/api/jobs?cursor={cursor}", user=a_user()),
         world.call("GET", f"/api/credits/transactions?cursor={cursor}", user=user),
@@ -803,8 +807,8 @@ def test_a_cursor_is_good_for_its_account_and_its_list_only(world: World, user: 
     ]
 
     assert world.call("GET", f"/api/jobs?cursor={cursor}", user=user).status == 200
-    for answer in answers:
-        assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+    for response in responses:
+        assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")
 
 
 def test_a_cursor_of_another_stack_is_refused(world: World, user: str) -> None:
@@ -815,6 +819,6 @@ def test_a_cursor_of_another_stack_is_refused(world: World, user: str) -> None:
         value = b"of another stack"
 
     app = replace(world.app, signing_secret=OtherSecret())  # type: ignore[arg-type]
-    answer = ask(app, "GET", f"/api/jobs?cursor={cursor}", claims=claims_of(world, user))
+    response = ask(app, "GET", f"/api/jobs?cursor={cursor}", claims=claims_of(world, user))
 
-    assert (answer.status, answer.body["code"]) == (400, "BAD_CURSOR")
+    assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")

@@ -63,13 +63,13 @@ def test_pricing_shows_packs_with_prices_and_what_things_cost(world: World) -> N
 def test_templates_are_listed_by_what_is_asked_for(world: World) -> None:
     path = "/api/templates?mode=story&stage=spark&genre=romance"
 
-    answer = world.call("GET", path, user=None).body
+    response = world.call("GET", path, user=None).body
     nothing = world.call("GET", "/api/templates?genre=western", user=None).body
 
-    assert [template["templateId"] for template in answer["items"]] == [
+    assert [template["templateId"] for template in response["items"]] == [
         f"story-spark-romance-{number}" for number in (1, 2, 3)
     ]
-    assert answer["nextCursor"] is None
+    assert response["nextCursor"] is None
     assert nothing["items"] == []
 
 
@@ -183,8 +183,8 @@ def test_a_caller_is_an_account_and_nothing_of_the_body(world: World, user: str)
 
     for name in ("userId", "accountId", "sub"):
         body = {"amount": 1, name: "bob"}
-        answer = world.call("POST", "/api/credits/purchase", body, user=user, key=name)
-        assert answer.status == 400
+        response = world.call("POST", "/api/credits/purchase", body, user=user, key=name)
+        assert response.status == 400
 
 
 # Operators
@@ -206,18 +206,18 @@ def test_sweeping_is_for_admins_of_stacks_with_test_hooks(world: World, user: st
 
 @pytest.mark.parametrize("body", [{"now": "soon"}, {"now": 5}, {"x": 1}, {"now": "2026-13-01"}])
 def test_a_sweep_needs_a_time_if_any(body: dict[str, Any], world: World, user: str) -> None:
-    answer = world.call("POST", SWEEP, body, user=user, groups="admin")
+    response = world.call("POST", SWEEP, body, user=user, groups="admin")
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_a_sweep_can_be_run_as_if_it_were_later(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     later = to_iso(world.clock.now() + timedelta(hours=7))
 
-    answer = world.call("POST", SWEEP, {"now": later}, user=user, groups="admin")
+    response = world.call("POST", SWEEP, {"now": later}, user=user, groups="admin")
 
-    assert answer.body["done"]["timed_out"] >= 1
+    assert response.body["done"]["timed_out"] >= 1
     job = a_job(world, job_id, user)
     assert (job["status"], job["receipt"]["refunded"]) == ("failed", 2)
     assert job["receipt"]["reason"] in ("JOB_TIMEOUT", "QUEUE_TIMEOUT")

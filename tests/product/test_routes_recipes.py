@@ -19,7 +19,7 @@ Inputs = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def answer() -> Iterator[dict[str, Any]]:
+def respond() -> Iterator[dict[str, Any]]:
     with moto_world() as world:
         yield world.call("GET", "/api/recipes", user=None).body
 
@@ -54,9 +54,9 @@ def rewritten(**changes: Any) -> Inputs:
     return story(rewriteEnabled=True, rewrite=rewrite | changes)
 
 
-def test_every_recipe_is_listed_and_has_a_label(answer: dict[str, Any]) -> None:
-    assert answer["recipes"] == sorted(REGISTRY)
-    assert set(answer["recipes"]) <= set(answer["modes"])
+def test_every_recipe_is_listed_and_has_a_label(response: dict[str, Any]) -> None:
+    assert response["recipes"] == sorted(REGISTRY)
+    assert set(response["recipes"]) <= set(response["modes"])
 
 
 @pytest.mark.parametrize(
@@ -76,26 +76,28 @@ def test_every_recipe_is_listed_and_has_a_label(answer: dict[str, Any]) -> None:
     ],
 )
 def test_every_choice_has_labels_and_is_accepted(
-    group: str, recipe: str, inputs: Callable[[str], Inputs], answer: dict[str, Any]
+    group: str, recipe: str, inputs: Callable[[str], Inputs], response: dict[str, Any]
 ) -> None:
-    assert answer[group]
-    for code, label in answer[group].items():
+    assert response[group]
+    for code, label in response[group].items():
         assert set(label) == {"en", "ko"}
         assert all(label.values())
         assert is_accepted(recipe, inputs(code)), code
     assert not is_accepted(recipe, inputs("No such choice"))
 
 
-def test_every_aspect_ratio_is_accepted(answer: dict[str, Any]) -> None:
-    assert answer["aspectRatios"] == ["1:1", "3:4", "4:3", "9:16", "16:9"]
-    assert all(is_accepted("images", images(aspectRatio=ratio)) for ratio in answer["aspectRatios"])
+def test_every_aspect_ratio_is_accepted(response: dict[str, Any]) -> None:
+    assert response["aspectRatios"] == ["1:1", "3:4", "4:3", "9:16", "16:9"]
+    assert all(
+        is_accepted("images", images(aspectRatio=ratio)) for ratio in response["aspectRatios"]
+    )
     assert not is_accepted("images", images(aspectRatio="2:1"))
 
 
-def test_languages_say_where_they_can_be_used(answer: dict[str, Any]) -> None:
-    sources, targets = answer["sourceLanguages"], answer["targetLanguages"]
+def test_languages_say_where_they_can_be_used(response: dict[str, Any]) -> None:
+    sources, targets = response["sourceLanguages"], response["targetLanguages"]
 
-    assert sources == list(answer["languages"])
+    assert sources == list(response["languages"])
     assert set(sources) - set(targets) == {"auto"}
     for code in sources:
         sent = captions(translate=True, targetLangs=[code])
@@ -119,25 +121,25 @@ def test_languages_say_where_they_can_be_used(answer: dict[str, Any]) -> None:
     ],
 )
 def test_a_limit_is_the_most_that_is_accepted(
-    name: str, recipe: str, inputs: Callable[[int], Inputs], answer: dict[str, Any]
+    name: str, recipe: str, inputs: Callable[[int], Inputs], response: dict[str, Any]
 ) -> None:
-    limit = answer["limits"][name]
+    limit = response["limits"][name]
 
     assert is_accepted(recipe, inputs(limit))
     assert not is_accepted(recipe, inputs(limit + 1))
 
 
 def test_the_limit_of_target_languages_is_the_most_that_is_accepted(
-    answer: dict[str, Any],
+    response: dict[str, Any],
 ) -> None:
-    limit, targets = answer["limits"]["targetLanguages"], answer["targetLanguages"]
+    limit, targets = response["limits"]["targetLanguages"], response["targetLanguages"]
 
     assert is_accepted("captions", captions(translate=True, targetLangs=targets[:limit]))
     assert not is_accepted("captions", captions(translate=True, targetLangs=targets[: limit + 1]))
 
 
-def test_a_slider_goes_from_end_to_end(answer: dict[str, Any]) -> None:
-    slider = answer["limits"]["slider"]
+def test_a_slider_goes_from_end_to_end(response: dict[str, Any]) -> None:
+    slider = response["limits"]["slider"]
 
     assert slider["from"] < slider["neutral"] < slider["to"]
     for value in slider.values():

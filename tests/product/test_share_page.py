@@ -14,7 +14,7 @@ import pytest
 from darkroom.jobs.share_store import to_token
 from tests.support.builders import JOB_ID, a_recording, a_story, a_user, events_of
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 HOST = {"host": "shared.example", "x-forwarded-proto": "https", "x-forwarded-port": "443"}
 
@@ -34,7 +34,7 @@ def a_link(world: World, job_id: str, user: str, **body: int) -> str:
     return world.call("POST", f"/api/jobs/{job_id}/share", body, user=user).body["token"]
 
 
-def open_page(world: World, path: str, language: str = "en", method: str = "GET") -> Answer:
+def open_page(world: World, path: str, language: str = "en", method: str = "GET") -> Response:
     headers = {**HOST, "accept-language": language}
     return world.call(method, path, user=None, headers=headers)
 
@@ -71,10 +71,10 @@ def test_a_link_opens_a_page_with_a_player_pictures_and_downloads(world: World, 
     job_id = a_story(world, user)
     token = a_link(world, job_id, user)
 
-    answer = open_page(world, f"/s/{token}")
-    page = Page(answer.body)
+    response = open_page(world, f"/s/{token}")
+    page = Page(response.body)
 
-    assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
+    assert response.status == 200 and response.headers["content-type"].startswith("text/html")
     assert len(page.all("video")) == 4 and len(page.all("img")) == 3
     assert len([link for link in page.links if link.endswith("?download=true")]) == 7
     # Relative: the page may be served through a proxy of another name.
@@ -85,27 +85,27 @@ def test_a_link_opens_a_page_with_a_player_pictures_and_downloads(world: World, 
     assert page.meta["og:url"] == public
     assert page.meta["og:video"].startswith(public) and page.meta["og:image"].startswith(public)
     assert page.meta["og:title"] == "Story" and "og:description" in page.meta
-    assert job_id not in answer.body and user not in answer.body
+    assert job_id not in response.body and user not in response.body
 
 
 def test_nothing_on_the_page_can_run_or_come_from_elsewhere(world: World, user: str) -> None:
     token = a_link(world, a_story(world, user), user)
 
-    answer = open_page(world, f"/s/{token}")
-    page = Page(answer.body)
+    response = open_page(world, f"/s/{token}")
+    page = Page(response.body)
 
     policy = dict(part.strip().split(" ", 1) for part in
-                  answer.headers["content-security-policy"].split(";"))  # fmt: skip
-    style = re.search(r"<style>(.*)</style>", answer.body, re.DOTALL)
+                  response.headers["content-security-policy"].split(";"))  # fmt: skip
+    style = re.search(r"<style>(.*)</style>", response.body, re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
     assert policy["style-src"] == f"'sha256-{digest}'"
     assert "script-src" not in policy and not page.all("script") and not page.all("link")
     assert not any(name.startswith("on") or name == "style" for _, a in page.tags for name in a)
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
 
 
 def test_a_file_of_the_page_is_a_fresh_link_that_its_policy_allows(world: World, user: str) -> None:
@@ -119,8 +119,8 @@ def test_a_file_of_the_page_is_a_fresh_link_that_its_policy_allows(world: World,
     link = urlsplit(shown.headers["location"])
     assert f"media-src 'self' {link.scheme}://{link.netloc}" in policy
     dispositions = [
-        parse_qs(urlsplit(answer.headers["location"]).query)["response-content-disposition"][0]
-        for answer in (shown, saved)
+        parse_qs(urlsplit(response.headers["location"]).query)["response-content-disposition"][0]
+        for response in (shown, saved)
     ]
     assert dispositions[0].startswith("inline") and dispositions[1].startswith("attachment")
     assert unquote(dispositions[1]).endswith("story-film.mp4")
@@ -161,15 +161,15 @@ def test_a_link_that_leads_nowhere_says_so_kindly_and_never_why(world: World, us
     world.clock.move(days=1)
     unknown = to_token(JOB_ID, bytes(16))
 
-    answers = [
+    responses = [
         open_page(world, f"/s/{token}", "ko")
         for token in (revoked, ended, unknown, "nonsense", "%3Cscript%3E", "a" * 3000)
     ]
 
-    for answer in answers:
-        assert (answer.status, answer.body) == (404, answers[0].body)
-        assert "더 이상 열 수 없는 링크" in answer.body
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for response in responses:
+        assert (response.status, response.body) == (404, responses[0].body)
+        assert "더 이상 열 수 없는 링크" in response.body
+        assert "default-src 'none'" in response.headers["content-security-policy"]
     for path in (f"/s/{revoked}/1", f"/s/{ended}/1", f"/s/{unknown}/1"):
         assert open_page(world, path).status == 404
 

@@ -26,11 +26,11 @@ from tests.support.builders import (
     claims_of,
     confirm,
     events_of,
-    forget_answers,
+    forget_responses,
     stream_records,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +46,20 @@ def user() -> str:
 
 def share(
     world: World, job_id: str, user: str | None, body: Any = None, *, key: str | None = None
-) -> Answer:
+) -> Response:
     return world.call("POST", f"/api/jobs/{job_id}/share", body, user=user, key=key)
 
 
-def look(world: World, token: str) -> Answer:
+def look(world: World, token: str) -> Response:
     return world.call("GET", f"/api/shares/{token}", user=None)
 
 
-def unshare(world: World, job_id: str, user: str | None) -> Answer:
+def unshare(world: World, job_id: str, user: str | None) -> Response:
     return world.call("DELETE", f"/api/jobs/{job_id}/share", user=user)
 
 
-def assert_missing(answer: Answer) -> None:
-    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+def assert_missing(response: Response) -> None:
+    assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
 def test_a_link_shows_the_outputs_to_anybody_and_nothing_of_the_job(
@@ -89,7 +89,7 @@ def test_without_a_setting_the_link_leads_to_where_the_request_came(
     job_id = a_story(world, user)
     app = replace(world.app, settings=replace(world.settings, console_url=""))
 
-    answer = ask(
+    response = ask(
         app,
         "POST",
         f"/api/jobs/{job_id}/share",
@@ -97,7 +97,7 @@ def test_without_a_setting_the_link_leads_to_where_the_request_came(
         headers={"host": "api.example", "x-forwarded-proto": "https", "x-forwarded-port": "443"},
     )
 
-    assert answer.body["url"] == f"https://api.example/s/{answer.body['token']}"
+    assert response.body["url"] == f"https://api.example/s/{response.body['token']}"
 
 
 def test_each_look_is_a_view_and_each_link_a_share(world: World, user: str) -> None:
@@ -151,17 +151,17 @@ def test_a_repeat_with_the_same_key_answers_the_same_link(world: World, user: st
 
     first = share(world, job_id, user, body, key="k")
     again = share(world, job_id, user, body, key="k")
-    forget_answers(world)
+    forget_responses(world)
     late = share(world, job_id, user, body, key="k")
     other = share(world, job_id, user, {"expiresInDays": 4}, key="k")
-    forget_answers(world)
+    forget_responses(world)
     later = share(world, job_id, user, {"expiresInDays": 4}, key="k")
 
     assert first.body == again.body == late.body
     assert again.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
-    for answer in (other, later):
-        assert (answer.status, answer.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    for response in (other, later):
+        assert (response.status, response.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
     assert (
         len(
             [
@@ -206,7 +206,7 @@ def test_all_links_of_a_job_are_revoked_at_once_and_for_good(world: World, user:
 
     assert [unshare(world, job_id, user).status for _ in range(2)] == [204, 204]
 
-    forget_answers(world)
+    forget_responses(world)
     share(world, job_id, user, key="a")
     for token in tokens:
         assert_missing(look(world, token))
@@ -233,8 +233,8 @@ def test_only_what_was_made_is_shared(world: World, user: str) -> None:
     partial = a_story(world, user, key="p", mode="quick")
 
     for job_id in (draft, queued, failed):
-        answer = share(world, job_id, user)
-        assert (answer.status, answer.body["code"]) == (409, "JOB_NOT_FINAL")
+        response = share(world, job_id, user)
+        assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert share(world, partial, user).status == 201
 
 
@@ -262,9 +262,9 @@ def test_a_stranger_neither_shares_nor_revokes(world: World, user: str) -> None:
     ],
 )
 def test_a_share_that_means_nothing_is_refused(body: Any, world: World, user: str) -> None:
-    answer = share(world, JOB_ID, user, body)
+    response = share(world, JOB_ID, user, body)
 
-    assert (answer.status, answer.body["code"]) == (400, "VALIDATION_FAILED")
+    assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
 def test_whatever_is_wrong_with_a_link_it_is_just_missing(world: World, user: str) -> None:
@@ -289,9 +289,9 @@ def test_whatever_is_wrong_with_a_link_it_is_just_missing(world: World, user: st
 
     bodies = [look(world, text) for text in wrong]
 
-    for answer in bodies:
-        assert_missing(answer)
-    assert len({json.dumps(answer.body) for answer in bodies}) == 1
+    for response in bodies:
+        assert_missing(response)
+    assert len({json.dumps(response.body) for response in bodies}) == 1
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 2**128 - 1))

@@ -321,7 +321,7 @@ def test_two_devices_cannot_take_the_last_place_both(stage: Stage, world: World)
         assert breaches(world) == []
 
 
-def test_a_repeat_whose_first_answer_was_lost_opens_nothing_more(
+def test_a_repeat_whose_first_response_was_lost_opens_nothing_more(
     stage: Stage, world: World
 ) -> None:
     """Every fault at every call of the request; then the client repeats it with its key."""
@@ -334,9 +334,9 @@ def test_a_repeat_whose_first_answer_was_lost_opens_nothing_more(
         with wire.armed(point):
             world.call("POST", "/api/uploads/session", request, key="k")
         world.clock.move(seconds=31)
-        answer = world.call("POST", "/api/uploads/session", request, key="k")
-        assert answer.status == 201, (point, answer.body)
-        ids = [session["assetId"] for session in answer.body["sessions"]]
+        response = world.call("POST", "/api/uploads/session", request, key="k")
+        assert response.status == 201, (point, response.body)
+        ids = [session["assetId"] for session in response.body["sessions"]]
         stored = assets_store.find_assets(ALICE, ids)
         assert [stored[asset_id].filename for asset_id in ids] == ["us.jpg", "b.jpg"]
         assert find_stored(ALICE).open_uploads == 2, point
@@ -365,10 +365,10 @@ def test_too_many_files_at_once_are_refused_with_the_plan_that_takes_them(world:
     most = limits_of("free").concurrent_uploads
     create_upload(world.app, command(world), photos(most))
 
-    answer = world.call("POST", "/api/uploads/session", PHOTO)
+    response = world.call("POST", "/api/uploads/session", PHOTO)
 
-    assert (answer.status, answer.body["code"]) == (403, "PLAN_LIMIT")
-    told = {name: answer.body[name] for name in ("name", "limit", "used", "plan", "upgradeTo")}
+    assert (response.status, response.body["code"]) == (403, "PLAN_LIMIT")
+    told = {name: response.body[name] for name in ("name", "limit", "used", "plan", "upgradeTo")}
     assert told == {
         "name": "concurrentUploads",
         "limit": 20,
@@ -413,9 +413,9 @@ def test_no_plan_takes_more_than_the_largest(world: World) -> None:
     for _ in range(4):
         open_clip(world, 50_000_000_000)
 
-    answer = open_clip(world, 1_000_000)
+    response = open_clip(world, 1_000_000)
 
-    assert (answer.status, answer.body["upgradeTo"]) == (403, None)
+    assert (response.status, response.body["upgradeTo"]) == (403, None)
 
 
 def open_clip(world: World, size_bytes: int) -> Any:

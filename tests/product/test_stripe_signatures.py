@@ -47,10 +47,10 @@ def assert_refused(
     code = {401: "BAD_SIGNATURE", 400: "VALIDATION_FAILED"}[status]
     stored = shop.world.scan("webhooks")
 
-    answer = shop.post(body, signature)
+    response = shop.post(body, signature)
 
-    assert (answer.status, answer.body["code"]) == (status, code)
-    assert set(answer.body) == {"error", "code", "requestId"}
+    assert (response.status, response.body["code"]) == (status, code)
+    assert set(response.body) == {"error", "code", "requestId"}
     assert shop.world.scan("webhooks") == stored
     assert a_balance(shop.world, user) == (5, 0)
 
@@ -214,9 +214,9 @@ def changed(chance: random.Random, text: str, letters: str) -> str:
 def test_one_of_several_signatures_is_enough(shop: Shop, user: str, paid: str) -> None:
     good = shop.stripe.sign(paid)
 
-    answer = shop.post(paid, good.replace("v1=", f"v1={'0' * 64},v0=abc,v1="))
+    response = shop.post(paid, good.replace("v1=", f"v1={'0' * 64},v0=abc,v1="))
 
-    assert (answer.status, answer.body) == (200, {"outcome": "handled"})
+    assert (response.status, response.body) == (200, {"outcome": "handled"})
     assert a_balance(shop.world, user) == (55, 0)
 
 
@@ -264,6 +264,6 @@ def test_the_raw_body_is_what_counts_also_when_the_gateway_encodes_it(
 def test_a_token_is_neither_needed_nor_enough(shop: Shop, user: str, paid: str) -> None:
     claims = {"sub": user, "token_use": "access", "exp": "99999999999"}
 
-    answer = ask(shop.world.app, "POST", PATH, paid, claims=claims)
+    response = ask(shop.world.app, "POST", PATH, paid, claims=claims)
 
-    assert (answer.status, answer.body["code"]) == (401, "BAD_SIGNATURE")
+    assert (response.status, response.body["code"]) == (401, "BAD_SIGNATURE")

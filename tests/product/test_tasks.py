@@ -375,6 +375,6 @@ def test_of_a_batch_only_what_failed_comes_back(monkeypatch: pytest.MonkeyPatch)
         for name, body in (("1", "good"), ("2", "bad"), ("3", "good"))
     ]
 
-    answer = queue_handler(handle)({"Records": records}, None)
+    response = queue_handler(handle)({"Records": records}, None)
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert response == {"batchItemFailures": [{"itemIdentifier": "2"}]}

@@ -146,7 +146,7 @@ def test_an_account_keeps_its_variant_when_templates_are_added(
     later = [confirm(world, user, key="later") for user in ("alice", "bob")]
     newcomer = confirm(world, "carol").body["templateId"]
 
-    assert [answer.body["templateId"] for answer in later] == pinned
+    assert [response.body["templateId"] for response in later] == pinned
     assert newcomer == pick(ids, account="carol")
 
 
@@ -159,9 +159,9 @@ def test_a_variant_that_is_gone_is_replaced_by_the_hash(
     assert len(left) == 2
     catalogue_with(monkeypatch, left)
 
-    answer = confirm(world, key="later")
+    response = confirm(world, key="later")
 
-    assert answer.body["templateId"] == pick([template["templateId"] for template in left])
+    assert response.body["templateId"] == pick([template["templateId"] for template in left])
 
 
 def test_a_device_brings_its_variant_to_an_account_that_has_none(world: World) -> None:

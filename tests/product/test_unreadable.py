@@ -133,13 +133,13 @@ def world() -> Iterator[World]:
 def books(world: World) -> dict[str, list[RawItem]]:
     """A child of a story in the middle of its work, and its account's books, to be copied."""
     user = "prototype"
-    answer = confirm(world, user, rewriteEnabled=True, rewrite=REWRITE)
+    response = confirm(world, user, rewriteEnabled=True, rewrite=REWRITE)
     world.pump_stream()
     world.pump_stream()
     world.pump_tasks()
     world.pump_stream()
     lose_messages(world)
-    job_id = answer.body["jobId"]
+    job_id = response.body["jobId"]
     states = {
         item["sk"]["S"]: item["status"]["S"]
         for item in collection(world, job_id)
@@ -273,10 +273,10 @@ def test_a_job_is_ended_once_however_often_its_damage_is_met(
     user, job_id = a_damaged_job(world, books, LOST_PLAN)
     records = stream_records(world)
 
-    answers = [world.call("POST", f"/api/jobs/{job_id}/cancel", user=user) for _ in range(2)]
+    responses = [world.call("POST", f"/api/jobs/{job_id}/cancel", user=user) for _ in range(2)]
     world.drain()
 
-    assert [answer.body["outcome"] for answer in answers] == ["already_final"] * 2
+    assert [response.body["outcome"] for response in responses] == ["already_final"] * 2
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
     assert records
 
@@ -286,9 +286,9 @@ def test_a_stranger_learns_nothing_of_a_damaged_job(
 ) -> None:
     _, job_id = a_damaged_job(world, books, LOST_PLAN)
 
-    answer = world.call("POST", f"/api/jobs/{job_id}/cancel", user=a_user())
+    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=a_user())
 
-    assert answer.status == 404
+    assert response.status == 404
 
 
 def test_damaged_tasks_do_not_keep_the_places_of_other_jobs(
@@ -350,9 +350,9 @@ def test_a_job_whose_inputs_are_lost_cannot_be_made_again(
     user, job_id = a_damaged_job(world, books, Damage("job", "inputs", {"S": "[]"}))
     world.drain()
 
-    answer = world.call("POST", f"/api/jobs/{job_id}/retry", {}, user=user, key="k")
+    response = world.call("POST", f"/api/jobs/{job_id}/retry", {}, user=user, key="k")
 
-    assert (answer.status, answer.body["code"]) == (409, "JOB_UNREADABLE")
+    assert (response.status, response.body["code"]) == (409, "JOB_UNREADABLE")
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
 
 

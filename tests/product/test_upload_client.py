@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 class Line(httpx.BaseTransport):
     """The way from the client to the API and to the storage. ``disturb`` sees every request
-    before it is answered, and every answer before it comes back."""
+    before it is answered, and every response before it comes back."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -54,12 +54,12 @@ class Line(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with self._lock:
-            answer = self.before(request)
-            if answer is None:
+            response = self.before(request)
+            if response is None:
                 is_put = request.method == "PUT"
-                answer = self._there.submit(self._put if is_put else self._ask, request).result()
+                response = self._there.submit(self._put if is_put else self._ask, request).result()
             self.after(request)
-            return answer
+            return response
 
     def _ask(self, request: httpx.Request) -> httpx.Response:
         path = request.url.raw_path.decode()
@@ -67,8 +67,8 @@ class Line(httpx.BaseTransport):
             check(self._world, path.rpartition("/")[2])
         key = request.headers.get("Idempotency-Key")
         body = request.read().decode() or None
-        answer = self._world.call(request.method, path, body, key=key)
-        return httpx.Response(answer.status, json=answer.body)
+        response = self._world.call(request.method, path, body, key=key)
+        return httpx.Response(response.status, json=response.body)
 
     def _put(self, request: httpx.Request) -> httpx.Response:
         self.puts += 1
@@ -214,7 +214,7 @@ def test_a_client_that_is_killed_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_answer_that_is_lost_is_asked_for_again(
+def test_a_response_that_is_lost_is_asked_for_again(
     world: World, line: Line, files: list[Path], step: str
 ) -> None:
     line.after = once(lose, *STEPS[step])

@@ -43,9 +43,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def session(world: World, small_parts: None) -> dict[str, Any]:
-    answer = world.call("POST", "/api/uploads/session", CLIP)
-    assert answer.status == 201, answer.body
-    return answer.body
+    response = world.call("POST", "/api/uploads/session", CLIP)
+    assert response.status == 201, response.body
+    return response.body
 
 
 def upload_id(session: dict[str, Any]) -> str:
@@ -163,11 +163,11 @@ def test_a_hundred_links_are_shared_by_all_files_of_a_request(world: World) -> N
 def test_links_of_later_parts_are_asked_for(world: World, session: dict[str, Any]) -> None:
     path = f"/api/uploads/{session['assetId']}/urls"
 
-    answer = world.call("POST", path, {"partNumbers": [3, 2, 3]})
+    response = world.call("POST", path, {"partNumbers": [3, 2, 3]})
     beyond = world.call("POST", path, {"partNumbers": [4]})
 
-    assert [link["partNumber"] for link in answer.body["uploadUrls"]] == [2, 3]
-    assert answer.body["expiresAt"] == "2026-01-05T10:00:00.000Z"
+    assert [link["partNumber"] for link in response.body["uploadUrls"]] == [2, 3]
+    assert response.body["expiresAt"] == "2026-01-05T10:00:00.000Z"
     assert (beyond.status, beyond.body["code"]) == (400, "VALIDATION_FAILED")
 
 
@@ -204,8 +204,8 @@ def _paged(world: World) -> Any:
     real = world.app.storage._parts_after
 
     def page(key: str, upload: str, after: int) -> Any:
-        answer = real(key, upload, after)
-        found = [p for p in answer.get("Parts", []) if p["PartNumber"] > after]
+        response = real(key, upload, after)
+        found = [p for p in response.get("Parts", []) if p["PartNumber"] > after]
         return {
             "Parts": found[:1],
             "IsTruncated": len(found) > 1,
@@ -247,10 +247,10 @@ def test_not_even_new_links_keep_an_upload_for_ever(world: World, session: dict[
 def test_complete_names_the_parts_that_are_missing(world: World, session: dict[str, Any]) -> None:
     send(world, session, 2)
 
-    answer = complete(world, session)
+    response = complete(world, session)
 
-    assert (answer.status, answer.body["code"]) == (409, "UPLOAD_INCOMPLETE")
-    assert answer.body["missingParts"] == [1, 3]
+    assert (response.status, response.body["code"]) == (409, "UPLOAD_INCOMPLETE")
+    assert response.body["missingParts"] == [1, 3]
     assert arrived(world, session)["status"] == "uploading"
 
 
@@ -294,16 +294,16 @@ def test_complete_needs_no_etags_and_repeating_it_changes_nothing(
     ]
 
 
-def test_a_complete_whose_answer_was_lost_in_the_middle_succeeds_again(
+def test_a_complete_whose_response_was_lost_in_the_middle_succeeds_again(
     world: World, session: dict[str, Any]
 ) -> None:
     send(world, session, 1, 2, 3)
     listed = world.app.storage.list_parts(session["storageKey"], upload_id(session))
     world.app.storage.join_parts(session["storageKey"], upload_id(session), listed or [])
 
-    answer = complete(world, session)
+    response = complete(world, session)
 
-    assert (answer.status, answer.body["asset"]["status"]) == (200, "checking")
+    assert (response.status, response.body["asset"]["status"]) == (200, "checking")
 
 
 def test_an_upload_that_the_storage_has_dropped_is_incomplete(
@@ -311,9 +311,9 @@ def test_an_upload_that_the_storage_has_dropped_is_incomplete(
 ) -> None:
     world.app.storage.abort_parts(session["storageKey"], upload_id(session))
 
-    answer = complete(world, session)
+    response = complete(world, session)
 
-    assert (answer.status, answer.body["code"]) == (409, "UPLOAD_INCOMPLETE")
+    assert (response.status, response.body["code"]) == (409, "UPLOAD_INCOMPLETE")
     assert arrived(world, session)["parts"] == []
 
 
@@ -372,10 +372,10 @@ def test_an_upload_that_is_given_up_leaves_no_parts(
 ) -> None:
     send(world, session, 1)
 
-    answer = world.call("DELETE", verb.format(id=session["assetId"]))
+    response = world.call("DELETE", verb.format(id=session["assetId"]))
     world.drain()
 
-    assert answer.status == 204
+    assert response.status == 204
     assert open_uploads(world) == []
     assert complete(world, session).status == 404
     assert find_stored("alice") == Stored()
@@ -455,9 +455,9 @@ def test_an_upload_ends_the_same_wherever_its_end_is_stopped(
 def test_only_media_may_be_so_large(world: World) -> None:
     photo = {"filename": "a.jpg", "sizeBytes": 10_000_001, "mimeType": "image/jpeg"}
 
-    answer = world.call("POST", "/api/uploads/session", photo)
+    response = world.call("POST", "/api/uploads/session", photo)
 
-    assert (answer.status, answer.body["code"]) == (413, "FILE_TOO_LARGE")
+    assert (response.status, response.body["code"]) == (413, "FILE_TOO_LARGE")
 
 
 @pytest.fixture(autouse=True)

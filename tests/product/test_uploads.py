@@ -28,9 +28,9 @@ ALICE = Caller(account_id="alice", groups=frozenset(), language="en", idempotenc
 
 
 def open_upload(world: World, **changes: Any) -> dict[str, Any]:
-    answer = world.call("POST", "/api/uploads/session", {**PHOTO, **changes})
-    assert answer.status == 201, answer.body
-    return answer.body
+    response = world.call("POST", "/api/uploads/session", {**PHOTO, **changes})
+    assert response.status == 201, response.body
+    return response.body
 
 
 def send(world: World, session: dict[str, Any], content: bytes = b"hello world") -> None:
@@ -113,10 +113,10 @@ def test_many_files_get_sessions_in_their_order(world: World) -> None:
     commit([plan_write("alice", "standard", "op")])
     files = [{**PHOTO, "filename": f"{number}.jpg"} for number in range(100)]
 
-    answer = world.call("POST", "/api/uploads/session", {"files": files})
+    response = world.call("POST", "/api/uploads/session", {"files": files})
 
-    assert answer.status == 201
-    ids = [session["assetId"] for session in answer.body["sessions"]]
+    assert response.status == 201
+    ids = [session["assetId"] for session in response.body["sessions"]]
     assert len(set(ids)) == 100 and ids == sorted(ids)
     first = world.call("GET", f"/api/assets/{ids[0]}")
     assert first.body["filename"] == "0.jpg"
@@ -125,10 +125,10 @@ def test_many_files_get_sessions_in_their_order(world: World) -> None:
 def test_one_refused_file_refuses_them_all(world: World) -> None:
     files = [PHOTO, {**PHOTO, "mimeType": "image/gif"}]
 
-    answer = world.call("POST", "/api/uploads/session", {"files": files})
+    response = world.call("POST", "/api/uploads/session", {"files": files})
 
-    assert (answer.status, answer.body["code"]) == (415, "UNSUPPORTED_TYPE")
-    assert answer.body["fields"][0]["path"] == "files.1.mimeType"
+    assert (response.status, response.body["code"]) == (415, "UNSUPPORTED_TYPE")
+    assert response.body["fields"][0]["path"] == "files.1.mimeType"
     assert world.call("GET", "/api/assets").body["items"] == []
 
 
@@ -164,22 +164,22 @@ DECLARED: list[tuple[dict[str, Any], int, str | None]] = [
 
 
 def test_what_may_be_declared(world: World) -> None:
-    answers = [
+    responses = [
         world.call("POST", "/api/uploads/session", {**PHOTO, **changes})
         for changes, _, _ in DECLARED
     ]
 
-    for answer, (changes, status, code) in zip(answers, DECLARED, strict=True):
-        assert (answer.status, answer.body.get("code")) == (status, code), changes
+    for response, (changes, status, code) in zip(responses, DECLARED, strict=True):
+        assert (response.status, response.body.get("code")) == (status, code), changes
 
 
 def test_a_session_needs_one_file_or_up_to_a_hundred(world: World) -> None:
     bodies = [{}, {"files": []}, {"files": [PHOTO] * 101}, {"filename": "a.jpg"}, [], "{"]
 
-    answers = [world.call("POST", "/api/uploads/session", body) for body in bodies]
+    responses = [world.call("POST", "/api/uploads/session", body) for body in bodies]
 
-    assert [answer.status for answer in answers] == [400] * len(bodies)
-    assert {answer.body["code"] for answer in answers} == {"VALIDATION_FAILED"}
+    assert [response.status for response in responses] == [400] * len(bodies)
+    assert {response.body["code"] for response in responses} == {"VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize(
@@ -216,10 +216,10 @@ def test_the_same_key_opens_one_session(world: World) -> None:
 def test_complete_before_anything_arrived_is_a_conflict(world: World) -> None:
     session = open_upload(world)
 
-    answer = world.call("POST", "/api/uploads/complete", {"assetId": session["assetId"]})
+    response = world.call("POST", "/api/uploads/complete", {"assetId": session["assetId"]})
 
-    assert (answer.status, answer.body["code"]) == (409, "UPLOAD_INCOMPLETE")
-    assert answer.body["assetId"] == session["assetId"]
+    assert (response.status, response.body["code"]) == (409, "UPLOAD_INCOMPLETE")
+    assert response.body["assetId"] == session["assetId"]
 
 
 def test_complete_looks_itself_and_repeating_changes_nothing(world: World) -> None:
@@ -244,17 +244,17 @@ def test_a_check_that_ends_while_complete_looks_is_not_missed(
         fail_ingest(world.app, account_id="alice", asset_id=session["assetId"])
 
     monkeypatch.setattr(world.app.storage, "find", checked_meanwhile)
-    answer = world.call("POST", "/api/uploads/complete", {"assetId": session["assetId"]})
+    response = world.call("POST", "/api/uploads/complete", {"assetId": session["assetId"]})
 
-    assert (answer.status, answer.body["asset"]["status"]) == (200, "failed")
+    assert (response.status, response.body["asset"]["status"]) == (200, "failed")
 
 
 def test_complete_refuses_what_it_does_not_know(world: World) -> None:
     bodies = [{}, {"assetId": 5}, {"assetId": "x", "accountId": "bob"}, {"assetId": "x" * 65}]
 
-    answers = [world.call("POST", "/api/uploads/complete", body) for body in bodies]
+    responses = [world.call("POST", "/api/uploads/complete", body) for body in bodies]
 
-    assert [answer.status for answer in answers] == [400] * len(bodies)
+    assert [response.status for response in responses] == [400] * len(bodies)
 
 
 def test_an_upload_tells_what_has_arrived(world: World) -> None:
@@ -281,12 +281,12 @@ def test_links_can_be_signed_again_and_the_upload_lives_on(world: World) -> None
     world.clock.move(seconds=UPLOAD_URL_SECONDS - 1)
 
     path = f"/api/uploads/{session['assetId']}"
-    answer = world.call("POST", f"{path}/urls", {"partNumbers": [1]})
+    response = world.call("POST", f"{path}/urls", {"partNumbers": [1]})
     world.outlive(seconds=2)
 
-    assert answer.status == 200
-    assert [link["partNumber"] for link in answer.body["uploadUrls"]] == [1]
-    assert answer.body["expiresAt"] == "2026-01-05T10:59:59.000Z"
+    assert response.status == 200
+    assert [link["partNumber"] for link in response.body["uploadUrls"]] == [1]
+    assert response.body["expiresAt"] == "2026-01-05T10:59:59.000Z"
     assert world.call("GET", path).body["status"] == "uploading"
 
 
@@ -294,10 +294,10 @@ def test_only_parts_of_the_upload_can_be_signed(world: World) -> None:
     path = f"/api/uploads/{open_upload(world)['assetId']}/urls"
     wrong: list[Any] = [[], [0], [2], [1, 2], [True], ["1"], [10_001], [1] * 101, None]
 
-    answers = [world.call("POST", path, {"partNumbers": numbers}) for numbers in wrong]
+    responses = [world.call("POST", path, {"partNumbers": numbers}) for numbers in wrong]
 
-    assert [answer.status for answer in answers] == [400] * len(wrong)
-    assert {answer.body["code"] for answer in answers} == {"VALIDATION_FAILED"}
+    assert [response.status for response in responses] == [400] * len(wrong)
+    assert {response.body["code"] for response in responses} == {"VALIDATION_FAILED"}
 
 
 def test_an_aborted_upload_leaves_no_trace(world: World) -> None:
@@ -337,10 +337,10 @@ ROUTES = [
 
 
 def test_uploads_need_a_token(world: World) -> None:
-    answers = [world.call(method, path, body, user=None) for method, path, body in ROUTES]
+    responses = [world.call(method, path, body, user=None) for method, path, body in ROUTES]
 
-    assert [answer.status for answer in answers] == [401] * len(ROUTES)
-    assert {answer.body["code"] for answer in answers} == {"UNAUTHORIZED"}
+    assert [response.status for response in responses] == [401] * len(ROUTES)
+    assert {response.body["code"] for response in responses} == {"UNAUTHORIZED"}
 
 
 @pytest.mark.parametrize("kind", ["another account's", "missing", "no id"])
@@ -353,7 +353,7 @@ def test_another_accounts_upload_is_like_a_missing_one(world: World, kind: str) 
         "no id": "ast_x",
     }[kind]
 
-    answers = [
+    responses = [
         world.call(
             method,
             path.replace("{id}", asset_id),
@@ -363,6 +363,6 @@ def test_another_accounts_upload_is_like_a_missing_one(world: World, kind: str) 
         for method, path, body in ROUTES[1:]
     ]
 
-    assert [answer.status for answer in answers] == [404] * len(answers)
-    assert {answer.body["code"] for answer in answers} == {"NOT_FOUND"}
+    assert [response.status for response in responses] == [404] * len(responses)
+    assert {response.body["code"] for response in responses} == {"NOT_FOUND"}
     assert is_stored(world, session)

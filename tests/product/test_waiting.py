@@ -43,7 +43,7 @@ from tests.support.builders import (
 from tests.support.cloud import PaperRun
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 NEXT_LOOK = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
@@ -63,7 +63,7 @@ def a_waiting_job(world: World, **changes: Any) -> str:
     return job_id
 
 
-def call_back(world: World, run: PaperRun | None = None, **changes: Any) -> Answer:
+def call_back(world: World, run: PaperRun | None = None, **changes: Any) -> Response:
     return world.call(**((run or world.cloud.last).call | changes))
 
 
@@ -89,11 +89,11 @@ def test_a_task_handed_over_waits_and_its_call_brings_it_home(world: World) -> N
     waiting = statuses(a_job(world, job_id))
     world.cloud.end()
 
-    answer = call_back(world)
+    response = call_back(world)
     world.drain()
 
     assert waiting == {"kf_1": "waiting", "clip_1": "blocked"}
-    assert (answer.status, answer.body) == (200, {"outcome": "heard"})
+    assert (response.status, response.body) == (200, {"outcome": "heard"})
     job = a_job(world, job_id)
     assert (job["status"], job["tasks"][0]["provider"]) == ("succeeded", "replicate")
     [picture] = [output for output in job["outputs"] if output["key"] == "kf_1"]
@@ -122,20 +122,22 @@ def test_a_call_that_comes_twice_makes_one_output_and_one_settlement(world: Worl
     third = call_back(world)
     world.drain()
 
-    told = [answer.body["outcome"] for answer in (first, second, third)]
+    told = [response.body["outcome"] for response in (first, second, third)]
     assert told == ["heard", "known", "known"]
     assert a_picture(world) == done
     assert len(world.files.fetched) == 1
     assert len(a_job(world, job_id)["outputs"]) == 2
 
 
-def test_a_call_before_the_provider_has_answered_us_is_the_answer(world: World) -> None:
-    answers = []
-    world.cloud.took = lambda request, run: answers.append(call_back(world, run))
+def test_a_call_before_the_provider_has_answered_us_is_the_response(world: World) -> None:
+    responses = []
+    world.cloud.took = lambda request, run: responses.append(call_back(world, run))
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    assert [(answer.status, answer.body["outcome"]) for answer in answers] == [(200, "heard")]
+    assert [(response.status, response.body["outcome"]) for response in responses] == [
+        (200, "heard")
+    ]
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(world.cloud.requests) == 1
 
@@ -357,10 +359,10 @@ def test_a_result_that_cannot_be_fetched(
 def test_a_canceled_job_ends_at_once_and_its_provider_is_told_to_stop(world: World) -> None:
     job_id = a_waiting_job(world)
 
-    answer = world.call("POST", f"/api/jobs/{job_id}/cancel")
+    response = world.call("POST", f"/api/jobs/{job_id}/cancel")
     world.drain()
 
-    assert answer.body["outcome"] == "canceled"
+    assert response.body["outcome"] == "canceled"
     assert world.cloud.last.is_canceled
     assert a_balance(world) == (5, 0)
     assert call_back(world).body == {"outcome": "known"}
@@ -416,10 +418,10 @@ def test_a_call_with_another_address_or_signature_is_refused(world: World) -> No
         "a nonce that is no text of ours": call | {"path": path + "%C3%A9"},
     }
 
-    answers = {name: world.call(**request) for name, request in forged.items()}
+    responses = {name: world.call(**request) for name, request in forged.items()}
 
-    for name, answer in answers.items():
-        assert (answer.status, answer.body["code"]) == (401, "BAD_SIGNATURE"), name
+    for name, response in responses.items():
+        assert (response.status, response.body["code"]) == (401, "BAD_SIGNATURE"), name
     assert world.call(**call | {"path": path.replace("replicate?", "nobody?")}).status == 404
     assert world.call(**call | {"path": path.partition("&nonce")[0]}).status == 400
     assert a_picture(world) == before
@@ -435,9 +437,9 @@ def test_a_call_for_the_attempt_before_is_known_and_changes_nothing(world: World
     assert task_of(world, job_id)["attempts"] == 2
     before = a_picture(world)
 
-    answer = call_back(world, old)
+    response = call_back(world, old)
 
-    assert (answer.status, answer.body["outcome"]) == (200, "known")
+    assert (response.status, response.body["outcome"]) == (200, "known")
     assert a_picture(world) == before
 
 

@@ -107,8 +107,8 @@ def gift(world: World, user: str, amount: int, *, key: str, **life: float) -> No
         "expiresAt": to_iso(world.clock.now() + timedelta(**life)),
     }
     path = f"/api/admin/accounts/{user}/credits"
-    answer = world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
-    assert answer.status == 201, answer.body
+    response = world.call("POST", path, body, user="root", groups="admin", key=f"{user} {key}")
+    assert response.status == 201, response.body
 
 
 # However many grants are due

@@ -1,7 +1,7 @@
 """A stand-in for Anthropic: a local server that speaks the part of the Messages API that we call.
 
 It checks what the real one checks (key, version, model, settings that current models refuse) and
-answers with messages of the documented shape. What the model says is a field here.
+responses with messages of the documented shape. What the model says is a field here.
 
 Sources: https://platform.claude.com/docs/en/api/messages,
 https://platform.claude.com/docs/en/api/errors,
@@ -15,7 +15,7 @@ import itertools
 import json
 from typing import Any
 
-from tests.support.http_stand_in import Answer, HttpStandIn, Json, Request
+from tests.support.http_stand_in import HttpStandIn, Json, Request, Response
 
 API_KEY = "sk-ant-of-the-stand-in"
 MODELS = {"claude-haiku-5-5", "claude-sonnet-5-5"}
@@ -56,11 +56,11 @@ class AnthropicStandIn(HttpStandIn):
     def secret_text(self) -> str:
         return json.dumps({"apiKey": API_KEY})
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         headers = {"request-id": f"req_{next(self._numbers):024}"}
         problem = self._problem(request)
         if problem is not None:
-            return Answer(*problem, headers)
+            return Response(*problem, headers)
         content: list[Json] = []
         if self.thinks:
             content.append({"type": "thinking", "thinking": self.thinks, "signature": "c2ln"})
@@ -76,7 +76,7 @@ class AnthropicStandIn(HttpStandIn):
             "stop_sequence": None,
             "usage": self.usage,
         }
-        return Answer(200, message, headers)
+        return Response(200, message, headers)
 
     def _problem(self, request: Request) -> tuple[int, Json] | None:
         if (request.method, request.path) != ("POST", "/v1/messages"):

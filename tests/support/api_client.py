@@ -28,9 +28,11 @@ class Client:
         )
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        answer = self.send(method, path, body, **headers)
-        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        response = self.send(method, path, body, **headers)
+        assert response.status_code < 300, (
+            f"{method} {path}: {response.status_code} {response.text}"
+        )
+        return response.json() if response.content else None
 
     def upload(self, name: str, mime_type: str, content: bytes) -> str:
         body = {"filename": name, "mimeType": mime_type, "sizeBytes": len(content)}

@@ -121,7 +121,7 @@ class AwsStandIn:
 
     # The wire
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         page = self.page(path) if method == "GET" else None
         if page is not None:
             return page
@@ -242,19 +242,19 @@ def _handler_of(stand_in: AwsStandIn) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             size = int(self.headers.get("content-length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = stand_in.answer(self.command, self.path, headers, self.rfile.read(size))
-            if isinstance(answer, Gone):
-                if answer.how == "late":
+            response = stand_in.respond(self.command, self.path, headers, self.rfile.read(size))
+            if isinstance(response, Gone):
+                if response.how == "late":
                     stand_in.ended.wait(10)
                 self.close_connection = True
                 return
-            self.send_response(answer.status)
+            self.send_response(response.status)
             told = {"content-type": "application/json", "x-amzn-requestid": stand_in.new_id()}
-            told |= {"content-length": str(len(answer.body))} | dict(answer.headers)
+            told |= {"content-length": str(len(response.body))} | dict(response.headers)
             for name, value in told.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         do_GET = do_POST = do_PUT = do_DELETE = _serve
 

@@ -1,6 +1,6 @@
 """A stand-in for Amazon Bedrock's runtime: a model of pictures, one of words, and a guardrail.
 
-Requests are checked against what the documentation of the models allows; what they answer is set by
+Requests are checked against what the documentation of the models allows; what they return is set by
 the test. Sources: as darkroom's adapter.
 """
 

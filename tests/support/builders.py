@@ -35,7 +35,7 @@ from darkroom.kernel.object_keys import clean_key, output_key, owner_tag
 from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.operations.keep_dead_letter import DEAD_LETTERS
-from tests.support.world import START, Answer, World, answer_http, made_of
+from tests.support.world import START, Response, World, http_response, made_of
 
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
@@ -160,7 +160,7 @@ def ask(
     *,
     claims: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Response:
     """One request to the API of any App, with any claims."""
     raw_path, _, query = path.partition("?")
     context: dict[str, Any] = {"http": {"method": method, "path": raw_path, "sourceIp": "::1"}}
@@ -175,8 +175,8 @@ def ask(
         "body": body if isinstance(body, str) or body is None else json.dumps(body),
         "isBase64Encoded": False,
     }
-    answer = answer_http(app, event)
-    return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+    response = http_response(app, event)
+    return Response(response["statusCode"], response["headers"], json.loads(response["body"]))
 
 
 def an_asset(
@@ -271,7 +271,7 @@ def confirm(
     photo: str | None = None,
     headers: Mapping[str, str] | None = None,
     **changes: Any,
-) -> Answer:
+) -> Response:
     """One confirm without a draft."""
     inputs = scene_inputs(photo or a_photo(world, user), **changes)
     body = {"mode": mode, **inputs}
@@ -315,14 +315,14 @@ def a_story(
     world: World, user: str = "alice", *, failing: Iterable[str] = (), **changes: Any
 ) -> str:
     """A story that has ended; returns its job id."""
-    answer = confirm(world, user, **changes)
-    if answer.status != 202:
-        raise AssertionError(answer.body)
-    finish(world, answer.body["jobId"], failing=failing)
-    return answer.body["jobId"]
+    response = confirm(world, user, **changes)
+    if response.status != 202:
+        raise AssertionError(response.body)
+    finish(world, response.body["jobId"], failing=failing)
+    return response.body["jobId"]
 
 
-def buy(world: World, credits: int, user: str = "alice", *, key: str = "buy") -> Answer:
+def buy(world: World, credits: int, user: str = "alice", *, key: str = "buy") -> Response:
     return world.call("POST", "/api/credits/purchase", {"amount": credits}, user=user, key=key)
 
 
@@ -351,15 +351,15 @@ def a_draft(
     """A draft; returns its job id."""
     given = scene_inputs(a_photo(world, user), **inputs)
     body = {"recipe": recipe, "inputs": given, "status": "draft"}
-    answer = world.call("POST", "/api/jobs", body, user=user, key=key)
-    if answer.status != 201:
-        raise AssertionError(answer.body)
-    return answer.body["jobs"][0]["jobId"]
+    response = world.call("POST", "/api/jobs", body, user=user, key=key)
+    if response.status != 201:
+        raise AssertionError(response.body)
+    return response.body["jobs"][0]["jobId"]
 
 
 def regenerate(
     world: World, job_id: str, user: str = "alice", *, key: str = "again", **body: Any
-) -> Answer:
+) -> Response:
     sent = body or {"target": "story_clip", "clipNo": 2}
     return world.call("POST", f"/api/jobs/{job_id}/regenerate", sent, user=user, key=key)
 
@@ -369,13 +369,13 @@ def everything_of(world: World, user: str) -> list[dict[str, Any]]:
     indexes = {"wallets": None, "ledger": None, "purchases": None, "jobs": "byAccount"}
     found = []
     for table, index in indexes.items():
-        answer = world.client("dynamodb").query(
+        response = world.client("dynamodb").query(
             TableName=world.settings.tables[table],
             KeyConditionExpression="accountId = :account",
             ExpressionAttributeValues={":account": {"S": user}},
             **({"IndexName": index} if index else {"ConsistentRead": True}),
         )
-        found += answer["Items"]
+        found += response["Items"]
     return found
 
 
@@ -384,8 +384,8 @@ def events_of(world: World, entity_id: str) -> list[str]:
     return [event.name for event in list_events(entity_id)]
 
 
-def forget_answers(world: World) -> None:
-    """Delete every remembered answer, as their time to live does after a day."""
+def forget_responses(world: World) -> None:
+    """Delete every remembered response, as their time to live does after a day."""
     table = world.settings.tables["idempotency"]
     for item in world.scan("idempotency"):
         world.client("dynamodb").delete_item(TableName=table, Key={"key": item["key"]})
@@ -432,10 +432,10 @@ def lose_messages(world: World) -> None:
 
 def waiting_messages(world: World) -> list[tuple[str, int]]:
     """(key, attempt) of what waits for the studio, sorted."""
-    answer = world.client("sqs").receive_message(
+    response = world.client("sqs").receive_message(
         QueueUrl=world.settings.studio_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )
-    bodies = [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+    bodies = [json.loads(message["Body"]) for message in response.get("Messages", [])]
     return sorted((body["key"], body["attempt"]) for body in bodies)
 
 

@@ -49,7 +49,7 @@ from tests.support.laws import (
     read_state,
 )
 from tests.support.tables import table_definitions
-from tests.support.world import START, STREAMED, Answer, World
+from tests.support.world import START, STREAMED, Response, World
 
 READS = frozenset(
     {
@@ -89,7 +89,7 @@ class Fault(StrEnum):
     LOST = "lost"
     """It happens, and the caller sees a network error."""
     RESENT = "resent"
-    """Its answer is lost below the caller, and the SDK sends the same again."""
+    """Its response is lost below the caller, and the SDK sends the same again."""
     BUSY = "busy"
     """The database refuses it for the moment: a conflict of transactions, or throttling."""
     UNCERTAIN = "uncertain"
@@ -234,14 +234,14 @@ class Wire:
                 happen()
             if (body := params.get("Body")) is not None and hasattr(body, "seek"):
                 body.seek(0)
-        answer = happen()
+        response = happen()
         if fault is Fault.STOPPED_AFTER:
             self._stop()
         if fault is Fault.LOST:
             raise _network_error(call, ReadTimeoutError)
         if fault is Fault.UNCERTAIN:
             raise _client_error("InternalServerError", call.name)
-        return answer
+        return response
 
     def _stop(self) -> None:
         self.dead = True
@@ -376,10 +376,10 @@ def _read_file(world: World, key: str) -> tuple[str, bytes]:
 
 def waiting_messages(world: World, url: str) -> list[dict[str, Any]]:
     """What a queue would hand over now; it stays there."""
-    answer = world.client("sqs").receive_message(
+    response = world.client("sqs").receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )
-    return answer.get("Messages", [])
+    return response.get("Messages", [])
 
 
 def _restore_queue(world: World, url: str, bodies: Sequence[str]) -> None:
@@ -430,7 +430,7 @@ class Scene:
     wire: Wire
     facts: dict[str, Any] = field(default_factory=dict)
     """What the arrangement left behind for the actor: ids, and what to ask for."""
-    answers: list[Any] = field(default_factory=list)
+    responses: list[Any] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What no retrier could get through."""
 
@@ -468,10 +468,10 @@ class Scenario:
 
 
 class Client:
-    """Sends ``facts["request"]``; repeats it until it has an answer, and then once more.
+    """Sends ``facts["request"]``; repeats it until it has a response, and then once more.
 
-    A ``late`` client does so a day later, when the answer that was kept for it has expired.
-    What counts is the answer's status and body, or what ``hears`` makes of them: of a request
+    A ``late`` client does so a day later, when the response that was kept for it has expired.
+    What counts is the response's status and body, or what ``hears`` makes of them: of a request
     that is not answered twice in the same words, that it is done.
     """
 
@@ -481,24 +481,24 @@ class Client:
         self.name = "client, a day later" if late else "client"
         self._late = late
         self._hears = hears or (lambda status, body: (status, _lasting(body)))
-        self._answer: Answer | None = None
+        self._response: Response | None = None
 
     def prepare(self, scene: Scene) -> None:
-        self._answer = None
+        self._response = None
 
     def act(self, scene: Scene) -> None:
-        answer = self._ask(scene)
-        self._answer = None if scene.wire.dead else answer
+        response = self._ask(scene)
+        self._response = None if scene.wire.dead else response
 
     def again(self, scene: Scene) -> None:
         if self._late:
             run_out(scene)
             scene.world.clock.move(hours=KEY_LIFETIME_HOURS)
-        for first in (self._answer, None):
+        for first in (self._response, None):
             response = self._final_response(scene, first)
-            scene.answers.append(self._hears(response.status, response.body))
+            scene.responses.append(self._hears(response.status, response.body))
 
-    def _final_response(self, scene: Scene, response: Answer | None) -> Answer:
+    def _final_response(self, scene: Scene, response: Response | None) -> Response:
         """Repeat the request while its response says that it may succeed a moment later."""
         for _ in range(CLIENT_REPEATS_LIMIT):
             if response is not None and not _is_passing(response):
@@ -509,30 +509,30 @@ class Client:
         assert response is not None
         return response
 
-    def _ask(self, scene: Scene) -> Answer:
+    def _ask(self, scene: Scene) -> Response:
         return scene.world.call(**scene.facts["request"])
 
 
-def _is_passing(answer: Answer) -> bool:
-    return answer.status == 503 or _is_in_progress(answer) or _has_passing_item(answer)
+def _is_passing(response: Response) -> bool:
+    return response.status == 503 or _is_in_progress(response) or _has_passing_item(response)
 
 
-def _has_passing_item(answer: Answer) -> bool:
+def _has_passing_item(response: Response) -> bool:
     """Whether a bulk call failed at an item through our fault: its response is not kept."""
-    results = answer.body.get("results", []) if isinstance(answer.body, dict) else []
+    results = response.body.get("results", []) if isinstance(response.body, dict) else []
     return any(result.get("code") in ("UNAVAILABLE", "INTERNAL") for result in results)
 
 
-def _is_in_progress(answer: Answer) -> bool:
-    return answer.status == 409 and answer.body.get("code") == "IN_PROGRESS"
+def _is_in_progress(response: Response) -> bool:
+    return response.status == 409 and response.body.get("code") == "IN_PROGRESS"
 
 
-def _wait_seconds(answer: Answer) -> int:
-    return IN_PROGRESS_WAIT_SECONDS if _is_in_progress(answer) else UNAVAILABLE_WAIT_SECONDS
+def _wait_seconds(response: Response) -> int:
+    return IN_PROGRESS_WAIT_SECONDS if _is_in_progress(response) else UNAVAILABLE_WAIT_SECONDS
 
 
 def _lasting(body: Any) -> Any:
-    """An answer without its moments, and without what a gateway is told of our progress."""
+    """A response without its moments, and without what a gateway is told of our progress."""
     if isinstance(body, dict):
         passing = {name for name in body if name.endswith("At")} | {"outcome"}
         kept = {name: value for name, value in body.items() if name not in passing}
@@ -628,8 +628,8 @@ class Stream:
 
 def deliver(world: World, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Hand a batch to the stream's function; returns the records it has to get again."""
-    answer = handle_stream(world.app, {"Records": batch})
-    failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    response = handle_stream(world.app, {"Records": batch})
+    failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     for place, record in enumerate(batch):
         if record["dynamodb"]["SequenceNumber"] in failed:
             return batch[place:]
@@ -708,7 +708,7 @@ def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
 # Outcomes
 
 
-def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
+def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
     """What has to be the same however often it was disturbed on the way."""
     wallets = {
         account: (
@@ -742,7 +742,7 @@ def outcome_of(books: Books, answers: Sequence[Any]) -> dict[str, Any]:
         (item["purchaseId"], item["credits"], item["status"]) for item in books.purchases
     )
     return {
-        "answers": list(answers),
+        "answers": list(responses),
         "wallets": wallets,
         "ledger": ledger,
         "jobs": jobs,
@@ -794,7 +794,7 @@ def fingerprint(stage: Stage, scene: Scene) -> str:
         "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
         "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
         "gateway": vars(scene.facts["gateway"]) if "gateway" in scene.facts else None,
-        "said": [scene.answers, scene.troubles],
+        "said": [scene.responses, scene.troubles],
     }
     names: dict[str, str] = {}
     text = json.dumps(state, sort_keys=True, default=str)
@@ -890,7 +890,7 @@ class _Run:
             return wrong
         if ends != self.scenario.ends:
             wrong.append(f"ends as {ends}, must be {self.scenario.ends}")
-        outcome = outcome_of(books, scene.answers)
+        outcome = outcome_of(books, scene.responses)
         if "gateway" in scene.facts:
             outcome["money back"] = scene.facts["gateway"].refunded_minor()
         if self.clean is None:

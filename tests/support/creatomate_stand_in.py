@@ -1,7 +1,7 @@
 """A stand-in for Creatomate: a local server that speaks the part of its API that we call.
 
 It checks what the real one checks (key, template, RenderScript, webhook), works out how long a film
-is by the vendor's rules of time, answers with render objects of the documented shape and forgets
+is by the vendor's rules of time, responds with render objects of the documented shape and forgets
 renders after their month. What happens to a render there is a method here; ``call_of`` makes the
 call that Creatomate would send back.
 
@@ -18,7 +18,7 @@ import json
 import uuid
 from typing import Any
 
-from tests.support.http_stand_in import Answer, HttpStandIn, Json, Request
+from tests.support.http_stand_in import HttpStandIn, Json, Request, Response
 
 API_KEY = "key_of_the_stand_in"
 TEMPLATE = "5b6a3c7e-2f1d-4a8b-9c0e-1d2f3a4b5c6d"
@@ -68,19 +68,19 @@ class CreatomateStandIn(HttpStandIn):
 
     # Requests
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         if self.film is not None and request.path.startswith("/renders/"):
-            return Answer(200, self.film, {"content-type": "video/mp4"})
+            return Response(200, self.film, {"content-type": "video/mp4"})
         if request.headers.get("authorization") != f"Bearer {API_KEY}":
             return _refusal(401, "The API key is invalid.")
         match request.method, request.path.strip("/").split("/"):
             case "POST", ["v2", "renders"]:
                 return self._create(request.json)
             case "GET", ["v2", "renders", ref] if ref in self.renders:
-                return Answer(200, self.renders[ref])
+                return Response(200, self.renders[ref])
         return _refusal(404, "Not found.")
 
-    def _create(self, asked: Any) -> Answer:
+    def _create(self, asked: Any) -> Response:
         if asked.get("template_id", TEMPLATE) != TEMPLATE:
             return _refusal(404, "The template was not found.")
         if not str(asked.get("webhook_url", "https://")).startswith("https://"):
@@ -104,7 +104,7 @@ class CreatomateStandIn(HttpStandIn):
             "webhook_url": asked.get("webhook_url"),
             "metadata": asked.get("metadata"),
         }
-        return Answer(202, self.renders[ref])
+        return Response(202, self.renders[ref])
 
     # RenderScript
 
@@ -162,7 +162,7 @@ def _transition_seconds(element: Json, *, has_one_before: bool) -> float:
     return sum(float(one["duration"]) for one in crossing)
 
 
-def _refusal(status: int, hint: str) -> Answer:
-    return Answer(
+def _refusal(status: int, hint: str) -> Response:
+    return Response(
         status, {"hint": hint, "documentation_url": "https://creatomate.com/docs/api/introduction"}
     )

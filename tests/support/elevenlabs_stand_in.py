@@ -1,6 +1,6 @@
 """A stand-in for ElevenLabs: a local server that speaks the part of its API that we call.
 
-It checks what the real one checks (key, voice, model, format, length, speed, seed), answers with
+It checks what the real one checks (key, voice, model, format, length, speed, seed), responses with
 an MP3 whose length follows the text, and refuses in the vendor's words.
 
 Sources: https://elevenlabs.io/docs/api-reference/text-to-speech/convert,
@@ -17,7 +17,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.http_stand_in import Answer, HttpStandIn, Json, Request
+from tests.support.http_stand_in import HttpStandIn, Json, Request, Response
 
 API_KEY = "sk_of_the_stand_in"
 VOICES = {"JBFqnCBsd6RMkjVDRZzb", "21m00Tcm4TlvDq8ikWAM"}
@@ -60,17 +60,17 @@ class ElevenLabsStandIn(HttpStandIn):
     def secret_text(self) -> str:
         return json.dumps({"apiKey": API_KEY})
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         headers = {"request-id": f"{next(self._numbers):020}"}
         problem = self._problem(request)
         if problem is not None:
-            return Answer(*problem, headers)
+            return Response(*problem, headers)
         asked = request.json
         credits = round(len(asked["text"]) * MODELS[asked["model_id"]][1])
         if self.tells_cost:
             headers["character-cost"] = str(credits)
         headers["content-type"] = "audio/mpeg"
-        return Answer(200, an_mp3(len(asked["text"]) * FRAMES_A_CHARACTER), headers)
+        return Response(200, an_mp3(len(asked["text"]) * FRAMES_A_CHARACTER), headers)
 
     def _problem(self, request: Request) -> tuple[int, Json] | None:
         parts = urlsplit(request.path)

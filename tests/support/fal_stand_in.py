@@ -1,7 +1,7 @@
 """A stand-in for fal: a local server that speaks the part of its queue that we call.
 
-It checks key, model and inputs, answers with objects of the documented shapes, forgets files after
-their time, and can refuse, break, hang or take a request and lose the answer. As there, wrong
+It checks key, model and inputs, responds with objects of the documented shapes, forgets files after
+their time, and can refuse, break, hang or take a request and lose the response. As there, wrong
 inputs are taken and only the result says what was wrong with them, a run that failed is
 ``COMPLETED``, and a run is known under its own app alone. What a model does there is a method
 here; ``call_of`` makes the call that fal would send, signed with a key of its own.
@@ -82,7 +82,7 @@ class FalStandIn(LoopbackServer):
         self.is_down = False
         self.keys_are_down = False
         self.lost_seconds = 1.0
-        self.before_answer: Any = lambda request_id: None
+        self.before_response: Any = lambda request_id: None
         """Called when a run was accepted, before the response."""
         self.signing_key = Ed25519PrivateKey.generate()
         self._numbers = itertools.count(1)
@@ -162,7 +162,7 @@ class FalStandIn(LoopbackServer):
 
     # Requests
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         """(status, object, headers) of a response; None for no response."""
         self.requests.append((method, path))
         if path == "/.well-known/jwks.json":
@@ -205,18 +205,18 @@ class FalStandIn(LoopbackServer):
         problem = _problem(run)
         if problem is not None:
             self.refuse(request_id, "value_error", problem)
-        self.before_answer(request_id)
+        self.before_response(request_id)
         if fault is None:
             return 200, self._shown(request_id) | {"queue_position": 0}, {}
         if fault.kind == "lose_answer":
             time.sleep(self.lost_seconds)
         return None if fault.kind != "no_object" else (200, "<html>", {})
 
-    def _of(self, app: str, request_id: str, answer: Any) -> Any:
+    def _of(self, app: str, request_id: str, response: Any) -> Any:
         run = self.runs.get(request_id)
         if run is None or run.app != app:
             return 404, {"status": "NOT_FOUND"}, {}
-        return answer(request_id, run)
+        return response(request_id, run)
 
     def _status(self, request_id: str, run: Run) -> Any:
         shown = self._shown(request_id)
@@ -283,22 +283,22 @@ def _handler_of(stand_in: FalStandIn) -> type[BaseHTTPRequestHandler]:
                 status = 404 if content is None else 200
                 self._send(status, content or b"gone", {"content-type": mime_type})
             else:
-                self._answer()
+                self._response()
 
         def do_POST(self) -> None:
-            self._answer()
+            self._response()
 
         def do_PUT(self) -> None:
-            self._answer()
+            self._response()
 
-        def _answer(self) -> None:
+        def _response(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = stand_in.answer(self.command, self.path, headers, body)
-            if answer is None:
+            response = stand_in.respond(self.command, self.path, headers, body)
+            if response is None:
                 self.close_connection = True
                 return
-            status, told, more = answer
+            status, told, more = response
             content = told.encode() if isinstance(told, str) else json.dumps(told).encode()
             self._send(status, content, {"content-type": "application/json", **more})
 

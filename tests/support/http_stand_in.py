@@ -1,6 +1,6 @@
 """A local HTTP server that a stand-in for a vendor is made of.
 
-Owns the socket, the thread, the log of requests and the ways in which an answer can fail to come.
+Owns the socket, the thread, the log of requests and the ways in which a response can fail to come.
 What the vendor does is the subclass's.
 """
 
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What goes back; an object is sent as JSON."""
 
     status: int
@@ -45,8 +45,8 @@ class Answer:
 @dataclass(frozen=True)
 class Fault:
     """How the next request goes wrong: ``refuse`` returns this status instead of doing it,
-    ``lose`` does it and answers too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
-    up in the middle of its answer, ``garble`` does it and answers something else."""
+    ``lose`` does it and responds too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
+    up in the middle of its response, ``garble`` does it and answers something else."""
 
     kind: Literal["refuse", "lose", "drop", "cut", "garble"]
     status: int = 500
@@ -86,23 +86,23 @@ class HttpStandIn(LoopbackServer):
         self.faults: list[Fault] = []
         self.lost_seconds = 1.0
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """The vendor's response, after the work."""
         raise NotImplementedError
 
-    def handle(self, request: Request) -> tuple[Answer | None, bool]:
+    def handle(self, request: Request) -> tuple[Response | None, bool]:
         """The response, if any, and whether it is truncated."""
         self.requests.append(request)
         fault = self.faults.pop(0) if self.faults else None
         if fault is None:
-            return self.answer(request), False
+            return self.respond(request), False
         if fault.kind == "refuse":
-            return Answer(fault.status, fault.body, fault.headers), False
-        done = self.answer(request)
+            return Response(fault.status, fault.body, fault.headers), False
+        done = self.respond(request)
         if fault.kind == "lose":
             time.sleep(self.lost_seconds)
         if fault.kind == "garble":
-            return Answer(done.status, fault.body, {**done.headers, **fault.headers}), False
+            return Response(done.status, fault.body, {**done.headers, **fault.headers}), False
         return (None if fault.kind == "drop" else done), fault.kind == "cut"
 
 
@@ -111,31 +111,31 @@ def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._answer()
+            self._response()
 
         def do_POST(self) -> None:
-            self._answer()
+            self._response()
 
         def do_DELETE(self) -> None:
-            self._answer()
+            self._response()
 
-        def _answer(self) -> None:
+        def _response(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer, is_cut = stand_in.handle(Request(self.command, self.path, headers, body))
-            if answer is None:
+            response, is_cut = stand_in.handle(Request(self.command, self.path, headers, body))
+            if response is None:
                 self.close_connection = True
                 return
-            self._send(answer, is_cut)
+            self._send(response, is_cut)
 
-        def _send(self, answer: Answer, is_cut: bool) -> None:
-            content = answer.body
+        def _send(self, response: Response, is_cut: bool) -> None:
+            content = response.body
             if isinstance(content, str):
                 content = content.encode()
             elif not isinstance(content, bytes):
                 content = json.dumps(content).encode()
-            self.send_response(answer.status)
-            for name, value in {"content-type": "application/json", **answer.headers}.items():
+            self.send_response(response.status)
+            for name, value in {"content-type": "application/json", **response.headers}.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(content)))
             self.end_headers()

@@ -344,7 +344,7 @@ def refund_of_everything(plant: Plant) -> None:
 
 
 def blind_resubmit(plant: Plant) -> None:
-    """A provider whose answer got lost is simply called again, for the same attempt."""
+    """A provider whose response got lost is simply called again, for the same attempt."""
     real = run_task._make
 
     def make(*args: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
 """A stand-in for Replicate: a local server that speaks the part of its API that we call.
 
-It checks what the real one checks (token, model, inputs, webhook), answers with objects of the
+It checks what the real one checks (token, model, inputs, webhook), responses with objects of the
 documented shapes, forgets results after their hour, and can refuse, break, hang or take a request
-and lose the answer. What a model or an operator does there is a method here; ``call_of`` makes the
+and lose the response. What a model or an operator does there is a method here; ``call_of`` makes the
 call that Replicate would send back.
 
 Sources: https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/webhooks,
@@ -120,7 +120,7 @@ class ReplicateStandIn(LoopbackServer):
 
     # Requests
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         """(status, object, headers) of a response; None for no response."""
         self.requests.append((method, path))
         if self.is_down:
@@ -254,19 +254,19 @@ def _handler_of(stand_in: ReplicateStandIn) -> type[BaseHTTPRequestHandler]:
                 status, mime_type, content = found or (404, "text/plain", b"gone")
                 self._send(status, content, {"content-type": mime_type})
             else:
-                self._answer()
+                self._response()
 
         def do_POST(self) -> None:
-            self._answer()
+            self._response()
 
-        def _answer(self) -> None:
+        def _response(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = stand_in.answer(self.command, self.path, headers, body)
-            if answer is None:
+            response = stand_in.respond(self.command, self.path, headers, body)
+            if response is None:
                 self.close_connection = True
                 return
-            status, told, more = answer
+            status, told, more = response
             content = told.encode() if isinstance(told, str) else json.dumps(told).encode()
             self._send(status, content, {"content-type": "application/json", **more})
 

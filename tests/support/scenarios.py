@@ -59,12 +59,12 @@ PURCHASE_OF_7 = {
 LEASE_SECONDS = 300
 JOB_HOURS = 6
 CLIENTS = (Client(), Client(late=True))
-# Whether it is paid by the time of the answer depends on when that comes.
+# Whether it is paid by the time of the response depends on when that comes.
 BUYERS = tuple(
     Client(late=late, hears=lambda status, body: (status, body.get("checkoutUrl")))
     for late in (False, True)
 )
-# What has become of the decision when it is answered depends on the gateway's own answer.
+# What has become of the decision when it is answered depends on the gateway's own response.
 DECIDED = tuple(
     Client(late=late, hears=lambda status, body: (status, "decisions" in body))
     for late in (False, True)
@@ -106,10 +106,10 @@ def look(scene: Scene) -> None:
 
 
 def expect(scene: Scene, status: int, **request: Any) -> Any:
-    answer = scene.world.call(user=USER, **request)
-    if answer.status != status:
-        scene.trouble(f"{request['path']} answered {answer.status} {answer.body}")
-    return answer.body
+    response = scene.world.call(user=USER, **request)
+    if response.status != status:
+        scene.trouble(f"{request['path']} answered {response.status} {response.body}")
+    return response.body
 
 
 def story_request(scene: Scene, key: str, **more: Any) -> dict[str, Any]:

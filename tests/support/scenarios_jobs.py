@@ -95,7 +95,7 @@ OPERATOR = tuple(Client(late=late, hears=_is_moved) for late in (False, True))
 CREATORS = tuple(Client(late=late, hears=_is_created) for late in (False, True))
 CROWD = tuple(Client(late=late, hears=_as_it_was) for late in (False, True))
 DELETER = (Client(hears=_is_gone),)
-"""The second DELETE finds nothing: whoever did not hear the answer to the first is told 404."""
+"""The second DELETE finds nothing: whoever did not hear the response to the first is told 404."""
 EDITOR = (Client(hears=_is_changed),)
 """With If-Match the second PATCH meets the first: whoever did not hear is told 412."""
 

@@ -102,8 +102,8 @@ def hear(scene: Scene, run: PaperRun) -> str:
 # Handing over
 
 
-def arrange_lost_answer(scene: Scene) -> None:
-    """The cloud takes the request, but its answer never comes."""
+def arrange_lost_response(scene: Scene) -> None:
+    """The cloud takes the request, but its response never comes."""
     order_portrait(scene)
 
     def lose(request: GenerationRequest, run: PaperRun) -> None:
@@ -271,7 +271,7 @@ def _scenario(
 DONE, FAILED, CANCELED = "succeeded", "failed", "canceled"
 WAITING_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("hand over", order_portrait, MESSAGES, DONE, 4),
-    _scenario("hand over, answer lost", arrange_lost_answer, MESSAGES, DONE, 4),
+    _scenario("hand over, answer lost", arrange_lost_response, MESSAGES, DONE, 4),
     _scenario("hand over, early call", arrange_early_call, MESSAGES, DONE, 4),
     _scenario("hand over, refused", arrange_refusal, MESSAGES, FAILED, 5),
     _scenario("call", arrange_call, CLIENTS, DONE, 4),
@@ -305,7 +305,7 @@ def resubmitting_sweeper(plant: Plant) -> None:
 
 
 def resubmitting_worker(plant: Plant) -> None:
-    """An answer that was lost counts as a refusal."""
+    """A response that was lost counts as a refusal."""
 
     def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
         try:

@@ -1,7 +1,7 @@
 """A stand-in for Stripe: a local server that speaks the part of its API that we call.
 
-It checks what the real one checks (key, parameters, amounts, idempotency keys), answers with
-objects of the official library's shapes, and can lose answers, refuse or hang. What a customer,
+It checks what the real one checks (key, parameters, amounts, idempotency keys), responses with
+objects of the official library's shapes, and can lose responses, refuse or hang. What a customer,
 a bank or an operator does there is a method here; each leaves the event that Stripe would send
 in ``events``, and ``sign`` makes the header that Stripe would send along.
 
@@ -38,7 +38,7 @@ from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
 from tests.support.moto_world import moto_world
 from tests.support.threaded_server import ThreadedServer
-from tests.support.world import Answer, World
+from tests.support.world import Response, World
 
 Json = dict[str, Any]
 
@@ -55,7 +55,7 @@ LEFT_OUT = {"line_items", "refunds"}
 
 
 class Refused(Exception):
-    """An answer of the documented error shape."""
+    """A response of the documented error shape."""
 
     def __init__(self, status: int, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -100,7 +100,7 @@ class StripeStandIn:
         self._names: dict[str, Json] = {}
         """Session id → the metadata that its payment will carry."""
         self._kept: dict[str, tuple[str, int, Json]] = {}
-        """Idempotency key → request, status and answer."""
+        """Idempotency key → request, status and response."""
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -129,12 +129,12 @@ class StripeStandIn:
 
     # How requests go wrong
 
-    def lose_answers(self, times: int = 1, *, path: str = "/v1/") -> None:
-        """Do the work, then close the connection without an answer."""
+    def lose_responses(self, times: int = 1, *, path: str = "/v1/") -> None:
+        """Do the work, then close the connection without a response."""
         self._faults += [Fault("lose_answer", path)] * times
 
     def refuse(self, status: int, times: int = 1, *, path: str = "/v1/") -> None:
-        """Answer with an error before anything is done: 429, 500, 409 …"""
+        """Response with an error before anything is done: 429, 500, 409 …"""
         self._faults += [Fault("refuse", path, status=status)] * times
 
     def break_down(self, times: int = 1, *, path: str = "/v1/") -> None:
@@ -444,12 +444,12 @@ class StripeStandIn:
             "latest_charge": charge["id"],
         }
 
-    # What the API answers
+    # What the API returns
 
-    def answer(
+    def respond(
         self, method: str, target: str, headers: Mapping[str, str], form: str
     ) -> tuple[int, Json, dict[str, str]]:
-        """One request; the headers that come back say whether an answer is an old one."""
+        """One request; the headers that come back say whether a response is an old one."""
         parts = urlsplit(target)
         with self._lock:
             self.requests.append((method, parts.path))
@@ -524,9 +524,9 @@ class StripeStandIn:
                     type="idempotency_error",
                 )
             return status, body, {"Idempotent-Replayed": "true"}
-        answer = json.loads(json.dumps(work()))
-        self._kept[key] = (request, 200, answer)
-        return 200, answer, {}
+        response = json.loads(json.dumps(work()))
+        self._kept[key] = (request, 200, response)
+        return 200, response, {}
 
     def keep_failure(self, target: str, headers: Mapping[str, str], form: str) -> Json:
         """A failure in the middle of the work is kept for the key like any other result."""
@@ -835,7 +835,7 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
                 body = stand_in.keep_failure(self.path, headers, form)
                 self._send(500, body, {"Stripe-Should-Retry": "false"})
                 return
-            status, body, more = stand_in.answer(self.command, self.path, headers, form)
+            status, body, more = stand_in.respond(self.command, self.path, headers, form)
             if fault is not None:
                 self.close_connection = True
                 return
@@ -870,17 +870,17 @@ class Shop:
         self.world = world
         self.stripe = stripe
 
-    def start(self, user: str, pack: str = "Value", *, key: str = "buy", **more: Any) -> Answer:
+    def start(self, user: str, pack: str = "Value", *, key: str = "buy", **more: Any) -> Response:
         """Ask for a checkout."""
         body = {"pack": pack, **more}
         return self.world.call("POST", "/api/credits/purchase", body, user=user, key=key)
 
     def open(self, user: str, pack: str = "Value", *, key: str = "buy", **more: Any) -> str:
         """A checkout that waits for its customer; returns the session's id."""
-        answer = self.start(user, pack, key=key, **more)
-        if answer.status != 201:
-            raise AssertionError(answer.body)
-        return self.session_of(answer.body["purchaseId"])["id"]
+        response = self.start(user, pack, key=key, **more)
+        if response.status != 201:
+            raise AssertionError(response.body)
+        return self.session_of(response.body["purchaseId"])["id"]
 
     def buy(self, user: str, pack: str = "Value", *, key: str = "buy", **more: Any) -> str:
         """Purchased, paid and told of; returns the payment's id."""
@@ -896,15 +896,15 @@ class Shop:
         sessions = self.stripe.sessions.values()
         return [one for one in sessions if one["client_reference_id"] == purchase_id]
 
-    def deliver(self, event: Mapping[str, Any]) -> Answer:
+    def deliver(self, event: Mapping[str, Any]) -> Response:
         body = self.stripe.body_of(event)
         return self.post(body, self.stripe.sign(body))
 
-    def deliver_all(self) -> list[Answer]:
+    def deliver_all(self) -> list[Response]:
         """Everything that has happened since the last delivery, in order."""
         return [self.deliver(event) for event in self.stripe.take_events()]
 
-    def post(self, body: str, signature: str | None, **headers: str) -> Answer:
+    def post(self, body: str, signature: str | None, **headers: str) -> Response:
         if signature is not None:
             headers["stripe-signature"] = signature
         return self.world.call("POST", "/api/webhooks/stripe", body, user=None, headers=headers)
@@ -913,12 +913,12 @@ class Shop:
         """What the sweeper does with purchases alone."""
         return dict(sweep_purchases(self.world.app, lambda item, error: None))
 
-    def admin(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+    def admin(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
         return self.world.call(method, path, body, user="root", groups="admin", **more)
 
     def resolve(
         self, user: str, purchase_id: str, *, key: str = "resolve", **decision: Any
-    ) -> Answer:
+    ) -> Response:
         """An operator decides."""
         body = {"accountId": user, "reason": "A test", **decision}
         path = f"/api/admin/purchases/{purchase_id}/resolve"

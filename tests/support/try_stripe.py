@@ -52,7 +52,7 @@ def pay_open_checkouts(stripe: StripeStandIn, deliver: Deliver) -> int:
 def deliver_to(state: Path) -> Deliver:
     def deliver(body: str, signature: str) -> None:
         try:
-            answer = httpx.post(
+            response = httpx.post(
                 f"{RunningStack.attach(state).api_url}/api/webhooks/stripe",
                 content=body.encode(),
                 headers={"Content-Type": "application/json", "Stripe-Signature": signature},
@@ -61,7 +61,7 @@ def deliver_to(state: Path) -> Deliver:
         except (LocalCloudError, httpx.HTTPError) as error:
             print(f"Not delivered: {error}", flush=True)
         else:
-            print(f"Paid; the API answered {answer.status_code}.", flush=True)
+            print(f"Paid; the API answered {response.status_code}.", flush=True)
 
     return deliver
 

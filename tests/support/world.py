@@ -126,7 +126,7 @@ def made_of(kind: str, params: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Mapping[str, str]
     body: Any
@@ -139,7 +139,7 @@ def _every_route() -> tuple[FastAPI, Mangum]:
     return api, Mangum(api, lifespan="off")
 
 
-def answer_http(app: App, event: dict[str, Any]) -> dict[str, Any]:
+def http_response(app: App, event: dict[str, Any]) -> dict[str, Any]:
     """One event of the gateway, answered by all functions' routes together."""
     api, http = _every_route()
     api.state.darkroom = app
@@ -301,21 +301,23 @@ class World:
         key: str | None = None,
         groups: str = "",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """One HTTPS request as the gateway hands it to a function."""
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["idempotency-key"] = key
-        answer = self.handle_http(self._event(method, path, body, sent, user, groups))
-        text = answer.get("body") or ""
-        is_json = "json" in answer["headers"].get("content-type", "")
-        return Answer(
-            answer["statusCode"], answer["headers"], json.loads(text) if is_json and text else text
+        response = self.handle_http(self._event(method, path, body, sent, user, groups))
+        text = response.get("body") or ""
+        is_json = "json" in response["headers"].get("content-type", "")
+        return Response(
+            response["statusCode"],
+            response["headers"],
+            json.loads(text) if is_json and text else text,
         )
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
         """One event of the gateway, answered by all functions' routes together."""
-        return answer_http(self.app, event)
+        return http_response(self.app, event)
 
     def _event(
         self,

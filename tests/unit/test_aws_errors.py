@@ -28,9 +28,11 @@ def stand_in() -> Iterator[TranslateStandIn]:
 
 def ask(client: Any) -> Any:
     with translate_errors():
-        answer = client.translate_text(Text="one", SourceLanguageCode="en", TargetLanguageCode="ko")
-    require_field(answer, "TranslatedText")
-    return answer
+        response = client.translate_text(
+            Text="one", SourceLanguageCode="en", TargetLanguageCode="ko"
+        )
+    require_field(response, "TranslatedText")
+    return response
 
 
 def failure_of(client: Any) -> ProviderError:
@@ -140,9 +142,9 @@ def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandI
 
 
 def test_the_id_of_a_call_is_known(stand_in: TranslateStandIn) -> None:
-    answer = ask(stand_in.client())
+    response = ask(stand_in.client())
 
-    assert ref_of(answer) == "00000001-stand-in"
+    assert ref_of(response) == "00000001-stand-in"
 
 
 def test_a_stream_that_breaks_off_is_lost() -> None:

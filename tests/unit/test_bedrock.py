@@ -200,11 +200,11 @@ def test_what_the_model_of_pictures_says(
     stand_in: BedrockStandIn,
     bedrock: Bedrock,
     tmp_path: Path,
-    answer: Any,
+    response: Any,
     error: type[Exception],
     code: str,
 ) -> None:
-    stand_in.picture = answer
+    stand_in.picture = response
     request = a_request(tmp_path)
 
     found = failure_of(bedrock, request)

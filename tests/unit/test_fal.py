@@ -514,11 +514,11 @@ def test_a_result_that_is_gone_is_another_run_s_affair(
 
 @pytest.mark.parametrize("answer", [(500, {}), (502, "<html>"), (429, {}), (401, {}), (200, "<")])
 def test_a_result_that_cannot_be_read_proves_nothing(
-    stand_in: FalStandIn, provider: Fal, tmp_path: Path, answer: Any
+    stand_in: FalStandIn, provider: Fal, tmp_path: Path, response: Any
 ) -> None:
     ref = submitted(provider, tmp_path)
     stand_in.succeed(id_of(ref))
-    last_run(stand_in).result = answer
+    last_run(stand_in).result = response
 
     with pytest.raises(ResponseLost):
         provider.poll(ref)

@@ -128,8 +128,8 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
     [[], ["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:169.254.169.254"], ["fe80::1%2"]],
     ids=str,
 )
-def test_a_good_name_that_leads_inside_is_refused(answers: list[str], tmp_path: Path) -> None:
-    fetcher = Fetcher(resolve=lambda host, port: answers)
+def test_a_good_name_that_leads_inside_is_refused(responses: list[str], tmp_path: Path) -> None:
+    fetcher = Fetcher(resolve=lambda host, port: responses)
 
     with pytest.raises(UnsafeAddress):
         fetcher.fetch(GOOD[0], tmp_path / "out", LIMITS)
@@ -167,14 +167,14 @@ def test_a_name_without_an_address_may_have_one_later(tmp_path: Path) -> None:
 
 # A server
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Response = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[str]:
+def serving(response: Response) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer(self)
+            response(self)
 
         def log_message(self, *args: Any) -> None:
             """Nobody reads it."""
@@ -189,8 +189,8 @@ def serving(answer: Answer) -> Iterator[str]:
         server.server_close()
 
 
-def saying(status: int = 200, body: bytes = b"png", **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+def saying(status: int = 200, body: bytes = b"png", **headers: str) -> Response:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         told = {"content-type": "image/png", "content-length": str(len(body))}
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         handler.send_response(status)
@@ -200,11 +200,11 @@ def saying(status: int = 200, body: bytes = b"png", **headers: str) -> Answer:
         handler.end_headers()
         handler.wfile.write(body)
 
-    return answer
+    return respond
 
 
-def fetch(answer: Answer, path: Path, limits: FetchLimits = LIMITS) -> int:
-    with serving(answer) as url:
+def fetch(response: Response, path: Path, limits: FetchLimits = LIMITS) -> int:
+    with serving(response) as url:
         return Fetcher(allow_loopback=True).fetch(url, path, limits)
 
 
@@ -242,19 +242,19 @@ def test_a_file_is_fetched(tmp_path: Path) -> None:
         "sent to a file", "sent without a scheme", "sent round and round", "sent nowhere",
     ],
 )  # fmt: skip
-def test_an_answer_that_is_not_what_was_expected(
-    answer: Answer, error: type[Exception], tmp_path: Path
+def test_a_response_that_is_not_what_was_expected(
+    response: Response, error: type[Exception], tmp_path: Path
 ) -> None:
     with pytest.raises(error):
-        fetch(answer, tmp_path / "out")
+        fetch(response, tmp_path / "out")
 
 
 def test_a_redirect_within_what_is_allowed_is_followed(tmp_path: Path) -> None:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         moved = handler.path == "/x.png"
         (saying(307, location="/y.png") if moved else saying(body=b"moved"))(handler)
 
-    assert fetch(answer, tmp_path / "out") == 5
+    assert fetch(respond, tmp_path / "out") == 5
 
 
 def test_a_file_that_trickles_in_is_given_up(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def a_document(**changes: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def an_answer(*sections: Any, **fields: Any) -> str:
+def a_response(*sections: Any, **fields: Any) -> str:
     return json.dumps({"title": "Rain", "language": "en", "sections": sections} | fields)
 
 
@@ -208,7 +208,7 @@ def test_an_impossible_script_is_refused_before_the_request(
 
 # Parsing a response
 
-ANSWER = an_answer(
+ANSWER = a_response(
     {"name": "INTRO", "startMs": 0, "endMs": 5000, "text": "One."},
     {"name": "BODY_1", "startMs": 5000, "endMs": 20000, "text": "Two."},
     {"name": "OUTRO", "startMs": 20000, "endMs": 30000, "text": "Three."},
@@ -239,7 +239,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
     texts = ("One two.", "Three four.", "Five.")
     sections = [{"text": text, "endMs": end} for text, end in zip(texts, ends, strict=True)]
 
-    script = script_of_response(an_answer(*sections), PARAMS, "en")
+    script = script_of_response(a_response(*sections), PARAMS, "en")
 
     times = [section.end_ms for section in script.sections]
     assert times == sorted(set(times))
@@ -249,7 +249,7 @@ def test_times_that_make_no_sense_are_replaced_by_the_length_of_the_texts(ends: 
 def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     sections = [{"name": "HOOK", "text": text} for text in ("One.", "Two.", "Three.")]
 
-    script = script_of_response(an_answer(*sections, title="T" * 500), PARAMS, "en")
+    script = script_of_response(a_response(*sections, title="T" * 500), PARAMS, "en")
 
     assert [section.name for section in script.sections] == ["INTRO", "BODY_1", "OUTRO"]
     assert len(script.title) == MAX_TITLE_CHARACTERS
@@ -259,13 +259,13 @@ def test_sections_are_named_by_their_place_and_titles_are_cut() -> None:
     "text",
     [
         "", "no", "{" * 50_000, "[1, 2]", "{}", '{"title": "x", "sections": {}}', "x" * 300_000,
-        an_answer(), an_answer({"text": "One."}, {"text": "Two."}), an_answer(1, 2, 3),
-        an_answer(*[{"text": "x"}] * (MAX_SECTIONS + 1)),
-        an_answer({"text": "One."}, {"text": " \x00"}, {"text": "Three."}),
-        an_answer({"text": "One."}, {"text": 2}, {"text": "Three."}),
-        an_answer({"text": "비가"}, {"text": "옵니다"}, {"text": "끝"}),
-        an_answer({"text": "1"}, {"text": "2"}, {"text": "3"}),
-        an_answer({"text": "One."}, {"text": "Two."}, {"text": "Three."}, title=""),
+        a_response(), a_response({"text": "One."}, {"text": "Two."}), a_response(1, 2, 3),
+        a_response(*[{"text": "x"}] * (MAX_SECTIONS + 1)),
+        a_response({"text": "One."}, {"text": " \x00"}, {"text": "Three."}),
+        a_response({"text": "One."}, {"text": 2}, {"text": "Three."}),
+        a_response({"text": "비가"}, {"text": "옵니다"}, {"text": "끝"}),
+        a_response({"text": "1"}, {"text": "2"}, {"text": "3"}),
+        a_response({"text": "One."}, {"text": "Two."}, {"text": "Three."}, title=""),
     ],
     ids=lambda text: text[:60],
 )  # fmt: skip
@@ -277,9 +277,11 @@ def test_a_response_without_a_script_is_transient(text: str) -> None:
 
 
 def test_a_korean_script_may_name_things_in_latin_letters() -> None:
-    answer = an_answer({"text": "iPhone 17 Pro 리뷰"}, {"text": "카메라가 좋아요"}, {"text": "끝"})
+    response = a_response(
+        {"text": "iPhone 17 Pro 리뷰"}, {"text": "카메라가 좋아요"}, {"text": "끝"}
+    )
 
-    assert script_of_response(answer, PARAMS, "ko").language == "ko"
+    assert script_of_response(response, PARAMS, "ko").language == "ko"
     with pytest.raises(TransientProviderError):
         script_of_response(ANSWER, PARAMS, "ko")
 

@@ -157,8 +157,8 @@ def test_a_failure_in_mid_work_is_kept_for_its_key(stand_in: StripeStandIn) -> N
     assert open_session(stand_in, key="k").amount_total == 1599
 
 
-def test_a_lost_answer_has_done_its_work(stand_in: StripeStandIn) -> None:
-    stand_in.lose_answers()
+def test_a_lost_response_has_done_its_work(stand_in: StripeStandIn) -> None:
+    stand_in.lose_responses()
     never = client(stand_in, max_network_retries=0).v1.checkout.sessions
 
     with pytest.raises(stripe.APIConnectionError):
