@@ -2,8 +2,8 @@
 
 It checks what the real one checks (token, model, inputs, webhook), responses with objects of the
 documented shapes, forgets results after their hour, and can refuse, break, hang or take a request
-and lose the response. What a model or an operator does there is a method here; ``call_of`` makes the
-call that Replicate would send back.
+and lose the response. What a model or an operator does there is a method here; ``call_of`` makes
+the call that Replicate would send back.
 
 Sources: https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/webhooks,
 https://replicate.com/docs/topics/predictions/lifecycle,
