@@ -183,7 +183,7 @@ def test_a_photo_over_the_limits_is_a_bad_source(
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "code"),
+    ("response", "error", "code"),
     [
         ({"finish_reasons": ["Filter reason: prompt"]}, ModerationRefused, "CONTENT_REJECTED"),
         ({"finish_reasons": ["Filter reason: input image"]}, ModerationRefused, "CONTENT_REJECTED"),

@@ -512,7 +512,7 @@ def test_a_result_that_is_gone_is_another_run_s_affair(
         assert caught.value.error_code == "RESULT_EXPIRED"
 
 
-@pytest.mark.parametrize("answer", [(500, {}), (502, "<html>"), (429, {}), (401, {}), (200, "<")])
+@pytest.mark.parametrize("response", [(500, {}), (502, "<html>"), (429, {}), (401, {}), (200, "<")])
 def test_a_result_that_cannot_be_read_proves_nothing(
     stand_in: FalStandIn, provider: Fal, tmp_path: Path, response: Any
 ) -> None:

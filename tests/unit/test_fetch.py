@@ -124,7 +124,7 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "responses",
     [[], ["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:169.254.169.254"], ["fe80::1%2"]],
     ids=str,
 )
@@ -216,7 +216,7 @@ def test_a_file_is_fetched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("response", "error"),
     [
         (saying(404), FileGone),
         (saying(410), FileGone),
