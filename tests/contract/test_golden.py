@@ -21,7 +21,7 @@ from darkroom.workers.tasks import handle_task_message
 from tests.golden.record import HERE, MOMENTS, attributes_of_all_items, load, messages_of, record
 from tests.support.builders import a_balance, a_job, a_message, regenerate, statuses
 from tests.support.crash import Scene, Stage, Wire, run_out
-from tests.support.gateway import PaperGateway
+from tests.support.gateway import FakeGateway
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.scenarios import a_purchase, tell
@@ -172,7 +172,7 @@ def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
 def test_a_payment_is_told_of_once(world: World, version: str) -> None:
     load(world, golden(version)["paid"])
     scene = Scene(world, Wire(world))
-    world.use_gateway(PaperGateway(a_purchase(scene), world.clock))
+    world.use_gateway(FakeGateway(a_purchase(scene), world.clock))
     tell(scene, "evt_paid")
 
     again = world.call(**scene.facts["request"])

@@ -24,10 +24,10 @@ from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
 from tests.support.builders import a_balance, a_job, a_reference_photo, confirm
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.world import PaperStudio, World
+from tests.support.world import FakeStudio, World
 
 
-class PaperBedrock(PaperStudio):
+class PaperBedrock(FakeStudio):
     """A cloud provider that returns at once; every call has these ``charges``."""
 
     name = BEDROCK

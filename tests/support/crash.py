@@ -37,8 +37,8 @@ from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
-from tests.support.cloud import PaperRun
-from tests.support.gateway import PaperGateway
+from tests.support.cloud import FakeRun
+from tests.support.gateway import FakeGateway
 from tests.support.laws import (
     AT_ONCE_TABLES,
     Books,
@@ -178,7 +178,7 @@ class Wire:
         for owner, name in (*asked, (world.files, "fetch")):
             once = Call(f"provider.{name}", name in ("submit", "cancel"))
             yield owner, name, self._disturbed(once, getattr(owner, name))
-        if isinstance(world.app.payments, PaperGateway):
+        if isinstance(world.app.payments, FakeGateway):
             for name in ("create_checkout", "read_payment", "refund_payment"):
                 once = Call(f"gateway.{name}", name != "read_payment")
                 yield (
@@ -292,7 +292,7 @@ class Snapshot:
     looked_at: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
     handed_over: Sequence[GenerationRequest] = ()
-    runs: Mapping[str, PaperRun] = field(default_factory=dict)
+    runs: Mapping[str, FakeRun] = field(default_factory=dict)
     """At the provider that works later."""
 
 

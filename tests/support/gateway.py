@@ -7,7 +7,7 @@ from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentSt
 from darkroom.payments.store import Purchase
 
 
-class PaperGateway:
+class FakeGateway:
     """The money's side of one purchase, and of those whose checkouts it opens. It knows repeated
     requests as the real one does."""
 

@@ -40,7 +40,7 @@ from tests.support.crash import (
     settle,
     sweep,
 )
-from tests.support.gateway import PaperGateway
+from tests.support.gateway import FakeGateway
 from tests.support.world import World
 
 USER = "alice"
@@ -256,7 +256,7 @@ def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None =
     look(scene)
     purchase = replace(a_purchase(scene), credits=credits)
     commit([payments_store.create_write(purchase, "arranged")])
-    gateway = PaperGateway(purchase, scene.world.clock, paid_minor=paid_minor)
+    gateway = FakeGateway(purchase, scene.world.clock, paid_minor=paid_minor)
     scene.facts["gateway"] = gateway
     scene.world.use_gateway(gateway)
     tell(scene, "evt_paid")
@@ -351,7 +351,7 @@ def arrange_checkout(scene: Scene) -> None:
     It is paid, and no webhook comes; the sweeper finds that.
     """
     look(scene)
-    scene.facts["gateway"] = PaperGateway(a_purchase(scene), scene.world.clock)
+    scene.facts["gateway"] = FakeGateway(a_purchase(scene), scene.world.clock)
     scene.world.use_gateway(scene.facts["gateway"])
     ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
 

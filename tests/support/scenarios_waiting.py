@@ -33,7 +33,7 @@ from darkroom.usecases.tasks import run_task
 from darkroom.usecases.tasks.call_provider import callback_url_of
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 from tests.support.builders import a_reference_photo
-from tests.support.cloud import SIGNATURE, PaperRun
+from tests.support.cloud import SIGNATURE, FakeRun
 from tests.support.crash import (
     Actor,
     Client,
@@ -84,7 +84,7 @@ def order_slow(scene: Scene) -> None:
     work(scene, KEY)
 
 
-def hear(scene: Scene, run: PaperRun) -> str:
+def hear(scene: Scene, run: FakeRun) -> str:
     """The cloud calls back, in another process."""
     told = dict(parse_qsl(urlsplit(run.callback_url).query))
     return receive_provider_callback(
@@ -106,7 +106,7 @@ def arrange_lost_response(scene: Scene) -> None:
     """The cloud takes the request, but its response never comes."""
     order_portrait(scene)
 
-    def lose(request: GenerationRequest, run: PaperRun) -> None:
+    def lose(request: GenerationRequest, run: FakeRun) -> None:
         raise ResponseLost("timeout")
 
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
@@ -117,7 +117,7 @@ def arrange_early_call(scene: Scene) -> None:
     order_portrait(scene)
 
     def call(scene: Scene) -> None:
-        def early(request: GenerationRequest, run: PaperRun) -> None:
+        def early(request: GenerationRequest, run: FakeRun) -> None:
             with scene.wire.elsewhere():
                 scene.facts["heard"] = hear(scene, run)
 
@@ -153,7 +153,7 @@ def arrange_call_of_canceled(scene: Scene) -> None:
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     scene.world.cloud.took = die
@@ -182,7 +182,7 @@ def arrange_look_too_soon(scene: Scene) -> None:
     def finish_after_first(scene: Scene) -> None:
         cloud = scene.world.cloud
 
-        def seen(run: PaperRun) -> None:
+        def seen(run: FakeRun) -> None:
             if cloud.polls > 1:
                 cloud.end()
 
@@ -227,7 +227,7 @@ def arrange_lost_worker(scene: Scene) -> None:
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     scene.world.cloud.took = die

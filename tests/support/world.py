@@ -34,7 +34,7 @@ from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
-from tests.support.cloud import PaperCloud, PaperFiles
+from tests.support.cloud import FakeCloud, FakeFiles
 from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
@@ -44,7 +44,7 @@ MAX_RECEIVES = 4
 ROUNDS_LIMIT = 400
 
 
-class HandClock:
+class ManualClock:
     """A clock that a test moves by hand."""
 
     def __init__(self, now: datetime = START) -> None:
@@ -64,7 +64,7 @@ class NoJitter(random.Random):
         return 0.0
 
 
-class Undelayed(Queue):
+class UndelayedQueue(Queue):
     """A queue whose messages come at once: delays would run in real time. Whoever gets one too
     early does nothing, and the sweeper sends it again when its time has come."""
 
@@ -75,7 +75,7 @@ class Undelayed(Queue):
         super().send(message)
 
 
-class PaperStudio:
+class FakeStudio:
     """A provider that we do not own, faked at its port: writes small files, at once.
 
     ``refuse`` may raise a provider error for a request.
@@ -160,14 +160,14 @@ class World:
         *,
         endpoint_url: str | None = None,
         region: str = "us-east-1",
-        clock: HandClock | None = None,
+        clock: ManualClock | None = None,
         stripe_api_base: str | None = None,
         stripe_secret: str = "",
     ) -> None:
         # Whoever ran before may have left clients and credentials of another backend behind.
         boto3.setup_default_session()
-        self.clock = clock or HandClock()
-        self.studio = PaperStudio()
+        self.clock = clock or ManualClock()
+        self.studio = FakeStudio()
         self._name = f"w{secrets.token_hex(4)}"
         self._endpoint_url, self._region = endpoint_url, region
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
@@ -175,14 +175,14 @@ class World:
         self.settings = self._create_resources()
         if stripe_api_base is not None:
             self.settings = self._with_stripe(stripe_api_base, stripe_secret)
-        self.cloud, self.files = PaperCloud(), PaperFiles()
+        self.cloud, self.files = FakeCloud(), FakeFiles()
         providers: dict[str, Provider | AsyncProvider] = {
             LOCAL_STUDIO: self.studio,
             LOCAL_SPEECH: self.studio,
             REPLICATE: self.cloud,
         }
         app = build_app(self.settings, clock=self.clock, providers=providers)
-        queues = {**app.queues, GENERATE: Undelayed(app.queues[GENERATE])}
+        queues = {**app.queues, GENERATE: UndelayedQueue(app.queues[GENERATE])}
         self.app: App = replace(
             app,
             jitter=NoJitter(),
