@@ -318,7 +318,7 @@ def plan_again(plant: Plant) -> None:
     plant.replace(relay, "plan_job", plan)
 
 
-def answered_before_the_work(plant: Plant) -> None:
+def responded_before_the_work(plant: Plant) -> None:
     """The request is marked as done when it begins."""
     real = idempotency_store.begin_write
 
@@ -442,7 +442,8 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted("plan again", plan_again, "plan", LATE_STREAM, None, "L5"),
     Planted(
-        "answered before the work", answered_before_the_work, "confirm", Client(), AFTER, "ends as"
+        "responded before the work", responded_before_the_work,
+        "confirm", Client(), AFTER, "ends as",
     ),
     Planted("refund of everything", refund_of_everything, "last refusal", Message(), None, "L5"),
     Planted("blind resubmit", blind_resubmit, "first keyframe", Message(), LOST, "was sent 2"),
@@ -522,7 +523,7 @@ def facts_die_with_their_job(plant: Plant) -> None:
     plant.replace(erase_job, "project_job", project)
 
 
-def quotes_for_ever(plant: Plant) -> None:
+def quotes_never_expire(plant: Plant) -> None:
     """How old a quote is, is not asked."""
     real = signing.verify
 
@@ -533,7 +534,7 @@ def quotes_for_ever(plant: Plant) -> None:
     plant.replace(quote_job, "verify", verify)
 
 
-def quotes_for_everybody(plant: Plant) -> None:
+def quotes_of_other_accounts(plant: Plant) -> None:
     """Whose quote it is, is not asked."""
     real = quote_job._subject
 
@@ -614,9 +615,12 @@ JOB_PLANTED: tuple[Planted, ...] = (
         "facts die with their job", facts_die_with_their_job,
         "erase at the end", Stream(), None, "events",
     ),
-    Planted("quotes for ever", quotes_for_ever, "confirm too late", Client(), None, "ends as"),
     Planted(
-        "quotes for everybody", quotes_for_everybody,
+        "quotes never expire", quotes_never_expire,
+        "confirm too late", Client(), None, "ends as",
+    ),
+    Planted(
+        "quotes of other accounts", quotes_of_other_accounts,
         "confirm as quoted to another", Client(), None, "ends as",
     ),
     Planted(

@@ -36,7 +36,7 @@ from tests.support.crash import (
     queue_of,
     record_of,
     remove_message,
-    run_out,
+    run_to_completion,
     settle,
     sweep,
 )
@@ -61,12 +61,12 @@ JOB_HOURS = 6
 CLIENTS = (Client(), Client(late=True))
 # Whether it is paid by the time of the response depends on when that comes.
 BUYERS = tuple(
-    Client(late=late, hears=lambda status, body: (status, body.get("checkoutUrl")))
+    Client(late=late, outcome=lambda status, body: (status, body.get("checkoutUrl")))
     for late in (False, True)
 )
 # What has become of the decision when it is answered depends on the gateway's own response.
 DECIDED = tuple(
-    Client(late=late, hears=lambda status, body: (status, "decisions" in body))
+    Client(late=late, outcome=lambda status, body: (status, "decisions" in body))
     for late in (False, True)
 )
 STREAMS = (Stream(), Stream(lost=True), Stream(late=True))
@@ -100,7 +100,7 @@ def upload_photo(scene: Scene) -> None:
     settle(scene)
 
 
-def look(scene: Scene) -> None:
+def open_account(scene: Scene) -> None:
     """The account is seen for the first time."""
     scene.world.call("GET", "/api/credits", user=USER)
 
@@ -108,7 +108,7 @@ def look(scene: Scene) -> None:
 def expect(scene: Scene, status: int, **request: Any) -> Any:
     response = scene.world.call(user=USER, **request)
     if response.status != status:
-        scene.trouble(f"{request['path']} answered {response.status} {response.body}")
+        scene.add_failure(f"{request['path']} answered {response.status} {response.body}")
     return response.body
 
 
@@ -126,7 +126,7 @@ def ask(scene: Scene, method: str, path: str, body: Any = None, key: str | None 
 def confirm_story(scene: Scene, key: str = "arranged", **more: Any) -> str:
     """An account with a photo, and a story it has just confirmed; nothing has seen it yet."""
     if "photo" not in scene.facts:
-        look(scene)
+        open_account(scene)
         upload_photo(scene)
     job_id: str = expect(scene, 202, **story_request(scene, key, **more))["jobId"]
     scene.facts["job"] = job_id
@@ -185,12 +185,12 @@ def refusing(task: str, error: Callable[[], Exception], times: int = 99) -> Call
 # Clients
 
 
-def arrange_first_look(scene: Scene) -> None:
+def arrange_first_request(scene: Scene) -> None:
     ask(scene, "GET", "/api/credits")
 
 
 def arrange_confirm(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     arrange_confirm_of_new_account(scene)
 
 
@@ -201,7 +201,7 @@ def arrange_confirm_of_new_account(scene: Scene) -> None:
 
 def arrange_confirm_of_draft(scene: Scene) -> None:
     """With the rewrite, so that two parts are priced and the inputs are large."""
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     photo_ids = {"photoAssetIds": [scene.facts["photo"]]}
     inputs = {"stage": "spark", "genre": "noir", **photo_ids}
@@ -214,21 +214,21 @@ def arrange_confirm_of_draft(scene: Scene) -> None:
 
 
 def arrange_confirm_without_credits(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     trailer = {**STORY, "mode": "trailer", "rewriteEnabled": True, "rewrite": REWRITE}
     ask(scene, **story_request(scene, "asked", **trailer))
 
 
 def arrange_draft(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "noir", "photoAssetIds": [scene.facts["photo"]]}
     ask(scene, "POST", "/api/jobs", {"recipe": "story", "inputs": inputs, "status": "draft"}, "d")
 
 
 def arrange_purchase(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     arrange_purchase_of_new_account(scene)
 
 
@@ -237,7 +237,7 @@ def arrange_purchase_of_new_account(scene: Scene) -> None:
 
 
 def arrange_gift(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     path = f"/api/admin/accounts/{USER}/credits"
     ask(scene, "POST", path, {"amount": 4, "reason": "a broken clip"}, "gift")
     scene.facts["request"]["groups"] = "admin"
@@ -253,13 +253,13 @@ def arrange_taking(scene: Scene) -> None:
 
 def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None = None) -> None:
     """Credits are paid for, and the gateway is about to tell."""
-    look(scene)
+    open_account(scene)
     purchase = replace(a_purchase(scene), credits=credits)
     commit([payments_store.create_write(purchase, "arranged")])
     gateway = FakeGateway(purchase, scene.world.clock, paid_minor=paid_minor)
     scene.facts["gateway"] = gateway
     scene.world.use_gateway(gateway)
-    tell(scene, "evt_paid")
+    send_payment_event(scene, "evt_paid")
 
 
 def a_purchase(scene: Scene) -> Purchase:
@@ -276,7 +276,7 @@ def a_purchase(scene: Scene) -> Purchase:
     )
 
 
-def tell(scene: Scene, event: str) -> None:
+def send_payment_event(scene: Scene, event: str) -> None:
     ask(scene, "POST", "/api/webhooks/stripe", {"told": event})
     scene.facts["request"] |= {"user": None, "headers": {"stripe-signature": event}}
 
@@ -286,13 +286,13 @@ def arrange_reversal(scene: Scene) -> None:
     arrange_payment(scene)
     scene.world.call(**scene.facts["request"])
     confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     scene.facts["gateway"].taken_back = (
         MoneyBack(id="re_1", amount_minor=1000, created_at=scene.world.clock.now()),
     )
-    tell(scene, "evt_refunded")
+    send_payment_event(scene, "evt_refunded")
 
 
 def arrange_many_reversals(scene: Scene) -> None:
@@ -303,7 +303,7 @@ def arrange_many_reversals(scene: Scene) -> None:
         MoneyBack(id=f"re_{n:02}", amount_minor=22, created_at=scene.world.clock.now())
         for n in range(45)
     )
-    tell(scene, "evt_refunded")
+    send_payment_event(scene, "evt_refunded")
 
 
 def arrange_mismatch(scene: Scene) -> str:
@@ -350,7 +350,7 @@ def arrange_checkout(scene: Scene) -> None:
 
     It is paid, and no webhook comes; the sweeper finds that.
     """
-    look(scene)
+    open_account(scene)
     scene.facts["gateway"] = FakeGateway(a_purchase(scene), scene.world.clock)
     scene.world.use_gateway(scene.facts["gateway"])
     ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
@@ -358,7 +358,7 @@ def arrange_checkout(scene: Scene) -> None:
 
 def arrange_regenerate(scene: Scene) -> None:
     parent = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     body = {"target": "story_clip", "clipNo": 2}
     ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "asked")
 
@@ -374,7 +374,7 @@ def arrange_confirm_against_purchase(scene: Scene) -> None:
 
 def arrange_confirm_against_confirm(scene: Scene) -> None:
     """Two devices spend the same five credits: the one that comes second is refused."""
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     story = story_request(scene, "faster")
     ask(scene, **story_request(scene, "asked", mode="trailer"))
@@ -441,7 +441,7 @@ def arrange_ending(scene: Scene) -> None:
 
 
 def arrange_purchase_record(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     expect(scene, 201, **PURCHASE_OF_7)
 
 
@@ -473,7 +473,7 @@ def arrange_last_refusal(scene: Scene) -> None:
     """The last clip is refused: the job ends in part, its hold of two grants is split."""
     buy(scene, 10)
     confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
     provide(scene, refusing("clip_3", PermanentProviderError))
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
@@ -545,7 +545,7 @@ def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
     def refuse(request: GenerationRequest) -> None:
         if request.key != "film" or request.attempt > 1:
             return
-        with scene.wire.elsewhere():
+        with scene.wire.bypassed():
             scene.world.clock.move(seconds=LEASE_SECONDS + 1)
             sweep(scene)
             _claim_elsewhere(scene)
@@ -642,7 +642,7 @@ SCHEDULE = (Schedule(),)
 
 # The last two columns: the states in which the account's jobs end, and its balance then.
 SCENARIOS: tuple[Scenario, ...] = (
-    _scenario("first look", arrange_first_look, CLIENTS, (), 5),
+    _scenario("first request", arrange_first_request, CLIENTS, (), 5),
     _scenario("purchase", arrange_purchase, CLIENTS, (), 55),
     _scenario("purchase of a new account", arrange_purchase_of_new_account, CLIENTS, (), 55),
     _scenario("gift", arrange_gift, CLIENTS, (), 9),

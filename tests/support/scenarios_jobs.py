@@ -29,7 +29,7 @@ from tests.support.crash import (
     find_message,
     queue_of,
     remove_message,
-    run_out,
+    run_to_completion,
     settle,
 )
 from tests.support.scenarios import (
@@ -48,8 +48,8 @@ from tests.support.scenarios import (
     confirm_story,
     expect,
     hand_over,
-    look,
     meanwhile,
+    open_account,
     provide,
     stream_only,
     upload_photo,
@@ -79,7 +79,7 @@ def _is_picked(status: int, body: Any) -> Any:
     return status, body["outputId"], body["selected"]
 
 
-PICKER = tuple(Client(late=late, hears=_is_picked) for late in (False, True))
+PICKER = tuple(Client(late=late, outcome=_is_picked) for late in (False, True))
 
 
 def _is_created(status: int, body: Any) -> Any:
@@ -91,12 +91,12 @@ def _is_moved(status: int, body: Any) -> Any:
     return status, body["plan"]
 
 
-OPERATOR = tuple(Client(late=late, hears=_is_moved) for late in (False, True))
-CREATORS = tuple(Client(late=late, hears=_is_created) for late in (False, True))
-CROWD = tuple(Client(late=late, hears=_as_it_was) for late in (False, True))
-DELETER = (Client(hears=_is_gone),)
+OPERATOR = tuple(Client(late=late, outcome=_is_moved) for late in (False, True))
+CREATORS = tuple(Client(late=late, outcome=_is_created) for late in (False, True))
+CROWD = tuple(Client(late=late, outcome=_as_it_was) for late in (False, True))
+DELETER = (Client(outcome=_is_gone),)
 """The second DELETE finds nothing: whoever did not hear the response to the first is told 404."""
-EDITOR = (Client(hears=_is_changed),)
+EDITOR = (Client(outcome=_is_changed),)
 """With If-Match the second PATCH meets the first: whoever did not hear is told 412."""
 
 
@@ -150,7 +150,7 @@ def register_photo(scene: Scene) -> str:
 def draft_story(scene: Scene, key: str = "drafted", **changes: Any) -> str:
     """An account with a photo, and a draft of a story."""
     if "photo" not in scene.facts:
-        look(scene)
+        open_account(scene)
         upload_photo(scene)
     inputs = {"stage": "spark", "genre": "romance", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs | changes, "status": "draft"}
@@ -212,7 +212,7 @@ def end_partial(scene: Scene, key: str = "arranged") -> str:
     """A story whose third clip could not be made; what it needs is there."""
     provide(scene, refusing_first("clip_3", lambda: TransientProviderError("not now")))
     job_id = confirm_story(scene, key)
-    run_out(scene)
+    run_to_completion(scene)
     return job_id
 
 
@@ -220,7 +220,7 @@ def end_partial(scene: Scene, key: str = "arranged") -> str:
 
 
 def arrange_confirm_as_quoted(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "romance", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs}
@@ -255,7 +255,7 @@ def arrange_confirm_of_draft_as_quoted(scene: Scene) -> None:
 
 
 def arrange_news_of_draft(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "noir", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs, "status": "draft"}
@@ -322,7 +322,7 @@ def canceling_while(task: str, error: Exception | None) -> Callable[[Scene], Ref
             if asked.key != task or done:
                 return
             done.append(True)
-            with scene.wire.elsewhere():
+            with scene.wire.bypassed():
                 meanwhile(scene, **request, key="canceled")
             if error is not None:
                 raise error
@@ -354,17 +354,17 @@ def arrange_retry_of_canceled(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, "kf_1")
     cancel(scene, scene.facts["job"])
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "asked")
 
 
 def arrange_retry_of_captions(scene: Scene) -> None:
     """Heard and written, but not translated; the child translates what was heard."""
-    look(scene)
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
     provide(scene, refusing_first("translate_ko", lambda: TransientProviderError("not now")))
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "asked")
 
 
@@ -375,14 +375,14 @@ def arrange_plan_of_retry(scene: Scene) -> None:
 
 def arrange_rerun(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "POST", f"/api/jobs/{job_id}/rerun", key="asked")
 
 
 def arrange_regenerate_image(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     job_id = create(scene, "portraits", portraits_of(register_photo(scene)))
-    run_out(scene)
+    run_to_completion(scene)
     ask(
         scene,
         "POST",
@@ -398,13 +398,13 @@ def arrange_regenerate_image(scene: Scene) -> None:
 def a_family(scene: Scene) -> str:
     """A story, a child of it, and a child of that."""
     root = parent = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     for number in (1, 2):
         body = {"target": "story_clip", "clipNo": number}
         path = f"/api/jobs/{parent}/regenerate"
         made = expect(scene, 202, method="POST", path=path, body=body, key=f"child {number}")
         scene.facts["last"] = parent = made["retryJobId"]
-        run_out(scene)
+        run_to_completion(scene)
     return root
 
 
@@ -414,7 +414,7 @@ def arrange_delete_of_draft(scene: Scene) -> None:
 
 def arrange_delete(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "DELETE", f"/api/jobs/{job_id}")
 
 
@@ -474,7 +474,7 @@ def arrange_bulk_run(scene: Scene) -> None:
 
 def arrange_bulk_cancel(scene: Scene) -> None:
     done = confirm_story(scene, "done")
-    run_out(scene)
+    run_to_completion(scene)
     draft = draft_story(scene)
     jobs = [confirm_story(scene, "queued"), draft, done]
     ask(scene, "POST", "/api/jobs/bulk/cancel", {"jobIds": jobs}, "asked")
@@ -484,17 +484,17 @@ def arrange_bulk_retry(scene: Scene) -> None:
     """One that lacks a clip, one that was canceled, and one that lacks nothing."""
     buy(scene, 5)
     done = confirm_story(scene, "done")
-    run_out(scene)
+    run_to_completion(scene)
     partial = end_partial(scene, "partial")
     canceled = confirm_story(scene, "canceled")
     cancel(scene, canceled)
-    run_out(scene)
+    run_to_completion(scene)
     body = {"jobIds": [partial, done, canceled]}
     ask(scene, "POST", "/api/jobs/bulk/retry", body, "asked")
 
 
 def arrange_bulk_options(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     drafts = [draft_captions(scene, key) for key in ("one", "two")]
     body = {"jobIds": [*drafts, "no"], "optionsPartial": {"outputFormats": ["vtt"]}}
     ask(scene, "PATCH", "/api/jobs/bulk", body, "asked")
@@ -502,7 +502,7 @@ def arrange_bulk_options(scene: Scene) -> None:
 
 def arrange_captions_that_do_not_all_fit(scene: Scene) -> None:
     """Three files of two credits each, and five credits."""
-    look(scene)
+    open_account(scene)
     files = [upload_recording(scene, minutes=2) for _ in range(3)]
     body = {"recipe": "captions", "inputs": {"assetIds": files}, "status": "queued"}
     ask(scene, "POST", "/api/jobs", body, "asked")
@@ -513,14 +513,14 @@ def arrange_captions_that_do_not_all_fit(scene: Scene) -> None:
 
 def arrange_select(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     found = scene.world.call("GET", f"/api/jobs/{job_id}", user=USER).body["outputs"]
     ask(scene, "POST", f"/api/outputs/{found[1]['outputId']}/select", {})
 
 
 def arrange_share(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "POST", f"/api/jobs/{job_id}/share", {"expiresInDays": 3}, "asked")
 
 
@@ -550,13 +550,13 @@ def arrange_unshare(scene: Scene) -> None:
 
 def arrange_turns(scene: Scene) -> None:
     """Two portraits are on their way, as many as the plan lets; one ends, and a third may go."""
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     hand_over(scene.world, "img_01")
 
 
-def arrange_lost_news_of_room(scene: Scene) -> None:
+def arrange_lost_message_of_free_slot(scene: Scene) -> None:
     """There is room in the lane, but nobody was told."""
     arrange_turns(scene)
     scene.world.take_changes()
@@ -565,7 +565,7 @@ def arrange_lost_news_of_room(scene: Scene) -> None:
 
 def arrange_lost_message(scene: Scene) -> None:
     """A task was noted as sent, and its message is gone."""
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     url = queue_of(scene.world, "img_02")
@@ -575,7 +575,7 @@ def arrange_lost_message(scene: Scene) -> None:
 
 def portraits_for_an_album(scene: Scene) -> None:
     """Portraits that go into an album as they are made; nothing has seen the job yet."""
-    look(scene)
+    open_account(scene)
     made = expect(scene, 201, method="POST", path="/api/albums", body={"name": "Us"}, key="album")
     inputs = portraits_of(register_photo(scene)) | {"albumId": made["albumId"]}
     create(scene, "portraits", inputs)
@@ -598,13 +598,13 @@ def arrange_lost_way_into_album(scene: Scene) -> None:
 
 def arrange_erase_from_album(scene: Scene) -> None:
     portraits_for_an_album(scene)
-    run_out(scene)
+    run_to_completion(scene)
     expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
 
 
 def pictures_for_the_files(scene: Scene) -> None:
     """Two pictures from words, which become files; nothing has seen the job yet."""
-    look(scene)
+    open_account(scene)
     create(scene, "images", {"prompt": "The sea", "count": 2})
 
 
@@ -635,7 +635,7 @@ def arrange_erase_before_files(scene: Scene) -> None:
 
 
 def arrange_change_of_plan(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     ask(scene, "PATCH", f"/api/admin/accounts/{USER}", {"plan": "standard"})
@@ -643,14 +643,14 @@ def arrange_change_of_plan(scene: Scene) -> None:
 
 
 def arrange_picture(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     scene.facts["task"] = "img_02"
 
 
 def arrange_translation(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"]}
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
     work(scene, "transcribe")
@@ -663,14 +663,16 @@ def _scenario(
     actors: tuple[Actor, ...],
     statuses: tuple[str, ...],
     balance: int,
-    also: tuple[End, ...] = (),
+    other_ends: tuple[End, ...] = (),
 ) -> Scenario:
-    return Scenario(name=name, arrange=arrange, actors=actors, ends=(statuses, balance), also=also)
+    return Scenario(
+        name=name, arrange=arrange, actors=actors, ends=(statuses, balance), other_ends=other_ends
+    )
 
 
 CANCELED = ("canceled",)
 NOT_NOW, NEVER = TransientProviderError("not now"), PermanentProviderError("no")
-NOT_TOLD: End = (CANCELED, 4)
+NOT_RECORDED: End = (CANCELED, 4)
 """Whoever would have told what was made is dead."""
 
 # fmt: off
@@ -692,11 +694,11 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("lost lease of a canceled job", arrange_canceling_lost_lease, SCHEDULE, CANCELED, 5),
     _scenario(
         "canceled, then done", arrange_canceled_under_way(None), MESSAGES, CANCELED, 4,
-        also=(NOT_TOLD,),
+        other_ends=(NOT_RECORDED,),
     ),
     _scenario(
         "canceled, then failed", arrange_canceled_under_way(NEVER), MESSAGES, CANCELED, 4,
-        also=(NOT_TOLD,),
+        other_ends=(NOT_RECORDED,),
     ),
     _scenario("canceled, then not now", arrange_canceled_under_way(NOT_NOW), MESSAGES, CANCELED, 4),
     _scenario("retry of a part", arrange_retry_of_partial, CLIENTS, ("partial", "succeeded"), 3),
@@ -738,7 +740,7 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("lost share", arrange_lost_share, SCHEDULE, DONE, 3),
     _scenario("unshare", arrange_unshare, CLIENTS, DONE, 3),
     _scenario("turns", arrange_turns, STREAMS, DONE, 2),
-    _scenario("lost news of room", arrange_lost_news_of_room, SCHEDULE, DONE, 2),
+    _scenario("lost message of a free slot", arrange_lost_message_of_free_slot, SCHEDULE, DONE, 2),
     _scenario("lost message", arrange_lost_message, SCHEDULE, DONE, 2),
     _scenario("change of plan", arrange_change_of_plan, OPERATOR, DONE, 2),
     _scenario("into an album", arrange_into_album, STREAMS, DONE, 2),

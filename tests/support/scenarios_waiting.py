@@ -52,7 +52,7 @@ from tests.support.scenarios import (
     ask,
     expect,
     hand_over,
-    look,
+    open_account,
     stream_only,
     work,
 )
@@ -68,7 +68,7 @@ def order_portrait(scene: Scene) -> None:
     """A portrait is sent to the cloud; its message waits."""
     world = scene.world
     world.use_cloud()
-    look(scene)
+    open_account(scene)
     photo = a_reference_photo(world, USER)
     wanted = {"mode": "single", "referencePhotoIds": [photo], "styles": [STYLE], "totalImages": 1}
     body = {"recipe": "portraits", "inputs": wanted, "status": "queued"}
@@ -84,7 +84,7 @@ def order_slow(scene: Scene) -> None:
     work(scene, KEY)
 
 
-def hear(scene: Scene, run: FakeRun) -> str:
+def call_back(scene: Scene, run: FakeRun) -> str:
     """The cloud calls back, in another process."""
     told = dict(parse_qsl(urlsplit(run.callback_url).query))
     return receive_provider_callback(
@@ -112,14 +112,14 @@ def arrange_lost_response(scene: Scene) -> None:
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
 
 
-def arrange_early_call(scene: Scene) -> None:
+def arrange_early_callback(scene: Scene) -> None:
     """The cloud calls back before it has answered."""
     order_portrait(scene)
 
     def call(scene: Scene) -> None:
         def early(request: GenerationRequest, run: FakeRun) -> None:
-            with scene.wire.elsewhere():
-                scene.facts["heard"] = hear(scene, run)
+            with scene.wire.bypassed():
+                scene.facts["callback"] = call_back(scene, run)
 
         scene.world.cloud.took = early
 
@@ -167,14 +167,14 @@ def arrange_call_of_canceled(scene: Scene) -> None:
 # Looking
 
 
-def arrange_look(scene: Scene) -> None:
+def arrange_poll(scene: Scene) -> None:
     """It is finished, nobody called, and the first look is due."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
 
 
-def arrange_look_too_soon(scene: Scene) -> None:
+def arrange_early_poll(scene: Scene) -> None:
     """The first look finds it unfinished, any other finished."""
     order_slow(scene)
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
@@ -212,9 +212,9 @@ def arrange_deadline(scene: Scene) -> None:
 # The schedule, the stream, the client
 
 
-def arrange_lost_look(scene: Scene) -> None:
+def arrange_lost_poll(scene: Scene) -> None:
     """Neither a call nor the message of the look has come."""
-    arrange_look(scene)
+    arrange_poll(scene)
     url = scene.world.settings.generate_queue_url
     scene.world.client("sqs").purge_queue(QueueUrl=url)
     scene.world.clock.move(seconds=DISPATCH_CHECK_SECONDS + 1)
@@ -271,17 +271,17 @@ def _scenario(
 DONE, FAILED, CANCELED = "succeeded", "failed", "canceled"
 WAITING_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("hand over", order_portrait, MESSAGES, DONE, 4),
-    _scenario("hand over, answer lost", arrange_lost_response, MESSAGES, DONE, 4),
-    _scenario("hand over, early call", arrange_early_call, MESSAGES, DONE, 4),
+    _scenario("hand over, response lost", arrange_lost_response, MESSAGES, DONE, 4),
+    _scenario("hand over, early call", arrange_early_callback, MESSAGES, DONE, 4),
     _scenario("hand over, refused", arrange_refusal, MESSAGES, FAILED, 5),
     _scenario("call", arrange_call, CLIENTS, DONE, 4),
     _scenario("call of a canceled job", arrange_call_of_canceled, CLIENTS, CANCELED, 5),
-    _scenario("look", arrange_look, MESSAGES, DONE, 4),
-    _scenario("look too soon", arrange_look_too_soon, MESSAGES, DONE, 4),
-    _scenario("look at a failure", arrange_failure, MESSAGES, FAILED, 5),
-    _scenario("look at a passing failure", arrange_passing_failure, MESSAGES, DONE, 4),
-    _scenario("look at the deadline", arrange_deadline, MESSAGES, DONE, 4),
-    _scenario("lost look", arrange_lost_look, (Schedule(),), DONE, 4),
+    _scenario("poll", arrange_poll, MESSAGES, DONE, 4),
+    _scenario("early poll", arrange_early_poll, MESSAGES, DONE, 4),
+    _scenario("poll of a failed run", arrange_failure, MESSAGES, FAILED, 5),
+    _scenario("poll of a run that may be repeated", arrange_passing_failure, MESSAGES, DONE, 4),
+    _scenario("poll at the deadline", arrange_deadline, MESSAGES, DONE, 4),
+    _scenario("lost poll", arrange_lost_poll, (Schedule(),), DONE, 4),
     _scenario("lost worker", arrange_lost_worker, (Schedule(),), DONE, 4),
     _scenario("given up", arrange_given_up, (Schedule(),), DONE, 4),
     _scenario("stream of a waiting task", arrange_stream, STREAMS, DONE, 4),
@@ -347,7 +347,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="forgetful sweeper",
         bug=forgetful_sweeper,
-        scenario="lost look",
+        scenario="lost poll",
         actor=Schedule(),
         fault=None,
         sign="sweeper always finds something",

@@ -66,7 +66,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def share_heard(spoken: str, written: str) -> float:
+def share_recognized(spoken: str, written: str) -> float:
     """The share of the spoken words that were recognized, in order (longest common run)."""
     a, b = words_of(spoken), words_of(written)
     row = [0] * (len(b) + 1)
