@@ -185,7 +185,7 @@ def come_to_rest(world: World, order: Order) -> None:
         assert family is not None
         if family.job.is_final:
             return
-        world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+        world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
     raise AssertionError("it never ends")
 
 
@@ -200,7 +200,7 @@ def check(world: World, race: Race, order: Order, name: str) -> None:
 
 
 def test_the_laws_hold_after_all_that(world: World) -> None:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert check_laws(world) == []
 

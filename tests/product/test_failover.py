@@ -47,8 +47,8 @@ class PaperBedrock(FakeStudio):
 def world() -> Iterator[World]:
     with moto_world() as world:
         yield world
-        world.outlive(seconds=PROJECTION_CHECK_SECONDS)
-        world.outlive(seconds=ERASE_AGAIN_SECONDS)
+        world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
+        world.advance_time(seconds=ERASE_AGAIN_SECONDS)
         assert check_laws(world) == []
 
 

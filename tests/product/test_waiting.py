@@ -77,7 +77,7 @@ def task_of(world: World, job_id: str) -> dict[str, Any]:
 
 
 def is_at_rest(world: World) -> bool:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     return check_laws(world) == []
 
 
@@ -106,7 +106,7 @@ def test_a_call_that_never_comes_is_not_missed(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.end()
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(world.cloud.requests) == 1
@@ -194,7 +194,7 @@ def test_a_run_that_was_perhaps_taken_is_found_and_not_begun_again(world: World)
     world.drain()
     waiting = task_of(world, job_id)["status"]
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -218,9 +218,9 @@ def test_a_worker_that_died_after_handing_over_leaves_a_run_that_is_waited_for(
     world.cloud.took = die
     with pytest.raises(Died):
         handle_task_message(world.app, a_task_message(job_id, "kf_1"))
-    world.outlive(seconds=LEASE_SECONDS + 1)
+    world.advance_time(seconds=LEASE_SECONDS + 1)
     waiting = task_of(world, job_id)["status"]
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_LOOK)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -236,7 +236,7 @@ def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> 
     world.drain()
 
     assert task_of(world, job_id)["status"] == "waiting"
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_LOOK)
     assert (a_job(world, job_id)["status"], len(world.cloud.requests)) == ("succeeded", 1)
 
 
@@ -246,7 +246,7 @@ def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> 
 def pass_time(world: World, seconds: float) -> None:
     """As the schedule would: in steps of two minutes."""
     for _ in range(int(seconds // 120) + 1):
-        world.outlive(seconds=120)
+        world.advance_time(seconds=120)
 
 
 def test_who_has_waited_for_half_an_hour_tries_again_three_times_at_most(world: World) -> None:

@@ -452,7 +452,7 @@ class World:
                 return
         raise AssertionError("the world does not come to rest")
 
-    def outlive(self, **duration: float) -> None:
+    def advance_time(self, **duration: float) -> None:
         """Let time pass as the schedule would: move, sweep, drain."""
         self.clock.move(**duration)
         self.sweep()
