@@ -29,7 +29,7 @@ from darkroom.usecases.tasks.run_task import run_task
 from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
 from tests.support.cloud import SIGNATURE
-from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking, interleave
+from tests.support.interleave import Act, Choose, Run, by_seed, every_preemption, interleave
 from tests.support.laws import check_laws
 from tests.support.world import World
 
@@ -170,7 +170,7 @@ def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
         return interleave(race.acts(orders[-1]), choose)
 
     at_random = ((f"seed {seed}", run(by_seed(seed))) for seed in range(RANDOM_ORDERS))
-    for name, done in itertools.chain(every_overtaking(run), at_random):
+    for name, done in itertools.chain(every_preemption(run), at_random):
         errors = [actor.error for actor in done.actors if actor.error]
         assert errors == [], name
         come_to_rest(world, orders[-1])

@@ -27,7 +27,13 @@ from tests.support.crash import READS, Scene, Stage, Wire, run_to_completion, wa
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.planted import Plant, events_with_random_ids
-from tests.support.scenarios import arrange_regenerate, confirm_story, expect, open_account, provide
+from tests.support.scenarios import (
+    arrange_regenerate,
+    confirm_story,
+    expect,
+    open_account,
+    set_provider,
+)
 from tests.support.scenarios import refusing as refusing_task
 from tests.support.scenarios_jobs import (
     arrange_canceled_under_way,
@@ -54,7 +60,7 @@ Delivery = Callable[[], bool]
 
 
 def arrange_partial(scene: Scene) -> None:
-    provide(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
+    set_provider(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
     confirm_story(scene)
 
 

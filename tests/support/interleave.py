@@ -156,7 +156,7 @@ def by_seed(seed: object) -> Choose:
     return lambda waiting: rng.randrange(len(waiting))
 
 
-def overtaken(victim: int, after: int) -> Choose:
+def preempted(victim: int, after: int) -> Choose:
     """The victim makes so many calls; then all others do all that they want to; then it goes on."""
     steps = 0
 
@@ -171,17 +171,17 @@ def overtaken(victim: int, after: int) -> Choose:
     return choose
 
 
-def every_overtaking(run: Callable[[Choose], Run]) -> Iterator[tuple[str, Run]]:
+def every_preemption(run: Callable[[Choose], Run]) -> Iterator[tuple[str, Run]]:
     """Each actor overtaken by all others before each of its calls: what finds most bugs soonest."""
     victim = count = 0
     while victim <= count:
-        done = run(overtaken(victim, 0))
+        done = run(preempted(victim, 0))
         yield f"{victim} comes last", done
         count = len(done.actors) - 1
         # Once it has nothing left to do after so many calls, it was the first.
         after = 1
         while after <= len(done.actors[victim].calls):
-            done = run(overtaken(victim, after))
+            done = run(preempted(victim, after))
             yield f"{victim} is overtaken after {after}", done
             after += 1
         victim += 1

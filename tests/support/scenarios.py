@@ -163,7 +163,7 @@ def hand_over(world: World, task: str) -> str:
     return outcome
 
 
-def provide(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
+def set_provider(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
     """How the provider behaves, in the arrangement and in every performance."""
     scene.facts["provider"] = refusal
     scene.world.studio.refuse = refusal(scene)
@@ -423,7 +423,7 @@ def arrange_begin(scene: Scene) -> None:
     """A worker has claimed the first keyframe and is still at it."""
     confirm_story(scene)
     stream_only(scene)
-    provide(scene, refusing("kf_1", Hung, times=1))
+    set_provider(scene, refusing("kf_1", Hung, times=1))
     hand_over(scene.world, "kf_1")
 
 
@@ -475,7 +475,7 @@ def arrange_last_refusal(scene: Scene) -> None:
     confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
     run_to_completion(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
-    provide(scene, refusing("clip_3", PermanentProviderError))
+    set_provider(scene, refusing("clip_3", PermanentProviderError))
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
     scene.facts["task"] = "clip_3"
 
@@ -490,14 +490,14 @@ def arrange_total_failure(scene: Scene) -> None:
         return refuse
 
     confirm_story(scene)
-    provide(scene, refusal)
+    set_provider(scene, refusal)
     work(scene, "kf_1", "kf_2")
     scene.facts["task"] = "kf_3"
 
 
 def arrange_passing_failure(scene: Scene) -> None:
     confirm_story(scene)
-    provide(scene, refusing("film", TransientProviderError, times=1))
+    set_provider(scene, refusing("film", TransientProviderError, times=1))
     work(scene, *KEYFRAMES, *CLIPS)
     scene.facts["task"] = "film"
 
@@ -505,7 +505,7 @@ def arrange_passing_failure(scene: Scene) -> None:
 def arrange_last_attempt(scene: Scene) -> None:
     """The film has failed twice; its third attempt is the last, and fails as well."""
     confirm_story(scene)
-    provide(scene, refusing("film", TransientProviderError))
+    set_provider(scene, refusing("film", TransientProviderError))
     work(scene, *KEYFRAMES, *CLIPS, "film", "film")
     scene.facts["task"] = "film"
 
@@ -513,7 +513,7 @@ def arrange_last_attempt(scene: Scene) -> None:
 def arrange_old_message(scene: Scene) -> None:
     """The message of an attempt whose lease was lost comes again, before that of the next."""
     confirm_story(scene)
-    provide(scene, refusing("film", Hung, times=1))
+    set_provider(scene, refusing("film", Hung, times=1))
     work(scene, *KEYFRAMES, *CLIPS)
     url = scene.world.settings.studio_queue_url
     record = record_of(find_message(scene.world, url, "film"), url)
@@ -589,7 +589,7 @@ def arrange_lost_lease(scene: Scene) -> None:
 def arrange_last_lost_lease(scene: Scene) -> None:
     """The third attempt at the film is lost: the sweeper ends the job."""
     confirm_story(scene)
-    provide(scene, refusing("film", Hung))
+    set_provider(scene, refusing("film", Hung))
     work(scene, *KEYFRAMES, *CLIPS, "film")
     for _ in range(2):
         scene.world.clock.move(seconds=LEASE_SECONDS + 1)

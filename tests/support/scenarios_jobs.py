@@ -50,7 +50,7 @@ from tests.support.scenarios import (
     hand_over,
     meanwhile,
     open_account,
-    provide,
+    set_provider,
     stream_only,
     upload_photo,
     work,
@@ -210,7 +210,7 @@ def cancel(scene: Scene, job_id: str) -> None:
 
 def end_partial(scene: Scene, key: str = "arranged") -> str:
     """A story whose third clip could not be made; what it needs is there."""
-    provide(scene, refusing_first("clip_3", lambda: TransientProviderError("not now")))
+    set_provider(scene, refusing_first("clip_3", lambda: TransientProviderError("not now")))
     job_id = confirm_story(scene, key)
     run_to_completion(scene)
     return job_id
@@ -362,7 +362,7 @@ def arrange_retry_of_captions(scene: Scene) -> None:
     """Heard and written, but not translated; the child translates what was heard."""
     open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
-    provide(scene, refusing_first("translate_ko", lambda: TransientProviderError("not now")))
+    set_provider(scene, refusing_first("translate_ko", lambda: TransientProviderError("not now")))
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
     run_to_completion(scene)
     ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "asked")
