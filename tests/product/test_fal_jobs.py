@@ -232,7 +232,7 @@ def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
 def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
     world.advance_time(seconds=FIRST_LOOK)
     waiting = statuses(a_job(world, job_id))["kf_1"]
@@ -248,7 +248,7 @@ def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
 def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, lost = a_job_there(world, stand_in)
     stand_in.succeed(lost)
 

@@ -166,7 +166,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: ReplicateStandIn) -
 def test_a_response_lost_after_it_was_taken_costs_one_run(
     world: World, stand_in: ReplicateStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 

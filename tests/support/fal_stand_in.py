@@ -49,7 +49,7 @@ _DATA = re.compile(r"data:image/(?:png|jpeg|webp);base64,(.+)")
 class Fault:
     """How the next request to the queue goes wrong."""
 
-    kind: Literal["refuse", "lose_answer", "drop_answer", "no_object"]
+    kind: Literal["refuse", "lose_response", "drop_response", "no_object"]
     status: int = 500
     body: Any = None
     headers: Mapping[str, str] | None = None
@@ -208,7 +208,7 @@ class FalStandIn(LoopbackServer):
         self.before_response(request_id)
         if fault is None:
             return 200, self._shown(request_id) | {"queue_position": 0}, {}
-        if fault.kind == "lose_answer":
+        if fault.kind == "lose_response":
             time.sleep(self.lost_seconds)
         return None if fault.kind != "no_object" else (200, "<html>", {})
 

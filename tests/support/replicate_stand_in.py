@@ -47,7 +47,7 @@ CANCEL_AFTER = re.compile(r"\d+[smh]")
 class Fault:
     """How the next request to create a prediction goes wrong."""
 
-    kind: Literal["refuse", "lose_answer", "drop_answer", "no_object"]
+    kind: Literal["refuse", "lose_response", "drop_response", "no_object"]
     status: int = 500
     body: Any = None
     headers: Mapping[str, str] | None = None
@@ -182,7 +182,7 @@ class ReplicateStandIn(LoopbackServer):
         }
         if fault is None:
             return 201, self._shown(self.predictions[ref]), {}
-        if fault.kind == "lose_answer":
+        if fault.kind == "lose_response":
             time.sleep(self.lost_seconds)
         return None if fault.kind != "no_object" else (201, "<html>", {})
 

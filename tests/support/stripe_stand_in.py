@@ -70,7 +70,7 @@ class Refused(Exception):
 class Fault:
     """How the next fitting requests go wrong."""
 
-    kind: typing.Literal["lose_answer", "refuse", "break", "hang"]
+    kind: typing.Literal["lose_response", "refuse", "break", "hang"]
     path: str
     status: int = 500
     seconds: float = 0
@@ -131,7 +131,7 @@ class StripeStandIn:
 
     def lose_responses(self, times: int = 1, *, path: str = "/v1/") -> None:
         """Do the work, then close the connection without a response."""
-        self._faults += [Fault("lose_answer", path)] * times
+        self._faults += [Fault("lose_response", path)] * times
 
     def refuse(self, status: int, times: int = 1, *, path: str = "/v1/") -> None:
         """Response with an error before anything is done: 429, 500, 409 …"""
