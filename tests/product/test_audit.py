@@ -420,11 +420,11 @@ def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
     "name",
     [
         "the wallet missing",
-        "a type nobody knows",
+        "an unknown type",
         "grants that are no json",
         "a balance that is a text",
         "purchased credits that are a text",
-        "a status of a job nobody knows",
+        "an unknown status of a job",
         "a job without an account",
         "outputs that are no json",
     ],

@@ -1,4 +1,4 @@
-"""A provider that makes things later, faked at its port: a test says when, and what comes of it."""
+"""An asynchronous provider, faked at its port: a test decides when a run ends, and how."""
 
 from __future__ import annotations
 
@@ -128,10 +128,10 @@ class FakeCloud:
             raise Unauthorized("forged", code="BAD_SIGNATURE")
         return json.loads(body)["id"]
 
-    # What a test does
+    # Controls of a test
 
     def end(self, error: Exception | None = None) -> None:
-        """All runs are over, well or with this."""
+        """End all runs, successfully or with this error."""
         for run in self.runs.values():
             self.runs[run.ref] = replace(run, ends=error, is_over=True)
 
@@ -144,7 +144,7 @@ class FakeCloud:
             yield f"{request.job_id} {request.key}", run
 
     def restore(self, requests: Sequence[GenerationRequest], runs: Mapping[str, FakeRun]) -> None:
-        """As it was at another moment, and nothing misbehaves."""
+        """Restore the runs of a snapshot; nothing misbehaves."""
         self.__init__()  # type: ignore[misc]
         self.requests[:], self.runs = requests, dict(runs)
 

@@ -503,7 +503,7 @@ def a_fraction_in_an_entry(books: StoredBooks) -> str | None:
 
 
 @corruption("L8")
-def a_type_nobody_knows(books: StoredBooks) -> str | None:
+def an_unknown_type(books: StoredBooks) -> str | None:
     entry = books.any_entry()
     entry["type"] = "GIFT"
     return entry["cause"]

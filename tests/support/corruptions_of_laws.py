@@ -1175,7 +1175,7 @@ def purchased_credits_that_are_a_text(books: StoredBooks) -> str | None:
 
 
 @corruption("L8")
-def a_status_of_a_purchase_nobody_knows(books: StoredBooks) -> str | None:
+def an_unknown_status_of_a_purchase(books: StoredBooks) -> str | None:
     _odd(_not_settled(books, "pending"), status="bartered")
     return None
 
@@ -1193,7 +1193,7 @@ def a_purchase_without_its_time(books: StoredBooks) -> str | None:
 
 
 @corruption("L8")
-def a_status_of_a_job_nobody_knows(books: StoredBooks) -> str | None:
+def an_unknown_status_of_a_job(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), status="resting")
     return None
 

@@ -1,5 +1,5 @@
 """Crash points: stop or disturb a use case at every call it makes, retry as its real caller
-would, and see whether the laws hold and the outcome is that of an undisturbed run.
+would, and check that the laws hold and the outcome equals that of an undisturbed run.
 
 Every AWS call of the product goes through ``BaseClient._make_api_call`` and every generation
 through the provider port; ``Wire`` stands at both. What runs after the fault are only the real
@@ -85,15 +85,15 @@ class Fault(StrEnum):
     STOPPED_BEFORE = "stopped before"
     STOPPED_AFTER = "stopped after"
     UNREACHED = "unreached"
-    """It does not happen, and the caller sees a network error."""
+    """The call is not made, and the caller sees a network error."""
     LOST = "lost"
-    """It happens, and the caller sees a network error."""
+    """The call is made, and the caller sees a network error."""
     RESENT = "resent"
     """Its response is lost below the caller, and the SDK sends the same again."""
     BUSY = "busy"
     """The database refuses it for the moment: a conflict of transactions, or throttling."""
     UNCERTAIN = "uncertain"
-    """It happens, and the database reports an internal error; the product asks once more."""
+    """The call is made, and the database reports an internal error; the product tries again."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Wire:
         self._point: Point | None = None
         self._armed = False
         self.rival: Callable[[], None] | None = None
-        """Somebody who is faster, once: acts right before the first transaction."""
+        """A concurrent caller: acts once, right before the first transaction."""
         self.calls: list[Call] = []
         self.dead = False
 
@@ -172,10 +172,10 @@ class Wire:
                 delattr(owner, name)
 
     def _cloud_calls(self) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-        """Everything the product asks of a provider that works later, and its files."""
+        """All calls to an asynchronous provider, to its files and to the gateway."""
         world = self._world
-        asked = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
-        for owner, name in (*asked, (world.files, "fetch")):
+        calls = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
+        for owner, name in (*calls, (world.files, "fetch")):
             once = Call(f"provider.{name}", name in ("submit", "cancel"))
             yield owner, name, self._disturbed(once, getattr(owner, name))
         if isinstance(world.app.payments, FakeGateway):
@@ -250,15 +250,15 @@ class Wire:
 
 def _network_error(call: Call, kind: type[ConnectTimeoutError | ReadTimeoutError]) -> Exception:
     if call.name.startswith("gateway"):
-        return GatewayUnavailable("the answer did not arrive")
+        return GatewayUnavailable("the response did not arrive")
     if call.name == "provider.fetch":
-        return FetchFailed("the answer did not arrive")
+        return FetchFailed("the response did not arrive")
     if call.name == "provider.submit" and kind is ConnectTimeoutError:
         return TransientProviderError("it was not reached")
     if call.name == "provider.generate":
-        return TransientProviderError("the answer did not arrive")
+        return TransientProviderError("the response did not arrive")
     if call.name.startswith("provider"):
-        return ResponseLost("the answer did not arrive")
+        return ResponseLost("the response did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 
@@ -327,7 +327,7 @@ class Stage:
         )
 
     def read(self) -> State:
-        """Everything that is stored. Whoever acts afterwards says so with ``changes``."""
+        """Everything that is stored, cached until ``changes`` is called."""
         self._known = self._known or read_state(self.world)
         return self._known
 
@@ -429,10 +429,10 @@ class Scene:
     world: World
     wire: Wire
     facts: dict[str, Any] = field(default_factory=dict)
-    """What the arrangement left behind for the actor: ids, and what to ask for."""
+    """What the arrangement leaves for the actor: ids and the request to send."""
     responses: list[Any] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    """What no retrier could get through."""
+    """What no retry could complete."""
 
     def add_failure(self, message: str) -> None:
         self.failures.append(message)
@@ -450,7 +450,7 @@ class Actor(Protocol):
         """The invocation whose calls are the crash points."""
 
     def retry(self, scene: Scene) -> None:
-        """What the caller does after whatever happened."""
+        """What the caller does next, whatever the outcome."""
 
 
 End = tuple[tuple[str, ...], int]
@@ -471,8 +471,8 @@ class Client:
     """Sends ``facts["request"]``; repeats it until it has a response, and then once more.
 
     A ``late`` client does so a day later, when the response that was kept for it has expired.
-    What counts is the response's status and body, or what ``outcome`` makes of them: of a request
-    that is not answered twice in the same words, that it is done.
+    Outcomes are compared by the response's status and body, or by what ``outcome`` derives from
+    them, for requests whose second response differs from the first.
     """
 
     def __init__(
@@ -532,7 +532,7 @@ def _wait_seconds(response: Response) -> int:
 
 
 def _lasting(body: Any) -> Any:
-    """A response without its moments, and without what a gateway is told of our progress."""
+    """A response without its timestamps and without the outcome of a webhook."""
     if isinstance(body, dict):
         passing = {name for name in body if name.endswith("At")} | {"outcome"}
         kept = {name: value for name, value in body.items() if name not in passing}
@@ -709,7 +709,7 @@ def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
 
 
 def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
-    """What has to be the same however often it was disturbed on the way."""
+    """What must not depend on the disturbances."""
     wallets = {
         account: (
             wallet["balance"],
@@ -742,7 +742,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
         (item["purchaseId"], item["credits"], item["status"]) for item in books.purchases
     )
     return {
-        "answers": list(responses),
+        "responses": list(responses),
         "wallets": wallets,
         "ledger": ledger,
         "jobs": jobs,
@@ -752,7 +752,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
             album: sorted((output, entry["isRemoved"]) for output, entry in entries.items())
             for album, entries in books.entries.items()
         },
-        # Their ids tell when they were made, which a disturbance may change.
+        # Their ids contain the time, which a disturbance may change.
         "made files": sum(names.count("ASSET_GENERATED") for names in books.events.values()),
         "their copies": sum(key.startswith("clean/") and ".png" in key for key in books.files),
     }
@@ -768,7 +768,7 @@ def provider_breaches(world: World, *, clean_runs: Counter[str] | None) -> Itera
     for name, runs in _runs(world).items():
         if clean_runs is not None and runs > clean_runs[name] + SPARE_RUNS_LIMIT:
             yield Breach("provider", "", name, f"{runs} runs instead of {clean_runs[name]}")
-    # Whoever has taken a request and finishes it is never asked for the same again.
+    # A provider that finishes a request never gets the same request again.
     good = Counter(name for name, run in world.cloud.runs_by_task() if run.is_good)
     for name, count in good.items():
         if count > 1:
@@ -782,7 +782,7 @@ def _runs(world: World) -> Counter[str]:
 def fingerprint(stage: Stage, scene: Scene) -> str:
     """A world's whole state as text, with random tokens numbered in the order they appear.
 
-    Two points that leave the same state end the same way, so only the first is run out.
+    Two points that leave the same state end the same way, so only the first runs to completion.
     """
     world, stored = scene.world, stage.read()
     state = {
@@ -794,7 +794,7 @@ def fingerprint(stage: Stage, scene: Scene) -> str:
         "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
         "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
         "gateway": vars(scene.facts["gateway"]) if "gateway" in scene.facts else None,
-        "said": [scene.responses, scene.failures],
+        "results": [scene.responses, scene.failures],
     }
     names: dict[str, str] = {}
     text = json.dumps(state, sort_keys=True, default=str)
@@ -869,7 +869,7 @@ class _Run:
         at_once = read_books(read_state(world, AT_ONCE_TABLES))
         wrong += [f"at once: {breach}" for breach in check_books(at_once, at_rest=False)]
         self.actor.retry(scene)
-        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
+        metrics.clear_metrics()  # nothing flushes them here, and they must not pile up
         left = fingerprint(self.stage, scene)
         if left not in self.known:
             self.stage.changes()
@@ -962,7 +962,7 @@ def _arranged(stage: Stage, scenario: Scenario) -> tuple[Snapshot, dict[str, Any
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Planted faults are no news to the log."""
+    """Keep planted faults out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -59,12 +59,12 @@ PURCHASE_OF_7 = {
 LEASE_SECONDS = 300
 JOB_HOURS = 6
 CLIENTS = (Client(), Client(late=True))
-# Whether it is paid by the time of the response depends on when that comes.
+# Whether it is paid in the response depends on when the response comes.
 BUYERS = tuple(
     Client(late=late, outcome=lambda status, body: (status, body.get("checkoutUrl")))
     for late in (False, True)
 )
-# What has become of the decision when it is answered depends on the gateway's own response.
+# The state of the decision in the response depends on the gateway's own response.
 DECIDED = tuple(
     Client(late=late, outcome=lambda status, body: (status, "decisions" in body))
     for late in (False, True)
@@ -101,14 +101,14 @@ def upload_photo(scene: Scene) -> None:
 
 
 def open_account(scene: Scene) -> None:
-    """The account is seen for the first time."""
+    """The first request of the account, which opens its wallet."""
     scene.world.call("GET", "/api/credits", user=USER)
 
 
 def expect(scene: Scene, status: int, **request: Any) -> Any:
     response = scene.world.call(user=USER, **request)
     if response.status != status:
-        scene.add_failure(f"{request['path']} answered {response.status} {response.body}")
+        scene.add_failure(f"{request['path']} returned {response.status} {response.body}")
     return response.body
 
 
@@ -118,13 +118,13 @@ def story_request(scene: Scene, key: str, **more: Any) -> dict[str, Any]:
 
 
 def ask(scene: Scene, method: str, path: str, body: Any = None, key: str | None = None) -> None:
-    """What the client of this scenario sends."""
+    """Set the request that the client of this scenario sends."""
     request = {"method": method, "path": path, "body": body, "key": key, "user": USER}
     scene.facts["request"] = request
 
 
 def confirm_story(scene: Scene, key: str = "arranged", **more: Any) -> str:
-    """An account with a photo, and a story it has just confirmed; nothing has seen it yet."""
+    """An account with a photo and a confirmed story that is not planned yet."""
     if "photo" not in scene.facts:
         open_account(scene)
         upload_photo(scene)
@@ -140,7 +140,7 @@ def buy(scene: Scene, amount: int) -> None:
 
 
 def stream_only(scene: Scene) -> None:
-    """The stream catches up, and no worker is there."""
+    """Deliver the stream without running any worker."""
     while batches := scene.world.take_changes():
         for batch in batches:
             deliver_until_done(scene, batch)
@@ -164,7 +164,7 @@ def hand_over(world: World, task: str) -> str:
 
 
 def set_provider(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
-    """How the provider behaves, in the arrangement and in every performance."""
+    """Set how the provider behaves, in the arrangement and in every performance."""
     scene.facts["provider"] = refusal
     scene.world.studio.refuse = refusal(scene)
 
@@ -196,7 +196,7 @@ def arrange_confirm(scene: Scene) -> None:
 
 def arrange_confirm_of_new_account(scene: Scene) -> None:
     upload_photo(scene)
-    ask(scene, **story_request(scene, "asked"))
+    ask(scene, **story_request(scene, "requested"))
 
 
 def arrange_confirm_of_draft(scene: Scene) -> None:
@@ -210,14 +210,14 @@ def arrange_confirm_of_draft(scene: Scene) -> None:
     settle(scene)
     draft = {"draftJobId": made["jobs"][0]["jobId"]}
     changes = {**STORY, **photo_ids, "rewriteEnabled": True, "rewrite": REWRITE}
-    ask(scene, "POST", "/api/jobs/confirm", {**draft, **changes}, "asked")
+    ask(scene, "POST", "/api/jobs/confirm", {**draft, **changes}, "requested")
 
 
 def arrange_confirm_without_credits(scene: Scene) -> None:
     open_account(scene)
     upload_photo(scene)
     trailer = {**STORY, "mode": "trailer", "rewriteEnabled": True, "rewrite": REWRITE}
-    ask(scene, **story_request(scene, "asked", **trailer))
+    ask(scene, **story_request(scene, "requested", **trailer))
 
 
 def arrange_draft(scene: Scene) -> None:
@@ -233,7 +233,7 @@ def arrange_purchase(scene: Scene) -> None:
 
 
 def arrange_purchase_of_new_account(scene: Scene) -> None:
-    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "requested")
 
 
 def arrange_gift(scene: Scene) -> None:
@@ -248,11 +248,11 @@ def arrange_taking(scene: Scene) -> None:
     scene.facts["request"]["body"] = {"amount": -3, "reason": "a mistake of ours"}
 
 
-# Payments through a real gateway, which redelivers what was not answered with success
+# Payments through a real gateway, which redelivers an event until the response is a success
 
 
 def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None = None) -> None:
-    """Credits are paid for, and the gateway is about to tell."""
+    """Credits are paid, and the gateway is about to send the event."""
     open_account(scene)
     purchase = replace(a_purchase(scene), credits=credits)
     commit([payments_store.create_write(purchase, "arranged")])
@@ -277,7 +277,7 @@ def a_purchase(scene: Scene) -> Purchase:
 
 
 def send_payment_event(scene: Scene, event: str) -> None:
-    ask(scene, "POST", "/api/webhooks/stripe", {"told": event})
+    ask(scene, "POST", "/api/webhooks/stripe", {"event": event})
     scene.facts["request"] |= {"user": None, "headers": {"stripe-signature": event}}
 
 
@@ -296,7 +296,7 @@ def arrange_reversal(scene: Scene) -> None:
 
 
 def arrange_many_reversals(scene: Scene) -> None:
-    """The gateway tells of more refunds than one transaction reverses."""
+    """The gateway reports more refunds than one transaction reverses."""
     arrange_payment(scene, credits=60)
     scene.world.call(**scene.facts["request"])
     scene.facts["gateway"].taken_back = tuple(
@@ -307,7 +307,7 @@ def arrange_many_reversals(scene: Scene) -> None:
 
 
 def arrange_mismatch(scene: Scene) -> str:
-    """Another amount was paid than was asked for; a part of it has been refunded since."""
+    """The paid amount is not the price; a part of it has been refunded since."""
     arrange_payment(scene, paid_minor=800)
     scene.world.call(**scene.facts["request"])
     settle(scene)
@@ -353,14 +353,14 @@ def arrange_checkout(scene: Scene) -> None:
     open_account(scene)
     scene.facts["gateway"] = FakeGateway(a_purchase(scene), scene.world.clock)
     scene.world.use_gateway(scene.facts["gateway"])
-    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "requested")
 
 
 def arrange_regenerate(scene: Scene) -> None:
     parent = confirm_story(scene)
     run_to_completion(scene)
     body = {"target": "story_clip", "clipNo": 2}
-    ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "asked")
+    ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "requested")
 
 
 # Races
@@ -377,7 +377,7 @@ def arrange_confirm_against_confirm(scene: Scene) -> None:
     open_account(scene)
     upload_photo(scene)
     story = story_request(scene, "faster")
-    ask(scene, **story_request(scene, "asked", mode="trailer"))
+    ask(scene, **story_request(scene, "requested", mode="trailer"))
     scene.facts["rival"] = lambda scene: lambda: meanwhile(scene, **story)
 
 
@@ -420,7 +420,7 @@ def arrange_dispatch(scene: Scene) -> None:
 
 
 def arrange_begin(scene: Scene) -> None:
-    """A worker has claimed the first keyframe and is still at it."""
+    """A worker has claimed the first keyframe and still runs it."""
     confirm_story(scene)
     stream_only(scene)
     set_provider(scene, refusing("kf_1", Hung, times=1))
@@ -481,7 +481,7 @@ def arrange_last_refusal(scene: Scene) -> None:
 
 
 def arrange_total_failure(scene: Scene) -> None:
-    """Nothing promised can be made: everything goes back."""
+    """No promised output can be made: everything is refunded."""
 
     def refusal(scene: Scene) -> Refusal:
         def refuse(request: GenerationRequest) -> None:
@@ -529,18 +529,18 @@ def arrange_slow_worker(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, *KEYFRAMES, *CLIPS)
     scene.facts["task"] = "film"
-    scene.facts["provider"] = lambda scene: _overtaken(scene, None)
+    scene.facts["provider"] = lambda scene: _late_attempt(scene, None)
 
 
 def arrange_slow_failure(scene: Scene) -> None:
-    """The same, but what attempt 1 tells too late is that it failed."""
+    """The same, but attempt 1 reports a failure, too late."""
     arrange_slow_worker(scene)
     refused = PermanentProviderError("too late")
-    scene.facts["provider"] = lambda scene: _overtaken(scene, refused)
+    scene.facts["provider"] = lambda scene: _late_attempt(scene, refused)
 
 
-def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
-    """While attempt 1 is in its provider call, the others go on without it."""
+def _late_attempt(scene: Scene, late: Exception | None) -> Refusal:
+    """While attempt 1 is in its provider call, its lease is lost and attempt 2 begins."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key != "film" or request.attempt > 1:
@@ -556,7 +556,7 @@ def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
 
 
 def _claim_elsewhere(scene: Scene) -> None:
-    """Another worker claims the next attempt and dies with it; the sweeper will notice."""
+    """Another worker claims the next attempt and dies; the sweeper finds the lost lease."""
     claim_task(scene.world.app, job_id=scene.facts["job"], key="film", attempt=2)
 
 
@@ -572,7 +572,7 @@ def arrange_dead_letter(scene: Scene) -> None:
 
 
 def arrange_expiry(scene: Scene) -> None:
-    """A gift is past its time; nobody has touched the wallet since."""
+    """A gift has expired, and the wallet has not changed since."""
     arrange_gift(scene)
     ends = scene.world.clock.now() + timedelta(hours=1)
     scene.facts["request"]["body"]["expiresAt"] = ends.isoformat()
@@ -599,14 +599,14 @@ def arrange_last_lost_lease(scene: Scene) -> None:
 
 
 def arrange_lost_record(scene: Scene) -> None:
-    """Nobody was told of the new job: the sweeper plans it."""
+    """The stream record of the new job is lost: the sweeper plans the job."""
     confirm_story(scene)
     scene.world.take_changes()
     scene.world.clock.move(minutes=2)
 
 
 def arrange_lost_dispatch(scene: Scene) -> None:
-    """The film is ready, but neither its record nor its message has come through."""
+    """The film is ready, but its stream record and its message are lost."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
     hand_over(scene.world, "clip_3")
@@ -621,7 +621,7 @@ def arrange_lost_ending(scene: Scene) -> None:
 
 
 def arrange_timeout(scene: Scene) -> None:
-    """A job that nobody could finish in time is ended, and everything unused goes back."""
+    """A job that did not finish in time is ended, and everything unused is refunded."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1")
     scene.world.clock.move(seconds=timedelta(hours=JOB_HOURS).total_seconds() + 1)

@@ -1,4 +1,4 @@
-"""Crash points of tasks that wait for a provider: handing over, being called, looking, giving up.
+"""Crash points of tasks that wait for a provider: submit, callback, poll, give up.
 
 The job is one portrait, which the cloud makes.
 """
@@ -78,7 +78,7 @@ def order_portrait(scene: Scene) -> None:
 
 
 def order_slow(scene: Scene) -> None:
-    """The cloud is at work on it, and the message of the first look waits."""
+    """The cloud works on it, and the message of the first poll waits."""
     scene.world.cloud.is_slow = True
     order_portrait(scene)
     work(scene, KEY)
@@ -86,20 +86,20 @@ def order_slow(scene: Scene) -> None:
 
 def call_back(scene: Scene, run: FakeRun) -> str:
     """The cloud calls back, in another process."""
-    told = dict(parse_qsl(urlsplit(run.callback_url).query))
+    query = dict(parse_qsl(urlsplit(run.callback_url).query))
     return receive_provider_callback(
         scene.world.app,
         provider=scene.world.cloud.name,
-        job_id=told["job"],
-        key=told["key"],
-        attempt=int(told["attempt"]),
-        nonce=told["nonce"],
+        job_id=query["job"],
+        key=query["key"],
+        attempt=int(query["attempt"]),
+        nonce=query["nonce"],
         body=json.dumps({"id": run.ref}).encode(),
         headers=SIGNATURE,
     )
 
 
-# Handing over
+# Submitting
 
 
 def arrange_lost_response(scene: Scene) -> None:
@@ -113,7 +113,7 @@ def arrange_lost_response(scene: Scene) -> None:
 
 
 def arrange_early_callback(scene: Scene) -> None:
-    """The cloud calls back before it has answered."""
+    """The cloud calls back before it responds to the request."""
     order_portrait(scene)
 
     def call(scene: Scene) -> None:
@@ -135,18 +135,18 @@ def arrange_refusal(scene: Scene) -> None:
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "refuse", refuse)
 
 
-# Being called
+# Callbacks
 
 
 def arrange_call(scene: Scene) -> None:
-    """The cloud calls back, as often as it takes to be heard."""
+    """The cloud repeats its callback until it gets a response."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.facts["request"] = scene.world.cloud.last.call
 
 
 def arrange_call_of_canceled(scene: Scene) -> None:
-    """Its owner cancels the job while its portrait is handed over; the call ends it."""
+    """The owner cancels the job while its portrait is submitted; the callback ends it."""
     scene.world.cloud.is_slow = True
     order_portrait(scene)
 
@@ -164,18 +164,18 @@ def arrange_call_of_canceled(scene: Scene) -> None:
     scene.facts["request"] = scene.world.cloud.last.call
 
 
-# Looking
+# Polling
 
 
 def arrange_poll(scene: Scene) -> None:
-    """It is finished, nobody called, and the first look is due."""
+    """The run is finished without a callback, and the first poll is due."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
 
 
 def arrange_early_poll(scene: Scene) -> None:
-    """The first look finds it unfinished, any other finished."""
+    """The first poll finds the run unfinished, the others find it finished."""
     order_slow(scene)
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
 
@@ -204,7 +204,7 @@ def arrange_passing_failure(scene: Scene) -> None:
 
 
 def arrange_deadline(scene: Scene) -> None:
-    """Half an hour has gone by; the look that is due gives it up, the next run is made."""
+    """After half an hour, the poll that is due gives the run up, and the next run succeeds."""
     order_slow(scene)
     scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS)
 
@@ -213,7 +213,7 @@ def arrange_deadline(scene: Scene) -> None:
 
 
 def arrange_lost_poll(scene: Scene) -> None:
-    """Neither a call nor the message of the look has come."""
+    """Both the callback and the message of the poll are lost."""
     arrange_poll(scene)
     url = scene.world.settings.generate_queue_url
     scene.world.client("sqs").purge_queue(QueueUrl=url)
@@ -221,7 +221,7 @@ def arrange_lost_poll(scene: Scene) -> None:
 
 
 def arrange_lost_worker(scene: Scene) -> None:
-    """Whoever handed it over died before it could be noted, and its lease is over."""
+    """The worker died after the submit, before it recorded the run, and its lease is over."""
     order_portrait(scene)
 
     class Died(BaseException):
@@ -237,13 +237,13 @@ def arrange_lost_worker(scene: Scene) -> None:
 
 
 def arrange_given_up(scene: Scene) -> None:
-    """Nobody has looked for so long that the sweeper gives it up."""
+    """No poll ran for so long that the sweeper gives the run up."""
     order_slow(scene)
     scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS + WAITING_GRACE_SECONDS)
 
 
 def arrange_stream(scene: Scene) -> None:
-    """It waits, and the stream is about to tell."""
+    """The task waits, and the stream has not delivered its record yet."""
     order_portrait(scene)
     hand_over(scene.world, KEY)
 
@@ -254,7 +254,7 @@ def arrange_cancel(scene: Scene) -> None:
 
 
 def arrange_stop(scene: Scene) -> None:
-    """The job was canceled, and the message that the cloud is to stop waits."""
+    """The job was canceled, and the message to stop the cloud's run waits."""
     order_slow(scene)
     url = scene.world.settings.generate_queue_url
     scene.world.client("sqs").purge_queue(QueueUrl=url)
@@ -290,11 +290,11 @@ WAITING_SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-# Bugs that these scenarios must bring to light
+# Bugs that these scenarios must find
 
 
 def resubmitting_sweeper(plant: Plant) -> None:
-    """A lost lease begins the next attempt, whatever the provider may be at work on."""
+    """A lost lease begins the next attempt, even if the provider still runs the first."""
     real = sweep_due._lose_lease
 
     def lose(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
@@ -307,9 +307,9 @@ def resubmitting_sweeper(plant: Plant) -> None:
 def resubmitting_worker(plant: Plant) -> None:
     """A response that was lost counts as a refusal."""
 
-    def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
+    def submit(app: Any, attempt: Any, provider: Any, request: Any) -> str | None:
         try:
-            return provider.submit(request, callback_url_of(app, asked.task))
+            return provider.submit(request, callback_url_of(app, attempt.task))
         except ResponseLost as error:
             plant.acts()
             raise TransientProviderError("again") from error
@@ -318,7 +318,7 @@ def resubmitting_worker(plant: Plant) -> None:
 
 
 def forgetful_sweeper(plant: Plant) -> None:
-    """What waits is not polled when the message of a poll is lost."""
+    """A waiting task is not polled when the message of its poll is lost."""
 
     def handle(app: Any, task: Task) -> str:
         plant.acts()

@@ -36,12 +36,12 @@ def say(text: str, words_a_minute: int = 130) -> Samples:
     @ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator]
         ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
     )
-    def hear(wave: Any, count: int, events: Any) -> int:
+    def collect(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             parts.append(ctypes.string_at(wave, count * 2))
         return 0
 
-    library.espeak_SetSynthCallback(hear)
+    library.espeak_SetSynthCallback(collect)
     library.espeak_SetVoiceByName(b"en-us+f2")
     library.espeak_SetParameter(1, words_a_minute, 0)
     spoken = text.encode()

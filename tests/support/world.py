@@ -1,7 +1,7 @@
 """The whole product in one process, on any backend that speaks AWS's protocols.
 
 The handlers, use cases and stores are the real ones. What drives them is deterministic: the
-stream is the difference between two looks at the tables, messages are taken from the real
+stream is the difference between two scans of the tables, messages are taken from the real
 queues, and time moves only when a test moves it.
 """
 
@@ -65,8 +65,8 @@ class NoJitter(random.Random):
 
 
 class UndelayedQueue(Queue):
-    """A queue whose messages come at once: delays would run in real time. Whoever gets one too
-    early does nothing, and the sweeper sends it again when its time has come."""
+    """A queue that ignores delays, which would run in real time. A worker ignores a message that
+    comes too early, and the sweeper sends it again when it is due."""
 
     def __init__(self, queue: Queue) -> None:
         super().__init__(queue._clients, queue._url)
@@ -96,8 +96,8 @@ class FakeStudio:
         type_, mime_type, suffix = made_of(request.kind, request.params)
         path = request.workdir / f"out{suffix}"
         path.write_text(f"{request.key} {request.seed}", encoding="utf-8")
-        told = ("style", "role", "language")
-        extra = {name: request.params[name] for name in told if name in request.params}
+        names = ("style", "role", "language")
+        extra = {name: request.params[name] for name in names if name in request.params}
         return [
             Artifact(
                 type=type_, mime_type=mime_type, path=path, width=720, height=1280, extra=extra
@@ -134,13 +134,13 @@ class Response:
 
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
-    """All functions' routes together. Put together once: that takes longer than most tests."""
+    """All functions' routes together. Built once: that takes longer than most tests."""
     api = create_app(*ROUTERS)
     return api, Mangum(api, lifespan="off")
 
 
 def http_response(app: App, event: dict[str, Any]) -> dict[str, Any]:
-    """One event of the gateway, answered by all functions' routes together."""
+    """The response of all functions' routes together to one event of the gateway."""
     api, http = _every_route()
     api.state.darkroom = app
     return http(event, None)  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def _client(service: Any, endpoint_url: str | None, region: str) -> Any:
 
 
 class World:
-    """One private set of tables, queues and a bucket, and everything that works on them."""
+    """A private set of tables, queues and a bucket, and the product that runs on them."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class World:
         stripe_api_base: str | None = None,
         stripe_secret: str = "",
     ) -> None:
-        # Whoever ran before may have left clients and credentials of another backend behind.
+        # Earlier tests may have left clients and credentials of another backend behind.
         boto3.setup_default_session()
         self.clock = clock or ManualClock()
         self.studio = FakeStudio()
@@ -192,23 +192,23 @@ class World:
         self.use_gateway(self.app.payments)
 
     def use_gateway(self, gateway: PaymentGateway | None) -> None:
-        """Let this one take the money from now on; None is the test gateway."""
+        """Use this payment gateway from now on; None is the test gateway."""
         self.app = replace(self.app, payments=gateway)
 
     @property
     def requests(self) -> list[GenerationRequest]:
-        """What providers were asked for, by provider and then in order."""
+        """The requests to all providers, by provider and then in order."""
         return [*self.studio.requests, *self.cloud.requests]
 
     def use_cloud(self) -> None:
-        """Let the cloud make pictures from now on, and not the studio."""
+        """Let the cloud make images from now on, and not the studio."""
         self.use_images_of(REPLICATE)
 
     def use_images_of(self, *providers: str) -> None:
         self.use_routes({"image": providers})
 
     def use_routes(self, routes: Mapping[str, Sequence[str]]) -> None:
-        """Let these do what they are named for from now on."""
+        """Use these providers for these capabilities from now on."""
         self.settings = replace(self.settings, provider_routes=routes)
         self.app = replace(self.app, settings=self.settings)
         self.use_gateway(self.app.payments)
@@ -316,7 +316,7 @@ class World:
         )
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
-        """One event of the gateway, answered by all functions' routes together."""
+        """The response of all functions' routes together to one event of the gateway."""
         return http_response(self.app, event)
 
     def _event(
@@ -357,16 +357,15 @@ class World:
     # The cloud's side
 
     def pump_stream(self) -> int:
-        """Deliver what changed in the streamed tables since the last look, oldest key first."""
+        """Deliver what changed in the streamed tables since the last read, oldest key first."""
         records = [record for batch in self.take_changes() for record in batch]
         for record in records:
             handle_stream(self.app, {"Records": [record]})
-        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
+        metrics.clear_metrics()  # nothing flushes them here, and they must not pile up
         return len(records)
 
     def take_changes(self) -> list[list[dict[str, Any]]]:
-        """Stream records since the last look, one batch per table; delivering them is the
-        caller's."""
+        """Stream records since the last read, one batch per table; the caller delivers them."""
         batches = [list(self._changes(name)) for name in STREAMED]
         return [batch for batch in batches if batch]
 
@@ -445,7 +444,7 @@ class World:
         return sweep_everything(self.app)
 
     def drain(self) -> None:
-        """Let stream and queues run until nothing moves."""
+        """Run stream and queues until nothing is left to deliver."""
         for _ in range(ROUNDS_LIMIT):
             moved = self.pump_stream() + self.pump_tasks() + self.pump_archives()
             if not moved + self.pump_dead_letters():
@@ -453,7 +452,7 @@ class World:
         raise AssertionError("the world does not come to rest")
 
     def advance_time(self, **duration: float) -> None:
-        """Let time pass as the schedule would: move, sweep, drain."""
+        """Move the clock, then sweep and drain, as the schedule would."""
         self.clock.move(**duration)
         self.sweep()
         self.drain()
