@@ -77,7 +77,7 @@ HARMLESS_TEXTS = (
     "I was so embarrassed I could have died laughing.",
     "She moved from Essex to Middlesex and we cut a cake together.",
     "Nude lipstick, a grape soda and an assassin film on a Sunday.",
-    "That sale was killer, and the class photo was analysed twice.",
+    "That sale was killer, and the class photo was analyzed twice.",
     "머리를 잘라 주던 미용실 앞에서 누드김밥을 나눠 먹었다.",
     "나는 주식에 투자해 보라던 너와 혼자해도 되는 게임을 했다.",
     "하나체육관에서 참수리를 닮은 연을 날렸다. 보고 싶어 죽겠다.",
@@ -237,7 +237,7 @@ def test_scenes_of_a_template_look_different(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["title", "hook", "caption", "ending"])
-def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str) -> None:
+def test_no_screen_text_appears_twice_in_the_catalog(kind: str, language: str) -> None:
     texts = [
         same_text_key(text[language])
         for template in TEMPLATES
@@ -248,7 +248,7 @@ def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str)
     assert not repeated(texts)
 
 
-def test_no_prompt_appears_twice_in_the_catalogue() -> None:
+def test_no_prompt_appears_twice_in_the_catalog() -> None:
     assert not repeated([scene["prompt"] for template in TEMPLATES for scene in template["scenes"]])
 
 

@@ -62,8 +62,8 @@ def world(stage: Stage) -> World:
     return stage.world
 
 
-def told(world: World) -> None:
-    """Every record of the stream had come; now only messages and the sweeper are left."""
+def deliver_stream(world: World) -> None:
+    """Mark every stream record as delivered, so that only messages and the sweeper are left."""
     world._seen = {name: {world._key(i): i for i in world.scan(name)} for name in world._seen}
 
 
@@ -89,30 +89,30 @@ def breaches(world: World) -> list[str]:
     return [str(breach) for breach in check_laws(world)]
 
 
-def _case(version: str, moment: str, is_told: bool) -> object:
-    """Always what the version before left behind; of this one what that did not have yet."""
-    is_known = version == NOW and (is_told or moment in golden(BEFORE))
-    name = f"{version}-{moment}-{'all' if is_told else 'nobody'} told"
+def _case(version: str, moment: str, is_delivered: bool) -> object:
+    """All moments of the earlier version, and the moments that only this version has."""
+    is_known = version == NOW and (is_delivered or moment in golden(BEFORE))
+    name = f"{version}-{moment}-{'delivered' if is_delivered else 'lost'} stream"
     marks = (pytest.mark.slow,) if is_known else ()
-    return pytest.param(version, moment, is_told, id=name, marks=marks)
+    return pytest.param(version, moment, is_delivered, id=name, marks=marks)
 
 
 CASES = [
-    _case(version, moment, is_told)
+    _case(version, moment, is_delivered)
     for version in (BEFORE, NOW)
     for moment in golden(version)
-    for is_told in (False, True)
+    for is_delivered in (False, True)
     if moment in ENDS
 ]
 
 
-@pytest.mark.parametrize(("version", "moment", "is_told"), CASES)
+@pytest.mark.parametrize(("version", "moment", "is_delivered"), CASES)
 def test_what_was_under_way_comes_to_its_end(
-    world: World, version: str, moment: str, is_told: bool
+    world: World, version: str, moment: str, is_delivered: bool
 ) -> None:
     load(world, golden(version)[moment])
-    if is_told:
-        told(world)
+    if is_delivered:
+        deliver_stream(world)
 
     carry_on(world)
 
@@ -150,7 +150,7 @@ def test_every_message_is_handled_once(world: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
+def test_a_repeated_request_gets_its_recorded_response(world: World, version: str) -> None:
     moment = golden(version)["planned"]
     load(world, moment)
     [asset] = [item for item in moment["tables"]["assets"] if "assetId" in item]
@@ -169,7 +169,7 @@ def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_a_payment_is_told_of_once(world: World, version: str) -> None:
+def test_a_recorded_payment_is_credited_once(world: World, version: str) -> None:
     load(world, golden(version)["paid"])
     scene = Scene(world, Wire(world))
     world.use_gateway(FakeGateway(a_purchase(scene), world.clock))
@@ -260,7 +260,7 @@ def test_every_class_of_items_has_the_attributes_of_its_recording() -> None:
     assert attributes_of_all_items() == golden(f"{NOW}_attributes")
 
 
-def test_an_archive_that_was_asked_for_is_made(world: World) -> None:
+def test_a_requested_archive_is_made(world: World) -> None:
     load(world, golden(NOW)["archiving"])
     [job_id] = job_ids(world)
 

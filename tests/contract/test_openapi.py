@@ -116,7 +116,7 @@ def test_request_bodies_admit_no_unknown_fields() -> None:
 
 
 def _methods(route: APIRoute) -> set[str]:
-    """HEAD is answered wherever GET is."""
+    """Routes with GET also accept HEAD."""
     methods = route.methods or set()
     return methods | {"HEAD"} if "GET" in methods else methods
 
@@ -180,20 +180,20 @@ def error_kinds() -> dict[str, type[DarkroomError]]:
     return found
 
 
-def answered(kind: type[DarkroomError]) -> bool:
+def has_status(kind: type[DarkroomError]) -> bool:
     return any(base in STATUS_OF for base in kind.__mro__)
 
 
 def codes_in_the_code() -> dict[str, str]:
     """Every literal code of an error that becomes a response → where it stands."""
     kinds = error_kinds()
-    found = {kind.code: name for name, kind in kinds.items() if answered(kind)}
+    found = {kind.code: name for name, kind in kinds.items() if has_status(kind)}
     for path in sorted(PRODUCT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name not in kinds or not answered(kinds[name]):
+            if name not in kinds or not has_status(kinds[name]):
                 continue
             for keyword in node.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
@@ -234,7 +234,7 @@ def fits(response: Response, model: type[ResponseBody], status: int) -> None:
     assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == response.body
 
 
-def test_answers_about_credits_are_as_declared(world: World) -> None:
+def test_responses_about_credits_are_as_declared(world: World) -> None:
     fits(buy(world, 10), PurchaseResponse, 201)
     fits(world.call("GET", "/api/credits"), WalletResponse, 200)
     fits(world.call("GET", "/api/credits/transactions"), TransactionPage, 200)
@@ -243,7 +243,7 @@ def test_answers_about_credits_are_as_declared(world: World) -> None:
     fits(world.call("GET", "/api/health", user=None), HealthResponse, 200)
 
 
-def test_answers_about_jobs_are_as_declared(world: World) -> None:
+def test_responses_about_jobs_are_as_declared(world: World) -> None:
     user = "bob"
     inputs = scene_inputs(a_photo(world, user))
     draft = {"recipe": "story", "inputs": inputs, "status": "draft"}
@@ -259,7 +259,7 @@ def test_answers_about_jobs_are_as_declared(world: World) -> None:
         fits(world.call("GET", f"/api/jobs/{job_id}", user=user), JobResponse, 200)
 
 
-def test_answers_about_downloads_and_live_updates_are_as_declared(world: World) -> None:
+def test_responses_about_downloads_and_live_updates_are_as_declared(world: World) -> None:
     user = "dave"
     job_id = a_story(world, user, key="zip")
     for output in world.call("GET", f"/api/jobs/{job_id}", user=user).body["outputs"]:

@@ -138,7 +138,7 @@ def test_roles_carry_no_other_policies_of_aws(resources: dict[str, Any]) -> None
                 assert arn in MANAGED_BY_AWS, name
 
 
-def test_nobody_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
+def test_no_role_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
     policies = [
         *of_type(resources, "AWS::IAM::ManagedPolicy").values(),
         *(
@@ -193,7 +193,7 @@ def test_every_function_logs_to_a_group_that_expires(
         assert group["LogGroupName"]["Fn::Sub"].endswith(f"/{folder}"), name
 
 
-def test_functions_behind_the_api_answer_before_the_gateway_gives_up(
+def test_functions_behind_the_api_time_out_before_the_gateway(
     source: dict[str, Any],
 ) -> None:
     for name, function in of_type(source["Resources"], "AWS::Serverless::Function").items():
@@ -304,11 +304,9 @@ def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[
     """S3 dates an object that was sent in parts by the beginning of its upload."""
     rules = resources["MediaBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Id"]: rule for rule in rules}
-    asked_for_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
+    queued_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
     largest_seconds = CHECKING_LIMIT_SECONDS + UPLOAD_LIMIT_BYTES // CHECKED_BYTES_PER_SECOND
-    needed_seconds = (
-        MULTIPART_LIMIT_SECONDS + asked_for_seconds + (CHECKS_LIMIT + 1) * largest_seconds
-    )
+    needed_seconds = MULTIPART_LIMIT_SECONDS + queued_seconds + (CHECKS_LIMIT + 1) * largest_seconds
 
     aborted = days["AbortAbandonedUploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
 

@@ -110,19 +110,19 @@ def ended(world: World) -> None:
 
 
 def uploading(world: World) -> None:
-    """An upload was asked for, and its content has not come."""
+    """An upload session is open, and its content has not arrived."""
     world.call("POST", "/api/uploads/session", UPLOAD, key="upload")
 
 
 def paid(world: World) -> None:
-    """A payment that its gateway has told of."""
+    """A payment whose event the gateway has sent."""
     scene = Scene(world, Wire(world))
     arrange_payment(scene)
     world.call(**scene.facts["request"])
 
 
 def turns(world: World) -> None:
-    """Of three portraits two are on their way, and one waits for its turn."""
+    """Of three portraits two are in progress, and one waits for its turn."""
     inputs = {
         "mode": "batch",
         "referencePhotoIds": [a_reference_photo(world)],
@@ -184,7 +184,7 @@ def archiving(world: World) -> None:
 
 
 def begun(world: World) -> None:
-    """The first tasks were handed over, and what follows was told."""
+    """The first tasks have run, and the stream has delivered their records."""
     world.pump_stream()
     world.pump_stream()
     world.pump_tasks()
@@ -299,7 +299,7 @@ def files(world: World) -> dict[str, list[str]]:
 
 
 def load(world: World, moment: dict[str, Any]) -> None:
-    """Bring a new world to a recorded moment. Nobody has been told of anything in it."""
+    """Bring a new world to a recorded moment. The stream has delivered none of its records."""
     world.clock.move(seconds=(datetime.fromisoformat(moment["now"]) - START).total_seconds())
     for name, items in moment["tables"].items():
         for item in items:

@@ -92,7 +92,7 @@ def test_translate_translates(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not BUCKET, reason="DARKROOM_LIVE_BUCKET is not set")
-def test_transcribe_hears_what_polly_said(tmp_path: Path) -> None:
+def test_transcribe_recognizes_the_speech_of_polly(tmp_path: Path) -> None:
     spoken = a_request(tmp_path, "speech", {"text": "The quick brown fox jumps over the dog."})
     [speech] = Polly(client("polly")).generate(spoken)
     key, s3 = f"darkroom-live/{secrets.token_hex(8)}.mp3", client("s3")()

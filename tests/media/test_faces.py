@@ -54,7 +54,7 @@ def test_pictures_without_people_have_no_faces() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 3000), (3000, 8), (31, 31)])
 def test_odd_sizes_are_no_reason_to_fail(size: tuple[int, int]) -> None:
-    assert count_faces(jpeg_of(Image.new("RGB", size, "grey"))) == 0
+    assert count_faces(jpeg_of(Image.new("RGB", size, "gray"))) == 0
 
 
 def test_a_detector_that_cannot_run_says_so(

@@ -1,5 +1,5 @@
-"""Clean copies of files that are too large to be written anew: their bytes stay where they are,
-and what tells of places, makers and dates is erased."""
+"""Clean copies of files that are too large to remux: their bytes stay where they are, and the
+metadata with places, makers and dates is erased."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_sound_that_a_small_file_would_have_converted_stays_as_it_is(
 def test_the_samples_of_other_tracks_are_erased_from_between_those_that_stay(
     tmp_path: Path,
 ) -> None:
-    """As those of a camera's measurements, which tell its place every second."""
+    """Like the samples of a camera's telemetry, which contain its place every second."""
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264, H264], sounds=[AAC])
     with av.open(str(source)) as media:
         kept = [bytes(p) for p in media.demux(media.streams[0]) if p.size]

@@ -66,7 +66,7 @@ def film(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("muxer", "video", "audio", "kind", "mime_type", "name"), KINDS)
-def test_each_kind_is_found_and_written_anew_without_what_it_carried(
+def test_each_kind_is_recognized_and_remuxed_without_its_metadata(
     tmp_path: Path,
     muxer: str,
     video: str | None,
@@ -331,7 +331,7 @@ def test_a_file_that_surprises_its_reader_is_broken_at_once(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def surprised(*_: object) -> None:
-        raise KeyError("nobody has thought of this")
+        raise KeyError("unexpected")
 
     monkeypatch.setattr(media_reader, "read_media", surprised)
 
@@ -339,7 +339,7 @@ def test_a_file_that_surprises_its_reader_is_broken_at_once(
 
 
 @pytest.mark.parametrize(
-    "failure", [FetchBroken("the storage is down"), OSError(errno.ENOSPC, "no room")]
+    "failure", [FetchBroken("the storage is down"), OSError(errno.ENOSPC, "no space")]
 )
 def test_a_machine_that_fails_is_no_verdict_on_the_file(
     film: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception

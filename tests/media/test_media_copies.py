@@ -21,7 +21,7 @@ from darkroom.uploads.inspection.media_tracks import Rejected
 from darkroom.uploads.inspection.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
 
-# Of these, every byte tells something; others hold more than what they tell.
+# In these, every byte is visible as a property; others contain more than their properties.
 PLAIN_FACTS = {"DISPLAYMATRIX", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"}
 HDR = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
 H264 = Track(codec="libx264")
@@ -121,7 +121,7 @@ def clean_of(source: Path) -> Path:
 
 
 def properties(path: Path) -> list[dict[str, Any]]:
-    """Everything that PyAV can tell of a file's tracks, and of the first frame of each."""
+    """All properties that PyAV reports of a file's tracks and of the first frame of each."""
     with av.open(str(path)) as media:
         is_mp4 = "mp4" in media.format.name
         found = [_properties(stream, is_mp4) for stream in media.streams]
@@ -235,9 +235,9 @@ def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str
     clean = clean_of(source)
 
     assert properties(clean) == properties(source)
-    told = properties(clean)[0]["frame"]["side data"]
+    side_data = properties(clean)[0]["frame"]["side data"]
     assert {"SPHERICAL", "STEREO3D", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(
-        told
+        side_data
     )
     assert DOLBY_VISION in clean.read_bytes()
     assert dolby_vision.PLACEHOLDER.encode() not in clean.read_bytes()
@@ -321,7 +321,7 @@ FOREIGN: dict[str, tuple[str, list[Track], list[Track]]] = {
     "a camera's mp4 with two": (
         "mov", [H264], [Track(codec="pcm_s16be", tag="twos"), Track(codec="pcm_s24be")],
     ),
-    "a telephone's mp4 with amr": ("3gp", [H264], [AMR]),
+    "a phone's mp4 with amr": ("3gp", [H264], [AMR]),
     "mp4 with vorbis": ("mp4", [H264], [VORBIS]),
     "a recorder's amr alone": ("3gp", [], [AMR]),
     "pcm alone": ("mov", [], [Track(codec="pcm_s16le")]),
@@ -385,7 +385,7 @@ def test_the_same_sound_is_converted_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def renamed(source: Path, name: bytes, other: bytes) -> Path:
-    """A codec's name in the file becomes one that nobody knows."""
+    """Replace a codec's name in the file with an unknown one."""
     source.write_bytes(source.read_bytes().replace(name, other))
     return source
 
@@ -462,7 +462,7 @@ def with_longer_table(source: Path, kind: bytes, body: bytes) -> Path:
     return source
 
 
-def test_times_that_repeat_are_mended(tmp_path: Path) -> None:
+def test_repeated_times_are_repaired(tmp_path: Path) -> None:
     plain = Track(codec="libx264", options={"bf": "0"})
     source = repeated_times(
         write_tracks(tmp_path / "source", "mp4", pictures=[plain], sounds=[AAC])
@@ -570,7 +570,7 @@ def user_boxes() -> bytes:
 
 
 def with_everything(source: Path, container: str) -> Path:
-    """The file, with a place, a maker and a date wherever its kind has room for them."""
+    """The file, with a place, a maker and a date wherever its kind allows them."""
     content = source.read_bytes()
     if container in MP4_MUXERS:
         with_places_in_boxes(source)

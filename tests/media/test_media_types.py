@@ -69,7 +69,7 @@ def test_a_client_that_knows_no_type_is_known_by_the_name(
 
 
 @pytest.mark.parametrize("filename", ["photo", "photo.svg", ".jpg", "archive.zip", "page.html"])
-def test_a_name_of_no_known_ending_tells_no_type(filename: str) -> None:
+def test_a_name_with_an_unknown_ending_has_no_type(filename: str) -> None:
     assert type_of("", filename) is None
 
 

@@ -37,7 +37,7 @@ def encoded(seconds: float, *, rate: int = 24_000, layout: str = "mono") -> byte
     return buffer.getvalue()
 
 
-def heard_ms(content: bytes) -> float:
+def decoded_ms(content: bytes) -> float:
     with av.open(io.BytesIO(content)) as container:
         stream = container.streams.audio[0]
         frames = list(container.decode(stream))
@@ -54,7 +54,7 @@ def test_joined_parts_sound_one_after_the_other(rate: int, layout: str) -> None:
     whole = join_mp3(parts)
 
     assert mp3_duration_ms(whole) == pytest.approx(sum(map(mp3_duration_ms, parts)), abs=2)
-    assert heard_ms(whole) == pytest.approx(mp3_duration_ms(whole), abs=2)
+    assert decoded_ms(whole) == pytest.approx(mp3_duration_ms(whole), abs=2)
     assert 3000 <= mp3_duration_ms(whole) <= 3000 + 3 * 250
 
 

@@ -140,12 +140,12 @@ def test_gps_is_gone() -> None:
 
 def test_xmp_and_text_are_gone() -> None:
     info = PngInfo()
-    info.add_text("Author", "Somebody")
+    info.add_text("Author", "A. Author")
     info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta>private</x:xmpmeta>")
 
     clean = inspect_and_clean(encoded(halves(), "PNG", pnginfo=info))
 
-    assert b"Somebody" not in clean.jpeg_bytes
+    assert b"A. Author" not in clean.jpeg_bytes
     assert b"xmpmeta" not in clean.jpeg_bytes
 
 
@@ -244,7 +244,7 @@ def gray_profile() -> bytes:
     ("mode", "profile"),
     [("P", linear_profile()), ("RGBA", linear_profile()), ("LA", gray_profile()),
      ("L", gray_profile()), ("L", linear_profile())],
-    ids=["palette", "transparent", "transparent grey", "grey", "grey with a color profile"],
+    ids=["palette", "transparent", "transparent gray", "gray", "gray with a color profile"],
 )  # fmt: skip
 def test_a_profile_counts_in_every_mode(mode: str, profile: bytes) -> None:
     plain = Image.new("RGBA", (40, 40), (120, 120, 120, 255))
@@ -259,7 +259,7 @@ def test_a_profile_counts_in_every_mode(mode: str, profile: bytes) -> None:
 @pytest.mark.parametrize(
     ("transfer", "code", "shown"),
     [(16, 148, 237), (16, 106, 119), (18, 191, 237), (18, 0, 0), (16, 255, 252), (13, 120, 120)],
-    ids=["PQ white paper", "PQ grey card", "HLG white paper", "HLG black", "PQ peak", "sRGB"],
+    ids=["PQ white paper", "PQ gray card", "HLG white paper", "HLG black", "PQ peak", "sRGB"],
 )
 @pytest.mark.parametrize("kind", ["PNG", "AVIF"])
 def test_hdr_without_a_profile_is_tone_mapped(
@@ -429,7 +429,7 @@ def test_too_many_pixels_are_refused() -> None:
 @pytest.mark.parametrize(
     "size", [(8160, 6144), (8192, 6144), (16_382, 3628), (12_000, 9000), (12_032, 9024)]
 )
-def test_what_telephones_make_is_not_too_large(size: tuple[int, int]) -> None:
+def test_photos_of_phones_are_not_too_large(size: tuple[int, int]) -> None:
     # The size is checked before the pixels, of which this has none.
     assert code_of(png_header(*size)) == "CORRUPT_FILE"
 

@@ -130,13 +130,13 @@ def test_parts_hold_every_sample_once(
 def test_a_cut_is_made_in_silence() -> None:
     speech = np.concatenate([say(SENTENCES[0]), silence(0.5), say(SENTENCES[1])])
     pause_ms = len(say(SENTENCES[0])) * 1000 // RATE_HZ
-    asked_ms = pause_ms + 1000
-    span = extract._span_of({"fromMs": 0, "toMs": asked_ms, "windowMs": 1400})
+    requested_ms = pause_ms + 1000
+    span = extract._span_of({"fromMs": 0, "toMs": requested_ms, "windowMs": 1400})
 
     part = np.frombuffer(b"".join(cut_out(in_chunks(speech, 4000), span)), dtype=np.int16)
 
-    heard_ms = int(np.flatnonzero(part)[-1]) * 1000 // RATE_HZ
-    assert abs(heard_ms - pause_ms) < 250
+    last_sound_ms = int(np.flatnonzero(part)[-1]) * 1000 // RATE_HZ
+    assert abs(last_sound_ms - pause_ms) < 250
     assert len(part) == min(span.last or 0, len(speech))
 
 

@@ -45,9 +45,9 @@ def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
         fresh: bool = False,
         **params: Any,
     ) -> Artifact:
-        wish = repr((seed, photos, sorted(params.items())))
-        if wish in made and not fresh:
-            return made[wish]
+        cache_key = repr((seed, photos, sorted(params.items())))
+        if cache_key in made and not fresh:
+            return made[cache_key]
         workdir = tmp_path_factory.mktemp("keyframe")
         sources = tuple(
             SourceFile(key=f"photo_{n}", mime_type="image/jpeg", path=photo)
@@ -57,8 +57,8 @@ def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
             job_id="job", key=key, kind="keyframe", attempt=1, seed=seed, language="en",
             params={"sceneNo": 1, "sceneCount": 3, **params}, sources=sources, workdir=workdir,
         )  # fmt: skip
-        made[wish] = LocalStudio().generate(request)[0]
-        return made[wish]
+        made[cache_key] = LocalStudio().generate(request)[0]
+        return made[cache_key]
 
     return make
 
@@ -123,7 +123,7 @@ def test_the_subject_of_the_demo_photo_is_found() -> None:
 
 
 def test_a_face_box_from_a_detector_is_believed() -> None:
-    blank = Image.new("RGB", (400, 300), "grey")
+    blank = Image.new("RGB", (400, 300), "gray")
 
     focus = find_focus(blank, {"x": 0.7, "y": 0.2, "width": 0.1, "height": 0.2})
 

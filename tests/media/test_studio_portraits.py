@@ -43,17 +43,17 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def make(
         style: str, seed: int = 7, photo: Path = PORTRAIT, fresh: bool = False, **params: Any
     ) -> Artifact:
-        wish = repr((style, seed, photo, sorted(params.items())))
-        if wish in made and not fresh:
-            return made[wish]
+        cache_key = repr((style, seed, photo, sorted(params.items())))
+        if cache_key in made and not fresh:
+            return made[cache_key]
         request = GenerationRequest(
             job_id="job", key="img_01", kind="portrait", attempt=1, seed=seed, language="en",
             params={"style": style, "role": "me", "prompt": "", **params},
             sources=(SourceFile(key="photo_1", mime_type="image/jpeg", path=photo),),
             workdir=tmp_path_factory.mktemp("portrait"),
         )  # fmt: skip
-        made[wish] = LocalStudio().generate(request)[0]
-        return made[wish]
+        made[cache_key] = LocalStudio().generate(request)[0]
+        return made[cache_key]
 
     return make
 
@@ -146,7 +146,9 @@ def test_another_seed_gives_another_picture(portrait: Make, style: str) -> None:
 
 
 @pytest.mark.parametrize("change", [{"role": "you"}, {"prompt": "in the evening"}])
-def test_another_role_or_wish_gives_another_picture(portrait: Make, change: dict[str, str]) -> None:
+def test_another_role_or_prompt_gives_another_picture(
+    portrait: Make, change: dict[str, str]
+) -> None:
     assert difference(portrait("CLASSIC").path, portrait("CLASSIC", **change).path) > 4
 
 

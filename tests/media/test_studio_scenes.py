@@ -24,7 +24,7 @@ LEXICON = Path(scenery.__file__).with_name("scenery.json")
 
 @pytest.fixture
 def paint(tmp_path: Path) -> Any:
-    def painted(wish: str, *, seed: int = 5, **params: Any) -> bytes:
+    def painted(text: str, *, seed: int = 5, **params: Any) -> bytes:
         request = GenerationRequest(
             job_id="job_x",
             key="img_01",
@@ -32,7 +32,7 @@ def paint(tmp_path: Path) -> Any:
             attempt=1,
             seed=seed,
             language="en",
-            params={"wish": wish, "prompt": wish, "aspectRatio": "16:9"} | params,
+            params={"wish": text, "prompt": text, "aspectRatio": "16:9"} | params,
             sources=(),
             workdir=tmp_path,
         )
@@ -135,11 +135,11 @@ def test_every_land_is_painted_in_every_light_and_weather(far: str, near: str) -
 
 @pytest.mark.slow
 def test_a_text_without_any_known_word_is_painted_too(paint: Any) -> None:
-    for wish in ("qwertz", "***", "🙂", "가나다라", ""):
-        assert pixels_of(paint(wish)).std() > 10
+    for text in ("qwertz", "***", "🙂", "가나다라", ""):
+        assert pixels_of(paint(text)).std() > 10
 
 
-def test_the_prompt_stands_in_where_there_is_no_wish(tmp_path: Path) -> None:
+def test_a_request_without_a_user_prompt_uses_the_prompt(tmp_path: Path) -> None:
     request = GenerationRequest(
         job_id="job_x",
         key="img_01",

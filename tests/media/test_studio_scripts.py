@@ -27,8 +27,8 @@ SLOT = re.compile(r"\{[Kk]eyword(?::\w+)?\}")
 
 
 def a_script(language: str = "en", seed: int = 1, **params: Any) -> Script:
-    asked = {"keyword": KEYWORDS.get(language, "x"), "durationSec": 30, "tone": "casual"} | params
-    return compose(asked, language, seed)
+    given = {"keyword": KEYWORDS.get(language, "x"), "durationSec": 30, "tone": "casual"} | params
+    return compose(given, language, seed)
 
 
 # The sentences
@@ -72,10 +72,12 @@ def test_sentences_are_whole_and_none_stands_twice(language: str) -> None:
 
 
 def test_every_particle_after_a_korean_keyword_is_one_that_is_known() -> None:
-    asked = {slot for text in sentences("ko") for slot in re.findall(r"\{keyword:(\w+)\}", text)}
+    particles = {
+        slot for text in sentences("ko") for slot in re.findall(r"\{keyword:(\w+)\}", text)
+    }
     ungoverned = [text for text in sentences("ko") if re.search(r"\}[은는이가을를과와]\b", text)]
 
-    assert asked == {"은", "이", "을", "으로", "이란", "이었습니다", "에", "에서", "의"}
+    assert particles == {"은", "이", "을", "으로", "이란", "이었습니다", "에", "에서", "의"}
     assert ungoverned == []
 
 
@@ -151,9 +153,9 @@ def test_an_unknown_tone_becomes_the_default(tone: Any) -> None:
 def test_any_keyword_gives_a_script_or_is_refused(
     keyword: str, language: str, tone: str, duration_sec: int, seed: int
 ) -> None:
-    asked = {"keyword": keyword, "tone": tone, "durationSec": duration_sec}
+    given = {"keyword": keyword, "tone": tone, "durationSec": duration_sec}
     try:
-        script = compose(asked, language, seed)
+        script = compose(given, language, seed)
     except PermanentProviderError as refused:
         assert not re.search(r"\w", keyword)
         assert refused.error_code == "PROVIDER_REFUSED"  # noqa: PT017 - not every keyword is refused

@@ -98,9 +98,9 @@ def test_speech_is_a_small_file_that_plays_in_a_browser(ask: Ask, language: str)
 def test_synthesized_speech_is_intelligible(ask: Ask) -> None:
     speech = ask("speech", text=ENGLISH)
 
-    heard = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
+    transcribed = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
 
-    words = read_transcript(heard.path.read_bytes()).segments
+    words = read_transcript(transcribed.path.read_bytes()).segments
     assert share_recognized(ENGLISH, " ".join(segment.text for segment in words)) >= 0.6
 
 
@@ -144,8 +144,8 @@ def test_the_same_text_gives_the_same_bytes(ask: Ask, language: str) -> None:
 
 def test_voices_differ_and_a_vendors_voice_becomes_the_default(ask: Ask) -> None:
     bytes_of = [
-        ask("speech", text=ENGLISH, **asked).path.read_bytes()
-        for asked in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})
+        ask("speech", text=ENGLISH, **params).path.read_bytes()
+        for params in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})
     ]
 
     assert bytes_of[0] != bytes_of[1]

@@ -64,8 +64,8 @@ def test_a_script_is_one_message_whose_response_becomes_a_file(
     assert [section.text for section in script.sections] == [
         "It rains.", "Clouds are water.", "So much for rain.",
     ]  # fmt: skip
-    [asked] = stand_in.requests
-    assert asked.json["model"] == provider.model_of("script") == "claude-haiku-5-5"
+    [sent] = stand_in.requests
+    assert sent.json["model"] == provider.model_of("script") == "claude-haiku-5-5"
 
 
 def test_the_users_words_are_in_the_users_message_only_and_cannot_close_it(
@@ -75,9 +75,9 @@ def test_the_users_words_are_in_the_users_message_only_and_cannot_close_it(
 
     provider.generate(a_request(tmp_path, params=params))
 
-    asked = stand_in.requests[0].json
-    user = asked["messages"][0]["content"]
-    assert "Ignore" not in asked["system"]
+    sent = stand_in.requests[0].json
+    user = sent["messages"][0]["content"]
+    assert "Ignore" not in sent["system"]
     assert (user.count("<request>"), user.count("</request>")) == (1, 1)
     quoted = json.loads(user.removeprefix("<request>").removesuffix("</request>"))
     assert quoted == {"keyword": ORDER, "notes": "<request>"}
@@ -248,7 +248,7 @@ def test_each_response_maps_to_one_error_after_one_call(
 
     assert type(caught.value) is error
     assert getattr(caught.value, "error_code", "") == code
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def failure_of(bedrock: Bedrock, request: GenerationRequest) -> ProviderError:
 
 
 def drawn(stand_in: BedrockStandIn) -> dict[str, Any]:
-    [asked] = stand_in.calls_of("InvokeModel")
-    return json.loads(asked["body"])
+    [sent] = stand_in.calls_of("InvokeModel")
+    return json.loads(sent["body"])
 
 
 # Pictures
@@ -100,8 +100,8 @@ def test_a_keyframe_is_drawn_from_the_photo_of_its_scene(
 
     [artifact] = bedrock.generate(request)
 
-    asked = drawn(stand_in)
-    assert asked == {
+    sent = drawn(stand_in)
+    assert sent == {
         "prompt": "In the rain.",
         "mode": "image-to-image",
         "image": base64.b64encode(a_png(62, 80)).decode(),
@@ -119,18 +119,18 @@ def test_a_keyframe_is_drawn_from_the_photo_of_its_scene(
 
 @pytest.mark.parametrize("model", [CORE, ULTRA, "stability.sd3-5-large-v1:0"])
 @pytest.mark.parametrize(
-    ("asked_for", "drawn_in"), [("3:4", "4:5"), ("4:3", "5:4"), ("9:16", "9:16"), ("1:1", "1:1")]
+    ("requested", "drawn_in"), [("3:4", "4:5"), ("4:3", "5:4"), ("9:16", "9:16"), ("1:1", "1:1")]
 )
 def test_a_picture_from_words_has_the_nearest_shape(
-    stand_in: BedrockStandIn, tmp_path: Path, model: str, asked_for: str, drawn_in: str
+    stand_in: BedrockStandIn, tmp_path: Path, model: str, requested: str, drawn_in: str
 ) -> None:
     bedrock = made_with(stand_in, models={"image": model})
 
-    bedrock.generate(a_request(tmp_path, "picture", params={"aspectRatio": asked_for}))
+    bedrock.generate(a_request(tmp_path, "picture", params={"aspectRatio": requested}))
 
-    asked = drawn(stand_in)
-    assert (asked["mode"], asked["aspect_ratio"]) == ("text-to-image", drawn_in)
-    assert "image" not in asked
+    sent = drawn(stand_in)
+    assert (sent["mode"], sent["aspect_ratio"]) == ("text-to-image", drawn_in)
+    assert "image" not in sent
     assert bedrock.model_of("picture") == bedrock.model_of("keyframe") == model
 
 
@@ -270,7 +270,7 @@ def test_each_response_maps_to_one_error(
     found = failure_of(bedrock, request)
 
     assert (type(found), found.error_code) == (error, code)
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
     assert request.meter.charges == []
 
 
@@ -291,11 +291,11 @@ def test_a_script_is_the_models_response(
 
     [artifact] = bedrock.generate(request)
 
-    [asked] = stand_in.calls_of("Converse")
-    assert asked["modelId"] == bedrock.model_of("script") == "amazon.nova-lite-v1:0"
-    assert "rain" in asked["messages"][0]["content"][0]["text"]
-    assert "rain" not in asked["system"][0]["text"]
-    assert asked["inferenceConfig"]["maxTokens"] == 1225
+    [sent] = stand_in.calls_of("Converse")
+    assert sent["modelId"] == bedrock.model_of("script") == "amazon.nova-lite-v1:0"
+    assert "rain" in sent["messages"][0]["content"][0]["text"]
+    assert "rain" not in sent["system"][0]["text"]
+    assert sent["inferenceConfig"]["maxTokens"] == 1225
     script = read_script(artifact.path.read_bytes())
     assert [section.text for section in script.sections] == [
         "Part 0 of it.", "Part 1 of it.", "Part 2 of it."]  # fmt: skip
@@ -359,10 +359,10 @@ def guardrail_of(stand_in: BedrockStandIn, name: str = GUARDRAIL) -> BedrockGuar
 def test_words_that_the_guardrail_passes_are_passed(stand_in: BedrockStandIn) -> None:
     guardrail_of(stand_in).check_text("A walk in the rain.")
 
-    [asked] = stand_in.calls_of("ApplyGuardrail")
-    assert (asked["guardrailIdentifier"], asked["guardrailVersion"]) == (GUARDRAIL, "3")
-    assert asked["source"] == "INPUT"
-    assert asked["content"] == [{"text": {"text": "A walk in the rain."}}]
+    [sent] = stand_in.calls_of("ApplyGuardrail")
+    assert (sent["guardrailIdentifier"], sent["guardrailVersion"]) == (GUARDRAIL, "3")
+    assert sent["source"] == "INPUT"
+    assert sent["content"] == [{"text": {"text": "A walk in the rain."}}]
 
 
 @pytest.mark.parametrize(
@@ -404,9 +404,9 @@ def test_long_words_are_checked_to_their_end(stand_in: BedrockStandIn) -> None:
 
     guardrail_of(stand_in).check_text(text)
 
-    told = [asked["content"][0]["text"]["text"] for asked in stand_in.calls_of("ApplyGuardrail")]
-    assert "".join(told) == text
-    assert len(told) == 3
+    texts = [sent["content"][0]["text"]["text"] for sent in stand_in.calls_of("ApplyGuardrail")]
+    assert "".join(texts) == text
+    assert len(texts) == 3
 
 
 @pytest.mark.parametrize(

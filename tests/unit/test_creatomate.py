@@ -261,7 +261,7 @@ def test_each_response_maps_to_one_error_after_one_call(
 
     assert type(caught.value) is error
     assert getattr(caught.value, "error_code", "") == code
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({}, 10), ({"retry-after": "3"}, 3)])
@@ -359,7 +359,7 @@ def test_a_film_costs_at_least_one_credit_and_unknown_sizes_are_not_guessed(
     ("url", "is_taken"),
     [
         ("https://f002.backblazeb2.com/file/creatomate-c8xg3hsxdu/a.mp4", True),
-        ("https://f002.backblazeb2.com/file/somebody-else/a.mp4", False),
+        ("https://f002.backblazeb2.com/file/another-customer/a.mp4", False),
         ("https://backblazeb2.com.evil.example/file/creatomate-x/a.mp4", True),
         (None, False),
     ],
@@ -472,9 +472,9 @@ def test_what_a_call_says_of_the_render_is_not_believed(
     ref = submitted(provider, tmp_path)
     forged = {"id": ref, "status": "succeeded", "url": "https://evil.example/film.mp4"}
 
-    heard = provider.read_callback(json.dumps(forged).encode(), {}, NOW)
+    ref_of_callback = provider.read_callback(json.dumps(forged).encode(), {}, NOW)
 
-    assert provider.poll(heard) is None
+    assert provider.poll(ref_of_callback) is None
 
 
 @pytest.mark.parametrize(

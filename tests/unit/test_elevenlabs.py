@@ -67,9 +67,9 @@ def test_a_text_becomes_one_mp3_of_known_length(
     frames = len("It rains.") * FRAMES_A_CHARACTER
     assert artifact.path.read_bytes() == an_mp3(frames)
     assert artifact.duration_ms == pytest.approx(frames * FRAME_MS, abs=2)
-    [asked] = stand_in.requests
-    assert asked.path == f"/v1/text-to-speech/{DEFAULT_VOICE}?output_format=mp3_44100_128"
-    assert asked.json == {
+    [sent] = stand_in.requests
+    assert sent.path == f"/v1/text-to-speech/{DEFAULT_VOICE}?output_format=mp3_44100_128"
+    assert sent.json == {
         "text": "It rains.", "model_id": "eleven_multilingual_v2", "seed": 2**32 - 1,
     }  # fmt: skip
 
@@ -96,9 +96,9 @@ def test_voice_and_rate_are_passed_on(
         provider.generate(
             a_request(tmp_path, params={"text": "Hi", "voiceId": RACHEL, "rate": rate})
         )
-        asked = stand_in.requests[-1]
-        assert asked.json["voice_settings"] == {"speed": speed}
-        assert f"/{RACHEL}?" in asked.path
+        sent = stand_in.requests[-1]
+        assert sent.json["voice_settings"] == {"speed": speed}
+        assert f"/{RACHEL}?" in sent.path
 
 
 def test_the_language_is_sent_to_models_that_take_it(
@@ -213,7 +213,7 @@ def test_each_response_maps_to_one_error_after_one_call(
         provider.generate(request)
 
     assert (type(caught.value), getattr(caught.value, "error_code", "")) == meaning
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
     assert request.meter.charges == []
     assert list(tmp_path.iterdir()) == []
 

@@ -251,7 +251,7 @@ def test_each_response_maps_to_one_error(
 
     assert type(caught.value) is error
     assert getattr(caught.value, "error_code", "") == code
-    assert stand_in.submits == 1, "never asked twice"
+    assert stand_in.submits == 1, "never sent twice"
     assert request.meter.charges == []
 
 
@@ -363,18 +363,18 @@ def test_the_result_lies_where_the_status_says_but_never_elsewhere(
     ref = submitted(provider, tmp_path)
     stand_in.succeed(id_of(ref))
     place = f"/fal-ai/bytedance/requests/{id_of(ref)}"
-    told = [f"https://queue.fal.run{place}/response", "https://evil.example/x", None, 7, "http://["]
-    asked, codes = [], []
-    for url in told:
+    urls = [f"https://queue.fal.run{place}/response", "https://evil.example/x", None, 7, "http://["]
+    polls, codes = [], []
+    for url in urls:
         shown = {"status": "COMPLETED", "response_url": url}
         monkeypatch.setattr(stand_in, "_status", lambda *_, shown=shown: (200, shown, {}))
         try:
             provider.poll(ref)
         except TransientProviderError as error:
             codes.append(error.error_code)
-        asked.append(stand_in.requests[-1])
+        polls.append(stand_in.requests[-1])
 
-    assert asked == [("GET", f"{place}/response"), *[("GET", place)] * 4]
+    assert polls == [("GET", f"{place}/response"), *[("GET", place)] * 4]
     assert set(codes) <= {"RESULT_EXPIRED"}
 
 
@@ -572,7 +572,7 @@ def test_a_run_is_stopped_and_stopping_it_again_is_no_error(
     assert [run.error_type for run in stand_in.runs.values()] == ["client_cancelled"] * 3
 
 
-# Being called
+# Callbacks
 
 
 def test_a_signed_call_names_its_run(stand_in: FalStandIn, provider: Fal, tmp_path: Path) -> None:
@@ -606,12 +606,12 @@ def test_a_key_that_was_changed_is_learnt_and_forgers_make_us_ask_but_now_and_th
     for _ in range(20):
         with pytest.raises(Unauthorized):
             provider.read_callback(**stand_in.call_of(request_id, later, key=forged), now=later)
-    asked = stand_in.requests.count(("GET", "/.well-known/jwks.json"))
+    fetches = stand_in.requests.count(("GET", "/.well-known/jwks.json"))
 
     stand_in.signing_key = Ed25519PrivateKey.generate()
     later += timedelta(minutes=6)
 
-    assert asked == 2
+    assert fetches == 2
     assert provider.read_callback(**stand_in.call_of(request_id, later), now=later) == request_id
 
 

@@ -86,17 +86,17 @@ def test_there_are_enough_hostile_addresses() -> None:
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=lambda url: repr(url)[:60])
-def test_a_hostile_address_is_refused_before_anybody_is_asked(url: str, tmp_path: Path) -> None:
-    asked: list[str] = []
+def test_a_hostile_address_is_refused_before_its_name_is_resolved(url: str, tmp_path: Path) -> None:
+    resolved: list[str] = []
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
+        resolved.append(host)
         return ["203.0.113.1"]
 
     with pytest.raises(UnsafeAddress):
         Fetcher(resolve=resolve).fetch(url, tmp_path / "out", LIMITS)
 
-    assert asked == []
+    assert resolved == []
 
 
 @pytest.mark.parametrize("url", GOOD)
@@ -138,12 +138,12 @@ def test_a_good_name_that_leads_inside_is_refused(responses: list[str], tmp_path
 def test_the_connection_goes_to_the_address_that_was_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is asked for once: what it says afterwards does not matter."""
-    asked, connected = [], []
+    """The name is resolved once, so a later record cannot redirect the connection."""
+    resolved, connected = [], []
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return ["8.8.8.8"] if len(asked) == 1 else ["127.0.0.1"]
+        resolved.append(host)
+        return ["8.8.8.8"] if len(resolved) == 1 else ["127.0.0.1"]
 
     def connect(address: Any, *args: Any, **kwargs: Any) -> Any:
         connected.append(address)
@@ -153,7 +153,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     with pytest.raises(FetchFailed):
         Fetcher(resolve=resolve).fetch(GOOD[0], tmp_path / "out", LIMITS)
 
-    assert asked == ["replicate.delivery"]
+    assert resolved == ["replicate.delivery"]
     assert connected == [("8.8.8.8", 443)]
 
 
@@ -177,7 +177,7 @@ def serving(response: Response) -> Iterator[str]:
             response(self)
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     server = ThreadedServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -191,10 +191,10 @@ def serving(response: Response) -> Iterator[str]:
 
 def saying(status: int = 200, body: bytes = b"png", **headers: str) -> Response:
     def respond(handler: BaseHTTPRequestHandler) -> None:
-        told = {"content-type": "image/png", "content-length": str(len(body))}
-        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"content-type": "image/png", "content-length": str(len(body))}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         handler.send_response(status)
-        for name, value in told.items():
+        for name, value in sent.items():
             if value:
                 handler.send_header(name, value)
         handler.end_headers()

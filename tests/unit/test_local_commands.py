@@ -1,4 +1,4 @@
-"""Every command of the local cloud answers a mistake with a sentence and a failure."""
+"""Every command of the local cloud reports a mistake with a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     "words",
-    [("token", "--user", "alice"), ("logs",), ("audit",), ("audit", "--account", "nobody")],
+    [("token", "--user", "alice"), ("logs",), ("audit",), ("audit", "--account", "unknown")],
     ids=" ".join,
 )
 def test_without_a_running_cloud_every_command_says_how_to_start_one(
@@ -110,7 +110,7 @@ def test_files_are_not_sent_without_a_running_cloud(
     ids=["named", "login name only"],
 )
 def test_make_takes_a_user_only_from_its_own_arguments(given: list[str], user: str) -> None:
-    """The login name, which most shells keep in USER, is nobody whom make was asked for."""
+    """The login name, which most shells keep in USER, is not an argument of make."""
     shown = subprocess.run(
         ["make", "--dry-run", "token", *given],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Prices: what is suggested to whoever is short, and what of a price is used."""
+"""Prices: the suggestion for an account without enough credits, and the used share of a price."""
 
 from __future__ import annotations
 

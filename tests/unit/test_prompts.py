@@ -65,11 +65,11 @@ def test_a_picture_from_text_has_the_requested_aspect_ratio(tmp_path: Path, shap
 
 
 @pytest.mark.parametrize(
-    ("asked", "seconds"),
+    ("duration", "seconds"),
     [(5, 5), (2.5, 2.5), (0, 3), (-1, 3), (None, 3), ("7", 3), (True, 3), (float("nan"), 3)],
 )
-def test_a_clip_has_the_requested_duration(tmp_path: Path, asked: Any, seconds: float) -> None:
-    assert visual_prompt_of(a_clip_request(tmp_path, durationSec=asked)).seconds == seconds
+def test_a_clip_has_the_requested_duration(tmp_path: Path, duration: Any, seconds: float) -> None:
+    assert visual_prompt_of(a_clip_request(tmp_path, durationSec=duration)).seconds == seconds
 
 
 def test_every_move_and_genre_and_all_that_falls_has_words_of_its_own(tmp_path: Path) -> None:

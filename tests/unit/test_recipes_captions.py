@@ -163,7 +163,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert refused(captions() | changes) == [path]
 
 
-def test_every_contradiction_is_told_at_once() -> None:
+def test_all_contradictions_are_reported_together() -> None:
     assert refused(captions(sourceLang="ko", targetLang="ko", targetLangs=["ja"])) == [
         "options.targetLang",
         "options.targetLang",
@@ -304,7 +304,7 @@ def test_every_started_minute_costs(duration_ms: int, minutes: int) -> None:
     assert [part.credits for part in parts] == [minutes, minutes, minutes]
 
 
-def test_minutes_have_the_prices_of_the_catalogue() -> None:
+def test_minutes_have_the_prices_of_the_catalog() -> None:
     prices = {"captionsPerMinute": 2, "translationPerMinute": 5}
 
     parts = CAPTIONS.price(STORED, prices, [a_film(61_000)])
@@ -336,7 +336,7 @@ def plan(*only: str, of: Material | None = None, **options: Any) -> dict[str, Ta
     return {spec.key: spec for spec in CAPTIONS.plan(blueprint)}
 
 
-def test_speech_is_heard_once_translated_per_language_and_written_per_format() -> None:
+def test_speech_is_transcribed_once_translated_per_language_and_written_per_format() -> None:
     specs = plan(**translated("ko", "ja", sourceLang="en", outputFormats=["srt", "txt"]))
 
     assert {key: spec.needs for key, spec in specs.items()} == {
@@ -355,7 +355,7 @@ def test_speech_is_heard_once_translated_per_language_and_written_per_format() -
     ]  # fmt: skip
 
 
-def test_tasks_are_told_languages_and_format() -> None:
+def test_tasks_have_languages_and_format() -> None:
     specs = plan(**translated("ko", sourceLang="en", diarization=True))
 
     assert {key: spec.params for key, spec in specs.items()} == {
@@ -418,15 +418,15 @@ def parts_of(specs: Mapping[str, TaskSpec]) -> list[TaskSpec]:
         (a_recording(4 * HOUR), True, 0),
         (a_recording(4 * HOUR + 1), True, 2),
         (a_recording(12 * HOUR), True, 4),
-        # A file that is too large for a listener is not, as sound alone.
+        # A file that is too large to transcribe is small enough as sound alone.
         (a_recording(MINUTE, 2_000_000_000), False, 0),
         (a_recording(MINUTE, 2_000_000_001), False, 1),
-        # Nor are what telephones record, and AAC without a container, as they are.
+        # Recordings of phones and AAC without a container are converted first.
         (replace(a_film(MINUTE), mime_type="video/quicktime"), False, 1),
         (replace(a_recording(MINUTE), mime_type="audio/aac"), False, 1),
     ],
 )
-def test_what_is_too_much_for_a_listener_is_heard_in_parts(
+def test_a_long_or_large_recording_is_transcribed_in_parts(
     recording: Material, diarization: bool, parts: int
 ) -> None:
     specs = plan(of=recording, diarization=diarization)
@@ -435,7 +435,7 @@ def test_what_is_too_much_for_a_listener_is_heard_in_parts(
     assert specs["transcribe"].kind == ("merge" if parts else "transcribe")
 
 
-def test_a_part_is_cut_heard_and_joined_under_the_old_key() -> None:
+def test_parts_are_cut_transcribed_and_merged_under_the_old_key() -> None:
     specs = plan(of=a_recording(40 * MINUTE), **translated("ko", sourceLang="en"))
 
     assert {key: (spec.kind, spec.needs, spec.materials) for key, spec in specs.items()} == {
@@ -570,7 +570,7 @@ def test_the_options_of_another_job_can_be_patched_in_whole(
     assert CAPTIONS.patch(stored, {"options": sent}) == wanted
 
 
-# The catalogue's languages and formats
+# The catalog's languages and formats
 
 
 def test_languages_have_codes_and_labels() -> None:

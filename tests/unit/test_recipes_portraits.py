@@ -148,7 +148,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert refused(portraits(**changes)) == [path]
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     assert refused({"mode": "single", "x": 1}) == [
         "referencePhotoIds",
         "styles",
@@ -184,7 +184,7 @@ def missing(inputs: Mapping[str, Any], materials: Sequence[Material]) -> tuple[l
     return [field["path"] for field in fields], refusal.value.facts["roles"]
 
 
-def test_every_role_asked_for_needs_a_photo() -> None:
+def test_every_requested_role_needs_a_photo() -> None:
     inputs = portraits(referencePhotoIds=PHOTOS[:2], roles=["groom", "self", "bride"])
 
     PORTRAITS.check(inputs | {"roles": ["bride", "self"]}, photos_of("self", "bride"))
@@ -309,7 +309,7 @@ def test_without_roles_each_photos_role_is_drawn_once_in_their_order() -> None:
     ]
 
 
-def test_roles_asked_for_come_in_the_order_asked() -> None:
+def test_requested_roles_keep_their_order() -> None:
     specs, _ = plan("groom", "bride", "guest", roles=["bride", "groom"], totalImages=2)
 
     assert [role for _, role in pairs_of(specs)] == ["bride", "groom"]
@@ -328,7 +328,7 @@ def test_the_prompt_is_the_styles_with_the_role_in_it() -> None:
     assert all("{" not in text and "_" not in text for text in texts)
 
 
-def test_a_task_is_told_shape_and_model() -> None:
+def test_a_task_has_a_shape_and_a_model() -> None:
     plain, _ = plan("self")
     chosen, _ = plan("self", modelId="some/model")
 
@@ -394,11 +394,11 @@ some_styles = st.lists(st.sampled_from(STYLES), min_size=1, unique=True)
 def any_job(draw: st.DrawFn) -> tuple[tuple[Material, ...], dict[str, Any]]:
     shown = draw(roles_of_photos)
     materials = photos_of(*shown)
-    asked = st.lists(st.sampled_from(sorted(set(shown))), min_size=1, unique=True)
+    some_roles = st.lists(st.sampled_from(sorted(set(shown))), min_size=1, unique=True)
     inputs = portraits(
         referencePhotoIds=[material.id for material in materials],
         styles=draw(some_styles),
-        roles=draw(st.none() | asked),
+        roles=draw(st.none() | some_roles),
         totalImages=draw(st.integers(min_value=1, max_value=20)),
         seed=draw(st.none() | st.integers(min_value=0, max_value=2**32 - 1)),
         modelId=draw(st.none() | st.just("m")),
@@ -465,7 +465,7 @@ def test_a_walk_is_fair_to_styles_roles_and_pairs(
     assert len(set(pairs[:every])) == every
 
 
-# The catalogue's styles
+# The catalog's styles
 
 
 def test_every_style_has_labels_and_a_prompt_with_one_place_for_the_role() -> None:

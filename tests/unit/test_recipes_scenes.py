@@ -126,7 +126,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert any(name.startswith(path) for name in found), found
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     assert refused(STORY, {"sliders": {"humor": 999}, "x": 1}) == [
         "photoAssetIds",
         "stage",
@@ -136,7 +136,7 @@ def test_every_problem_is_told_at_once() -> None:
     ]
 
 
-def test_refused_content_is_told_by_its_own_code() -> None:
+def test_refused_content_has_its_own_code() -> None:
     rewrite = REWRITE | {"rawText": "음란영상"}
 
     with pytest.raises(InvalidInput) as refusal:
@@ -200,7 +200,7 @@ def test_a_revision_is_checked_like_new_inputs() -> None:
 
 
 def test_a_text_is_measured_as_it_is_kept_so_that_what_was_accepted_can_be_revised() -> None:
-    # Compatibility forms grow when they are normalised: one "…" becomes three dots.
+    # Compatibility forms grow when they are normalized: one "…" becomes three dots.
     fits = REWRITE | {"rawText": "가" * 1970 + "…" * 10}
     grows = REWRITE | {"rawText": "가" * 1990 + "…" * 10}
 
@@ -337,7 +337,7 @@ def test_sliders_default_to_the_middle() -> None:
     assert sliders == {"drama": 50, "humor": 7, "intensity": 50, "pace": 50, "warmth": 50}
 
 
-def test_the_film_is_told_in_the_callers_language() -> None:
+def test_the_texts_of_the_film_are_in_the_callers_language() -> None:
     english, korean = plan(STORY)["film"].params, plan(STORY, language="ko")["film"].params
     template = templates_of("story", "spark", "romance")[0]
 
@@ -355,12 +355,12 @@ def test_a_rewrite_changes_the_last_keyframe_its_look_its_caption_and_the_ending
     changed = {key for key in plain if plain[key] != rewritten[key]}
 
     assert changed <= {"kf_3", "clip_3", "film"}
-    assert "They meet again at the harbour." in rewritten["kf_3"].params["prompt"]
+    assert "They meet again at the harbor." in rewritten["kf_3"].params["prompt"]
     assert rewritten["kf_3"].params["look"]["framing"] == "close"
     assert rewritten["clip_3"].params["look"]["framing"] == "close"
     film, before = rewritten["film"].params, plain["film"].params
     assert film["captions"][:2] == before["captions"][:2]
-    assert film["captions"][2] == "They meet again at the harbour."
+    assert film["captions"][2] == "They meet again at the harbor."
     assert film["ending"] != before["ending"]
     assert film["hook"] == before["hook"]
 
@@ -438,7 +438,7 @@ def test_the_film_is_cut_again_only_when_every_clip_will_exist() -> None:
         (TRAILER, "trailer_scene", 6, InvalidInput, "INVALID_TARGET"),
     ],
 )
-def test_what_cannot_be_made_again_is_told_why(
+def test_an_impossible_regeneration_is_refused_with_its_code(
     recipe: SceneRecipe,
     target: str,
     clip_no: int | None,

@@ -81,10 +81,10 @@ def test_a_request_becomes_one_prediction_from_the_photo_of_its_scene(
     [prediction] = stand_in.predictions.values()
     assert prediction["id"] == ref
     assert (prediction["webhook"], prediction["webhook_events_filter"]) == (CALLBACK, ["completed"])
-    asked = prediction["input"]
-    assert (asked["prompt"], asked["aspect_ratio"]) == ("In the rain.", "9:16")
+    sent = prediction["input"]
+    assert (sent["prompt"], sent["aspect_ratio"]) == ("In the rain.", "9:16")
     assert list(stand_in.files.values()) == [b"photo 2"]
-    assert asked["input_image"].rpartition("/")[2] in stand_in.files
+    assert sent["input_image"].rpartition("/")[2] in stand_in.files
 
 
 def test_a_portrait_is_three_to_four(
@@ -123,10 +123,10 @@ def test_a_picture_from_words_alone_needs_no_photo(
     provider.submit(a_picture_request(tmp_path), CALLBACK)
 
     [prediction] = stand_in.predictions.values()
-    asked = prediction["input"]
-    assert (prediction["model"], asked["aspect_ratio"]) == (MODEL, "16:9")
-    assert asked["prompt"] == "A lighthouse. Style: oil painting."
-    assert (stand_in.files, "input_image" in asked) == ({}, False)
+    sent = prediction["input"]
+    assert (prediction["model"], sent["aspect_ratio"]) == (MODEL, "16:9")
+    assert sent["prompt"] == "A lighthouse. Style: oil painting."
+    assert (stand_in.files, "input_image" in sent) == ({}, False)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_a_clip_is_made_from_its_keyframe(
     ref = provider.submit(request, CALLBACK)
 
     prediction = stand_in.predictions[ref]
-    asked = prediction["input"]
-    assert (prediction["model"], asked["duration"], request.meter.ref) == (model, seconds, ref)
+    sent = prediction["input"]
+    assert (prediction["model"], sent["duration"], request.meter.ref) == (model, seconds, ref)
     assert list(stand_in.files.values()) == [KEYFRAME]
-    assert asked[field].rpartition("/")[2] in stand_in.files
+    assert sent[field].rpartition("/")[2] in stand_in.files
     for words in ("pushes in", "Rain falls", "Quick", "shadowy"):
-        assert words in asked["prompt"]
+        assert words in sent["prompt"]
 
 
 def test_the_models_are_configuration_and_what_a_job_asks_for_is_not(
@@ -162,7 +162,7 @@ def test_the_models_are_configuration_and_what_a_job_asks_for_is_not(
     assert models == [KLING, MODEL, MODEL, ""]
 
 
-@pytest.mark.parametrize("model", ["somebody/else", MODEL])
+@pytest.mark.parametrize("model", ["unknown/model", MODEL])
 def test_an_unknown_model_gets_no_request(
     stand_in: ReplicateStandIn, tmp_path: Path, model: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_each_response_maps_to_one_error(
     assert type(caught.value) is error
     assert getattr(caught.value, "error_code", "") == code
     creates = [path for _, path in stand_in.requests if path.endswith("/predictions")]
-    assert len(creates) == 1, "never asked twice"
+    assert len(creates) == 1, "never sent twice"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ ZERO_WIDTH = "\u200b"
         ("it ends… happily", "it ends... happily"),
     ],
 )
-def test_text_is_normalised_and_stripped_of_what_is_not_text(raw: str, clean: str) -> None:
+def test_text_is_normalized_and_stripped_of_what_is_not_text(raw: str, clean: str) -> None:
     assert sanitize(raw) == clean
 
 
@@ -101,7 +101,7 @@ def test_contact_data_is_masked_when_korean_particles_follow() -> None:
     [
         "In 2024 they met 3 times.",
         "At 10:30, seat 12-34.",
-        "Meet me @ the harbour",
+        "Meet me @ the harbor",
         "She said: wait... he did.",
         "3.14159 is a number",
         "1,000,000 stars",

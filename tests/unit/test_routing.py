@@ -160,7 +160,7 @@ def test_a_bill_is_exact_to_the_billionth() -> None:
 
 
 def test_usage_without_a_price_is_recorded_too() -> None:
-    bill = prices.bill("nobody", "nothing", [("image", 2)])
+    bill = prices.bill("unknown", "nothing", [("image", 2)])
 
     assert bill.nanos == 0
     assert [(line.unit, line.quantity, line.unit_cost) for line in bill.lines] == [

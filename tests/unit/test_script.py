@@ -162,8 +162,8 @@ def test_a_script_takes_five_seconds_to_ten_minutes(duration_ms: int) -> None:
 def test_the_prompt_names_the_sections_the_time_and_the_language() -> None:
     system, user = prompt_of(PARAMS | {"tone": "calm"}, "ko")
 
-    for told in ("INTRO, BODY_1, BODY_2, OUTRO", "30000", "Korean"):
-        assert told in system
+    for expected in ("INTRO, BODY_1, BODY_2, OUTRO", "30000", "Korean"):
+        assert expected in system
     assert '{"keyword": "rain", "tone": "calm"}' in user
 
 
@@ -208,7 +208,7 @@ def test_an_impossible_script_is_refused_before_the_request(
 
 # Parsing a response
 
-ANSWER = a_response(
+RESPONSE = a_response(
     {"name": "INTRO", "startMs": 0, "endMs": 5000, "text": "One."},
     {"name": "BODY_1", "startMs": 5000, "endMs": 20000, "text": "Two."},
     {"name": "OUTRO", "startMs": 20000, "endMs": 30000, "text": "Three."},
@@ -217,7 +217,12 @@ ANSWER = a_response(
 
 @pytest.mark.parametrize(
     "text",
-    [ANSWER, f"```json\n{ANSWER}\n```", f"Here {{it}} is:\n{ANSWER}\nEnjoy!", f"\ufeff{ANSWER}"],
+    [
+        RESPONSE,
+        f"```json\n{RESPONSE}\n```",
+        f"Here {{it}} is:\n{RESPONSE}\nEnjoy!",
+        f"\ufeff{RESPONSE}",
+    ],
 )
 def test_a_script_is_found_within_surrounding_text(text: str) -> None:
     script = script_of_response(text, PARAMS, "en")
@@ -226,7 +231,7 @@ def test_a_script_is_found_within_surrounding_text(text: str) -> None:
 
 
 def test_times_are_stretched_to_the_requested_length() -> None:
-    script = script_of_response(ANSWER, PARAMS | {"durationSec": 60}, "en")
+    script = script_of_response(RESPONSE, PARAMS | {"durationSec": 60}, "en")
 
     assert [section.end_ms for section in script.sections] == [10_000, 40_000, 60_000]
 
@@ -283,7 +288,7 @@ def test_a_korean_script_may_name_things_in_latin_letters() -> None:
 
     assert script_of_response(response, PARAMS, "ko").language == "ko"
     with pytest.raises(TransientProviderError):
-        script_of_response(ANSWER, PARAMS, "ko")
+        script_of_response(RESPONSE, PARAMS, "ko")
 
 
 # Saying it

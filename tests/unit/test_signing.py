@@ -1,4 +1,4 @@
-"""Signed tokens: readable by anyone, changed by nobody, good for one purpose."""
+"""Signed tokens: readable, protected against changes, valid for one purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe, asked by Stripe's own library: what it takes, refuses and repeats."""
+"""The stand-in for Stripe, called by Stripe's own library: what it accepts, refuses and repeats."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_a_wrong_key_is_401(key: str, stand_in: StripeStandIn) -> None:
         ({"line_items": None}, "parameter_missing", "line_items"),
         ({"success_url": None}, "parameter_missing", "success_url"),
         ({"success_url": "/credits"}, "url_invalid", "success_url"),
-        ({"colour": "red"}, "parameter_unknown", "colour"),
-        ({"payment_intent_data": {"colour": "red"}}, "parameter_unknown", "colour"),
+        ({"unknown_field": "red"}, "parameter_unknown", "unknown_field"),
+        ({"payment_intent_data": {"unknown_field": "red"}}, "parameter_unknown", "unknown_field"),
         ({"metadata": {"a": {"b": "c"}}}, None, "metadata"),
         ({"metadata": {"a": "x" * 501}}, None, "metadata"),
         ({"client_reference_id": "x" * 201}, None, "client_reference_id"),
@@ -229,8 +229,8 @@ def test_every_event_is_one_for_the_library(stand_in: StripeStandIn) -> None:
     stand_in.expire(open_session(stand_in, key="never").id)
 
     kinds = []
-    for told in stand_in.take_events():
-        body = stand_in.body_of(told)
+    for sent in stand_in.take_events():
+        body = stand_in.body_of(sent)
         event = stripe.Webhook.construct_event(body, stand_in.sign(body), WEBHOOK_SECRET)
         kinds.append((event.type, type(event.data.object).__name__))
 

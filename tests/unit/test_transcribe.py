@@ -77,9 +77,9 @@ def submitted(transcribe: Transcribe, tmp_path: Path, **changes: Any) -> str:
 
 
 def word(start: float, end: float, text: str, speaker: str | None = None) -> dict[str, Any]:
-    told = {"start_time": f"{start:.2f}", "end_time": f"{end:.2f}", "type": "pronunciation"}
-    told["alternatives"] = [{"confidence": "0.99", "content": text}]  # type: ignore[assignment]
-    return told | ({"speaker_label": speaker} if speaker else {})
+    item = {"start_time": f"{start:.2f}", "end_time": f"{end:.2f}", "type": "pronunciation"}
+    item["alternatives"] = [{"confidence": "0.99", "content": text}]  # type: ignore[assignment]
+    return item | ({"speaker_label": speaker} if speaker else {})
 
 
 def mark(text: str) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def mark(text: str) -> dict[str, Any]:
 
 
 def a_document(*items: Any, **results: Any) -> dict[str, Any]:
-    told = {"transcripts": [{"transcript": "…"}], "items": list(items)} | results
-    return {"jobName": "x", "accountId": "1", "status": "COMPLETED", "results": told}
+    content = {"transcripts": [{"transcript": "…"}], "items": list(items)} | results
+    return {"jobName": "x", "accountId": "1", "status": "COMPLETED", "results": content}
 
 
 def fetched(transcribe: Transcribe, ref: str, tmp_path: Path) -> Transcript:
@@ -136,7 +136,7 @@ def test_language_and_speakers_may_be_requested(
     assert job["Settings"] == {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 10}
 
 
-def test_every_language_of_the_catalogue_has_a_code_of_the_service(
+def test_every_language_of_the_catalog_has_a_code_of_the_service(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     from darkroom.recipes.captions import target_languages
@@ -221,7 +221,7 @@ def test_seconds_are_charged_where_the_file_has_a_duration(
         ({"sources": ()}, "BAD_SOURCE"),
     ],
 )
-def test_what_it_cannot_hear_is_not_handed_over(
+def test_unsupported_sound_is_not_submitted(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path, changes: Any, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -292,7 +292,7 @@ def test_each_response_maps_to_one_error(
         submitted(transcribe, tmp_path)
 
     assert (type(caught.value), caught.value.error_code) == (error, code)
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
 
 
 # Finding again
@@ -412,9 +412,9 @@ def test_a_job_is_deleted_unless_it_is_under_way(
 def test_a_name_that_is_not_ours_is_never_sent(
     stand_in: TranscribeStandIn, transcribe: Transcribe
 ) -> None:
-    for look in (transcribe.poll, transcribe.cancel):
+    for call in (transcribe.poll, transcribe.cancel):
         with pytest.raises(ValueError, match="name"):
-            look("somebody-elses-job")
+            call("job-of-another-system")
     assert stand_in.requests == []
 
 
@@ -456,8 +456,8 @@ def test_segments_end_with_sentences_pauses_and_speakers(
     transcript = fetched(transcribe, ref, tmp_path)
 
     assert (transcript.language, transcript.duration_ms) == ("en", 0)
-    told = [(s.start_ms, s.end_ms, s.text, s.speaker) for s in transcript.segments]
-    assert told == [
+    found = [(s.start_ms, s.end_ms, s.text, s.speaker) for s in transcript.segments]
+    assert found == [
         (4870, 5640, "I've waited.", "Speaker 1"),
         (5700, 6500, "Long, really", "Speaker 1"),
         (7300, 7600, "long", "Speaker 1"),

@@ -95,8 +95,8 @@ def failure_of(translate: Translate, request: GenerationRequest) -> ProviderErro
 
 
 def pair_of(stand_in: TranslateStandIn) -> tuple[str, str]:
-    [asked] = stand_in.calls_of("TranslateText")
-    return asked["SourceLanguageCode"], asked["TargetLanguageCode"]
+    [sent] = stand_in.calls_of("TranslateText")
+    return sent["SourceLanguageCode"], sent["TargetLanguageCode"]
 
 
 def test_every_segment_keeps_its_place_and_loses_its_words(
@@ -157,7 +157,7 @@ def test_a_segment_over_the_limit_is_sent_in_chunks(
     request = a_request(tmp_path, said(0, text), language="ko", params={"targetLang": "en"})
     [segment] = made_by(translate, request).segments
 
-    pieces = [asked["Text"] for asked in stand_in.calls_of("TranslateText")]
+    pieces = [sent["Text"] for sent in stand_in.calls_of("TranslateText")]
     assert len(pieces) == -(-len(text.encode()) // LIMIT_BYTES)
     assert "".join(pieces) == text
     assert segment.text == " ".join(translated(piece, "en") for piece in pieces)
@@ -165,7 +165,7 @@ def test_a_segment_over_the_limit_is_sent_in_chunks(
 
 
 @pytest.mark.parametrize(
-    ("heard", "asked", "target", "pair"),
+    ("spoken", "requested", "target", "pair"),
     [
         ("en", "auto", "ko", ("en", "ko")),
         ("en-US", "auto", "zh", ("en", "zh")),
@@ -183,14 +183,14 @@ def test_languages_have_the_codes_of_the_service(
     stand_in: TranslateStandIn,
     translate: Translate,
     tmp_path: Path,
-    heard: str,
-    asked: str,
+    spoken: str,
+    requested: str,
     target: str,
     pair: tuple[str, str],
 ) -> None:
-    params = {"sourceLang": asked, "targetLang": target}
+    params = {"sourceLang": requested, "targetLang": target}
 
-    made_by(translate, a_request(tmp_path, said(0, "One."), language=heard, params=params))
+    made_by(translate, a_request(tmp_path, said(0, "One."), language=spoken, params=params))
 
     assert pair_of(stand_in) == pair
 
@@ -309,4 +309,4 @@ def test_each_response_maps_to_one_error(
     found = failure_of(translate, a_request(tmp_path, said(0, "One.")))
 
     assert (type(found), found.error_code) == (error, code)
-    assert len(stand_in.requests) == 1, "only what was throttled is asked twice"
+    assert len(stand_in.requests) == 1, "only what was throttled is sent twice"
