@@ -106,8 +106,8 @@ class StoredHistory:
 
     def check(self) -> None:
         wallet, plain = self.wallet(), self.plain
-        told = (wallet.balance, wallet.held, wallet.debt)
-        assert told == (plain.balance, plain.held, plain.debt)
+        stored = (wallet.balance, wallet.held, wallet.debt)
+        assert stored == (plain.balance, plain.held, plain.debt)
         assert kinds_of(wallet.grants) == +plain.has
 
     def wallet(self) -> Wallet:

@@ -38,7 +38,7 @@ def test_a_picture_is_made_from_words_and_becomes_a_file(stack: LocalStack) -> N
     content = httpx.get(first["downloadUrl"]).raise_for_status().content
     assert content.startswith(b"\xff\xd8") and len(content) == first["sizeBytes"]
 
-    # Nobody has looked for faces in it; whoever asks gets them looked for.
+    # Its faces are not counted yet; the first reference photo of it starts the count.
     photo = {"assetId": first["assetId"], "role": "self"}
     alice.call("POST", "/api/reference-photos", 503, photo)
     eventually(lambda: "faces" in alice.call("GET", f"/api/assets/{first['assetId']}", 200))

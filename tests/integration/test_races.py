@@ -1,7 +1,7 @@
-"""Races: every order in which two or three callers' calls can meet has one of few, named ends.
+"""Races: every interleaving of the calls of two or three callers ends in one of a few listed ends.
 
-An end is what each caller was told, with the balance, the hold and the number of ledger entries
-that go with it: so one effect happens exactly once, whoever was faster. The laws hold after each.
+An end is the result of each caller with the balance, the hold and the number of ledger entries: so
+one effect happens exactly once, whichever caller is faster. The laws hold after each race.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ KEYS = {
 End = tuple[int, int, int]
 """Balance, hold and number of ledger entries."""
 Ends = Mapping[tuple[str, ...], Sequence[End]]
-"""What the callers were told → how it may have ended, if it is that."""
+"""The results of the callers → the ends that are right with them."""
 Facts = dict[str, Any]
 
 
@@ -116,8 +116,8 @@ class Race:
     arrange: Callable[[World], Facts]
     acts: Callable[[World, Facts], Sequence[Act]]
     ends: Ends
-    also: Callable[[World, Run], str | None] = lambda world, run: None
-    """What else must be so; what is wrong, in words."""
+    check: Callable[[World, Run], str | None] = lambda world, run: None
+    """Another check; returns what is wrong."""
 
 
 # What callers do
@@ -202,7 +202,7 @@ def confirms_as_quoted(world: World, photo: str, quote_id: str) -> Act:
 
 
 def raises_the_price() -> Act:
-    """Everybody sees the new price from one moment on."""
+    """All callers see the new price from one moment on."""
     costs: Any = pricing.costs()
     costs["story"] = 2
 
@@ -459,7 +459,7 @@ class Till:
         pause("ReadPayment")
         return self.state()
 
-    def is_told(self, event: str, *, refund: int = 0) -> Act:
+    def receives(self, event: str, *, refund: int = 0) -> Act:
         """A webhook call; a refund has happened when its event is sent."""
         app = replace(self.world.app, payments=self)  # type: ignore[arg-type]
 
@@ -480,22 +480,22 @@ def reconciles(world: World, **refunds: int) -> Act:
 # The races
 
 
-def told(value: Any) -> str:
-    """What a caller was told, in a word."""
+def result_of(value: Any) -> str:
+    """The result of a caller, in a word."""
     if isinstance(value, JobFamily):
         return value.job.status.value
     return value if isinstance(value, str) else "ok"
 
 
 def one_job(world: World, run: Run) -> str | None:
-    """Whoever was told of a job was told of the same one."""
+    """All callers that got a job got the same one."""
     ids = {actor.value.job.job_id for actor in run.actors if actor.error is None}
     return None if len(ids) == 1 else f"{len(ids)} jobs"
 
 
-def provider_asked_once(world: World, run: Run) -> str | None:
+def provider_called_once(world: World, run: Run) -> str | None:
     count = len(world.studio.requests)
-    return None if count == 1 else f"the provider was asked {count} times"
+    return None if count == 1 else f"the provider was called {count} times"
 
 
 def each_task_once(world: World, run: Run) -> str | None:
@@ -504,11 +504,11 @@ def each_task_once(world: World, run: Run) -> str | None:
 
 
 def the_change_is_confirmed(world: World, run: Run) -> str | None:
-    """What was told to be changed in time is what was confirmed."""
+    """A change that was accepted is part of the confirmed job."""
     patch, confirmed = run.actors
     changed = "noir" if patch.error is None else "romance"
     found = confirmed.value.job.inputs["genre"] if confirmed.error is None else None
-    return None if found == changed else f"confirmed {found}, told {changed}"
+    return None if found == changed else f"confirmed {found}, changed to {changed}"
 
 
 def it_is_picked(world: World, run: Run) -> str | None:
@@ -545,7 +545,7 @@ RACES = (
         arrange=new_account,
         acts=lambda w, f: [confirms(w, f["photo"], "one"), confirms(w, f["photo"], "one")],
         ends={(OK, OK): [(3, 2, 2)]},
-        also=one_job,
+        check=one_job,
     ),
     Race(
         name="two devices confirm one draft",
@@ -561,7 +561,7 @@ RACES = (
         arrange=drafted,
         acts=lambda w, f: [confirms_draft(w, f["draft"], "phone", "phone") for _ in range(2)],
         ends={(OK, OK): [(3, 2, 2)]},
-        also=one_job,
+        check=one_job,
     ),
     Race(
         name="confirm against the purchase it needs",
@@ -694,7 +694,7 @@ RACES = (
     Race(
         name="one webhook sent twice",
         arrange=an_unpaid_purchase,
-        acts=lambda w, f: [(till := Till(w)).is_told("paid"), till.is_told("paid")],
+        acts=lambda w, f: [(till := Till(w)).receives("paid"), till.receives("paid")],
         ends={
             ("handled", "handled"): [(15, 0, 2)],
             ("handled", "repeated"): [(15, 0, 2)],
@@ -705,8 +705,8 @@ RACES = (
         name="webhook of the payment against webhook of its refund",
         arrange=an_unpaid_purchase,
         acts=lambda w, f: [
-            (till := Till(w)).is_told("paid"),
-            till.is_told("refunded", refund=1000),
+            (till := Till(w)).receives("paid"),
+            till.receives("refunded", refund=1000),
         ],
         ends={("handled", "handled"): [(5, 0, 3)]},
     ),
@@ -714,8 +714,8 @@ RACES = (
         name="webhooks of two partial refunds",
         arrange=a_paid_purchase,
         acts=lambda w, f: [
-            (till := Till(w)).is_told("first", refund=300),
-            till.is_told("second", refund=700),
+            (till := Till(w)).receives("first", refund=300),
+            till.receives("second", refund=700),
         ],
         ends={("handled", "handled"): [(5, 0, 4)]},
     ),
@@ -746,7 +746,7 @@ RACES = (
         ends={("succeeded", OK): [(3, 0, 3)], ("partial", OK): [(4, 0, 4)]},
     ),
     Race(
-        name="completion told twice",
+        name="completion reported twice",
         arrange=at_the_film,
         acts=lambda w, f: [completes(w, f["film"]), completes(w, f["film"])],
         ends={("succeeded", "succeeded"): [(3, 0, 3)]},
@@ -758,14 +758,14 @@ RACES = (
             lambda: run_task(w.app, job_id=f["job"], key="kf_1", attempt=1) for _ in range(2)
         ],
         ends={("succeeded", "idle"): [(3, 2, 2)], ("idle", "succeeded"): [(3, 2, 2)]},
-        also=provider_asked_once,
+        check=provider_called_once,
     ),
     Race(
         name="two plans of one job",
         arrange=a_queued_story,
         acts=lambda w, f: [lambda: plan_job(w.app, f["job"]) for _ in range(2)],
         ends={("queued", "queued"): [(3, 2, 2)]},
-        also=each_task_once,
+        check=each_task_once,
     ),
     Race(
         name="first sight three times",
@@ -878,7 +878,7 @@ RACES = (
         arrange=a_partial_story,
         acts=lambda w, f: [retries(w, f["parent"], "r"), retries(w, f["parent"], "r")],
         ends={(OK, OK): [(3, 1, 5)]},
-        also=lambda w, run: one_job(w, run) or one_child(w, run),
+        check=lambda w, run: one_job(w, run) or one_child(w, run),
     ),
     Race(
         name="delete against regenerate",
@@ -919,7 +919,7 @@ RACES = (
             confirms_draft(w, f["draft"], "phone", "phone"),
         ],
         ends={(OK, OK): [(3, 2, 2)], (NOT_DRAFT, OK): [(3, 2, 2)]},
-        also=the_change_is_confirmed,
+        check=the_change_is_confirmed,
     ),
     Race(
         name="two patches of what both have read",
@@ -958,7 +958,7 @@ RACES = (
             completes(w, f["film"]),
         ],
         ends={(OK, "succeeded"): [(3, 0, 3)]},
-        also=it_is_picked,
+        check=it_is_picked,
     ),
     Race(
         name="select against delete",
@@ -1005,7 +1005,7 @@ class Track:
             if actor.error is not None and not isinstance(actor.error, DarkroomError)
         )
         words = tuple(
-            told(actor.value)
+            result_of(actor.value)
             if actor.error is None
             else getattr(actor.error, "error_code", type(actor.error).__name__)
             for actor in run.actors
@@ -1015,7 +1015,7 @@ class Track:
         if end not in self._race.ends.get(words, ()):
             expected = dict(self._race.ends)
             found.append(f"ended as {words} {end}, must be one of {expected}")
-        more = self._race.also(self.world, run)
+        more = self._race.check(self.world, run)
         return found + ([more] if more else [])
 
     def _items(self) -> dict[str, list[Any]]:
@@ -1059,7 +1059,7 @@ MET_BEFORE = (
     ("expiry against confirm", 2),
     ("expiry against purchase", 1),
     ("expiry against settlement", 1),
-    ("completion told twice", 0),
+    ("completion reported twice", 0),
     ("dead letter against completion", 0),
     ("sweeper and dead letter against completion", 1),
     ("webhook of the payment against webhook of its refund", 1026),
@@ -1167,7 +1167,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def prices() -> Iterator[None]:
-    """Back to what they are, whoever raised them."""
+    """Restore the prices that a race raised."""
     before = dict(pricing.costs())
     yield
     costs: Any = pricing.costs()
@@ -1215,7 +1215,7 @@ ALL = [pytest.param(race, id=race.name) for race in RACES]
 
 
 @pytest.mark.parametrize("race", ALL)
-def test_whoever_is_overtaken_wherever_a_race_ends_as_one_of_its_ends(
+def test_a_race_ends_in_one_of_its_ends_wherever_a_caller_is_preempted(
     race: Race, world: World, total: Tally
 ) -> None:
     track = Track(world, race)

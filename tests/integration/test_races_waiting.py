@@ -59,7 +59,7 @@ class Order:
     def run(self) -> str:
         return run_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1)
 
-    def look(self, number: int = 1) -> str:
+    def poll(self, number: int = 1) -> str:
         return collect_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1, poll=number)
 
     def call(self) -> str:
@@ -90,7 +90,7 @@ class Order:
 
 
 def an_order(world: World) -> Order:
-    """Its message is sent; nobody has it yet."""
+    """Its message is sent; no worker has received it yet."""
     user = a_user()
     world.call("GET", "/api/credits", user=user)
     photo = a_reference_photo(world, user)
@@ -143,17 +143,17 @@ DONE, CANCELED = frozenset({"succeeded"}), frozenset({"succeeded", "canceled"})
 RACES = (
     Race("two workers hand over", an_order, lambda o: [o.run, o.run], DONE),
     Race("hand over against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
-    Race("two looks", waiting, lambda o: [o.look, o.look], DONE),
-    Race("look against call", waiting, lambda o: [o.look, o.call], DONE),
+    Race("two polls", waiting, lambda o: [o.poll, o.poll], DONE),
+    Race("poll against call", waiting, lambda o: [o.poll, o.call], DONE),
     Race("two calls", waiting, lambda o: [o.call, o.call], DONE),
-    Race("look against cancel", waiting, lambda o: [o.look, o.cancel], CANCELED),
+    Race("poll against cancel", waiting, lambda o: [o.poll, o.cancel], CANCELED),
     Race("call against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
-    Race("last look against call", overdue, lambda o: [o.look, o.call], DONE, runs=2),
+    Race("last poll against call", overdue, lambda o: [o.poll, o.call], DONE, runs=2),
     Race("lost lease against call", orphaned, lambda o: [o.sweep, o.call], DONE),
 )
 
 
-ALWAYS = {"two workers hand over", "look against call"}
+ALWAYS = {"two workers hand over", "poll against call"}
 
 
 def _marked(race: Race) -> object:
@@ -162,7 +162,7 @@ def _marked(race: Race) -> object:
 
 
 @pytest.mark.parametrize("race", [_marked(race) for race in RACES])
-def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
+def test_a_task_ends_once_in_every_race(world: World, race: Race) -> None:
     orders: list[Order] = []
 
     def run(choose: Choose) -> Run:

@@ -95,7 +95,7 @@ def till() -> Iterator[Till]:
             yield Till(stack, stripe, web)
 
 
-def test_a_purchase_is_paid_settled_refunded_and_told(till: Till) -> None:
+def test_a_purchase_is_paid_settled_and_refunded_with_its_events(till: Till) -> None:
     started = till.start("alice", key="once")
     again = till.start("alice", key="once")
 
@@ -164,11 +164,11 @@ def test_a_payment_of_another_amount_is_counted_for_the_alarm(till: Till) -> Non
 
     assert till.balance("dave") == 5
     deadline = time.monotonic() + EVENTUALLY_SECONDS
-    while not (told := metrics_of(till, "PaymentMismatches")):
+    while not (found := metrics_of(till, "PaymentMismatches")):
         assert time.monotonic() < deadline, till.stack.logs("hooks")[-5:]
         time.sleep(0.3)
-    assert told[0]["service"] == "darkroom"
-    assert told[0]["PaymentMismatches"] == [1]
+    assert found[0]["service"] == "darkroom"
+    assert found[0]["PaymentMismatches"] == [1]
 
 
 def test_an_operator_lists_and_refunds_a_payment_of_another_amount(till: Till) -> None:

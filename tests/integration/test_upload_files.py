@@ -113,7 +113,7 @@ def parts_when_killed(sender: Sender, client: subprocess.Popen[bytes]) -> list[A
 
 
 def test_an_upload_in_parts_is_given_up_with_its_roles(stack: LocalStack, tmp_path: Path) -> None:
-    """The role of whoever follows the stream lets it throw parts away."""
+    """The stream's function may delete parts with its role."""
     sender = Sender(stack, tmp_path, "uploads-aborted")
     body = {"filename": "a.mp4", "sizeBytes": CLIP_BYTES, "mimeType": "video/mp4"}
     session = sender.api.post("/api/uploads/session", json=body).raise_for_status().json()
@@ -139,7 +139,7 @@ def open_keys(stack: LocalStack) -> set[str]:
 def test_a_dead_clients_upload_is_completed_by_the_schedule(
     stack: LocalStack, tmp_path: Path
 ) -> None:
-    """All parts have arrived and nobody says so; the sweeper's role lets it join them."""
+    """All parts have arrived without a complete request; the sweeper's role may join them."""
     sender = Sender(stack, tmp_path, "uploads-dead")
     content = clip(tmp_path / "trip.mp4").read_bytes()
     body = {"filename": "trip.mp4", "sizeBytes": len(content), "mimeType": "video/mp4"}
@@ -164,7 +164,7 @@ def test_a_dead_clients_upload_is_completed_by_the_schedule(
 def test_a_file_too_large_to_be_fetched_is_looked_at_in_the_storage(
     stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real ranges, and a copy in parts, of which some are edited on their way."""
+    """The real ranges, and a copy in parts, of which some are edited during the copy."""
     monkeypatch.setattr(ingest_upload, "REWRITE_LIMIT_BYTES", 1_000_000)
     monkeypatch.setattr(storage, "COPY_PART_BYTES", 32 << 20)
     boto3.setup_default_session()
