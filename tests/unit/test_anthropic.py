@@ -146,7 +146,7 @@ def test_a_response_without_a_script_is_charged_too(
     "says",
     ["", "I cannot.", "{", '{"title": "x"}', "[]", a_script("비", "비가", "끝", language="ko")],
 )
-def test_the_next_response_may_be_right_where_this_one_is_not(
+def test_a_bad_script_may_be_retried(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path, says: str
 ) -> None:
     stand_in.says = says
@@ -158,7 +158,7 @@ def test_the_next_response_may_be_right_where_this_one_is_not(
 
 
 @pytest.mark.parametrize("usage", [None, [], {"input_tokens": "9", "output_tokens": None}])
-def test_a_message_without_usable_usage_is_a_message(
+def test_a_message_without_usage_is_accepted(
     stand_in: AnthropicStandIn, provider: Anthropic, tmp_path: Path, usage: Any
 ) -> None:
     stand_in.usage = usage
@@ -265,9 +265,7 @@ def test_throttling_says_how_long_to_wait(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_a_timeout_leaves_open_whether_it_was_written(
-    stand_in: AnthropicStandIn, tmp_path: Path
-) -> None:
+def test_after_a_timeout_the_outcome_is_unknown(stand_in: AnthropicStandIn, tmp_path: Path) -> None:
     provider = Anthropic(
         lambda: stand_in.secret_text, api_base=stand_in.api_base, timeout_seconds=0.2
     )
@@ -277,7 +275,7 @@ def test_a_timeout_leaves_open_whether_it_was_written(
         provider.generate(a_request(tmp_path))
 
 
-def test_a_server_that_is_not_reached_has_written_nothing(tmp_path: Path) -> None:
+def test_an_unreachable_server_did_no_work(tmp_path: Path) -> None:
     provider = Anthropic(lambda: '{"apiKey": "k"}', api_base="http://127.0.0.1:9")
 
     with pytest.raises(TransientProviderError):

@@ -107,7 +107,7 @@ def test_a_missing_response_is_lost(stand_in: TranslateStandIn) -> None:
     assert isinstance(error, ResponseLost)
 
 
-def test_a_service_that_is_not_reached_got_no_request(stand_in: TranslateStandIn) -> None:
+def test_an_unreachable_service_got_no_request(stand_in: TranslateStandIn) -> None:
     error = failure_of(stand_in.client(endpoint_url="http://127.0.0.1:9"))
 
     assert isinstance(error, TransientProviderError)
@@ -141,7 +141,7 @@ def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandI
     assert stand_in.requests == []
 
 
-def test_the_id_of_a_call_is_known(stand_in: TranslateStandIn) -> None:
+def test_the_error_has_the_request_id(stand_in: TranslateStandIn) -> None:
     response = ask(stand_in.client())
 
     assert ref_of(response) == "00000001-stand-in"

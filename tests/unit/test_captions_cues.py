@@ -116,7 +116,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
         st.builds(Span, start_ms=TIMES, end_ms=TIMES, read_ms=st.integers(0, 9000)), min_size=1
     )
 )
-def test_a_cue_goes_too_early_to_be_read_only_for_a_reason(targets: list[Span]) -> None:
+def test_a_cue_is_too_short_to_read_only_for_a_reason(targets: list[Span]) -> None:
     targets = [Span(start_ms=w.start_ms, end_ms=max(w.start_ms, w.end_ms), read_ms=w.read_ms)
               for w in targets]  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_speakers_never_share_a_cue_and_are_named_where_they_change() -> None:
     assert all("line" in line for cue in cues for line in cue.lines)
 
 
-def test_speech_of_two_at_once_is_shown_one_after_the_other() -> None:
+def test_overlapping_speech_is_shown_in_sequence() -> None:
     segments = (
         Segment(start_ms=0, end_ms=4000, text="I have always said so", speaker="Ann"),
         Segment(start_ms=500, end_ms=3000, text="no you have not", speaker="Bob"),

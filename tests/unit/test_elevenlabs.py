@@ -74,7 +74,7 @@ def test_a_text_becomes_one_mp3_of_known_length(
     }  # fmt: skip
 
 
-def test_a_script_is_said_section_by_section(
+def test_a_script_is_spoken_section_by_section(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path
 ) -> None:
     script = script_of_texts(
@@ -146,7 +146,7 @@ def test_characters_are_charged_with_the_vendors_id(
         ({"params": {"text": "x", "voiceId": 7}}, "UNSUPPORTED_KIND"),
     ],
 )
-def test_what_it_cannot_say_is_not_sent(
+def test_an_unsupported_text_is_not_sent(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, changes: Any, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -230,7 +230,7 @@ def test_throttling_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "{}", b"RIFF0000WAVE"])
-def test_what_is_no_mp3_is_paid_for_and_not_kept(
+def test_an_invalid_mp3_is_charged_and_not_stored(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, body: Any
 ) -> None:
     stand_in.faults.append(Fault("garble", body=body))
@@ -244,7 +244,7 @@ def test_what_is_no_mp3_is_paid_for_and_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_timeout_leaves_open_whether_it_was_said(
+def test_after_a_timeout_the_outcome_is_unknown(
     stand_in: ElevenLabsStandIn, tmp_path: Path
 ) -> None:
     provider = ElevenLabs(
@@ -256,7 +256,7 @@ def test_a_timeout_leaves_open_whether_it_was_said(
         provider.generate(a_request(tmp_path))
 
 
-def test_a_server_that_is_not_reached_has_said_nothing(tmp_path: Path) -> None:
+def test_an_unreachable_server_did_no_work(tmp_path: Path) -> None:
     provider = ElevenLabs(lambda: '{"apiKey": "k"}', api_base="http://127.0.0.1:9")
 
     with pytest.raises(TransientProviderError):

@@ -114,7 +114,7 @@ def test_an_address_of_the_provider_may_be_fetched(url: str) -> None:
      "64:ff9b:1::1", "2002:7f00:1::1", "2002:a00:1::1",
      "2001:0:4136:e378:8000:63bf:3fff:fdd2", "100::1", "", "localhost", "1", "0x7f000001"],
 )  # fmt: skip
-def test_an_address_that_is_not_public_is_known(address: str) -> None:
+def test_a_private_address_is_recognized(address: str) -> None:
     assert not is_public(address)
 
 
@@ -128,7 +128,9 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
     [[], ["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:169.254.169.254"], ["fe80::1%2"]],
     ids=str,
 )
-def test_a_good_name_that_leads_inside_is_refused(responses: list[str], tmp_path: Path) -> None:
+def test_an_allowed_name_with_a_private_address_is_refused(
+    responses: list[str], tmp_path: Path
+) -> None:
     fetcher = Fetcher(resolve=lambda host, port: responses)
 
     with pytest.raises(UnsafeAddress):
@@ -242,14 +244,14 @@ def test_a_file_is_fetched(tmp_path: Path) -> None:
         "sent to a file", "sent without a scheme", "sent round and round", "sent nowhere",
     ],
 )  # fmt: skip
-def test_a_response_that_is_not_what_was_expected(
+def test_an_unexpected_response_raises_its_error(
     response: Response, error: type[Exception], tmp_path: Path
 ) -> None:
     with pytest.raises(error):
         fetch(response, tmp_path / "out")
 
 
-def test_a_redirect_within_what_is_allowed_is_followed(tmp_path: Path) -> None:
+def test_a_redirect_to_an_allowed_address_is_followed(tmp_path: Path) -> None:
     def respond(handler: BaseHTTPRequestHandler) -> None:
         moved = handler.path == "/x.png"
         (saying(307, location="/y.png") if moved else saying(body=b"moved"))(handler)
@@ -257,7 +259,7 @@ def test_a_redirect_within_what_is_allowed_is_followed(tmp_path: Path) -> None:
     assert fetch(respond, tmp_path / "out") == 5
 
 
-def test_a_file_that_trickles_in_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_arrives_too_slowly_is_given_up(tmp_path: Path) -> None:
     ended = threading.Event()
 
     def trickle(handler: BaseHTTPRequestHandler) -> None:

@@ -45,7 +45,7 @@ def test_without_a_running_cloud_every_command_says_how_to_start_one(
     assert run(*words) == (1, "The local cloud is not running: `make up` starts it.\n")
 
 
-def test_to_stop_what_does_not_run_is_no_mistake(run: Run) -> None:
+def test_stopping_a_stopped_cloud_is_no_error(run: Run) -> None:
     assert run("down") == (0, "Nothing was running.\n")
 
 
@@ -57,7 +57,7 @@ def test_a_token_is_of_a_named_user(run: Run) -> None:
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_is_none_is_refused(run: Run, port: str) -> None:
+def test_an_invalid_port_is_refused(run: Run, port: str) -> None:
     code, said = run("up", f"--port={port}")
 
     assert code == 2

@@ -146,7 +146,7 @@ def test_a_long_text_is_split_into_calls_that_end_with_a_sentence(
     assert marks == [n for n, part in enumerate(stand_in.texts, 1) for _ in part]
 
 
-def test_what_is_billed_is_charged_also_of_an_attempt_that_fails(
+def test_a_failed_attempt_is_charged_what_was_billed(
     stand_in: PollyStandIn, polly: Polly, tmp_path: Path
 ) -> None:
     whole = a_request(tmp_path, "Hello there.")

@@ -69,7 +69,7 @@ def test_an_uncertain_face_is_not_returned(
     assert find_faces(JPEG) == ()
 
 
-def test_a_face_that_leaves_the_picture_ends_with_it(
+def test_a_face_box_ends_at_the_border_of_the_picture(
     stand_in: RekognitionStandIn, find_faces: FindFaces
 ) -> None:
     stand_in.face(-0.1, 0.8, 0.3, 0.4, sure=99.0)
@@ -94,7 +94,7 @@ def test_a_face_that_leaves_the_picture_ends_with_it(
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_who_cannot_look_says_so(
+def test_a_failed_check_raises_an_error(
     stand_in: RekognitionStandIn, find_faces: FindFaces, fault: Any
 ) -> None:
     stand_in.faults.append(fault)
@@ -139,7 +139,7 @@ def test_a_picture_over_the_limit_is_not_sent(
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else None,
 )  # fmt: skip
-def test_what_must_not_be_shown_is_refused_by_its_category(
+def test_unsafe_content_is_refused_by_its_category(
     stand_in: RekognitionStandIn,
     moderation: RekognitionModeration,
     path: tuple[str, ...],
@@ -167,7 +167,7 @@ def test_what_must_not_be_shown_is_refused_by_its_category(
     ],
     ids=lambda value: value[-1],
 )
-def test_what_stories_are_made_of_passes(
+def test_ordinary_story_content_passes(
     stand_in: RekognitionStandIn, moderation: RekognitionModeration, path: tuple[str, ...]
 ) -> None:
     stand_in.label(*path)
@@ -175,7 +175,7 @@ def test_what_stories_are_made_of_passes(
     moderation.check_image(JPEG)
 
 
-def test_a_guess_refuses_nothing(
+def test_a_label_with_low_confidence_refuses_nothing(
     stand_in: RekognitionStandIn, moderation: RekognitionModeration
 ) -> None:
     stand_in.label("Explicit", "Explicit Nudity", sure=79.0)

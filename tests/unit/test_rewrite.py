@@ -52,7 +52,7 @@ def test_text_is_normalized_and_stripped_of_what_is_not_text(raw: str, clean: st
 
 
 @pytest.mark.parametrize("raw", ["", " ", "\u200b\u200d", "<b></b>", "\x00\x07", "<>"])
-def test_a_text_of_which_nothing_is_left_is_refused_by_its_field(raw: str) -> None:
+def test_a_text_that_is_empty_after_cleaning_is_refused_by_its_field(raw: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         sanitize(raw)
 
@@ -152,7 +152,7 @@ def test_refused_content_names_its_category(text: str, category: str) -> None:
     assert refusal.value.facts["category"] == category
 
 
-def test_letters_taken_apart_and_spread_out_do_not_hide_a_word() -> None:
+def test_decomposed_or_spaced_letters_do_not_hide_a_word() -> None:
     spread = ZERO_WIDTH.join(unicodedata.normalize("NFD", "포르노"))
 
     with pytest.raises(InvalidInput) as refusal:
@@ -172,7 +172,7 @@ def test_words_that_only_contain_a_refused_one_pass(text: str) -> None:
 # Limits, and cleaning twice
 
 
-def test_two_thousand_characters_are_accepted_and_one_more_is_not() -> None:
+def test_a_text_has_two_thousand_characters_at_most() -> None:
     longest = REWRITE | {"rawText": "가" * REWRITE_LIMIT_CHARS}
     too_long = REWRITE | {"rawText": "가" * (REWRITE_LIMIT_CHARS + 1)}
 

@@ -167,7 +167,7 @@ def test_a_part_of_a_long_recording_is_a_source_too(
     assert (job["Media"]["MediaFileUri"], job["MediaFormat"]) == ("s3://b/k.m4a", "m4a")
 
 
-def test_the_same_attempt_handed_over_again_is_the_same_job(
+def test_submitting_an_attempt_again_returns_the_same_job(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     first, second = submitted(transcribe, tmp_path), submitted(transcribe, tmp_path)
@@ -234,7 +234,7 @@ def test_unsupported_sound_is_not_submitted(
 @pytest.mark.parametrize(
     ("limit", "value"), [("SIZE_LIMIT_BYTES", 1000), ("DURATION_LIMIT_MS", 20_000)]
 )
-def test_what_is_over_its_limits_is_not_handed_over(
+def test_a_request_over_the_limits_is_not_submitted(
     stand_in: TranscribeStandIn,
     transcribe: Transcribe,
     tmp_path: Path,
@@ -321,7 +321,7 @@ def test_a_job_that_was_never_accepted_is_not_found(
 @pytest.mark.parametrize(
     "fault", [AwsError("ThrottlingException"), AwsError("AccessDeniedException"), Raw(200, b"{}")]
 )
-def test_a_look_that_failed_says_nothing(
+def test_a_failed_poll_concludes_nothing(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path, fault: Any
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -335,7 +335,7 @@ def test_a_look_that_failed_says_nothing(
 # Its end
 
 
-def test_a_job_is_waited_for_until_it_ends(
+def test_a_job_is_polled_until_it_ends(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -365,7 +365,7 @@ def test_a_job_is_waited_for_until_it_ends(
         ("", "PROVIDER_FAILED", TransientProviderError),
     ],
 )  # fmt: skip
-def test_what_a_failure_means(
+def test_each_failure_maps_to_one_error(
     stand_in: TranscribeStandIn,
     transcribe: Transcribe,
     tmp_path: Path,
@@ -382,7 +382,7 @@ def test_what_a_failure_means(
     assert (caught.value.error_code, type(caught.value)) == (code, error)
 
 
-def test_a_job_that_is_forgotten_has_no_result(
+def test_a_deleted_job_has_no_result(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -394,7 +394,7 @@ def test_a_job_that_is_forgotten_has_no_result(
     assert caught.value.error_code == "RESULT_EXPIRED"
 
 
-def test_a_job_is_deleted_unless_it_is_under_way(
+def test_a_job_is_deleted_unless_it_is_in_progress(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -486,7 +486,7 @@ def test_speakers_of_older_files_are_found_by_time(
         ("One", "Speaker 1"), ("two", "Speaker 2")]  # fmt: skip
 
 
-def test_opening_marks_belong_to_the_word_behind_them(
+def test_opening_marks_belong_to_the_next_word(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -511,7 +511,7 @@ def test_japanese_is_written_without_spaces(
     assert len(segment.words) == 3
 
 
-def test_speech_without_any_mark_is_cut_all_the_same(
+def test_speech_without_punctuation_is_split_too(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path
 ) -> None:
     ref = submitted(transcribe, tmp_path)
@@ -545,7 +545,7 @@ def test_silence_has_no_segments(
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_is_no_transcript_is_a_bad_result(
+def test_an_invalid_transcript_is_a_bad_result(
     stand_in: TranscribeStandIn, transcribe: Transcribe, tmp_path: Path, document: Any
 ) -> None:
     ref = submitted(transcribe, tmp_path)

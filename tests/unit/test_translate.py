@@ -99,7 +99,7 @@ def pair_of(stand_in: TranslateStandIn) -> tuple[str, str]:
     return sent["SourceLanguageCode"], sent["TargetLanguageCode"]
 
 
-def test_every_segment_keeps_its_place_and_loses_its_words(
+def test_every_segment_keeps_its_times_and_drops_its_words(
     translate: Translate, tmp_path: Path
 ) -> None:
     segments = (said(0, "One two.", speaker="Speaker 1"), said(1, "Three."), said(2, "Four five."))
@@ -204,7 +204,7 @@ def test_the_same_language_is_only_copied(
     assert stand_in.requests == []
 
 
-def test_half_a_character_is_left_out(translate: Translate, tmp_path: Path) -> None:
+def test_half_a_character_is_dropped(translate: Translate, tmp_path: Path) -> None:
     request = a_request(tmp_path, said(0, "x"))
     path = request.sources[0].path
     path.write_bytes(path.read_bytes().replace(b'"text":"x"', b'"text":"One \\ud83d."', 1))
@@ -235,14 +235,14 @@ def test_an_unsupported_language_is_never_sent(
     assert stand_in.requests == []
 
 
-def test_what_is_no_transcript_is_a_bad_source(translate: Translate, tmp_path: Path) -> None:
+def test_an_invalid_transcript_is_a_bad_source(translate: Translate, tmp_path: Path) -> None:
     request = a_request(tmp_path, said(0, "One."))
     request.sources[0].path.write_bytes(b"{}")
 
     assert failure_of(translate, request).error_code == "BAD_SOURCE"
 
 
-def test_a_throttled_call_is_made_again_after_a_pause(
+def test_a_throttled_call_is_retried_after_a_pause(
     stand_in: TranslateStandIn, translate: Translate, pauses: list[float], tmp_path: Path
 ) -> None:
     stand_in.throttles = 3
@@ -253,7 +253,7 @@ def test_a_throttled_call_is_made_again_after_a_pause(
     assert request.meter.charges == [Charge(unit="character", quantity=4)]
 
 
-def test_what_stays_throttled_is_left_for_later(
+def test_repeated_throttling_is_a_transient_error(
     stand_in: TranslateStandIn, translate: Translate, pauses: list[float], tmp_path: Path
 ) -> None:
     stand_in.throttles = 1000

@@ -101,6 +101,6 @@ def test_a_text_of_many_words_does_not_crowd_out_the_others() -> None:
     assert words == ("w0", "beach", "2024", "w1", "house", "w2")
 
 
-def test_a_longer_word_is_known_by_its_beginning() -> None:
+def test_a_long_word_is_indexed_by_its_beginning() -> None:
     assert words_of(["x" * 300], limit=5) == ("x" * WORD_LIMIT_CHARS,)
     assert has_words(words_of(["x" * 200], limit=5), words_of(["x" * 300], limit=5))
