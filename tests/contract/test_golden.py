@@ -107,7 +107,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("version", "moment", "is_delivered"), CASES)
-def test_what_was_under_way_comes_to_its_end(
+def test_recorded_work_in_progress_ends(
     world: World, version: str, moment: str, is_delivered: bool
 ) -> None:
     load(world, golden(version)[moment])
@@ -185,7 +185,7 @@ def test_a_recorded_payment_is_credited_once(world: World, version: str) -> None
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_finished_jobs_are_shown_picked_from_made_again_and_deleted(
+def test_recorded_jobs_can_be_read_picked_from_regenerated_and_deleted(
     world: World, version: str
 ) -> None:
     load(world, golden(version)["ended"])
@@ -248,7 +248,7 @@ def shapes_of(moment: Mapping[str, Any]) -> dict[str, list[Any]]:
 @pytest.mark.parametrize(
     "moment", ["drafts", "queued", "running", "turns", "kept", "uploading", "waiting", "archiving"]
 )
-def test_what_is_stored_has_the_shape_of_its_recording(world: World, moment: str) -> None:
+def test_stored_items_have_the_shape_of_their_recording(world: World, moment: str) -> None:
     """Should this fail on purpose, record the next version: see ``tests/golden/record.py``."""
     recorded = record(world, MOMENTS[moment])
 
@@ -271,7 +271,7 @@ def test_a_requested_archive_is_made(world: World) -> None:
 
 
 @pytest.mark.parametrize("moment", sorted(golden(BEFORE)))
-def test_the_auditor_knows_what_books_of_the_version_before_do_not_say(moment: str) -> None:
+def test_the_auditor_accepts_books_of_the_earlier_version(moment: str) -> None:
     """What an older entry does not record is unknown, and raises no alarm."""
     tables = golden(BEFORE)[moment]["tables"]
     collections: dict[str, list[Any]] = {}

@@ -181,7 +181,7 @@ def strangers_to(path: Path) -> set[str]:
     return strangers
 
 
-def test_pure_modules_know_no_world() -> None:
+def test_pure_modules_do_no_io() -> None:
     breaches = [
         f"{named(path)} imports {name}"
         for path in product_files()
@@ -226,7 +226,7 @@ def test_only_commit_writes_transactions() -> None:
     assert callers == {"db/commit.py"}
 
 
-def test_handlers_are_thirty_lines_and_know_only_the_edges() -> None:
+def test_handlers_have_thirty_lines_and_import_only_the_edges() -> None:
     handlers = sorted(FUNCTIONS.glob("*/handler.py"))
     long = [
         path.parent.name

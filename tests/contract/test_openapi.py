@@ -56,7 +56,7 @@ METHODS = {"get", "post", "patch", "delete", "put"}
 # The document
 
 
-def test_the_committed_document_is_what_the_code_says() -> None:
+def test_the_committed_document_matches_the_code() -> None:
     """After a change: ``make openapi``, and look at the difference."""
     assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == full_openapi()
 
@@ -68,14 +68,14 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method.upper(), path, operation
 
 
-def test_every_route_but_the_public_ones_takes_a_token() -> None:
+def test_every_route_except_the_public_ones_requires_a_token() -> None:
     for method, path, operation in operations():
         is_open = path in PUBLIC_PATHS
         assert ("security" in operation) != is_open, f"{method} {path}"
         assert is_open or "401" in operation["responses"], f"{method} {path}"
 
 
-def test_every_failure_has_the_one_shape() -> None:
+def test_all_errors_have_the_same_shape() -> None:
     shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
@@ -95,7 +95,7 @@ def test_field_names_are_camel_case() -> None:
 CHECKED_BY_THE_RECIPE = {("PATCH", "/api/jobs/{jobId}")}
 
 
-def test_request_bodies_admit_no_unknown_fields() -> None:
+def test_request_bodies_refuse_unknown_fields() -> None:
     document = full_openapi()
     for method, path, operation in operations():
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
@@ -201,7 +201,7 @@ def codes_in_the_code() -> dict[str, str]:
     return found
 
 
-def test_every_code_a_client_may_meet_has_its_sentences() -> None:
+def test_every_error_code_has_its_messages() -> None:
     known = codes_in_the_code()
     # The edge's own, which no kind of error carries.
     known |= dict.fromkeys(("BODY_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"), "api")

@@ -82,7 +82,7 @@ def statements_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
 # --- Roles ------------------------------------------------------------------------------------
 
 
-def test_every_function_has_a_role_of_its_own(resources: dict[str, Any]) -> None:
+def test_every_function_has_its_own_role(resources: dict[str, Any]) -> None:
     roles = [
         function["Role"]["Fn::GetAtt"][0]
         for function in of_type(resources, "AWS::Lambda::Function").values()
@@ -102,7 +102,7 @@ WITHOUT_RESOURCES = (
 )
 
 
-def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]) -> None:
+def test_no_role_allows_every_action_or_every_resource(resources: dict[str, Any]) -> None:
     granted = [
         (name, statement)
         for name, role in of_type(resources, "AWS::IAM::Role").items()
@@ -127,7 +127,7 @@ def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]
             assert "Ref" in text or "Fn::" in text, f"{name}: {text} is not of this stack"
 
 
-def test_roles_carry_no_other_policies_of_aws(resources: dict[str, Any]) -> None:
+def test_roles_have_only_the_listed_managed_policies(resources: dict[str, Any]) -> None:
     ours = of_type(resources, "AWS::IAM::ManagedPolicy").keys()
 
     for name, role in of_type(resources, "AWS::IAM::Role").items():
@@ -202,7 +202,7 @@ def test_functions_behind_the_api_time_out_before_the_gateway(
             assert function["Timeout"] <= LONGEST_HTTP_SECONDS, name
 
 
-def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) -> None:
+def test_a_new_layer_is_published_with_its_functions(tmp_path: Path) -> None:
     def versions(text: str) -> set[str]:
         path = tmp_path / "template.yaml"
         path.write_text(text)
@@ -241,7 +241,7 @@ def test_only_the_public_routes_can_be_called_without_a_token(resources: dict[st
     assert public == PUBLIC_ROUTES
 
 
-def test_head_is_routed_wherever_get_is(resources: dict[str, Any]) -> None:
+def test_every_get_route_has_a_head_route(resources: dict[str, Any]) -> None:
     for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
         assert ("get" in methods) == ("head" in methods), path
 
@@ -253,7 +253,7 @@ def test_the_gateways_permissions_fit_into_a_functions_policy(source: dict[str, 
             assert len(resource["Properties"].get("Events", {})) * 450 < 20_480, name
 
 
-def test_links_that_people_share_need_a_lasting_address_in_prod(source: dict[str, Any]) -> None:
+def test_shared_links_need_a_permanent_address_in_prod(source: dict[str, Any]) -> None:
     rule = source["Rules"]["SharedLinksLast"]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
@@ -278,7 +278,7 @@ def test_every_table_is_encrypted_and_recoverable(resources: dict[str, Any]) -> 
         assert recovery["PointInTimeRecoveryEnabled"] is True, name
 
 
-def test_tables_that_hold_money_outlive_mistakes(resources: dict[str, Any]) -> None:
+def test_tables_with_money_are_protected_against_deletion(resources: dict[str, Any]) -> None:
     for name in MONEY_TABLES:
         table = resources[name]
         assert table["DeletionPolicy"] == "RetainExceptOnCreate", name
@@ -300,7 +300,9 @@ def test_the_bucket_is_private_and_encrypted(resources: dict[str, Any]) -> None:
 # --- Queues -----------------------------------------------------------------------------------
 
 
-def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[str, Any]) -> None:
+def test_uploaded_objects_expire_after_the_longest_upload_and_its_check(
+    resources: dict[str, Any],
+) -> None:
     """S3 dates an object that was sent in parts by the beginning of its upload."""
     rules = resources["MediaBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Id"]: rule for rule in rules}
@@ -314,7 +316,7 @@ def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[
     assert aborted * DAY_SECONDS > MULTIPART_LIMIT_SECONDS
 
 
-def test_the_reader_of_media_gives_up_before_its_function_is_out_of_memory(
+def test_the_media_reader_stops_before_its_function_is_out_of_memory(
     resources: dict[str, Any],
 ) -> None:
     function = resources["IngestMediaFunction"]["Properties"]
@@ -331,7 +333,7 @@ def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, 
     ]
 
 
-def test_a_message_stays_hidden_for_longer_than_its_worker_may_take(
+def test_the_visibility_timeout_is_longer_than_the_workers_timeout(
     resources: dict[str, Any],
 ) -> None:
     mappings = queue_mappings(resources)
@@ -395,7 +397,7 @@ def test_every_function_s_errors_raise_an_alarm(resources: dict[str, Any]) -> No
     assert watched == of_type(resources, "AWS::Lambda::Function").keys()
 
 
-def test_streams_go_on_after_a_batch_that_cannot_be_handled(resources: dict[str, Any]) -> None:
+def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, Any]) -> None:
     streams = [
         mapping
         for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()

@@ -97,7 +97,7 @@ def function_names() -> list[str]:
 
 
 @pytest.mark.parametrize("function", function_names())
-def test_a_function_starts_with_nothing_but_what_was_built(
+def test_a_function_starts_from_its_build_output_alone(
     function: str, built: Path, interpreter: str
 ) -> None:
     paths = [str(built / function)]

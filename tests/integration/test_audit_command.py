@@ -39,7 +39,7 @@ def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack)
     assert spoiled.stdout.endswith("1 accounts, 1 entries, 3 breaches\n")
 
 
-def test_the_audit_of_an_account_that_does_not_exist_says_so_and_fails(stack: LocalStack) -> None:
+def test_the_audit_of_an_unknown_account_reports_it_and_fails(stack: LocalStack) -> None:
     done = audit(stack, "unknown-account")
 
     assert (done.returncode, done.stdout) == (1, "")

@@ -30,7 +30,7 @@ def _marked(scenario: Scenario) -> object:
 
 
 @pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in JOB_SCENARIOS])
-def test_every_crash_point_ends_as_if_undisturbed(
+def test_every_crash_point_ends_like_the_undisturbed_run(
     world: World, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     report = run_scenario(world, scenario)

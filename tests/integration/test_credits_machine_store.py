@@ -326,7 +326,7 @@ def test_stored_books_follow_the_plain_model_through_every_use_case(
 
 
 @pytest.mark.parametrize("seed", MET_BEFORE)
-def test_a_history_that_once_went_wrong_goes_well(seed: int, world: World) -> None:
+def test_a_history_that_failed_once_passes(seed: int, world: World) -> None:
     live(world, seed)
 
 

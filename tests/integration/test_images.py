@@ -11,7 +11,7 @@ from local.stack import LocalStack
 from tests.integration.test_files import Files, eventually
 
 
-def test_a_picture_is_made_from_words_and_becomes_a_file(stack: LocalStack) -> None:
+def test_a_picture_is_made_from_text_and_becomes_a_file(stack: LocalStack) -> None:
     alice = Files(stack, "images-alice")
     token = {"Authorization": f"Bearer {stack.token('images-alice')}"}
     body = {"prompt": "등대와 노을", "count": 2, "style": "CLASSIC", "aspectRatio": "4:3"}

@@ -54,7 +54,7 @@ def test_a_draft_is_changed_quoted_confirmed_and_canceled(
     assert alice.balance() == (5, 0)
 
 
-def test_what_failed_is_retried_and_everything_is_deleted(
+def test_a_failed_job_is_retried_and_all_jobs_are_deleted(
     alice: Client, scene: dict[str, Any]
 ) -> None:
     faulty = {**scene, "testFaults": {"clip_1": "permanent"}}

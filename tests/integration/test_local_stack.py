@@ -326,7 +326,7 @@ def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> Non
     assert claims["cognito:groups"] == "[admin]"
 
 
-def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -> None:
+def test_each_token_has_its_own_role(stub_stack: LocalStack) -> None:
     def groups(token: str) -> str | None:
         response = WEB.get(
             f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
@@ -424,7 +424,7 @@ def test_a_change_of_the_layer_or_of_a_function_is_seen_at_once(stub_stack: Loca
     eventually(lambda: read_both() == ("two", "second"), "the function's change shows")
 
 
-def test_what_was_stored_survives_stop_and_start(stub_stack: LocalStack) -> None:
+def test_stored_data_survives_stop_and_start(stub_stack: LocalStack) -> None:
     def subject() -> str:
         token = stub_stack.token("carol")
         response = WEB.get(
@@ -492,7 +492,7 @@ def test_queues_still_work_when_the_emulator_has_to_move(stub_stack: LocalStack)
 
 
 @pytest.mark.slow
-def test_a_changed_template_is_deployed_over_what_was_stored(stub_stack: LocalStack) -> None:
+def test_a_changed_template_is_deployed_without_losing_data(stub_stack: LocalStack) -> None:
     key = {"accountId": {"S": "kept"}}
     wallets, pool = stub_stack.outputs["WalletsTable"], stub_stack.outputs["UserPoolId"]
     stub_stack.client("dynamodb").put_item(TableName=wallets, Item=key)

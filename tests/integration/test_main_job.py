@@ -181,7 +181,7 @@ def test_regenerating_a_clip_makes_a_child_that_inherits_the_rest_and_recuts_the
     assert_ledger_adds_up(alice)
 
 
-def test_a_failed_clip_gives_partial_and_the_refund(stack: LocalStack) -> None:
+def test_a_failed_clip_makes_the_job_partial_and_is_refunded(stack: LocalStack) -> None:
     carol = Frontend(stack, "main-carol")
     asset = carol.upload(PHOTO)
 
@@ -240,7 +240,7 @@ def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     assert erin.call("GET", "/api/credits")["balance"] == 5
 
 
-def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
+def test_a_text_file_sent_as_a_photo_is_refused_without_charge(
     stack: LocalStack, tmp_path: Path
 ) -> None:
     frank = Frontend(stack, "main-frank")
@@ -270,7 +270,7 @@ def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
     assert frank.call("GET", "/api/credits")["balance"] == 5
 
 
-def test_every_protected_route_asks_for_a_token(stack: LocalStack) -> None:
+def test_every_protected_route_requires_a_token(stack: LocalStack) -> None:
     document = httpx.get(f"{stack.api_url}/openapi.json").json()
     protected = 0
 

@@ -1228,9 +1228,7 @@ def test_a_race_ends_in_one_of_its_ends_wherever_a_caller_is_preempted(
 
 
 @pytest.mark.parametrize(("name", "seed"), MET_BEFORE)
-def test_an_order_that_once_ended_badly_ends_well(
-    name: str, seed: int, world: World, total: Tally
-) -> None:
+def test_an_order_that_failed_once_passes(name: str, seed: int, world: World, total: Tally) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
 
@@ -1241,7 +1239,7 @@ def test_an_order_that_once_ended_badly_ends_well(
 
 
 @pytest.mark.parametrize(("bug", "name"), PLANTED)
-def test_a_planted_bug_comes_to_light_in_its_race(bug: Bug, name: str, world: World) -> None:
+def test_a_planted_bug_is_found_by_its_race(bug: Bug, name: str, world: World) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
 
@@ -1261,7 +1259,7 @@ def test_a_seed_is_one_order(world: World) -> None:
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_all_orders_of_two_callers_are_taken_once(world: World) -> None:
+def test_all_orders_of_two_callers_run_once(world: World) -> None:
     """Four calls of two callers, none of which is repeated, meet in six ways."""
     track = Track(world, BY_NAME["two reconciles of a refund"])
     app = track.world.app
@@ -1274,7 +1272,7 @@ def test_all_orders_of_two_callers_are_taken_once(world: World) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("race", ALL)
-def test_all_or_very_many_orders_of_a_race_end_as_one_of_its_ends(
+def test_all_or_very_many_orders_of_a_race_end_in_one_of_its_ends(
     race: Race, world: World, total: Tally
 ) -> None:
     track = Track(world, race)

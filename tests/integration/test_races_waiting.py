@@ -199,13 +199,13 @@ def check(world: World, race: Race, order: Order, name: str) -> None:
     assert a_balance(world, order.user) == (5 - is_made, 0), name
 
 
-def test_the_laws_hold_after_all_that(world: World) -> None:
+def test_the_laws_hold_after_all_races(world: World) -> None:
     world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert check_laws(world) == []
 
 
-def test_of_two_looks_one_is_idle(world: World) -> None:
+def test_one_of_two_polls_is_idle(world: World) -> None:
     order = waiting(world)
 
     done = interleave([order.look, order.look], by_seed(1))

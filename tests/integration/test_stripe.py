@@ -139,7 +139,7 @@ def test_a_forged_call_is_refused_and_changes_nothing(till: Till) -> None:
     assert till.balance("bob") == 55
 
 
-def test_what_stripe_kept_from_us_is_done_by_the_sweeper(till: Till) -> None:
+def test_the_sweeper_settles_a_payment_that_a_webhook_could_not_read(till: Till) -> None:
     _, body = till.pay("carol")
     till.stripe.refuse(429, path="/v1/checkout/sessions/")
 
@@ -209,7 +209,7 @@ def metrics_of(till: Till, name: str) -> list[dict[str, Any]]:
     return [json.loads(line[line.index("{") :]) for line in lines]
 
 
-def test_the_books_of_all_are_right(till: Till) -> None:
+def test_the_books_of_all_accounts_are_sound(till: Till) -> None:
     token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
 
     report = till.web.get("/api/admin/audit", headers=token).json()

@@ -120,7 +120,7 @@ def test_64_times_the_same_key_is_one_job_with_one_response(world: World) -> Non
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_64_first_looks_open_one_wallet(world: World) -> None:
+def test_64_first_requests_open_one_wallet(world: World) -> None:
     user = "never-seen"
 
     responses, _ = all_at_once(lambda number: world.call("GET", "/api/credits", user=user))

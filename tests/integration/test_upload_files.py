@@ -76,7 +76,9 @@ def clip(path: Path) -> Path:
     return path
 
 
-def test_ten_files_arrive_though_their_client_is_killed(stack: LocalStack, tmp_path: Path) -> None:
+def test_ten_files_arrive_although_their_client_is_killed(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     files = [photo(tmp_path / f"{number}.jpg", number) for number in range(PHOTOS)]
     files.insert(4, clip(tmp_path / "trip.mp4"))
     sender = Sender(stack, tmp_path, "uploads-killed")
@@ -161,7 +163,7 @@ def test_a_dead_clients_upload_is_completed_by_the_schedule(
         time.sleep(0.5)
 
 
-def test_a_file_too_large_to_be_fetched_is_looked_at_in_the_storage(
+def test_a_file_too_large_to_download_is_inspected_in_the_storage(
     stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real ranges, and a copy in parts, of which some are edited during the copy."""

@@ -140,7 +140,7 @@ def test_bedrock_writes_a_script(tmp_path: Path) -> None:
     assert read_script(artifact.path.read_bytes()).duration_ms == 15_000
 
 
-def test_bedrock_draws_from_words_and_from_a_photo(tmp_path: Path) -> None:
+def test_bedrock_draws_from_text_and_from_a_photo(tmp_path: Path) -> None:
     bedrock = Bedrock(client("bedrock-runtime", PICTURES_REGION))
     params = {"prompt": "A red door in the rain.", "aspectRatio": "3:4"}
 
@@ -155,7 +155,7 @@ def test_bedrock_draws_from_words_and_from_a_photo(tmp_path: Path) -> None:
     assert (drawn.width or 0) >= 64
 
 
-def test_rekognition_looks(tmp_path: Path) -> None:
+def test_rekognition_counts_faces(tmp_path: Path) -> None:
     picture = a_png(200, 200)
 
     assert RekognitionFaces(client("rekognition"))(picture) == ()

@@ -225,7 +225,7 @@ DOLBY_VISION = box(b"dvvC", b"\1\0" + struct.pack(">HB", 8 << 9 | 3 << 3 | 5, 4 
 
 
 @pytest.mark.parametrize("container", ["mp4", "mov"])
-def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str) -> None:
+def test_hdr_and_projection_metadata_are_kept(tmp_path: Path, container: str) -> None:
     source = with_boxes(
         write_tracks(tmp_path / "source", container, pictures=[hevc("hvc1", **HDR)], sounds=[AAC]),
         b"hvc1",
@@ -253,7 +253,7 @@ def with_pixels(source: Path, width: int, height: int) -> Path:
 
 
 @pytest.mark.parametrize(("width", "height", "shown"), [(3, 2, (144, 64)), (8, 9, (96, 72))])
-def test_a_video_is_as_large_as_it_is_shown(
+def test_a_video_has_its_display_size(
     tmp_path: Path, width: int, height: int, shown: tuple[int, int]
 ) -> None:
     source = with_pixels(made(tmp_path, "mp4, high pixels"), width, height)
@@ -267,7 +267,7 @@ def test_a_video_is_as_large_as_it_is_shown(
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "libsvtav1"])
-def test_a_webm_of_wide_pixels_keeps_their_shape(tmp_path: Path, codec: str) -> None:
+def test_a_webm_keeps_its_pixel_aspect_ratio(tmp_path: Path, codec: str) -> None:
     source = write_tracks(
         tmp_path / "source",
         "webm",
@@ -286,7 +286,7 @@ def test_a_webm_of_wide_pixels_keeps_their_shape(tmp_path: Path, codec: str) -> 
     assert PLACEHOLDER.encode() not in clean.read_bytes()
 
 
-def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
+def test_an_impossible_pixel_aspect_ratio_means_square_pixels(tmp_path: Path) -> None:
     source = with_pixels(made(tmp_path, "mp4, high pixels"), 60_000, 1)
 
     found = read(source)
@@ -294,7 +294,7 @@ def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
     assert (found["width"], found["height"]) == (96, 64)
 
 
-def test_a_turned_video_of_wide_pixels_is_high(tmp_path: Path) -> None:
+def test_a_rotated_video_with_wide_pixels_is_tall(tmp_path: Path) -> None:
     turned = Track(codec="libx264", rotation=90, settings={"sample_aspect_ratio": AVRational(3, 2)})
     source = write_tracks(tmp_path / "source", "mp4", pictures=[turned])
 
@@ -399,7 +399,7 @@ LEFT_OUT = {
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
-def test_a_track_that_stays_behind_is_noted(tmp_path: Path, name: str) -> None:
+def test_a_removed_track_is_noted(tmp_path: Path, name: str) -> None:
     pictures, sounds, codec = LEFT_OUT[name]
     source = write_tracks(tmp_path / "source", "mp4", pictures=pictures, sounds=sounds)
     if codec is not None:
@@ -412,7 +412,7 @@ def test_a_track_that_stays_behind_is_noted(tmp_path: Path, name: str) -> None:
         assert len(media.streams) == len(pictures) + len(sounds) - 1
 
 
-def test_a_sound_that_cannot_be_decoded_stays_behind_with_a_note(tmp_path: Path) -> None:
+def test_an_undecodable_sound_is_removed_with_a_note(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264], sounds=[VORBIS])
     spoil(source, 1)
 
@@ -479,7 +479,7 @@ def test_repeated_times_are_repaired(tmp_path: Path) -> None:
     assert len(shown) == len(times) and shown == sorted(set(shown))
 
 
-def test_a_trimmed_clip_is_as_long_as_what_is_shown(tmp_path: Path) -> None:
+def test_a_trimmed_clip_has_the_duration_that_is_shown(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264], seconds=6)
     content = bytearray(source.read_bytes())
     at = content.index(b"elst") + 12
@@ -517,7 +517,7 @@ def test_a_recording_that_begins_at_one_hour_begins_at_zero_in_its_copy(late: Pa
         assert abs(media.start_time) < 50_000
 
 
-def test_a_late_recording_that_breaks_off_is_refused(late: Path) -> None:
+def test_a_truncated_recording_with_a_late_start_is_refused(late: Path) -> None:
     content = late.read_bytes()
     late.write_bytes(content[: len(content) // 2])
 
@@ -624,7 +624,7 @@ def dates_in(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("name", [*KINDS, "aac"])
-def test_no_place_maker_or_date_is_in_a_clean_copy(tmp_path: Path, name: str) -> None:
+def test_a_clean_copy_has_no_place_maker_or_date(tmp_path: Path, name: str) -> None:
     if name == "aac":
         container, source = "adts", write_tracks(tmp_path / "source", "adts", sounds=[AAC])
     else:
@@ -653,7 +653,7 @@ def failing(*args: object, **settings: object) -> int:
 
 
 @pytest.mark.parametrize("name", MP4_KINDS)
-def test_what_no_muxer_takes_is_kept_without_place_maker_and_date(
+def test_a_file_that_no_muxer_accepts_is_kept_without_place_maker_and_date(
     tmp_path: Path, no_muxer: None, name: str
 ) -> None:
     source = with_everything(made(tmp_path, name, CARRIED), KINDS[name][0])
@@ -666,7 +666,7 @@ def test_what_no_muxer_takes_is_kept_without_place_maker_and_date(
     assert properties(clean) == properties(source)
 
 
-def test_a_track_of_measurements_is_gone_from_a_file_that_no_muxer_takes(
+def test_telemetry_is_removed_from_a_file_that_no_muxer_accepts(
     tmp_path: Path, no_muxer: None
 ) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264, H264], sounds=[AAC])
@@ -684,7 +684,7 @@ def test_a_track_of_measurements_is_gone_from_a_file_that_no_muxer_takes(
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-def test_what_stands_behind_the_last_box_does_no_harm(
+def test_data_after_the_last_box_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: bool
 ) -> None:
     source = made(tmp_path, "mov, iphone's hevc")
@@ -699,7 +699,7 @@ def test_what_stands_behind_the_last_box_does_no_harm(
     assert secrets_in(clean) == []
 
 
-def test_other_kinds_that_no_muxer_takes_are_refused(tmp_path: Path, no_muxer: None) -> None:
+def test_other_kinds_that_no_muxer_accepts_are_refused(tmp_path: Path, no_muxer: None) -> None:
     source = made(tmp_path, "webm")
 
     with pytest.raises(Rejected) as refused:

@@ -46,7 +46,7 @@ def test_a_picture_has_a_width_and_a_height(tmp_path: Path, name: str) -> None:
     assert size == MediaSize(width=321, height=123)
 
 
-def test_tables_and_fill_bytes_before_a_jpeg_s_frame_are_passed_over(tmp_path: Path) -> None:
+def test_tables_and_fill_bytes_before_the_frame_of_a_jpeg_are_skipped(tmp_path: Path) -> None:
     tables = b"\xff\xc4\x00\x09" + b"\x01\x02\x03\x04\x05\x06\x07"
     frame = b"\xff\xc2\x00\x0b\x08" + struct.pack(">HH", 30, 40)
     path = tmp_path / "file"
@@ -69,7 +69,7 @@ def test_a_film_has_both_and_a_duration(
 
 
 @pytest.mark.parametrize("degrees", [90, -90])
-def test_a_film_that_is_to_be_turned_is_as_it_is_shown(tmp_path: Path, degrees: int) -> None:
+def test_a_rotated_film_has_its_display_size(tmp_path: Path, degrees: int) -> None:
     path = write_media(tmp_path / "a.mp4", "mp4", video="libx264", rotation=degrees)
 
     size = read_size(path, "video/mp4")
@@ -149,7 +149,7 @@ def test_long_fields_and_durations_in_other_boxes_are_read(tmp_path: Path) -> No
     ],
     ids=range(13),
 )
-def test_of_what_is_no_such_file_nothing_is_known(
+def test_a_file_of_another_kind_has_no_known_size(
     tmp_path: Path, content: bytes, mime_type: str
 ) -> None:
     path = tmp_path / "file"

@@ -108,7 +108,7 @@ def in_chunks(samples: Samples, size: int) -> Iterator[bytes]:
     sizes=st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)),
     seed=st.integers(0, 1000),
 )
-def test_parts_hold_every_sample_once(
+def test_parts_contain_every_sample_once(
     seconds: float, starts: list[int], window_ms: int, sizes: tuple[int, int], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -192,7 +192,7 @@ def text_of(transcript: Transcript) -> str:
 
 
 @pytest.mark.slow
-def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
+def test_transcribing_in_parts_gives_the_text_of_the_whole(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [part for text in SENTENCES for part in (say(text), silence(0.7))]
@@ -261,7 +261,7 @@ def test_times_of_a_part_become_times_of_the_whole(make: Make, tmp_path: Path) -
     assert whole == a_transcript(said("one", 100), said("two", 5500), ms=7000)
 
 
-def test_without_every_part_s_length_the_whole_s_is_unknown(make: Make, tmp_path: Path) -> None:
+def test_the_duration_is_unknown_if_that_of_a_part_is(make: Make, tmp_path: Path) -> None:
     whole = join(
         make, tmp_path,
         (0, a_transcript(said("one", 100), ms=5000)),
@@ -280,7 +280,7 @@ def test_speakers_of_different_parts_are_different_people(make: Make, tmp_path: 
     assert join(make, tmp_path, parts[0]).segments[0].speaker == "spk_0"
 
 
-def test_the_whole_is_in_the_language_in_which_most_was_said(make: Make, tmp_path: Path) -> None:
+def test_the_merged_transcript_has_the_most_spoken_language(make: Make, tmp_path: Path) -> None:
     whole = join(
         make, tmp_path,
         (0, a_transcript(said("hello", 1), language="en")),

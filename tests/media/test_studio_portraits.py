@@ -170,7 +170,7 @@ def sitter_of(photo: Image.Image, focus: Focus) -> Sitter:
     return frame_sitter(photo, focus, Shot(head=0.34, x=0.5, y=0.38))
 
 
-def test_a_person_before_a_plain_wall_is_separated() -> None:
+def test_a_person_in_front_of_a_plain_wall_is_separated() -> None:
     with Image.open(PORTRAIT) as photo:
         plain = photo.convert("RGB")
 
@@ -193,7 +193,7 @@ def test_an_outline_that_follows_no_edge_is_not_trusted() -> None:
     assert sitter.certainty < 0.2
 
 
-def test_a_face_box_from_ingest_is_believed(portrait: Make, tmp_path: Path) -> None:
+def test_a_face_box_from_ingest_is_trusted(portrait: Make, tmp_path: Path) -> None:
     box = {"x": 0.34, "y": 0.16, "width": 0.2, "height": 0.2}
 
     with_box = portrait("CLASSIC", faces={"photo_1": box})
@@ -230,7 +230,7 @@ def test_any_photo_gives_a_portrait(
         ({"style": "CLASSIC"}, b"no picture", "BAD_SOURCE"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_an_impossible_portrait_is_refused(
     portrait: Make, tmp_path: Path, params: dict[str, str], content: bytes | None, code: str
 ) -> None:
     photo = PORTRAIT

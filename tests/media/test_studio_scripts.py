@@ -47,7 +47,7 @@ def sentences(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("language", "tone"), list(product(LANGUAGES, TONES)))
-def test_every_tone_has_a_choice_of_everything(language: str, tone: str) -> None:
+def test_every_tone_has_variants_of_each_sentence(language: str, tone: str) -> None:
     grammar = GRAMMARS[language]["tones"][tone]
 
     assert {part: len(grammar[part]) >= 3 for part in grammar} == {
@@ -58,7 +58,7 @@ def test_every_tone_has_a_choice_of_everything(language: str, tone: str) -> None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_sentences_are_whole_and_none_stands_twice(language: str) -> None:
+def test_sentences_are_complete_and_unique(language: str) -> None:
     texts = sentences(language)
 
     assert len(texts) == len(set(texts))
@@ -71,7 +71,7 @@ def test_sentences_are_whole_and_none_stands_twice(language: str) -> None:
             assert bool(re.search("[가-힣]", text)) == (language == "ko"), text
 
 
-def test_every_particle_after_a_korean_keyword_is_one_that_is_known() -> None:
+def test_every_particle_after_a_korean_keyword_is_known() -> None:
     particles = {
         slot for text in sentences("ko") for slot in re.findall(r"\{keyword:(\w+)\}", text)
     }
@@ -101,7 +101,7 @@ def test_every_particle_after_a_korean_keyword_is_one_that_is_known() -> None:
         ("🙂", "🙂는 🙂가 🙂를 🙂로 🙂란"),
     ],
 )
-def test_a_particle_follows_the_sound_before_it(word: str, forms: str) -> None:
+def test_a_particle_agrees_with_the_preceding_sound(word: str, forms: str) -> None:
     written = [with_particle(word, particle) for particle in ("은", "이", "을", "으로", "이란")]
 
     assert " ".join(written) == forms
@@ -112,7 +112,7 @@ def test_a_particle_follows_the_sound_before_it(word: str, forms: str) -> None:
 
 @pytest.mark.parametrize(("language", "tone"), list(product(LANGUAGES, TONES)))
 @pytest.mark.parametrize("duration_sec", [15, 30, 60, 120])
-def test_speaking_a_script_takes_about_the_requested_time(
+def test_a_spoken_script_takes_about_the_requested_time(
     language: str, tone: str, duration_sec: int
 ) -> None:
     script = a_script(language, tone=tone, durationSec=duration_sec)
@@ -123,7 +123,7 @@ def test_speaking_a_script_takes_about_the_requested_time(
     assert 0.82 <= spoken.duration_ms / script.duration_ms <= 1.2
 
 
-def test_the_same_seed_gives_the_same_script_and_another_one_another() -> None:
+def test_equal_seeds_give_equal_scripts_and_others_differ() -> None:
     scripts = [a_script(seed=seed) for seed in (1, 1, 2, 3, 4)]
 
     assert scripts[0] == scripts[1]
@@ -166,7 +166,7 @@ def test_any_keyword_gives_a_script_or_is_refused(
     assert len(set(texts)) == len(texts)
 
 
-def test_a_keyword_is_a_word_and_no_slot() -> None:
+def test_a_keyword_is_not_read_as_a_placeholder() -> None:
     script = a_script(keyword="{keyword} {0} \\1", tone="professional", seed=3)
 
     assert "{keyword} {0} \\1" in script.title + script.spoken_text
@@ -184,9 +184,7 @@ def test_a_keyword_is_a_word_and_no_slot() -> None:
         ("en", {"durationSec": True}, "PROVIDER_REFUSED"),
     ],
 )
-def test_what_cannot_be_written_is_refused(
-    language: str, params: dict[str, Any], code: str
-) -> None:
+def test_an_impossible_script_is_refused(language: str, params: dict[str, Any], code: str) -> None:
     with pytest.raises(PermanentProviderError) as refused:
         a_script(language, **params)
 

@@ -245,7 +245,7 @@ def test_a_damaged_file_keeps_its_readable_part(ask: Ask, tmp_path: Path) -> Non
         ("translate", {"targetLang": "ko"}),
     ],
 )
-def test_what_needs_a_service_is_refused(
+def test_a_kind_that_needs_a_service_is_refused(
     ask: Ask, tmp_path: Path, kind: str, params: dict[str, Any]
 ) -> None:
     source = save(tmp_path / "a.wav", silence(1.0), codec="pcm_s16le")
@@ -276,7 +276,7 @@ def test_captions_need_a_transcript_and_a_format(
     assert refused.value.error_code == code
 
 
-def test_utterances_come_while_the_stream_still_runs() -> None:
+def test_utterances_are_returned_while_the_stream_runs() -> None:
     taken = 0
 
     def stream() -> Iterator[bytes]:
