@@ -72,7 +72,7 @@ REFUSED_TEXTS = (
     ("self-harm", "네가 떠난 뒤로 죽고 싶다는 생각뿐이었다"),
 )
 
-# Ordinary sentences that a careless word list would refuse.
+# Ordinary sentences that a simple word list would refuse.
 HARMLESS_TEXTS = (
     "I was so embarrassed I could have died laughing.",
     "She moved from Essex to Middlesex and we cut a cake together.",

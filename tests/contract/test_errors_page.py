@@ -1,4 +1,4 @@
-"""docs/errors.md lists every code that a client can meet, and no other."""
+"""docs/errors.md lists every code that a client can get, and no other."""
 
 from __future__ import annotations
 

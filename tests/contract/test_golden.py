@@ -1,8 +1,7 @@
-"""What an earlier version stored and sent, this one reads and carries on with.
+"""This version reads and continues what an earlier version stored and sent.
 
 The recordings in ``tests/golden`` were made by the versions that they show (``record.py``). A
-change of what is stored needs a recording of its own, so that the version after can be tried
-with it.
+change of stored data needs its own recording, so that the next version can be tested with it.
 """
 
 from __future__ import annotations
@@ -210,11 +209,11 @@ def test_recorded_jobs_can_be_read_picked_from_regenerated_and_deleted(
     assert breaches(world) == []
 
 
-# A change of what is stored needs a new recording
+# A change of stored data needs a new recording
 
 
 def shape(value: Any) -> Any:
-    """What a stored value is made of, without what it says."""
+    """The types of a stored value, without its content."""
     if isinstance(value, dict):
         return {name: shape(held) for name, held in sorted(value.items())}
     if isinstance(value, list):
@@ -249,14 +248,14 @@ def shapes_of(moment: Mapping[str, Any]) -> dict[str, list[Any]]:
     "moment", ["drafts", "queued", "running", "turns", "kept", "uploading", "waiting", "archiving"]
 )
 def test_stored_items_have_the_shape_of_their_recording(world: World, moment: str) -> None:
-    """Should this fail on purpose, record the next version: see ``tests/golden/record.py``."""
+    """If this fails on purpose, record the next version: see ``tests/golden/record.py``."""
     recorded = record(world, MOMENTS[moment])
 
     assert shapes_of(recorded) == shapes_of(golden(NOW)[moment])
 
 
 def test_every_class_of_items_has_the_attributes_of_its_recording() -> None:
-    """Should this fail on purpose, record the next version: see ``tests/golden/record.py``."""
+    """If this fails on purpose, record the next version: see ``tests/golden/record.py``."""
     assert attributes_of_all_items() == golden(f"{NOW}_attributes")
 
 
@@ -272,7 +271,7 @@ def test_a_requested_archive_is_made(world: World) -> None:
 
 @pytest.mark.parametrize("moment", sorted(golden(BEFORE)))
 def test_the_auditor_accepts_books_of_the_earlier_version(moment: str) -> None:
-    """What an older entry does not record is unknown, and raises no alarm."""
+    """The auditor accepts that older entries lack newer fields."""
     tables = golden(BEFORE)[moment]["tables"]
     collections: dict[str, list[Any]] = {}
     for item in tables.get("jobs", []):

@@ -113,7 +113,7 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     modules = {module_of(path): path for path in product_files()}
     imports = {name: product_imports(path, modules) for name, path in modules.items()}
 
-    # A module that imports none of the others, or that none of them imports, is in no circle.
+    # A module without imports of the others, or that no other imports, is in no cycle.
     circles, size = dict(imports), 0
     while len(circles) != size:
         size = len(circles)
@@ -167,7 +167,7 @@ def test_libraries_stay_in_their_packages() -> None:
 
 
 def strangers_to(path: Path) -> set[str]:
-    """Libraries that a file may not import."""
+    """Libraries that a file must not import."""
     place, package = named(path), package_of(path)
     strangers: set[str] = set()
     if not (package == "db" or place.endswith(("store.py", "items.py"))):

@@ -1,4 +1,4 @@
-"""What is promised to clients: the OpenAPI document, the gateway's routes, codes and shapes."""
+"""The contract with clients: the OpenAPI document, the gateway's routes, codes and shapes."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def codes_in_the_code() -> dict[str, str]:
 
 def test_every_error_code_has_its_messages() -> None:
     known = codes_in_the_code()
-    # The edge's own, which no kind of error carries.
+    # Codes of the edge, which no kind of error has.
     known |= dict.fromkeys(("BODY_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"), "api")
 
     missing = {code: where for code, where in known.items() if code not in MESSAGES}

@@ -1,4 +1,4 @@
-"""What `template.yaml` promises, whatever is deployed from it."""
+"""Rules for `template.yaml`, checked without a deployment."""
 
 import json
 import re
@@ -46,9 +46,9 @@ MANAGED_BY_AWS = {
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
 DAY_SECONDS = 24 * 3600
-OWN_PROCESS_BYTES = 200 << 20  # Of a worker beside the reader that it starts.
-VISIBILITY_FACTOR = 6  # Advised by AWS for queues that feed functions.
-LONGEST_HTTP_SECONDS = 29  # API Gateway gives up after 30.
+OWN_PROCESS_BYTES = 200 << 20  # The memory of a worker without the reader that it starts.
+VISIBILITY_FACTOR = 6  # AWS recommends this for queues that trigger functions.
+LONGEST_HTTP_SECONDS = 29  # API Gateway times out after 30.
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_every_function_has_its_own_role(resources: dict[str, Any]) -> None:
     assert len(set(roles)) == len(roles)
 
 
-# What these services act on has no name of its own, or is a model that the configuration names.
+# Their resources have no ARN, or are models that the configuration names.
 WITHOUT_RESOURCES = (
     "bedrock:",
     "comprehend:",
@@ -211,7 +211,7 @@ def test_a_new_layer_is_published_with_its_functions(tmp_path: Path) -> None:
     text = PATH.read_text()
     before = versions(text)
 
-    # SAM names packages by their content: another content is another location.
+    # SAM names packages by their content: changed content has another location.
     after = versions(text.replace("ContentUri: layers/core", "ContentUri: layers/changed"))
 
     assert len(before) == len(BY_FUNCTION)
@@ -325,7 +325,7 @@ def test_the_media_reader_stops_before_its_function_is_out_of_memory(
 
 
 def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Queue, function and mapping of everything that a queue starts."""
+    """Queue, function and mapping of every function that a queue triggers."""
     return [
         (mapping["EventSourceArn"]["Fn::GetAtt"][0], mapping["FunctionName"]["Ref"], mapping)
         for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()

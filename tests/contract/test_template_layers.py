@@ -1,4 +1,4 @@
-"""The layers hold exactly the versions that were locked, and so that were tested."""
+"""The layers contain exactly the locked versions, which are the tested ones."""
 
 import re
 import subprocess

@@ -1,9 +1,9 @@
 """The vocabulary: retired words stay out of the checked texts, and spelling is American.
 
-One idea has one word, and it is the field's standard term. To check another part of the code, see
-what it has (``python -m tests.contract.test_words layers/core/python/darkroom/credits``), clean it
-and add its path to ``CHECKED``. A retired word that is right in one place (a quoted field of an
-API, a name that others chose) goes to ``ALLOWED``, as the whole phrase that contains it.
+One idea has one word, and it is the field's standard term. To check another part of the code, list
+its retired words (``python -m tests.contract.test_words layers/core/python/darkroom/credits``),
+clean it and add its path to ``CHECKED``. A retired word that is right in one place (a quoted field
+of an API, a name of a vendor) goes to ``ALLOWED``, as the whole phrase that contains it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CHECKED = (
 """Files and folders, from the root of the repository."""
 
 CHECKED_FOR_SPELLING = ("catalog",)
-"""Data in which people speak as they like, but in American spelling."""
+"""Story texts may use any words, but in American spelling."""
 
 SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml", ".json"}
 """Of the files in a folder."""
@@ -62,7 +62,7 @@ LEFT_OUT = {
 }
 
 RETIRED: tuple[tuple[str, str], ...] = (
-    # Words of our own for things that have a name.
+    # Our own words for things that have a standard term.
     (r"graves?", "tombstone"),
     (r"bury|buries|buried|burying", "fail_undelivered_task; write a tombstone"),
     (r"look(?:s|ed)? again|next look|a look at", "poll, poll_again"),

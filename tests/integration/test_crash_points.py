@@ -1,4 +1,4 @@
-"""Every use case, stopped or disturbed at every call it makes, ends as if nothing had been.
+"""Every use case, stopped or disturbed at every call it makes, ends like an undisturbed run.
 
 What each point means and who retries is in ``tests.support.crash``; the laws that must hold are
 in ``tests.support.laws``. The whole set takes minutes, so only the use cases in which money moves

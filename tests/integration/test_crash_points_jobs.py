@@ -1,4 +1,4 @@
-"""What is done with jobs besides confirming them, stopped or disturbed at every call it makes.
+"""The use cases of jobs except confirm, stopped or disturbed at every call that they make.
 
 A file of its own, so that it runs beside ``test_crash_points``, which says what a point means.
 """

@@ -1,4 +1,4 @@
-"""Tasks that wait for a provider, disturbed at each of their calls: they end all the same."""
+"""Tasks that wait for a provider, disturbed at each call: they end like an undisturbed run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.crash import Scenario, run_scenario
 from tests.support.scenarios_waiting import WAITING_SCENARIOS
 from tests.support.world import World
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
 ALWAYS = {"hand over", "call", "poll"}

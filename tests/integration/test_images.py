@@ -1,4 +1,4 @@
-"""Pictures from words on the deployed template, with its roles: made, kept, looked at, deleted."""
+"""Pictures from text on the deployed template, with its roles: made, stored, read, deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything one can do with jobs, on the deployed template: with its roles, queues and streams."""
+"""All actions on jobs, on the deployed template with its roles, queues and streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local cloud is what `template.yaml` says, and behaves as its users rely on.
+"""The local cloud matches `template.yaml` and behaves as its users expect.
 
 The emulator leaves parts of a template out and still reports success; here everything the product
 rests on is read back from the running stack and compared.

@@ -221,7 +221,7 @@ def test_a_stuck_task_is_finished_by_the_sweeper(stack: LocalStack, admin: Front
     assert dave.call("GET", "/api/credits")["balance"] == 5
 
 
-@pytest.mark.slow  # It waits for four deliveries; units and test_job_verbs see the same sooner.
+@pytest.mark.slow  # It waits for four deliveries; unit tests check the same sooner.
 def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     erin = Frontend(stack, "main-erin")
     faults = {"kf_1": "permanent", "kf_2": "permanent", "kf_3": "hang"}
@@ -254,7 +254,7 @@ def test_a_text_file_sent_as_a_photo_is_refused_without_charge(
 
     assert put.status_code == 200
     path = f"/api/assets/{session['assetId']}"
-    # Without the client's word: the storage event alone completes the upload.
+    # Without a complete request: the storage event alone completes the upload.
     frank.wait(lambda: frank.call("GET", path)["status"] == "failed")
     assert frank.call("GET", path)["errorCode"] == "UNSUPPORTED_TYPE"
     response = frank.send(

@@ -93,7 +93,7 @@ from tests.support.world import World
 USER = "alice"
 BROKEN = Failure(code="BROKEN", message="It broke.")
 SEEDS = 2
-"""Random orders of each race in every run, besides every overtaking."""
+"""Random orders of each race in every run, besides every preemption."""
 PLANTED_SEEDS = 20
 SLOW_RUNS = 600
 """Orders of each race in the long run: all of them where there are no more."""
@@ -398,7 +398,7 @@ def a_gift_that_is_due_at_the_film(world: World) -> Facts:
 
 
 def an_unpaid_purchase(world: World) -> Facts:
-    """Ten credits for 10.00, of which we have only our own record."""
+    """A purchase of ten credits for 10.00 that is not paid yet."""
     facts = new_account(world)
     purchase = Purchase(
         purchase_id="pur_1",
@@ -426,7 +426,7 @@ def a_paid_purchase(world: World) -> Facts:
 
 @dataclass
 class Till:
-    """The money's side of one purchase. Reading it is a call, so others may act before it."""
+    """The gateway's record of one purchase. Reading it is a call, so others may act before it."""
 
     world: World
     name: str = "stripe"
@@ -656,7 +656,7 @@ RACES = (
             sweeps(w),
             lambda: fail_undelivered_task(w.app, job_id=f["job"], key="film", attempt=1),
         ],
-        # A task that the sweeper has made ready waits for attempt 2, which is not this letter's.
+        # A task that the sweeper made ready waits for attempt 2; this dead letter is of attempt 1.
         ends={
             ("succeeded", OK, OK): [(3, 0, 3)],
             ("partial", OK, OK): [(4, 0, 4)],
@@ -799,7 +799,7 @@ RACES = (
         name="cancel against the last completion",
         arrange=at_the_film,
         acts=lambda w, f: [cancels(w, f["job"]), completes(w, f["film"])],
-        # Nothing was left to stop: also what was to be canceled has succeeded.
+        # All tasks had ended, so the canceled job succeeded.
         ends={
             ("requested", "succeeded"): [(3, 0, 3)],
             ("already_final", "succeeded"): [(3, 0, 3)],
@@ -995,7 +995,7 @@ class Track:
         return interleave(acts, choose)
 
     def problems(self, run: Run) -> list[str]:
-        """What is wrong with how a run ended; nothing, if all is well."""
+        """The problems of an ended run."""
         now = self._items()
         books = read_books(State(tables=now, files=_files(now["jobs"])))
         found = [str(breach) for breach in check_books(books, at_rest=False)]
@@ -1019,13 +1019,13 @@ class Track:
         return found + ([more] if more else [])
 
     def _items(self) -> dict[str, list[Any]]:
-        """What is stored, looked at once after each run."""
+        """The stored items, read once after each run."""
         if self._known is None:
             self._known = {name: self.world.scan(name) for name in RESTORED}
         return self._known
 
     def _write(self, wanted: Mapping[str, Sequence[Any]]) -> None:
-        """Bring the tables to these items, past every store of the product."""
+        """Write these items into the tables directly, without the product's stores."""
         client = self.world.client("dynamodb")
         now = self._items()
         for name, items in wanted.items():
@@ -1046,14 +1046,14 @@ def _key(names: Sequence[str], item: Mapping[str, Any]) -> str:
 
 
 def _files(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Every file that an output speaks of: files are not what is raced for."""
+    """Every file of an output: the races do not touch files."""
     outputs = [json.loads(item["outputs"]["S"]) for item in items if "outputs" in item]
     inherited = [json.loads(item["output"]["S"]) for item in items if "output" in item]
     own = [output for of_task in outputs for output in of_task]
     return frozenset(output["storage_key"] for output in [*own, *inherited])
 
 
-# Orders that once ended badly, by their seeds
+# Orders that once failed, by their seeds
 
 MET_BEFORE = (
     ("expiry against confirm", 2),
@@ -1067,7 +1067,7 @@ MET_BEFORE = (
 )
 
 
-# Planted bugs: what these races do not notice, they would not notice without
+# Planted bugs: each race must find its bug
 
 
 def claim_without_condition(plant: Plant) -> None:
@@ -1095,7 +1095,7 @@ def _replace_all(plant: Plant, name: str) -> None:
 
 
 def purchase_without_version(plant: Plant) -> None:
-    """A payment is settled by every reader that finds it pending, under a cause of its own."""
+    """Each reader that finds a payment pending settles it under its own cause."""
     builders = (
         (payments_store, "save_write"),
         (credits_store, "_entry_write"),
@@ -1106,7 +1106,7 @@ def purchase_without_version(plant: Plant) -> None:
 
 
 def delete_forgets_children(plant: Plant) -> None:
-    """A job is deleted as it was read, whatever was made from it since."""
+    """A job is deleted as it was read, even if it has a new child."""
     real = jobs_store.delete_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
@@ -1118,7 +1118,7 @@ def delete_forgets_children(plant: Plant) -> None:
 
 
 def adoption_of_the_dead(plant: Plant) -> None:
-    """A child is made whether its parent still exists or not."""
+    """A child is created even if its parent was deleted."""
     plant.replace(jobs_store, "adopt_write", unconditional(plant, jobs_store.adopt_write))
 
 
@@ -1260,7 +1260,7 @@ def test_a_seed_is_one_order(world: World) -> None:
 
 
 def test_all_orders_of_two_callers_run_once(world: World) -> None:
-    """Four calls of two callers, none of which is repeated, meet in six ways."""
+    """Two callers with two calls each have six orders."""
     track = Track(world, BY_NAME["two reconciles of a refund"])
     app = track.world.app
     looks = [lambda: [ensure_wallet(app, USER) for _ in range(2)]] * 2

@@ -1,5 +1,5 @@
-"""Those who meet at a waiting task, one call at a time in every order of overtaking: it is handed
-over once, ends once, and is settled once."""
+"""Concurrent callers of a waiting task, one call at a time, with every preemption: the task is
+submitted once, ends once, and is settled once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.interleave import Act, Choose, Run, by_seed, every_preemption
 from tests.support.laws import check_laws
 from tests.support.world import World
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
 KEY = "img_01"
@@ -121,7 +121,7 @@ def overdue(world: World) -> Order:
 
 
 def orphaned(world: World) -> Order:
-    """Its worker died after the cloud had taken it, and its lease is over."""
+    """Its worker died after the submit, and its lease is over."""
     order = an_order(world)
     task = claim_task(world.app, job_id=order.job_id, key=KEY, attempt=1)
     assert task is not None
@@ -136,7 +136,7 @@ class Race:
     acts: Callable[[Order], list[Act]]
     ends: frozenset[str]
     runs: int = 1
-    """At most so many."""
+    """The limit of runs at the provider."""
 
 
 DONE, CANCELED = frozenset({"succeeded"}), frozenset({"succeeded", "canceled"})
@@ -208,7 +208,7 @@ def test_the_laws_hold_after_all_races(world: World) -> None:
 def test_one_of_two_polls_is_idle(world: World) -> None:
     order = waiting(world)
 
-    done = interleave([order.look, order.look], by_seed(1))
+    done = interleave([order.poll, order.poll], by_seed(1))
 
     assert sorted(str(actor.value) for actor in done.actors) == ["idle", "succeeded"]
     assert len(done.order) > len(done.actors[0].calls) > 0

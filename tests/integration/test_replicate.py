@@ -26,7 +26,7 @@ from tests.support.media_files import write_media
 from tests.support.replicate_stand_in import ReplicateStandIn
 from tests.support.stack import without_denials
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
 LOOKS_LIMIT_SECONDS = 180

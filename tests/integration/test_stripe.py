@@ -27,7 +27,7 @@ _keys = count(1)
 
 @dataclass(frozen=True)
 class Till:
-    """The running stack, its Stripe, and a customer's hands."""
+    """The running stack, its Stripe stand-in, and the actions of a customer."""
 
     stack: LocalStack
     stripe: StripeStandIn
@@ -204,7 +204,7 @@ def test_a_lost_webhook_is_found_by_the_sweeper(till: Till) -> None:
 
 
 def metrics_of(till: Till, name: str) -> list[dict[str, Any]]:
-    """What the hooks function has counted under this name, as CloudWatch reads it."""
+    """The hooks function's metrics of this name, as CloudWatch reads them."""
     lines = [line for line in till.stack.logs("hooks") if name in line and "_aws" in line]
     return [json.loads(line[line.index("{") :]) for line in lines]
 

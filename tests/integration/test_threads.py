@@ -1,6 +1,6 @@
 """Real threads: 64 devices of one account at the same moment, against the local cloud's tables.
 
-Orders are not chosen here but happen; what must hold is the same whatever happens.
+The order of calls is random; the same rules must hold in every order.
 """
 
 from __future__ import annotations

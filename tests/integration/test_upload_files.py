@@ -1,4 +1,4 @@
-"""The client that sends many files: killed in the middle of one, it goes on where it was."""
+"""The client that sends many files: after a kill in the middle of a file it resumes there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Sender:
             return subprocess.Popen([*command, *map(str, files)], cwd=ROOT, stdout=log, stderr=log)
 
     def asset_ids(self) -> dict[str, str]:
-        """By file name, of what has been begun."""
+        """The sessions of started uploads by file name."""
         if not self.state.exists():
             return {}
         known = json.loads(self.state.read_text())
@@ -100,7 +100,7 @@ def test_ten_files_arrive_although_their_client_is_killed(
 
 
 def parts_when_killed(sender: Sender, client: subprocess.Popen[bytes]) -> list[Any]:
-    """Kill the client in the middle of the clip; what had arrived of it by then."""
+    """Kill the client in the middle of the clip; returns the parts that had arrived."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         assert client.poll() is None, sender.log.read_text()

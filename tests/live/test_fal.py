@@ -43,7 +43,7 @@ def test_a_clip_is_made_from_a_picture(provider: Fal, tmp_path: Path) -> None:
 
 
 def test_its_public_keys_can_be_read(provider: Fal) -> None:
-    """What a call would be checked with; costs nothing."""
+    """The keys that verify callbacks; reading them is free."""
     from darkroom.generation.vendors.fal_signatures import keys_of
 
     assert keys_of(provider._fetch_keys())

@@ -1,4 +1,4 @@
-"""The faces found in pictures where it is known how many there are, and where."""
+"""Face counts and positions in pictures with known faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HEIC, as phones take pictures: decoded, upright, kept as JPEG; and refused when it is broken."""
+"""HEIC photos of phones are decoded upright and stored as JPEG; broken ones are refused."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from tests.support.media_files import Track, write_tracks
 
 @pytest.fixture(autouse=True)
 def ranges_of_local_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is read by its ranges, without a storage between."""
+    """Reads a file by ranges, without a storage."""
 
     def fetch(file: RangedFile, first: int, last: int) -> bytes:
         file._left_bytes -= last + 1 - first
@@ -90,7 +90,7 @@ def test_the_copy_of_a_large_file_has_no_place_maker_or_date(tmp_path: Path, nam
     assert secrets_in(copied) == [] and set(dates_in(copied)) <= {0}
     after = properties(copied)
     if name == "mp3":
-        # Readers take the zeros behind the last frame for a packet that is no sound.
+        # Readers return the zeros after the last frame as a packet without sound.
         del after[0]["packets"][len(whole[0]["packets"]) :]
     assert after == whole
     assert copied.stat().st_size == source.stat().st_size
@@ -190,7 +190,7 @@ def test_an_extra_track_of_a_webm_is_kept_with_a_note(tmp_path: Path) -> None:
 def test_data_between_too_many_samples_is_kept_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    """The structure is cleared all the same."""
+    """The structure is cleared in any case."""
     # The second track is left out, so there is something between the samples.
     two = write_tracks(
         tmp_path / "two", "mp4", pictures=[H264, H264], sounds=[AAC], metadata=CARRIED

@@ -38,7 +38,7 @@ APART = media._read_apart
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To start a process takes longer than to read a file; tests of the process start one."""
+    """A process takes longer to start than a file to read: only tests of the process start one."""
 
     def read(source: str, workdir: Path, container: str) -> dict[str, Any]:
         return media_reader.outcome_of([source, str(workdir), container])
@@ -180,11 +180,11 @@ def test_cover_art_makes_a_song_no_video(tmp_path: Path) -> None:
     assert b"PNG" not in found.path.read_bytes()
 
 
-# What stands before the beginning
+# Data before the beginning
 
 
 def free_first(path: Path) -> Path:
-    """The brand and the space behind it change places; every offset stays right."""
+    """The brand and the space after it are swapped; every offset stays right."""
     content = path.read_bytes()
     (size,) = struct.unpack(">I", content[:4])
     assert content[size + 4 : size + 8] == b"free"

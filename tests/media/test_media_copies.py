@@ -1,4 +1,4 @@
-"""Clean copies of videos and sounds: what they keep of each track, and what they never hold."""
+"""Clean copies of videos and sounds: what they keep of each track, and what they never contain."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def made(folder: Path, name: str, metadata: Mapping[str, str] | None = None) -> 
 
 
 def read(source: Path, workdir: Path | None = None) -> dict[str, Any]:
-    """What the reader says, in this process."""
+    """The result of the reader, in this process."""
     with source.open("rb") as file:
         name = sniff(file)
     return media_reader.read_media(source, workdir or source.parent, name)
@@ -244,7 +244,7 @@ def test_hdr_and_projection_metadata_are_kept(tmp_path: Path, container: str) ->
 
 
 def with_pixels(source: Path, width: int, height: int) -> Path:
-    """The file says another shape of its pixels than its video does, as editors write it."""
+    """The file and its video have different pixel aspect ratios, as editors write it."""
     content = source.read_bytes()
     at = content.index(b"pasp") + 4
     shape = struct.pack(">II", width, height)
@@ -527,7 +527,7 @@ def test_a_truncated_recording_with_a_late_start_is_refused(late: Path) -> None:
     assert refused.value.code == "CORRUPT_FILE"
 
 
-# What they never hold
+# What they never contain
 
 PLACE, MAKER, DATE = "+37.5665+126.9780/", "Cameramaker", "2024:05:17 10:11:12"
 SECRETS = [text.encode() for text in (PLACE, "37.5665", "126.9780", MAKER, "2024:05:17")]
@@ -644,7 +644,7 @@ MP4_KINDS = [name for name in KINDS if KINDS[name][0] in MP4_MUXERS]
 
 @pytest.fixture
 def no_muxer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with the rare file that can be read and not be written."""
+    """Like a rare file that can be read but not written."""
     monkeypatch.setattr(media_reader, "rewrite", failing)
 
 

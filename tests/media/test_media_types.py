@@ -1,4 +1,4 @@
-"""The table of types: what clients declare, and what files are called."""
+"""The table of types: declared MIME types and file names."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_chunks_contain_the_whole_text_and_fit(text: str, limit: int) -> None:
 
     assert "".join(pieces) == text
     assert all(pieces)
-    # A character that the eye sees as one may be longer than the limit; nothing else is.
+    # Only a single visible character may be longer than the limit.
     assert all(len(piece) <= limit or len(list(clusters(piece))) == 1 for piece in pieces)
 
 

@@ -78,7 +78,7 @@ def bright_planes(path: Path) -> list[np.ndarray]:
 
 
 def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
-    """A clip of one gray, so that only what the film adds can be seen."""
+    """A clip of one gray, so that only the additions of the film are visible."""
     gray = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
     with Mp4Writer(path, crf=18) as writer:
         for _ in range(frames):

@@ -1,4 +1,4 @@
-"""Uploaded pictures: what is refused, what is dropped, what is kept."""
+"""Uploaded pictures: what is refused, removed and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long recordings: parts that meet at a quiet moment, and one transcript out of them."""
+"""Long recordings: parts that are cut in silence, and one merged transcript."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_parts_contain_every_sample_once(
     for number, (start, end) in enumerate(zip(places, [*places[1:], None], strict=True)):
         params = {"fromMs": start, "windowMs": window_ms}
         span = extract._span_of(params if end is None else params | {"toMs": end})
-        # However the decoder hands them over.
+        # For any chunks of the decoder.
         part = b"".join(cut_out(in_chunks(whole, sizes[number % 2] * 2), span))
         taken = np.frombuffer(part, dtype=np.int16)
         joined[span.first : span.first + len(taken)] += taken
@@ -188,7 +188,7 @@ def text_of(transcript: Transcript) -> str:
     return " ".join(segment.text for segment in transcript.segments)
 
 
-# The whole way, with the recipe's own plan
+# End to end, with the recipe's own plan
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Pictures from words alone, painted by the studio: what the words decide and what the seed."""
+"""Pictures from text alone, painted by the studio: the effects of the text and of the seed."""
 
 from __future__ import annotations
 

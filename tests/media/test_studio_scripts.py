@@ -1,4 +1,4 @@
-"""Scripts from ready sentences: the keyword fits in, the time is filled, chance is the seed's."""
+"""Scripts from ready sentences: the keyword fits, the time is filled, the seed decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of a film: when they are shown, how they are broken, where their ink may be."""
+"""Texts of a film: when they are shown, how lines break, and where they are drawn."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ class World:
         groups: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """One HTTPS request as the gateway hands it to a function."""
+        """One HTTPS request as the gateway passes it to a function."""
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["idempotency-key"] = key
@@ -396,7 +396,7 @@ class World:
         return "|".join(item[name]["S"] for name in names if name in item)
 
     def pump_tasks(self) -> int:
-        """Hand every waiting task message to the worker once."""
+        """Deliver every waiting task message to the worker once."""
         return sum(
             self._pump(url, lambda record: handle_task_message(self.app, record))
             for url in self.task_queue_urls
@@ -462,5 +462,5 @@ class World:
 
 
 def stream_arn(table: str) -> str:
-    """As DynamoDB names the stream of a table in its records."""
+    """The ARN of a table's stream, as in DynamoDB's records."""
     return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000"

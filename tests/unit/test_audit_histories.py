@@ -1,4 +1,4 @@
-"""The auditor finds nothing wrong in sound histories, however they went, and takes linear time."""
+"""The auditor finds no breach in sound random histories, and takes linear time."""
 
 from __future__ import annotations
 

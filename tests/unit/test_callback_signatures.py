@@ -1,4 +1,4 @@
-"""Signatures of incoming calls: what was signed passes, and nothing that differs by one letter."""
+"""Signatures of incoming calls: a signed call passes, and a call with any change does not."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def fal_accepted(count: int) -> list[tuple[bytes, Headers]]:
 
 
 def test_a_call_of_fal_may_be_signed_by_any_of_its_keys() -> None:
-    """The message is spelt out here, as its documentation does."""
+    """The message is written out here, as in the documentation."""
     digest = hashlib.sha256(FAL_BODY).hexdigest()
     signature = KEY.sign(f"{REQUEST}\n{USER}\n{TIMESTAMP}\n{digest}".encode()).hex()
     headers = fal_signed() | {"x-fal-webhook-signature": signature}
@@ -228,7 +228,7 @@ def test_the_timestamp_of_fal_may_differ_by_five_minutes_at_most() -> None:
 
 
 def test_a_header_with_a_line_break_is_refused() -> None:
-    """The same bytes are signed, but parted elsewhere."""
+    """The signed bytes are the same, but the fields are split at another place."""
     changes: dict[str, Any] = {"request-id": f"{REQUEST}\n{USER}", "user-id": "x"}
     joined = fal_signed(**changes)
     parted = joined | {"x-fal-webhook-request-id": REQUEST, "x-fal-webhook-user-id": f"{USER}\nx"}
@@ -247,7 +247,7 @@ def test_fal_s_signature_has_one_spelling(spelling: str) -> None:
 
 
 def test_a_second_encoding_of_the_same_signature_is_refused() -> None:
-    """s + L is s to careless verifiers (RFC 8032, 5.1.7)."""
+    """A verifier without a range check accepts s + L for s (RFC 8032, 5.1.7)."""
     headers = fal_signed()
     raw = bytes.fromhex(headers["x-fal-webhook-signature"])
     order = 2**252 + 27742317777372353535851937790883648493

@@ -60,7 +60,7 @@ def spoken(text: str, *, start_ms: int = 0, word_ms: int = 300, **more: object) 
 
 
 def said(transcript: Transcript) -> list[str]:
-    """What was said, in order, without the spaces that breaks may move."""
+    """The words in order, without the spaces that line breaks may move."""
     ordered = sorted(transcript.segments, key=lambda s: (s.start_ms, s.end_ms))
     texts = (
         clean_text(s.text) or " ".join(filter(None, (clean_text(w.text) for w in s.words)))
@@ -101,7 +101,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
     assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
     assert all(a.end_ms <= b.start_ms for a, b in itertools.pairwise(cues))
     assert all(cue.end_ms - cue.start_ms <= MAX_MS for cue in cues)
-    # Where there are more cues than milliseconds, nothing else is possible.
+    # With more cues than milliseconds, overlap cannot be avoided.
     if transcript.duration_ms >= len(cues) > 0:
         assert cues[-1].end_ms <= transcript.duration_ms
     needed_ms = len(cues) * MIN_MS + (len(cues) - 1) * GAP_MS

@@ -1,4 +1,4 @@
-"""Caption files, read back by other people's parsers."""
+"""Caption files, read back by third-party parsers."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_a_template_gets_values_for_its_elements(
     }  # fmt: skip
 
 
-# Handing over
+# Submitting
 
 
 def test_the_vendor_gets_the_callback_address_and_nothing_about_the_account(
@@ -309,7 +309,7 @@ def test_wrong_keys_and_templates_are_our_configuration(
         assert caught.value.error_code == "PROVIDER_NOT_CONFIGURED"
 
 
-# Looking
+# Polling
 
 
 @pytest.mark.parametrize("status", ["planned", "waiting", "transcribing", "rendering"])
@@ -453,7 +453,7 @@ def test_cancel_makes_no_call(
     assert len(stand_in.requests) == 1
 
 
-# Being called
+# Callbacks
 
 
 def test_a_repeated_callback_names_the_same_render(

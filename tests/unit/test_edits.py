@@ -18,7 +18,7 @@ S3_PART_LIMIT_BYTES = 5_000_000_000
 
 
 def pairs(limit: int) -> st.SearchStrategy[list[tuple[int, int]]]:
-    """Ranges in order and apart from each other."""
+    """Sorted ranges without overlap."""
     points = st.lists(st.integers(0, SIZE), unique=True, max_size=2 * limit).map(sorted)
     return points.map(lambda p: list(zip(p[::2], p[1::2], strict=False)))
 

@@ -72,7 +72,7 @@ def last_run(stand_in: FalStandIn) -> Run:
     return list(stand_in.runs.values())[-1]
 
 
-# Handing over
+# Submitting
 
 
 def test_it_is_an_asynchronous_provider(provider: Fal) -> None:
@@ -309,7 +309,7 @@ def test_an_unreachable_server_accepted_nothing(tmp_path: Path) -> None:
         provider.poll("fal-ai/bytedance/00000000-0000")
 
 
-# Looking
+# Polling
 
 
 def test_a_run_in_progress_has_no_result_yet(

@@ -1,4 +1,4 @@
-"""Fetching what others made: only from where it is expected, and never from inside."""
+"""Fetching results: only from the expected hosts, and never from private addresses."""
 
 from __future__ import annotations
 

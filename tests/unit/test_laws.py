@@ -1,4 +1,4 @@
-"""Each law notices its own breach, in books written by hand; sound books breach none."""
+"""Each law finds its own breach in handwritten books; sound books have none."""
 
 from __future__ import annotations
 

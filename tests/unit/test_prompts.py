@@ -84,7 +84,7 @@ def test_every_motion_genre_and_effect_has_its_own_words(tmp_path: Path) -> None
     }
 
     assert len(prompts) == len(MOTIONS) * len(GENRES)
-    # What is only in the picture's own grain needs no words for its movement.
+    # An effect of the picture's grain needs no words for motion.
     assert len(effects) == len(EFFECTS) - len({"grain", "vignette", "film_burn"})
 
 

@@ -1,4 +1,4 @@
-"""The recipe of portraits: what it accepts, needs, costs, plans, and makes again."""
+"""The recipe of portraits: what it accepts, needs, costs, plans and regenerates."""
 
 from __future__ import annotations
 

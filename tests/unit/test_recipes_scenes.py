@@ -1,4 +1,4 @@
-"""The recipes of scenes: what they accept, cost, plan, and make again."""
+"""The recipes of scenes: what they accept, cost, plan and regenerate."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def long_ago() -> datetime:
     return datetime.now(UTC) - timedelta(minutes=5)
 
 
-# Handing over
+# Submitting
 
 
 def test_it_is_an_asynchronous_provider(provider: Replicate) -> None:
@@ -320,7 +320,7 @@ def test_a_run_on_a_later_page_is_found(
     ]
 
 
-# Looking
+# Polling
 
 
 def test_a_run_in_progress_has_no_result_yet(
@@ -473,7 +473,7 @@ def test_canceling_a_run_twice_is_no_error(
     assert stand_in.predictions[ref]["status"] == "canceled"
 
 
-# Being called
+# Callbacks
 
 
 def test_a_signed_call_names_its_run(

@@ -1,4 +1,4 @@
-"""The user's own ending: what is cleaned, what is masked, what is refused, what it becomes."""
+"""The user's own ending: its cleaning, masking, refusal and result."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_cleaning_a_clean_text_changes_nothing(raw: str) -> None:
     assert sanitize(clean) == clean
 
 
-# What it becomes
+# Results
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_script_takes_five_seconds_to_ten_minutes(duration_ms: int) -> None:
         script_of_texts(title="t", language="en", texts=["a", "b", "c"], duration_ms=duration_ms)
 
 
-# Asking
+# Prompts
 
 
 def test_the_prompt_names_the_sections_the_time_and_the_language() -> None:
@@ -291,7 +291,7 @@ def test_a_korean_script_may_name_things_in_latin_letters() -> None:
         script_of_response(RESPONSE, PARAMS, "ko")
 
 
-# Saying it
+# Speech
 
 
 def a_speech(tmp_path: Path, params: Any, content: bytes | None = None) -> GenerationRequest:

@@ -1,6 +1,6 @@
-"""Whatever value a domain object holds, it holds the same after it was stored and read.
+"""Every value of a domain object is the same after it was stored and read.
 
-Nothing, zero, False, empty text and empty lists are different values. Each object goes through its
+None, zero, False, empty text and empty lists are different values. Each object goes through its
 real item and back through DynamoDB's own representation.
 """
 
@@ -53,7 +53,7 @@ JSON = st.dictionaries(NAMES, JSON_VALUES, max_size=3)
 
 
 def values_of(declared: Any) -> st.SearchStrategy[Any]:
-    """Values of a declared type, those that are false first of all."""
+    """Values of a declared type, the false ones first."""
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, UnionType):
         return st.one_of(*map(values_of, arguments))

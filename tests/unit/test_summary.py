@@ -1,4 +1,4 @@
-"""A run says at its end what it ran and found."""
+"""A test run prints a summary at its end."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def fetched(transcribe: Transcribe, ref: str, tmp_path: Path) -> Transcript:
     return read_transcript(file.convert(path).read_bytes())
 
 
-# Handing over
+# Submitting
 
 
 def test_a_request_becomes_one_job_on_the_file_in_our_bucket(

@@ -43,7 +43,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def translate(stand_in: TranslateStandIn, pauses: list[float]) -> Translate:
-    # Long enough for a busy machine; only a response that never comes waits for all of it.
+    # Long enough for a busy machine; only a missing response takes all of it.
     client = stand_in.client(read_timeout=3)
     return Translate(lambda: client, sleep=pauses.append)
 

@@ -1,4 +1,4 @@
-"""The stand-in that pays every checkout, beside the local cloud."""
+"""The stand-in that pays every checkout of the local cloud."""
 
 from __future__ import annotations
 
