@@ -86,7 +86,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def package_of(path: Path) -> str:
-    """``jobs``, or ``generation/routing``, which has rules of its own."""
+    """``jobs``, or ``generation/routing``, which has its own rules."""
     parts = path.relative_to(PRODUCT).with_suffix("").parts
     inner = "/".join(parts[:2])
     return inner if inner in ALLOWED else parts[0]

@@ -1,6 +1,6 @@
 """The use cases of jobs except confirm, stopped or disturbed at every call that they make.
 
-A file of its own, so that it runs beside ``test_crash_points``, which says what a point means.
+A separate file, so that it runs in parallel with ``test_crash_points``, which explains the points.
 """
 
 from __future__ import annotations

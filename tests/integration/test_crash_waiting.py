@@ -14,7 +14,7 @@ from tests.support.world import World
 # It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
-ALWAYS = {"hand over", "call", "poll"}
+ALWAYS = {"submit", "callback", "poll"}
 
 
 @pytest.fixture(scope="module")

@@ -141,19 +141,19 @@ class Race:
 
 DONE, CANCELED = frozenset({"succeeded"}), frozenset({"succeeded", "canceled"})
 RACES = (
-    Race("two workers hand over", an_order, lambda o: [o.run, o.run], DONE),
-    Race("hand over against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
+    Race("two workers submit", an_order, lambda o: [o.run, o.run], DONE),
+    Race("submit against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
     Race("two polls", waiting, lambda o: [o.poll, o.poll], DONE),
-    Race("poll against call", waiting, lambda o: [o.poll, o.call], DONE),
-    Race("two calls", waiting, lambda o: [o.call, o.call], DONE),
+    Race("poll against callback", waiting, lambda o: [o.poll, o.call], DONE),
+    Race("two callbacks", waiting, lambda o: [o.call, o.call], DONE),
     Race("poll against cancel", waiting, lambda o: [o.poll, o.cancel], CANCELED),
-    Race("call against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
-    Race("last poll against call", overdue, lambda o: [o.poll, o.call], DONE, runs=2),
-    Race("lost lease against call", orphaned, lambda o: [o.sweep, o.call], DONE),
+    Race("callback against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
+    Race("last poll against callback", overdue, lambda o: [o.poll, o.call], DONE, runs=2),
+    Race("lost lease against callback", orphaned, lambda o: [o.sweep, o.call], DONE),
 )
 
 
-ALWAYS = {"two workers hand over", "poll against call"}
+ALWAYS = {"two workers submit", "poll against callback"}
 
 
 def _marked(race: Race) -> object:

@@ -1,4 +1,4 @@
-"""AWS itself, with whatever credentials the environment has: each test for a cent or less.
+"""AWS itself, with the credentials of the environment: each test for a cent or less.
 
 Runs with ``DARKROOM_LIVE_AWS=1``; transcription also needs ``DARKROOM_LIVE_BUCKET``, a bucket of
 the same region to put two seconds of sound in. Pictures are drawn where the models are:
@@ -113,7 +113,7 @@ def test_transcribe_recognizes_the_speech_of_polly(tmp_path: Path) -> None:
         assert transcribe.find(callback + "0", datetime.now(UTC)) is None
         ends = time.monotonic() + WAIT_SECONDS
         while (result := transcribe.poll(ref)) is None:
-            assert time.monotonic() < ends, "still under way"
+            assert time.monotonic() < ends, "still in progress"
             time.sleep(5)
         [file] = result.files
         limits = FetchLimits(

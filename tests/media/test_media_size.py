@@ -168,7 +168,7 @@ def test_a_file_of_another_type_is_not_read(tmp_path: Path) -> None:
     assert set(sizes.values()) == {NOTHING}
 
 
-def spoilt(content: bytes, rng: random.Random) -> Iterator[bytes]:
+def corrupted(content: bytes, rng: random.Random) -> Iterator[bytes]:
     """The file cut off, and with bytes and whole lengths changed, mostly where the headers are."""
     yield content[: rng.randrange(len(content))]
     changed = bytearray(content)
@@ -184,11 +184,11 @@ def test_a_corrupt_file_does_not_raise(tmp_path: Path) -> None:
     rng = random.Random(11)
     whole = [(kind, make(tmp_path / name)) for name, (kind, make) in PICTURES.items()]
     whole.append(("video/mp4", write_media(tmp_path / "a", "mp4", video="libx264", audio="aac")))
-    path = tmp_path / "spoilt"
+    path = tmp_path / "corrupted"
     for mime_type, source in whole:
         content = source.read_bytes()
         for _ in range(60):
-            for bad in spoilt(content, rng):
+            for bad in corrupted(content, rng):
                 path.write_bytes(bad)
                 size = read_size(path, mime_type)
                 assert (size.width is None) == (size.height is None)

@@ -401,7 +401,7 @@ def refuse_key(world: World, key: str, error: Exception) -> None:
     world.studio.refuse = refuse
 
 
-# The cloud's side, by hand
+# The cloud's side
 
 Record = dict[str, Any]
 

@@ -78,7 +78,7 @@ _TOKEN = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 class Crash(BaseException):
-    """The process is gone. Not an ``Exception``, so that no handler can swallow it."""
+    """The process died. Not an ``Exception``, so that no handler can swallow it."""
 
 
 class Fault(StrEnum):
@@ -291,7 +291,7 @@ class Snapshot:
     messages: Mapping[str, Sequence[str]]
     streamed: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
-    handed_over: Sequence[GenerationRequest] = ()
+    submitted: Sequence[GenerationRequest] = ()
     runs: Mapping[str, FakeRun] = field(default_factory=dict)
     """At the provider that works later."""
 
@@ -322,7 +322,7 @@ class Stage:
             messages=self.messages(),
             streamed={name: dict(items) for name, items in world._seen.items()},
             requests=tuple(world.studio.requests),
-            handed_over=tuple(world.cloud.requests),
+            submitted=tuple(world.cloud.requests),
             runs=dict(world.cloud.runs),
         )
 
@@ -358,7 +358,7 @@ class Stage:
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
-        world.cloud.restore(snapshot.handed_over, snapshot.runs)
+        world.cloud.restore(snapshot.submitted, snapshot.runs)
         world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("text", None)
@@ -541,7 +541,7 @@ def _lasting(body: Any) -> Any:
 
 
 class Message:
-    """The queue hands over the message of ``facts["task"]`` and keeps it until it is handled.
+    """The queue delivers the message of ``facts["task"]`` and keeps it until it is handled.
 
     A ``lost`` message is not delivered again.
     """
@@ -642,7 +642,7 @@ def deliver_until_done(scene: Scene, batch: list[dict[str, Any]]) -> None:
             return
         batch = deliver(scene.world, batch)
     if batch:
-        scene.add_failure(f"the stream stands still before {batch[0]['dynamodb']['NewImage']}")
+        scene.add_failure(f"the stream is blocked by {batch[0]['dynamodb']['NewImage']}")
 
 
 class Schedule:
@@ -678,7 +678,7 @@ def settle(scene: Scene) -> None:
         moved = scene.world.pump_tasks() + scene.world.pump_dead_letters()
         if not batches and not moved:
             return
-    scene.add_failure("stream and queues do not come to rest")
+    scene.add_failure("stream and queues always have something to deliver")
 
 
 SWEPT = ("jobs", "assets", "purchases", "webhooks")

@@ -100,7 +100,7 @@ def _damaged(item: RawItem, damage: Damage) -> RawItem:
 
 
 def copied(items: Sequence[RawItem], **names: str) -> list[RawItem]:
-    """The items with these texts, wherever they stand, replaced by others."""
+    """The items with every occurrence of these texts replaced."""
     text = json.dumps(items)
     for old, new in names.items():
         text = text.replace(old, new)

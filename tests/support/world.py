@@ -429,7 +429,7 @@ class World:
             handled += 1
             try:
                 handle(record)
-            except Exception:  # noqa: BLE001 - the queue redelivers, whatever failed
+            except Exception:  # noqa: BLE001 - the queue redelivers after any error
                 self._receives[message["MessageId"]] = (
                     self._receives.get(message["MessageId"], 0) + 1
                 )
@@ -449,7 +449,7 @@ class World:
             moved = self.pump_stream() + self.pump_tasks() + self.pump_archives()
             if not moved + self.pump_dead_letters():
                 return
-        raise AssertionError("the world does not come to rest")
+        raise AssertionError("stream and queues always have something to deliver")
 
     def advance_time(self, **duration: float) -> None:
         """Move the clock, then sweep and drain, as the schedule would."""
