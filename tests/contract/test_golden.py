@@ -66,7 +66,7 @@ def deliver_stream(world: World) -> None:
     world._seen = {name: {world._key(i): i for i in world.scan(name)} for name in world._seen}
 
 
-def carry_on(world: World) -> None:
+def run_to_the_end(world: World) -> None:
     scene = Scene(world, Wire(world))
     run_to_completion(scene)
     assert scene.failures == []
@@ -113,7 +113,7 @@ def test_recorded_work_in_progress_ends(
     if is_delivered:
         deliver_stream(world)
 
-    carry_on(world)
+    run_to_the_end(world)
 
     assert (states(world), a_balance(world)) == ENDS[moment]
     assert breaches(world) == []
@@ -128,7 +128,7 @@ def test_drafts_are_confirmed(world: World, version: str) -> None:
         world.call("POST", "/api/jobs/confirm", {"draftJobId": draft}, key=draft)
         for draft in drafts
     ]
-    carry_on(world)
+    run_to_the_end(world)
 
     assert [response.status for response in responses] == [202, 202]
     assert (states(world), a_balance(world)) == (["succeeded", "succeeded"], (0, 0))
@@ -175,7 +175,7 @@ def test_a_recorded_payment_is_credited_once(world: World, version: str) -> None
     send_payment_event(scene, "evt_paid")
 
     again = world.call(**scene.facts["request"])
-    carry_on(world)
+    run_to_the_end(world)
 
     assert again.body["outcome"] == "repeated"
 
@@ -196,10 +196,10 @@ def test_recorded_jobs_can_be_read_picked_from_regenerated_and_deleted(
     picked = world.call("POST", f"/api/outputs/{part['outputs'][0]['outputId']}/select", {})
     shared = world.call("POST", f"/api/jobs/{child['jobId']}/share", {})
     again = regenerate(world, child["jobId"], key="again")
-    carry_on(world)
+    run_to_the_end(world)
     for job_id in (again.body["retryJobId"], child["jobId"], child["parentJobId"]):
         world.call("DELETE", f"/api/jobs/{job_id}")
-    carry_on(world)
+    run_to_the_end(world)
 
     assert len(listed) == 3
     assert all(job["outputs"] and job["receipt"] for job in jobs)
@@ -263,7 +263,7 @@ def test_a_requested_archive_is_made(world: World) -> None:
     load(world, golden(NOW)["archiving"])
     [job_id] = job_ids(world)
 
-    carry_on(world)
+    run_to_the_end(world)
     world.pump_archives()
 
     assert world.call("GET", f"/api/jobs/{job_id}/download").status == 200

@@ -160,13 +160,13 @@ def test_libraries_stay_in_their_packages() -> None:
         f"{named(path)} imports {library}"
         for path in product_files()
         for library in sorted({name.split(".")[0] for name in imports_of(path)})
-        if library in strangers_to(path)
+        if library in forbidden_libraries(path)
     ]
 
     assert breaches == []
 
 
-def strangers_to(path: Path) -> set[str]:
+def forbidden_libraries(path: Path) -> set[str]:
     """Libraries that a file must not import."""
     place, package = named(path), package_of(path)
     strangers: set[str] = set()

@@ -41,7 +41,7 @@ from tests.support.world import World
 
 HISTORIES, STEPS = 5, 100
 SLOW_HISTORIES = 200
-MET_BEFORE = (1190,)
+FAILED_ONCE = (1190,)
 """Seeds of histories that once failed."""
 AUDIT_EVERY = 50
 MINOR_PER_CREDIT = 10
@@ -171,7 +171,7 @@ class StoredHistory:
             self.reconcile(name)
             self.plain.reverse(credits, self.now, own=BOUGHT, own_left=0)
 
-    def win_back(self) -> None:
+    def win_dispute(self) -> None:
         """A failed refund or a won dispute returns the credits."""
         names = sorted(name for name, paid in self.paid.items() if paid.refunds)
         if names:
@@ -298,7 +298,7 @@ _WEIGHED: dict[Callable[[StoredHistory], None], float] = {
     StoredHistory.buy: 3,
     StoredHistory.pay: 2,
     StoredHistory.refund: 2,
-    StoredHistory.win_back: 1,
+    StoredHistory.win_dispute: 1,
     StoredHistory.confirm: 6,
     StoredHistory.finish: 4,
     StoredHistory.adjust: 4,
@@ -325,7 +325,7 @@ def test_stored_books_follow_the_plain_model_through_every_use_case(
     live(world, seed)
 
 
-@pytest.mark.parametrize("seed", MET_BEFORE)
+@pytest.mark.parametrize("seed", FAILED_ONCE)
 def test_a_history_that_failed_once_passes(seed: int, world: World) -> None:
     live(world, seed)
 

@@ -1055,7 +1055,7 @@ def _files(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 # Orders that once failed, by their seeds
 
-MET_BEFORE = (
+FAILED_ONCE = (
     ("expiry against confirm", 2),
     ("expiry against purchase", 1),
     ("expiry against settlement", 1),
@@ -1117,7 +1117,7 @@ def delete_forgets_children(plant: Plant) -> None:
     plant.replace(jobs_store, "delete_write", write)
 
 
-def adoption_of_the_dead(plant: Plant) -> None:
+def child_of_a_deleted_parent(plant: Plant) -> None:
     """A child is created even if its parent was deleted."""
     plant.replace(jobs_store, "adopt_write", unconditional(plant, jobs_store.adopt_write))
 
@@ -1150,7 +1150,7 @@ PLANTED = (
     (draft_without_condition, "two patches of what both have read"),
     (draft_without_condition, "patch against confirm"),
     (delete_forgets_children, "delete against regenerate"),
-    (adoption_of_the_dead, "delete against regenerate"),
+    (child_of_a_deleted_parent, "delete against regenerate"),
     (pick_without_version, "select against completion"),
 )
 
@@ -1227,7 +1227,7 @@ def test_a_race_ends_in_one_of_its_ends_wherever_a_caller_is_preempted(
     assert tally.failed == []
 
 
-@pytest.mark.parametrize(("name", "seed"), MET_BEFORE)
+@pytest.mark.parametrize(("name", "seed"), FAILED_ONCE)
 def test_an_order_that_failed_once_passes(name: str, seed: int, world: World, total: Tally) -> None:
     race = BY_NAME[name]
     track = Track(world, race)

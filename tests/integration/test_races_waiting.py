@@ -173,11 +173,11 @@ def test_a_task_ends_once_in_every_race(world: World, race: Race) -> None:
     for name, done in itertools.chain(every_preemption(run), at_random):
         errors = [actor.error for actor in done.actors if actor.error]
         assert errors == [], name
-        come_to_rest(world, orders[-1])
+        run_to_the_end(world, orders[-1])
         check(world, race, orders[-1], name)
 
 
-def come_to_rest(world: World, order: Order) -> None:
+def run_to_the_end(world: World, order: Order) -> None:
     for _ in range(40):
         world.cloud.end()
         world.drain()

@@ -404,7 +404,7 @@ def an_expiry_of_paid_credits_balanced(books: StoredBooks) -> str | None:
 
 
 @corruption("L3")
-def an_expiry_of_a_gift_for_ever_balanced(books: StoredBooks) -> str | None:
+def an_expiry_of_a_permanent_gift_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: grant["s"] == "adjust" and "e" not in grant)
     return _forge_expiry(books, grant, grant["r"])
 

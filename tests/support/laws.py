@@ -553,7 +553,7 @@ def account_queues_hold_what_may_run(books: Books) -> Iterator[Breach]:
                 yield Breach("queue", job.account, where, f"is ready at {place}")
 
 
-def families_know_each_other(books: Books) -> Iterator[Breach]:
+def parents_and_children_match(books: Books) -> Iterator[Breach]:
     """A parent lists exactly its stored children, and is not deleted before them."""
     there_are: dict[str, set[str]] = defaultdict(set)
     for job in books.jobs.values():
@@ -578,7 +578,7 @@ def a_pick_is_an_output(books: Books) -> Iterator[Breach]:
             yield Breach("pick", job.account, job.job_id, f"{pick} is none of its outputs")
 
 
-def what_is_deleted_is_listed_nowhere(books: Books) -> Iterator[Breach]:
+def deleted_jobs_are_in_no_list(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         kept = [name for name in ("listKey", "changedAt") if name in job.item]
         if job.is_deleted and kept:
@@ -790,9 +790,9 @@ JOB_LAWS: tuple[Rule, ...] = (
     progress_counts_the_tasks,
     outputs_are_unique_and_stored,
     account_queues_hold_what_may_run,
-    families_know_each_other,
+    parents_and_children_match,
     a_pick_is_an_output,
-    what_is_deleted_is_listed_nowhere,
+    deleted_jobs_are_in_no_list,
 )
 REST_LAWS: tuple[Rule, ...] = (
     every_job_has_ended,
