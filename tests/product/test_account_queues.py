@@ -149,7 +149,7 @@ def test_lost_messages_of_a_lane_are_sent_again(world: World) -> None:
     settle_stream(world)
     lose_messages(world)
 
-    world.outlive(seconds=DISPATCH_CHECK_SECONDS)
+    world.advance_time(seconds=DISPATCH_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
@@ -162,7 +162,7 @@ def test_a_lane_whose_news_was_lost_goes_on(world: World) -> None:
     world.take_changes()
     assert waiting_messages(world) == []
 
-    world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+    world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 

@@ -118,7 +118,7 @@ def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None
         outputs_prefix(owner_of(world, user), job_id) + "late.mp4", b"x", mime_type="video/mp4"
     )
 
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert files_of(world, user, job_id) == []
     assert "nextCheckAt" not in items_of(world, job_id)[0]

@@ -147,7 +147,7 @@ def test_without_any_call_the_result_is_fetched(world: World, stand_in: FalStand
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
@@ -232,9 +232,9 @@ def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
 def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -248,14 +248,14 @@ def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
 def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, lost = a_job_there(world, stand_in)
     stand_in.succeed(lost)
 
-    world.outlive(seconds=WAITING_LIMIT_SECONDS - 60)
+    world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
-    world.outlive(seconds=WAITING_GRACE_SECONDS)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=WAITING_GRACE_SECONDS)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
@@ -270,7 +270,7 @@ def test_a_file_that_is_gone_is_made_again(world: World, stand_in: FalStandIn) -
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
@@ -298,7 +298,7 @@ def test_without_money_there_the_next_in_order_makes_it(world: World, stand_in: 
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"

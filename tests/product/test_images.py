@@ -296,7 +296,7 @@ def test_pictures_count_as_stored_until_they_are_deleted(world: World) -> None:
 def test_pictures_whose_news_was_lost_come_with_the_sweeper(world: World) -> None:
     made_unheard(world)
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 2
     assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in files(world))
@@ -319,7 +319,7 @@ def test_the_file_outlives_its_job(world: World) -> None:
 
     world.call("DELETE", f"/api/jobs/{job_id}")
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert [file["assetId"] for file in files(world)] == before
     for asset_id in before:
@@ -343,7 +343,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
     asset = assets_store.get_asset("alice", file["assetId"])
     world.call("DELETE", f"/api/assets/{asset.asset_id}")
     world.drain()
-    world.outlive(seconds=seconds)
+    world.advance_time(seconds=seconds)
     family = jobs_store.find_family(job_id)
     assert family is not None
 
@@ -397,7 +397,7 @@ def test_stopped_at_any_point_the_next_projection_goes_on(
             import_generated_images(world.app, family.tasks)
     assert files(world) == []
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 1 and find_stored("alice").used_bytes > 0
 

@@ -19,7 +19,7 @@ def test_a_cancellation(world: World) -> None:
     world.pump_stream()
     world.call("POST", f"/api/jobs/{job_id}/cancel")
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     assert "JOB_CANCELED" in events_of(world, job_id)
     assert check_laws(world) == []
@@ -32,7 +32,7 @@ def test_a_retry(world: World) -> None:
     world.studio.refuse = lambda request: None
     response = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     child = response.body["retryJobId"]
     assert "JOB_RETRIED" in events_of(world, child)
@@ -48,8 +48,8 @@ def test_a_deleted_family(world: World) -> None:
     world.drain()
     world.call("DELETE", f"/api/jobs/{parent}?cascade=true")
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
-    world.outlive(hours=1)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(hours=1)
 
     assert waiting_messages(world) == []
     assert check_laws(world) == []

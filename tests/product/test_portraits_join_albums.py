@@ -54,10 +54,10 @@ def test_outputs_whose_news_was_lost_enter_with_the_sweeper(world: World) -> Non
     for _ in range(3):
         world.pump_tasks()
         world.take_changes()  # lost
-        world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+        world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
         world.take_changes()
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(outputs_in(world, album)) == 3
 

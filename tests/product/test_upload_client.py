@@ -239,7 +239,7 @@ def test_a_file_that_was_given_up_meanwhile_is_begun_anew(
     line.before = once(kill, "PUT", "partNumber=3")
     with pytest.raises(Killed):
         run(line, files)
-    world.outlive(seconds=UPLOAD_URL_SECONDS * 25)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS * 25)
     said: list[str] = []
 
     assert run(line, files, said=said)
