@@ -85,7 +85,7 @@ def adjust(world: World, amount: int, key: str, *, hours: int | None = None) -> 
 def pay(
     world: World, name: str, credits: int, *back: int, fresh: bool = False, is_paid: bool = True
 ) -> None:
-    """A payment of ten units a credit as its gateway now tells it; ``back`` is what went back."""
+    """A payment of ten units a credit, in its state at the gateway; ``back`` was refunded."""
     purchase = Purchase(
         purchase_id=f"pur_{name}",
         account_id="alice",
@@ -166,7 +166,7 @@ def write_rich_books(world: World) -> None:
 
 
 def clear_debt(world: World) -> None:
-    """An operator lets the rest of it go."""
+    """An operator writes off the rest of the debt."""
     path, body = "/api/admin/accounts/alice/debt", {"reason": "arranged"}
     response = world.call("POST", path, body, user="operator", key="clear", groups="admin")
     assert response.status in (200, 201), response.body
@@ -213,7 +213,7 @@ class Tally:
 
 @pytest.fixture(scope="module")
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Counts over the whole file, said at its end."""
+    """Counts over the whole file, printed at its end."""
     tally = Tally()
     yield tally
     plugins = request.config.pluginmanager
@@ -227,7 +227,7 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
 def breaches_of(
     world: World, sound: Shelves, seed: object, *corruptions: Corruption
 ) -> tuple[tuple[Breach, ...], list[str | None]]:
-    """What the auditor says of a copy with these corruptions, and where it should say it."""
+    """The auditor's breaches in a copy with these corruptions, and where they should be."""
     spoiled, entries = spoiled_copy(sound, seed, *corruptions)
     breaches: list[Breach] = []
     for account in ("alice", "bob"):
@@ -236,7 +236,7 @@ def breaches_of(
 
 
 def breaches_in(world: World, books: Shelves, account: str) -> list[Breach]:
-    """What the auditor says of the account, without a database."""
+    """The auditor's breaches in the account, without a database."""
     return breaches_of_raw(world, raw_account(books, account))
 
 
@@ -294,7 +294,7 @@ def test_a_corruption_is_found_with_its_law_and_its_entry(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_a_corruption_is_found_wherever_it_is_done(
+def test_a_corruption_is_found_in_every_entry(
     corruption: Corruption, world: World, sound: Shelves, tally: Tally
 ) -> None:
     for seed in range(1, SEEDS_WHEN_SLOW):
@@ -341,7 +341,7 @@ def test_several_corruptions_at_once_do_not_hide_each_other(
 
         breaches, _ = breaches_of(world, sound, seed, *corruptions)
 
-        # One that covers its tracks may turn another's breach into that of another law.
+        # One corruption may change which law another one breaks.
         assert breaches, [corruption.name for corruption in corruptions]
 
 
@@ -387,7 +387,7 @@ def _key(item: RawItem) -> str:
         for name in sorted(ODD_VALUES)
     ],
 )
-def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
+def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
     value: str, world: World, sound: Shelves
 ) -> None:
     """One attribute after the other, of an item of every kind at once.
@@ -420,11 +420,11 @@ def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
     "name",
     [
         "the wallet missing",
-        "a type nobody knows",
+        "an unknown type",
         "grants that are no json",
         "a balance that is a text",
         "purchased credits that are a text",
-        "a status of a job nobody knows",
+        "an unknown status of a job",
         "a job without an account",
         "outputs that are no json",
     ],
@@ -451,7 +451,7 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
         "wallet and ledger gone while a free job remains",
     ],
 )
-def test_an_account_is_found_by_what_remains_of_it(name: str, world: World, sound: Shelves) -> None:
+def test_an_account_is_found_by_any_of_its_items(name: str, world: World, sound: Shelves) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
     spoiled, _ = spoiled_copy(sound, 0, damage)
     write_difference(world, sound, spoiled)
@@ -462,7 +462,7 @@ def test_an_account_is_found_by_what_remains_of_it(name: str, world: World, soun
     assert ("L1", "alice") in {(breach.law, breach.account_id) for breach in report.breaches}
 
 
-def test_a_history_that_breaks_without_end_is_reported_in_bounds(
+def test_the_report_of_a_history_with_many_breaches_is_bounded(
     world: World, sound: Shelves
 ) -> None:
     spoiled = spoiled_copy(sound, 0)[0]

@@ -114,7 +114,7 @@ def test_any_other_value_is_read_as_it_is(value: Any) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"a": 01}'])
-def test_what_is_no_json_is_left_to_the_routes(raw: bytes) -> None:
+def test_invalid_json_is_left_to_the_routes(raw: bytes) -> None:
     with pytest.raises(NotJson):
         read_json(raw)
 

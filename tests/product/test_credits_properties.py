@@ -1,6 +1,6 @@
 """The laws of wallets, searched for a counterexample: random histories against a plain model.
 
-The model below is arithmetic of its own. It knows what came in, what is held by whom and what
+The model below is arithmetic of its own. It counts what came in, what each job holds and what
 was spent, and nothing of grants, so that a mistake in their bookkeeping cannot hide in both.
 """
 
