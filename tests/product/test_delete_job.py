@@ -1,4 +1,4 @@
-"""Deleting a job: what may go, what goes with it, and what stays to keep the books."""
+"""Deleting a job: which jobs may be deleted, what is deleted with them, and the books."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def items_of(world: World, job_id: str) -> list[dict[str, Any]]:
     )["Items"]
 
 
-def test_nobody_deletes_without_a_token(world: World) -> None:
+def test_deleting_needs_a_token(world: World) -> None:
     assert delete(world, JOB_ID, None).status == 401
 
 
@@ -68,7 +68,7 @@ def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None
     assert a_job(world, job_id, user)["status"] == "draft"
 
 
-def test_a_draft_goes_at_once(world: World, user: str) -> None:
+def test_a_draft_is_deleted_at_once(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
     assert delete(world, job_id, user).status == 204
@@ -76,7 +76,7 @@ def test_a_draft_goes_at_once(world: World, user: str) -> None:
     assert delete(world, job_id, user).status == 404
 
 
-def test_a_job_under_way_stays(world: World, user: str) -> None:
+def test_a_job_in_progress_is_not_deleted(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
     response = delete(world, job_id, user)
@@ -85,7 +85,7 @@ def test_a_job_under_way_stays(world: World, user: str) -> None:
     assert a_job(world, job_id, user)["status"] == "queued"
 
 
-def test_a_finished_job_goes_with_its_files(world: World, user: str) -> None:
+def test_a_finished_job_is_deleted_with_its_files(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
     assert files_of(world, user, job_id) != []
@@ -98,7 +98,7 @@ def test_a_finished_job_goes_with_its_files(world: World, user: str) -> None:
     assert "inputs" not in items_of(world, job_id)[0]
 
 
-def test_files_whose_record_was_lost_are_swept(world: World, user: str) -> None:
+def test_the_sweeper_deletes_files_whose_stream_record_was_lost(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
     delete(world, job_id, user)
@@ -109,7 +109,7 @@ def test_files_whose_record_was_lost_are_swept(world: World, user: str) -> None:
     assert files_of(world, user, job_id) == []
 
 
-def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None:
+def test_files_that_a_late_worker_wrote_are_deleted_too(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
     delete(world, job_id, user)
@@ -124,7 +124,7 @@ def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None
     assert "nextCheckAt" not in items_of(world, job_id)[0]
 
 
-def test_a_job_with_children_stays_unless_they_go_too(world: World, user: str) -> None:
+def test_a_job_with_children_is_deleted_only_with_them(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
     world.call("POST", f"/api/jobs/{child}/cancel", user=user)
@@ -138,7 +138,7 @@ def test_a_job_with_children_stays_unless_they_go_too(world: World, user: str) -
     assert world.call("GET", f"/api/jobs/{child}", user=user).status == 404
 
 
-def test_a_cascade_stops_before_anything_when_a_child_runs(world: World, user: str) -> None:
+def test_a_cascade_deletes_nothing_while_a_child_runs(world: World, user: str) -> None:
     parent = a_story(world, user)
     regenerate(world, parent, user)
 
@@ -148,7 +148,7 @@ def test_a_cascade_stops_before_anything_when_a_child_runs(world: World, user: s
     assert a_job(world, parent, user)["status"] == "succeeded"
 
 
-def test_a_childs_end_frees_its_parent(world: World, user: str) -> None:
+def test_a_parent_can_be_deleted_once_its_child_is_deleted(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
     world.call("POST", f"/api/jobs/{child}/cancel", user=user)
@@ -165,7 +165,7 @@ def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
     assert a_balance(world, user) == (3, 0)
 
 
-def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: str) -> None:
+def test_repeating_the_confirm_of_a_deleted_job_creates_nothing(world: World, user: str) -> None:
     response = confirm(world, user, mode="quick", key="once", photo=None)
     job_id = response.body["jobId"]
     world.drain()
@@ -179,7 +179,7 @@ def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: 
     assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
 
 
-def test_the_books_still_add_up(world: World, user: str) -> None:
+def test_the_books_still_add_up_after_a_deletion(world: World, user: str) -> None:
     kept, gone = a_story(world, user, key="a"), a_story(world, user, key="b", failing=["clip_1"])
     delete(world, gone, user)
     assert audit_accounts(world.app, user).breaches == ()
@@ -192,7 +192,7 @@ def test_the_books_still_add_up(world: World, user: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
-def test_cascade_is_a_switch(value: str, world: World, user: str) -> None:
+def test_an_invalid_cascade_value_is_refused(value: str, world: World, user: str) -> None:
     response = delete(world, a_draft(world, user), user, f"?cascade={value}")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
