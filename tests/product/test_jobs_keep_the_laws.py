@@ -1,4 +1,4 @@
-"""Cancelling, retrying and deleting, each in a world of its own: no law is broken by the end."""
+"""Canceling, retrying and deleting break no law; each test has its own world."""
 
 from __future__ import annotations
 
