@@ -62,15 +62,7 @@ def test_only_a_running_task_can_start_to_wait() -> None:
 
 
 def test_polls_become_less_frequent_and_stop_at_the_deadline() -> None:
-    assert [engine.poll_seconds(number) for number in range(1, 8)] == [
-        10,
-        20,
-        40,
-        80,
-        120,
-        120,
-        120,
-    ]
+    assert [engine.poll_seconds(poll) for poll in range(1, 8)] == [10, 20, 40, 80, 120, 120, 120]
     family, now, polls = a_waiting_family(), START, 0
     while (moment := kf(family).not_before) != run_of(family).until:
         assert moment is not None and moment > now

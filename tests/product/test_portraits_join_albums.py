@@ -1,4 +1,4 @@
-"""Portraits enter the album they were ordered for, one by one as they are made."""
+"""Portraits are added to the album of their job one by one, as they are made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def outputs_in(world: World, album_id: str) -> list[Any]:
     return world.call("GET", f"/api/albums/{album_id}").body["outputs"]
 
 
-def test_every_output_enters_as_it_is_made(world: World) -> None:
+def test_every_output_is_added_as_soon_as_it_is_made(world: World) -> None:
     album = an_album(world)
     job_id = order(world, album).body["jobs"][0]["jobId"]
     for _ in range(3):
@@ -46,7 +46,7 @@ def test_every_output_enters_as_it_is_made(world: World) -> None:
     assert {output["outputId"] for output in outputs_in(world, album)} == made
 
 
-def test_outputs_whose_news_was_lost_enter_with_the_sweeper(world: World) -> None:
+def test_the_sweeper_adds_outputs_whose_records_were_lost(world: World) -> None:
     album = an_album(world)
     order(world, album)
     for _ in range(3):
@@ -73,7 +73,7 @@ def test_outputs_of_a_deleted_job_leave_the_album(world: World) -> None:
     assert outputs_in(world, album) == []
 
 
-def test_another_accounts_album_is_as_missing_as_none(world: World) -> None:
+def test_another_accounts_album_looks_missing(world: World) -> None:
     foreign = an_album(world, "bob")
     missing = "alb_01KE6P4YM0DW25PDBDE1K4KS00"
 
