@@ -13,6 +13,7 @@ from tests.support.builders import (
     a_job,
     a_reference_photo,
     buy,
+    cancel,
     confirm,
     lose_messages,
     waiting_messages,
@@ -173,7 +174,7 @@ def test_canceling_a_batch_releases_the_next_job(world: World) -> None:
     other = confirm(world, mode="quick").body["jobId"]
     settle_stream(world)
 
-    world.call("POST", f"/api/jobs/{batch}/cancel")
+    cancel(world, batch)
     world.drain()
 
     assert a_job(world, other)["status"] == "succeeded"

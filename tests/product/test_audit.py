@@ -39,6 +39,7 @@ from tests.support.builders import (
     an_output,
     buy,
     confirm,
+    delete_job,
     finish,
     regenerate,
     running,
@@ -154,7 +155,7 @@ def write_rich_books(world: World) -> None:
     cancel_midway(world, canceled)
     a_story(world, key="rewritten", failing=["clip_3"], **WITH_REWRITE)
     deleted = a_story(world, key="deleted")
-    assert world.call("DELETE", f"/api/jobs/{deleted}").status in (200, 204)
+    assert delete_job(world, deleted).status in (200, 204)
     pay(world, "never", 20, fresh=True, is_paid=False)
     adjust(world, 4, "sorry")
     adjust(world, 2, "very sorry", hours=48)

@@ -19,11 +19,12 @@ from tests.support.builders import (
     a_story,
     a_user,
     an_output,
+    cancel,
     confirm,
     statuses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Response, World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,6 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def user() -> str:
     return a_user()
-
-
-def cancel(world: World, job_id: str, user: str | None, **options: str) -> Response:
-    return world.call("POST", f"/api/jobs/{job_id}/cancel", user=user, **options)  # type: ignore[arg-type]
 
 
 def test_canceling_needs_a_token(world: World) -> None:

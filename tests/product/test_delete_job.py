@@ -17,13 +17,15 @@ from tests.support.builders import (
     a_job,
     a_story,
     a_user,
+    cancel,
     confirm,
+    delete_job,
     forget_responses,
     owner_of,
     regenerate,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Response, World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,6 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def user() -> str:
     return a_user()
-
-
-def delete(world: World, job_id: str, user: str | None, query: str = "") -> Response:
-    return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
 
 
 def files_of(world: World, user: str, job_id: str) -> list[str]:
@@ -57,29 +55,29 @@ def items_of(world: World, job_id: str) -> list[dict[str, Any]]:
 
 
 def test_deleting_needs_a_token(world: World) -> None:
-    assert delete(world, JOB_ID, None).status == 401
+    assert delete_job(world, JOB_ID, None).status == 401
 
 
 def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
-    assert delete(world, JOB_ID, user).status == 404
-    assert delete(world, job_id, a_user()).status == 404
+    assert delete_job(world, JOB_ID, user).status == 404
+    assert delete_job(world, job_id, a_user()).status == 404
     assert a_job(world, job_id, user)["status"] == "draft"
 
 
 def test_a_draft_is_deleted_at_once(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
-    assert delete(world, job_id, user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
-    assert delete(world, job_id, user).status == 404
+    assert delete_job(world, job_id, user).status == 404
 
 
 def test_a_job_in_progress_is_not_deleted(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
-    response = delete(world, job_id, user)
+    response = delete_job(world, job_id, user)
 
     assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, job_id, user)["status"] == "queued"
@@ -90,7 +88,7 @@ def test_a_finished_job_is_deleted_with_its_files(world: World, user: str) -> No
     world.drain()
     assert files_of(world, user, job_id) != []
 
-    assert delete(world, job_id, user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     world.drain()
 
     assert files_of(world, user, job_id) == []
@@ -101,7 +99,7 @@ def test_a_finished_job_is_deleted_with_its_files(world: World, user: str) -> No
 def test_the_sweeper_deletes_files_whose_stream_record_was_lost(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.take_changes()
 
     world.sweep()
@@ -112,7 +110,7 @@ def test_the_sweeper_deletes_files_whose_stream_record_was_lost(world: World, us
 def test_files_that_a_late_worker_wrote_are_deleted_too(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.drain()
     world.app.storage.write(
         outputs_prefix(owner_of(world, user), job_id) + "late.mp4", b"x", mime_type="video/mp4"
@@ -127,10 +125,10 @@ def test_files_that_a_late_worker_wrote_are_deleted_too(world: World, user: str)
 def test_a_job_with_children_is_deleted_only_with_them(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
-    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+    cancel(world, child, user)
 
-    refused = delete(world, parent, user)
-    done = delete(world, parent, user, "?cascade=true")
+    refused = delete_job(world, parent, user)
+    done = delete_job(world, parent, user, query="?cascade=true")
 
     assert (refused.status, refused.body["code"]) == (409, "HAS_CHILDREN")
     assert done.status == 204
@@ -142,7 +140,7 @@ def test_a_cascade_deletes_nothing_while_a_child_runs(world: World, user: str) -
     parent = a_story(world, user)
     regenerate(world, parent, user)
 
-    response = delete(world, parent, user, "?cascade=true")
+    response = delete_job(world, parent, user, query="?cascade=true")
 
     assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, parent, user)["status"] == "succeeded"
@@ -151,15 +149,15 @@ def test_a_cascade_deletes_nothing_while_a_child_runs(world: World, user: str) -
 def test_a_parent_can_be_deleted_once_its_child_is_deleted(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
-    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+    cancel(world, child, user)
 
-    assert delete(world, child, user).status == 204
-    assert delete(world, parent, user).status == 204
+    assert delete_job(world, child, user).status == 204
+    assert delete_job(world, parent, user).status == 204
 
 
 def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
     parent = a_story(world, user)
-    delete(world, parent, user)
+    delete_job(world, parent, user)
 
     assert regenerate(world, parent, user).status == 404
     assert a_balance(world, user) == (3, 0)
@@ -169,7 +167,7 @@ def test_repeating_the_confirm_of_a_deleted_job_creates_nothing(world: World, us
     response = confirm(world, user, mode="quick", key="once", photo=None)
     job_id = response.body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.drain()
     forget_responses(world)
 
@@ -181,7 +179,7 @@ def test_repeating_the_confirm_of_a_deleted_job_creates_nothing(world: World, us
 
 def test_the_books_still_add_up_after_a_deletion(world: World, user: str) -> None:
     kept, gone = a_story(world, user, key="a"), a_story(world, user, key="b", failing=["clip_1"])
-    delete(world, gone, user)
+    delete_job(world, gone, user)
     assert audit_accounts(world.app, user).breaches == ()
     world.drain()
 
@@ -193,6 +191,6 @@ def test_the_books_still_add_up_after_a_deletion(world: World, user: str) -> Non
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
 def test_an_invalid_cascade_value_is_refused(value: str, world: World, user: str) -> None:
-    response = delete(world, a_draft(world, user), user, f"?cascade={value}")
+    response = delete_job(world, a_draft(world, user), user, query=f"?cascade={value}")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")

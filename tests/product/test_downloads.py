@@ -22,7 +22,9 @@ from tests.support.builders import (
     a_job,
     a_message,
     a_story,
+    cancel,
     confirm,
+    delete_job,
     finish,
     owner_of,
     regenerate,
@@ -217,7 +219,7 @@ def test_a_job_that_has_not_ended_has_no_archive(world: World) -> None:
 
 def test_a_job_that_made_nothing_has_no_archive(world: World) -> None:
     job_id = confirm(world).body["jobId"]
-    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    cancel(world, job_id)
 
     response = ask(world, job_id)
 
@@ -240,7 +242,7 @@ def test_the_archive_is_deleted_with_its_job(world: World) -> None:
     job_id = a_made_story(world)
     ask(world, job_id)
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.outlive(minutes=1)
 
     assert stored(world) == []
@@ -256,7 +258,7 @@ def test_an_archive_made_while_its_job_was_deleted_is_deleted_too(
     upload = Storage.upload
 
     def upload_late(self: Storage, *args: Any, **options: Any) -> None:
-        world.call("DELETE", f"/api/jobs/{job_id}")
+        delete_job(world, job_id)
         world.outlive(minutes=1)
         upload(self, *args, **options)
 

@@ -21,7 +21,7 @@ from darkroom.generation.routing.health import FAILURES_LIMIT, OPEN_SECONDS
 from darkroom.generation.routing.routes import BEDROCK, LOCAL_STUDIO, REPLICATE
 from darkroom.generation.routing.store import CostItem, find_health, list_costs
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
-from tests.support.builders import a_balance, a_job, a_reference_photo, confirm
+from tests.support.builders import a_balance, a_job, a_reference_photo, confirm, delete_job
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.world import PaperStudio, World
@@ -300,7 +300,7 @@ def test_the_same_picture_is_made_once_and_charged_twice(
 def test_a_deleted_result_is_made_again(world: World, bedrock: PaperBedrock) -> None:
     photo = a_reference_photo(world, "alice")
     first = a_portrait(world, photo, key="first")
-    assert world.call("DELETE", f"/api/jobs/{first['jobId']}").status == 204
+    assert delete_job(world, first["jobId"]).status == 204
     world.drain()
 
     a_portrait(world, photo, key="second")

@@ -17,7 +17,7 @@ from darkroom.usecases.credits.audit_accounts import AccountAudit, audit_account
 from darkroom.usecases.credits.freeze_account import freeze_account, freeze_if_broken
 from darkroom.workers import audit as audit_worker
 from darkroom.workers.audit import handle_schedule
-from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
+from tests.support.builders import a_balance, a_job, a_user, buy, confirm, delete_job, finish
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
@@ -150,7 +150,7 @@ def test_a_job_that_was_deleted_before_the_rebuild_is_settled_too(world: World, 
     job_id = confirm(world, user).body["jobId"]
     set_held(world, user, 0)
     finish(world, job_id)
-    deleted = world.call("DELETE", f"/api/jobs/{job_id}", user=user)
+    deleted = delete_job(world, job_id, user)
 
     rebuilt = rebuild(world, user)
 

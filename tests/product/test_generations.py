@@ -24,6 +24,7 @@ from tests.support.builders import (
     a_user,
     an_output,
     confirm,
+    delete_job,
     finish,
     regenerate,
 )
@@ -148,7 +149,7 @@ def test_a_history_continues_after_the_job_of_its_cursor_was_deleted(
     world.clock.move(seconds=1)
     second = a_story(world, user, key="second")
     cursor = history(world, user, "?limit=3")["nextCursor"]
-    assert world.call("DELETE", f"/api/jobs/{second}", user=user).status == 204
+    assert delete_job(world, second, user).status == 204
 
     rest = history(world, user, f"?limit=100&cursor={cursor}")
 

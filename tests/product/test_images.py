@@ -23,7 +23,7 @@ from darkroom.plans.storage_store import find_stored
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint
 from darkroom.usecases.projections.import_generated_images import import_generated_images
-from tests.support.builders import a_balance, a_job
+from tests.support.builders import a_balance, a_job, delete_job
 from tests.support.world import Response, World
 
 ROUTE = "/api/assets/generate-image"
@@ -317,7 +317,7 @@ def test_the_file_outlives_its_job(world: World) -> None:
     job_id = made(world)
     before = [file["assetId"] for file in files(world)]
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
     world.outlive(seconds=ERASE_AGAIN_SECONDS)
 
@@ -330,7 +330,7 @@ def test_the_file_outlives_its_job(world: World) -> None:
 def test_pictures_of_a_job_deleted_before_their_import_are_kept(world: World) -> None:
     job_id = made_with_lost_records(world)
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
 
     assert len(files(world)) == 2

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from darkroom.generation.ports import GenerationRequest, TransientProviderError
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
-from tests.support.builders import a_job, confirm, events_of, regenerate, waiting_messages
+from tests.support.builders import (
+    a_job,
+    cancel,
+    confirm,
+    delete_job,
+    events_of,
+    regenerate,
+    waiting_messages,
+)
 from tests.support.laws import check_laws
 from tests.support.world import World
 
@@ -17,7 +25,7 @@ def down(request: GenerationRequest) -> None:
 def test_a_cancellation(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
-    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    cancel(world, job_id)
     world.drain()
     world.outlive(hours=1)
 
@@ -46,7 +54,7 @@ def test_a_deleted_family(world: World) -> None:
     world.drain()
     regenerate(world, parent)
     world.drain()
-    world.call("DELETE", f"/api/jobs/{parent}?cascade=true")
+    delete_job(world, parent, query="?cascade=true")
     world.drain()
     world.outlive(seconds=ERASE_AGAIN_SECONDS)
     world.outlive(hours=1)

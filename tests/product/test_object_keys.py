@@ -20,7 +20,7 @@ from darkroom.kernel.object_keys import clean_key, outputs_prefix, owner_tag, qu
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.workers.ingest import assets_of, handle_ingest_message
-from tests.support.builders import a_message, a_user, confirm, owner_of, regenerate
+from tests.support.builders import a_message, a_user, confirm, delete_job, owner_of, regenerate
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -143,7 +143,7 @@ def test_files_from_before_a_new_secret_are_still_checked_read_and_deleted(
     clean = clean_key(before, asset_id, "image.jpg")
     assert assets_store.get_asset(user, asset_id).clean_key == clean
     world.call("DELETE", f"/api/assets/{asset_id}", user=user)
-    world.call("DELETE", f"/api/jobs/{job_id}", user=user)
+    delete_job(world, job_id, user)
     world.outlive(seconds=UPLOAD_URL_SECONDS + 1)
     assert world.app.storage.find(clean) is None
     assert files_under(world, outputs_prefix(before, job_id)) == []
@@ -204,7 +204,7 @@ def test_a_child_of_an_older_job_shows_the_old_files_and_stores_new_ones_under_t
         owner = user if "inheritedFrom" in output else owner_of(world, user)
         assert f"/outputs/{owner}/" in output["downloadUrl"]
     assert world.call("GET", f"/api/jobs/{job_id}/download", user=user).status == 200
-    world.call("DELETE", f"/api/jobs/{job_id}?cascade=true", user=user)
+    delete_job(world, job_id, user, query="?cascade=true")
     world.drain()
     assert files_under(world, outputs_prefix(user, job_id)) == []
 

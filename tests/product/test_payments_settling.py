@@ -14,7 +14,7 @@ from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.receive_payment_event import receive_payment_event
 from darkroom.workers import sweep as sweep_worker
-from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
+from tests.support.builders import a_balance, a_user, ask, cancel, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import Response
@@ -464,7 +464,7 @@ def test_refunds_and_cancellations_in_any_order_give_the_same_wallet(
             shop.stripe.refund(payment_id)
             shop.deliver_all()
         if job_id is not None:
-            shop.world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+            cancel(shop.world, job_id, user)
 
     assert shop.worth(user)[:3] == (5, 0, 0)
     assert confirm(shop.world, user, key="free").status == 202

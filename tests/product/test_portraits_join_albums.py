@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.kernel.limits import ACCOUNT_QUEUE_CHECK_SECONDS, PROJECTION_CHECK_SECONDS
-from tests.support.builders import a_balance, a_job, a_reference_photo
+from tests.support.builders import a_balance, a_job, a_reference_photo, delete_job
 from tests.support.world import Response, World
 
 
@@ -67,7 +67,7 @@ def test_outputs_of_a_deleted_job_leave_the_album(world: World) -> None:
     job_id = order(world, album).body["jobs"][0]["jobId"]
     world.drain()
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
 
     assert outputs_in(world, album) == []

@@ -24,6 +24,7 @@ from tests.support.builders import (
     a_reference_photo,
     a_story,
     a_user,
+    cancel,
     confirm,
     forget_responses,
     statuses,
@@ -241,7 +242,7 @@ def test_succeeded_and_running_jobs_are_not_retried(world: World, user: str) -> 
 
 def test_a_retry_completes_a_canceled_job(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
-    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+    cancel(world, job_id, user)
 
     response = retry(world, job_id, user)
     world.drain()

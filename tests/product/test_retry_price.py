@@ -27,7 +27,9 @@ from tests.support.builders import (
     a_user,
     an_output,
     buy,
+    cancel,
     confirm,
+    delete_job,
     finish,
     regenerate,
     statuses,
@@ -167,8 +169,8 @@ def make(world: World, job_id: str, keys: Iterable[str]) -> None:
         complete_task(world.app, task, [an_output(key, output_id=f"{job_id}-{key}")])
 
 
-def cancel(world: World, job_id: str, user: str) -> dict[str, Any]:
-    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+def receipt_of_cancel(world: World, job_id: str, user: str) -> dict[str, Any]:
+    response = cancel(world, job_id, user)
     assert response.body["outcome"] == "canceled"
     return response.body["receipt"]
 
@@ -210,7 +212,7 @@ def test_another_seed_after_prices_rise_costs_the_pinned_price(
 ) -> None:
     parent = confirm(world, user, mode="trailer").body["jobId"]
     make(world, parent, ["kf_1", "clip_1"])
-    assert cancel(world, parent, user)["used"] == 1
+    assert receipt_of_cancel(world, parent, user)["used"] == 1
     raise_costs(monkeypatch, trailer=60)
 
     response = retry(world, parent, user, seed=7)
@@ -301,7 +303,7 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
 ) -> None:
     parent = captions(world, user, minutes=10, outputFormats=["srt", "vtt"])
     make(world, parent, ["transcribe", "srt_en"])
-    assert cancel(world, parent, user)["used"] == 5
+    assert receipt_of_cancel(world, parent, user)["used"] == 5
 
     response = retry(world, parent, user, sourceLang="ko")
 
@@ -314,10 +316,10 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
 def test_a_void_translation_is_paid_for_again(world: World, user: str) -> None:
     parent = captions(world, user, minutes=10, translate=True, targetLangs=["ko"])
     make(world, parent, ["transcribe", "translate_ko", "srt_ko"])
-    assert cancel(world, parent, user)["used"] == 10
+    assert receipt_of_cancel(world, parent, user)["used"] == 10
     first = retry(world, parent, user, sourceLang="ja", translate=False)
     make(world, first.body["retryJobId"], ["transcribe"])
-    cancel(world, first.body["retryJobId"], user)
+    receipt_of_cancel(world, first.body["retryJobId"], user)
 
     response = retry(world, first.body["retryJobId"], user, translate=True, targetLangs=["ko"])
 
@@ -331,7 +333,7 @@ def test_a_retry_of_a_regeneration_costs_only_its_rest(world: World, user: str) 
     parent = a_story(world, user, rewriteEnabled=True, rewrite=REWRITE)
     again = regenerate(world, parent, user).body["retryJobId"]
     make(world, again, ["kf_2", "clip_2"])
-    assert cancel(world, again, user)["used"] == 1
+    assert receipt_of_cancel(world, again, user)["used"] == 1
 
     response = retry(world, again, user)
 
@@ -441,7 +443,7 @@ def test_a_story_canceled_after_its_first_clip_costs_one_credit(world: World, us
     job_id = confirm(world, user).body["jobId"]
     make(world, job_id, ["kf_1", "clip_1"])
 
-    receipt = cancel(world, job_id, user)
+    receipt = receipt_of_cancel(world, job_id, user)
 
     assert (receipt["used"], receipt["refunded"]) == (1, 1)
     assert a_balance(world, user) == (999, 0)
@@ -455,7 +457,7 @@ def test_three_regenerations_that_are_canceled_late_cost_three(world: World, use
         body = {"target": "story_clip", "clipNo": number}
         child = regenerate(world, parent, user, key=f"again {number}", **body).body["retryJobId"]
         make(world, child, [f"kf_{number}", f"clip_{number}"])
-        cancel(world, child, user)
+        receipt_of_cancel(world, child, user)
 
     assert a_balance(world, user) == (before - 3, 0)
 
@@ -471,7 +473,7 @@ def test_a_failed_job_costs_no_minimum(world: World, user: str) -> None:
 
 def test_a_canceled_draft_is_not_retried_but_runs_again(world: World, user: str) -> None:
     draft = a_draft(world, user)
-    cancel(world, draft, user)
+    receipt_of_cancel(world, draft, user)
 
     refused = retry(world, draft, user)
     again = world.call("POST", f"/api/jobs/{draft}/rerun", user=user, key="rerun")
@@ -488,19 +490,19 @@ def a_running_job(world: World, user: str) -> str:
 
 def a_canceled_draft(world: World, user: str) -> str:
     draft = a_draft(world, user)
-    cancel(world, draft, user)
+    receipt_of_cancel(world, draft, user)
     return draft
 
 
 def a_canceled_job(world: World, user: str) -> str:
     job_id = confirm(world, user, key="to be canceled").body["jobId"]
-    cancel(world, job_id, user)
+    receipt_of_cancel(world, job_id, user)
     return job_id
 
 
 def a_deleted_job(world: World, user: str) -> str:
     job_id = a_canceled_draft(world, user)
-    assert world.call("DELETE", f"/api/jobs/{job_id}", user=user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     return job_id
 
 

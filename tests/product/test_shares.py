@@ -25,6 +25,7 @@ from tests.support.builders import (
     ask,
     claims_of,
     confirm,
+    delete_job,
     events_of,
     forget_responses,
     stream_records,
@@ -214,7 +215,7 @@ def test_links_of_a_deleted_job_are_missing(world: World, user: str) -> None:
     job_id = a_story(world, user)
     token = share(world, job_id, user).body["token"]
 
-    assert world.call("DELETE", f"/api/jobs/{job_id}", user=user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     assert_missing(open_link(world, token))
     world.drain()
 

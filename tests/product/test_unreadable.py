@@ -25,6 +25,7 @@ from tests.support.builders import (
     a_task,
     a_user,
     an_output,
+    cancel,
     confirm,
     finish,
     lose_messages,
@@ -202,10 +203,7 @@ def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_returned(
         for damage in some_damages(books["jobs"], count)
     ]
     read = {str(damage): read_everything(world, user, job) for damage, user, job in cases}
-    canceled = {
-        str(damage): world.call("POST", f"/api/jobs/{job}/cancel", user=user).status
-        for damage, user, job in cases[::2]
-    }
+    canceled = {str(damage): cancel(world, job, user).status for damage, user, job in cases[::2]}
     world.clock.move(seconds=JOB_LIMIT_SECONDS)
     done = world.sweep()
 
@@ -260,7 +258,7 @@ def test_a_hold_that_cannot_be_read_is_known_from_the_ledger(
     damage = Damage("job", "hold", None if held is None else {"S": held})
     user, job_id = a_damaged_job(world, books, damage)
 
-    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+    cancel(world, job_id, user)
 
     assert a_job(world, job_id, user)["receipt"]["refunded"] == PRICE
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
@@ -273,7 +271,7 @@ def test_a_damaged_job_is_ended_once_for_repeated_requests(
     user, job_id = a_damaged_job(world, books, LOST_PLAN)
     records = stream_records(world)
 
-    responses = [world.call("POST", f"/api/jobs/{job_id}/cancel", user=user) for _ in range(2)]
+    responses = [cancel(world, job_id, user) for _ in range(2)]
     world.drain()
 
     assert [response.body["outcome"] for response in responses] == ["already_final"] * 2
@@ -286,7 +284,7 @@ def test_a_damaged_job_looks_missing_to_another_account(
 ) -> None:
     _, job_id = a_damaged_job(world, books, LOST_PLAN)
 
-    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=a_user())
+    response = cancel(world, job_id, a_user())
 
     assert response.status == 404
 
