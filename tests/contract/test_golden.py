@@ -20,11 +20,11 @@ from darkroom.usecases.credits.read_books import RawAccount, read_books
 from darkroom.workers.tasks import handle_task_message
 from tests.golden.record import HERE, MOMENTS, attributes_of_all_items, load, messages_of, record
 from tests.support.builders import a_balance, a_job, a_message, regenerate, statuses
-from tests.support.crash import Scene, Stage, Wire, run_out
-from tests.support.gateway import PaperGateway
+from tests.support.crash import Scene, Stage, Wire, run_to_completion
+from tests.support.gateway import FakeGateway
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.scenarios import a_purchase, tell
+from tests.support.scenarios import a_purchase, send_payment_event
 from tests.support.world import START, World
 
 BEFORE, NOW = "version_2", "version_3"
@@ -69,8 +69,8 @@ def told(world: World) -> None:
 
 def carry_on(world: World) -> None:
     scene = Scene(world, Wire(world))
-    run_out(scene)
-    assert scene.troubles == []
+    run_to_completion(scene)
+    assert scene.failures == []
 
 
 def job_ids(world: World) -> list[str]:
@@ -172,8 +172,8 @@ def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
 def test_a_payment_is_told_of_once(world: World, version: str) -> None:
     load(world, golden(version)["paid"])
     scene = Scene(world, Wire(world))
-    world.use_gateway(PaperGateway(a_purchase(scene), world.clock))
-    tell(scene, "evt_paid")
+    world.use_gateway(FakeGateway(a_purchase(scene), world.clock))
+    send_payment_event(scene, "evt_paid")
 
     again = world.call(**scene.facts["request"])
     carry_on(world)

@@ -14,7 +14,7 @@ from tests.support.world import World
 # Minutes; the same rules are held to by unit tests that run always.
 pytestmark = pytest.mark.slow
 
-ALWAYS = {"hand over", "call", "look"}
+ALWAYS = {"hand over", "call", "poll"}
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ from tests.support.interleave import (
     Run,
     by_seed,
     every_order,
-    every_overtaking,
+    every_preemption,
     interleave,
     pause,
 )
@@ -1221,7 +1221,7 @@ def test_whoever_is_overtaken_wherever_a_race_ends_as_one_of_its_ends(
     track = Track(world, race)
     at_random = ((f"seed {seed}", track.run(by_seed(seed))) for seed in range(SEEDS))
 
-    tally = _race(race, itertools.chain(every_overtaking(track.run), at_random), track)
+    tally = _race(race, itertools.chain(every_preemption(track.run), at_random), track)
 
     _add(total, tally)
     assert tally.failed == []

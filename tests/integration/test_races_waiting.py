@@ -29,7 +29,7 @@ from darkroom.usecases.tasks.run_task import run_task
 from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
 from tests.support.cloud import SIGNATURE
-from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking, interleave
+from tests.support.interleave import Act, Choose, Run, by_seed, every_preemption, interleave
 from tests.support.laws import check_laws
 from tests.support.world import World
 
@@ -170,7 +170,7 @@ def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
         return interleave(race.acts(orders[-1]), choose)
 
     at_random = ((f"seed {seed}", run(by_seed(seed))) for seed in range(RANDOM_ORDERS))
-    for name, done in itertools.chain(every_overtaking(run), at_random):
+    for name, done in itertools.chain(every_preemption(run), at_random):
         errors = [actor.error for actor in done.actors if actor.error]
         assert errors == [], name
         come_to_rest(world, orders[-1])
@@ -185,7 +185,7 @@ def come_to_rest(world: World, order: Order) -> None:
         assert family is not None
         if family.job.is_final:
             return
-        world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+        world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
     raise AssertionError("it never ends")
 
 
@@ -200,7 +200,7 @@ def check(world: World, race: Race, order: Order, name: str) -> None:
 
 
 def test_the_laws_hold_after_all_that(world: World) -> None:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert check_laws(world) == []
 

@@ -32,7 +32,7 @@ from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech import extract
 from darkroom.studio.speech.audio import RATE_HZ, Sound
 from darkroom.studio.speech.extract import cut_out
-from tests.support.speech import say, share_heard
+from tests.support.speech import say, share_recognized
 
 SENTENCES = (
     "There are seven people waiting outside the station.",
@@ -215,7 +215,7 @@ def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
     assert in_parts.duration_ms == pytest.approx(at_once.duration_ms, abs=100)
     assert in_parts.language == at_once.language
     spoken = " ".join(SENTENCES)
-    shares = [share_heard(spoken, text_of(transcript)) for transcript in (at_once, in_parts)]
+    shares = [share_recognized(spoken, text_of(transcript)) for transcript in (at_once, in_parts)]
     # The recognizer gets a word here and there wrong, and others when it begins elsewhere.
     assert shares[1] >= shares[0] - 0.15
     ends = list(itertools.accumulate(len(part) * 1000 // RATE_HZ for part in sentences))

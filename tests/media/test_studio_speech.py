@@ -28,7 +28,7 @@ from darkroom.generation.ports import (
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech.audio import RATE_HZ, Sound
 from darkroom.studio.speech.utterances import find_utterances
-from tests.support.speech import say, share_heard
+from tests.support.speech import say, share_recognized
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 SENTENCES = (
@@ -109,7 +109,7 @@ def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Pa
     assert len(transcript.segments) >= len(SENTENCES)
     assert abs(transcript.duration_ms - len(samples) * 1000 / RATE_HZ) < 150
     spoken = " ".join(SENTENCES)
-    assert share_heard(spoken, " ".join(s.text for s in transcript.segments)) >= LEAST_HEARD
+    assert share_recognized(spoken, " ".join(s.text for s in transcript.segments)) >= LEAST_HEARD
     files = {
         format: ask("captions", format, ("transcribe", made.path), format=format, language="en")
         for format in ("srt", "vtt", "txt", "json")
@@ -125,7 +125,7 @@ def test_spoken_sentences_become_captions_in_every_format(ask: Ask, tmp_path: Pa
             word["text"] for cue in json.loads(texts["json"])["cues"] for word in cue["words"]
         ),
     }
-    assert {format: share_heard(spoken, text) >= LEAST_HEARD for format, text in read.items()} == {
+    assert {name: share_recognized(spoken, text) >= LEAST_HEARD for name, text in read.items()} == {
         "srt": True, "vtt": True, "txt": True, "json": True,
     }  # fmt: skip
     last = list(srt.parse(texts["srt"]))[-1]
@@ -230,7 +230,7 @@ def test_a_damaged_file_keeps_its_readable_part(ask: Ask, tmp_path: Path) -> Non
 
     transcript = heard(ask("transcribe", "transcribe", ("media_1", path)))
 
-    assert share_heard(SENTENCES[1], transcript.segments[0].text) >= LEAST_HEARD
+    assert share_recognized(SENTENCES[1], transcript.segments[0].text) >= LEAST_HEARD
 
 
 @pytest.mark.parametrize(
@@ -338,4 +338,4 @@ print(ask("captions", "txt", ("transcribe", made.path), format="txt").path.read_
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
-    assert share_heard(SENTENCES[1], done.stdout) >= LEAST_HEARD
+    assert share_recognized(SENTENCES[1], done.stdout) >= LEAST_HEARD

@@ -27,7 +27,7 @@ from darkroom.studio.speech import align
 from darkroom.studio.speech.audio import RATE_HZ, Sound
 from darkroom.studio.speech.espeak import Manner, Speech, sentences_of, speak
 from darkroom.studio.speech.mono_file import loudness_lufs
-from tests.support.speech import share_heard
+from tests.support.speech import share_recognized
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 ENGLISH = (
@@ -101,7 +101,7 @@ def test_synthesized_speech_is_intelligible(ask: Ask) -> None:
     heard = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
 
     words = read_transcript(heard.path.read_bytes()).segments
-    assert share_heard(ENGLISH, " ".join(segment.text for segment in words)) >= 0.6
+    assert share_recognized(ENGLISH, " ".join(segment.text for segment in words)) >= 0.6
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

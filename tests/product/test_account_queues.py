@@ -150,7 +150,7 @@ def test_lost_messages_of_an_account_queue_are_sent_again(world: World) -> None:
     settle_stream(world)
     lose_messages(world)
 
-    world.outlive(seconds=DISPATCH_CHECK_SECONDS)
+    world.advance_time(seconds=DISPATCH_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
@@ -163,7 +163,7 @@ def test_an_account_queue_continues_after_its_stream_record_is_lost(world: World
     world.take_changes()
     assert waiting_messages(world) == []
 
-    world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+    world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 

@@ -47,11 +47,11 @@ from tests.support.builders import (
 from tests.support.corruptions import (
     CORRUPTIONS,
     Corruption,
-    NothingToSpoil,
-    Shelves,
+    NothingToCorrupt,
+    StoredBooks,
+    corrupted_copy,
     raw_account,
-    read_shelves,
-    spoiled_copy,
+    read_stored_books,
     write_difference,
 )
 from tests.support.corruptions_of_laws import ODD_VALUES
@@ -193,8 +193,8 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def sound(world: World) -> Shelves:
-    return read_shelves(world)
+def sound(world: World) -> StoredBooks:
+    return read_stored_books(world)
 
 
 @dataclass
@@ -226,17 +226,17 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
 
 
 def breaches_of(
-    world: World, sound: Shelves, seed: object, *corruptions: Corruption
+    world: World, sound: StoredBooks, seed: object, *corruptions: Corruption
 ) -> tuple[tuple[Breach, ...], list[str | None]]:
     """The auditor's breaches in a copy with these corruptions, and where they should be."""
-    spoiled, entries = spoiled_copy(sound, seed, *corruptions)
+    spoiled, entries = corrupted_copy(sound, seed, *corruptions)
     breaches: list[Breach] = []
     for account in ("alice", "bob"):
         breaches += breaches_in(world, spoiled, account)
     return tuple(breaches), entries
 
 
-def breaches_in(world: World, books: Shelves, account: str) -> list[Breach]:
+def breaches_in(world: World, books: StoredBooks, account: str) -> list[Breach]:
     """The auditor's breaches in the account, without a database."""
     return breaches_of_raw(world, raw_account(books, account))
 
@@ -256,7 +256,7 @@ def is_named(breaches: Iterable[Breach], law: str, entry: str | None) -> bool:
 # Sound books
 
 
-def test_books_written_by_the_product_are_sound(world: World, sound: Shelves) -> None:
+def test_books_written_by_the_product_are_sound(world: World, sound: StoredBooks) -> None:
     report = audit_accounts(world.app)
 
     assert report.breaches == ()
@@ -264,7 +264,7 @@ def test_books_written_by_the_product_are_sound(world: World, sound: Shelves) ->
     assert report.entries_checked == len(sound.tables["ledger"])
 
 
-def test_the_rich_books_hold_what_books_can_hold(sound: Shelves) -> None:
+def test_the_rich_books_hold_what_books_can_hold(sound: StoredBooks) -> None:
     types = {entry["type"] for entry in sound.entries()}
     kinds = {entry["cause"].partition("#")[0] for entry in sound.entries()}
     jobs = [item for item in sound.tables["jobs"].values() if item["sk"] == "job"]
@@ -288,7 +288,7 @@ def test_the_rich_books_hold_what_books_can_hold(sound: Shelves) -> None:
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
 def test_a_corruption_is_found_with_its_law_and_its_entry(
-    corruption: Corruption, world: World, sound: Shelves, tally: Tally
+    corruption: Corruption, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     _check_found(corruption, 0, world, sound, tally)
 
@@ -296,14 +296,14 @@ def test_a_corruption_is_found_with_its_law_and_its_entry(
 @pytest.mark.slow
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
 def test_a_corruption_is_found_in_every_entry(
-    corruption: Corruption, world: World, sound: Shelves, tally: Tally
+    corruption: Corruption, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     for seed in range(1, SEEDS_WHEN_SLOW):
         _check_found(corruption, seed, world, sound, tally)
 
 
 def _check_found(
-    corruption: Corruption, seed: int, world: World, sound: Shelves, tally: Tally
+    corruption: Corruption, seed: int, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     found = False
     try:
@@ -315,14 +315,14 @@ def _check_found(
     assert found, (seed, corruption.law, entry, breaches)
 
 
-def _several(seed: int, sound: Shelves) -> list[Corruption]:
+def _several(seed: int, sound: StoredBooks) -> list[Corruption]:
     """Two to four random corruptions that can all be done to the same books."""
     rng = random.Random(seed)
     while True:
         chosen = rng.sample(CORRUPTIONS, rng.randint(2, 4))
         try:
-            spoiled_copy(sound, seed, *chosen)
-        except NothingToSpoil:
+            corrupted_copy(sound, seed, *chosen)
+        except NothingToCorrupt:
             continue
         return chosen
 
@@ -335,7 +335,7 @@ def _several(seed: int, sound: Shelves) -> list[Corruption]:
     ],
 )
 def test_several_corruptions_at_once_do_not_hide_each_other(
-    seeds: range, world: World, sound: Shelves
+    seeds: range, world: World, sound: StoredBooks
 ) -> None:
     for seed in seeds:
         corruptions = _several(seed, sound)
@@ -389,14 +389,14 @@ def _key(item: RawItem) -> str:
     ],
 )
 def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
-    value: str, world: World, sound: Shelves
+    value: str, world: World, sound: StoredBooks
 ) -> None:
     """One attribute after the other, of an item of every kind at once.
 
     The breach that must not be hidden is of the same account: a receipt that is one credit off.
     """
     [other] = [c for c in CORRUPTIONS if c.name == "a receipt of other credits"]
-    spoiled, [entry] = spoiled_copy(sound, 0, other)
+    spoiled, [entry] = corrupted_copy(sound, 0, other)
     assert entry is not None
     raw = raw_account(spoiled, "alice")
     items = _one_of_each(raw, without=entry.partition("#")[2])
@@ -431,10 +431,10 @@ def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
     ],
 )
 def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
-    name: str, world: World, sound: Shelves
+    name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = spoiled_copy(sound, 0, damage)
+    spoiled, _ = corrupted_copy(sound, 0, damage)
     write_difference(world, sound, spoiled)
 
     report = audit_accounts(world.app)
@@ -452,9 +452,11 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
         "wallet and ledger gone while a free job remains",
     ],
 )
-def test_an_account_is_found_by_any_of_its_items(name: str, world: World, sound: Shelves) -> None:
+def test_an_account_is_found_by_any_of_its_items(
+    name: str, world: World, sound: StoredBooks
+) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = spoiled_copy(sound, 0, damage)
+    spoiled, _ = corrupted_copy(sound, 0, damage)
     write_difference(world, sound, spoiled)
 
     report = audit_accounts(world.app)
@@ -464,9 +466,9 @@ def test_an_account_is_found_by_any_of_its_items(name: str, world: World, sound:
 
 
 def test_the_report_of_a_history_with_many_breaches_is_bounded(
-    world: World, sound: Shelves
+    world: World, sound: StoredBooks
 ) -> None:
-    spoiled = spoiled_copy(sound, 0)[0]
+    spoiled = corrupted_copy(sound, 0)[0]
     for number in range(BREACHES_PER_LAW_LIMIT + 20):
         spoiled.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
     write_difference(world, sound, spoiled)
@@ -480,7 +482,7 @@ def test_the_report_of_a_history_with_many_breaches_is_bounded(
 
 
 def test_after_all_corruptions_are_undone_the_books_are_sound_again(
-    world: World, sound: Shelves
+    world: World, sound: StoredBooks
 ) -> None:
-    assert read_shelves(world).tables == sound.tables
+    assert read_stored_books(world).tables == sound.tables
     assert audit_accounts(world.app).breaches == ()

@@ -163,7 +163,7 @@ def test_the_sweeper_ends_a_canceling_job_whose_worker_died(world: World, user: 
     claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     cancel(world, job_id, user)
 
-    world.outlive(seconds=LEASE_SECONDS + 1)
+    world.advance_time(seconds=LEASE_SECONDS + 1)
 
     assert a_job(world, job_id, user)["status"] == "canceled"
     assert a_balance(world, user) == (5, 0)

@@ -32,14 +32,14 @@ EVERY_SCENARIO = (*SCENARIOS, *JOB_SCENARIOS, *WAITING_SCENARIOS)
 BY_NAME = {scenario.name: scenario for scenario in EVERY_SCENARIO}
 EVERY_BUG = (*PLANTED, *JOB_PLANTED, *WAITING_PLANTED)
 ALWAYS = {
-    "answered before the work",
+    "responded before the work",
     "claim without fence",
     "erased for good",
     "hold before the job",
     "own writes unknown",
     "plan again",
     "purchase overwrites",
-    "quotes for everybody",
+    "quotes of other accounts",
     "random ids, purchase",
     "refund of everything",
     "settlement after the job",

@@ -45,7 +45,7 @@ def test_a_dead_letter_fails_its_task_and_the_job_goes_on(world: World) -> None:
     [error] = [task["error"] for task in job["tasks"] if task["key"] == "kf_2"]
     assert error["code"] == "UNDELIVERABLE"
     assert a_balance(world) == (4, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 

@@ -116,7 +116,7 @@ def test_files_that_a_late_worker_wrote_are_deleted_too(world: World, user: str)
         outputs_prefix(owner_of(world, user), job_id) + "late.mp4", b"x", mime_type="video/mp4"
     )
 
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert files_of(world, user, job_id) == []
     assert "nextCheckAt" not in items_of(world, job_id)[0]

@@ -243,7 +243,7 @@ def test_the_archive_is_deleted_with_its_job(world: World) -> None:
     ask(world, job_id)
 
     delete_job(world, job_id)
-    world.outlive(minutes=1)
+    world.advance_time(minutes=1)
 
     assert stored(world) == []
     assert ask(world, job_id).status == 404
@@ -259,7 +259,7 @@ def test_an_archive_made_while_its_job_was_deleted_is_deleted_too(
 
     def upload_late(self: Storage, *args: Any, **options: Any) -> None:
         delete_job(world, job_id)
-        world.outlive(minutes=1)
+        world.advance_time(minutes=1)
         upload(self, *args, **options)
 
     with monkeypatch.context() as patch:
@@ -267,7 +267,7 @@ def test_an_archive_made_while_its_job_was_deleted_is_deleted_too(
         handle_archive_message(world.app, a_request(job_id))
     assert len(stored(world)) == 1
 
-    world.outlive(minutes=20)
+    world.advance_time(minutes=20)
 
     assert stored(world) == []
 

@@ -333,7 +333,7 @@ def test_every_item_class_has_its_case() -> None:
     assert set(CASES) == set(leaves())
 
 
-class PaperGateway:
+class FakeGateway:
     """A gateway that can read no payment."""
 
     name = "paper"
@@ -583,7 +583,7 @@ def test_sweeps_go_on_with_a_damaged_item_of_each_class(
             store(world, CASES[item_class].table, [odd])
     expired = an_upload(world)
     world.clock.move(days=8)
-    world.use_gateway(PaperGateway())  # type: ignore[arg-type]
+    world.use_gateway(FakeGateway())  # type: ignore[arg-type]
 
     done = world.sweep()
 

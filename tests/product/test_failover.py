@@ -24,10 +24,10 @@ from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
 from tests.support.builders import a_balance, a_job, a_reference_photo, confirm, delete_job
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.world import PaperStudio, World
+from tests.support.world import FakeStudio, World
 
 
-class PaperBedrock(PaperStudio):
+class PaperBedrock(FakeStudio):
     """A cloud provider that returns at once; every call has these ``charges``."""
 
     name = BEDROCK
@@ -47,8 +47,8 @@ class PaperBedrock(PaperStudio):
 def world() -> Iterator[World]:
     with moto_world() as world:
         yield world
-        world.outlive(seconds=PROJECTION_CHECK_SECONDS)
-        world.outlive(seconds=ERASE_AGAIN_SECONDS)
+        world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
+        world.advance_time(seconds=ERASE_AGAIN_SECONDS)
         assert check_laws(world) == []
 
 

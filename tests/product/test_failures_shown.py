@@ -22,7 +22,7 @@ from darkroom.api.lambda_handler import http_handler
 from darkroom.generation.ports import PermanentProviderError
 from darkroom.jobs.failures import SENTENCES, failure_sentence
 from tests.support.builders import a_job, a_user, claims_of, confirm, finish
-from tests.support.cloud import PaperCloud
+from tests.support.cloud import FakeCloud
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -87,10 +87,10 @@ def test_a_failed_task_has_the_message_of_its_code_in_both_languages(
 def test_the_providers_message_is_stored_with_the_cost_record(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(cloud: PaperCloud, request: object, address: str) -> str:
+    def refuse(cloud: FakeCloud, request: object, address: str) -> str:
         raise PermanentProviderError(DETAIL, code="PROVIDER_REFUSED")
 
-    monkeypatch.setattr(PaperCloud, "submit", refuse)
+    monkeypatch.setattr(FakeCloud, "submit", refuse)
     monkeypatch.setattr(world, "app", world.app)
     monkeypatch.setattr(world, "settings", world.settings)
     world.use_cloud()

@@ -145,7 +145,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: FalStan
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
@@ -230,9 +230,9 @@ def test_a_callback_that_cannot_be_verified_now_is_503_and_can_be_repeated(
 def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -246,14 +246,14 @@ def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
 def test_a_run_with_a_lost_response_and_no_callback_is_repeated_after_its_time_limit(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, lost = a_job_there(world, stand_in)
     stand_in.succeed(lost)
 
-    world.outlive(seconds=WAITING_LIMIT_SECONDS - 60)
+    world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
-    world.outlive(seconds=WAITING_GRACE_SECONDS)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=WAITING_GRACE_SECONDS)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
@@ -268,7 +268,7 @@ def test_a_result_whose_file_is_gone_is_made_again(world: World, stand_in: FalSt
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
@@ -298,7 +298,7 @@ def test_without_a_balance_at_the_vendor_the_next_provider_is_used(
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"

@@ -14,14 +14,14 @@ from darkroom.kernel.ids import (
     job_of_output,
     output_id,
 )
-from tests.support.world import HandClock
+from tests.support.world import ManualClock
 
 DERIVED = "job_6T1HWKX2CSVSH8Z27T42QPZH00"
 words = st.text(min_size=1, max_size=12)
 
 
 def test_new_ids_sort_by_their_creation_time() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     ids = Ids(clock)
 
     earlier = ids.new("job")
@@ -33,13 +33,13 @@ def test_new_ids_sort_by_their_creation_time() -> None:
 
 
 def test_new_ids_of_the_same_millisecond_differ() -> None:
-    ids = Ids(HandClock())
+    ids = Ids(ManualClock())
 
     assert len({ids.new("job") for _ in range(500)}) == 500
 
 
 def test_ids_encode_their_time_as_the_ulid_specification_says() -> None:
-    ids = Ids(HandClock(), random_bytes=lambda size: b"\x00" * size)
+    ids = Ids(ManualClock(), random_bytes=lambda size: b"\x00" * size)
 
     # 2026-01-05T09:00:00Z is 1767603600000 ms; ten characters of base 32 hold 48 bits.
     number = 0
@@ -49,7 +49,7 @@ def test_ids_encode_their_time_as_the_ulid_specification_says() -> None:
 
 
 def test_tokens_have_the_requested_size() -> None:
-    ids = Ids(HandClock())
+    ids = Ids(ManualClock())
 
     assert len(bytes.fromhex(ids.token())) == 16
     assert len(bytes.fromhex(ids.token(32))) == 32
@@ -83,7 +83,7 @@ def test_an_output_id_gives_the_id_of_its_job(number: int, cause: str) -> None:
 
 
 def test_output_ids_of_new_jobs_differ_and_give_the_job_too() -> None:
-    job = Ids(HandClock()).new("job")
+    job = Ids(ManualClock()).new("job")
     outputs = [output_id(job, number) for number in range(1, 100)]
 
     assert len(set(outputs)) == len(outputs)

@@ -296,7 +296,7 @@ def test_pictures_count_as_storage_until_they_are_deleted(world: World) -> None:
 def test_the_sweeper_imports_pictures_whose_records_were_lost(world: World) -> None:
     made_with_lost_records(world)
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 2
     assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in files(world))
@@ -319,7 +319,7 @@ def test_the_file_outlives_its_job(world: World) -> None:
 
     delete_job(world, job_id)
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert [file["assetId"] for file in files(world)] == before
     for asset_id in before:
@@ -343,7 +343,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
     asset = assets_store.get_asset("alice", file["assetId"])
     world.call("DELETE", f"/api/assets/{asset.asset_id}")
     world.drain()
-    world.outlive(seconds=seconds)
+    world.advance_time(seconds=seconds)
     family = jobs_store.find_family(job_id)
     assert family is not None
 
@@ -397,7 +397,7 @@ def test_the_next_projection_completes_one_that_crashed_at_any_point(
             import_generated_images(world.app, family.tasks)
     assert files(world) == []
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 1 and find_stored("alice").used_bytes > 0
 

@@ -444,7 +444,7 @@ def test_the_sweeper_indexes_jobs_that_the_stream_lost(world: World, user: str) 
     world.take_changes()
     assert all_pages(world, user, limit=5, search="us") == [[]]
 
-    world.outlive(minutes=15)
+    world.advance_time(minutes=15)
 
     assert all_pages(world, user, limit=5, search="us") == [[job_id]]
     assert all_pages(world, user, limit=5, sort="duration") == [[job_id]]

@@ -27,7 +27,7 @@ def test_a_cancellation(world: World) -> None:
     world.pump_stream()
     cancel(world, job_id)
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     assert "JOB_CANCELED" in events_of(world, job_id)
     assert check_laws(world) == []
@@ -40,7 +40,7 @@ def test_a_retry(world: World) -> None:
     world.studio.refuse = lambda request: None
     response = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     child = response.body["retryJobId"]
     assert "JOB_RETRIED" in events_of(world, child)
@@ -56,8 +56,8 @@ def test_a_deleted_family(world: World) -> None:
     world.drain()
     delete_job(world, parent, query="?cascade=true")
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
-    world.outlive(hours=1)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(hours=1)
 
     assert waiting_messages(world) == []
     assert check_laws(world) == []

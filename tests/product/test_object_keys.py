@@ -144,7 +144,7 @@ def test_files_from_before_a_new_secret_are_still_checked_read_and_deleted(
     assert assets_store.get_asset(user, asset_id).clean_key == clean
     world.call("DELETE", f"/api/assets/{asset_id}", user=user)
     delete_job(world, job_id, user)
-    world.outlive(seconds=UPLOAD_URL_SECONDS + 1)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS + 1)
     assert world.app.storage.find(clean) is None
     assert files_under(world, outputs_prefix(before, job_id)) == []
 

@@ -31,7 +31,7 @@ from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.sweeps import sweep_purchases as sweep_module
 from tests.support.builders import a_balance, a_user
 from tests.support.stripe_stand_in import API_KEY, Shop, open_shop
-from tests.support.world import HandClock
+from tests.support.world import ManualClock
 
 PRICE = 1599
 TRIES = NETWORK_RETRIES_LIMIT + 1
@@ -212,7 +212,7 @@ class Vault:
         return self.text if self.text is not None else json.dumps(self.shape)
 
 
-def gateway_of(shop: Shop, vault: Vault, clock: HandClock) -> StripeGateway:
+def gateway_of(shop: Shop, vault: Vault, clock: ManualClock) -> StripeGateway:
     return StripeGateway(
         vault.read,
         api_base=shop.stripe.api_base,
@@ -222,7 +222,7 @@ def gateway_of(shop: Shop, vault: Vault, clock: HandClock) -> StripeGateway:
 
 
 def test_a_rotated_webhook_secret_is_read_again_once_a_minute(shop: Shop) -> None:
-    vault, clock = Vault(shop, webhookSecrets=["whsec_old"]), HandClock()
+    vault, clock = Vault(shop, webhookSecrets=["whsec_old"]), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     signed = shop.stripe.sign(body)
@@ -242,7 +242,7 @@ def test_a_rotated_webhook_secret_is_read_again_once_a_minute(shop: Shop) -> Non
 
 def test_a_rotated_api_key_is_read_again_after_401(shop: Shop, user: str) -> None:
     session_id = shop.open(user)
-    vault, clock = Vault(shop, apiKey="sk_test_revoked"), HandClock()
+    vault, clock = Vault(shop, apiKey="sk_test_revoked"), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     payments.read_event(body.encode(), shop.stripe.sign(body))
@@ -265,7 +265,7 @@ def test_a_rotated_api_key_is_read_again_after_401(shop: Shop, user: str) -> Non
     ],
 )
 def test_a_new_secret_that_is_damaged_leaves_the_old_one_in_use(text: str, shop: Shop) -> None:
-    vault, clock = Vault(shop), HandClock()
+    vault, clock = Vault(shop), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     payments.read_event(body.encode(), shop.stripe.sign(body))

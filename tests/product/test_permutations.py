@@ -22,11 +22,17 @@ from darkroom.generation.ports import PermanentProviderError
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
-from tests.support.crash import READS, Scene, Stage, Wire, run_out, waiting_messages
+from tests.support.crash import READS, Scene, Stage, Wire, run_to_completion, waiting_messages
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.planted import Plant, events_with_random_ids
-from tests.support.scenarios import arrange_regenerate, confirm_story, expect, look, provide
+from tests.support.scenarios import (
+    arrange_regenerate,
+    confirm_story,
+    expect,
+    open_account,
+    set_provider,
+)
 from tests.support.scenarios import refusing as refusing_task
 from tests.support.scenarios_jobs import (
     arrange_canceled_under_way,
@@ -53,17 +59,17 @@ Delivery = Callable[[], bool]
 
 
 def arrange_partial(scene: Scene) -> None:
-    provide(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
+    set_provider(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
     confirm_story(scene)
 
 
 def arrange_portraits(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene), 4))
 
 
 def arrange_captions(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
 
@@ -152,7 +158,7 @@ class Course:
         self.stage.changes()
         self.stage.restore(self.stage.empty())
         self.arrange(scene)
-        assert scene.troubles == []
+        assert scene.failures == []
         self.stage.changes()
         self._facts, self._start = scene.facts, self.stage.take_snapshot()
 
@@ -177,8 +183,8 @@ class Course:
             patched.setattr(world, "app", replace(world.app, queues=queues))
             post.deliver_all()
         # The sweeper does the rest: it checks ended jobs once more.
-        run_out(scene)
-        assert scene.troubles == []
+        run_to_completion(scene)
+        assert scene.failures == []
         return self._end(), post.delivered
 
     def _scene(self, facts: Mapping[str, Any]) -> Scene:

@@ -54,10 +54,10 @@ def test_the_sweeper_adds_outputs_whose_records_were_lost(world: World) -> None:
     for _ in range(3):
         world.pump_tasks()
         world.take_changes()  # lost
-        world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+        world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
         world.take_changes()
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(outputs_in(world, album)) == 3
 

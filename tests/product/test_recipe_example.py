@@ -178,7 +178,7 @@ def test_a_confirmed_card_is_made_and_paid_for(world: World, user: str) -> None:
     assert [output["key"] for output in job["outputs"]] == ["card"]
     assert (job["receipt"]["used"], job["receipt"]["refunded"]) == (3, 0)
     assert a_balance(world, user) == (2, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 

@@ -138,7 +138,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: Replica
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
@@ -164,11 +164,11 @@ def test_forged_callbacks_change_nothing(world: World, stand_in: ReplicateStandI
 
 
 def test_a_lost_response_costs_one_run(world: World, stand_in: ReplicateStandIn) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 1
@@ -179,9 +179,9 @@ def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateSt
     stand_in.succeed(ref)
     stand_in.forget_result(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
     stand_in.succeed(list(stand_in.predictions)[-1])
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_LOOK)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 2

@@ -118,8 +118,8 @@ def test_the_sweeper_reports_a_share_that_the_stream_lost_once(world: World, use
     share(world, job_id, user)
     stream_records(world)
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS + 1)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS + 1)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS + 1)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS + 1)
 
     assert events_of(world, job_id).count("share_created") == 1
     sides = [item for item in world.scan("jobs") if item["sk"]["S"].startswith("share#")]

@@ -31,7 +31,7 @@ from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.usecases.uploads.ingest_upload import ingest_upload
 from tests.support.builders import owner_of
 from tests.support.crash import Call, Point, Stage, Wire
-from tests.support.interleave import by_seed, every_overtaking, interleave
+from tests.support.interleave import by_seed, every_preemption, interleave
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -257,7 +257,7 @@ def test_counters_hold_in_every_interleaving_of_two_use_cases(
         wrong.extend(breaches(world))
         return done
 
-    for order, _ in every_overtaking(run):
+    for order, _ in every_preemption(run):
         assert wrong == [], order
 
 
@@ -312,7 +312,7 @@ def test_two_devices_cannot_both_take_the_last_place(stage: Stage, world: World)
         stage.restore(snapshot)
         return interleave([lambda: open_one(world)] * 2, choose)
 
-    for order, done in every_overtaking(run):
+    for order, done in every_preemption(run):
         errors = [actor.error for actor in done.actors if actor.error]
         assert [type(error) for error in errors] == [PlanLimit], order
         assert find_stored(ALICE).open_uploads == most

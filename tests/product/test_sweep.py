@@ -135,7 +135,7 @@ def test_a_hanging_task_is_tried_three_times_and_then_refunded(world: World) -> 
     world.drain()
     seen = []
     for _ in range(TASK_ATTEMPTS_LIMIT):
-        world.outlive(seconds=LEASE_SECONDS)
+        world.advance_time(seconds=LEASE_SECONDS)
         seen.append(statuses(a_job(world, job_id))["clip_2"])
 
     job = a_job(world, job_id)
@@ -144,7 +144,7 @@ def test_a_hanging_task_is_tried_three_times_and_then_refunded(world: World) -> 
     assert (job["status"], job["receipt"]["used"], job["receipt"]["refunded"]) == ("partial", 1, 1)
     assert job["receipt"]["reason"] == "LEASE_EXPIRED"
     assert a_balance(world) == (4, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
@@ -178,7 +178,7 @@ def test_a_job_that_has_not_started_within_an_hour_is_ended_and_refunded(world: 
     assert waiting == "queued"
     assert (job["status"], job["receipt"]["reason"]) == ("failed", "QUEUE_TIMEOUT")
     assert a_balance(world) == (5, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
@@ -188,7 +188,7 @@ def test_a_job_that_was_never_planned_is_ended_and_refunded_too(
     job_id = confirm(world).body["jobId"]
     lose_everything(world)
 
-    world.outlive(seconds=QUEUED_LIMIT_SECONDS)
+    world.advance_time(seconds=QUEUED_LIMIT_SECONDS)
 
     job = a_job(world, job_id)
     assert (job["status"], job["receipt"]["refunded"]) == ("failed", 2)
@@ -225,7 +225,7 @@ def test_a_child_is_ended_like_any_job_and_its_parent_stays(world: World) -> Non
     child_id = regenerate(world, parent_id).body["retryJobId"]
     lose_everything(world)
 
-    world.outlive(seconds=QUEUED_LIMIT_SECONDS)
+    world.advance_time(seconds=QUEUED_LIMIT_SECONDS)
 
     assert a_job(world, child_id)["status"] == "failed"
     assert a_job(world, parent_id)["status"] == parent == "succeeded"
@@ -236,7 +236,7 @@ def test_a_draft_never_expires(world: World) -> None:
     job_id = a_draft(world)
     world.drain()
 
-    world.outlive(days=400)
+    world.advance_time(days=400)
 
     assert a_job(world, job_id)["status"] == "draft"
     assert watched(world) == []
@@ -259,7 +259,7 @@ def test_a_job_whose_template_is_gone_is_ended_and_refunded(
     job = a_job(world, job_id)
     assert (job["status"], job["receipt"]["reason"]) == ("failed", "NO_TEMPLATES")
     assert a_balance(world) == (5, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
@@ -271,7 +271,7 @@ def test_sweeping_again_changes_nothing(world: World) -> None:
     buy(world, 10)
     world.drain()
     for seconds in (0, LEASE_SECONDS, QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS):
-        world.outlive(seconds=seconds)
+        world.advance_time(seconds=seconds)
         before = a_picture(world)
         again = dict(world.sweep())
         assert a_picture(world) == before

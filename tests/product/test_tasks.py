@@ -118,7 +118,7 @@ def test_an_attempt_that_lost_its_lease_changes_nothing(world: World) -> None:
     job_id = a_ready_job(world)
     old = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     assert old is not None
-    world.outlive(minutes=5)
+    world.advance_time(minutes=5)
     done = a_job(world, job_id)
     before = a_picture(world)
 

@@ -239,7 +239,7 @@ def test_an_upload_that_expired_meanwhile_starts_again(
     line.before = once(kill, "PUT", "partNumber=3")
     with pytest.raises(Killed):
         run(line, files)
-    world.outlive(seconds=UPLOAD_URL_SECONDS * 25)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS * 25)
     said: list[str] = []
 
     assert run(line, files, said=said)

@@ -219,11 +219,11 @@ def _paged(world: World) -> Any:
 
 def test_an_upload_in_parts_outlives_its_links(world: World, session: dict[str, Any]) -> None:
     send(world, session, 1)
-    world.outlive(seconds=UPLOAD_URL_SECONDS * 5)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS * 5)
 
     path = f"/api/uploads/{session['assetId']}/urls"
     signed = world.call("POST", path, {"partNumbers": [2, 3]})
-    world.outlive(seconds=MULTIPART_SECONDS - 1)
+    world.advance_time(seconds=MULTIPART_SECONDS - 1)
     send(world, session, 2, 3)
 
     assert signed.status == 200
@@ -238,8 +238,8 @@ def test_new_links_do_not_extend_an_upload_beyond_its_limit(
 
     for _ in range(days + 1):
         world.call("POST", path, {"partNumbers": [1]})
-        world.outlive(seconds=MULTIPART_SECONDS - 60)
-    world.outlive(seconds=MULTIPART_SECONDS)
+        world.advance_time(seconds=MULTIPART_SECONDS - 60)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     assert arrived(world, session)["status"] == "failed"
     assert open_uploads(world) == []
@@ -325,7 +325,7 @@ def test_an_upload_that_the_storage_has_dropped_is_incomplete(
 def test_parts_of_an_expired_upload_are_deleted(world: World, session: dict[str, Any]) -> None:
     send(world, session, 1, 2)
 
-    world.outlive(seconds=MULTIPART_SECONDS)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     asset = world.call("GET", f"/api/assets/{session['assetId']}").body
     assert (asset["status"], asset["errorCode"]) == ("failed", "UPLOAD_EXPIRED")
@@ -354,7 +354,7 @@ def test_an_upload_with_all_parts_is_completed_for_a_client_that_stopped(
 ) -> None:
     send(world, session, 1, 2, 3)
 
-    world.outlive(seconds=MULTIPART_SECONDS)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     assert arrived(world, session)["status"] == "checking"
     assert world.app.storage.read(session["storageKey"], limit_bytes=SIZE) == CONTENT
@@ -431,13 +431,13 @@ def test_an_upload_ends_the_same_wherever_its_end_crashes(
         with wire.armed(point):
             act(world, session)
         act(world, session)
-        world.outlive(minutes=11)
+        world.advance_time(minutes=11)
         found = assets_store.find_asset("alice", session["assetId"])
         assert (found and found.status.value) == status, point
         assert open_uploads(world) == [], point
         assert is_stored(world, session) == (status == "checking"), point
         world.call("DELETE", f"/api/assets/{session['assetId']}")
-        world.outlive(seconds=UPLOAD_URL_SECONDS)
+        world.advance_time(seconds=UPLOAD_URL_SECONDS)
         assert find_stored("alice") == Stored(), point
         assert not is_stored(world, session), point
         return list(wire.calls)

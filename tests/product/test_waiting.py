@@ -40,7 +40,7 @@ from tests.support.builders import (
     owner_of,
     statuses,
 )
-from tests.support.cloud import PaperRun
+from tests.support.cloud import FakeRun
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
@@ -63,7 +63,7 @@ def a_waiting_job(world: World, **changes: Any) -> str:
     return job_id
 
 
-def call_back(world: World, run: PaperRun | None = None, **changes: Any) -> Response:
+def call_back(world: World, run: FakeRun | None = None, **changes: Any) -> Response:
     return world.call(**((run or world.cloud.last).call | changes))
 
 
@@ -77,7 +77,7 @@ def task_of(world: World, job_id: str) -> dict[str, Any]:
 
 
 def is_at_rest(world: World) -> bool:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     return check_laws(world) == []
 
 
@@ -106,7 +106,7 @@ def test_a_task_without_a_callback_is_completed_by_polling(world: World) -> None
     job_id = a_waiting_job(world)
     world.cloud.end()
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(world.cloud.requests) == 1
@@ -156,7 +156,7 @@ def test_a_callback_is_verified_with_the_provider(world: World) -> None:
 def test_a_callback_during_a_poll_causes_another_poll(world: World) -> None:
     job_id = a_waiting_job(world)
 
-    def meanwhile(run: PaperRun) -> None:
+    def meanwhile(run: FakeRun) -> None:
         world.cloud.seen = lambda run: None
         call_back(world, run)
 
@@ -186,7 +186,7 @@ def test_polls_are_spaced_and_early_or_old_messages_cause_none(world: World) -> 
 
 
 def test_a_run_with_a_lost_response_is_found_and_not_submitted_again(world: World) -> None:
-    def lose(request: GenerationRequest, run: PaperRun) -> None:
+    def lose(request: GenerationRequest, run: FakeRun) -> None:
         raise ResponseLost("timeout")
 
     world.cloud.took = lose
@@ -194,7 +194,7 @@ def test_a_run_with_a_lost_response_is_found_and_not_submitted_again(world: Worl
     world.drain()
     waiting = task_of(world, job_id)["status"]
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -212,15 +212,15 @@ def test_a_run_of_a_worker_that_died_after_submitting_is_waited_for(
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     world.cloud.took = die
     with pytest.raises(Died):
         handle_task_message(world.app, a_task_message(job_id, "kf_1"))
-    world.outlive(seconds=LEASE_SECONDS + 1)
+    world.advance_time(seconds=LEASE_SECONDS + 1)
     waiting = task_of(world, job_id)["status"]
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_LOOK)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -228,7 +228,7 @@ def test_a_run_of_a_worker_that_died_after_submitting_is_waited_for(
 
 
 def test_a_bug_of_ours_while_submitting_causes_no_second_submission(world: World) -> None:
-    def stumble(request: GenerationRequest, run: PaperRun) -> None:
+    def stumble(request: GenerationRequest, run: FakeRun) -> None:
         raise ZeroDivisionError
 
     world.cloud.took = stumble
@@ -236,7 +236,7 @@ def test_a_bug_of_ours_while_submitting_causes_no_second_submission(world: World
     world.drain()
 
     assert task_of(world, job_id)["status"] == "waiting"
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_LOOK)
     assert (a_job(world, job_id)["status"], len(world.cloud.requests)) == ("succeeded", 1)
 
 
@@ -246,7 +246,7 @@ def test_a_bug_of_ours_while_submitting_causes_no_second_submission(world: World
 def pass_time(world: World, seconds: float) -> None:
     """In steps of two minutes, like the schedule."""
     for _ in range(int(seconds // 120) + 1):
-        world.outlive(seconds=120)
+        world.advance_time(seconds=120)
 
 
 def test_a_task_that_waited_half_an_hour_is_tried_three_times_at_most(world: World) -> None:
@@ -376,7 +376,7 @@ def test_a_run_submitted_while_its_job_is_canceled_is_canceled(world: World) -> 
     task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     assert task is not None
     requested = world.call("POST", f"/api/jobs/{job_id}/cancel").body["outcome"]
-    world.cloud.runs["run12345"] = PaperRun("run12345", "https://api.example")
+    world.cloud.runs["run12345"] = FakeRun("run12345", "https://api.example")
 
     await_provider(world.app, task, "run12345")
     world.drain()
@@ -389,7 +389,7 @@ def test_a_poll_that_returns_after_the_cancel_changes_nothing(world: World) -> N
     job_id = a_waiting_job(world)
     world.cloud.end()
 
-    def cancel(run: PaperRun) -> None:
+    def cancel(run: FakeRun) -> None:
         world.call("POST", f"/api/jobs/{job_id}/cancel")
 
     world.cloud.seen = cancel

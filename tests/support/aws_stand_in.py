@@ -1,6 +1,6 @@
 """A stand-in for one AWS service: a local server that speaks its wire to the real botocore client.
 
-Owns what all services have in common: the signature's presence, the operation that is asked for,
+Owns what all services have in common: the signature's presence, the requested operation,
 the limits that the service's own model sets (required fields, lengths, patterns, enumerations), the
 shape of errors, and what goes wrong on request. What a service does is a subclass's.
 
@@ -249,9 +249,9 @@ def _handler_of(stand_in: AwsStandIn) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             self.send_response(response.status)
-            told = {"content-type": "application/json", "x-amzn-requestid": stand_in.new_id()}
-            told |= {"content-length": str(len(response.body))} | dict(response.headers)
-            for name, value in told.items():
+            sent = {"content-type": "application/json", "x-amzn-requestid": stand_in.new_id()}
+            sent |= {"content-length": str(len(response.body))} | dict(response.headers)
+            for name, value in sent.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(response.body)

@@ -40,7 +40,7 @@ from tests.support.world import START, Response, World, http_response, made_of
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
 REWRITE = {
-    "rawText": "They meet again at the harbour.",
+    "rawText": "They meet again at the harbor.",
     "distanceMode": "close",
     "desiredEnding": "happy",
 }
@@ -141,12 +141,12 @@ _numbers = itertools.count(1)
 
 
 def a_user() -> str:
-    """An account nobody has used: tests that share a world do not meet."""
+    """A new account: tests that share a world do not touch each other's data."""
     return f"user-{next(_numbers):04}"
 
 
 def claims_of(world: World, user: str = "alice", **changes: Any) -> dict[str, Any]:
-    """What the gateway hands over of a good access token; a change to None leaves one out."""
+    """The claims of a valid access token, as the gateway passes them; None leaves one out."""
     expires = int(world.clock.now().timestamp()) + 3600
     good = {"sub": user, "token_use": "access", "exp": str(expires), "cognito:groups": ""}
     return {name: value for name, value in (good | changes).items() if value is not None}
@@ -215,7 +215,7 @@ def an_asset(
 
 
 def owner_of(world: World, user: str = "alice") -> str:
-    """What stands for the account in the keys of its new files."""
+    """The tag of the account in the keys of its new files."""
     return owner_tag(world.app.signing_secret.value, user)
 
 
@@ -279,9 +279,9 @@ def confirm(
 
 
 def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
-    """Bring a queued job to its end in two commits, as if workers had made what can be made.
+    """Finish a queued job in two commits, as if workers had run every task that can run.
 
-    The files themselves are not written: who needs them lets the world run instead.
+    The files are not written: a test that needs them drains the world instead.
     """
     plan_job(world.app, job_id)
 
@@ -331,7 +331,7 @@ def a_job(world: World, job_id: str, user: str = "alice") -> dict[str, Any]:
 
 
 def a_balance(world: World, user: str = "alice") -> tuple[int, int]:
-    """What the account can spend and what its jobs hold."""
+    """The account's balance and what its jobs hold."""
     wallet = world.call("GET", "/api/credits", user=user).body
     return wallet["balance"], wallet["held"]
 
@@ -392,19 +392,19 @@ def everything_of(world: World, user: str) -> list[dict[str, Any]]:
 
 
 def events_of(world: World, entity_id: str) -> list[str]:
-    """Names of what happened to an entity, in the order of time."""
+    """Names of an entity's events, oldest first."""
     return [event.name for event in list_events(entity_id)]
 
 
 def forget_responses(world: World) -> None:
-    """Delete every remembered response, as their time to live does after a day."""
+    """Delete every stored response, as their time to live does after a day."""
     table = world.settings.tables["idempotency"]
     for item in world.scan("idempotency"):
         world.client("dynamodb").delete_item(TableName=table, Key={"key": item["key"]})
 
 
 def refuse_key(world: World, key: str, error: Exception) -> None:
-    """The provider fails whenever it is asked for this key."""
+    """Let the provider fail every request for this key."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key == key:
@@ -430,12 +430,12 @@ def a_task_message(job_id: str, key: str, *, attempt: int = 1) -> Record:
 
 
 def stream_records(world: World) -> list[Record]:
-    """What changed since the last look, taken away from the world: deliver it or lose it."""
+    """Take the stream records since the last read: the caller delivers or drops them."""
     return [record for batch in world.take_changes() for record in batch]
 
 
 def lose_messages(world: World) -> None:
-    """Whatever waits for the studio is gone."""
+    """Delete every message in the studio's queue."""
     sqs, url = world.client("sqs"), world.settings.studio_queue_url
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
@@ -443,7 +443,7 @@ def lose_messages(world: World) -> None:
 
 
 def waiting_messages(world: World) -> list[tuple[str, int]]:
-    """(key, attempt) of what waits for the studio, sorted."""
+    """(key, attempt) of each message in the studio's queue, sorted."""
     response = world.client("sqs").receive_message(
         QueueUrl=world.settings.studio_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )

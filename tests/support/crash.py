@@ -1,5 +1,5 @@
 """Crash points: stop or disturb a use case at every call it makes, retry as its real caller
-would, and see whether the laws hold and the outcome is that of an undisturbed run.
+would, and check that the laws hold and the outcome equals that of an undisturbed run.
 
 Every AWS call of the product goes through ``BaseClient._make_api_call`` and every generation
 through the provider port; ``Wire`` stands at both. What runs after the fault are only the real
@@ -37,8 +37,8 @@ from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
-from tests.support.cloud import PaperRun
-from tests.support.gateway import PaperGateway
+from tests.support.cloud import FakeRun
+from tests.support.gateway import FakeGateway
 from tests.support.laws import (
     AT_ONCE_TABLES,
     Books,
@@ -85,15 +85,15 @@ class Fault(StrEnum):
     STOPPED_BEFORE = "stopped before"
     STOPPED_AFTER = "stopped after"
     UNREACHED = "unreached"
-    """It does not happen, and the caller sees a network error."""
+    """The call is not made, and the caller sees a network error."""
     LOST = "lost"
-    """It happens, and the caller sees a network error."""
+    """The call is made, and the caller sees a network error."""
     RESENT = "resent"
     """Its response is lost below the caller, and the SDK sends the same again."""
     BUSY = "busy"
     """The database refuses it for the moment: a conflict of transactions, or throttling."""
     UNCERTAIN = "uncertain"
-    """It happens, and the database reports an internal error; the product asks once more."""
+    """The call is made, and the database reports an internal error; the product tries again."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Wire:
         self._point: Point | None = None
         self._armed = False
         self.rival: Callable[[], None] | None = None
-        """Somebody who is faster, once: acts right before the first transaction."""
+        """A concurrent caller: acts once, right before the first transaction."""
         self.calls: list[Call] = []
         self.dead = False
 
@@ -172,13 +172,13 @@ class Wire:
                 delattr(owner, name)
 
     def _cloud_calls(self) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-        """Everything the product asks of a provider that works later, and its files."""
+        """All calls to an asynchronous provider, to its files and to the gateway."""
         world = self._world
-        asked = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
-        for owner, name in (*asked, (world.files, "fetch")):
+        calls = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
+        for owner, name in (*calls, (world.files, "fetch")):
             once = Call(f"provider.{name}", name in ("submit", "cancel"))
             yield owner, name, self._disturbed(once, getattr(owner, name))
-        if isinstance(world.app.payments, PaperGateway):
+        if isinstance(world.app.payments, FakeGateway):
             for name in ("create_checkout", "read_payment", "refund_payment"):
                 once = Call(f"gateway.{name}", name != "read_payment")
                 yield (
@@ -194,7 +194,7 @@ class Wire:
         return ask
 
     @contextlib.contextmanager
-    def elsewhere(self) -> Iterator[None]:
+    def bypassed(self) -> Iterator[None]:
         """What happens within is done by other processes: neither counted nor disturbed."""
         self._armed, before = False, self._armed
         try:
@@ -206,7 +206,7 @@ class Wire:
         """Let the rival act, if it has not yet."""
         rival, self.rival = self.rival, None
         if rival is not None:
-            with self.elsewhere():
+            with self.bypassed():
                 rival()
 
     @property
@@ -250,15 +250,15 @@ class Wire:
 
 def _network_error(call: Call, kind: type[ConnectTimeoutError | ReadTimeoutError]) -> Exception:
     if call.name.startswith("gateway"):
-        return GatewayUnavailable("the answer did not arrive")
+        return GatewayUnavailable("the response did not arrive")
     if call.name == "provider.fetch":
-        return FetchFailed("the answer did not arrive")
+        return FetchFailed("the response did not arrive")
     if call.name == "provider.submit" and kind is ConnectTimeoutError:
         return TransientProviderError("it was not reached")
     if call.name == "provider.generate":
-        return TransientProviderError("the answer did not arrive")
+        return TransientProviderError("the response did not arrive")
     if call.name.startswith("provider"):
-        return ResponseLost("the answer did not arrive")
+        return ResponseLost("the response did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 
@@ -289,10 +289,10 @@ class Snapshot:
     files: Mapping[str, tuple[str, bytes]]
     """Key → MIME type and content."""
     messages: Mapping[str, Sequence[str]]
-    looked_at: Mapping[str, Mapping[str, Any]]
+    streamed: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
     handed_over: Sequence[GenerationRequest] = ()
-    runs: Mapping[str, PaperRun] = field(default_factory=dict)
+    runs: Mapping[str, FakeRun] = field(default_factory=dict)
     """At the provider that works later."""
 
 
@@ -309,25 +309,25 @@ class Stage:
             state=State(tables={name: [] for name in _KEYS}, files=frozenset()),
             files={},
             messages=dict.fromkeys(self._queues, ()),
-            looked_at={name: {} for name in STREAMED},
+            streamed={name: {} for name in STREAMED},
             requests=(),
         )
 
     def take_snapshot(self) -> Snapshot:
-        world, state = self.world, self.look()
+        world, state = self.world, self.read()
         return Snapshot(
             now=world.clock.now(),
             state=state,
             files={key: _read_file(world, key) for key in state.files},
             messages=self.messages(),
-            looked_at={name: dict(items) for name, items in world._seen.items()},
+            streamed={name: dict(items) for name, items in world._seen.items()},
             requests=tuple(world.studio.requests),
             handed_over=tuple(world.cloud.requests),
             runs=dict(world.cloud.runs),
         )
 
-    def look(self) -> State:
-        """Everything that is stored. Whoever acts afterwards says so with ``changes``."""
+    def read(self) -> State:
+        """Everything that is stored, cached until ``changes`` is called."""
         self._known = self._known or read_state(self.world)
         return self._known
 
@@ -343,7 +343,7 @@ class Stage:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put tables, files, queues, clock and provider back; functions start cold."""
-        world, now = self.world, self.look()
+        world, now = self.world, self.read()
         for name, items in snapshot.state.tables.items():
             _restore_table(world, name, now.tables[name], items)
         for key in now.files - snapshot.state.files:
@@ -354,7 +354,7 @@ class Stage:
         for url, bodies in snapshot.messages.items():
             _restore_queue(world, url, bodies)
         world.clock.move(seconds=(snapshot.now - world.clock.now()).total_seconds())
-        world._seen = {name: dict(items) for name, items in snapshot.looked_at.items()}
+        world._seen = {name: dict(items) for name, items in snapshot.streamed.items()}
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
@@ -429,13 +429,13 @@ class Scene:
     world: World
     wire: Wire
     facts: dict[str, Any] = field(default_factory=dict)
-    """What the arrangement left behind for the actor: ids, and what to ask for."""
+    """What the arrangement leaves for the actor: ids and the request to send."""
     responses: list[Any] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-    """What no retrier could get through."""
+    failures: list[str] = field(default_factory=list)
+    """What no retry could complete."""
 
-    def trouble(self, message: str) -> None:
-        self.troubles.append(message)
+    def add_failure(self, message: str) -> None:
+        self.failures.append(message)
 
 
 class Actor(Protocol):
@@ -449,8 +449,8 @@ class Actor(Protocol):
     def act(self, scene: Scene) -> None:
         """The invocation whose calls are the crash points."""
 
-    def again(self, scene: Scene) -> None:
-        """What the caller does after whatever happened."""
+    def retry(self, scene: Scene) -> None:
+        """What the caller does next, whatever the outcome."""
 
 
 End = tuple[tuple[str, ...], int]
@@ -463,7 +463,7 @@ class Scenario:
     arrange: Callable[[Scene], None]
     actors: tuple[Actor, ...]
     ends: End
-    also: tuple[End, ...] = ()
+    other_ends: tuple[End, ...] = ()
     """Other ends that are right once something went wrong; they are not those of a clean run."""
 
 
@@ -471,16 +471,16 @@ class Client:
     """Sends ``facts["request"]``; repeats it until it has a response, and then once more.
 
     A ``late`` client does so a day later, when the response that was kept for it has expired.
-    What counts is the response's status and body, or what ``hears`` makes of them: of a request
-    that is not answered twice in the same words, that it is done.
+    Outcomes are compared by the response's status and body, or by what ``outcome`` derives from
+    them, for requests whose second response differs from the first.
     """
 
     def __init__(
-        self, *, late: bool = False, hears: Callable[[int, Any], Any] | None = None
+        self, *, late: bool = False, outcome: Callable[[int, Any], Any] | None = None
     ) -> None:
         self.name = "client, a day later" if late else "client"
         self._late = late
-        self._hears = hears or (lambda status, body: (status, _lasting(body)))
+        self._outcome = outcome or (lambda status, body: (status, _lasting(body)))
         self._response: Response | None = None
 
     def prepare(self, scene: Scene) -> None:
@@ -490,13 +490,13 @@ class Client:
         response = self._ask(scene)
         self._response = None if scene.wire.dead else response
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._late:
-            run_out(scene)
+            run_to_completion(scene)
             scene.world.clock.move(hours=KEY_LIFETIME_HOURS)
         for first in (self._response, None):
             response = self._final_response(scene, first)
-            scene.responses.append(self._hears(response.status, response.body))
+            scene.responses.append(self._outcome(response.status, response.body))
 
     def _final_response(self, scene: Scene, response: Response | None) -> Response:
         """Repeat the request while its response says that it may succeed a moment later."""
@@ -532,7 +532,7 @@ def _wait_seconds(response: Response) -> int:
 
 
 def _lasting(body: Any) -> Any:
-    """A response without its moments, and without what a gateway is told of our progress."""
+    """A response without its timestamps and without the outcome of a webhook."""
     if isinstance(body, dict):
         passing = {name for name in body if name.endswith("At")} | {"outcome"}
         kept = {name: value for name, value in body.items() if name not in passing}
@@ -564,7 +564,7 @@ class Message:
         with contextlib.suppress(Exception):
             handle(scene.world.app, record_of(self._message, self._at))
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._lost:
             remove_message(scene.world, self._at, self._message)
 
@@ -618,9 +618,9 @@ class Stream:
         for place, batch in enumerate(self._batches):
             self._failed[place] = deliver(scene.world, batch)
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._late:
-            run_out(scene)
+            run_to_completion(scene)
         batches = self._batches if self._late else self._failed
         for batch in () if self._lost else batches:
             deliver_until_done(scene, batch)
@@ -642,7 +642,7 @@ def deliver_until_done(scene: Scene, batch: list[dict[str, Any]]) -> None:
             return
         batch = deliver(scene.world, batch)
     if batch:
-        scene.trouble(f"the stream stands still before {batch[0]['dynamodb']['NewImage']}")
+        scene.add_failure(f"the stream stands still before {batch[0]['dynamodb']['NewImage']}")
 
 
 class Schedule:
@@ -658,7 +658,7 @@ class Schedule:
         with contextlib.suppress(Exception):
             scene.world.sweep()
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         scene.world.clock.move(minutes=1)
         sweep(scene)
 
@@ -666,7 +666,7 @@ class Schedule:
 def sweep(scene: Scene) -> None:
     done = scene.world.sweep()
     if any(name.endswith("error") and count for name, count in done.items()):
-        scene.trouble(f"the sweeper fails on its own: {dict(done)}")
+        scene.add_failure(f"the sweeper fails on its own: {dict(done)}")
 
 
 def settle(scene: Scene) -> None:
@@ -678,13 +678,13 @@ def settle(scene: Scene) -> None:
         moved = scene.world.pump_tasks() + scene.world.pump_dead_letters()
         if not batches and not moved:
             return
-    scene.trouble("stream and queues do not come to rest")
+    scene.add_failure("stream and queues do not come to rest")
 
 
 SWEPT = ("jobs", "assets", "purchases", "webhooks")
 
 
-def run_out(scene: Scene) -> None:
+def run_to_completion(scene: Scene) -> None:
     """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
     for _ in range(SWEEPS_LIMIT):
         settle(scene)
@@ -697,7 +697,7 @@ def run_out(scene: Scene) -> None:
         ahead = min(due) + 1 - scene.world.clock.now().timestamp()
         scene.world.clock.move(seconds=max(1, ahead))
         sweep(scene)
-    scene.trouble("the sweeper always finds something")
+    scene.add_failure("the sweeper always finds something")
 
 
 def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
@@ -709,7 +709,7 @@ def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
 
 
 def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
-    """What has to be the same however often it was disturbed on the way."""
+    """What must not depend on the disturbances."""
     wallets = {
         account: (
             wallet["balance"],
@@ -742,7 +742,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
         (item["purchaseId"], item["credits"], item["status"]) for item in books.purchases
     )
     return {
-        "answers": list(responses),
+        "responses": list(responses),
         "wallets": wallets,
         "ledger": ledger,
         "jobs": jobs,
@@ -752,7 +752,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
             album: sorted((output, entry["isRemoved"]) for output, entry in entries.items())
             for album, entries in books.entries.items()
         },
-        # Their ids tell when they were made, which a disturbance may change.
+        # Their ids contain the time, which a disturbance may change.
         "made files": sum(names.count("ASSET_GENERATED") for names in books.events.values()),
         "their copies": sum(key.startswith("clean/") and ".png" in key for key in books.files),
     }
@@ -768,7 +768,7 @@ def provider_breaches(world: World, *, clean_runs: Counter[str] | None) -> Itera
     for name, runs in _runs(world).items():
         if clean_runs is not None and runs > clean_runs[name] + SPARE_RUNS_LIMIT:
             yield Breach("provider", "", name, f"{runs} runs instead of {clean_runs[name]}")
-    # Whoever has taken a request and finishes it is never asked for the same again.
+    # A provider that finishes a request never gets the same request again.
     good = Counter(name for name, run in world.cloud.runs_by_task() if run.is_good)
     for name, count in good.items():
         if count > 1:
@@ -782,19 +782,19 @@ def _runs(world: World) -> Counter[str]:
 def fingerprint(stage: Stage, scene: Scene) -> str:
     """A world's whole state as text, with random tokens numbered in the order they appear.
 
-    Two points that leave the same state end the same way, so only the first is run out.
+    Two points that leave the same state end the same way, so only the first runs to completion.
     """
-    world, stored = scene.world, stage.look()
+    world, stored = scene.world, stage.read()
     state = {
         "now": world.clock.now().isoformat(),
         "tables": {name: _keyed(name, items) for name, items in stored.tables.items()},
-        "looked_at": world._seen,
+        "streamed": world._seen,
         "messages": stage.messages(),
         "files": sorted(stored.files),
         "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
         "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
         "gateway": vars(scene.facts["gateway"]) if "gateway" in scene.facts else None,
-        "said": [scene.responses, scene.troubles],
+        "results": [scene.responses, scene.failures],
     }
     names: dict[str, str] = {}
     text = json.dumps(state, sort_keys=True, default=str)
@@ -868,8 +868,8 @@ class _Run:
         wrong = [] if scene.wire.reached else ["the point was not reached"]
         at_once = read_books(read_state(world, AT_ONCE_TABLES))
         wrong += [f"at once: {breach}" for breach in check_books(at_once, at_rest=False)]
-        self.actor.again(scene)
-        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
+        self.actor.retry(scene)
+        metrics.clear_metrics()  # nothing flushes them here, and they must not pile up
         left = fingerprint(self.stage, scene)
         if left not in self.known:
             self.stage.changes()
@@ -877,16 +877,16 @@ class _Run:
         return wrong + self.known[left], list(scene.wire.calls)
 
     def _end(self, scene: Scene) -> list[str]:
-        run_out(scene)
-        books = read_books(self.stage.look())
+        run_to_completion(scene)
+        books = read_books(self.stage.read())
         wrong = [str(breach) for breach in check_books(books)]
         wrong += map(str, provider_breaches(scene.world, clean_runs=self.clean_runs))
-        wrong += scene.troubles
+        wrong += scene.failures
         ends = (
             tuple(sorted(job.status for job in books.jobs.values())),
             sum(wallet["balance"] for wallet in books.wallets.values()),
         )
-        if self.clean is not None and ends in self.scenario.also:
+        if self.clean is not None and ends in self.scenario.other_ends:
             return wrong
         if ends != self.scenario.ends:
             wrong.append(f"ends as {ends}, must be {self.scenario.ends}")
@@ -955,14 +955,14 @@ def _arranged(stage: Stage, scenario: Scenario) -> tuple[Snapshot, dict[str, Any
     scene = Scene(stage.world, Wire(stage.world))
     stage.restore(stage.empty())
     scenario.arrange(scene)
-    if scene.troubles:
-        raise AssertionError(f"{scenario.name} cannot be arranged: {scene.troubles}")
+    if scene.failures:
+        raise AssertionError(f"{scenario.name} cannot be arranged: {scene.failures}")
     return stage.take_snapshot(), scene.facts
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Planted faults are no news to the log."""
+    """Keep planted faults out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -95,8 +95,8 @@ def group(
         wanted = dice.randint(*face_px)
         tilt = dice.uniform(-tilt_degrees, tilt_degrees)
         one = head(dice, min(wanted, int(min(cell) * 0.5)), tilt_degrees=tilt)
-        room = (max(1, cell[0] - one.width), max(1, cell[1] - one.height))
-        place = (left + dice.randrange(room[0]), top + dice.randrange(room[1]))
+        free_px = (max(1, cell[0] - one.width), max(1, cell[1] - one.height))
+        place = (left + dice.randrange(free_px[0]), top + dice.randrange(free_px[1]))
         canvas.paste(one, place, one)
     return canvas
 

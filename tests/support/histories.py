@@ -38,7 +38,7 @@ class Open:
     parts: tuple[PartFacts, ...]
 
 
-class Life:
+class AccountHistory:
     """One account's history; every operation leaves sound books."""
 
     def __init__(self, seed: int) -> None:
@@ -53,7 +53,7 @@ class Life:
         self.serial = 0
         self._apply(model.open_wallet(ACCOUNT, self.now))
 
-    def live(self, steps: int) -> None:
+    def run(self, steps: int) -> None:
         for operation in self.rng.choices(OPERATIONS, WEIGHTS, k=steps):
             # Clocks of different machines differ by less than a second.
             self.now += timedelta(milliseconds=self.rng.randint(-500, 60_000))
@@ -284,26 +284,26 @@ def _used(part: PartFacts, made: set[str], status: str) -> int:
     return max(used, min(1, part.credits)) if status == "canceled" and count else used
 
 
-_WEIGHED: dict[Callable[[Life], None], float] = {
-    Life.buy: 4,
-    Life.buy_often: 0.06,
-    Life.begin_checkout: 0.5,
-    Life.give: 4,
-    Life.give_often: 0.06,
-    Life.take: 1,
-    Life.clear_debt: 0.5,
-    Life.draft: 0.5,
-    Life.run_for_free: 0.5,
-    Life.reserve: 7,
-    Life.end: 6,
-    Life.reverse: 2,
-    Life.restore: 1,
-    Life.let_time_pass: 3,
+_WEIGHED: dict[Callable[[AccountHistory], None], float] = {
+    AccountHistory.buy: 4,
+    AccountHistory.buy_often: 0.06,
+    AccountHistory.begin_checkout: 0.5,
+    AccountHistory.give: 4,
+    AccountHistory.give_often: 0.06,
+    AccountHistory.take: 1,
+    AccountHistory.clear_debt: 0.5,
+    AccountHistory.draft: 0.5,
+    AccountHistory.run_for_free: 0.5,
+    AccountHistory.reserve: 7,
+    AccountHistory.end: 6,
+    AccountHistory.reverse: 2,
+    AccountHistory.restore: 1,
+    AccountHistory.let_time_pass: 3,
 }
 OPERATIONS, WEIGHTS = list(_WEIGHED), list(_WEIGHED.values())
 
 
-def a_life(seed: int, steps: int) -> Life:
-    life = Life(seed)
-    life.live(steps)
-    return life
+def a_history(seed: int, steps: int) -> AccountHistory:
+    history = AccountHistory(seed)
+    history.run(steps)
+    return history

@@ -46,7 +46,7 @@ class Response:
 class Fault:
     """How the next request goes wrong: ``refuse`` returns this status instead of doing it,
     ``lose`` does it and responds too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
-    up in the middle of its response, ``garble`` does it and answers something else."""
+    up in the middle of its response, ``garble`` does it and responds with something else."""
 
     kind: Literal["refuse", "lose", "drop", "cut", "garble"]
     status: int = 500
@@ -144,6 +144,6 @@ def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     return Handler

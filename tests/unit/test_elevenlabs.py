@@ -117,11 +117,11 @@ def test_the_language_is_sent_to_models_that_take_it(
     assert request.meter.charges == [Charge(unit="character", quantity=4)]
 
 
-@pytest.mark.parametrize("tells_cost", [True, False])
+@pytest.mark.parametrize("reports_cost", [True, False])
 def test_characters_are_charged_with_the_vendors_id(
-    stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, tells_cost: bool
+    stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, reports_cost: bool
 ) -> None:
-    stand_in.tells_cost = tells_cost
+    stand_in.reports_cost = reports_cost
     request = a_request(tmp_path)
 
     provider.generate(request)

@@ -233,7 +233,7 @@ NOT_ALLOWED = {"detail": "Forbidden"}
         (Fault("refuse", 422, {"detail": "?"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, ["?"]), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 422, DETAIL), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_response"), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("refuse", 200, {"request_id": "../x"}), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
@@ -288,7 +288,7 @@ def test_after_a_timeout_of_an_accepted_submit_only_the_callback_identifies_the_
     stand_in: FalStandIn, tmp_path: Path
 ) -> None:
     hasty = a_provider(stand_in, timeout_seconds=0.2)
-    stand_in.faults.append(Fault("lose_answer"))
+    stand_in.faults.append(Fault("lose_response"))
 
     with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)

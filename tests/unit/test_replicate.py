@@ -210,7 +210,7 @@ FLAGGED = {"title": "Input", "detail": "The input was flagged as sensitive. (E00
         (Fault("refuse", 404, {}), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (Fault("refuse", 422, {"detail": "version"}), PermanentProviderError, "PROVIDER_REFUSED"),
         (Fault("refuse", 400, FLAGGED), ModerationRefused, "CONTENT_REJECTED"),
-        (Fault("drop_answer"), ResponseLost, "PROVIDER_UNAVAILABLE"),
+        (Fault("drop_response"), ResponseLost, "PROVIDER_UNAVAILABLE"),
         (Fault("no_object"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
@@ -255,7 +255,7 @@ def test_after_a_timeout_of_an_accepted_submit_the_run_is_found(
     stand_in: ReplicateStandIn, provider: Replicate, tmp_path: Path
 ) -> None:
     hasty = a_provider(stand_in, timeout_seconds=0.2)
-    stand_in.faults.append(Fault("lose_answer"))
+    stand_in.faults.append(Fault("lose_response"))
 
     with pytest.raises(ResponseLost):
         submitted(hasty, tmp_path)
