@@ -312,12 +312,12 @@ def test_a_lost_dispute_keeps_the_credits(shop: Shop, user: str) -> None:
 def test_an_inquiry_takes_nothing_until_it_is_escalated(shop: Shop, user: str) -> None:
     inquiry = shop.stripe.dispute(shop.buy(user), status="warning_needs_response")
     shop.deliver_all()
-    inquiry = shop.worth(user)
+    worth_before = shop.worth(user)
 
     shop.stripe.escalate(inquiry["id"])
     shop.deliver_all()
 
-    assert inquiry == (55, 0, 0, 50)
+    assert worth_before == (55, 0, 0, 50)
     assert shop.worth(user) == (5, 0, 0, 0)
 
 
