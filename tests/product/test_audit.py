@@ -229,10 +229,10 @@ def breaches_of(
     world: World, sound: StoredBooks, seed: object, *corruptions: Corruption
 ) -> tuple[tuple[Breach, ...], list[str | None]]:
     """The auditor's breaches in a copy with these corruptions, and where they should be."""
-    spoiled, entries = corrupted_copy(sound, seed, *corruptions)
+    corrupted, entries = corrupted_copy(sound, seed, *corruptions)
     breaches: list[Breach] = []
     for account in ("alice", "bob"):
-        breaches += breaches_in(world, spoiled, account)
+        breaches += breaches_in(world, corrupted, account)
     return tuple(breaches), entries
 
 
@@ -396,9 +396,9 @@ def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
     The breach that must not be hidden is of the same account: a receipt that is one credit off.
     """
     [other] = [c for c in CORRUPTIONS if c.name == "a receipt of other credits"]
-    spoiled, [entry] = corrupted_copy(sound, 0, other)
+    corrupted, [entry] = corrupted_copy(sound, 0, other)
     assert entry is not None
-    raw = raw_account(spoiled, "alice")
+    raw = raw_account(corrupted, "alice")
     items = _one_of_each(raw, without=entry.partition("#")[2])
     names = sorted({name for item in items for name in item} - KEY_ATTRIBUTES)
     hidden, silent = [], []
@@ -434,11 +434,11 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
     name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = corrupted_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert report.accounts_checked == 2
     assert damage.law in {breach.law for breach in report.breaches}
@@ -456,11 +456,11 @@ def test_an_account_is_found_by_any_of_its_items(
     name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = corrupted_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert ("L1", "alice") in {(breach.law, breach.account_id) for breach in report.breaches}
 
@@ -468,13 +468,13 @@ def test_an_account_is_found_by_any_of_its_items(
 def test_the_report_of_a_history_with_many_breaches_is_bounded(
     world: World, sound: StoredBooks
 ) -> None:
-    spoiled = corrupted_copy(sound, 0)[0]
+    corrupted = corrupted_copy(sound, 0)[0]
     for number in range(BREACHES_PER_LAW_LIMIT + 20):
-        spoiled.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
-    write_difference(world, sound, spoiled)
+        corrupted.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app, "alice")
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     below_zero = [breach for breach in report.breaches if breach.law == "L2"]
     assert len(below_zero) == BREACHES_PER_LAW_LIMIT + 1

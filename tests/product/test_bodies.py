@@ -1,4 +1,4 @@
-"""JSON bodies: one that has two meanings, or none, is refused on every route."""
+"""JSON bodies: every route refuses ambiguous and invalid ones."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def test_one_refusal_undoes_all() -> None:
 
 @pytest.mark.parametrize("kind", ["put", "update", "delete", "check"])
 def test_the_error_is_that_of_the_write_that_was_refused(kind: str) -> None:
-    """pynamodb submits checks, deletes, puts and updates in this order, whatever ours was."""
+    """pynamodb submits checks, deletes, puts and updates in this order, not in ours."""
     name = f"order-{kind}"
     commit([create(f"{name}-{n}") for n in ("put", "update", "delete", "check")])
     sound = {

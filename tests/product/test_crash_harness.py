@@ -198,7 +198,7 @@ def test_a_bug_with_an_outdated_signature_is_refused() -> None:
         pass
 
 
-def test_a_bug_that_fails_by_itself_is_no_finding() -> None:
+def test_an_error_raised_by_the_bug_itself_is_no_finding() -> None:
     def broken(plant: Plant) -> None:
         real = Product.price
 

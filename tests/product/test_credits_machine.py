@@ -108,7 +108,7 @@ class PlainWallet:
         self.gain([(kind, credits)])
 
     def gain(self, gained: Iterable[tuple[Kind, int]]) -> None:
-        """Credits come, or come back: a debt is paid from them first, bought ones before others."""
+        """Add new or returned credits; they pay a debt first, bought ones before others."""
         for kind, credits in sorted(gained, key=lambda gain: (not gain[0].is_bought, gain[0])):
             paid = min(self.debt, credits)
             self.debt -= paid

@@ -353,7 +353,7 @@ def kept_by_us(world: World, job_id: str) -> None:
     """Items that no request writes."""
     now = world.clock.now()
     later = now + timedelta(hours=1)
-    well, ill = Health(), Health(failures=3, openings=1, open_until=later)
+    healthy, failing = Health(), Health(failures=3, openings=1, open_until=later)
     call = providers_store.CostRecord(
         job_id=job_id, account_id=USER, task_key="kf_1", kind="keyframe", attempt=1,
         provider="paper", model="m", outcome="succeeded", at=now,
@@ -363,7 +363,7 @@ def kept_by_us(world: World, job_id: str) -> None:
         received_at=now, next_check_at=now,
     )  # fmt: skip
     for write in (
-        providers_store.health_write("paper", well, ill, now),
+        providers_store.health_write("paper", healthy, failing, now),
         providers_store.cache_write("same", [{"storageKey": "x"}], later),
         providers_store.cost_write(call),
         webhooks_store.receive_write(event),

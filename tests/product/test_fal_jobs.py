@@ -29,7 +29,7 @@ from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
-FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
+FIRST_POLL = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: FalStan
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
@@ -232,7 +232,7 @@ def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
 ) -> None:
     stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -253,7 +253,7 @@ def test_a_run_with_a_lost_response_and_no_callback_is_repeated_after_its_time_l
     world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
     world.advance_time(seconds=WAITING_GRACE_SECONDS)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
@@ -268,7 +268,7 @@ def test_a_result_whose_file_is_gone_is_made_again(world: World, stand_in: FalSt
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
@@ -298,7 +298,7 @@ def test_without_a_balance_at_the_vendor_the_next_provider_is_used(
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"

@@ -515,15 +515,15 @@ def issuer(world: World) -> Issuer:
     return issuer
 
 
-def bring(world: World, token: str) -> Response:
+def open_stream(world: World, token: str) -> Response:
     return ask(world, headers={"authorization": f"Bearer {token}"})
 
 
 def test_a_bearer_token_opens_the_stream_of_its_account(world: World, issuer: Issuer) -> None:
     job = store_job(world, 1)
 
-    mine = bring(world, issuer.token(world.clock.now()))
-    hers = bring(world, issuer.token(world.clock.now(), sub="bob"))
+    mine = open_stream(world, issuer.token(world.clock.now()))
+    hers = open_stream(world, issuer.token(world.clock.now(), sub="bob"))
 
     reader = object.__new__(Client)
     reader.retry_ms = 0
@@ -547,7 +547,7 @@ def test_a_bearer_token_opens_the_stream_of_its_account(world: World, issuer: Is
 def test_a_token_for_something_else_is_refused(
     world: World, issuer: Issuer, changes: dict[str, Any]
 ) -> None:
-    response = bring(world, issuer.token(world.clock.now(), **changes))
+    response = open_stream(world, issuer.token(world.clock.now(), **changes))
 
     assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
@@ -600,32 +600,32 @@ def test_only_a_signature_of_the_issuer_opens_the_stream(
 ) -> None:
     good = jwt.decode(issuer.token(world.clock.now()), options={"verify_signature": False})
 
-    assert bring(world, forge(issuer, good)).status == 401
+    assert open_stream(world, forge(issuer, good)).status == 401
 
 
 def test_keys_are_cached_for_a_while(world: World, issuer: Issuer) -> None:
     for _ in range(3):
-        assert bring(world, issuer.token(world.clock.now())).status == 200
+        assert open_stream(world, issuer.token(world.clock.now())).status == 200
     assert len(issuer.requested) == 2
 
     world.clock.move(seconds=KEYS_SECONDS)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     assert len(issuer.requested) == 4
 
 
 def test_a_new_key_is_fetched_but_unknown_keys_cause_no_further_requests(
     world: World, issuer: Issuer
 ) -> None:
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     issuer.rotate("k2")
     fresh = issuer.token(world.clock.now(), key_id="k2")
 
-    assert bring(world, fresh).status == 401
+    assert open_stream(world, fresh).status == 401
     world.clock.move(seconds=KEYS_AGAIN_SECONDS)
-    assert bring(world, fresh).status == 200
+    assert open_stream(world, fresh).status == 200
     requests_before = len(issuer.requested)
     stranger = jwt.encode({}, a_key(), algorithm="RS256", headers={"kid": "k9"})
-    assert [bring(world, stranger).status for _ in range(3)] == [401] * 3
+    assert [open_stream(world, stranger).status for _ in range(3)] == [401] * 3
     assert len(issuer.requested) == requests_before
 
 
@@ -634,27 +634,27 @@ def test_an_unavailable_issuer_affects_only_tokens_with_unknown_keys(
 ) -> None:
     token = issuer.token(world.clock.now())
     issuer.is_away = True
-    assert bring(world, token).status == 503
+    assert open_stream(world, token).status == 503
 
     issuer.is_away = False
-    assert bring(world, token).status == 200
+    assert open_stream(world, token).status == 200
     issuer.is_away = True
     world.clock.move(seconds=KEYS_SECONDS - 1)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     world.clock.move(seconds=1)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
 
 
 def test_unknown_keys_cause_no_further_requests_to_an_unavailable_issuer(
     world: World, issuer: Issuer
 ) -> None:
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     world.clock.move(seconds=KEYS_AGAIN_SECONDS)
     issuer.is_away = True
     requests_before = len(issuer.requested)
     stranger = jwt.encode({}, a_key(), algorithm="RS256", headers={"kid": "k9"})
 
-    assert [bring(world, stranger).status for _ in range(3)] == [503, 401, 401]
+    assert [open_stream(world, stranger).status for _ in range(3)] == [503, 401, 401]
 
     assert len(issuer.requested) == requests_before + 1
 
@@ -672,13 +672,13 @@ def test_an_invalid_response_of_the_issuer_is_an_outage(
     world.app = replace(world.app, tokens=verifier)
     world.use_gateway(None)
 
-    assert bring(world, token).status == 503
+    assert open_stream(world, token).status == 503
 
 
 def test_without_an_issuer_no_token_is_accepted(world: World) -> None:
     token = Issuer().token(world.clock.now())
 
-    assert bring(world, token).status == 401
+    assert open_stream(world, token).status == 401
 
 
 # The change key of a job

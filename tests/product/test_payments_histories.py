@@ -349,7 +349,7 @@ def deliver_some(shop: Shop, waiting: list[Any], chance: random.Random, user: st
 
 
 def shop_fails_for(shop: Shop, events: Sequence[Any], chance: random.Random) -> None:
-    """Deliver in any order while Stripe's API is in trouble now and then."""
+    """Deliver in any order while Stripe's API fails now and then."""
     for event in chance.sample(list(events), len(events)):
         if chance.random() < 0.5:
             shop.stripe.refuse(429, path="/v1/payment_intents")

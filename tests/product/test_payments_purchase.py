@@ -160,7 +160,7 @@ def test_a_response_lost_once_is_requested_again(shop: Shop, user: str) -> None:
     assert shop.session_of(response.body["purchaseId"])["url"] == response.body["checkoutUrl"]
 
 
-def trouble(shop: Shop, kind: str) -> None:
+def fail_calls(shop: Shop, kind: str) -> None:
     """Our call fails, with all retries of the library."""
     tries = gateway.NETWORK_RETRIES_LIMIT + 1
     if kind == "lost":
@@ -173,7 +173,7 @@ def trouble(shop: Shop, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["lost", "401", "403", "429", "500", "503", "409"])
 def test_a_failing_gateway_is_503_and_a_repeat_continues(kind: str, shop: Shop, user: str) -> None:
-    trouble(shop, kind)
+    fail_calls(shop, kind)
 
     failed = shop.start(user)
     shop.stripe.recover()
@@ -218,7 +218,7 @@ def test_the_longest_call_ends_before_the_function_times_out() -> None:
 
 def test_a_failure_stored_by_the_gateway_leaves_the_users_key_usable(shop: Shop, user: str) -> None:
     for _ in range(3):
-        trouble(shop, "broken")
+        fail_calls(shop, "broken")
         assert shop.start(user).status == 503
 
     response = shop.start(user)
@@ -320,7 +320,7 @@ def test_a_purchase_that_crashed_after_its_checkout_continues_with_it(
 def test_a_repeat_is_sold_at_the_price_of_its_record(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trouble(shop, "500")
+    fail_calls(shop, "500")
     shop.start(user)
     expensive = [replace(p, credits=7, prices={"USD": Decimal(99)}) for p in pricing.packs()]
     monkeypatch.setattr(pricing, "packs", lambda: tuple(expensive))
@@ -421,7 +421,7 @@ def test_a_purchase_needs_a_token(shop: Shop) -> None:
 
 
 def test_errors_are_in_the_callers_language(shop: Shop, user: str) -> None:
-    trouble(shop, "500")
+    fail_calls(shop, "500")
 
     response: Any = shop.world.call(
         "POST", PURCHASE, {"pack": "Pro"}, user=user, key="k", headers={"accept-language": "ko"}

@@ -305,7 +305,7 @@ def test_only_the_rest_of_a_payment_is_refunded(shop: Shop, user: str) -> None:
     assert refunds_of(shop, payment_id) == [500, 700]
 
 
-def trouble(shop: Shop, kind: str) -> None:
+def fail_calls(shop: Shop, kind: str) -> None:
     """The call that creates the refund fails, with all retries of the library."""
     if kind == "lost":
         shop.stripe.lose_responses(2, path=REFUND)
@@ -320,7 +320,7 @@ def test_the_sweeper_makes_a_refund_without_a_response_once(
     kind: str, shop: Shop, user: str
 ) -> None:
     purchase_id, payment_id = mismatch(shop, user)
-    trouble(shop, kind)
+    fail_calls(shop, kind)
 
     response = shop.resolve(user, purchase_id, action="refund")
     shop.stripe.recover()

@@ -119,10 +119,10 @@ def test_parts_of_a_request_in_a_vendors_response_are_neither_stored_nor_logged(
     vendor, call = VENDORS[name]
     secret = json.dumps({"apiKey": KEY, "apiToken": KEY, "webhookSecret": "whsec_" + "A" * 32})
     register_secret(secret)
-    said = f"cannot fetch {SIGNED} with {KEY}"
+    text = f"cannot fetch {SIGNED} with {KEY}"
     body = {
-        "error": {"type": said, "message": said}, "detail": said, "message": said, "title": said,
-        "status": "failed", "id": said,
+        "error": {"type": text, "message": text}, "detail": text, "message": text, "title": text,
+        "status": "failed", "id": text,
     }  # fmt: skip
     requests = []
 

@@ -21,7 +21,7 @@ from tests.support.moto_world import moto_world
 from tests.support.replicate_stand_in import CLIP, MODEL, Fault, ReplicateStandIn
 from tests.support.world import Response, World
 
-FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
+FIRST_POLL = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: Replica
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
@@ -168,7 +168,7 @@ def test_a_lost_response_costs_one_run(world: World, stand_in: ReplicateStandIn)
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 1
@@ -179,9 +179,9 @@ def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateSt
     stand_in.succeed(ref)
     stand_in.forget_result(ref)
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
     stand_in.succeed(list(stand_in.predictions)[-1])
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 2

@@ -125,7 +125,7 @@ def test_only_claims_of_an_access_token_are_accepted(
     assert status_with(world.app, claims_of(world, user, **changes)) == 401
 
 
-def test_without_claims_there_is_no_caller(world: World) -> None:
+def test_a_request_without_claims_is_refused(world: World) -> None:
     assert status_with(world.app, None) == 401
     assert status_with(world.app, {}) == 401
 
@@ -135,7 +135,7 @@ def test_unreadable_claims_are_refused(claims: dict[str, Any], world: World, use
     assert status_with(world.app, claims_of(world, user, **claims)) == 401
 
 
-def test_a_token_is_valid_until_before_its_expiry(world: World, user: str) -> None:
+def test_a_token_is_valid_before_its_expiry_and_not_at_it(world: World, user: str) -> None:
     now = int(world.clock.now().timestamp())
 
     assert status_with(world.app, claims_of(world, user, exp=str(now + 1))) == 200

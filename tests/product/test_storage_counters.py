@@ -289,7 +289,7 @@ PLANS = {
 }
 
 
-def test_what_each_plan_allows() -> None:
+def test_each_plan_has_its_limits() -> None:
     allowed = {
         plan: (limits.file_bytes["video"], limits.storage_bytes, limits.concurrent_uploads)
         for plan in plan_names()

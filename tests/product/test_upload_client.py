@@ -135,10 +135,10 @@ def files(tmp_path: Path) -> list[Path]:
     return [tmp_path / "trip.mp4", tmp_path / "us.jpg"]
 
 
-def run(line: Line, files: list[Path], *, said: list[str] | None = None) -> bool:
+def run(line: Line, files: list[Path], *, printed: list[str] | None = None) -> bool:
     """Run the client once."""
     api = Api("https://api.example", lambda: "token")
-    lines: list[str] = [] if said is None else said
+    lines: list[str] = [] if printed is None else printed
     state = State(files[0].parent / "uploads.json")
     uploader = Uploader(api, state, parts_at_once=1, max_mbps=None, say=lines.append)
     api._client = httpx.Client(base_url="https://api.example", transport=line)
@@ -240,11 +240,11 @@ def test_an_upload_that_expired_meanwhile_starts_again(
     with pytest.raises(Killed):
         run(line, files)
     world.advance_time(seconds=UPLOAD_URL_SECONDS * 25)
-    said: list[str] = []
+    printed: list[str] = []
 
-    assert run(line, files, said=said)
+    assert run(line, files, printed=printed)
 
-    assert "again     trip.mp4 UPLOAD_EXPIRED" in said
+    assert "again     trip.mp4 UPLOAD_EXPIRED" in printed
     assert uploaded(world) == ["trip.mp4", "us.jpg"]
 
 

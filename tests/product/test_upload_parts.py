@@ -461,7 +461,7 @@ def test_only_media_may_be_so_large(world: World) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_unread(world: World) -> Iterator[None]:
+def counters_are_checked(world: World) -> Iterator[None]:
     """After each test the counters agree with the assets."""
     yield
     assets, _ = assets_store.list_assets("alice", limit=100)

@@ -45,7 +45,7 @@ from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
-NEXT_LOOK = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
+NEXT_POLL = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_a_run_of_a_worker_that_died_after_submitting_is_waited_for(
         handle_task_message(world.app, a_task_message(job_id, "kf_1"))
     world.advance_time(seconds=LEASE_SECONDS + 1)
     waiting = task_of(world, job_id)["status"]
-    world.advance_time(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_POLL)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
@@ -236,7 +236,7 @@ def test_a_bug_of_ours_while_submitting_causes_no_second_submission(world: World
     world.drain()
 
     assert task_of(world, job_id)["status"] == "waiting"
-    world.advance_time(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_POLL)
     assert (a_job(world, job_id)["status"], len(world.cloud.requests)) == ("succeeded", 1)
 
 
