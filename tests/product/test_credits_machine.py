@@ -60,7 +60,7 @@ SLOW_OPERATIONS, SLOW_STEPS, SLOW_AUDIT_EVERY = 1_000_000, 400, 100
 
 @dataclass(frozen=True, order=True)
 class Kind:
-    """Credits of one kind are as good as each other. Their order is that of spending."""
+    """Credits of one kind are interchangeable. Kinds sort in the order of spending."""
 
     priority: int
     expires_at: float
@@ -231,7 +231,7 @@ class History:
         return self.now + timedelta(hours=hours, milliseconds=self.serial)
 
     def apply(self, what: str, change: Change) -> None:
-        """Take the change over; each entry must follow from the one before it (L1, L4)."""
+        """Apply the change; each entry must follow from the one before it (L1, L4)."""
         self.operations += 1
         self.log.append(what)
         balance, held, debt = self.wallet.balance, self.wallet.held, self.wallet.debt

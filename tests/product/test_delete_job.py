@@ -155,7 +155,7 @@ def test_a_parent_can_be_deleted_once_its_child_is_deleted(world: World, user: s
     assert delete_job(world, parent, user).status == 204
 
 
-def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
+def test_a_deleted_job_cannot_be_regenerated(world: World, user: str) -> None:
     parent = a_story(world, user)
     delete_job(world, parent, user)
 

@@ -22,7 +22,7 @@ def down(request: GenerationRequest) -> None:
         raise TransientProviderError("down")
 
 
-def test_a_cancellation(world: World) -> None:
+def test_a_cancellation_breaks_no_law(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
     cancel(world, job_id)
@@ -33,7 +33,7 @@ def test_a_cancellation(world: World) -> None:
     assert check_laws(world) == []
 
 
-def test_a_retry(world: World) -> None:
+def test_a_retry_breaks_no_law(world: World) -> None:
     world.studio.refuse = down
     parent = confirm(world).body["jobId"]
     world.drain()
@@ -49,7 +49,7 @@ def test_a_retry(world: World) -> None:
     assert check_laws(world) == []
 
 
-def test_a_deleted_family(world: World) -> None:
+def test_deleting_a_family_breaks_no_law(world: World) -> None:
     parent = confirm(world).body["jobId"]
     world.drain()
     regenerate(world, parent)

@@ -355,14 +355,6 @@ def test_the_same_key_of_two_accounts_is_two_purchases(shop: Shop, user: str) ->
     assert mine.body["checkoutUrl"] != theirs.body["checkoutUrl"]
 
 
-def test_a_purchase_needs_a_key(shop: Shop, user: str) -> None:
-    response = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=user)
-
-    assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
-    assert everything_of(shop.world, user) == []
-    assert shop.stripe.requests == []
-
-
 # Invalid purchases
 
 
@@ -411,13 +403,6 @@ def test_a_refused_currency_names_the_accepted_ones(shop: Shop, user: str) -> No
     [field] = response.body["fields"]
     assert "KRW" in field["message"]
     assert "USD" in field["message"]
-
-
-def test_a_purchase_needs_a_token(shop: Shop) -> None:
-    response = shop.world.call("POST", PURCHASE, {"pack": "Value"}, user=None, key="k")
-
-    assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
-    assert shop.stripe.requests == []
 
 
 def test_errors_are_in_the_callers_language(shop: Shop, user: str) -> None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
-from darkroom.credits import store
-from darkroom.credits.model import EntryType, Reason, add_grant
-from darkroom.db import commit
 from tests.support.builders import (
     a_balance,
-    a_grant,
     a_story,
     a_user,
     buy,
@@ -21,7 +16,7 @@ from tests.support.builders import (
     everything_of,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import START, World
+from tests.support.world import World
 
 PURCHASE = "/api/credits/purchase"
 TRANSACTIONS = "/api/credits/transactions"
@@ -107,28 +102,6 @@ def test_the_ledger_of_a_story_has_the_balance_after_each_entry(world: World, us
     ]
     assert {entry["referenceId"] for entry in entries[:3]} == {job_id}
     assert all(entry["description"] and entry["createdAt"].endswith("Z") for entry in entries)
-
-
-def test_expired_credits_cannot_be_spent(world: World, user: str) -> None:
-    a_balance(world, user)
-    wallet = store.find_wallet(user)
-    assert wallet is not None
-    hour = world.clock.now() - START + timedelta(hours=1)
-    grant = a_grant("promo", 9, expires_in=hour)
-    reason = Reason("purchase#promo", "purchase", "promo", "A gift")
-    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, world.clock.now())
-    commit(store.change_writes(change, before=wallet, operation="arranged"))
-    world.clock.move(hours=1)
-
-    short = confirm(world, user, mode="trailer", rewriteEnabled=True, rewrite=REWRITE)
-
-    assert (short.status, short.body["balance"], short.body["shortfall"]) == (402, 5, 1)
-    assert confirm(world, user).body["balance"] == 3
-    causes = {item["cause"]["S"] for item in everything_of(world, user) if "cause" in item}
-    assert "expire#promo" in causes
-
-
-REWRITE = {"rawText": "They meet again.", "distanceMode": "far", "desiredEnding": "open"}
 
 
 # Transactions

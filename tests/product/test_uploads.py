@@ -84,7 +84,7 @@ def test_the_link_is_signed_for_key_type_and_length(world: World) -> None:
     assert {"content-length", "content-type", "host"} <= set(signed)
 
 
-def test_the_link_is_signed_for_the_type_as_the_client_declared_it(
+def test_the_link_is_signed_for_the_type_that_the_client_declared(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A signature contains the second of signing. Either module may sign.
