@@ -72,12 +72,12 @@ REFUSED_TEXTS = (
     ("self-harm", "네가 떠난 뒤로 죽고 싶다는 생각뿐이었다"),
 )
 
-# Ordinary sentences that a careless word list would refuse.
+# Ordinary sentences that a simple word list would refuse.
 HARMLESS_TEXTS = (
     "I was so embarrassed I could have died laughing.",
     "She moved from Essex to Middlesex and we cut a cake together.",
     "Nude lipstick, a grape soda and an assassin film on a Sunday.",
-    "That sale was killer, and the class photo was analysed twice.",
+    "That sale was killer, and the class photo was analyzed twice.",
     "머리를 잘라 주던 미용실 앞에서 누드김밥을 나눠 먹었다.",
     "나는 주식에 투자해 보라던 너와 혼자해도 되는 게임을 했다.",
     "하나체육관에서 참수리를 닮은 연을 날렸다. 보고 싶어 죽겠다.",
@@ -134,7 +134,7 @@ def repeated(values: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("path", CATALOG_FILES, ids=lambda path: str(path.relative_to(CATALOG)))
-def test_file_is_plain_utf8_json_with_unique_keys_and_real_characters(path: Path) -> None:
+def test_a_file_is_utf8_json_with_unique_keys_and_without_escapes(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     def refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def test_file_is_plain_utf8_json_with_unique_keys_and_real_characters(path: Path
     assert text.endswith("\n") and not text.endswith("\n\n")
 
 
-def test_there_is_one_template_file_for_each_mode_stage_and_genre_and_no_other() -> None:
+def test_each_mode_stage_and_genre_has_exactly_one_template_file() -> None:
     expected = {
         CATALOG / "templates" / mode / f"{stage}-{genre}.json"
         for mode, stage, genre in COMBINATIONS
@@ -199,7 +199,7 @@ def test_screen_texts_are_bilingual_and_fit_the_screen(template: dict[str, Any])
 
 
 @each_template
-def test_screen_texts_say_nothing_of_the_viewers_gender(template: dict[str, Any]) -> None:
+def test_screen_texts_do_not_mention_the_viewers_gender(template: dict[str, Any]) -> None:
     for _, text in texts_of(template):
         assert not GENDERED_EN.search(text["en"]), text["en"]
         assert not GENDERED_KO.search(text["ko"]), text["ko"]
@@ -237,7 +237,7 @@ def test_scenes_of_a_template_look_different(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["title", "hook", "caption", "ending"])
-def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str) -> None:
+def test_no_screen_text_appears_twice_in_the_catalog(kind: str, language: str) -> None:
     texts = [
         same_text_key(text[language])
         for template in TEMPLATES
@@ -248,7 +248,7 @@ def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str)
     assert not repeated(texts)
 
 
-def test_no_prompt_appears_twice_in_the_catalogue() -> None:
+def test_no_prompt_appears_twice_in_the_catalog() -> None:
     assert not repeated([scene["prompt"] for template in TEMPLATES for scene in template["scenes"]])
 
 
@@ -304,7 +304,7 @@ def test_prices_are_whole_credits_for_everything_that_costs() -> None:
     assert all(type(credits) is int for credits in prices.values())
 
 
-def test_price_notes_are_said_in_both_languages() -> None:
+def test_price_notes_exist_in_both_languages() -> None:
     for note in read("price_notes.json")["notes"]:
         assert set(note) == {"code", *LANGUAGES}
         assert_bilingual({language: note[language] for language in LANGUAGES})
@@ -375,7 +375,7 @@ def test_a_blocked_word_belongs_to_one_category_only() -> None:
 
 
 @pytest.mark.parametrize(("category", "text"), REFUSED_TEXTS)
-def test_a_text_that_must_be_refused_meets_a_word_of_its_category(category: str, text: str) -> None:
+def test_a_harmful_text_contains_a_word_of_its_category(category: str, text: str) -> None:
     found = blocked_words_in(text)
 
     assert found
@@ -388,7 +388,7 @@ def test_ordinary_sentences_are_not_blocked(text: str) -> None:
 
 
 @each_template
-def test_our_own_texts_pass_our_own_word_list(template: dict[str, Any]) -> None:
+def test_the_texts_of_the_catalog_pass_the_word_list(template: dict[str, Any]) -> None:
     texts = [text[language] for _, text in texts_of(template) for language in LANGUAGES]
     prompts = [scene["prompt"] for scene in template["scenes"]]
 

@@ -1,4 +1,4 @@
-"""What is promised to clients: the OpenAPI document, the gateway's routes, codes and shapes."""
+"""The contract with clients: the OpenAPI document, the gateway's routes, codes and shapes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ METHODS = {"get", "post", "patch", "delete", "put"}
 # The document
 
 
-def test_the_committed_document_is_what_the_code_says() -> None:
+def test_the_committed_document_matches_the_code() -> None:
     """After a change: ``make openapi``, and look at the difference."""
     assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == full_openapi()
 
@@ -68,14 +68,14 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method.upper(), path, operation
 
 
-def test_every_route_but_the_public_ones_takes_a_token() -> None:
+def test_every_route_except_the_public_ones_requires_a_token() -> None:
     for method, path, operation in operations():
         is_open = path in PUBLIC_PATHS
         assert ("security" in operation) != is_open, f"{method} {path}"
         assert is_open or "401" in operation["responses"], f"{method} {path}"
 
 
-def test_every_failure_has_the_one_shape() -> None:
+def test_all_errors_have_the_same_shape() -> None:
     shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
@@ -95,7 +95,7 @@ def test_field_names_are_camel_case() -> None:
 CHECKED_BY_THE_RECIPE = {("PATCH", "/api/jobs/{jobId}")}
 
 
-def test_request_bodies_admit_no_unknown_fields() -> None:
+def test_request_bodies_refuse_unknown_fields() -> None:
     document = full_openapi()
     for method, path, operation in operations():
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
@@ -116,7 +116,7 @@ def test_request_bodies_admit_no_unknown_fields() -> None:
 
 
 def _methods(route: APIRoute) -> set[str]:
-    """HEAD is answered wherever GET is."""
+    """Routes with GET also accept HEAD."""
     methods = route.methods or set()
     return methods | {"HEAD"} if "GET" in methods else methods
 
@@ -180,20 +180,20 @@ def error_kinds() -> dict[str, type[DarkroomError]]:
     return found
 
 
-def answered(kind: type[DarkroomError]) -> bool:
+def has_status(kind: type[DarkroomError]) -> bool:
     return any(base in STATUS_OF for base in kind.__mro__)
 
 
 def codes_in_the_code() -> dict[str, str]:
     """Every literal code of an error that becomes a response → where it stands."""
     kinds = error_kinds()
-    found = {kind.code: name for name, kind in kinds.items() if answered(kind)}
+    found = {kind.code: name for name, kind in kinds.items() if has_status(kind)}
     for path in sorted(PRODUCT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name not in kinds or not answered(kinds[name]):
+            if name not in kinds or not has_status(kinds[name]):
                 continue
             for keyword in node.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
@@ -201,9 +201,9 @@ def codes_in_the_code() -> dict[str, str]:
     return found
 
 
-def test_every_code_a_client_may_meet_has_its_sentences() -> None:
+def test_every_error_code_has_its_messages() -> None:
     known = codes_in_the_code()
-    # The edge's own, which no kind of error carries.
+    # Codes of the edge, which no kind of error has.
     known |= dict.fromkeys(("BODY_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"), "api")
 
     missing = {code: where for code, where in known.items() if code not in MESSAGES}
@@ -234,7 +234,7 @@ def fits(response: Response, model: type[ResponseBody], status: int) -> None:
     assert parsed.model_dump(by_alias=True, exclude_unset=True, mode="json") == response.body
 
 
-def test_answers_about_credits_are_as_declared(world: World) -> None:
+def test_responses_about_credits_are_as_declared(world: World) -> None:
     fits(buy(world, 10), PurchaseResponse, 201)
     fits(world.call("GET", "/api/credits"), WalletResponse, 200)
     fits(world.call("GET", "/api/credits/transactions"), TransactionPage, 200)
@@ -243,7 +243,7 @@ def test_answers_about_credits_are_as_declared(world: World) -> None:
     fits(world.call("GET", "/api/health", user=None), HealthResponse, 200)
 
 
-def test_answers_about_jobs_are_as_declared(world: World) -> None:
+def test_responses_about_jobs_are_as_declared(world: World) -> None:
     user = "bob"
     inputs = scene_inputs(a_photo(world, user))
     draft = {"recipe": "story", "inputs": inputs, "status": "draft"}
@@ -259,7 +259,7 @@ def test_answers_about_jobs_are_as_declared(world: World) -> None:
         fits(world.call("GET", f"/api/jobs/{job_id}", user=user), JobResponse, 200)
 
 
-def test_answers_about_downloads_and_live_updates_are_as_declared(world: World) -> None:
+def test_responses_about_downloads_and_live_updates_are_as_declared(world: World) -> None:
     user = "dave"
     job_id = a_story(world, user, key="zip")
     for output in world.call("GET", f"/api/jobs/{job_id}", user=user).body["outputs"]:

@@ -1,4 +1,4 @@
-"""The faces found in pictures where it is known how many there are, and where."""
+"""Face counts and positions in pictures with known faces."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def test_a_portrait_shows_one_face() -> None:
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_picture_on_its_side_or_head_counts_the_same(turn: int) -> None:
+def test_a_rotated_picture_has_the_same_count(turn: int) -> None:
     assert count_faces(jpeg_of(portrait().rotate(turn, expand=True))) == 1
 
 
-def test_a_dark_picture_counts_the_same() -> None:
+def test_a_dark_picture_has_the_same_count() -> None:
     assert count_faces(jpeg_of(ImageEnhance.Brightness(portrait()).enhance(0.15))) == 1
 
 
 @pytest.mark.parametrize("number", [2, 5])
-def test_a_group_counts_each(number: int) -> None:
+def test_each_face_of_a_group_is_counted(number: int) -> None:
     assert count_faces(jpeg_of(group(random.Random(number), number))) == number
 
 
-def test_two_pictures_beside_each_other_show_two() -> None:
+def test_two_portraits_side_by_side_have_two_faces() -> None:
     double = Image.new("RGB", (1024, 512))
     double.paste(portrait(), (0, 0))
     double.paste(portrait(), (512, 0))
@@ -53,11 +53,11 @@ def test_pictures_without_people_have_no_faces() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 3000), (3000, 8), (31, 31)])
-def test_odd_sizes_are_no_reason_to_fail(size: tuple[int, int]) -> None:
-    assert count_faces(jpeg_of(Image.new("RGB", size, "grey"))) == 0
+def test_unusual_sizes_do_not_fail(size: tuple[int, int]) -> None:
+    assert count_faces(jpeg_of(Image.new("RGB", size, "gray"))) == 0
 
 
-def test_a_detector_that_cannot_run_says_so(
+def test_a_detector_that_cannot_run_raises_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FaceCheckUnavailable):
@@ -101,7 +101,7 @@ def test_a_face_is_found_where_it_is(place: tuple[int, int], turn: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_count_is_as_good_as_docs_faces_says() -> None:
+def test_the_count_is_as_accurate_as_docs_faces_states() -> None:
     for name, pictures, right, decided, _ in measure(count_faces):
         least = 24 if "small" in name else 29
         assert decided >= least, f"{name}: {decided} of {pictures} (counted right {right})"

@@ -78,7 +78,7 @@ def bright_planes(path: Path) -> list[np.ndarray]:
 
 
 def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
-    """A clip of one gray, so that only what the film adds can be seen."""
+    """A clip of one gray, so that only the additions of the film are visible."""
     gray = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
     with Mp4Writer(path, crf=18) as writer:
         for _ in range(frames):
@@ -86,7 +86,7 @@ def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
     return SourceFile(key=path.stem, mime_type="video/mp4", path=path)
 
 
-def test_a_clip_is_what_its_artifact_says(story: Story) -> None:
+def test_a_clip_matches_its_artifact(story: Story) -> None:
     with av.open(str(story.clip.path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
@@ -208,7 +208,7 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip"
     assert (tmp_path / "clip_1.mp4").read_bytes() == story.clips[0].path.read_bytes()
 
 
-def test_a_camera_over_planes_sees_what_one_over_the_picture_sees(story: Story) -> None:
+def test_a_camera_over_planes_shows_the_same_as_over_the_picture(story: Story) -> None:
     picture = Image.open(story.keyframe.path).convert("RGB")
     planes = _Planes(picture)
 
@@ -255,7 +255,7 @@ def test_the_same_film_has_the_same_bytes(story: Story, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", [20, 235])
-def test_a_films_words_can_be_read_on_any_ground_and_stay_inside(
+def test_the_texts_of_a_film_are_readable_and_inside_the_picture(
     tmp_path: Path, level: int
 ) -> None:
     clip = flat_clip(tmp_path / "clip_1.mp4", level)
@@ -277,7 +277,7 @@ def test_a_films_words_can_be_read_on_any_ground_and_stay_inside(
         assert np.percentile(letters, 99.7) - np.percentile(letters, 50) > 90
 
 
-def test_a_film_without_words_shows_none(tmp_path: Path) -> None:
+def test_a_film_without_texts_shows_none(tmp_path: Path) -> None:
     clip = flat_clip(tmp_path / "clip_1.mp4", 90)
 
     film = LocalStudio().generate(request("film", "film", tmp_path, [clip], captions=[""]))[0]

@@ -45,9 +45,9 @@ def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
         fresh: bool = False,
         **params: Any,
     ) -> Artifact:
-        wish = repr((seed, photos, sorted(params.items())))
-        if wish in made and not fresh:
-            return made[wish]
+        cache_key = repr((seed, photos, sorted(params.items())))
+        if cache_key in made and not fresh:
+            return made[cache_key]
         workdir = tmp_path_factory.mktemp("keyframe")
         sources = tuple(
             SourceFile(key=f"photo_{n}", mime_type="image/jpeg", path=photo)
@@ -57,8 +57,8 @@ def keyframe(tmp_path_factory: pytest.TempPathFactory) -> Make:
             job_id="job", key=key, kind="keyframe", attempt=1, seed=seed, language="en",
             params={"sceneNo": 1, "sceneCount": 3, **params}, sources=sources, workdir=workdir,
         )  # fmt: skip
-        made[wish] = LocalStudio().generate(request)[0]
-        return made[wish]
+        made[cache_key] = LocalStudio().generate(request)[0]
+        return made[cache_key]
 
     return make
 
@@ -113,7 +113,7 @@ def test_a_keyframe_shows_the_face_and_is_never_mirrored(keyframe: Make, grade: 
     assert found > likeness(shown, face[:, ::-1]) + 0.04
 
 
-def test_the_subject_of_the_demo_photo_is_found() -> None:
+def test_the_face_in_the_demo_photo_is_found() -> None:
     with Image.open(PORTRAIT) as photo:
         focus = find_focus(photo.convert("RGB"))
 
@@ -122,8 +122,8 @@ def test_the_subject_of_the_demo_photo_is_found() -> None:
     assert abs(focus.y * 512 - 105) < 40
 
 
-def test_a_face_box_from_a_detector_is_believed() -> None:
-    blank = Image.new("RGB", (400, 300), "grey")
+def test_a_face_box_from_a_detector_is_trusted() -> None:
+    blank = Image.new("RGB", (400, 300), "gray")
 
     focus = find_focus(blank, {"x": 0.7, "y": 0.2, "width": 0.1, "height": 0.2})
 
@@ -236,7 +236,7 @@ def test_scenes_take_the_photos_in_turn(keyframe: Make, tmp_path: Path) -> None:
     assert bluer[1] > bluer[2] + 20
 
 
-def test_a_smooth_wall_does_not_band(keyframe: Make, tmp_path: Path) -> None:
+def test_a_smooth_wall_has_no_banding(keyframe: Make, tmp_path: Path) -> None:
     wall = tmp_path / "wall.png"
     ramp = np.linspace(60, 160, 1200, dtype=np.float32)[:, None, None]
     Image.fromarray(np.broadcast_to(ramp, (1200, 700, 3)).astype(np.uint8).copy()).save(wall)
@@ -279,7 +279,7 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="kf_1", kind="keyfram
     assert (tmp_path / "kf_1.png").read_bytes() == here
 
 
-def test_a_keyframe_carries_its_plate_without_the_effect(keyframe: Make) -> None:
+def test_a_keyframe_contains_its_plate_without_the_effect(keyframe: Make) -> None:
     artifact = keyframe(look=look("cold_blue", effect="snow"))
 
     plate = open_plate(artifact.path, "kf_1")

@@ -43,17 +43,17 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def make(
         style: str, seed: int = 7, photo: Path = PORTRAIT, fresh: bool = False, **params: Any
     ) -> Artifact:
-        wish = repr((style, seed, photo, sorted(params.items())))
-        if wish in made and not fresh:
-            return made[wish]
+        cache_key = repr((style, seed, photo, sorted(params.items())))
+        if cache_key in made and not fresh:
+            return made[cache_key]
         request = GenerationRequest(
             job_id="job", key="img_01", kind="portrait", attempt=1, seed=seed, language="en",
             params={"style": style, "role": "me", "prompt": "", **params},
             sources=(SourceFile(key="photo_1", mime_type="image/jpeg", path=photo),),
             workdir=tmp_path_factory.mktemp("portrait"),
         )  # fmt: skip
-        made[wish] = LocalStudio().generate(request)[0]
-        return made[wish]
+        made[cache_key] = LocalStudio().generate(request)[0]
+        return made[cache_key]
 
     return make
 
@@ -146,7 +146,9 @@ def test_another_seed_gives_another_picture(portrait: Make, style: str) -> None:
 
 
 @pytest.mark.parametrize("change", [{"role": "you"}, {"prompt": "in the evening"}])
-def test_another_role_or_wish_gives_another_picture(portrait: Make, change: dict[str, str]) -> None:
+def test_another_role_or_prompt_gives_another_picture(
+    portrait: Make, change: dict[str, str]
+) -> None:
     assert difference(portrait("CLASSIC").path, portrait("CLASSIC", **change).path) > 4
 
 
@@ -168,7 +170,7 @@ def sitter_of(photo: Image.Image, focus: Focus) -> Sitter:
     return frame_sitter(photo, focus, Shot(head=0.34, x=0.5, y=0.38))
 
 
-def test_a_person_before_a_plain_wall_is_separated() -> None:
+def test_a_person_in_front_of_a_plain_wall_is_separated() -> None:
     with Image.open(PORTRAIT) as photo:
         plain = photo.convert("RGB")
 
@@ -191,7 +193,7 @@ def test_an_outline_that_follows_no_edge_is_not_trusted() -> None:
     assert sitter.certainty < 0.2
 
 
-def test_a_face_box_from_ingest_is_believed(portrait: Make, tmp_path: Path) -> None:
+def test_a_face_box_from_ingest_is_trusted(portrait: Make, tmp_path: Path) -> None:
     box = {"x": 0.34, "y": 0.16, "width": 0.2, "height": 0.2}
 
     with_box = portrait("CLASSIC", faces={"photo_1": box})
@@ -228,7 +230,7 @@ def test_any_photo_gives_a_portrait(
         ({"style": "CLASSIC"}, b"no picture", "BAD_SOURCE"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_an_impossible_portrait_is_refused(
     portrait: Make, tmp_path: Path, params: dict[str, str], content: bytes | None, code: str
 ) -> None:
     photo = PORTRAIT

@@ -1,4 +1,4 @@
-"""Pictures from words alone, painted by the studio: what the words decide and what the seed."""
+"""Pictures from text alone, painted by the studio: the effects of the text and of the seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEXICON = Path(scenery.__file__).with_name("scenery.json")
 
 @pytest.fixture
 def paint(tmp_path: Path) -> Any:
-    def painted(wish: str, *, seed: int = 5, **params: Any) -> bytes:
+    def painted(text: str, *, seed: int = 5, **params: Any) -> bytes:
         request = GenerationRequest(
             job_id="job_x",
             key="img_01",
@@ -32,7 +32,7 @@ def paint(tmp_path: Path) -> Any:
             attempt=1,
             seed=seed,
             language="en",
-            params={"wish": wish, "prompt": wish, "aspectRatio": "16:9"} | params,
+            params={"wish": text, "prompt": text, "aspectRatio": "16:9"} | params,
             sources=(),
             workdir=tmp_path,
         )
@@ -55,7 +55,7 @@ def scene_of(text: str, seed: int = 1) -> Scene:
     return read_scene(text, np.random.default_rng(seed))
 
 
-def test_the_same_words_and_seed_give_the_same_picture_and_another_seed_another(
+def test_equal_texts_and_seeds_give_equal_pictures_and_others_differ(
     paint: Any,
 ) -> None:
     first, again, other = paint("the sea"), paint("the sea"), paint("the sea", seed=6)
@@ -65,7 +65,7 @@ def test_the_same_words_and_seed_give_the_same_picture_and_another_seed_another(
 
 
 @pytest.mark.parametrize("ratio", ASPECT_RATIOS)
-def test_every_shape_on_offer_is_painted(paint: Any, ratio: str) -> None:
+def test_every_aspect_ratio_is_painted(paint: Any, ratio: str) -> None:
     with Image.open(io.BytesIO(paint("mountains", aspectRatio=ratio))) as picture:
         wide, high = picture.size
 
@@ -74,7 +74,7 @@ def test_every_shape_on_offer_is_painted(paint: Any, ratio: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_style_on_offer_looks_different(paint: Any) -> None:
+def test_every_style_looks_different(paint: Any) -> None:
     pictures = [pixels_of(paint("A lake at sunset", style=style)) for style in styles()]
 
     apart = [
@@ -92,14 +92,14 @@ def test_an_unsupported_picture_is_refused(paint: Any) -> None:
         assert refusal.value.error_code == "UNSUPPORTED_KIND"
 
 
-def test_the_hour_shows(paint: Any) -> None:
+def test_the_time_of_day_is_visible(paint: Any) -> None:
     night = pixels_of(paint("mountains at night", style="CLASSIC")).mean()
     day = pixels_of(paint("mountains by day", style="CLASSIC")).mean()
 
     assert night < 0.5 * day
 
 
-def test_a_color_that_is_named_shows(paint: Any) -> None:
+def test_a_named_color_is_visible(paint: Any) -> None:
     red = pixels_of(paint("a red sunset", style="CLASSIC")).mean(axis=(0, 1))
     green = pixels_of(paint("green northern lights", style="CLASSIC")).mean(axis=(0, 1))
 
@@ -135,11 +135,11 @@ def test_every_land_is_painted_in_every_light_and_weather(far: str, near: str) -
 
 @pytest.mark.slow
 def test_a_text_without_any_known_word_is_painted_too(paint: Any) -> None:
-    for wish in ("qwertz", "***", "🙂", "가나다라", ""):
-        assert pixels_of(paint(wish)).std() > 10
+    for text in ("qwertz", "***", "🙂", "가나다라", ""):
+        assert pixels_of(paint(text)).std() > 10
 
 
-def test_the_prompt_stands_in_where_there_is_no_wish(tmp_path: Path) -> None:
+def test_a_request_without_a_user_prompt_uses_the_prompt(tmp_path: Path) -> None:
     request = GenerationRequest(
         job_id="job_x",
         key="img_01",
@@ -169,7 +169,7 @@ def test_the_prompt_stands_in_where_there_is_no_wish(tmp_path: Path) -> None:
         ("rain in the city at night", "비 내리는 도시의 밤"),
     ],
 )
-def test_both_languages_say_the_same(english: str, korean: str) -> None:
+def test_both_languages_mean_the_same(english: str, korean: str) -> None:
     assert scene_of(english) == scene_of(korean)
 
 
@@ -185,7 +185,7 @@ def test_both_languages_say_the_same(english: str, korean: str) -> None:
         ("달이 뜬 사막", {"time": "night", "light": "moon", "near": "dunes"}),
     ],
 )
-def test_words_mean_what_they_say_and_suggest_the_rest(text: str, expected: dict[str, Any]) -> None:
+def test_words_have_their_meaning_and_suggest_the_rest(text: str, expected: dict[str, Any]) -> None:
     scene = scene_of(text)
 
     assert {name: getattr(scene, name) for name in expected} == expected
@@ -196,7 +196,7 @@ def test_a_short_korean_word_is_not_found_inside_of_another(text: str) -> None:
     assert list(scenery._meanings(text)) == []
 
 
-def test_every_word_means_something_that_can_be_painted() -> None:
+def test_every_word_of_the_lexicon_can_be_painted() -> None:
     known = {
         "time": set(scenery_sky._HOURS),
         "light": {"sun", "moon"},

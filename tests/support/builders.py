@@ -1,4 +1,4 @@
-"""Small makers: what a test needs to exist before it begins. They arrange and never assert."""
+"""Builders of the data that tests need. They arrange and never assert."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def a_grant(
 
 
 def credited(wallet: Wallet, grant: Grant, now: datetime = START) -> Change:
-    """The wallet after a purchase that brought this grant."""
+    """The change of a wallet by a purchase with this grant."""
     reason = Reason(f"purchase#{grant.grant_id}", "purchase", grant.grant_id, "Credits purchased")
     return add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
 
@@ -135,7 +135,7 @@ def running(family: JobFamily, key: str, *, attempt: int = 1) -> JobFamily:
     return replace(family, tasks=tasks)
 
 
-# Things of a world
+# Data of a world
 
 _numbers = itertools.count(1)
 
@@ -161,7 +161,7 @@ def ask(
     claims: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One request to the API of any App, with any claims."""
+    """One request to the API of an ``App``, with any claims."""
     raw_path, _, query = path.partition("?")
     context: dict[str, Any] = {"http": {"method": method, "path": raw_path, "sourceIp": "::1"}}
     if claims is not None:
@@ -188,7 +188,7 @@ def an_asset(
     filename: str = "us.jpg",
     duration_ms: int | None = None,
 ) -> str:
-    """An asset in any state, a picture unless said otherwise; returns its id."""
+    """An asset in any state, by default a picture; returns its id."""
     asset_id, now = world.app.ids.new(assets_store.ASSET_PREFIX), world.clock.now()
     mime_type, name = {
         "image": ("image/jpeg", "image.jpg"),
@@ -413,7 +413,7 @@ def refuse_key(world: World, key: str, error: Exception) -> None:
     world.studio.refuse = refuse
 
 
-# The cloud's side, by hand
+# The cloud's side
 
 Record = dict[str, Any]
 
@@ -452,7 +452,7 @@ def waiting_messages(world: World) -> list[tuple[str, int]]:
 
 
 def a_picture(world: World) -> dict[str, list[str]]:
-    """All tables, byte for byte, but for the dead letters that are kept for operators."""
+    """All tables, byte for byte, except the dead letters that are stored for operators."""
     tables = ("wallets", "ledger", "jobs", "assets", "events", "templates", "purchases")
     return {
         name: sorted(

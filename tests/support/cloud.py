@@ -28,7 +28,7 @@ SIGNATURE = {"webhook-signature": "of the fake cloud"}
 
 
 def a_png(width: int = 2, height: int = 3) -> bytes:
-    """A whole picture, black."""
+    """A complete black PNG."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         sealed = kind + body
@@ -68,9 +68,9 @@ class FakeRun:
 
 
 class FakeCloud:
-    """Runs are over as soon as they begin, unless ``is_slow``; no callback is sent automatically.
+    """Runs end as soon as they begin, unless ``is_slow``; no callback is sent automatically.
 
-    ``refuse`` may raise when a request is handed over; ``took`` may after it was taken.
+    ``refuse`` may raise before a submit is accepted, ``took`` after it.
     """
 
     name = REPLICATE
@@ -85,7 +85,7 @@ class FakeCloud:
         self.refuse: Callable[[GenerationRequest], None] = lambda request: None
         self.took: Callable[[GenerationRequest, FakeRun], None] = lambda request, run: None
         self.seen: Callable[[FakeRun], None] = lambda run: None
-        """Called at every submit, before it returns."""
+        """Called at every poll, before it returns."""
 
     def model_of(self, kind: str) -> str:
         return "black-forest-labs/flux-kontext-pro"
@@ -150,7 +150,7 @@ class FakeCloud:
 
 
 class FakeFiles:
-    """The provider's files, faked at the fetcher: every address holds a picture."""
+    """The provider's files, faked at the fetcher: every address returns a picture."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []

@@ -1,8 +1,8 @@
-"""Seeded corruptions of stored books: what a bug, a hand or a bad restore could leave behind.
+"""Seeded corruptions of stored books, as a bug, a manual edit or a bad restore could cause.
 
-Each edits raw items behind the product's back and says which law it breaks, and at which entry
-the breach must be reported where there is one. Those called ``balanced`` cover their own tracks:
-versions, sums and grants are made to agree again, so that only the law they name can notice.
+Each edits raw items without the product and names the law it breaks, and the entry at which the
+breach must be reported, if any. Those called ``balanced`` also correct versions, sums and grants,
+so that only the law they name can find them.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ REFERENCE_OF = {
 
 
 class NothingToCorrupt(Exception):
-    """These books hold nothing (any more) that this corruption could be done to."""
+    """These books have no item (left) that this corruption could edit."""
 
 
 @dataclass
 class StoredBooks:
-    """The stored books as plain values, to be corrupted; ``account`` is whose books they are."""
+    """The stored books as plain values, to be corrupted; ``account`` is their account."""
 
     tables: dict[str, dict[Key, Item]]
     account: str = "alice"
     other: str = "bob"
     rng: random.Random = field(default_factory=random.Random)
 
-    # Finding things
+    # Finding items
 
     @property
     def wallet(self) -> Item:
@@ -126,7 +126,7 @@ class StoredBooks:
             raise NothingToCorrupt
         return self.tables[table][key]
 
-    # Changing them
+    # Changing items
 
     def add(self, table: str, item: Item) -> None:
         self.tables[table][_key(table, item)] = item
@@ -175,7 +175,7 @@ class StoredBooks:
         return moves
 
     def balance(self, account: str | None = None, *, source: str = "purchase") -> None:
-        """Cover the tracks: versions, sums, wallet and grants follow from the entries again.
+        """Balance: derive versions, sums, wallet and grants from the entries again.
 
         A grant that the wallet did not have is one of ``source``.
         """
@@ -201,7 +201,7 @@ class StoredBooks:
         self.mark(account)
 
     def mark(self, account: str | None = None) -> None:
-        """The wallet stands in the index of expiring wallets as its grants demand."""
+        """Set the wallet's key in the index of expiring wallets by its grants."""
         wallet = self._one(("wallets", (account or self.account,)))
         grants = json.loads(wallet["grants"])
         moments = [datetime.fromisoformat(grant["e"]) for grant in grants if "e" in grant]
@@ -238,7 +238,7 @@ def corrupted_copy(
     try:
         return copy, [corruption.corrupt(copy) for corruption in corruptions]
     except (LookupError, ValueError, TypeError, AssertionError, RecursionError) as error:
-        # What one has broken, the next cannot read.
+        # One corruption may make an item unreadable for the next.
         raise NothingToCorrupt from error
 
 
@@ -276,7 +276,7 @@ def _raw(item: Item) -> dict[str, Any]:
 
 
 def write_difference(world: World, now: StoredBooks, then: StoredBooks) -> None:
-    """Bring the stored items from one state to another, past every store of the product."""
+    """Write the difference of two states directly, without the product's stores."""
     write = TypeSerializer().serialize
     client = world.client("dynamodb")
     for table, names in KEYS.items():
@@ -300,7 +300,7 @@ class Corruption:
     name: str
     law: str
     corrupt: Corrupt
-    """Does it, and returns the cause of the entry at which it must be reported, if any."""
+    """Corrupts the books; returns the cause of the entry at which it must be reported, if any."""
 
 
 CORRUPTIONS: list[Corruption] = []
@@ -314,7 +314,7 @@ def corruption(law: str) -> Callable[[Corrupt], Corrupt]:
     return register
 
 
-# Law L1: entries that are gone, doubled, edited or out of order
+# Law L1: entries that are missing, doubled, edited or out of order
 
 
 @corruption("L1")
@@ -333,7 +333,7 @@ def the_last_entry_missing(books: StoredBooks) -> str | None:
 
 
 def _without_entry(books: StoredBooks, place: int) -> str | None:
-    """The breach shows at the entry that now stands in its place."""
+    """The breach is reported at the entry that takes its place."""
     entries = books.entries()
     books.remove("ledger", entries[place])
     return entries[place + 1]["cause"] if place + 1 < len(entries) else None
@@ -399,7 +399,7 @@ def two_versions_swapped(books: StoredBooks) -> str | None:
 
 @corruption("L1")
 def a_version_skipped(books: StoredBooks) -> str | None:
-    """From somewhere on every version is one too high, the wallet's too."""
+    """From one entry on, every version is one too high, also the wallet's."""
     first = books.any_entry()
     for entry in books.entries():
         if entry["version"] > first["version"]:
@@ -817,7 +817,7 @@ def a_hold_ended_twice_balanced(books: StoredBooks) -> str | None:
 
 @corruption("L5")
 def a_hold_ended_for_less_balanced(books: StoredBooks) -> str | None:
-    """What was used of a partial job is forgotten: only its refund is there."""
+    """A partial job has its refund, but no entry for the used credits."""
     job = books.any_job("partial")
     settled = books.entry(f"settle#{job['pk']}")
     if settled is None:

@@ -1,7 +1,7 @@
-"""More corruptions, by law: each does what one law forbids, and hides it from the other laws.
+"""More corruptions, by law: each breaks one law and is hidden from the others.
 
-Where a corruption can be balanced it is: sums, versions, grants and receipts agree again, so
-that only the law it names can notice.
+Where a corruption can be balanced, sums, versions, grants and receipts agree again, so that only
+the law it names can find it.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _move_expiry(books: StoredBooks, moment: str | None) -> None:
 
 @corruption("L3")
 def a_due_gift_that_is_still_there(books: StoredBooks) -> str | None:
-    """Everything agrees, only that its time was long ago."""
+    """All values agree, but the grant expired long ago."""
     for entry in books.entries("ADJUST"):
         if "expiresAt" in entry:
             entry["expiresAt"] = EARLIER
@@ -294,7 +294,7 @@ def marks_of_an_expiry_that_is_none(books: StoredBooks) -> str | None:
 
 
 def _move_between_grants(books: StoredBooks, entry: Item) -> str:
-    """One credit of what the entry moves is moved on another grant instead, in the wallet too."""
+    """One credit of the entry's moves comes from another grant, also in the wallet."""
     moves = _json(entry, "moves", "{}")
     mine = books.rng.choice(sorted(moves))
     grants = _json(books.wallet, "grants")
@@ -404,7 +404,7 @@ def an_expiry_of_paid_credits_balanced(books: StoredBooks) -> str | None:
 
 
 @corruption("L3")
-def an_expiry_of_a_gift_for_ever_balanced(books: StoredBooks) -> str | None:
+def an_expiry_of_a_permanent_gift_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: grant["s"] == "adjust" and "e" not in grant)
     return _forge_expiry(books, grant, grant["r"])
 
@@ -491,7 +491,7 @@ def a_merge_of_two_kinds_balanced(books: StoredBooks) -> str | None:
     return entry["cause"]
 
 
-# Law L4: what entries say of themselves
+# Law L4: the fields of entries
 
 
 @corruption("L4")
@@ -646,7 +646,7 @@ def more_given_back_than_was_reversed_balanced(books: StoredBooks) -> str | None
 
 @corruption("L4")
 def a_reversal_beyond_and_back_balanced(books: StoredBooks) -> str | None:
-    """In between more was reversed than was bought; in the end the sum looks right."""
+    """At one point more was reversed than bought; the final sum looks right."""
     record = _purchase(books, lambda item: not item.get("reversals"))
     more = record["credits"] + 3
     one = books.forge("REVERSAL", "reversal#beyond", 0, debt=more)
@@ -784,7 +784,7 @@ def a_hold_with_one_slice_twice(books: StoredBooks) -> str | None:
 
 @corruption("L5")
 def a_hold_on_a_free_job(books: StoredBooks) -> str | None:
-    """When it ends it would return what another job holds."""
+    """When the job ends, it would return the hold of another job."""
     donor = books.any_job("running")
     _any(books, status="queued", queued=True)["hold"] = donor["hold"]
     return None
@@ -883,7 +883,7 @@ def _recharge(books: StoredBooks, job: Item, difference: int) -> None:
 
 
 def _end(books: StoredBooks, job: Item, kind: str, credits: int) -> None:
-    """The entry that ends the hold says so many credits; slices are returned as they should be."""
+    """The entry that ends the hold has this number of credits; its slices are right."""
     cause = f"{kind}#{job['pk']}"
     entry, begin = books.entry(cause), books.entry(f"deduct#{job['pk']}")
     assert begin is not None
@@ -1020,7 +1020,7 @@ def a_failure_without_a_reason(books: StoredBooks) -> str | None:
 
 @corruption("L5")
 def a_failure_that_says_it_was_canceled(books: StoredBooks) -> str | None:
-    """Its user would have kept something for nothing."""
+    """The user would have kept an output for free."""
     _edit_receipt(books, "failed", edit=lambda receipt: receipt.update(reason="CANCELED"))
     return None
 
@@ -1275,4 +1275,4 @@ ODD_VALUES: Mapping[str, Mapping[str, Any]] = {
     "json number": {"S": "1e400"},
     "deep json": {"S": "[" * 10_000 + "]" * 10_000},
 }
-"""Values that no attribute of an item has by right, in the form of DynamoDB."""
+"""Values that are valid for no attribute, in the form of DynamoDB."""

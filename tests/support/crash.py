@@ -64,7 +64,7 @@ READS = frozenset(
     }
 )
 SDK: Any = BaseClient
-"""Its one function that every call passes is private, and so in no stubs."""
+"""Every call passes its private function, which stubs do not declare."""
 BATCH_LIMIT = 25
 ROUNDS_LIMIT = 200
 SWEEPS_LIMIT = 40
@@ -78,7 +78,7 @@ _TOKEN = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 class Crash(BaseException):
-    """The process is gone. Not an ``Exception``, so that no handler can swallow it."""
+    """The process died. Not an ``Exception``, so that no handler can swallow it."""
 
 
 class Fault(StrEnum):
@@ -104,14 +104,14 @@ class Call:
     writes: bool
 
     def faults(self) -> tuple[Fault, ...]:
-        """What can go wrong with it. Of a read that fails, only the caller notices."""
+        """The possible faults. Only the caller notices a failed read."""
         if not self.writes:
             return (Fault.STOPPED_BEFORE, Fault.UNREACHED)
         always = (Fault.STOPPED_BEFORE, Fault.STOPPED_AFTER, Fault.UNREACHED, Fault.LOST)
         if self.name.startswith(("provider", "gateway")):
             return always
         if self.name == "dynamodb.TransactWriteItems":
-            # The SDK's own repeat carries a token by which the database knows it.
+            # The SDK's own retry has a token, so the database deduplicates it.
             return (*always, Fault.BUSY, Fault.UNCERTAIN)
         if self.name.startswith("dynamodb"):
             return (*always, Fault.BUSY, Fault.RESENT)
@@ -129,7 +129,7 @@ class Point:
 
 
 class Wire:
-    """Stands between the product and everything outside; disturbs one call when armed."""
+    """Intercepts all outgoing calls of the product; disturbs one call when armed."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -195,7 +195,7 @@ class Wire:
 
     @contextlib.contextmanager
     def bypassed(self) -> Iterator[None]:
-        """What happens within is done by other processes: neither counted nor disturbed."""
+        """Within, calls belong to other processes: they are neither counted nor disturbed."""
         self._armed, before = False, self._armed
         try:
             yield
@@ -291,13 +291,13 @@ class Snapshot:
     messages: Mapping[str, Sequence[str]]
     streamed: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
-    handed_over: Sequence[GenerationRequest] = ()
+    submitted: Sequence[GenerationRequest] = ()
     runs: Mapping[str, FakeRun] = field(default_factory=dict)
     """At the provider that works later."""
 
 
 class Stage:
-    """One world for many performances, each of which starts from a snapshot."""
+    """One world for many runs, each of which starts from a snapshot."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -322,7 +322,7 @@ class Stage:
             messages=self.messages(),
             streamed={name: dict(items) for name, items in world._seen.items()},
             requests=tuple(world.studio.requests),
-            handed_over=tuple(world.cloud.requests),
+            submitted=tuple(world.cloud.requests),
             runs=dict(world.cloud.runs),
         )
 
@@ -335,7 +335,7 @@ class Stage:
         self._known = None
 
     def messages(self) -> dict[str, list[str]]:
-        """Bodies of what waits in each queue, sorted; they stay there."""
+        """The bodies of the messages in each queue, sorted; the messages stay there."""
         return {
             url: sorted(message["Body"] for message in waiting_messages(self.world, url))
             for url in self._queues
@@ -358,7 +358,7 @@ class Stage:
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
-        world.cloud.restore(snapshot.handed_over, snapshot.runs)
+        world.cloud.restore(snapshot.submitted, snapshot.runs)
         world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("text", None)
@@ -375,7 +375,7 @@ def _read_file(world: World, key: str) -> tuple[str, bytes]:
 
 
 def waiting_messages(world: World, url: str) -> list[dict[str, Any]]:
-    """What a queue would hand over now; it stays there."""
+    """The messages that a queue would deliver now; they stay there."""
     response = world.client("sqs").receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )
@@ -424,7 +424,7 @@ def _keyed(table: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Scene:
-    """One performance of a scenario."""
+    """One run of a scenario."""
 
     world: World
     wire: Wire
@@ -444,7 +444,7 @@ class Actor(Protocol):
     name: str
 
     def prepare(self, scene: Scene) -> None:
-        """Take what is to be handled; not part of the product's work."""
+        """Take the messages or records to handle, outside of the product's work."""
 
     def act(self, scene: Scene) -> None:
         """The invocation whose calls are the crash points."""
@@ -464,7 +464,7 @@ class Scenario:
     actors: tuple[Actor, ...]
     ends: End
     other_ends: tuple[End, ...] = ()
-    """Other ends that are right once something went wrong; they are not those of a clean run."""
+    """Other ends that are right after a fault, but not in an undisturbed run."""
 
 
 class Client:
@@ -541,7 +541,7 @@ def _lasting(body: Any) -> Any:
 
 
 class Message:
-    """The queue hands over the message of ``facts["task"]`` and keeps it until it is handled.
+    """The queue delivers the message of ``facts["task"]`` and keeps it until it is handled.
 
     A ``lost`` message is not delivered again.
     """
@@ -627,7 +627,7 @@ class Stream:
 
 
 def deliver(world: World, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Hand a batch to the stream's function; returns the records it has to get again."""
+    """Deliver a batch to the stream's function; returns the records to deliver again."""
     response = handle_stream(world.app, {"Records": batch})
     failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     for place, record in enumerate(batch):
@@ -642,16 +642,16 @@ def deliver_until_done(scene: Scene, batch: list[dict[str, Any]]) -> None:
             return
         batch = deliver(scene.world, batch)
     if batch:
-        scene.add_failure(f"the stream stands still before {batch[0]['dynamodb']['NewImage']}")
+        scene.add_failure(f"the stream is blocked by {batch[0]['dynamodb']['NewImage']}")
 
 
 class Schedule:
-    """The minute schedule runs the sweeper, and a minute later again."""
+    """The schedule runs the sweeper every minute."""
 
     name = "schedule"
 
     def prepare(self, scene: Scene) -> None:
-        """The schedule brings nothing along."""
+        """The schedule has no message."""
 
     def act(self, scene: Scene) -> None:
         # A sweep that fails as a whole is only reported; the next minute brings another.
@@ -670,7 +670,7 @@ def sweep(scene: Scene) -> None:
 
 
 def settle(scene: Scene) -> None:
-    """Let stream and queues work until nothing moves, without any time passing."""
+    """Run stream and queues until nothing is left to deliver, without moving the clock."""
     for _ in range(ROUNDS_LIMIT):
         batches = scene.world.take_changes()
         for batch in batches:
@@ -678,18 +678,18 @@ def settle(scene: Scene) -> None:
         moved = scene.world.pump_tasks() + scene.world.pump_dead_letters()
         if not batches and not moved:
             return
-    scene.add_failure("stream and queues do not come to rest")
+    scene.add_failure("stream and queues always have something to deliver")
 
 
 SWEPT = ("jobs", "assets", "purchases", "webhooks")
 
 
 def run_to_completion(scene: Scene) -> None:
-    """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
+    """Run stream, queues and sweeper, and move the clock, until no item is due."""
     for _ in range(SWEEPS_LIMIT):
         settle(scene)
         items = [item for name in SWEPT for item in _at_rest(scene.world, name)]
-        # Polls of paid purchases go on for months and find nothing that is not found before.
+        # Polls of paid purchases go on for months and find nothing new.
         items = [item for item in items if item.get("dueShard") != {"S": POLL_SHARD}]
         due = [float(item["nextCheckAt"]["N"]) for item in items if "nextCheckAt" in item]
         if not due:
@@ -701,7 +701,7 @@ def run_to_completion(scene: Scene) -> None:
 
 
 def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
-    """A table's items right after ``settle``, which has just read the streamed ones."""
+    """A table's items after ``settle``, which has just read the streamed tables."""
     return list(world._seen[table].values()) if table in STREAMED else world.scan(table)
 
 
@@ -848,7 +848,7 @@ class _Run:
     known: dict[str, list[str]] = field(default_factory=dict)
 
     def perform(self, point: Point | None) -> tuple[list[str], list[Call]]:
-        """One performance: (what is wrong, the calls that were made)."""
+        """One run: (problems, calls)."""
         world = self.stage.world
         scene = Scene(world, Wire(world), facts=dict(self.facts))
         self.stage.restore(self.snapshot)
@@ -864,7 +864,7 @@ class _Run:
         self.actor.prepare(scene)
         with scene.wire.armed(point):
             self.actor.act(scene)
-        scene.wire.overtake()  # A rival is faster also where the point came before them.
+        scene.wire.overtake()  # The rival also acts if the point came before the first transaction.
         wrong = [] if scene.wire.reached else ["the point was not reached"]
         at_once = read_books(read_state(world, AT_ONCE_TABLES))
         wrong += [f"at once: {breach}" for breach in check_books(at_once, at_rest=False)]
@@ -949,7 +949,7 @@ def _perform_all(run: _Run, faults: Sequence[Fault]) -> Iterator[tuple[Point | N
 
 
 def _arranged(stage: Stage, scenario: Scenario) -> tuple[Snapshot, dict[str, Any]]:
-    """An empty world, as the scenario wants it."""
+    """Arrange the scenario in an empty world."""
     # A process reads its secret once: only a request to a new process makes this call.
     assert stage.world.app.signing_secret.value
     scene = Scene(stage.world, Wire(stage.world))

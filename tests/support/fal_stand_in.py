@@ -4,7 +4,7 @@ It checks key, model and inputs, responds with objects of the documented shapes,
 their time, and can refuse, break, hang or take a request and lose the response. As there, wrong
 inputs are taken and only the result says what was wrong with them, a run that failed is
 ``COMPLETED``, and a run is known under its own app alone. What a model does there is a method
-here; ``call_of`` makes the call that fal would send, signed with a key of its own.
+here; ``call_of`` makes the call that fal would send, signed with its own key.
 
 Sources: those of ``darkroom.generation.vendors.fal``. From memory: that a status request
 under another app returns 404, and which types of errors go with which statuses.

@@ -1,7 +1,7 @@
-"""Random lives of one account on the money core alone: wallet, entries, jobs and purchases.
+"""Random histories of one account on the money core alone: wallet, entries, jobs and purchases.
 
-No store and no moto, so that a hundred thousand of them can be lived. Whatever happens follows
-from the seed. Jobs and purchases are facts, made by the rules of the specification.
+There is no store and no moto, so that a hundred thousand histories can run. Each follows from its
+seed. Jobs and purchases are facts, made by the rules of the specification.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class AccountHistory:
             self._give(self._expiry())
 
     def _expiry(self) -> datetime | None:
-        """Never, or one of a few moments that gifts share."""
+        """None, or one of a few times that gifts share."""
         hours = self.rng.choice([None, 1, 24, 48, self.rng.randint(1, 500)])
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         return None if hours is None else max(midnight, self.now) + timedelta(hours=hours)
@@ -244,7 +244,7 @@ class AccountHistory:
         self.purchases[name] = replace(purchase, reversals={**reversals, cause: credits})
 
     def let_time_pass(self) -> None:
-        """Some hours, or to just before, to, or just after the next expiry."""
+        """Move by some hours, or to just before, to, or just after the next expiry."""
         moments = [grant.expires_at for grant in self.wallet.grants if grant.expires_at]
         if moments and self.rng.random() < 0.4:
             near = min(moments) + timedelta(milliseconds=self.rng.choice([-1, 0, 1]))

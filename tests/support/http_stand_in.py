@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back; an object is sent as JSON."""
+    """The response; an object is sent as JSON."""
 
     status: int
     body: Any = ""

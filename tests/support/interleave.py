@@ -1,9 +1,9 @@
-"""Interleavings: several callers at once, one AWS call at a time, in an order that is chosen.
+"""Interleavings: several callers at once, one AWS call at a time, in a chosen order.
 
-Each actor is a thread, but only one of them ever runs: it makes its next call to AWS, goes on to
-the one after, and hands over. What happens between two calls touches nothing shared, so every
+Each actor is a thread, but only one of them runs at a time: it makes its next call to AWS, goes on
+to the one after, and yields. What happens between two calls touches nothing shared, so every
 behavior of real concurrency is one of these orders. The order follows from a seed (or from a
-path through the tree of all orders), so whatever is found can be found again.
+path through the tree of all orders), so a finding can be reproduced.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Choose = Callable[[Sequence[int]], int]
 
 PATIENCE_SECONDS = 60
 SDK: Any = BaseClient
-"""Its one function that every call passes is private, and so in no stubs."""
+"""Every call passes its private function, which stubs do not declare."""
 
 
 class Stuck(AssertionError):
-    """An actor neither called anything nor came to its end."""
+    """An actor neither made a call nor ended."""
 
 
 @dataclass

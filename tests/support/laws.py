@@ -1,4 +1,4 @@
-"""The laws of credits and jobs, checked on what is stored.
+"""The laws of credits and jobs, checked on the stored data.
 
 Reads tables and bucket raw and derives everything again with arithmetic of its own: it shares
 nothing with the product but the names of attributes, so that a mistake there cannot hide here.
@@ -29,7 +29,7 @@ TASK_FINAL = {"succeeded", "failed", "skipped", "canceled"}
 IN_ACCOUNT_QUEUE = {"ready", "running", "waiting"}
 SIDE = "#side"
 PERSONAL = ("inputs", "deviceId", "templateId", "combo", "pick", "listKey", "changedAt")
-"""What a deleted job may not keep once it is erased."""
+"""Attributes that an erased job must not have."""
 LIVE_GRANTS_LIMIT = 50
 ATTEMPTS_LIMIT = 3
 SIGNUP_BONUS = 5
@@ -68,7 +68,7 @@ class JobRecord:
     """Its places in lists by word, file and duration."""
     shares: tuple[Item, ...] = ()
     others: tuple[str, ...] = ()
-    """Keys of everything else that is stored of it: its large inputs."""
+    """Keys of its other items: its large inputs."""
 
     @property
     def job_id(self) -> str:
@@ -355,7 +355,7 @@ def each_cause_happens_once_as_it_says(books: Books) -> Iterator[Breach]:
 
 
 def _broken_shape(entry: Item) -> str | None:
-    """What each type does to balance and hold: the rest of the laws relies on it."""
+    """The effect of each type on balance and hold, which the other laws rely on."""
     amount, held = entry["amount"], entry["heldChange"]
     right = {
         "PURCHASE": amount > 0 and held == 0,
@@ -474,7 +474,7 @@ def a_receipt_adds_up(books: Books) -> Iterator[Breach]:
             yield Breach("receipt", job.account, job.job_id, f"{job.status} with {receipt}")
         if receipt is None:
             continue
-        # What a deleted job made is gone; what it cost must still add up.
+        # The outputs of a deleted job are gone; its costs must still add up.
         parts = list(receipt["parts"]) if job.is_deleted else _used_parts(job)
         stated = (receipt["used"], receipt["refunded"], list(receipt["parts"]))
         follows = (sum(parts), job.reserved - sum(parts), parts)
@@ -553,7 +553,7 @@ def account_queues_hold_what_may_run(books: Books) -> Iterator[Breach]:
                 yield Breach("queue", job.account, where, f"is ready at {place}")
 
 
-def families_know_each_other(books: Books) -> Iterator[Breach]:
+def parents_and_children_match(books: Books) -> Iterator[Breach]:
     """A parent lists exactly its stored children, and is not deleted before them."""
     there_are: dict[str, set[str]] = defaultdict(set)
     for job in books.jobs.values():
@@ -578,7 +578,7 @@ def a_pick_is_an_output(books: Books) -> Iterator[Breach]:
             yield Breach("pick", job.account, job.job_id, f"{pick} is none of its outputs")
 
 
-def what_is_deleted_is_listed_nowhere(books: Books) -> Iterator[Breach]:
+def deleted_jobs_are_in_no_list(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         kept = [name for name in ("listKey", "changedAt") if name in job.item]
         if job.is_deleted and kept:
@@ -648,7 +648,7 @@ def events_happened_exactly_once(books: Books) -> Iterator[Breach]:
         expected = [] if job.status == "draft" else list(_expected_events(job))
         found = [n for n in books.events.get(job.job_id, []) if not n.startswith("share_")]
         if job.is_deleted:
-            # What kind of child it was is forgotten.
+            # A deleted child does not store its kind.
             found = ["JOB_RETRIED" if name == "regen_requested" else name for name in found]
         if sorted(found) != sorted(expected):
             message = f"{sorted(found)} instead of {sorted(expected)}"
@@ -772,7 +772,7 @@ def variants_stay_assigned(books: Books) -> Iterator[Breach]:
 
 
 AT_ONCE_TABLES = ("wallets", "ledger", "jobs", "purchases")
-"""What the laws that hold at every moment are about."""
+"""The tables of the laws that hold at every moment."""
 
 MONEY_LAWS: tuple[Rule, ...] = (
     wallet_follows_from_its_entries,
@@ -790,9 +790,9 @@ JOB_LAWS: tuple[Rule, ...] = (
     progress_counts_the_tasks,
     outputs_are_unique_and_stored,
     account_queues_hold_what_may_run,
-    families_know_each_other,
+    parents_and_children_match,
     a_pick_is_an_output,
-    what_is_deleted_is_listed_nowhere,
+    deleted_jobs_are_in_no_list,
 )
 REST_LAWS: tuple[Rule, ...] = (
     every_job_has_ended,

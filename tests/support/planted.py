@@ -477,7 +477,7 @@ def parents_keep_deleted_children(plant: Plant) -> None:
     plant.replace(jobs_store, "disown_write", _only_checked(plant, jobs_store.disown_write))
 
 
-def parents_do_not_know(plant: Plant) -> None:
+def parents_lack_new_children(plant: Plant) -> None:
     """Creating a child does not add it to its parent's set."""
     plant.replace(jobs_store, "adopt_write", _only_checked(plant, jobs_store.adopt_write))
 
@@ -599,7 +599,7 @@ JOB_PLANTED: tuple[Planted, ...] = (
         "retry of a part", Client(), None, "ends as",
     ),
     Planted(
-        "parents do not know", parents_do_not_know,
+        "parents lack new children", parents_lack_new_children,
         "retry of a part", Client(), None, "family",
     ),
     Planted(

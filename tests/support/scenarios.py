@@ -150,12 +150,12 @@ def work(scene: Scene, *tasks: str) -> None:
     """Workers handle these tasks' messages, in this order, and the stream follows."""
     stream_only(scene)
     for task in tasks:
-        hand_over(scene.world, task)
+        run_worker(scene.world, task)
         stream_only(scene)
 
 
-def hand_over(world: World, task: str) -> str:
-    """A worker gets the task's message and finishes with it; returns the outcome."""
+def run_worker(world: World, task: str) -> str:
+    """A worker receives the task's message and handles it; returns the outcome."""
     url = queue_of(world, task)
     message = find_message(world, url, task)
     outcome = handle_task_message(world.app, record_of(message, url))
@@ -387,7 +387,7 @@ def arrange_settlement_against_purchase(scene: Scene) -> None:
 
 
 def meanwhile(scene: Scene, **request: Any) -> None:
-    """A request in another process: it needs an event loop of its own."""
+    """A request in another process: it needs its own event loop."""
 
     def send() -> None:
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
@@ -424,20 +424,20 @@ def arrange_begin(scene: Scene) -> None:
     confirm_story(scene)
     stream_only(scene)
     set_provider(scene, refusing("kf_1", Hung, times=1))
-    hand_over(scene.world, "kf_1")
+    run_worker(scene.world, "kf_1")
 
 
 def arrange_release(scene: Scene) -> None:
     """A keyframe is done, so its clip is ready."""
     confirm_story(scene)
     stream_only(scene)
-    hand_over(scene.world, "kf_1")
+    run_worker(scene.world, "kf_1")
 
 
 def arrange_ending(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, *KEYFRAMES, *CLIPS)
-    hand_over(scene.world, "film")
+    run_worker(scene.world, "film")
 
 
 def arrange_purchase_record(scene: Scene) -> None:
@@ -609,7 +609,7 @@ def arrange_lost_dispatch(scene: Scene) -> None:
     """The film is ready, but its stream record and its message are lost."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
-    hand_over(scene.world, "clip_3")
+    run_worker(scene.world, "clip_3")
     scene.world.take_changes()
     scene.world.clock.move(minutes=3)
 

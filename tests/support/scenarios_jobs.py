@@ -47,9 +47,9 @@ from tests.support.scenarios import (
     buy,
     confirm_story,
     expect,
-    hand_over,
     meanwhile,
     open_account,
+    run_worker,
     set_provider,
     stream_only,
     upload_photo,
@@ -334,7 +334,7 @@ def canceling_while(task: str, error: Exception | None) -> Callable[[Scene], Ref
 
 def arrange_canceled_under_way(error: Exception | None) -> Callable[[Scene], None]:
     def arrange(scene: Scene) -> None:
-        # Nothing else may be made meanwhile, so that it does not matter how long it takes.
+        # No other task may be ready, so that the duration does not matter.
         confirm_story(scene)
         work(scene, *KEYFRAMES, "clip_1", "clip_3")
         scene.facts["task"] = "clip_2"
@@ -432,7 +432,7 @@ def arrange_delete_at_the_end(scene: Scene) -> None:
     """A job is deleted right after it ended, before the stream delivered its end."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1", "clip_2", "clip_3")
-    hand_over(scene.world, "film")
+    run_worker(scene.world, "film")
     ask(scene, "DELETE", f"/api/jobs/{scene.facts['job']}")
 
 
@@ -553,7 +553,7 @@ def arrange_turns(scene: Scene) -> None:
     open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
 def arrange_lost_message_of_free_slot(scene: Scene) -> None:
@@ -584,14 +584,14 @@ def portraits_for_an_album(scene: Scene) -> None:
 def arrange_into_album(scene: Scene) -> None:
     portraits_for_an_album(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
 def arrange_lost_way_into_album(scene: Scene) -> None:
     """All portraits are made, but their stream records are lost before the album gets them."""
     portraits_for_an_album(scene)
     work(scene, "img_01", "img_02")
-    hand_over(scene.world, "img_03")
+    run_worker(scene.world, "img_03")
     scene.world.take_changes()
     scene.world.clock.move(minutes=11)
 
@@ -611,15 +611,15 @@ def pictures_for_the_files(scene: Scene) -> None:
 def arrange_into_files(scene: Scene) -> None:
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
 def arrange_lost_way_into_files(scene: Scene) -> None:
     """All images are made, and their stream records are lost."""
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
-    hand_over(scene.world, "img_02")
+    run_worker(scene.world, "img_01")
+    run_worker(scene.world, "img_02")
     scene.world.take_changes()
     scene.world.clock.move(minutes=11)
 
@@ -628,8 +628,8 @@ def arrange_erase_before_files(scene: Scene) -> None:
     """All images are made, their stream records are lost, and the job is deleted."""
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
-    hand_over(scene.world, "img_02")
+    run_worker(scene.world, "img_01")
+    run_worker(scene.world, "img_02")
     scene.world.take_changes()
     expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
 

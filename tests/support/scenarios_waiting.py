@@ -51,8 +51,8 @@ from tests.support.scenarios import (
     USER,
     ask,
     expect,
-    hand_over,
     open_account,
+    run_worker,
     stream_only,
     work,
 )
@@ -138,14 +138,14 @@ def arrange_refusal(scene: Scene) -> None:
 # Callbacks
 
 
-def arrange_call(scene: Scene) -> None:
+def arrange_callback(scene: Scene) -> None:
     """The cloud repeats its callback until it gets a response."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.facts["request"] = scene.world.cloud.last.call
 
 
-def arrange_call_of_canceled(scene: Scene) -> None:
+def arrange_callback_of_canceled(scene: Scene) -> None:
     """The owner cancels the job while its portrait is submitted; the callback ends it."""
     scene.world.cloud.is_slow = True
     order_portrait(scene)
@@ -158,7 +158,7 @@ def arrange_call_of_canceled(scene: Scene) -> None:
 
     scene.world.cloud.took = die
     with contextlib.suppress(Died):
-        hand_over(scene.world, KEY)
+        run_worker(scene.world, KEY)
     scene.world.cloud.took = lambda request, run: None
     scene.world.call("POST", f"/api/jobs/{scene.facts['job']}/cancel", user="alice")
     scene.facts["request"] = scene.world.cloud.last.call
@@ -232,7 +232,7 @@ def arrange_lost_worker(scene: Scene) -> None:
 
     scene.world.cloud.took = die
     with contextlib.suppress(Died):
-        hand_over(scene.world, KEY)
+        run_worker(scene.world, KEY)
     scene.world.clock.move(seconds=LEASE_SECONDS + 1)
 
 
@@ -245,7 +245,7 @@ def arrange_given_up(scene: Scene) -> None:
 def arrange_stream(scene: Scene) -> None:
     """The task waits, and the stream has not delivered its record yet."""
     order_portrait(scene)
-    hand_over(scene.world, KEY)
+    run_worker(scene.world, KEY)
 
 
 def arrange_cancel(scene: Scene) -> None:
@@ -270,12 +270,12 @@ def _scenario(
 
 DONE, FAILED, CANCELED = "succeeded", "failed", "canceled"
 WAITING_SCENARIOS: tuple[Scenario, ...] = (
-    _scenario("hand over", order_portrait, MESSAGES, DONE, 4),
-    _scenario("hand over, response lost", arrange_lost_response, MESSAGES, DONE, 4),
-    _scenario("hand over, early call", arrange_early_callback, MESSAGES, DONE, 4),
-    _scenario("hand over, refused", arrange_refusal, MESSAGES, FAILED, 5),
-    _scenario("call", arrange_call, CLIENTS, DONE, 4),
-    _scenario("call of a canceled job", arrange_call_of_canceled, CLIENTS, CANCELED, 5),
+    _scenario("submit", order_portrait, MESSAGES, DONE, 4),
+    _scenario("submit, response lost", arrange_lost_response, MESSAGES, DONE, 4),
+    _scenario("submit, early callback", arrange_early_callback, MESSAGES, DONE, 4),
+    _scenario("submit, refused", arrange_refusal, MESSAGES, FAILED, 5),
+    _scenario("callback", arrange_callback, CLIENTS, DONE, 4),
+    _scenario("callback of a canceled job", arrange_callback_of_canceled, CLIENTS, CANCELED, 5),
     _scenario("poll", arrange_poll, MESSAGES, DONE, 4),
     _scenario("early poll", arrange_early_poll, MESSAGES, DONE, 4),
     _scenario("poll of a failed run", arrange_failure, MESSAGES, FAILED, 5),
@@ -331,7 +331,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="resubmitting sweeper",
         bug=resubmitting_sweeper,
-        scenario="hand over",
+        scenario="submit",
         actor=Message(),
         fault=Fault.STOPPED_AFTER,
         sign="one was enough",
@@ -339,7 +339,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="resubmitting worker",
         bug=resubmitting_worker,
-        scenario="hand over",
+        scenario="submit",
         actor=Message(),
         fault=Fault.LOST,
         sign="one was enough",

@@ -1,4 +1,4 @@
-"""Speech to test with: espeak-ng, and sound files of what it says."""
+"""Speech for tests: espeak-ng, and sound files of its speech."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def say(text: str, words_a_minute: int = 130) -> Samples:
 
 
 def save_speech(text: str, path: Path) -> Path:
-    """What is said, as a WAV file."""
+    """The spoken text as a WAV file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

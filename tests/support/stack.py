@@ -1,6 +1,6 @@
 """Local clouds for tests: the real one, once for a session, and one of stub functions.
 
-The real one is shared by all integration tests, so each test uses accounts of its own.
+The real one is shared by all integration tests, so each test uses its own accounts.
 """
 
 import shutil

@@ -262,7 +262,7 @@ class StripeStandIn:
     ) -> Json:
         """The customer's bank takes the money back; ``warning_…`` is an inquiry that takes none.
 
-        Its amount may be in a currency of its own.
+        Its amount may be in another currency.
         """
         payment = self.payments[payment_id]
         dispute = _shaped(

@@ -47,6 +47,6 @@ def a_clip_request(tmp_path: Path, **params: Any) -> GenerationRequest:
 
 
 def a_picture_request(tmp_path: Path, **params: Any) -> GenerationRequest:
-    """A picture from words alone."""
+    """A picture from text alone."""
     given = {"prompt": "A lighthouse.", "style": "oil_painting", "aspectRatio": "16:9"}
     return a_request(tmp_path, key="image_1", kind="picture", params=given | params, sources=())

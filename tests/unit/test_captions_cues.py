@@ -60,7 +60,7 @@ def spoken(text: str, *, start_ms: int = 0, word_ms: int = 300, **more: object) 
 
 
 def said(transcript: Transcript) -> list[str]:
-    """What was said, in order, without the spaces that breaks may move."""
+    """The words in order, without the spaces that line breaks may move."""
     ordered = sorted(transcript.segments, key=lambda s: (s.start_ms, s.end_ms))
     texts = (
         clean_text(s.text) or " ".join(filter(None, (clean_text(w.text) for w in s.words)))
@@ -101,7 +101,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
     assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
     assert all(a.end_ms <= b.start_ms for a, b in itertools.pairwise(cues))
     assert all(cue.end_ms - cue.start_ms <= MAX_MS for cue in cues)
-    # Where there are more cues than milliseconds, nothing else is possible.
+    # With more cues than milliseconds, overlap cannot be avoided.
     if transcript.duration_ms >= len(cues) > 0:
         assert cues[-1].end_ms <= transcript.duration_ms
     needed_ms = len(cues) * MIN_MS + (len(cues) - 1) * GAP_MS
@@ -116,7 +116,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
         st.builds(Span, start_ms=TIMES, end_ms=TIMES, read_ms=st.integers(0, 9000)), min_size=1
     )
 )
-def test_a_cue_goes_too_early_to_be_read_only_for_a_reason(targets: list[Span]) -> None:
+def test_a_cue_is_too_short_to_read_only_for_a_reason(targets: list[Span]) -> None:
     targets = [Span(start_ms=w.start_ms, end_ms=max(w.start_ms, w.end_ms), read_ms=w.read_ms)
               for w in targets]  # fmt: skip
 
@@ -144,20 +144,20 @@ def test_cues_have_the_times_of_their_words() -> None:
 
 
 def test_a_short_text_stays_on_one_line() -> None:
-    (cue,) = make_cues(spoken("Nothing was found in the old house."), "en")
+    (cue,) = make_cues(spoken("Nothing was found in the old barn."), "en")
 
-    assert cue.lines == ("Nothing was found in the old house.",)
+    assert cue.lines == ("Nothing was found in the old barn.",)
 
 
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("He opened the door very slowly, and nobody was there.",
-         ("He opened the door very slowly,", "and nobody was there.")),
+        ("He opened the door very slowly, and nothing was there.",
+         ("He opened the door very slowly,", "and nothing was there.")),
         ("She put all of her letters into the small wooden box.",
          ("She put all of her letters", "into the small wooden box.")),
-        ("They told nobody that Mr. Smith had left the city.",
-         ("They told nobody", "that Mr. Smith had left the city.")),
+        ("They warned no one that Mr. Smith had left the city.",
+         ("They warned no one", "that Mr. Smith had left the city.")),
     ],
 )  # fmt: skip
 def test_lines_break_after_punctuation_and_before_small_words(
@@ -226,7 +226,7 @@ def test_speakers_never_share_a_cue_and_are_named_where_they_change() -> None:
     assert all("line" in line for cue in cues for line in cue.lines)
 
 
-def test_speech_of_two_at_once_is_shown_one_after_the_other() -> None:
+def test_overlapping_speech_is_shown_in_sequence() -> None:
     segments = (
         Segment(start_ms=0, end_ms=4000, text="I have always said so", speaker="Ann"),
         Segment(start_ms=500, end_ms=3000, text="no you have not", speaker="Bob"),

@@ -90,11 +90,11 @@ def words_of(scene: Any) -> list[str]:
 # The film
 
 
-def test_it_is_a_provider_that_is_waited_for(provider: Creatomate) -> None:
+def test_it_is_an_asynchronous_provider(provider: Creatomate) -> None:
     assert isinstance(provider, AsyncProvider)
 
 
-def test_the_story_is_hook_clips_in_the_order_of_their_scenes_and_ending(
+def test_the_story_is_the_hook_the_clips_in_order_and_the_ending(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     submitted(provider, tmp_path)
@@ -121,7 +121,7 @@ def test_every_scene_fades_into_the_next_and_clips_play_to_their_end(
     assert stand_in.renders[ref]["duration"] == pytest.approx(2 + 12.2 + 2.5 - 4 * 0.5)
 
 
-def test_no_caption_is_seen_while_the_scene_before_shines_through(
+def test_no_caption_is_visible_during_a_transition(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     submitted(provider, tmp_path, params={"captions": STORY["captions"]})
@@ -130,7 +130,7 @@ def test_no_caption_is_seen_while_the_scene_before_shines_through(
     assert starts == [0, 0.5, 0.5]
 
 
-def test_words_have_a_font_with_hangul_and_stay_within_the_picture(
+def test_text_has_a_font_with_hangul_and_stays_within_the_picture(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     submitted(provider, tmp_path)
@@ -142,7 +142,7 @@ def test_words_have_a_font_with_hangul_and_stay_within_the_picture(
         assert 0 < middle - half < middle + half <= 88.3, "apps cover what is lower"
 
 
-def test_a_film_without_words_is_its_clips(
+def test_a_film_without_text_consists_of_its_clips(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     submitted(provider, tmp_path, params={"captions": ["\x00", ""], "hook": " ", "ending": None})
@@ -166,7 +166,7 @@ def test_scenes_may_also_be_cut_or_dipped_to_black(
     assert stand_in.renders[ref]["duration"] == pytest.approx(seconds)
 
 
-def test_with_a_template_its_elements_are_filled_in(
+def test_a_template_gets_values_for_its_elements(
     stand_in: CreatomateStandIn, tmp_path: Path
 ) -> None:
     provider = Creatomate(
@@ -184,7 +184,7 @@ def test_with_a_template_its_elements_are_filled_in(
     }  # fmt: skip
 
 
-# Handing over
+# Submitting
 
 
 def test_the_vendor_gets_the_callback_address_and_nothing_about_the_account(
@@ -214,7 +214,7 @@ def test_the_vendor_gets_the_callback_address_and_nothing_about_the_account(
         ({"sources": the_clips(Path("x"), *range(1, 22))}, "BAD_SOURCE"),
     ],
 )  # fmt: skip
-def test_what_it_cannot_make_is_not_handed_over(
+def test_an_unsupported_request_is_not_submitted(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, changes: Any, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -261,7 +261,7 @@ def test_each_response_maps_to_one_error_after_one_call(
 
     assert type(caught.value) is error
     assert getattr(caught.value, "error_code", "") == code
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({}, 10), ({"retry-after": "3"}, 3)])
@@ -309,11 +309,11 @@ def test_wrong_keys_and_templates_are_our_configuration(
         assert caught.value.error_code == "PROVIDER_NOT_CONFIGURED"
 
 
-# Looking
+# Polling
 
 
 @pytest.mark.parametrize("status", ["planned", "waiting", "transcribing", "rendering"])
-def test_a_render_under_way_has_no_result_yet(
+def test_a_render_in_progress_has_no_result_yet(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, status: str
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -359,7 +359,7 @@ def test_a_film_costs_at_least_one_credit_and_unknown_sizes_are_not_guessed(
     ("url", "is_taken"),
     [
         ("https://f002.backblazeb2.com/file/creatomate-c8xg3hsxdu/a.mp4", True),
-        ("https://f002.backblazeb2.com/file/somebody-else/a.mp4", False),
+        ("https://f002.backblazeb2.com/file/another-customer/a.mp4", False),
         ("https://backblazeb2.com.evil.example/file/creatomate-x/a.mp4", True),
         (None, False),
     ],
@@ -391,7 +391,7 @@ def test_a_render_that_failed_may_succeed_with_new_links(
     assert caught.value.error_code == "PROVIDER_FAILED"
 
 
-def test_a_render_that_was_stopped_or_forgotten_there_may_be_made_again(
+def test_a_stopped_or_deleted_render_is_retryable(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -413,7 +413,7 @@ def test_a_render_that_was_stopped_or_forgotten_there_may_be_made_again(
      Fault("garble", body={"id": "another-render", "status": "succeeded"})],
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )  # fmt: skip
-def test_a_look_that_fails_concludes_nothing(
+def test_a_failed_poll_concludes_nothing(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path, fault: Fault
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -423,7 +423,7 @@ def test_a_look_that_fails_concludes_nothing(
         provider.poll(ref)
 
 
-def test_of_an_unknown_status_nothing_is_concluded(
+def test_an_unknown_status_concludes_nothing(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -434,7 +434,7 @@ def test_of_an_unknown_status_nothing_is_concluded(
 
 
 @pytest.mark.parametrize("ref", ["", "../templates", "a/b/c/d/e", "x" * 65, "a" * 20 + "\n"])
-def test_what_is_no_id_never_becomes_part_of_a_path(
+def test_an_invalid_id_never_becomes_part_of_a_path(
     stand_in: CreatomateStandIn, provider: Creatomate, ref: str
 ) -> None:
     with pytest.raises(ValueError):
@@ -453,10 +453,10 @@ def test_cancel_makes_no_call(
     assert len(stand_in.requests) == 1
 
 
-# Being called
+# Callbacks
 
 
-def test_a_call_names_its_render_as_often_as_it_comes(
+def test_a_repeated_callback_names_the_same_render(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)
@@ -466,20 +466,20 @@ def test_a_call_names_its_render_as_often_as_it_comes(
     assert [provider.read_callback(body, {}, NOW) for _ in range(2)] == [ref, ref]
 
 
-def test_what_a_call_says_of_the_render_is_not_believed(
+def test_the_render_in_a_callback_is_not_trusted(
     stand_in: CreatomateStandIn, provider: Creatomate, tmp_path: Path
 ) -> None:
     ref = submitted(provider, tmp_path)
     forged = {"id": ref, "status": "succeeded", "url": "https://evil.example/film.mp4"}
 
-    heard = provider.read_callback(json.dumps(forged).encode(), {}, NOW)
+    ref_of_callback = provider.read_callback(json.dumps(forged).encode(), {}, NOW)
 
-    assert provider.poll(heard) is None
+    assert provider.poll(ref_of_callback) is None
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}', b"\xff", b"[" * 100_000]
 )
-def test_a_call_about_nothing_is_invalid(provider: Creatomate, body: bytes) -> None:
+def test_a_callback_without_a_render_is_invalid(provider: Creatomate, body: bytes) -> None:
     with pytest.raises(InvalidInput):
         provider.read_callback(body, {}, NOW)

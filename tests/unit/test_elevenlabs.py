@@ -67,14 +67,14 @@ def test_a_text_becomes_one_mp3_of_known_length(
     frames = len("It rains.") * FRAMES_A_CHARACTER
     assert artifact.path.read_bytes() == an_mp3(frames)
     assert artifact.duration_ms == pytest.approx(frames * FRAME_MS, abs=2)
-    [asked] = stand_in.requests
-    assert asked.path == f"/v1/text-to-speech/{DEFAULT_VOICE}?output_format=mp3_44100_128"
-    assert asked.json == {
+    [sent] = stand_in.requests
+    assert sent.path == f"/v1/text-to-speech/{DEFAULT_VOICE}?output_format=mp3_44100_128"
+    assert sent.json == {
         "text": "It rains.", "model_id": "eleven_multilingual_v2", "seed": 2**32 - 1,
     }  # fmt: skip
 
 
-def test_a_script_is_said_section_by_section(
+def test_a_script_is_spoken_section_by_section(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path
 ) -> None:
     script = script_of_texts(
@@ -96,9 +96,9 @@ def test_voice_and_rate_are_passed_on(
         provider.generate(
             a_request(tmp_path, params={"text": "Hi", "voiceId": RACHEL, "rate": rate})
         )
-        asked = stand_in.requests[-1]
-        assert asked.json["voice_settings"] == {"speed": speed}
-        assert f"/{RACHEL}?" in asked.path
+        sent = stand_in.requests[-1]
+        assert sent.json["voice_settings"] == {"speed": speed}
+        assert f"/{RACHEL}?" in sent.path
 
 
 def test_the_language_is_sent_to_models_that_take_it(
@@ -146,7 +146,7 @@ def test_characters_are_charged_with_the_vendors_id(
         ({"params": {"text": "x", "voiceId": 7}}, "UNSUPPORTED_KIND"),
     ],
 )
-def test_what_it_cannot_say_is_not_sent(
+def test_an_unsupported_text_is_not_sent(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, changes: Any, code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as caught:
@@ -213,7 +213,7 @@ def test_each_response_maps_to_one_error_after_one_call(
         provider.generate(request)
 
     assert (type(caught.value), getattr(caught.value, "error_code", "")) == meaning
-    assert len(stand_in.requests) == 1, "never asked twice"
+    assert len(stand_in.requests) == 1, "never sent twice"
     assert request.meter.charges == []
     assert list(tmp_path.iterdir()) == []
 
@@ -230,7 +230,7 @@ def test_throttling_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "{}", b"RIFF0000WAVE"])
-def test_what_is_no_mp3_is_paid_for_and_not_kept(
+def test_an_invalid_mp3_is_charged_and_not_stored(
     stand_in: ElevenLabsStandIn, provider: ElevenLabs, tmp_path: Path, body: Any
 ) -> None:
     stand_in.faults.append(Fault("garble", body=body))
@@ -244,7 +244,7 @@ def test_what_is_no_mp3_is_paid_for_and_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_timeout_leaves_open_whether_it_was_said(
+def test_after_a_timeout_the_outcome_is_unknown(
     stand_in: ElevenLabsStandIn, tmp_path: Path
 ) -> None:
     provider = ElevenLabs(
@@ -256,7 +256,7 @@ def test_a_timeout_leaves_open_whether_it_was_said(
         provider.generate(a_request(tmp_path))
 
 
-def test_a_server_that_is_not_reached_has_said_nothing(tmp_path: Path) -> None:
+def test_an_unreachable_server_did_no_work(tmp_path: Path) -> None:
     provider = ElevenLabs(lambda: '{"apiKey": "k"}', api_base="http://127.0.0.1:9")
 
     with pytest.raises(TransientProviderError):

@@ -1,6 +1,6 @@
-"""Whatever value a domain object holds, it holds the same after it was stored and read.
+"""Every value of a domain object is the same after it was stored and read.
 
-Nothing, zero, False, empty text and empty lists are different values. Each object goes through its
+None, zero, False, empty text and empty lists are different values. Each object goes through its
 real item and back through DynamoDB's own representation.
 """
 
@@ -53,7 +53,7 @@ JSON = st.dictionaries(NAMES, JSON_VALUES, max_size=3)
 
 
 def values_of(declared: Any) -> st.SearchStrategy[Any]:
-    """Values of a declared type, those that are false first of all."""
+    """Values of a declared type, the false ones first."""
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, UnionType):
         return st.one_of(*map(values_of, arguments))
@@ -258,7 +258,7 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_what_is_stored_is_read_as_it_was(kind: str) -> None:
+def test_stored_values_are_read_back_unchanged(kind: str) -> None:
     strategy, and_back = CASES[kind]
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -296,7 +296,7 @@ def test_a_task_keeps_the_empty_parts_of_its_failure_and_sources() -> None:
     assert task_and_back(task) == task
 
 
-def test_an_empty_file_whose_size_the_version_before_left_out_has_no_bytes() -> None:
+def test_a_file_that_an_older_version_stored_without_a_size_has_no_bytes() -> None:
     whole = Output(output_id="o", key="k", type="srt", mime_type="m", storage_key="s", size_bytes=0)
     item = jobs_items.inherited_to_item(JOB_ID, [whole], OPERATION)
     item.output = item.output.replace('"size_bytes":0', '"width":null')

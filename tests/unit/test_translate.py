@@ -43,7 +43,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def translate(stand_in: TranslateStandIn, pauses: list[float]) -> Translate:
-    # Long enough for a busy machine; only a response that never comes waits for all of it.
+    # Long enough for a busy machine; only a missing response takes all of it.
     client = stand_in.client(read_timeout=3)
     return Translate(lambda: client, sleep=pauses.append)
 
@@ -95,11 +95,11 @@ def failure_of(translate: Translate, request: GenerationRequest) -> ProviderErro
 
 
 def pair_of(stand_in: TranslateStandIn) -> tuple[str, str]:
-    [asked] = stand_in.calls_of("TranslateText")
-    return asked["SourceLanguageCode"], asked["TargetLanguageCode"]
+    [sent] = stand_in.calls_of("TranslateText")
+    return sent["SourceLanguageCode"], sent["TargetLanguageCode"]
 
 
-def test_every_segment_keeps_its_place_and_loses_its_words(
+def test_every_segment_keeps_its_times_and_drops_its_words(
     translate: Translate, tmp_path: Path
 ) -> None:
     segments = (said(0, "One two.", speaker="Speaker 1"), said(1, "Three."), said(2, "Four five."))
@@ -157,7 +157,7 @@ def test_a_segment_over_the_limit_is_sent_in_chunks(
     request = a_request(tmp_path, said(0, text), language="ko", params={"targetLang": "en"})
     [segment] = made_by(translate, request).segments
 
-    pieces = [asked["Text"] for asked in stand_in.calls_of("TranslateText")]
+    pieces = [sent["Text"] for sent in stand_in.calls_of("TranslateText")]
     assert len(pieces) == -(-len(text.encode()) // LIMIT_BYTES)
     assert "".join(pieces) == text
     assert segment.text == " ".join(translated(piece, "en") for piece in pieces)
@@ -165,7 +165,7 @@ def test_a_segment_over_the_limit_is_sent_in_chunks(
 
 
 @pytest.mark.parametrize(
-    ("heard", "asked", "target", "pair"),
+    ("spoken", "requested", "target", "pair"),
     [
         ("en", "auto", "ko", ("en", "ko")),
         ("en-US", "auto", "zh", ("en", "zh")),
@@ -183,14 +183,14 @@ def test_languages_have_the_codes_of_the_service(
     stand_in: TranslateStandIn,
     translate: Translate,
     tmp_path: Path,
-    heard: str,
-    asked: str,
+    spoken: str,
+    requested: str,
     target: str,
     pair: tuple[str, str],
 ) -> None:
-    params = {"sourceLang": asked, "targetLang": target}
+    params = {"sourceLang": requested, "targetLang": target}
 
-    made_by(translate, a_request(tmp_path, said(0, "One."), language=heard, params=params))
+    made_by(translate, a_request(tmp_path, said(0, "One."), language=spoken, params=params))
 
     assert pair_of(stand_in) == pair
 
@@ -204,7 +204,7 @@ def test_the_same_language_is_only_copied(
     assert stand_in.requests == []
 
 
-def test_half_a_character_is_left_out(translate: Translate, tmp_path: Path) -> None:
+def test_half_a_character_is_dropped(translate: Translate, tmp_path: Path) -> None:
     request = a_request(tmp_path, said(0, "x"))
     path = request.sources[0].path
     path.write_bytes(path.read_bytes().replace(b'"text":"x"', b'"text":"One \\ud83d."', 1))
@@ -235,14 +235,14 @@ def test_an_unsupported_language_is_never_sent(
     assert stand_in.requests == []
 
 
-def test_what_is_no_transcript_is_a_bad_source(translate: Translate, tmp_path: Path) -> None:
+def test_an_invalid_transcript_is_a_bad_source(translate: Translate, tmp_path: Path) -> None:
     request = a_request(tmp_path, said(0, "One."))
     request.sources[0].path.write_bytes(b"{}")
 
     assert failure_of(translate, request).error_code == "BAD_SOURCE"
 
 
-def test_a_throttled_call_is_made_again_after_a_pause(
+def test_a_throttled_call_is_retried_after_a_pause(
     stand_in: TranslateStandIn, translate: Translate, pauses: list[float], tmp_path: Path
 ) -> None:
     stand_in.throttles = 3
@@ -253,7 +253,7 @@ def test_a_throttled_call_is_made_again_after_a_pause(
     assert request.meter.charges == [Charge(unit="character", quantity=4)]
 
 
-def test_what_stays_throttled_is_left_for_later(
+def test_repeated_throttling_is_a_transient_error(
     stand_in: TranslateStandIn, translate: Translate, pauses: list[float], tmp_path: Path
 ) -> None:
     stand_in.throttles = 1000
@@ -309,4 +309,4 @@ def test_each_response_maps_to_one_error(
     found = failure_of(translate, a_request(tmp_path, said(0, "One.")))
 
     assert (type(found), found.error_code) == (error, code)
-    assert len(stand_in.requests) == 1, "only what was throttled is asked twice"
+    assert len(stand_in.requests) == 1, "only what was throttled is sent twice"
