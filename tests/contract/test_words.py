@@ -35,6 +35,7 @@ CHECKED = (
     "tests/integration",
     "tests/live",
     "tests/media",
+    "tests/product",
     "tests/support",
     "tests/unit",
     ".github",
@@ -44,7 +45,6 @@ CHECKED = (
     "pyproject.toml",
     "samconfig.toml",
     "template.yaml",
-    "tests/product",
 )
 """Files and folders, from the root of the repository."""
 
