@@ -1,4 +1,4 @@
-"""Assets: how they move, how they are listed and shown, and what they report."""
+"""Assets: their states, their lists and details, and their events."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def failed(asset: Asset, now: datetime = NOW) -> Asset:
 
 
 @pytest.mark.parametrize("end", [uploaded, failed])
-def test_a_final_asset_never_moves_again(end: Callable[[Asset], Asset]) -> None:
+def test_a_final_asset_never_changes_its_state(end: Callable[[Asset], Asset]) -> None:
     final = end(uploading())
 
     for move in (uploaded, failed, lambda asset: model.await_check(asset, NOW)):
@@ -62,14 +62,14 @@ def test_a_final_asset_never_moves_again(end: Callable[[Asset], Asset]) -> None:
             move(final)
 
 
-def test_every_unfinished_asset_is_due_at_some_time() -> None:
+def test_every_unfinished_asset_has_a_time_of_its_next_check() -> None:
     assets = [uploading(), model.await_check(uploading(), NOW)]
     assets += [model.ask_again(assets[1], NOW), model.extend_upload(assets[0], NOW)]
 
     assert all(asset.next_check_at for asset in assets)
 
 
-def test_an_asset_is_stored_as_it_is(world: World) -> None:
+def test_a_stored_asset_is_read_back_unchanged(world: World) -> None:
     asset = uploading()
     final = failed(model.ask_again(model.await_check(asset, NOW), NOW))
 
@@ -99,7 +99,7 @@ def test_assets_are_listed_newest_first_page_by_page(world: World) -> None:
     assert page["nextCursor"] is None
 
 
-def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
+def test_a_cursor_is_valid_only_for_its_account(world: World) -> None:
     body = {"filename": "a.jpg", "sizeBytes": 5, "mimeType": "image/jpeg"}
     for _ in range(2):
         world.call("POST", "/api/uploads/session", body)
@@ -112,7 +112,7 @@ def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
     assert (tampered.status, tampered.body["code"]) == (400, "BAD_CURSOR")
 
 
-def test_pages_have_bounds(world: World) -> None:
+def test_page_sizes_have_bounds(world: World) -> None:
     responses = [world.call("GET", f"/api/assets?limit={limit}") for limit in ("0", "101", "x")]
 
     assert [response.status for response in responses] == [400] * 3
@@ -127,7 +127,7 @@ def test_assets_need_a_token(world: World) -> None:
     assert [response.body["code"] for response in responses] == ["UNAUTHORIZED"] * 2
 
 
-def test_another_accounts_asset_is_like_a_missing_one(world: World) -> None:
+def test_another_accounts_asset_looks_missing(world: World) -> None:
     commit([store.create_write(uploading("alice"), "op")])
 
     responses = [
@@ -158,7 +158,7 @@ def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -
     }
 
 
-def test_a_checked_asset_is_downloaded_as_its_clean_copy(world: World) -> None:
+def test_downloads_of_a_checked_asset_are_of_its_clean_copy(world: World) -> None:
     commit([store.create_write(uploaded(uploading()), "op")])
 
     shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
@@ -171,7 +171,7 @@ def test_a_checked_asset_is_downloaded_as_its_clean_copy(world: World) -> None:
     assert urlsplit(shown["thumbnailUrl"]).path.endswith("/thumbnail.jpg")
 
 
-def test_each_ending_is_reported_once(world: World) -> None:
+def test_each_final_state_is_reported_once(world: World) -> None:
     later = NOW + timedelta(seconds=2)
     before, good = uploading(), uploaded(uploading(), later)
 
@@ -193,7 +193,7 @@ def test_a_failure_is_reported_with_its_code(world: World) -> None:
     assert names["ASSET_UPLOAD_FAILED"]["errorCode"] == "CORRUPT_FILE"
 
 
-def test_events_that_the_stream_lost_are_derived_by_the_sweeper(world: World) -> None:
+def test_the_sweeper_derives_events_that_the_stream_lost(world: World) -> None:
     commit([store.create_write(uploaded(uploading()), "op")])
 
     world.clock.move(hours=1)
@@ -248,9 +248,9 @@ def test_deleting_many_again_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("asset_ids", [None, [], "ast_x", [5], ["ast_x"] * 101])
-def test_what_names_no_files_or_too_many_is_refused(world: World, asset_ids: Any) -> None:
+def test_a_request_without_files_or_with_too_many_is_refused(world: World, asset_ids: Any) -> None:
     assert delete_many(world, asset_ids).status == 400
 
 
-def test_nobody_deletes_many_without_a_token(world: World) -> None:
+def test_deleting_many_files_needs_a_token(world: World) -> None:
     assert delete_many(world, ["ast_x"], user=None).status == 401

@@ -39,6 +39,7 @@ from tests.support.builders import (
     an_output,
     buy,
     confirm,
+    delete_job,
     finish,
     regenerate,
     running,
@@ -85,7 +86,7 @@ def adjust(world: World, amount: int, key: str, *, hours: int | None = None) -> 
 def pay(
     world: World, name: str, credits: int, *back: int, fresh: bool = False, is_paid: bool = True
 ) -> None:
-    """A payment of ten units a credit as its gateway now tells it; ``back`` is what went back."""
+    """A payment of ten units a credit, in its state at the gateway; ``back`` was refunded."""
     purchase = Purchase(
         purchase_id=f"pur_{name}",
         account_id="alice",
@@ -154,7 +155,7 @@ def write_rich_books(world: World) -> None:
     cancel_midway(world, canceled)
     a_story(world, key="rewritten", failing=["clip_3"], **WITH_REWRITE)
     deleted = a_story(world, key="deleted")
-    assert world.call("DELETE", f"/api/jobs/{deleted}").status in (200, 204)
+    assert delete_job(world, deleted).status in (200, 204)
     pay(world, "never", 20, fresh=True, is_paid=False)
     adjust(world, 4, "sorry")
     adjust(world, 2, "very sorry", hours=48)
@@ -166,7 +167,7 @@ def write_rich_books(world: World) -> None:
 
 
 def clear_debt(world: World) -> None:
-    """An operator lets the rest of it go."""
+    """An operator writes off the rest of the debt."""
     path, body = "/api/admin/accounts/alice/debt", {"reason": "arranged"}
     response = world.call("POST", path, body, user="operator", key="clear", groups="admin")
     assert response.status in (200, 201), response.body
@@ -213,7 +214,7 @@ class Tally:
 
 @pytest.fixture(scope="module")
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Counts over the whole file, said at its end."""
+    """Counts over the whole file, printed at its end."""
     tally = Tally()
     yield tally
     plugins = request.config.pluginmanager
@@ -227,16 +228,16 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
 def breaches_of(
     world: World, sound: StoredBooks, seed: object, *corruptions: Corruption
 ) -> tuple[tuple[Breach, ...], list[str | None]]:
-    """What the auditor says of a copy with these corruptions, and where it should say it."""
-    spoiled, entries = corrupted_copy(sound, seed, *corruptions)
+    """The auditor's breaches in a copy with these corruptions, and where they should be."""
+    corrupted, entries = corrupted_copy(sound, seed, *corruptions)
     breaches: list[Breach] = []
     for account in ("alice", "bob"):
-        breaches += breaches_in(world, spoiled, account)
+        breaches += breaches_in(world, corrupted, account)
     return tuple(breaches), entries
 
 
 def breaches_in(world: World, books: StoredBooks, account: str) -> list[Breach]:
-    """What the auditor says of the account, without a database."""
+    """The auditor's breaches in the account, without a database."""
     return breaches_of_raw(world, raw_account(books, account))
 
 
@@ -294,7 +295,7 @@ def test_a_corruption_is_found_with_its_law_and_its_entry(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_a_corruption_is_found_wherever_it_is_done(
+def test_a_corruption_is_found_in_every_entry(
     corruption: Corruption, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     for seed in range(1, SEEDS_WHEN_SLOW):
@@ -341,7 +342,7 @@ def test_several_corruptions_at_once_do_not_hide_each_other(
 
         breaches, _ = breaches_of(world, sound, seed, *corruptions)
 
-        # One that covers its tracks may turn another's breach into that of another law.
+        # One corruption may change which law another one breaks.
         assert breaches, [corruption.name for corruption in corruptions]
 
 
@@ -387,7 +388,7 @@ def _key(item: RawItem) -> str:
         for name in sorted(ODD_VALUES)
     ],
 )
-def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
+def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
     value: str, world: World, sound: StoredBooks
 ) -> None:
     """One attribute after the other, of an item of every kind at once.
@@ -395,9 +396,9 @@ def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
     The breach that must not be hidden is of the same account: a receipt that is one credit off.
     """
     [other] = [c for c in CORRUPTIONS if c.name == "a receipt of other credits"]
-    spoiled, [entry] = corrupted_copy(sound, 0, other)
+    corrupted, [entry] = corrupted_copy(sound, 0, other)
     assert entry is not None
-    raw = raw_account(spoiled, "alice")
+    raw = raw_account(corrupted, "alice")
     items = _one_of_each(raw, without=entry.partition("#")[2])
     names = sorted({name for item in items for name in item} - KEY_ATTRIBUTES)
     hidden, silent = [], []
@@ -433,11 +434,11 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
     name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = corrupted_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert report.accounts_checked == 2
     assert damage.law in {breach.law for breach in report.breaches}
@@ -451,29 +452,29 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
         "wallet and ledger gone while a free job remains",
     ],
 )
-def test_an_account_is_found_by_what_remains_of_it(
+def test_an_account_is_found_by_any_of_its_items(
     name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = corrupted_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert ("L1", "alice") in {(breach.law, breach.account_id) for breach in report.breaches}
 
 
-def test_a_history_that_breaks_without_end_is_reported_in_bounds(
+def test_the_report_of_a_history_with_many_breaches_is_bounded(
     world: World, sound: StoredBooks
 ) -> None:
-    spoiled = corrupted_copy(sound, 0)[0]
+    corrupted = corrupted_copy(sound, 0)[0]
     for number in range(BREACHES_PER_LAW_LIMIT + 20):
-        spoiled.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
-    write_difference(world, sound, spoiled)
+        corrupted.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app, "alice")
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     below_zero = [breach for breach in report.breaches if breach.law == "L2"]
     assert len(below_zero) == BREACHES_PER_LAW_LIMIT + 1

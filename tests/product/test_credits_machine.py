@@ -60,7 +60,7 @@ SLOW_OPERATIONS, SLOW_STEPS, SLOW_AUDIT_EVERY = 1_000_000, 400, 100
 
 @dataclass(frozen=True, order=True)
 class Kind:
-    """Credits of one kind are as good as each other. Their order is that of spending."""
+    """Credits of one kind are interchangeable. Kinds sort in the order of spending."""
 
     priority: int
     expires_at: float
@@ -76,7 +76,7 @@ def is_due(kind: Kind, now: datetime) -> bool:
 
 @dataclass
 class PlainWallet:
-    """What an account has, by kind; what its jobs hold; and where every credit went."""
+    """An account's credits by kind, the holds of its jobs, and where every credit went."""
 
     has: Counter[Kind] = field(default_factory=Counter)
     holds: dict[str, list[tuple[Kind, int]]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class PlainWallet:
         self.gain([(kind, credits)])
 
     def gain(self, gained: Iterable[tuple[Kind, int]]) -> None:
-        """Credits come, or come back: a debt is paid from them first, bought ones before others."""
+        """Add new or returned credits; they pay a debt first, bought ones before others."""
         for kind, credits in sorted(gained, key=lambda gain: (not gain[0].is_bought, gain[0])):
             paid = min(self.debt, credits)
             self.debt -= paid
@@ -134,7 +134,7 @@ class PlainWallet:
         self.holds[job] = self.take(credits, now)
 
     def settle(self, job: str, used: int, now: datetime) -> None:
-        """What was cut last comes back first; what is due by now gets its grace."""
+        """Credits taken last return first; credits that have expired meanwhile get a grace."""
         self.expire(now)
         hold = self.holds.pop(job)
         self.spent += used
@@ -231,7 +231,7 @@ class History:
         return self.now + timedelta(hours=hours, milliseconds=self.serial)
 
     def apply(self, what: str, change: Change) -> None:
-        """Take the change over; each entry must follow from the one before it (L1, L4)."""
+        """Apply the change; each entry must follow from the one before it (L1, L4)."""
         self.operations += 1
         self.log.append(what)
         balance, held, debt = self.wallet.balance, self.wallet.held, self.wallet.debt
@@ -319,7 +319,7 @@ class History:
         assert (refusal.value.error_code, refusal.value.facts["shortfall"]) == (code, short)
 
     def forget_to_expire(self) -> None:
-        """What is due must be gone first; until then no operation goes on."""
+        """Due grants must expire first; until then every operation is refused."""
         if not any(grant.is_due(self.now) for grant in self.wallet.grants):
             return
         refused = False
@@ -454,7 +454,7 @@ class History:
             )
             for name, bought in self.bought.items()
         }
-        # What is due has its entry before the next change; until then it may still be there.
+        # Due grants expire before the next change; until then the wallet may still have them.
         books = Books(
             account_id=ACCOUNT,
             wallet=facts_of_wallet(self.wallet),
@@ -511,7 +511,7 @@ OPERATIONS, WEIGHTS = list(_WEIGHED), list(_WEIGHED.values())
 
 
 def lived(seed: int, steps: int, *, audit_every: int = 1) -> History:
-    """A whole history; whatever goes wrong in it is reported with how to get there again."""
+    """A whole history; an error in it is reported with the seed that reproduces it."""
     history = History(seed)
     try:
         history.run(steps, audit_every=audit_every)
@@ -535,7 +535,7 @@ def test_every_operation_keeps_every_law_and_the_auditor_agrees(
     assert operations > 10 * STEPS * 0.8
 
 
-def test_histories_reach_what_is_rare() -> None:
+def test_histories_reach_rare_cases() -> None:
     """Merged grants, graces, debts that purchases pay, and disputes won, in a few histories."""
     histories = [lived(seed, STEPS, audit_every=STEPS) for seed in range(20)]
     entries = [entry for history in histories for entry in history.entries]
@@ -549,7 +549,7 @@ def test_histories_reach_what_is_rare() -> None:
     assert any(entry.type is EntryType.REVERSAL and entry.amount > 0 for entry in entries)
 
 
-def test_the_same_seed_lives_the_same_history() -> None:
+def test_the_same_seed_gives_the_same_history() -> None:
     one, two = lived(3, 60), lived(3, 60)
 
     assert (one.log, one.wallet, one.entries) == (two.log, two.wallet, two.entries)
@@ -566,7 +566,7 @@ def test_a_million_operations_keep_every_law() -> None:
     print(f"{operations} operations, {operations / seconds:.0f} a second")
 
 
-# The driver is proved: what it cannot find with a bug planted, it would not find without
+# The driver is proved with planted bugs
 
 Plant = Callable[[], AbstractContextManager[Any]]
 
@@ -635,7 +635,7 @@ PLANTED: dict[str, Plant] = {
     "a grant is due too late": lambda: patch.object(
         Grant, "is_due", lambda self, now: self.expires_at is not None and self.expires_at < now
     ),
-    "moves are not told": _instead("_moves", lambda before, after: {}),
+    "moves are not recorded": _instead("_moves", lambda before, after: {}),
 }
 
 

@@ -51,17 +51,17 @@ def taken(hold: Hold) -> list[tuple[str, int]]:
     return [(piece.grant_id, piece.remaining) for piece in hold.slices]
 
 
-def told(change: Change) -> list[tuple[str, int, int, int, int, int]]:
+def summary_of(change: Change) -> list[tuple[str, int, int, int, int, int]]:
     return [
         (e.cause, e.amount, e.held_change, e.balance_after, e.held_after, e.version)
         for e in change.entries
     ]
 
 
-# Credits come in
+# Receiving credits
 
 
-def test_a_new_wallet_has_the_bonus_and_one_entry_for_it() -> None:
+def test_a_new_wallet_has_the_bonus_and_one_entry() -> None:
     change = open_wallet("alice", START)
 
     assert change.wallet == Wallet(
@@ -69,7 +69,7 @@ def test_a_new_wallet_has_the_bonus_and_one_entry_for_it() -> None:
     )
     [grant] = change.wallet.grants
     assert (grant.source, grant.remaining, grant.expires_at) == ("bonus", 5, None)
-    assert told(change) == [("bonus#signup", 5, 0, 5, 0, 1)]
+    assert summary_of(change) == [("bonus#signup", 5, 0, 5, 0, 1)]
     assert change.entries[0].type is EntryType.BONUS
 
 
@@ -79,7 +79,7 @@ def test_a_purchase_adds_its_grant_and_an_entry_with_the_balance_after() -> None
     change = credited(before, a_grant("pur_1", 50))
 
     assert remaining(change.wallet) == {"bonus#signup": 5, "pur_1": 50}
-    assert told(change) == [("purchase#pur_1", 50, 0, 55, 0, 2)]
+    assert summary_of(change) == [("purchase#pur_1", 50, 0, 55, 0, 2)]
 
 
 @pytest.mark.parametrize("amount", [0, -1, True, 1.5, "1", None])
@@ -101,7 +101,7 @@ def test_reserving_moves_exactly_the_amount_from_balance_to_hold() -> None:
     change, hold = reserve(wallet, 2, "job_1", START)
 
     assert (change.wallet.balance, change.wallet.held) == (3, 2)
-    assert told(change) == [("deduct#job_1", -2, 2, 3, 2, 2)]
+    assert summary_of(change) == [("deduct#job_1", -2, 2, 3, 2, 2)]
     assert hold.credits == 2
 
 
@@ -162,10 +162,10 @@ def test_settling_spends_what_was_used_and_returns_the_rest(
     change = settle(reserved.wallet, hold, used, "job", START)
 
     assert (change.wallet.balance, change.wallet.held) == (balance, 0)
-    assert told(change) == entries
+    assert summary_of(change) == entries
 
 
-def test_what_returns_goes_back_where_it_came_from_last_taken_first() -> None:
+def test_unused_credits_return_to_their_grants_last_taken_first() -> None:
     wallet = a_wallet(a_grant("first", 3, priority=1), a_grant("second", 4, priority=2))
     reserved, hold = reserve(wallet, 5, "job", START)
 
@@ -174,7 +174,7 @@ def test_what_returns_goes_back_where_it_came_from_last_taken_first() -> None:
     assert remaining(change.wallet) == {"first": 1, "second": 4}
 
 
-def test_a_grant_that_was_taken_whole_comes_back_as_it_was() -> None:
+def test_a_grant_that_was_taken_whole_returns_unchanged() -> None:
     wallet = a_wallet(a_grant("first", 3, expires_in=DAY, priority=7))
     reserved, hold = reserve(wallet, 3, "job", START)
 
@@ -202,7 +202,7 @@ def test_a_hold_cannot_be_settled_from_a_wallet_that_does_not_hold_it() -> None:
 # Expiry and grace
 
 
-def test_a_grant_expires_at_its_moment_and_not_before() -> None:
+def test_a_grant_expires_at_its_time_and_not_before() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
     moment = START + HOUR
 
@@ -210,11 +210,11 @@ def test_a_grant_expires_at_its_moment_and_not_before() -> None:
     due = expire_due(wallet, moment)
 
     assert early.entries == ()
-    assert told(due) == [("expire#g", -5, 0, 0, 0, 2)]
+    assert summary_of(due) == [("expire#g", -5, 0, 0, 0, 2)]
     assert due.wallet.grants == ()
 
 
-def test_no_operation_goes_on_while_grants_are_due() -> None:
+def test_every_operation_is_refused_while_grants_are_due() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
     reserved, hold = reserve(wallet, 1, "first", START)
     now = START + HOUR
@@ -243,7 +243,7 @@ def test_expired_credits_cannot_be_reserved() -> None:
     assert refusal.value.facts["balance"] == 1
 
 
-def test_what_can_be_spent_leaves_out_what_is_due() -> None:
+def test_spendable_credits_leave_out_due_grants() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 1))
 
     seen = spendable(wallet, START + HOUR)
@@ -251,7 +251,7 @@ def test_what_can_be_spent_leaves_out_what_is_due() -> None:
     assert (seen.balance, remaining(seen)) == (1, {"there": 1})
 
 
-def test_only_so_many_grants_expire_in_one_change() -> None:
+def test_the_number_of_grants_that_expire_in_one_change_is_limited() -> None:
     gifts = [a_grant(f"g{n:02}", 1, expires_in=HOUR + n * MOMENT) for n in range(40)]
     wallet = a_wallet(*gifts)
 
@@ -263,12 +263,12 @@ def test_only_so_many_grants_expire_in_one_change() -> None:
     assert second.wallet.grants == ()
 
 
-def test_an_expiry_that_meets_its_own_cause_takes_the_next_number() -> None:
+def test_an_expiry_whose_cause_is_taken_gets_the_next_number() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
 
     change = expire_due(wallet, START + HOUR, happened={"expire#g", "expire#g#2"})
 
-    assert told(change) == [("expire#g#3", -5, 0, 0, 0, 2)]
+    assert summary_of(change) == [("expire#g#3", -5, 0, 0, 0, 2)]
 
 
 def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> None:
@@ -285,7 +285,7 @@ def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> 
     assert change.wallet.balance == 2
 
 
-def test_what_expired_on_the_ledger_comes_back_with_grace_by_a_clock_behind() -> None:
+def test_credits_expired_in_the_ledger_return_with_grace_though_a_clock_is_behind() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
     reserved, hold = reserve(wallet, 3, "job", START)
     current = expire_due(reserved.wallet, START + HOUR).wallet
@@ -298,7 +298,7 @@ def test_what_expired_on_the_ledger_comes_back_with_grace_by_a_clock_behind() ->
     assert (grant.remaining, grant.expires_at) == (3, behind + DAY)
 
 
-def test_all_that_expired_while_held_comes_back_as_one_grant() -> None:
+def test_all_credits_that_expired_while_held_return_as_one_grant() -> None:
     gifts = [a_grant(f"g{n:02}", 2, expires_in=HOUR + n * MOMENT) for n in range(LIVE_GRANTS_LIMIT)]
     wallet = a_wallet(*gifts)
     reserved, hold = reserve(wallet, wallet.balance, "job", START)
@@ -317,13 +317,13 @@ def in_debt(debt: int, *grants: Grant) -> Wallet:
     return replace(a_wallet(*grants), debt=debt)
 
 
-def test_credits_that_return_pay_an_open_debt_first_the_purchased_ones_before_others() -> None:
+def test_returned_credits_pay_an_open_debt_first_and_purchased_ones_before_others() -> None:
     wallet = a_wallet(a_grant("gift", 3, source="adjust", priority=10), a_grant("pur", 5))
     reserved, hold = reserve(wallet, 8, "job", START)
 
     change = settle(replace(reserved.wallet, debt=4), hold, 0, "job", START)
 
-    assert told(change) == [
+    assert summary_of(change) == [
         ("refund#job", 8, -8, 8, 0, 4),
         ("debt#refund#job", -4, 0, 4, 0, 5),
     ]
@@ -368,7 +368,7 @@ def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
     assert (gone.wallet.balance, gone.wallet.grants) == (0, ())
 
 
-def test_the_name_of_a_grace_does_not_grow_however_often_it_is_given() -> None:
+def test_the_name_of_a_grace_does_not_grow_with_repeated_graces() -> None:
     wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
     now = START
     for number in range(40):
@@ -400,7 +400,7 @@ def crowded(count: int = LIVE_GRANTS_LIMIT + 1, credits: int = 1) -> Wallet:
 
 
 def made_of(wallet: Wallet) -> dict[str, int]:
-    """Every purchase that the wallet still knows of, with the credits it brought."""
+    """Every purchase in the wallet's grants, with its credits."""
     known: dict[str, int] = {}
     for grant in wallet.grants:
         own = grant.remaining - sum(grant.merged.values())
@@ -409,7 +409,7 @@ def made_of(wallet: Wallet) -> dict[str, int]:
     return known
 
 
-def test_a_wallet_keeps_fifty_grants_and_knows_what_they_were_made_of() -> None:
+def test_a_wallet_keeps_fifty_grants_and_knows_the_purchases_in_them() -> None:
     wallet = crowded(LIVE_GRANTS_LIMIT + 10)
 
     assert len(wallet.grants) == LIVE_GRANTS_LIMIT
@@ -448,7 +448,7 @@ def test_expiring_grants_of_one_kind_and_moment_are_one_grant() -> None:
 
 @pytest.mark.parametrize("count", [1, 50, 51, 99, 100, 101, 1000])
 def test_a_wallet_never_has_more_than_fifty_grants(count: int) -> None:
-    """Also when each expires at a moment of its own: the closest are merged, the later stays."""
+    """Even when each expires at another time: the closest merge, and the later expiry stays."""
     wallet = Wallet(account_id="alice")
     for number in range(count):
         grant = a_grant(f"g{number:04}", 1, expires_in=HOUR + number * MOMENT)
@@ -481,7 +481,7 @@ def test_a_wallet_of_a_thousand_purchases_stays_small() -> None:
     assert len(hold_to_json(hold)) < 100_000
 
 
-def test_a_merged_grant_that_was_held_whole_still_knows_what_it_was_made_of() -> None:
+def test_a_merged_grant_that_was_held_whole_still_knows_its_purchases() -> None:
     wallet = crowded()
     reserved, hold = reserve(wallet, wallet.balance, "job", START)
 

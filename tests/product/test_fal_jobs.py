@@ -1,4 +1,4 @@
-"""Whole jobs with fal: our code on both sides of the vendor's documented behaviour."""
+"""Whole jobs with fal: our code on both sides of the vendor's documented behavior."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.media_files import write_media
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
-FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
+FIRST_POLL = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def call_back(world: World, stand_in: FalStandIn, request_id: str, **changes: An
 
 
 def finish(world: World, stand_in: FalStandIn, film: bytes) -> None:
-    """Whatever is under way there succeeds and calls back, until nothing is."""
+    """Every run there succeeds and calls back, until none is in progress."""
     for _ in range(4):
         for request_id, run in list(stand_in.runs.items()):
             if run.state != "COMPLETED":
@@ -89,9 +89,7 @@ def finish(world: World, stand_in: FalStandIn, film: bytes) -> None:
         world.drain()
 
 
-def test_a_clip_is_made_from_the_picture_that_was_made_before(
-    world: World, stand_in: FalStandIn, film: bytes
-) -> None:
+def test_a_clip_is_made_from_the_keyframe(world: World, stand_in: FalStandIn, film: bytes) -> None:
     job_id, _ = a_job_there(world, stand_in)
 
     finish(world, stand_in, film)
@@ -111,7 +109,7 @@ def test_a_clip_is_made_from_the_picture_that_was_made_before(
     assert check_laws(world, at_rest=False) == []
 
 
-def test_what_each_run_costs_is_noted_with_its_id_there(
+def test_the_cost_of_each_run_is_recorded_with_the_vendors_id(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id, _ = a_job_there(world, stand_in)
@@ -126,7 +124,7 @@ def test_what_each_run_costs_is_noted_with_its_id_there(
         assert (costs[key].model, costs[key].outcome) == (run.model, "succeeded")
 
 
-def test_a_story_of_three_scenes_comes_home_by_calls_alone(
+def test_callbacks_alone_complete_a_story_of_three_scenes(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id = confirm(world, mode="story").body["jobId"]
@@ -139,20 +137,20 @@ def test_a_story_of_three_scenes_comes_home_by_calls_alone(
     assert [run.model for run in stand_in.runs.values()].count(CLIP) == 3
     assert {task["provider"] for task in job["tasks"] if task["key"] != "film"} == {FAL}
     polls = [path for method, path in stand_in.requests if path.endswith("/status")]
-    assert len(polls) == 6, "each is asked about once, when it has called"
+    assert len(polls) == 6, "each run is polled once, after its callback"
     assert check_laws(world, at_rest=False) == []
 
 
-def test_without_any_call_the_result_is_fetched(world: World, stand_in: FalStandIn) -> None:
+def test_without_a_callback_the_result_is_polled(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_call_before_the_response_is_the_response(
+def test_a_callback_before_the_response_counts_as_the_response(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     responses = []
@@ -172,7 +170,7 @@ def test_a_call_before_the_response_is_the_response(
     assert stand_in.submits == 2
 
 
-def test_calls_that_come_twice_late_or_after_a_cancel_change_nothing(
+def test_repeated_late_and_canceled_callbacks_change_nothing(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -186,13 +184,13 @@ def test_calls_that_come_twice_late_or_after_a_cancel_change_nothing(
     late = [call_back(world, stand_in, one) for one in (request_id, canceled)]
     world.drain()
 
-    told = [response.body["outcome"] for response in (first, second, *late)]
-    assert told == ["heard", "known", "known", "known"]
+    outcomes = [response.body["outcome"] for response in (first, second, *late)]
+    assert outcomes == ["heard", "known", "known", "known"]
     assert a_picture(world) == done
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None:
+def test_forged_callbacks_change_nothing(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     good = stand_in.call_of(request_id, world.clock.now())
@@ -201,7 +199,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None
         stand_in.call_of(request_id, world.clock.now(), key=stranger),
         good | {"body": good["body"].replace(b"OK", b"KO")},
         good | {"headers": {}},
-        good | {"headers": good["headers"] | {"x-fal-webhook-user-id": "somebody"}},
+        good | {"headers": good["headers"] | {"x-fal-webhook-user-id": "another"}},
     ]
 
     responses = [call_back(world, stand_in, request_id, **call).status for call in forged]
@@ -213,7 +211,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None
     assert call_back(world, stand_in, request_id, **good).status == 401
 
 
-def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
+def test_a_callback_that_cannot_be_verified_now_is_503_and_can_be_repeated(
     world: World, stand_in: FalStandIn
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -229,12 +227,12 @@ def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
+def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
     world: World, stand_in: FalStandIn
 ) -> None:
     stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -245,7 +243,7 @@ def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
     assert [run.model for run in stand_in.runs.values()].count(PICTURE) == 1
 
 
-def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
+def test_a_run_with_a_lost_response_and_no_callback_is_repeated_after_its_time_limit(
     world: World, stand_in: FalStandIn
 ) -> None:
     stand_in.faults.append(Fault("drop_response"))
@@ -255,13 +253,13 @@ def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
     world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
     world.advance_time(seconds=WAITING_GRACE_SECONDS)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
 
 
-def test_a_file_that_is_gone_is_made_again(world: World, stand_in: FalStandIn) -> None:
+def test_a_result_whose_file_is_gone_is_made_again(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     stand_in.forget_files()
@@ -270,13 +268,13 @@ def test_a_file_that_is_gone_is_made_again(world: World, stand_in: FalStandIn) -
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_picture_that_is_refused_for_its_content_says_so_and_is_refunded(
+def test_a_picture_refused_for_its_content_is_reported_and_refunded(
     world: World, stand_in: FalStandIn
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -292,20 +290,22 @@ def test_a_picture_that_is_refused_for_its_content_says_so_and_is_refunded(
     assert check_laws(world, at_rest=False) == []
 
 
-def test_without_money_there_the_next_in_order_makes_it(world: World, stand_in: FalStandIn) -> None:
+def test_without_a_balance_at_the_vendor_the_next_provider_is_used(
+    world: World, stand_in: FalStandIn
+) -> None:
     world.use_routes({"image": [FAL, LOCAL_STUDIO], "clip": [FAL, LOCAL_STUDIO]})
     stand_in.faults += [Fault("refuse", 403, LOCKED)] * 2
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.advance_time(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"
     assert {task["provider"] for task in job["tasks"]} == {LOCAL_STUDIO}
 
 
-def test_a_result_elsewhere_is_not_fetched(world: World, stand_in: FalStandIn) -> None:
+def test_a_result_on_a_foreign_host_is_not_fetched(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     [image] = stand_in.runs[request_id].result[1]["images"]

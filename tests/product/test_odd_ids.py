@@ -1,4 +1,4 @@
-"""Whatever is sent as an id, a cursor or a filter, the response is never a failure of ours."""
+"""Invalid ids, cursors and filters never cause an internal error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def failures(world: World, calls: list[tuple[str, str, Any]]) -> list[tuple[str,
     ]
 
 
-def test_no_route_fails_at_an_odd_id_in_its_path(world: World) -> None:
+def test_an_invalid_id_in_a_path_causes_no_internal_error(world: World) -> None:
     calls: list[tuple[str, str, Any]] = [
         (method, filled(path, odd), None if method == "GET" else {})
         for method, path in WITH_IDS
@@ -78,7 +78,7 @@ def test_no_route_fails_at_an_odd_id_in_its_path(world: World) -> None:
     assert failures(world, calls) == []
 
 
-def test_no_list_fails_at_an_odd_cursor_or_filter(world: World) -> None:
+def test_an_invalid_cursor_or_filter_causes_no_internal_error(world: World) -> None:
     calls = [
         ("GET", f"{filled(path, KNOWN_FORM)}?{name}={odd}", None)
         for path, name in WITH_FILTERS
@@ -136,7 +136,7 @@ BODIES: list[tuple[str, str, Any]] = [
         ("POST", "/api/generate-image", {"prompt": odd}),
         (
             "POST",
-            "/api/admin/accounts/nobody/credits",
+            "/api/admin/accounts/unknown/credits",
             {"amount": 1, "reason": odd, "expiresAt": odd},
         ),
         ("POST", odd and "/api/jobs/bulk/run", {odd: odd}),
@@ -144,7 +144,7 @@ BODIES: list[tuple[str, str, Any]] = [
 ]
 
 
-def test_no_route_fails_at_an_odd_value_in_its_body(world: World) -> None:
+def test_an_invalid_value_in_a_body_causes_no_internal_error(world: World) -> None:
     known = {(method, path) for method, path, _ in ROUTES}
     posted = {(method, path.replace(KNOWN_FORM, "{jobId}")) for method, path, _ in BODIES}
 

@@ -1,4 +1,4 @@
-"""The sweeper: whatever was lost is repaired, and whatever takes too long is ended."""
+"""The sweeper: lost records and messages are replaced, and overdue work is ended."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def lose_everything(world: World) -> None:
     lose_messages(world)
 
 
-# What was lost
+# Lost records and messages
 
 
 def test_a_job_whose_stream_record_was_lost_is_planned(world: World) -> None:
@@ -81,7 +81,7 @@ def test_a_task_whose_message_was_lost_is_sent_again(world: World) -> None:
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_what_was_sent_again_is_not_sent_again_at_once(world: World) -> None:
+def test_a_message_sent_again_is_not_sent_a_third_time_at_once(world: World) -> None:
     confirm(world)
     world.pump_stream()
     lose_everything(world)
@@ -127,10 +127,10 @@ def test_a_job_ends_though_no_record_ever_arrives(world: World) -> None:
     assert check_laws(world) == []
 
 
-# What takes too long
+# Overdue work
 
 
-def test_a_task_that_hangs_is_tried_three_times_and_then_refunded(world: World) -> None:
+def test_a_hanging_task_is_tried_three_times_and_then_refunded(world: World) -> None:
     job_id = confirm(world, testFaults={"clip_2": "hang"}).body["jobId"]
     world.drain()
     seen = []
@@ -148,7 +148,7 @@ def test_a_task_that_hangs_is_tried_three_times_and_then_refunded(world: World) 
     assert check_laws(world) == []
 
 
-def test_a_lease_is_lost_at_its_end_and_not_before(world: World) -> None:
+def test_a_lease_expires_at_its_end_and_not_before(world: World) -> None:
     job_id = confirm(world, mode="quick", testFaults={"kf_1": "hang"}).body["jobId"]
     world.drain()
 
@@ -162,7 +162,7 @@ def test_a_lease_is_lost_at_its_end_and_not_before(world: World) -> None:
     assert statuses(a_job(world, job_id))["kf_1"] == "ready"
 
 
-def test_a_job_that_nobody_began_within_an_hour_is_ended_and_refunded(world: World) -> None:
+def test_a_job_that_has_not_started_within_an_hour_is_ended_and_refunded(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
     lose_everything(world)
@@ -195,7 +195,7 @@ def test_a_job_that_was_never_planned_is_ended_and_refunded_too(
     assert "job_done" in events_of(world, job_id)
 
 
-def test_a_job_is_ended_after_six_hours_and_what_was_made_is_kept(world: World) -> None:
+def test_a_job_is_ended_after_six_hours_and_its_outputs_are_kept(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
     world.pump_stream()
@@ -232,7 +232,7 @@ def test_a_child_is_ended_like_any_job_and_its_parent_stays(world: World) -> Non
     assert a_balance(world) == (3, 0)
 
 
-def test_a_draft_waits_for_ever(world: World) -> None:
+def test_a_draft_never_expires(world: World) -> None:
     job_id = a_draft(world)
     world.drain()
 
@@ -242,7 +242,7 @@ def test_a_draft_waits_for_ever(world: World) -> None:
     assert watched(world) == []
 
 
-# What cannot be planned
+# Jobs that cannot be planned
 
 
 def test_a_job_whose_template_is_gone_is_ended_and_refunded(
@@ -278,7 +278,7 @@ def test_sweeping_again_changes_nothing(world: World) -> None:
         assert not again
 
 
-def test_one_item_that_cannot_be_handled_does_not_stop_the_others(world: World) -> None:
+def test_one_failing_item_does_not_stop_the_others(world: World) -> None:
     good = confirm(world, mode="quick").body["jobId"]
     lose_everything(world)
     due = int((world.clock.now() - timedelta(hours=1)).timestamp())

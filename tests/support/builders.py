@@ -364,6 +364,18 @@ def regenerate(
     return world.call("POST", f"/api/jobs/{job_id}/regenerate", sent, user=user, key=key)
 
 
+def cancel(
+    world: World, job_id: str, user: str | None = "alice", *, key: str | None = None
+) -> Response:
+    return world.call("POST", f"/api/jobs/{job_id}/cancel", user=user, key=key)
+
+
+def delete_job(
+    world: World, job_id: str, user: str | None = "alice", *, query: str = ""
+) -> Response:
+    return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
+
+
 def everything_of(world: World, user: str) -> list[dict[str, Any]]:
     """The account's wallet, ledger, purchases and jobs, as they are stored."""
     indexes = {"wallets": None, "ledger": None, "purchases": None, "jobs": "byAccount"}
