@@ -127,11 +127,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "layers/core/python/darkroom/generation/vendors/fal.py": ('"client_cancelled"',),
     # A parameter of stored tasks.
     "layers/core/python/darkroom/studio/pictures/picture.py": ('"wish"',),
-    # Acoustics, and houses that are drawn.
+    # Acoustics, and words of prompts.
     "layers/core/python/darkroom/studio/films/sound.py": ("in a soft room", "_ROOM"),
-    "layers/core/python/darkroom/studio/pictures/scenery.json": ("house", "grey", "harbour"),
-    "layers/core/python/darkroom/studio/pictures/scenery_land.py": ("house",),
-    "layers/core/python/darkroom/studio/pictures/scenery_things.py": ("house",),
+    "catalog/studio/scenery_words.json": ("house", "grey", "harbour"),
     # Stored names, queue fields and outcomes of the API stay as they are.
     f"{_CODE}/albums/items.py": ('"grave#"', "``grave#<id>``"),
     f"{_CODE}/assets/store.py": ('"grave#"', '"facesAsked"', "``grave#<asset id>``"),
@@ -147,8 +145,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     f"{_CODE}/usecases/tasks/receive_provider_callback.py": ('"heard", "known"',),
     # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
     "docs/providers.md": ("| vendor | answers | limits | source |",),
-    # A class of the tests' world.
-    "bench/cloud.py": ("import Answer", "response: Answer"),
     # A text of the demo's story.
     "local/run_demo.py": ("This time nobody leaves.",),
     # The names of an index and its keys.

@@ -22,7 +22,7 @@ from darkroom.generation.ports import (
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.pictures.compose import frame_photo
 from darkroom.studio.pictures.focus import find_focus
-from darkroom.studio.pictures.looks import FRAMINGS
+from darkroom.studio.pictures.looks import framing_names
 from darkroom.studio.pictures.plate import open_plate
 from tests.support.processors import OTHER_PROCESSORS
 
@@ -138,7 +138,7 @@ def test_a_photo_without_a_face_is_framed_around_its_upper_middle() -> None:
     assert (focus.x, focus.y) == (0.5, 0.4)
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("framing", framing_names())
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_whole_head_is_inside_every_framing(framing: str, seed: int) -> None:
     with Image.open(PORTRAIT) as photo:

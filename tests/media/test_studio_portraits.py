@@ -22,7 +22,7 @@ from darkroom.generation.ports import (
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.pictures.focus import Focus, find_focus
 from darkroom.studio.pictures.portrait_frame import Sitter, frame_sitter
-from darkroom.studio.pictures.portrait_styles import STYLES, Shot
+from darkroom.studio.pictures.styles import Shot, styles
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 PORTRAIT = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
@@ -97,7 +97,7 @@ def _some_now_all_when_slow(styles: Sequence[str], *, now: int = 2) -> list[Any]
 
 
 def test_there_are_five_styles() -> None:
-    assert tuple(STYLES) == NAMES
+    assert tuple(styles()) == NAMES
 
 
 @pytest.mark.parametrize("style", _some_now_all_when_slow(NAMES))
@@ -156,7 +156,7 @@ def test_the_whole_head_is_in_the_picture(style: str) -> None:
     with Image.open(PORTRAIT) as photo:
         plain = photo.convert("RGB")
 
-    for shot in STYLES[style].shots:
+    for shot in styles()[style].portrait.shots:
         focus = frame_sitter(plain, find_focus(plain), shot).focus
 
         assert focus.y - focus.head * 0.55 > 0.0
