@@ -20,6 +20,8 @@ from darkroom.generation.ports import (
     SourceFile,
 )
 from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures import portrait as portrait_module
+from darkroom.studio.pictures import portrait_backdrops, portrait_finish, portrait_frame
 from darkroom.studio.pictures.focus import Focus, find_focus
 from darkroom.studio.pictures.portrait_frame import Sitter, frame_sitter
 from darkroom.studio.pictures.styles import Shot, styles
@@ -32,12 +34,13 @@ NAMES = ("CLASSIC", "MODERN", "VINTAGE", "ROMANTIC", "CINEMATIC")
 MEMORY_LIMIT_MB = 700
 CPU_LIMIT_SECONDS = 6
 
+SKETCH = (288, 384)
+
 Make = Callable[..., Artifact]
 
 
-@pytest.fixture(scope="module")
-def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes a portrait; a second request returns the first one, unless it is ``fresh``."""
+def maker(make_workdir: Callable[[str], Path]) -> Make:
+    """Makes portraits; a second request returns the first one, unless it is ``fresh``."""
     made: dict[str, Artifact] = {}
 
     def make(
@@ -50,12 +53,33 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
             job_id="job", key="img_01", kind="portrait", attempt=1, seed=seed, language="en",
             params={"style": style, "role": "me", "prompt": "", **params},
             sources=(SourceFile(key="photo_1", mime_type="image/jpeg", path=photo),),
-            workdir=tmp_path_factory.mktemp("portrait"),
+            workdir=make_workdir("portrait"),
         )  # fmt: skip
         made[wish] = LocalStudio().generate(request)[0]
         return made[wish]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    return maker(tmp_path_factory.mktemp)
+
+
+@pytest.fixture(scope="module")
+def sketch(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes portraits at a quarter of their width: neither whom they show nor their style depends
+    on the size. Lengths in pixels, such as the width of a border, stay as they are."""
+    make = maker(tmp_path_factory.mktemp)
+
+    def make_small(*args: Any, **params: Any) -> Artifact:
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (portrait_module, portrait_backdrops, portrait_finish, portrait_frame):
+                patch.setattr(module, "WIDTH", SKETCH[0])
+                patch.setattr(module, "HEIGHT", SKETCH[1])
+            return make(*args, **params)
+
+    return make_small
 
 
 def pixels(path: Path, width: int = 96) -> np.ndarray:
@@ -88,19 +112,16 @@ def likeness(path: Path, *, mirrored: bool = False) -> float:
     return best
 
 
-def _some_now_all_when_slow(styles: Sequence[str], *, now: int = 2) -> list[Any]:
-    """A portrait takes seconds: the first styles in every run, the others in the long one."""
-    return [
-        pytest.param(style, marks=() if number < now else (pytest.mark.slow,))
-        for number, style in enumerate(styles)
-    ]
+def first_now_all_when_slow(styles: Sequence[str]) -> list[Any]:
+    """A portrait of full size takes seconds: one in every run, the others in the long one."""
+    return [styles[0], *(pytest.param(style, marks=pytest.mark.slow) for style in styles[1:])]
 
 
 def test_there_are_five_styles() -> None:
     assert tuple(styles()) == NAMES
 
 
-@pytest.mark.parametrize("style", _some_now_all_when_slow(NAMES))
+@pytest.mark.parametrize("style", first_now_all_when_slow(NAMES))
 def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> None:
     made = portrait(style)
 
@@ -113,41 +134,46 @@ def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> Non
         assert not picture.info
 
 
-@pytest.mark.parametrize("style", NAMES)
-@pytest.mark.parametrize("seed", [7, pytest.param(8, marks=pytest.mark.slow)])
-def test_the_person_is_recognizable_and_never_mirrored(
-    portrait: Make, style: str, seed: int
-) -> None:
-    path = portrait(style, seed).path
-
+def assert_recognizable(path: Path) -> None:
     found = likeness(path)
     assert found > 0.6
     assert found > likeness(path, mirrored=True) + 0.03
 
 
-def test_no_two_styles_look_alike(portrait: Make) -> None:
-    for one, other in itertools.combinations(NAMES, 2):
-        between = difference(portrait(one).path, portrait(other).path)
-
-        assert between > 35, f"{one} and {other}"
-
-
-@pytest.mark.parametrize("style", _some_now_all_when_slow(["CLASSIC", "VINTAGE"], now=1))
-def test_the_same_seed_gives_the_same_bytes(portrait: Make, style: str) -> None:
-    first = portrait(style).path.read_bytes()
-
-    assert portrait(style, fresh=True).path.read_bytes() == first
+@pytest.mark.parametrize("style", NAMES)
+def test_the_person_is_recognizable_and_never_mirrored(sketch: Make, style: str) -> None:
+    assert_recognizable(sketch(style).path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("style", NAMES)
-def test_another_seed_gives_another_picture(portrait: Make, style: str) -> None:
-    assert difference(portrait(style, 7).path, portrait(style, 8).path) > 4
+@pytest.mark.parametrize("seed", [7, 8])
+def test_the_person_is_recognizable_in_full_size(portrait: Make, style: str, seed: int) -> None:
+    assert_recognizable(portrait(style, seed).path)
+
+
+def test_no_two_styles_look_alike(sketch: Make) -> None:
+    for one, other in itertools.combinations(NAMES, 2):
+        between = difference(sketch(one).path, sketch(other).path)
+
+        assert between > 35, f"{one} and {other}"
+
+
+@pytest.mark.parametrize("style", NAMES)
+def test_the_same_seed_gives_the_same_bytes(sketch: Make, style: str) -> None:
+    first = sketch(style).path.read_bytes()
+
+    assert sketch(style, fresh=True).path.read_bytes() == first
+
+
+@pytest.mark.parametrize("style", NAMES)
+def test_another_seed_gives_another_picture(sketch: Make, style: str) -> None:
+    assert difference(sketch(style, 7).path, sketch(style, 8).path) > 4
 
 
 @pytest.mark.parametrize("change", [{"role": "you"}, {"prompt": "in the evening"}])
-def test_another_role_or_wish_gives_another_picture(portrait: Make, change: dict[str, str]) -> None:
-    assert difference(portrait("CLASSIC").path, portrait("CLASSIC", **change).path) > 4
+def test_another_role_or_wish_gives_another_picture(sketch: Make, change: dict[str, str]) -> None:
+    assert difference(sketch("CLASSIC").path, sketch("CLASSIC", **change).path) > 4
 
 
 @pytest.mark.slow
@@ -191,11 +217,11 @@ def test_an_outline_that_follows_no_edge_is_not_trusted() -> None:
     assert sitter.certainty < 0.2
 
 
-def test_a_face_box_from_ingest_is_believed(portrait: Make, tmp_path: Path) -> None:
+def test_a_face_box_from_ingest_is_believed(sketch: Make, tmp_path: Path) -> None:
     box = {"x": 0.34, "y": 0.16, "width": 0.2, "height": 0.2}
 
-    with_box = portrait("CLASSIC", faces={"photo_1": box})
-    elsewhere = portrait("CLASSIC", faces={"photo_1": {**box, "x": 0.7, "y": 0.5}})
+    with_box = sketch("CLASSIC", faces={"photo_1": box})
+    elsewhere = sketch("CLASSIC", faces={"photo_1": {**box, "x": 0.7, "y": 0.5}})
 
     assert likeness(with_box.path) > 0.75
     assert difference(with_box.path, elsewhere.path) > 15
@@ -211,12 +237,12 @@ def test_a_face_box_from_ingest_is_believed(portrait: Make, tmp_path: Path) -> N
     ],
 )
 def test_any_photo_gives_a_portrait(
-    portrait: Make, tmp_path: Path, style: str, size: tuple[int, int]
+    sketch: Make, tmp_path: Path, style: str, size: tuple[int, int]
 ) -> None:
     photo = tmp_path / "photo.jpg"
     Image.new("RGB", size, (30, 90, 200)).save(photo)
 
-    made = portrait(style, photo=photo)
+    made = sketch(style, photo=photo)
 
     assert pixels(made.path).std() > 1
 
@@ -263,6 +289,8 @@ import resource, sys
 from pathlib import Path
 from darkroom.generation.ports import GenerationRequest, SourceFile
 from darkroom.studio.local_studio import LocalStudio
+from darkroom.studio.pictures import portrait as portrait_module
+from darkroom.studio.pictures import portrait_backdrops, portrait_finish, portrait_frame
 LocalStudio().generate(GenerationRequest(
     job_id="job", key="img_01", kind="portrait", attempt=1, seed=5, language="en",
     params={"style": "ROMANTIC", "role": "me", "prompt": ""},
