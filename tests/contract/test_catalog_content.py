@@ -5,6 +5,7 @@ values of the studio are complete. It reads the files as a frontend or a transla
 bounds of the studio's values are those of the code that draws with them.
 """
 
+import ast
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from darkroom.studio.films.sound import moods
 from darkroom.studio.pictures import effects_light, effects_particles
 from darkroom.studio.pictures.compose import shots
 from darkroom.studio.pictures.scenery_values import Scenery, scenery
@@ -92,6 +94,8 @@ HARMLESS_TEXTS = (
     "자위대 뉴스가 나오던 식당에서 감자살까 고민했다.",
 )
 
+STUDIO = CATALOG.parent / "layers" / "core" / "python" / "darkroom" / "studio"
+STUDIO_FILES = sorted(STUDIO.rglob("*.py"))
 CATALOG_FILES = sorted(CATALOG.rglob("*.json"))
 
 
@@ -409,6 +413,7 @@ def test_our_own_texts_pass_our_own_word_list(template: dict[str, Any]) -> None:
 def test_every_value_of_the_studio_is_within_its_bounds() -> None:
     for load in (
         grades, shots, styles, scenery, effects_particles.particles, effects_light.light_palettes,
+        moods,
     ):  # fmt: skip
         load.cache_clear()
 
@@ -493,3 +498,25 @@ def test_what_the_api_reads_of_a_style_has_nothing_to_draw_with() -> None:
     """HTTP functions load ``styles.json`` at a cold start, and none of the studio's files."""
     for style in read("styles.json")["styles"].values():
         assert set(style) == {"label", "prompt", "look"}
+
+
+def test_every_genre_has_its_music() -> None:
+    assert set(moods()) == set(GENRES)
+
+
+FLOATS_IN_A_TABLE = 8
+
+
+@pytest.mark.parametrize("path", STUDIO_FILES, ids=lambda path: path.name)
+def test_a_table_of_numbers_is_a_file_of_the_catalog(path: Path) -> None:
+    """A constant of a module in ``studio/`` is a value with a name, not a list of them."""
+    tables = [
+        node.lineno
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and node.value is not None
+        and sum(type(getattr(part, "value", None)) is float for part in ast.walk(node.value))
+        >= FLOATS_IN_A_TABLE
+    ]
+
+    assert tables == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,25 +112,24 @@ def likeness(path: Path, *, mirrored: bool = False) -> float:
     return best
 
 
-def first_now_all_when_slow(styles: Sequence[str]) -> list[Any]:
-    """A portrait of full size takes seconds: one in every run, the others in the long one."""
-    return [styles[0], *(pytest.param(style, marks=pytest.mark.slow) for style in styles[1:])]
-
-
 def test_there_are_five_styles() -> None:
     assert tuple(styles()) == NAMES
 
 
-@pytest.mark.parametrize("style", first_now_all_when_slow(NAMES))
-def test_a_portrait_is_a_png_of_three_to_four(portrait: Make, style: str) -> None:
-    made = portrait(style)
+@pytest.mark.parametrize("style", NAMES)
+def test_a_portrait_is_a_png_of_three_to_four(sketch: Make, style: str) -> None:
+    made = sketch(style)
 
     assert (made.type, made.mime_type) == ("image", "image/png")
     assert made.extra == {"style": style, "role": "me"}
-    with Image.open(made.path) as picture:
+    assert_png(made.path, (made.width, made.height))
+    assert made.width and made.height and made.width * 4 == made.height * 3
+
+
+def assert_png(path: Path, size: tuple[int | None, int | None]) -> None:
+    with Image.open(path) as picture:
         assert picture.format == "PNG"
-        assert picture.size == (made.width, made.height)
-        assert picture.width * 4 == picture.height * 3
+        assert picture.size == size
         assert not picture.info
 
 
@@ -280,7 +279,7 @@ def test_a_portrait_needs_a_photo(tmp_path: Path) -> None:
     assert refused.value.error_code == "BAD_SOURCE"
 
 
-def test_a_large_photo_stays_within_time_and_memory(tmp_path: Path) -> None:
+def test_a_large_photo_becomes_a_portrait_within_time_and_memory(tmp_path: Path) -> None:
     photo = tmp_path / "large.jpg"
     with Image.open(PORTRAIT) as small:
         small.convert("RGB").resize((3464, 3464), Image.Resampling.BICUBIC).save(photo, quality=92)
@@ -311,3 +310,4 @@ print(int(peak.split()[1]) // 1024, usage.ru_utime + usage.ru_stime)
     peak_mb, cpu_seconds = map(float, done.stdout.split())
     assert peak_mb < MEMORY_LIMIT_MB
     assert cpu_seconds < CPU_LIMIT_SECONDS
+    assert_png(tmp_path / "img_01.png", (1152, 1536))

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from darkroom.studio.pictures.raster import FloatImage, Floats, Mask
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 Size = tuple[int, int]
 """Width and height in pixels."""

@@ -29,7 +29,7 @@ from darkroom.studio.pictures.raster import (
     to_float,
     to_image,
 )
-from darkroom.studio.pictures.values import VALUES, Share, read_values
+from darkroom.studio.values import VALUES, Share, read_values
 
 _ASPECT: Final = WIDTH / HEIGHT
 

@@ -27,7 +27,7 @@ from darkroom.studio.pictures.raster import (
     to_image,
 )
 from darkroom.studio.pictures.tones import grades
-from darkroom.studio.pictures.values import Rgb, read_values
+from darkroom.studio.values import Rgb, read_values
 
 _LOW: Final = (90, 160)
 _SIZE: Final = (WIDTH, HEIGHT)

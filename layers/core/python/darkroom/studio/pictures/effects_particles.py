@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 from darkroom.studio.pictures.effect import Stage, rng_of
 from darkroom.studio.pictures.raster import HEIGHT, WIDTH, grid, mask_image, smoothstep
 from darkroom.studio.pictures.tones import grades
-from darkroom.studio.pictures.values import VALUES, Pixels, Share, read_values
+from darkroom.studio.values import VALUES, Pixels, Share, read_values
 
 _PHASES: Final = 16
 _MARGIN_PX: Final = 90

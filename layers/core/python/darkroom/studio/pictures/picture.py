@@ -31,7 +31,7 @@ from darkroom.studio.pictures.scenery_sky import paint_sky
 from darkroom.studio.pictures.scenery_values import scenery
 from darkroom.studio.pictures.scenery_weather import let_fall
 from darkroom.studio.pictures.styles import PictureStyle, styles
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 SIZES: Final = {
     "1:1": (1024, 1024),

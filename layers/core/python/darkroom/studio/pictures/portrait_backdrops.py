@@ -25,7 +25,7 @@ from darkroom.studio.pictures.raster import (
     smoothstep,
 )
 from darkroom.studio.pictures.styles import Palette
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 _ASPECT: Final = WIDTH / HEIGHT
 

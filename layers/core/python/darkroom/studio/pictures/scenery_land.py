@@ -24,7 +24,7 @@ from darkroom.studio.pictures.canvas import (
     sample,
     texture,
 )
-from darkroom.studio.pictures.raster import FloatImage, Mask, grid, screen, smoothstep
+from darkroom.studio.pictures.raster import FloatImage, Floats, Mask, grid, screen, smoothstep
 from darkroom.studio.pictures.scenery import Scene
 from darkroom.studio.pictures.scenery_sky import Sky
 from darkroom.studio.pictures.scenery_values import (
@@ -36,7 +36,7 @@ from darkroom.studio.pictures.scenery_values import (
     Water,
     scenery,
 )
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 _SNOW: Final[Rgb] = (0.93, 0.96, 1.0)
 _SNOW_IN_HAZE: Final = 0.35
@@ -107,12 +107,11 @@ def _ridge_line(
     """The height of each column's top, from the picture's top."""
     height, width = pixels.shape[:2]
     cells = row.cells * width / height
-    shape = line(rng, width, cells=cells, octaves=land.octaves, gain=land.gain)
+    wave = line(rng, width, cells=cells, octaves=land.octaves, gain=land.gain)
+    shape: Floats = wave * 0.5 + 0.5
     if land.is_sharp:
-        shape = 1.0 - np.abs(shape)
-        shape = power((shape - shape.min()) / max(float(np.ptp(shape)), 1e-6), 1.5)
-    else:
-        shape = shape * 0.5 + 0.5
+        crest = 1.0 - np.abs(wave)
+        shape = power((crest - crest.min()) / max(float(np.ptp(crest)), 1e-6), 1.5)
     up = row.rise * (land.lowest + (1.0 - land.lowest) * shape)
     return (sky.horizon + _UNDER_THE_HORIZON + row.below_horizon - up).astype(np.float32)
 

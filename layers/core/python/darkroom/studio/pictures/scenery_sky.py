@@ -24,7 +24,7 @@ from darkroom.studio.pictures.canvas import (
 from darkroom.studio.pictures.raster import FloatImage, Mask, grid, screen, smoothstep
 from darkroom.studio.pictures.scenery import Scene
 from darkroom.studio.pictures.scenery_values import Hour, scenery
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 _STOPS: Final = (0.0, 0.42, 0.78, 1.0)
 """Where the four colors of an hour are, from the zenith to the horizon."""
@@ -41,13 +41,6 @@ _COLD_STAR: Final[Rgb] = (0.82, 0.89, 1.0)
 _WARM_STAR: Final[Rgb] = (1.0, 0.93, 0.82)
 _STARS_PER_PIXEL: Final = 0.0006
 _MANY_STARS_PER_PIXEL: Final = 0.0016
-_MILKY_WAY: Final[tuple[Rgb, Rgb]] = ((0.58, 0.50, 0.74), (0.46, 0.60, 0.86))
-_AURORA: Final[tuple[Rgb, Rgb]] = ((0.20, 0.92, 0.52), (0.50, 0.28, 0.82))
-"""At its foot and at its top."""
-_RAINBOW: Final[tuple[Rgb, ...]] = (
-    (0.45, 0.20, 0.80), (0.20, 0.40, 0.95), (0.20, 0.80, 0.40), (0.95, 0.90, 0.20),
-    (1.0, 0.55, 0.10), (0.90, 0.15, 0.15),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +197,8 @@ def _milky_way(
     rift = exp(-((across / 0.06) ** 2)) * smoothstep(0.35, 0.75, dust)
     bright = np.clip(band * (0.25 + 0.75 * sample(noise, x * 1.3, y * 1.3)) - 0.55 * rift, 0, 1)
     tone = np.clip(across / 0.3 + 0.5, 0, 1)[..., None]
-    paint = color(_MILKY_WAY[0]) * (1 - tone) + color(_MILKY_WAY[1]) * tone
+    near, far = (color(rgb) for rgb in scenery().milky_way)
+    paint = near * (1 - tone) + far * tone
     fade = smoothstep(1.02, 0.45, y / horizon)
     return screen(pixels, np.clip(bright * fade, 0, 1)[..., None] * paint * 0.72)
 
@@ -215,6 +209,7 @@ def _aurora(
     height, width = pixels.shape[:2]
     x, y = grid(width, height)
     noise = texture(rng, 6, 4)
+    low, high = (color(rgb) for rgb in scenery().aurora)
     for number in range(3):
         start = float(rng.random())
         wave = sample(noise, x * 0.22 + start, np.full_like(x, 0.37 * number + 0.1))
@@ -224,7 +219,7 @@ def _aurora(
         curtain = exp(-rise * 3.4) * smoothstep(-0.02, 0.012, foot - y)
         strength = curtain * (0.22 + 0.78 * rays) * (0.85 - 0.2 * number)
         tone = np.clip(rise * 1.5, 0, 1)[..., None]
-        paint = color(_AURORA[0]) * (1 - tone) + color(_AURORA[1]) * tone
+        paint = low * (1 - tone) + high * tone
         pixels = screen(pixels, np.clip(strength, 0, 1)[..., None] * paint * 0.85)
     return pixels
 
@@ -265,11 +260,9 @@ def _rainbow(pixels: FloatImage, horizon: float) -> FloatImage:
     radius, wide = horizon * 0.92, 0.045
     from_center = np.sqrt(((x - 0.55) * aspect) ** 2 + (y - horizon * 1.15) ** 2)
     away = (from_center - radius) / wide
-    places = np.linspace(0, 1, len(_RAINBOW))
-    paint = ramp(
-        [(float(place), color(rgb)) for place, rgb in zip(places, _RAINBOW, strict=True)],
-        np.clip(away, 0, 1),
-    )
+    hues = [color(rgb) for rgb in scenery().rainbow]
+    places = [place / (len(hues) - 1) for place in range(len(hues))]
+    paint = ramp(list(zip(places, hues, strict=True)), np.clip(away, 0, 1))
     mask = smoothstep(0.0, 0.2, away) * smoothstep(1.0, 0.8, away) * 0.38
     return screen(pixels, mask[..., None] * paint)
 

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from darkroom.studio.pictures.tones import Tone
-from darkroom.studio.pictures.values import VALUES, Rgb, Share, Signed, read_values
+from darkroom.studio.values import VALUES, Rgb, Share, Signed, read_values
 
 _Factor = Annotated[float, Field(ge=0, le=3)]
 _Cells = Annotated[float, Field(ge=0.5, le=80)]
@@ -145,7 +145,8 @@ class City:
     """What the lamps of the city throw on its walls and on the sky."""
     warm_window: Rgb
     cold_window: Rgb
-    lit_windows: Mapping[Literal["dawn", "day", "sunset", "dusk", "night"], Share]
+    lit_windows: Mapping[str, Share]
+    """By the hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +188,12 @@ class Scenery:
     flakes: Mapping[str, tuple[Flakes, ...]]
     colors: Mapping[str, Rgb]
     """The colors that a text may name."""
+    rainbow: Annotated[tuple[Rgb, ...], Field(min_length=2)]
+    """From the inner side to the outer one."""
+    milky_way: tuple[Rgb, Rgb]
+    """At its two edges."""
+    aurora: tuple[Rgb, Rgb]
+    """At its foot and at its top."""
     leaves: Mapping[str, Rgb]
     """What leaves become when such a color is named."""
     grass: Mapping[str, Rgb]

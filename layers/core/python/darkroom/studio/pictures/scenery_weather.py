@@ -19,7 +19,7 @@ from darkroom.studio.pictures.scenery import Scene
 from darkroom.studio.pictures.scenery_land import lit
 from darkroom.studio.pictures.scenery_sky import Sky
 from darkroom.studio.pictures.scenery_values import Flakes, scenery
-from darkroom.studio.pictures.values import Rgb
+from darkroom.studio.values import Rgb
 
 _RAINDROPS: Final = 900
 _RAIN_SLANT: Final = 0.16

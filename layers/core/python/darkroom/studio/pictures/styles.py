@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from darkroom.studio.pictures.tones import Tone
-from darkroom.studio.pictures.values import VALUES, GrainLevels, Rgb, Share, read_values
+from darkroom.studio.values import VALUES, GrainLevels, Rgb, Share, read_values
 
 
 @dataclass(frozen=True, kw_only=True)

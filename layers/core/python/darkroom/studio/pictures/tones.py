@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from darkroom.studio.pictures.values import (
+from darkroom.studio.values import (
     VALUES,
     GrainLevels,
     Pixels,

@@ -1,4 +1,4 @@
-"""The values that pictures are drawn with: JSON files in ``catalog/studio/``.
+"""The values that the studio draws and plays with: JSON files in ``catalog/studio/``.
 
 Owns how such a file becomes frozen dataclasses: names in camelCase, every number within its
 bounds, nothing missing and nothing unknown. A file is read when it is first needed and once per
