@@ -213,7 +213,7 @@ def _treetops(
     # Between the trees there is undergrowth, and no gap.
     twigs = line(rng, width, cells=row.cells * 6 * aspect, octaves=3, gain=0.6)
     outline = np.maximum(tops.max(axis=0), row.rise * 0.18) + row.rise * 0.04 * twigs
-    sides = np.clip(np.take_along_axis(offsets, tallest[None, :], axis=0)[0], -1, 1)
+    sides = np.clip(offsets[tallest, np.arange(width)], -1, 1)
     tones = rng.uniform(0.92, 1.08, count)[tallest] + 0.12 * sky.light_side * sides
     return outline.astype(np.float32), tones.astype(np.float32)
 

@@ -84,7 +84,7 @@ def _fog(pixels: FloatImage, sky: Sky, rng: np.random.Generator) -> FloatImage:
     x, y = grid(width, height)
     drift = sample(texture(rng, 6, 4), x * width / height * 0.6, y * 1.6)
     band = exp(-(((y - sky.horizon) / _FOG_BAND) ** 2))
-    mask = np.clip(band * (0.40 + 0.75 * drift) + 0.16 * smoothstep(0.2, 1.0, y), 0, 0.92)
+    mask = np.clip(band * (0.30 + 0.62 * drift) + 0.16 * smoothstep(0.2, 1.0, y), 0, 0.92)
     paint = blend(sky.haze, _FOG_LIGHT, 0.25 * sky.daylight)
     return lay(pixels, mask.astype(np.float32), paint)
 
