@@ -57,7 +57,7 @@ def test_pictures_without_people_have_no_faces() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [(1, 1), (8, 1400), pytest.param((1400, 8), marks=pytest.mark.slow), (31, 31)]
+    "size", [(1, 1), (8, 600), pytest.param((3000, 8), marks=pytest.mark.slow), (31, 31)]
 )
 def test_odd_sizes_are_no_reason_to_fail(size: tuple[int, int]) -> None:
     assert count_faces(jpeg_of(Image.new("RGB", size, "grey"))) == 0
