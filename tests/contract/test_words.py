@@ -141,11 +141,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "layers/core/python/darkroom/generation/vendors/fal.py": ('"client_cancelled"',),
     # A parameter of stored tasks.
     "layers/core/python/darkroom/studio/pictures/picture.py": ('"wish"',),
-    # Acoustics, and houses that are drawn.
+    # Acoustics, and words of prompts.
     "layers/core/python/darkroom/studio/films/sound.py": ("in a soft room", "_ROOM"),
-    "layers/core/python/darkroom/studio/pictures/scenery.json": ("house", "grey", "harbour"),
-    "layers/core/python/darkroom/studio/pictures/scenery_land.py": ("house",),
-    "layers/core/python/darkroom/studio/pictures/scenery_things.py": ("house",),
+    "catalog/studio/scenery_words.json": ("house", "grey", "harbour"),
     # Stored names, queue fields and outcomes of the API stay as they are.
     f"{_CODE}/albums/items.py": ('"grave#"', "``grave#<id>``"),
     f"{_CODE}/assets/store.py": ('"grave#"', '"facesAsked"', "``grave#<asset id>``"),

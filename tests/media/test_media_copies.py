@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import tempfile
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +102,19 @@ KINDS: dict[str, tuple[str, list[Track], list[Track]]] = {
 
 
 def made(folder: Path, name: str, metadata: Mapping[str, str] | None = None) -> Path:
+    source = folder / "source"
+    source.write_bytes(encoded(name, tuple((metadata or {}).items())))
+    return source
+
+
+@cache
+def encoded(name: str, metadata: tuple[tuple[str, str], ...]) -> bytes:
+    """The file of a kind; encoded once."""
     container, pictures, sounds = KINDS[name]
-    return write_tracks(
-        folder / "source", container, pictures=pictures, sounds=sounds, metadata=metadata
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source"
+        write_tracks(path, container, pictures=pictures, sounds=sounds, metadata=dict(metadata))
+        return path.read_bytes()
 
 
 def read(source: Path, workdir: Path | None = None) -> dict[str, Any]:

@@ -115,12 +115,16 @@ def level(wave: np.ndarray) -> float:
     return float(np.sqrt((wave.astype(np.float64) ** 2).mean()))
 
 
-def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
-    speech = request("speech", "speech", tmp_path, [], text="One umbrella. Two strangers.")
-    voice = LocalStudio().generate(speech)[0]
-    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+def film_spoken_over(workdir: Path, text: str) -> tuple[Artifact, Artifact]:
+    """A voice, and a film with it that is as long as the story's but shows nothing that moves."""
+    voice = LocalStudio().generate(request("speech", "speech", workdir, [], text=text))[0]
+    clips = [flat_clip(workdir / f"clip_{n}.mp4", 90, frames=30) for n in (1, 2)]
+    sources = [*clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+    return voice, LocalStudio().generate(request("film", "film", workdir, sources, **WORDS))[0]
 
-    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+
+def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
+    voice, film = film_spoken_over(tmp_path, "One umbrella. Two strangers.")
 
     assert film.duration_ms == story.film.duration_ms
     spoken, alone = sound_of(film.path), sound_of(story.film.path)
@@ -133,11 +137,7 @@ def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
 
 
 def test_a_voice_longer_than_the_film_ends_with_it(story: Story, tmp_path: Path) -> None:
-    speech = request("speech", "speech", tmp_path, [], text="One umbrella. " * 20)
-    voice = LocalStudio().generate(speech)[0]
-    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
-
-    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+    voice, film = film_spoken_over(tmp_path, "One umbrella. " * 10)
 
     assert (voice.duration_ms or 0) > (film.duration_ms or 0)
     assert film.duration_ms == story.film.duration_ms
@@ -249,9 +249,12 @@ def test_a_film_has_picture_and_sound_of_one_length(story: Story) -> None:
 
 
 def test_the_same_film_has_the_same_bytes(story: Story, tmp_path: Path) -> None:
-    again = LocalStudio().generate(request("film", "film", tmp_path, list(story.clips), **WORDS))
+    first, again = (
+        LocalStudio().generate(request("film", name, tmp_path, [story.clips[0]], captions=["Hi"]))
+        for name in ("first", "again")
+    )
 
-    assert again[0].path.read_bytes() == story.film.path.read_bytes()
+    assert again[0].path.read_bytes() == first[0].path.read_bytes()
 
 
 @pytest.mark.parametrize("level", [20, 235])
