@@ -179,7 +179,7 @@ def test_of_several_refusals_the_first_in_the_order_of_the_call_is_told() -> Non
     for writes in ([put_again, stale], [stale, put_again]):
         with pytest.raises(Refused) as refusal:
             commit([create("first-3"), *writes])
-        assert refusal.value.error_code == writes[0].refused(None).error_code
+        assert refusal.value.error_code == writes[0].refusal(None).error_code
 
 
 def test_a_refusal_is_shown_what_stood_in_its_way() -> None:
@@ -192,6 +192,37 @@ def test_a_refusal_is_shown_what_stood_in_its_way() -> None:
     with pytest.raises(Refused) as refusal:
         commit([change("shown-absent")])
     assert refusal.value.facts["stored"] is None
+
+
+def test_each_refusal_of_a_write_raises_a_new_error() -> None:
+    """Raising changes an error, so that a shared one would carry the traces of earlier calls."""
+    commit([create("fresh-1"), create("fresh-2")])
+    shared = Refused("it exists", code="SHARED", used=3)
+    unused = AssignmentItem.subject.does_not_exist()
+    writes = [put(item(f"fresh-{n}"), condition=unused, refused=shared) for n in (1, 2)]
+
+    raised = []
+    for attempt in (lambda: commit(writes), lambda: commit(writes), lambda: commit_one(writes[0])):
+        with pytest.raises(Refused) as refusal:
+            attempt()
+        refusal.value.add_note("seen")
+        refusal.value.facts["used"] += 1
+        refusal.value.__cause__ = ValueError("of one call")
+        raised.append(refusal.value)
+
+    assert len({id(error) for error in (shared, *raised)}) == 4
+    assert [str(error) for error in raised] == ["SHARED: it exists"] * 3
+    assert [error.facts for error in raised] == [{"used": 4}] * 3
+    assert [error.__notes__ for error in raised] == [["seen"]] * 3
+    assert (shared.__traceback__, shared.__cause__, shared.facts) == (None, None, {"used": 3})
+
+
+def test_a_condition_and_its_refusal_are_given_together() -> None:
+    unused = AssignmentItem.subject.does_not_exist()
+
+    for incomplete in ({"condition": unused}, {"refused": Refused()}):
+        with pytest.raises(ValueError):
+            put(item("incomplete"), **incomplete)
 
 
 def test_a_refused_condition_is_never_tried_again(

@@ -62,8 +62,8 @@ def respond_once(
     """Run the action, or return the stored response of an earlier request.
 
     Raises:
-        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; and the errors of the
-        action, after which nothing is stored and the key can be used again.
+        Conflict: IN_PROGRESS; KeyReused; and the errors of the action, after which nothing is
+        stored and the key can be used again.
     """
     if command.key is None:
         return EscapingJSONResponse(action(), status_code=status)

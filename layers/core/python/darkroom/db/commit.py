@@ -111,7 +111,7 @@ def commit_one(write: Write) -> dict[str, Any]:
                 stored = _stored_item(error)
                 if write.is_ours(stored):
                     return None, dict(stored or {})
-                return write.refused(stored), {}
+                return write.refusal(stored), {}
             if code in _RETRIED_ERRORS:
                 raise _Passing from error
             raise
@@ -258,7 +258,7 @@ def _verdict(
         return None
     order = {id(write): place for place, write in enumerate(writes)}
     write, stored = min(refusals, key=lambda refusal: order[id(refusal[0])])
-    return write.refused(stored)
+    return write.refusal(stored)
 
 
 def _has_happened(

@@ -16,7 +16,7 @@ from pynamodb.models import Model
 from darkroom.db.damage import report_unreadable
 from darkroom.db.due import Due, list_due_items
 from darkroom.db.raw import query_raw
-from darkroom.db.writes import RawItem, Refusal, Write, delete, put, update
+from darkroom.db.writes import RawItem, Write, delete, put, update
 from darkroom.jobs.items import (
     IN_ACCOUNT_QUEUE,
     IN_FLIGHT,
@@ -53,16 +53,19 @@ from darkroom.jobs.reading import (
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import (
+    AlreadyHappened,
     ConcurrentUpdate,
     Conflict,
     DarkroomError,
+    KeyReused,
     NotFound,
-    Unprocessable,
 )
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import CHILDREN_LIMIT, EVIDENCE_LIMIT_CHARS, FAMILY_WRITES_LIMIT
 
 T = TypeVar("T")
+_JOB_MOVED_ON = ConcurrentUpdate("the job has moved on")
+_TASK_MOVED_ON = ConcurrentUpdate("the task has moved on")
 
 
 def find_family(job_id: str) -> JobFamily | None:
@@ -253,12 +256,14 @@ def _reported(
 
 def create_writes(job: Job, operation: str) -> list[Write]:
     """Create a job that must not exist yet, with its large inputs in a separate item."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
-
     item = job_to_item(job, operation)
-    writes = [put(item, condition=JobItem.pk.does_not_exist(), refused=refused)]
+    writes = [
+        put(
+            item,
+            condition=JobItem.pk.does_not_exist(),
+            refused=KeyReused("the key was used for another request"),
+        )
+    ]
     return writes + _inputs_writes(job, item, operation)
 
 
@@ -282,56 +287,50 @@ def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write
 
 def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[Write]:
     """The difference between two states of one family; the job's version guards all writes."""
-
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the job has moved on")
-
     damaged = {item.sort_key: item for item in before.unreadable}
     known = {task.key: task for task in before.tasks}
-    writes = [_job_write(before.job, after.job, damaged.get(JOB_KEY), operation, moved_on)]
+    writes = [_job_write(before.job, after.job, damaged.get(JOB_KEY), operation)]
     for task in after.tasks:
         old = known.get(task.key)
         if old != task:
             damage = damaged.get(TASK_PREFIX + task.key)
-            writes.append(_task_write(old, task, damage, operation, moved_on))
+            writes.append(_task_write(old, task, damage, operation))
     if not before.inherited:
         items_limit = max(1, FAMILY_WRITES_LIMIT - len(writes))
         writes.extend(
-            put(inherited_to_item(after.job.job_id, outputs, operation), refused=moved_on)
+            put(inherited_to_item(after.job.job_id, outputs, operation))
             for outputs in _grouped(after.inherited, items_limit)
         )
     return writes
 
 
-def _job_write(
-    before: Job, after: Job, damage: Unreadable | None, operation: str, moved_on: Refusal
-) -> Write:
+def _job_write(before: Job, after: Job, damage: Unreadable | None, operation: str) -> Write:
     item = job_to_item(replace(after, version=before.version + 1), operation)
     item.damaged = damage.evidence if damage else None
     condition = JobItem.version == before.version
     if damage and "version" in damage.attributes:
         # There is no version to compare; the cause of their ledger entry guards the credits.
         condition = JobItem.pk.exists() & JobItem.deleted_at.does_not_exist()
-    return put(item, condition=condition, refused=moved_on)
+    return put(item, condition=condition, refused=_JOB_MOVED_ON)
 
 
 def _task_write(
-    before: Task | None, after: Task, damage: Unreadable | None, operation: str, moved_on: Refusal
+    before: Task | None, after: Task, damage: Unreadable | None, operation: str
 ) -> Write:
     item = task_to_item(after, operation)
     item.damaged = damage.evidence if damage else None
     if before is None:
-        return put(item, condition=TaskItem.pk.does_not_exist(), refused=moved_on)
+        return put(item, condition=TaskItem.pk.does_not_exist(), refused=_JOB_MOVED_ON)
     if damage is not None:
         # Its fencing number may be damaged, and a damaged task is only ever ended.
-        return put(item, condition=TaskItem.pk.exists(), refused=moved_on)
+        return put(item, condition=TaskItem.pk.exists(), refused=_JOB_MOVED_ON)
     # Claims do not change the job's version, so every task is also guarded by its fencing number
     # and its lease holder: a poll of a waiting task is claimed too.
     held = TaskItem.claim == before.claim if before.claim else TaskItem.claim.does_not_exist()
     condition = (
         (TaskItem.status == before.status.value) & (TaskItem.attempts == before.attempts) & held
     )
-    return put(item, condition=condition, refused=moved_on)
+    return put(item, condition=condition, refused=_JOB_MOVED_ON)
 
 
 def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[Output]]:
@@ -343,10 +342,6 @@ def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[
 
 def settled_check_write(job: Job, operation: str) -> Write:
     """Remove a final job from the ``due`` index, after all its projections were derived again."""
-
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the job has moved on")
-
     assert job.next_check_at is not None, "it is not in the index"
     return update(
         JobItem(job.job_id, JOB_KEY),
@@ -355,32 +350,24 @@ def settled_check_write(job: Job, operation: str) -> Write:
         # which may be due in the same second.
         condition=(CollectionItem.next_check_at == to_epoch_seconds(job.next_check_at))
         & JobItem.deleted_at.does_not_exist(),
-        refused=moved_on,
+        refused=_JOB_MOVED_ON,
         operation=operation,
     )
 
 
 def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: str) -> Write:
     """Make an item due at ``later`` (Unix seconds), unless it changed meanwhile."""
-
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the item has moved on")
-
     return update(
         CollectionItem(job_id, sort_key),
         [CollectionItem.next_check_at.set(later), CollectionItem.check_failures.remove()],
         condition=CollectionItem.next_check_at == seen,
-        refused=moved_on,
+        refused=ConcurrentUpdate("the item has moved on"),
         operation=operation,
     )
 
 
 def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
     """Record that the message of a ready task's next attempt was sent."""
-
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the task has moved on")
-
     return update(
         TaskItem(task.job_id, TASK_PREFIX + task.key),
         [
@@ -389,22 +376,18 @@ def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
         ],
         condition=(TaskItem.status == TaskStatus.READY.value)
         & (TaskItem.attempts == task.attempts),
-        refused=moved_on,
+        refused=_TASK_MOVED_ON,
         operation=operation,
     )
 
 
 def select_write(job: Job, output_id: str, operation: str) -> Write:
     """Record the owner's only pick among the job's outputs."""
-
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the job has moved on")
-
     return update(
         JobItem(job.job_id, JOB_KEY),
         [JobItem.selected_output.set(output_id), JobItem.version.set(job.version + 1)],
         condition=(JobItem.version == job.version) & JobItem.deleted_at.does_not_exist(),
-        refused=moved_on,
+        refused=_JOB_MOVED_ON,
         operation=operation,
     )
 
@@ -429,15 +412,11 @@ def adopt_write(parent: Job, child_id: str) -> Write:
 
 def disown_write(parent_job_id: str, child_id: str) -> Write:
     """Remove a deleted child from its parent."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the parent is gone")
-
     return update(
         JobItem(parent_job_id, JOB_KEY),
         [JobItem.children.delete({child_id})],
         condition=JobItem.pk.exists(),
-        refused=refused,
+        refused=ConcurrentUpdate("the parent is gone"),
     )
 
 
@@ -446,10 +425,6 @@ def delete_write(job: Job, now: datetime, operation: str) -> Write:
 
     The remaining attributes are enough to refuse late writes, and to find the files to erase.
     """
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the job has moved on")
-
     return update(
         JobItem(job.job_id, JOB_KEY),
         [
@@ -464,7 +439,7 @@ def delete_write(job: Job, now: datetime, operation: str) -> Write:
         condition=(JobItem.version == job.version)
         & JobItem.deleted_at.does_not_exist()
         & JobItem.children.does_not_exist(),
-        refused=refused,
+        refused=_JOB_MOVED_ON,
         operation=operation,
     )
 
@@ -521,12 +496,8 @@ def list_tasks_of_deleted(job_id: str) -> list[Task]:
 
 def erase_writes(job_id: str) -> list[Write]:
     """Remove all items of the collection but the job's own item."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the item is in use")
-
     keys = [raw["sk"]["S"] for raw in query_raw(JobItem, job_id)]
-    return [delete(CollectionItem(job_id, key), refused=refused) for key in keys if key != JOB_KEY]
+    return [delete(CollectionItem(job_id, key)) for key in keys if key != JOB_KEY]
 
 
 def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write:
@@ -534,10 +505,6 @@ def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write
 
     It is due at ``check_at``.
     """
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the job is not deleted")
-
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
         JobItem.selected_output, JobItem.source_name, JobItem.damaged,
@@ -553,7 +520,7 @@ def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write
         JobItem(tombstone.job_id, JOB_KEY),
         [*(attribute.remove() for attribute in personal), *watch],
         condition=JobItem.deleted_at.exists(),
-        refused=refused,
+        refused=ConcurrentUpdate("the job is not deleted"),
     )
 
 
@@ -568,10 +535,6 @@ def claim_write(
     now: datetime,
 ) -> Write:
     """Claim attempt ``attempt`` of a ready task: one conditional write, which fences the lease."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the task is not to be claimed", code="ALREADY_HAPPENED")
-
     return update(
         TaskItem(job_id, TASK_PREFIX + key),
         [
@@ -586,7 +549,7 @@ def claim_write(
         ],
         # A ready task has no lease holder; the attempt makes an old message harmless.
         condition=(TaskItem.status == TaskStatus.READY.value) & (TaskItem.attempts == attempt - 1),
-        refused=refused,
+        refused=AlreadyHappened("the task is not to be claimed"),
         operation=claim,
     )
 
@@ -603,10 +566,6 @@ def poll_write(
     now: datetime,
 ) -> Write:
     """Claim poll ``poll`` of a waiting task for one worker, under a lease like an attempt's."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the task is not to be looked at", code="ALREADY_HAPPENED")
-
     is_free = TaskItem.lease_until.does_not_exist() | (TaskItem.lease_until <= to_iso(now))
     return update(
         TaskItem(job_id, TASK_PREFIX + key),
@@ -623,17 +582,13 @@ def poll_write(
         & (TaskItem.poll == poll)
         & (TaskItem.not_before <= to_iso(now))
         & is_free,
-        refused=refused,
+        refused=AlreadyHappened("the task is not to be looked at"),
         operation=claim,
     )
 
 
 def renew_write(task: Task, *, lease_until: datetime) -> Write:
     """Extend the lease of the worker that holds the task."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the lease was lost", code="ALREADY_HAPPENED")
-
     return update(
         TaskItem(task.job_id, TASK_PREFIX + task.key),
         [
@@ -641,7 +596,7 @@ def renew_write(task: Task, *, lease_until: datetime) -> Write:
             CollectionItem.next_check_at.set(to_epoch_seconds(lease_until)),
         ],
         condition=(TaskItem.status == task.status.value) & (TaskItem.claim == task.claim),
-        refused=refused,
+        refused=AlreadyHappened("the lease was lost"),
     )
 
 
@@ -651,7 +606,4 @@ def _inputs_writes(job: Job, item: JobItem, operation: str) -> list[Write]:
     if inline is not None:
         return []
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the inputs have changed")
-
-    return [put(inputs_to_item(job, operation), refused=refused)]
+    return [put(inputs_to_item(job, operation))]

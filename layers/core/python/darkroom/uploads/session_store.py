@@ -15,9 +15,9 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_item
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import Write, put
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import IDEMPOTENCY_TTL_SECONDS
 from darkroom.kernel.shapes import fits, whole
 
@@ -63,10 +63,6 @@ def session_write(
 ) -> Write:
     """Store the request's assets. ``operation`` is unique to this attempt, because two attempts at
     the same request open different assets."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the same request is being done")
-
     item = SessionItem(
         account_id,
         _SESSION + request,
@@ -76,4 +72,4 @@ def session_write(
     )
     # TTL deletes items late.
     free = SessionItem.counter.does_not_exist() | (SessionItem.expires_at <= to_epoch_seconds(now))
-    return put(item, condition=free, refused=refused)
+    return put(item, condition=free, refused=ConcurrentUpdate("the same request is being done"))

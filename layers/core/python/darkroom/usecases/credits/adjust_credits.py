@@ -13,7 +13,7 @@ from darkroom.credits.model import Change, Entry, Reason, Wallet
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Unprocessable
+from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused, NotFound
 from darkroom.kernel.problems import problem
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
@@ -47,7 +47,7 @@ def adjust_credits(
     Raises:
         NotFound: the account does not exist.
         InvalidInput: zero, more than the balance, no reason, or an expiry in the past.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
@@ -66,7 +66,7 @@ def clear_debt(
     Raises:
         NotFound: the account does not exist.
         Conflict: NO_DEBT. InvalidInput: more than the debt, or no reason.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
@@ -114,13 +114,13 @@ def _find_adjusted(command: Command, account_id: str, cause: str) -> Adjusted | 
     """The result of this adjustment, if it was committed already.
 
     Raises:
-        Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
+        KeyReused: another request used the key.
     """
     entry = store.find_entry(account_id, cause)
     if entry is None:
         return None
     if entry.reference_id != command.operation:
-        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another request")
     last = store.find_entry(account_id, f"debt#{cause}") or entry
     return Adjusted(entry=entry, balance=last.balance_after, debt=last.debt_after)
 

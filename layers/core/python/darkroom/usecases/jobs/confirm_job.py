@@ -54,7 +54,7 @@ def confirm_new(
 
     Raises:
         InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
-        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
+        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, KeyReused.
     """
     blank = blank_job(app, command, get_recipe(recipe_name), inputs, device_id)
     blank = replace(blank, priority=priority)

@@ -87,7 +87,7 @@ def keep_draft(app: App, draft: Job, command: Command) -> Job:
     """Store a draft, or find the draft that this request stored; it holds no credits.
 
     Raises:
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
     made = find_made(draft, command)
     if made is not None:

@@ -26,7 +26,7 @@ def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target
 
     Raises:
         NotFound; Conflict NOT_REGENERABLE; InvalidInput INVALID_TARGET; PaymentRequired;
-        Unprocessable IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:

@@ -41,7 +41,7 @@ def retry_job(
 
     Raises:
         NotFound; Conflict NOT_RETRYABLE; InvalidInput; PaymentRequired;
-        Unprocessable IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:

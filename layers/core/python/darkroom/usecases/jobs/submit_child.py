@@ -27,7 +27,7 @@ def submit_child(
     """Queue the child that ``build`` makes from the parent and an id, and record it in the parent.
 
     Raises:
-        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); what ``build`` raises.
+        NotFound; PaymentRequired; KeyReused; what ``build`` raises.
         Conflict: JOB_UNREADABLE; the parent is damaged.
     """
     child_id = command.id_for(app.ids, "job")

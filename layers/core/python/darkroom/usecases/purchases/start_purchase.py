@@ -12,7 +12,7 @@ from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused
 from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
 from darkroom.payments.polling import scheduled
@@ -46,7 +46,7 @@ def start_purchase(
 
     Raises:
         InvalidInput: the pack does not exist, or is not sold in that currency.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
         GatewayUnavailable: repeating is safe: the gateway recognizes the purchase by its id and
             attempt.
     """
@@ -119,11 +119,11 @@ def minor_units(amount: Decimal, currency: str) -> int:
 def _record(command: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The stored record: created now, or by an earlier attempt at the prices of that time."""
     purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
-    with suppress(Unprocessable):
+    with suppress(KeyReused):
         commit([payments_store.create_write(purchase, command.operation)])
     stored, creation = _get(command, purchase.purchase_id)
     if creation != command.operation:
-        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another purchase")
     return stored
 
 

@@ -39,7 +39,7 @@ def share_job(
 
     Raises:
         NotFound; Conflict JOB_NOT_FINAL: there is nothing to show yet.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
     job = _own_job(command.account_id, job_id)
     if job.status not in SHARED_STATES:
