@@ -7,7 +7,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -533,14 +533,16 @@ def test_all_pages_together_are_what_the_model_lists(seed: int, world: World) ->
 
 @dataclass
 class Counted:
-    calls: list[str]
-    units: float = 0
+    calls: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    jobs: list[str] = field(default_factory=list)
+    """Ids of the jobs that were read by id."""
+    body: Any = None
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str) -> Counted:
-    """The database calls of one request, what they read, and the size of what came back."""
-    seen = Counted([])
+    """The database calls of one request, what they read, and the response."""
+    seen = Counted()
     real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def spy(client: Any, operation: str, params: Any) -> Any:
@@ -549,12 +551,16 @@ def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str)
             seen.calls.append(operation)
             pages = [response.get("Items", []), *response.get("Responses", {}).values()]
             seen.size_bytes += sum(len(str(page)) for page in pages)
+            for table in params.get("RequestItems", {}).values():
+                keys = [key for key in table["Keys"] if key["sk"] == {"S": "job"}]
+                seen.jobs.extend(key["pk"]["S"] for key in keys)
         return response
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", spy)
-        assert world.call("GET", path, user=user).status == 200
-    return seen
+        response = world.call("GET", path, user=user)
+        assert response.status == 200
+    return replace(seen, body=response.body)
 
 
 PATHS = (
@@ -571,18 +577,39 @@ PATHS = (
 )
 
 
-def test_a_page_costs_the_same_however_many_jobs_there_are(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def accounts(world: World) -> dict[int, str]:
+    """Accounts by their number of jobs."""
     accounts = {size: a_user() for size in (100, 1000)}
     for size, account in accounts.items():
         store_many(account, size)
+    return accounts
 
+
+def test_a_page_costs_the_same_however_many_jobs_there_are(
+    world: World, accounts: Mapping[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in PATHS:
         few, many = (counted(monkeypatch, world, accounts[size], path) for size in accounts)
         assert few.calls == many.calls, path
         assert len(few.calls) <= 25, path
         assert abs(few.size_bytes - many.size_bytes) <= few.size_bytes * 0.02, path
+
+
+@pytest.mark.parametrize("limit", [1, 20])
+def test_a_page_without_a_match_reads_a_bounded_number_of_jobs(
+    limit: int, world: World, accounts: Mapping[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/jobs?limit={limit}&search={quote('be zz')}"
+
+    pages = [counted(monkeypatch, world, accounts[1000], path)]
+    while (cursor := pages[-1].body["nextCursor"]) is not None:
+        pages.append(counted(monkeypatch, world, accounts[1000], f"{path}&cursor={cursor}"))
+
+    assert [page.body["items"] for page in pages] == [[], [], []]
+    assert [len(page.jobs) for page in pages] == [500, 500, 0]
+    assert len({job for page in pages for job in page.jobs}) == 1000
+    assert all(len(page.calls) <= 40 for page in pages)
 
 
 def store_many(account: str, size: int) -> None:

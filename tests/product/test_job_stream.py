@@ -339,6 +339,16 @@ def test_a_position_is_read_as_it_was_written(at: int, behind: int, told: list[i
     assert read_position(str(position), datetime.fromtimestamp(2 * 10**9).astimezone()) == position
 
 
+def test_ids_that_were_issued_before_stay_valid() -> None:
+    now = datetime.fromtimestamp(2 * 10**9).astimezone()
+    at = 1767607200123456
+    full = Position(at=at, floor=at - 60_000_000, known=(at * 46656 + 46655 - 4711, at * 46656))
+
+    assert read_position("1767607200123456", now) == Position(at=at, floor=at)
+    assert read_position("1767607200123456:zq0ao.3mv.zzz", now) == full
+    assert str(full) == "1767607200123456:zq0ao.3mv.zzz"
+
+
 Step = tuple[str, int]
 STEPS = st.lists(
     st.one_of(
