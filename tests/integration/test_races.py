@@ -237,7 +237,9 @@ def made(task: Task) -> Output:
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
-        storage_key=output_key(task.owner, task.job_id, task.key, task.attempts, ".mp4"),
+        storage_key=output_key(
+            task.owner, task.job_id, key=task.key, attempt=task.attempts, suffix=".mp4"
+        ),
     )
 
 
@@ -411,7 +413,7 @@ def an_unpaid_purchase(world: World) -> Facts:
         currency="USD",
         amount_minor=1000,
     )
-    commit([payments_store.create_write(purchase, "arranged")])
+    commit([payments_store.create_write(purchase, operation="arranged")])
     return facts
 
 
@@ -1126,10 +1128,11 @@ def pick_without_version(plant: Plant) -> None:
     """A pick is written beside the job's version, so the end of the job overwrites it."""
     real = jobs_store.select_write
 
-    def write(job: Job, output: str, operation: str) -> Write:
+    def write(job: Job, *, output_id: str, operation: str) -> Write:
         plant.acts()
-        pick = JobItem.selected_output.set(output)
-        return replace(real(job, output, operation), actions=(pick,), condition=None)
+        pick = JobItem.selected_output.set(output_id)
+        kept = real(job, output_id=output_id, operation=operation)
+        return replace(kept, actions=(pick,), condition=None)
 
     plant.replace(jobs_store, "select_write", write)
 

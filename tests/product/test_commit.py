@@ -217,12 +217,9 @@ def test_each_refusal_of_a_write_raises_a_new_error() -> None:
     assert (shared.__traceback__, shared.__cause__, shared.facts) == (None, None, {"used": 3})
 
 
-def test_a_condition_and_its_refusal_are_given_together() -> None:
-    unused = AssignmentItem.subject.does_not_exist()
-
-    for incomplete in ({"condition": unused}, {"refused": Refused()}):
-        with pytest.raises(ValueError):
-            put(item("incomplete"), **incomplete)
+def test_a_condition_without_an_error_is_refused_at_once() -> None:
+    with pytest.raises(ValueError):
+        put(item("incomplete"), condition=AssignmentItem.subject.does_not_exist())
 
 
 def test_a_refused_condition_is_never_tried_again(

@@ -97,7 +97,7 @@ class Ledger(RuleBasedStateMachine):
             return "", Hold()
         job, amount = self.name(), max(1, spendable * share // 100)
 
-        change, hold = model.reserve(self.current(), amount, job, self.now)
+        change, hold = model.reserve(self.current(), amount, job_id=job, now=self.now)
         self.apply(change)
 
         assert hold.credits == amount
@@ -109,7 +109,7 @@ class Ledger(RuleBasedStateMachine):
         before, spendable = self.current(), self.spendable()
 
         with pytest.raises(PaymentRequired) as refusal:
-            model.reserve(self.wallet, spendable + more, self.name(), self.now)
+            model.reserve(self.wallet, spendable + more, job_id=self.name(), now=self.now)
 
         assert refusal.value.facts["shortfall"] == more
         assert self.wallet == before
@@ -121,7 +121,7 @@ class Ledger(RuleBasedStateMachine):
             return
         used = hold.credits * share // 100
 
-        self.apply(model.settle(self.current(), hold, used, job, self.now))
+        self.apply(model.settle(self.current(), hold, used=used, job_id=job, now=self.now))
 
         self.spent += used
         self.settled[job] = (self.open.pop(job), used)

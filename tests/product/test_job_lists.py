@@ -32,6 +32,7 @@ from darkroom.jobs.items import (
     side_key,
 )
 from darkroom.jobs.lists import facets
+from darkroom.jobs.lists import pages as job_pages
 from darkroom.jobs.model import Job, Receipt
 from darkroom.jobs.states import FINAL_JOB, JobStatus
 from darkroom.kernel.clock import to_iso
@@ -174,7 +175,7 @@ def store_sample(
         finished_at=at + lasted if status in FINAL_JOB else None,
         receipt=Receipt(used=2, refunded=0, parts=(2,)) if status in FINAL_JOB else None,
     )
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
     return Sample(job, tuple(names))
 
@@ -200,7 +201,7 @@ def store_asset(account: str, name: str) -> str:
         created_at=START,
         updated_at=START,
     )
-    commit([assets_store.create_write(asset, "arranged")])
+    commit([assets_store.create_write(asset, operation="arranged")])
     return asset_id
 
 
@@ -390,11 +391,11 @@ def test_portraits_are_found_by_role_and_by_the_picture_behind_it(world: World, 
         clean_key="clean/x",
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, "arranged")])
+    commit([reference_store.create_write(photo, operation="arranged")])
     sample = store_sample(user, recipe="portraits")
     inputs = {"referencePhotoIds": [photo.reference_photo_id]}
     job = replace(sample.job, job_id=derived_id("job", user), inputs=inputs)
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
 
     for text in ("groom", "passp", photo.reference_photo_id, asset_id):
@@ -417,7 +418,7 @@ def test_the_stream_indexes_new_jobs_changed_drafts_and_renamed_files(
 
     asset = assets_store.get_asset(user, other)
     renamed = replace(asset, filename="Harbour.jpg")
-    commit([assets_store.save_write(asset, renamed, "renamed")])
+    commit([assets_store.save_write(asset, renamed, operation="renamed")])
     world.pump_stream()
     assert all_pages(world, user, limit=5, search="light") == [[]]
     assert all_pages(world, user, limit=5, search="harb") == [[draft]]
@@ -596,20 +597,26 @@ def test_a_page_costs_the_same_however_many_jobs_there_are(
         assert abs(few.size_bytes - many.size_bytes) <= few.size_bytes * 0.02, path
 
 
-@pytest.mark.parametrize("limit", [1, 20])
+@pytest.mark.parametrize(
+    ("limit", "reads"), [(1, [40, 40, 20]), (20, [40, 40, 20]), (60, [61, 39])]
+)
 def test_a_page_without_a_match_reads_a_bounded_number_of_jobs(
-    limit: int, world: World, accounts: Mapping[int, str], monkeypatch: pytest.MonkeyPatch
+    limit: int,
+    reads: list[int],
+    world: World,
+    accounts: Mapping[int, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(job_pages, "LIST_CANDIDATES_LIMIT", 40)
     path = f"/api/jobs?limit={limit}&search={quote('be zz')}"
 
-    pages = [counted(monkeypatch, world, accounts[1000], path)]
+    pages = [counted(monkeypatch, world, accounts[100], path)]
     while (cursor := pages[-1].body["nextCursor"]) is not None:
-        pages.append(counted(monkeypatch, world, accounts[1000], f"{path}&cursor={cursor}"))
+        pages.append(counted(monkeypatch, world, accounts[100], f"{path}&cursor={cursor}"))
 
-    assert [page.body["items"] for page in pages] == [[], [], []]
-    assert [len(page.jobs) for page in pages] == [500, 500, 0]
-    assert len({job for page in pages for job in page.jobs}) == 1000
-    assert all(len(page.calls) <= 40 for page in pages)
+    assert [page.body["items"] for page in pages] == [[]] * len(reads)
+    assert [len(page.jobs) for page in pages] == reads
+    assert len({job for page in pages for job in page.jobs}) == 100
 
 
 def store_many(account: str, size: int) -> None:

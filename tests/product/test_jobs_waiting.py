@@ -30,7 +30,7 @@ def a_running_family() -> JobFamily:
 
 
 def a_waiting_family(ref: str | None = "run") -> JobFamily:
-    return engine.wait(a_running_family(), "kf_1", ref, START)
+    return engine.wait(a_running_family(), "kf_1", ref=ref, now=START)
 
 
 def kf(family: JobFamily) -> Task:
@@ -58,7 +58,7 @@ def test_a_waiting_task_is_nobody_s_and_has_a_next_look_and_a_deadline() -> None
 
 def test_only_a_running_task_can_begin_to_wait() -> None:
     with pytest.raises(IllegalTransition):
-        engine.wait(a_waiting_family(), "kf_1", "again", START)
+        engine.wait(a_waiting_family(), "kf_1", ref="again", now=START)
 
 
 def test_looks_come_less_often_and_not_past_the_deadline() -> None:
@@ -83,10 +83,10 @@ def test_a_look_keeps_what_it_found_and_never_forgets_it() -> None:
 
 
 def test_a_call_makes_the_next_look_due_once() -> None:
-    heard = engine.callback_received(a_waiting_family(None), "kf_1", "run", LATER)
+    heard = engine.callback_received(a_waiting_family(None), "kf_1", ref="run", now=LATER)
 
     assert (run_of(heard).ref, run_of(heard).poll, kf(heard).not_before) == ("run", 2, LATER)
-    assert engine.callback_received(heard, "kf_1", "other", LATER) == heard
+    assert engine.callback_received(heard, "kf_1", ref="other", now=LATER) == heard
 
 
 def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
@@ -95,7 +95,7 @@ def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
     held = replace(kf(family), claim="worker", lease_until=lease_until)
     family = replace(family, tasks=(held, *family.tasks[1:]))
 
-    heard = engine.callback_received(family, "kf_1", "run", LATER)
+    heard = engine.callback_received(family, "kf_1", ref="run", now=LATER)
     again = engine.poll_again(heard, "kf_1", seen=1, ref="run", now=LATER)
 
     assert (kf(heard).claim, kf(heard).lease_until) == ("worker", lease_until)
@@ -104,7 +104,7 @@ def test_a_call_does_not_take_the_task_from_whoever_looks_at_it() -> None:
 
 
 def test_a_call_about_a_running_task_is_its_acceptance() -> None:
-    heard = engine.callback_received(a_running_family(), "kf_1", "run", LATER)
+    heard = engine.callback_received(a_running_family(), "kf_1", ref="run", now=LATER)
 
     assert (kf(heard).status, run_of(heard).ref) == (TaskStatus.WAITING, "run")
     assert kf(heard).not_before == LATER
@@ -115,7 +115,7 @@ def test_a_call_about_any_other_task_changes_nothing(status: TaskStatus) -> None
     family = a_running_family()
     family = replace(family, tasks=(replace(kf(family), status=status), *family.tasks[1:]))
 
-    assert engine.callback_received(family, "kf_1", "run", LATER) == family
+    assert engine.callback_received(family, "kf_1", ref="run", now=LATER) == family
 
 
 def test_a_waiting_task_that_delivers_releases_what_needs_it() -> None:
@@ -127,7 +127,7 @@ def test_a_waiting_task_that_delivers_releases_what_needs_it() -> None:
 
 
 def test_another_attempt_knows_nothing_of_the_run_before() -> None:
-    again = engine.retry(a_waiting_family(), "kf_1", BROKEN, 0, LATER)
+    again = engine.retry(a_waiting_family(), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER)
 
     assert (kf(again).status, kf(again).run) == (TaskStatus.READY, None)
 
@@ -144,7 +144,7 @@ def test_a_canceled_job_does_not_wait_and_remembers_whom_to_stop() -> None:
 def test_what_is_handed_over_for_a_canceled_job_is_canceled_with_it() -> None:
     canceling = engine.cancel(a_running_family(), LATER)
 
-    ended = engine.wait(canceling, "kf_1", "run", LATER)
+    ended = engine.wait(canceling, "kf_1", ref="run", now=LATER)
 
     assert canceling.job.status is JobStatus.CANCELING
     assert (ended.job.status, run_of(ended).ref) == (JobStatus.CANCELED, "run")
@@ -158,7 +158,7 @@ def test_a_job_whose_time_is_up_ends_what_waits_and_remembers_whom_to_stop() -> 
 
 def test_a_waiting_task_is_stored_as_it_is() -> None:
     for family in (a_waiting_family(), a_waiting_family(None), engine.callback_received(
-        a_waiting_family(), "kf_1", "run", LATER
+        a_waiting_family(), "kf_1", ref="run", now=LATER
     )):  # fmt: skip
         item = task_to_item(kf(family), "op")
         raw = TaskItem.from_raw_data(item.serialize())

@@ -118,7 +118,9 @@ def test_credits_past_their_time_cannot_be_spent(world: World, user: str) -> Non
     hour = world.clock.now() - START + timedelta(hours=1)
     grant = a_grant("promo", 9, expires_in=hour)
     reason = Reason("purchase#promo", "purchase", "promo", "A gift")
-    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, world.clock.now())
+    change = add_grant(
+        wallet, grant, entry_type=EntryType.PURCHASE, reason=reason, now=world.clock.now()
+    )
     commit(store.change_writes(change, before=wallet, operation="arranged"))
     world.clock.move(hours=1)
 

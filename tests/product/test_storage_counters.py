@@ -399,7 +399,7 @@ def test_a_larger_plan_makes_room_at_once(world: World) -> None:
     clip = {"filename": "a.mp4", "sizeBytes": 2_000_000_000, "mimeType": "video/mp4"}
 
     before = world.call("POST", "/api/uploads/session", clip)
-    commit([plan_write(ALICE, "basic", "op")])
+    commit([plan_write(ALICE, plan="basic", operation="op")])
     after = world.call("POST", "/api/uploads/session", clip)
 
     assert (before.status, before.body["code"]) == (413, "FILE_TOO_LARGE")
@@ -409,7 +409,7 @@ def test_a_larger_plan_makes_room_at_once(world: World) -> None:
 
 
 def test_no_plan_takes_more_than_the_largest(world: World) -> None:
-    commit([plan_write(ALICE, "professional", "op")])
+    commit([plan_write(ALICE, plan="professional", operation="op")])
     for _ in range(4):
         open_clip(world, 50_000_000_000)
 
@@ -443,7 +443,7 @@ def test_what_ends_makes_room(world: World) -> None:
 
 
 def test_a_hundred_files_are_all_opened_or_none(world: World) -> None:
-    commit([plan_write(ALICE, "standard", "op")])
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     create_upload(world.app, command(world), photos(100))
     with pytest.raises(PlanLimit):
@@ -457,7 +457,7 @@ def test_the_hundredth_file_that_finds_no_room_takes_the_others_along(
     stage: Stage, world: World
 ) -> None:
     """A hundred files take two transactions: somebody may be faster between them."""
-    commit([plan_write(ALICE, "standard", "op")])
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     def hundred() -> None:
         create_upload(world.app, command(world), photos(100))
@@ -488,7 +488,7 @@ def test_files_from_before_they_were_counted_take_and_give_nothing(world: World)
     asset = session.asset
     uncounted = replace(asset, counted_bytes=0, counted_uploads=0)
     commit([assets_store.delete_write(asset)])
-    commit([assets_store.create_write(uncounted, "op")])
+    commit([assets_store.create_write(uncounted, operation="op")])
     before = find_stored(ALICE)
     world.app.storage.write(session.storage_key, CONTENT, mime_type="image/jpeg")
     VERBS["accept"](world, asset.asset_id)
@@ -503,4 +503,4 @@ def test_a_save_that_forgets_the_counters_is_a_bug(world: World) -> None:
     smaller = replace(await_check(asset, world.clock.now()), counted_bytes=0)
 
     with pytest.raises(AssertionError, match="counters"):
-        assets_store.save_write(asset, smaller, "op")
+        assets_store.save_write(asset, smaller, operation="op")

@@ -335,10 +335,10 @@ def refund_of_everything(plant: Plant) -> None:
     """A job that made a part gets back all that it reserved."""
     real = model.settle
 
-    def settle(wallet: Wallet, hold: Hold, used: int, *args: Any, **kwargs: Any) -> Change:
+    def settle(wallet: Wallet, hold: Hold, *, used: int, **kwargs: Any) -> Change:
         charged = used if used == hold.credits else 0
         plant.acts(charged != used)
-        return real(wallet, hold, charged, *args, **kwargs)
+        return real(wallet, hold, used=charged, **kwargs)
 
     plant.replace(model, "settle", settle)
 

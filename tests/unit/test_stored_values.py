@@ -127,16 +127,18 @@ def output_and_back(output: Output) -> Output:
 
 
 def share_and_back(share: Share) -> Share:
-    write = share_store.create_write(share, OPERATION, check_at=share.created_at)
+    write = share_store.create_write(share, operation=OPERATION, check_at=share.created_at)
     return replace(share_store.read_share(through(write.item)).value, revoked_at=share.revoked_at)
 
 
 def asset_and_back(asset: Asset) -> Asset:
-    return assets_store.to_asset(through(assets_store.create_write(asset, OPERATION).item))
+    return assets_store.to_asset(
+        through(assets_store.create_write(asset, operation=OPERATION).item)
+    )
 
 
 def photo_and_back(photo: ReferencePhoto) -> ReferencePhoto:
-    item = through(reference_store.create_write(photo, OPERATION).item)
+    item = through(reference_store.create_write(photo, operation=OPERATION).item)
     return reference_store.to_reference_photo(item)
 
 
@@ -149,7 +151,7 @@ def picture_and_back(entry: albums.Entry) -> albums.Entry:
 
 
 def purchase_and_back(purchase: Purchase) -> Purchase:
-    write = payments_store.create_write(purchase, OPERATION)
+    write = payments_store.create_write(purchase, operation=OPERATION)
     return payments_store.to_purchase(through(write.item))
 
 

@@ -196,19 +196,21 @@ def has_tombstone(account_id: str, album_id: str) -> bool:
     return True
 
 
-def create_write(album: Album, operation: str) -> Write:
+def create_write(album: Album, *, operation: str) -> Write:
     item = album_to_item(album, operation)
     return put(item, condition=AlbumItem.sort_key.does_not_exist(), refused=_MOVED_ON)
 
 
-def save_write(before: Album, after: Album, operation: str) -> Write:
+def save_write(before: Album, after: Album, *, operation: str) -> Write:
     """Save the changed album, if it did not change since it was read."""
     item = album_to_item(after, operation)
     item.version = before.version + 1
     return put(item, condition=AlbumItem.version == before.version, refused=_MOVED_ON)
 
 
-def tombstone_writes(account_id: str, album_id: str, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(
+    account_id: str, album_id: str, *, now: datetime, operation: str
+) -> list[Write]:
     """Delete the album in any state; its tombstone is due until its entries are removed."""
     item = AlbumItem(account_id, album_key(album_id))
     tombstone = TombstoneItem(
@@ -224,12 +226,12 @@ def forget_tombstone_write(account_id: str, album_id: str) -> Write:
     return delete(TombstoneItem(account_id, tombstone_key(album_id)))
 
 
-def add_entry_write(entry: Entry, operation: str) -> Write:
+def add_entry_write(entry: Entry, *, operation: str) -> Write:
     item = entry_to_item(entry, operation)
     return put(item, condition=EntryItem.sort_key.does_not_exist(), refused=_MOVED_ON)
 
 
-def save_entry_write(before: Entry, after: Entry, operation: str) -> Write:
+def save_entry_write(before: Entry, after: Entry, *, operation: str) -> Write:
     item = entry_to_item(after, operation)
     item.version = before.version + 1
     return put(item, condition=EntryItem.version == before.version, refused=_MOVED_ON)

@@ -106,7 +106,7 @@ def list_reference_photos(
     return photos, (items[limit - 1].active_key if len(items) > limit else None)
 
 
-def create_write(photo: ReferencePhoto, operation: str) -> Write:
+def create_write(photo: ReferencePhoto, *, operation: str) -> Write:
     missing = ReferencePhotoItem.reference_photo_id.does_not_exist()
     return put(
         _to_item(photo, operation),
@@ -115,7 +115,7 @@ def create_write(photo: ReferencePhoto, operation: str) -> Write:
     )
 
 
-def save_write(before: ReferencePhoto, after: ReferencePhoto, operation: str) -> Write:
+def save_write(before: ReferencePhoto, after: ReferencePhoto, *, operation: str) -> Write:
     """Save the changed photo, if it did not change since it was read."""
     item = _to_item(after, operation)
     item.version = before.version + 1

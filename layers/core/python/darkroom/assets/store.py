@@ -207,7 +207,7 @@ def list_due(until: datetime, *, limit: int) -> list[Due]:
     return list_due_items(AssetItem.due, until, limit=limit)
 
 
-def create_write(asset: Asset, operation: str) -> Write:
+def create_write(asset: Asset, *, operation: str) -> Write:
     item = _to_item(asset, operation)
     return put(
         item,
@@ -216,7 +216,7 @@ def create_write(asset: Asset, operation: str) -> Write:
     )
 
 
-def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = False) -> Write:
+def save_write(before: Asset, after: Asset, *, operation: str, counted: bool = False) -> Write:
     """Save the changed asset, if it did not change since it was read.
 
     Its share of the account's counters may differ only if the same transaction changes them
@@ -234,7 +234,7 @@ def delete_write(asset: Asset) -> Write:
     return delete(item, condition=AssetItem.version == asset.version, refused=_MOVED_ON)
 
 
-def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(asset: Asset, *, now: datetime, operation: str) -> list[Write]:
     """Delete the asset; its tombstone is due when no content for it can arrive any more."""
     tombstone = TombstoneItem(
         asset.account_id,

@@ -256,7 +256,7 @@ def _is_as_frozen_as(before: Wallet) -> Condition:
 
 
 def freeze_write(
-    account_id: str, reason: str, operation: str, *, found: str | None = None
+    account_id: str, *, reason: str, operation: str, found: str | None = None
 ) -> Write:
     """Freeze the account for this reason; ``found`` is the digest of the audit's breaches."""
     actions: list[Action] = [WalletItem.frozen.set(reason)]
@@ -265,7 +265,7 @@ def freeze_write(
     return _freezing_write(account_id, actions, operation)
 
 
-def unfreeze_write(account_id: str, operation: str) -> Write:
+def unfreeze_write(account_id: str, *, operation: str) -> Write:
     """Unfreeze the account. The breaches for which the audit froze it are accepted then."""
     return _freezing_write(account_id, [WalletItem.frozen.remove()], operation)
 
@@ -280,7 +280,7 @@ def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) 
     )
 
 
-def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Write:
+def rebuild_write(wallet: Wallet, *, before: RawItem | None, operation: str) -> Write:
     """Replace the stored wallet, if it did not change since it was read, by the rebuilt one."""
     item = _wallet_item(wallet, operation)
     if before is None:

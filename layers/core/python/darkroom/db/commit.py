@@ -64,7 +64,7 @@ def configure(
     *, region: str, endpoint_url: str | None, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Open the connection that transactions use. Called once by bootstrap."""
-    _store.connection = connection_to(region, endpoint_url)
+    _store.connection = connection_to(region, endpoint_url=endpoint_url)
     _store.sleep = sleep
 
 

@@ -34,8 +34,8 @@ class Write:
     operation: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.condition is None) != (self.refused is None):
-            raise ValueError("a condition and what its refusal means belong together")
+        if self.condition is not None and self.refused is None:
+            raise ValueError("a condition needs the error that its refusal means")
 
     @property
     def key(self) -> tuple[Any, Any]:
@@ -55,7 +55,7 @@ class Write:
 
     def refusal(self, stored: RawItem | None) -> DarkroomError:
         """The error of a refused condition. It is new each time, because raising changes it."""
-        assert self.refused is not None, "only a condition is refused"
+        assert self.refused is not None, "only a write with a condition is refused"
         if isinstance(self.refused, DarkroomError):
             return copy.copy(self.refused)
         return self.refused(stored)

@@ -52,7 +52,7 @@ class AlreadyCompleted(DarkroomError):
         self.response = response
 
 
-def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
+def begin_write(key: str, *, body_hash: str, operation: str, now: datetime) -> Write:
     """Lock the key, unless it has a response or another request holds the lock.
 
     It is refused with AlreadyCompleted, Conflict IN_PROGRESS or KeyReused.
@@ -81,7 +81,7 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
 
 
 def complete_write(
-    key: str, body_hash: str, operation: str, response: StoredResponse, now: datetime
+    key: str, *, body_hash: str, operation: str, response: StoredResponse, now: datetime
 ) -> Write:
     """Store the response. If another request took the key over, it stores the same one."""
     item = _item(key, body_hash, operation, now)
@@ -89,7 +89,7 @@ def complete_write(
     return put(item, condition=IdempotencyItem.operation == operation, refused=_TAKEN_OVER)
 
 
-def forget_write(key: str, operation: str) -> Write:
+def forget_write(key: str, *, operation: str) -> Write:
     """Release the key after a failure, so that the client may repeat the request at once."""
     condition = IdempotencyItem.operation == operation
     return delete(IdempotencyItem(key), condition=condition, refused=_TAKEN_OVER)

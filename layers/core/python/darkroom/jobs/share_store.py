@@ -94,7 +94,7 @@ def list_shares(job_id: str) -> list[Share]:
     return [read_share(item).value for item in items]
 
 
-def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
+def create_write(share: Share, *, operation: str, check_at: datetime) -> Write:
     """Create the share. The sweeper checks it at ``check_at``, in case its event was lost."""
     item = ShareItem(
         side_key(share.job_id),

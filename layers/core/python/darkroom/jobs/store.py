@@ -254,7 +254,7 @@ def _reported(
 # Writes
 
 
-def create_writes(job: Job, operation: str) -> list[Write]:
+def create_writes(job: Job, *, operation: str) -> list[Write]:
     """Create a job that must not exist yet, with its large inputs in a separate item."""
     item = job_to_item(job, operation)
     writes = [
@@ -267,7 +267,7 @@ def create_writes(job: Job, operation: str) -> list[Write]:
     return writes + _inputs_writes(job, item, operation)
 
 
-def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write]:
+def replace_draft_writes(draft: Job, changed: Job, *, operation: str) -> list[Write]:
     """Replace a draft by another draft or a queued job, if it did not change since it was read."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -285,7 +285,7 @@ def replace_draft_writes(draft: Job, changed: Job, operation: str) -> list[Write
     return writes + _inputs_writes(changed, item, operation)
 
 
-def family_writes(before: JobFamily, after: JobFamily, operation: str) -> list[Write]:
+def family_writes(before: JobFamily, after: JobFamily, *, operation: str) -> list[Write]:
     """The difference between two states of one family; the job's version guards all writes."""
     damaged = {item.sort_key: item for item in before.unreadable}
     known = {task.key: task for task in before.tasks}
@@ -340,7 +340,7 @@ def _grouped(outputs: Sequence[Output], groups_limit: int) -> Iterator[Sequence[
         yield outputs[start : start + size_of_group]
 
 
-def settled_check_write(job: Job, operation: str) -> Write:
+def settled_check_write(job: Job, *, operation: str) -> Write:
     """Remove a final job from the ``due`` index, after all its projections were derived again."""
     assert job.next_check_at is not None, "it is not in the index"
     return update(
@@ -355,7 +355,7 @@ def settled_check_write(job: Job, operation: str) -> Write:
     )
 
 
-def recheck_write(job_id: str, sort_key: str, seen: int, later: int, operation: str) -> Write:
+def recheck_write(job_id: str, sort_key: str, *, seen: int, later: int, operation: str) -> Write:
     """Make an item due at ``later`` (Unix seconds), unless it changed meanwhile."""
     return update(
         CollectionItem(job_id, sort_key),
@@ -381,7 +381,7 @@ def sent_write(task: Task, *, check_at: datetime, operation: str) -> Write:
     )
 
 
-def select_write(job: Job, output_id: str, operation: str) -> Write:
+def select_write(job: Job, *, output_id: str, operation: str) -> Write:
     """Record the owner's only pick among the job's outputs."""
     return update(
         JobItem(job.job_id, JOB_KEY),
@@ -392,7 +392,7 @@ def select_write(job: Job, output_id: str, operation: str) -> Write:
     )
 
 
-def adopt_write(parent: Job, child_id: str) -> Write:
+def adopt_write(parent: Job, *, child_id: str) -> Write:
     """Record a child in its parent, so that the parent is not deleted before the child."""
 
     def refused(stored: RawItem | None) -> DarkroomError:
@@ -410,7 +410,7 @@ def adopt_write(parent: Job, child_id: str) -> Write:
     )
 
 
-def disown_write(parent_job_id: str, child_id: str) -> Write:
+def disown_write(parent_job_id: str, *, child_id: str) -> Write:
     """Remove a deleted child from its parent."""
     return update(
         JobItem(parent_job_id, JOB_KEY),
@@ -420,7 +420,7 @@ def disown_write(parent_job_id: str, child_id: str) -> Write:
     )
 
 
-def delete_write(job: Job, now: datetime, operation: str) -> Write:
+def delete_write(job: Job, *, now: datetime, operation: str) -> Write:
     """Delete a draft or a final job without children; its files are removed later.
 
     The remaining attributes are enough to refuse late writes, and to find the files to erase.
@@ -527,8 +527,8 @@ def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write
 def claim_write(
     job_id: str,
     key: str,
-    attempt: int,
     *,
+    attempt: int,
     claim: str,
     worker: str,
     lease_until: datetime,
@@ -557,9 +557,9 @@ def claim_write(
 def poll_write(
     job_id: str,
     key: str,
+    *,
     attempt: int,
     poll: int,
-    *,
     claim: str,
     worker: str,
     lease_until: datetime,

@@ -230,7 +230,7 @@ def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due
     return list_due_items(PurchaseItem.due, until, limit=limit, shard=shard)
 
 
-def create_write(purchase: Purchase, operation: str) -> Write:
+def create_write(purchase: Purchase, *, operation: str) -> Write:
     item = _to_item(purchase, operation, creation=operation)
     return put(
         item,
@@ -239,7 +239,7 @@ def create_write(purchase: Purchase, operation: str) -> Write:
     )
 
 
-def save_write(before: Purchase, after: Purchase, operation: str, *, creation: str | None) -> Write:
+def save_write(before: Purchase, after: Purchase, *, operation: str, creation: str | None) -> Write:
     """Save the changed record, if it did not change since it was read (version 0: not stored)."""
     moved = replace(after, version=before.version + 1)
     item = _to_item(moved, operation, creation=creation)

@@ -35,5 +35,5 @@ def plan_of(item: AccountItem) -> str:
     return plan
 
 
-def plan_write(account_id: str, plan: str, operation: str) -> Write:
+def plan_write(account_id: str, *, plan: str, operation: str) -> Write:
     return put(AccountItem(account_id, plan=plan, operation=operation))

@@ -43,7 +43,7 @@ def _to_template(item: AssignmentItem) -> str:
 
 
 def assign_write(
-    subject: str, combination: str, template_id: str, assigned_at: str, *, operation: str
+    subject: str, combination: str, *, template_id: str, assigned_at: str, operation: str
 ) -> Write:
     """Assign the template if none is assigned. A refusal means that another confirm was first: read
     the assignment again."""

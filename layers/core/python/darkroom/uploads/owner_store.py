@@ -44,7 +44,7 @@ def _to_account(item: OwnerItem) -> str:
     return account_id
 
 
-def owner_write(tag: str, account_id: str) -> Write:
+def owner_write(tag: str, *, account_id: str) -> Write:
     """Store the account under its tag; a repeat is refused and changes nothing.
 
     A damaged record is replaced, because the tag is derived from the account.

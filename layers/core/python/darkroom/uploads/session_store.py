@@ -36,7 +36,7 @@ class SessionItem(SalvagedItem):
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
-def find_session(account_id: str, request: str, now: datetime) -> list[str] | None:
+def find_session(account_id: str, request: str, *, now: datetime) -> list[str] | None:
     """Ids of the assets that the request has opened; None if there are none, or it has expired.
 
     Raises:
@@ -59,7 +59,7 @@ def to_session(item: SessionItem) -> tuple[tuple[str, ...], int]:
 
 
 def session_write(
-    account_id: str, request: str, asset_ids: Sequence[str], *, now: datetime, operation: str
+    account_id: str, request: str, *, asset_ids: Sequence[str], now: datetime, operation: str
 ) -> Write:
     """Store the request's assets. ``operation`` is unique to this attempt, because two attempts at
     the same request open different assets."""

@@ -168,7 +168,7 @@ def _to_health(item: ProviderItem) -> Health:
     )
 
 
-def health_write(provider: str, seen: Health, health: Health, now: datetime) -> Write:
+def health_write(provider: str, *, seen: Health, health: Health, now: datetime) -> Write:
     """Write the health, unless another function wrote it since ``seen``, which counts as much."""
     item = ProviderItem(
         _HEALTH + provider,
@@ -204,7 +204,7 @@ def _to_cached(item: ProviderItem) -> tuple[int, list[dict[str, Any]]]:
     return whole(item.expires_at), files
 
 
-def cache_write(key: str, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:
+def cache_write(key: str, *, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:
     text = json.dumps([dict(file) for file in files], separators=(",", ":"))
     item = ProviderItem(_CACHE + key, expires_at=to_epoch_seconds(until), files=text)
     return put(item)

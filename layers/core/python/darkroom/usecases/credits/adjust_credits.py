@@ -53,9 +53,9 @@ def adjust_credits(
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
         if expires_at is not None:
             _check_expiry(expires_at, amount, now)
-        return model.adjust(wallet, amount, why, now, expires_at=expires_at)
+        return model.adjust(wallet, amount, reason=why, now=now, expires_at=expires_at)
 
-    return _adjust_once(app, command, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason=reason, adjustment=adjustment)
 
 
 def clear_debt(
@@ -72,13 +72,15 @@ def clear_debt(
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
         if not wallet.debt:
             raise Conflict("nothing is owed", code="NO_DEBT")
-        return model.clear_debt(wallet, wallet.debt if amount is None else amount, why, now)
+        return model.clear_debt(
+            wallet, wallet.debt if amount is None else amount, reason=why, now=now
+        )
 
-    return _adjust_once(app, command, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason=reason, adjustment=adjustment)
 
 
 def _adjust_once(
-    app: App, command: Command, account_id: str, reason: str, adjustment: Adjustment
+    app: App, command: Command, account_id: str, *, reason: str, adjustment: Adjustment
 ) -> Adjusted:
     assert command.key is not None
     name = "\x1f".join((command.account_id, command.route, command.key))
@@ -95,7 +97,7 @@ def _adjust_once(
         if wallet is None:
             raise NotFound("no such account")
         now = app.clock.now()
-        wallet = expire_due_first(app, wallet, now)
+        wallet = expire_due_first(app, wallet, now=now)
         change = adjustment(wallet, why, now)
         commit(store.change_writes(change, before=wallet, operation=command.operation))
         after = change.wallet

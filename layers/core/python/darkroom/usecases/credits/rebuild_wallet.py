@@ -59,7 +59,7 @@ def _rebuild(app: App, account_id: str) -> Wallet:
         frozen=store.frozen_reason(before),
         accepted=store.accepted_breaches(before),
     )
-    commit([store.rebuild_write(wallet, before, app.ids.token())])
+    commit([store.rebuild_write(wallet, before=before, operation=app.ids.token())])
     return wallet
 
 
@@ -137,7 +137,16 @@ def _settle(app: App, account_id: str, job_id: str) -> bool:
         hold = store.hold_from_json(job.hold)
         if not hold.credits or wallet.held < hold.credits:
             return False
-        commit(settle_writes(app, wallet, hold, job.receipt.used, job_id, app.ids.token()))
+        commit(
+            settle_writes(
+                app,
+                wallet,
+                hold=hold,
+                used=job.receipt.used,
+                job_id=job_id,
+                operation=app.ids.token(),
+            )
+        )
         return True
 
     return retry_on_conflict(app.jitter, attempt)

@@ -51,7 +51,7 @@ def _doomed(account_id: str, job_id: str, *, cascade: bool) -> list[Job]:
 
 def _delete(app: App, job: Job) -> None:
     operation = app.ids.token()
-    writes = [jobs_store.delete_write(job, app.clock.now(), operation)]
+    writes = [jobs_store.delete_write(job, now=app.clock.now(), operation=operation)]
     if job.parent_job_id is not None:
-        writes.append(jobs_store.disown_write(job.parent_job_id, job.job_id))
+        writes.append(jobs_store.disown_write(job.parent_job_id, child_id=job.job_id))
     commit(writes)

@@ -66,7 +66,7 @@ def submit(
     money: list[Write] = []
     balance = model.spendable(wallet, now).balance
     if queued.reserved:
-        wallet = expire_due_first(app, wallet, now)
+        wallet = expire_due_first(app, wallet, now=now)
         change, hold = _reserve(wallet, queued, now)
         queued = replace(queued, hold=credits_store.hold_to_json(hold))
         money = credits_store.change_writes(change, before=wallet, operation=operation)
@@ -74,9 +74,9 @@ def submit(
     else:
         queued = replace(queued, balance_then=balance)
     if draft is None:
-        writes = jobs_store.create_writes(queued, operation)
+        writes = jobs_store.create_writes(queued, operation=operation)
     else:
-        writes = jobs_store.replace_draft_writes(draft, queued, operation)
+        writes = jobs_store.replace_draft_writes(draft, queued, operation=operation)
     commit([*writes, *money, *extra_writes])
     return Submission(job=queued, balance=balance)
 
@@ -101,7 +101,7 @@ def replay(job_id: str, command: Command) -> Submission:
 
 def _reserve(wallet: Wallet, job: Job, now: datetime) -> tuple[model.Change, model.Hold]:
     try:
-        return model.reserve(wallet, job.reserved, job.job_id, now)
+        return model.reserve(wallet, job.reserved, job_id=job.job_id, now=now)
     except PaymentRequired as error:
         shortfall = error.facts["shortfall"]
         error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())

@@ -44,7 +44,7 @@ def purchase_with_test_gateway(
 
     def attempt() -> Settled:
         now = app.clock.now()
-        wallet = expire_due_first(app, ensure_wallet(app, command.account_id), now)
+        wallet = expire_due_first(app, ensure_wallet(app, command.account_id), now=now)
         purchase = Purchase(
             purchase_id=purchase_id,
             account_id=command.account_id,
@@ -63,9 +63,9 @@ def purchase_with_test_gateway(
             created_at=now,
         )
         reason = Reason(f"purchase#{purchase_id}", "purchase", purchase_id, "Credits purchased")
-        change = model.add_purchase(wallet, grant, reason, now)
+        change = model.add_purchase(wallet, grant, reason=reason, now=now)
         money = credits_store.change_writes(change, before=wallet, operation=command.operation)
-        commit([payments_store.create_write(purchase, command.operation), *money])
+        commit([payments_store.create_write(purchase, operation=command.operation), *money])
         return Settled(purchase=purchase, balance=change.wallet.balance)
 
     done = _replay(command, purchase_id) if command.key is not None else None

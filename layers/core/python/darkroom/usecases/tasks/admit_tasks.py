@@ -69,7 +69,7 @@ def send_task(app: App, task: Task) -> None:
     """
     provider = healthy_provider(app, task)
     if provider != task.provider:
-        reroute_task(app, task, provider)
+        reroute_task(app, task, provider=provider)
         return
     dispatch_task(app, task)
     check_at = app.clock.now() + timedelta(seconds=DISPATCH_CHECK_SECONDS)

@@ -25,7 +25,7 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
     write = jobs_store.claim_write(
         job_id,
         key,
-        attempt,
+        attempt=attempt,
         claim=app.ids.token(),
         worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
@@ -40,8 +40,8 @@ def claim_poll(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> T
     write = jobs_store.poll_write(
         job_id,
         key,
-        attempt,
-        poll,
+        attempt=attempt,
+        poll=poll,
         claim=app.ids.token(),
         worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),

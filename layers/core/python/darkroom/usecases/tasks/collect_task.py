@@ -104,10 +104,12 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
     if result is None:
         return _wait_on(app, task)
     with tempfile.TemporaryDirectory(prefix="task-") as folder:
-        artifacts = _fetch_all(app, task, provider, result, Path(folder))
+        artifacts = _fetch_all(app, task, provider, result=result, folder=Path(folder))
         outputs = store_all(app, task, artifacts)
     attempt = _attempt_of(app, task)
-    records = record_cost(app, attempt, "succeeded", charges=result.charges, ref=_ref_of(task))
+    records = record_cost(
+        app, attempt, outcome="succeeded", charges=result.charges, ref=_ref_of(task)
+    )
     complete_task(app, task, outputs, extra_writes=records)
     remember_made(app, attempt, outputs)
     return "succeeded"
@@ -145,16 +147,18 @@ def _cancel(app: App, task: Task, run: ProviderRun) -> None:
 
 
 def _fetch_all(
-    app: App, task: Task, provider: AsyncProvider, result: Finished, folder: Path
+    app: App, task: Task, provider: AsyncProvider, *, result: Finished, folder: Path
 ) -> list[Artifact]:
     files = result.files[:MAX_OUTPUTS_PER_TASK]
     return [
-        _fetch(app, task, provider, file, folder / f"{place}{file.suffix}")
+        _fetch(app, task, provider, file=file, path=folder / f"{place}{file.suffix}")
         for place, file in enumerate(files, start=1)
     ]
 
 
-def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path: Path) -> Artifact:
+def _fetch(
+    app: App, task: Task, provider: AsyncProvider, *, file: ResultFile, path: Path
+) -> Artifact:
     limits = FetchLimits(
         hosts=provider.result_hosts,
         mime_types=frozenset(file.fetched_mime_types or (file.mime_type,)),
