@@ -597,9 +597,7 @@ def test_a_page_costs_the_same_however_many_jobs_there_are(
         assert abs(few.size_bytes - many.size_bytes) <= few.size_bytes * 0.02, path
 
 
-@pytest.mark.parametrize(
-    ("limit", "reads"), [(1, [40, 40, 20]), (20, [40, 40, 20]), (60, [61, 39])]
-)
+@pytest.mark.parametrize(("limit", "reads"), [(20, [40, 40, 20]), (60, [61, 39])])
 def test_a_page_without_a_match_reads_a_bounded_number_of_jobs(
     limit: int,
     reads: list[int],
