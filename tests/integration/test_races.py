@@ -20,7 +20,7 @@ import pytest
 from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import JobItem
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
@@ -1073,7 +1073,7 @@ MET_BEFORE = (
 
 
 def claim_without_condition(plant: Plant) -> None:
-    plant.replace(jobs_store, "claim_write", unconditional(plant, jobs_store.claim_write))
+    plant.replace(task_store, "claim_write", unconditional(plant, task_store.claim_write))
 
 
 def job_without_version(plant: Plant) -> None:
@@ -1109,14 +1109,14 @@ def purchase_without_version(plant: Plant) -> None:
 
 def delete_forgets_children(plant: Plant) -> None:
     """A job is deleted as it was read, whatever was made from it since."""
-    real = jobs_store.delete_write
+    real = tombstone_store.delete_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         once = JobItem.deleted_at.does_not_exist()
         return replace(real(*args, **kwargs), condition=once)
 
-    plant.replace(jobs_store, "delete_write", write)
+    plant.replace(tombstone_store, "delete_write", write)
 
 
 def adoption_of_the_dead(plant: Plant) -> None:

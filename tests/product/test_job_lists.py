@@ -22,31 +22,19 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.items import (
-    ENTRY_PREFIX,
-    WORDS_KEY,
-    JobItem,
-    ListEntryItem,
-    job_to_item,
-    list_key,
-    side_key,
-)
+from darkroom.jobs.items import ENTRY_PREFIX, WORDS_KEY, JobItem, ListEntryItem, list_key, side_key
 from darkroom.jobs.lists import facets
 from darkroom.jobs.lists import pages as job_pages
 from darkroom.jobs.model import Job, Receipt
 from darkroom.jobs.states import FINAL_JOB, JobStatus
+from darkroom.jobs.writing import job_to_item
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import derived_id, output_id
 from darkroom.kernel.limits import PREFIX_LIMIT_CHARS, WORDS_PER_JOB_LIMIT
 from darkroom.kernel.words import has_words
 from darkroom.usecases.projections.index_job import index_job
 from darkroom.workers.stream import handle_stream
-from tests.support.builders import (
-    a_draft,
-    a_queued_job,
-    a_story,
-    a_user,
-)
+from tests.support.builders import a_draft, a_queued_job, a_story, a_user
 from tests.support.moto_world import moto_world
 from tests.support.world import START, Response, World
 

@@ -8,15 +8,12 @@ from datetime import timedelta
 import pytest
 
 from darkroom.jobs import engine
-from darkroom.jobs.items import TaskItem, task_to_item
+from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Task
 from darkroom.jobs.reading import task_from_item
 from darkroom.jobs.states import IllegalTransition, JobStatus, TaskStatus
-from darkroom.kernel.limits import (
-    DISPATCH_CHECK_SECONDS,
-    POLL_LIMIT_SECONDS,
-    WAITING_LIMIT_SECONDS,
-)
+from darkroom.jobs.writing import task_to_item
+from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_LIMIT_SECONDS, WAITING_LIMIT_SECONDS
 from tests.support.builders import a_queued_job, a_task, an_output, running
 from tests.support.world import START
 

@@ -12,6 +12,7 @@ from darkroom.credits import model, store
 from darkroom.credits.model import EntryType, Grant, Reason, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.model import JobFamily
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import (
@@ -323,7 +324,7 @@ def test_a_child_that_inherits_many_outputs_is_planned_in_one_transaction(inheri
 
     writes = jobs_store.family_writes(JobFamily(job=job), after, operation="op")
     raw = [write.item.serialize() for write in writes]
-    read = jobs_store.family_from_raw(raw)
+    read = family_from_raw(raw)
 
     assert len(writes) <= TRANSACTION_ITEMS_LIMIT
     assert read is not None

@@ -30,7 +30,7 @@ from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.generation.ports import TransientProviderError
 from darkroom.idempotency import store as idempotency_store
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Job, JobFamily, Task
@@ -267,14 +267,14 @@ def lost_plans_stay_lost(plant: Plant) -> None:
 
 def claim_without_fence(plant: Plant) -> None:
     """A claim asks for a ready task, but not for the attempt that its message is about."""
-    real = jobs_store.claim_write
+    real = task_store.claim_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         only_ready = TaskItem.status == TaskStatus.READY.value
         return replace(real(*args, **kwargs), condition=only_ready)
 
-    plant.replace(jobs_store, "claim_write", write)
+    plant.replace(task_store, "claim_write", write)
 
 
 def own_writes_unknown(plant: Plant) -> None:
@@ -503,13 +503,13 @@ def erase_before_the_deletion(plant: Plant) -> None:
 
 def erased_for_good(plant: Plant) -> None:
     """The sweeper does not come again for what a worker of that time may still have written."""
-    real = jobs_store.tombstone_write
+    real = tombstone_store.tombstone_write
 
     def write(tombstone: Any, *, check_at: Any) -> Write:
         plant.acts(check_at is not None)
         return real(tombstone, check_at=None)
 
-    plant.replace(jobs_store, "tombstone_write", write)
+    plant.replace(tombstone_store, "tombstone_write", write)
 
 
 def facts_die_with_their_job(plant: Plant) -> None:
@@ -566,7 +566,7 @@ def noted_before_sent(plant: Plant) -> None:
     def send(app: App, task: Task) -> None:
         plant.acts()
         later = app.clock.now() + timedelta(minutes=2)
-        commit([jobs_store.sent_write(task, check_at=later, operation=app.ids.token())])
+        commit([task_store.sent_write(task, check_at=later, operation=app.ids.token())])
         dispatch_task(app, task)
 
     plant.replace(admit_tasks, "send_task", send)

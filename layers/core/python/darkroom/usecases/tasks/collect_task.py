@@ -24,7 +24,7 @@ from darkroom.generation.ports import (
     ResultFile,
     TransientProviderError,
 )
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import task_store
 from darkroom.jobs.model import ProviderRun, Task
 from darkroom.kernel.limits import (
     MAX_OUTPUTS_PER_TASK,
@@ -77,7 +77,7 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) ->
 
 def stop_run(app: App, *, job_id: str, key: str) -> str:
     """Cancel the run of an ended task at its provider."""
-    task = jobs_store.find_task(job_id, key)
+    task = task_store.find_task(job_id, key)
     if task is None or not task.is_final or task.run is None or task.run.ref is None:
         return "idle"
     _cancel(app, task, task.run)
