@@ -112,8 +112,8 @@ def read_page(
 ) -> Page:
     """Up to ``limit`` jobs from ``after`` on.
 
-    Reads at most ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1). The one after the last
-    job of the page tells whether there is another page.
+    Reads at most ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1). The candidate
+    after the last job of the page shows whether there is another page.
     """
     if filters.search is not None and filters.search.job_id is not None:
         return _single(account_id, filters, filters.search.job_id)
