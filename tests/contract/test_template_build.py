@@ -10,6 +10,7 @@ import pytest
 
 from local.settings import ROOT
 from local.template import parse
+from tests.support.tables import read_template
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def layer_folders(built: Path, function: str) -> list[Path]:
 def function_names() -> list[str]:
     return [
         name
-        for name, resource in parse(ROOT / "template.yaml")["Resources"].items()
+        for name, resource in read_template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     ]
 
