@@ -155,7 +155,7 @@ class StoredHistory:
             currency="USD",
             amount_minor=credits * MINOR_PER_CREDIT,
         )
-        commit([payments_store.create_write(purchase, call.operation)])
+        commit([payments_store.create_write(purchase, operation=call.operation)])
         self.paid[name] = Paid(credits)
         self.reconcile(name)
         self.plain.receive(BOUGHT, credits, self.now)

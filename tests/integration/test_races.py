@@ -20,7 +20,7 @@ import pytest
 from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import JobItem
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
@@ -237,7 +237,9 @@ def made(task: Task) -> Output:
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
-        storage_key=output_key(task.owner, task.job_id, task.key, task.attempts, ".mp4"),
+        storage_key=output_key(
+            task.owner, task.job_id, key=task.key, attempt=task.attempts, suffix=".mp4"
+        ),
     )
 
 
@@ -411,7 +413,7 @@ def an_unpaid_purchase(world: World) -> Facts:
         currency="USD",
         amount_minor=1000,
     )
-    commit([payments_store.create_write(purchase, "arranged")])
+    commit([payments_store.create_write(purchase, operation="arranged")])
     return facts
 
 
@@ -1071,7 +1073,7 @@ FAILED_ONCE = (
 
 
 def claim_without_condition(plant: Plant) -> None:
-    plant.replace(jobs_store, "claim_write", unconditional(plant, jobs_store.claim_write))
+    plant.replace(task_store, "claim_write", unconditional(plant, task_store.claim_write))
 
 
 def job_without_version(plant: Plant) -> None:
@@ -1107,14 +1109,14 @@ def purchase_without_version(plant: Plant) -> None:
 
 def delete_forgets_children(plant: Plant) -> None:
     """A job is deleted as it was read, even if it has a new child."""
-    real = jobs_store.delete_write
+    real = tombstone_store.delete_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         once = JobItem.deleted_at.does_not_exist()
         return replace(real(*args, **kwargs), condition=once)
 
-    plant.replace(jobs_store, "delete_write", write)
+    plant.replace(tombstone_store, "delete_write", write)
 
 
 def child_of_a_deleted_parent(plant: Plant) -> None:
@@ -1126,10 +1128,11 @@ def pick_without_version(plant: Plant) -> None:
     """A pick is written beside the job's version, so the end of the job overwrites it."""
     real = jobs_store.select_write
 
-    def write(job: Job, output: str, operation: str) -> Write:
+    def write(job: Job, *, output_id: str, operation: str) -> Write:
         plant.acts()
-        pick = JobItem.selected_output.set(output)
-        return replace(real(job, output, operation), actions=(pick,), condition=None)
+        pick = JobItem.selected_output.set(output_id)
+        kept = real(job, output_id=output_id, operation=operation)
+        return replace(kept, actions=(pick,), condition=None)
 
     plant.replace(jobs_store, "select_write", write)
 

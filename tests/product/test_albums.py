@@ -194,9 +194,9 @@ def test_a_removed_output_leaves_and_can_come_back_last(world: World, story: lis
 def test_a_job_adds_its_outputs_only_once(world: World, story: list[Output]) -> None:
     album_id = an_album(world)
 
-    first = add_outputs_to_album(world.app, "alice", album_id, story, group="g")
+    first = add_outputs_to_album(world.app, "alice", album_id, outputs=story, group="g")
     world.call("DELETE", f"/api/albums/{album_id}/outputs/{story[0].output_id}")
-    again = add_outputs_to_album(world.app, "alice", album_id, story, group="g")
+    again = add_outputs_to_album(world.app, "alice", album_id, outputs=story, group="g")
 
     assert (first, again) == (len(story), 0)
     assert shown(world, album_id) == [output.output_id for output in story[1:]]
@@ -215,7 +215,7 @@ def test_a_job_whose_album_is_gone_adds_nothing(
         "deleted": deleted,
     }[kind]
 
-    assert add_outputs_to_album(world.app, "alice", album_id, story) == 0
+    assert add_outputs_to_album(world.app, "alice", album_id, outputs=story) == 0
 
 
 def test_a_full_album_takes_no_more(
@@ -229,15 +229,17 @@ def test_a_full_album_takes_no_more(
 
     assert two.status == 200
     assert (three.status, three.body["code"]) == (409, "ALBUM_FULL")
-    assert add_outputs_to_album(world.app, "alice", album_id, story) == 0
+    assert add_outputs_to_album(world.app, "alice", album_id, outputs=story) == 0
 
 
 def test_many_outputs_are_added_in_chunks_that_repeat_harmlessly(world: World) -> None:
     album_id = an_album(world)
     many = numbered_outputs(ALBUM_CHUNK_LIMIT * 2 + 5)
 
-    interrupted = add_outputs_to_album(world.app, "alice", album_id, many[:ALBUM_CHUNK_LIMIT])
-    rest = add_outputs_to_album(world.app, "alice", album_id, many)
+    interrupted = add_outputs_to_album(
+        world.app, "alice", album_id, outputs=many[:ALBUM_CHUNK_LIMIT]
+    )
+    rest = add_outputs_to_album(world.app, "alice", album_id, outputs=many)
 
     assert (interrupted, rest) == (ALBUM_CHUNK_LIMIT, ALBUM_CHUNK_LIMIT + 5)
     album = store.get_album("alice", album_id)
@@ -264,11 +266,11 @@ def test_two_concurrent_requests_add_an_output_once(
         found = find_entries(*args)
         if not turns:
             turns.append("taken")
-            add_outputs_to_album(world.app, "alice", album_id, story)
+            add_outputs_to_album(world.app, "alice", album_id, outputs=story)
         return found
 
     monkeypatch.setattr(store, "find_entries", overtaken)
-    added = add_outputs_to_album(world.app, "alice", album_id, story)
+    added = add_outputs_to_album(world.app, "alice", album_id, outputs=story)
 
     assert added == 0
     assert store.get_album("alice", album_id).output_count == len(story)
@@ -296,7 +298,7 @@ def test_emptying_an_album_resumes_after_a_crash(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     album_id = an_album(world)
-    add_outputs_to_album(world.app, "alice", album_id, numbered_outputs(7))
+    add_outputs_to_album(world.app, "alice", album_id, outputs=numbered_outputs(7))
     delete_album(world.app, account_id="alice", album_id=album_id)
     monkeypatch.setattr("darkroom.usecases.albums.delete_album.ALBUM_CHUNK_LIMIT", 2)
     monkeypatch.setattr("darkroom.usecases.albums.delete_album.SWEEP_ITEMS_LIMIT", 4)
@@ -311,14 +313,14 @@ def test_outputs_of_a_deleted_job_leave_all_albums(world: World, story: list[Out
     first, second = an_album(world), an_album(world)
     kept = numbered_outputs(1)
     for album_id in (first, second):
-        add_outputs_to_album(world.app, "alice", album_id, [*kept, *story])
+        add_outputs_to_album(world.app, "alice", album_id, outputs=[*kept, *story])
 
     removed = forget_job_in_albums(world.app, "alice", _job_of(story))
     again = forget_job_in_albums(world.app, "alice", _job_of(story))
 
     assert (removed, again) == (2 * len(story), 0)
     assert shown(world, first) == shown(world, second) == [kept[0].output_id]
-    assert add_outputs_to_album(world.app, "alice", first, story) == 0
+    assert add_outputs_to_album(world.app, "alice", first, outputs=story) == 0
 
 
 def _job_of(outputs: list[Output]) -> str:

@@ -42,7 +42,7 @@ def an_asset(
     asset = assets_store.get_asset(user, asset_id)
     duration_ms = None if seconds is None else seconds * 1000
     after = replace(asset, status=AssetStatus(status), duration_ms=duration_ms, tags=tags)
-    commit([assets_store.save_write(asset, after, "arranged")])
+    commit([assets_store.save_write(asset, after, operation="arranged")])
     world.pump_stream()
     return asset_id
 
@@ -87,7 +87,13 @@ def test_an_asset_leaves_the_list_of_its_old_state(world: World) -> None:
     before = found(world, "&status=checking")
 
     asset = assets_store.get_asset("alice", asset_id)
-    commit([assets_store.save_write(asset, replace(asset, status=AssetStatus.UPLOADED), "op")])
+    commit(
+        [
+            assets_store.save_write(
+                asset, replace(asset, status=AssetStatus.UPLOADED), operation="op"
+            )
+        ]
+    )
     stale = found(world, "&status=checking")
     world.pump_stream()
 
@@ -213,7 +219,7 @@ def test_an_index_that_was_stopped_halfway_is_completed(
     asset_id = an_asset(world, "old.jpg")
     asset = assets_store.get_asset("alice", asset_id)
     renamed = replace(asset, filename="new.jpg")
-    commit([assets_store.save_write(asset, renamed, "op")])
+    commit([assets_store.save_write(asset, renamed, operation="op")])
     remember, calls = list_store._remember, []
 
     def stopping(*args: Any, **options: Any) -> None:
@@ -396,7 +402,7 @@ def test_content_that_arrives_after_its_asset_was_deleted_is_deleted(world: Worl
 def test_a_file_of_an_active_reference_photo_stays(world: World) -> None:
     photo = a_photo(world)
     asset = assets_store.get_asset("alice", photo)
-    commit([assets_store.save_write(asset, replace(asset, faces=1), "op")])
+    commit([assets_store.save_write(asset, replace(asset, faces=1), operation="op")])
     body = {"assetId": photo, "role": "self"}
     reference = world.call("POST", "/api/reference-photos", body).body["referencePhotoId"]
 

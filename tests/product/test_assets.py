@@ -73,8 +73,8 @@ def test_a_stored_asset_is_read_back_unchanged(world: World) -> None:
     asset = uploading()
     final = failed(model.ask_again(model.await_check(asset, NOW), NOW))
 
-    commit([store.create_write(asset, "op1")])
-    commit([store.save_write(asset, final, "op2", counted=True)])
+    commit([store.create_write(asset, operation="op1")])
+    commit([store.save_write(asset, final, operation="op2", counted=True)])
 
     stored = store.get_asset("alice", asset.asset_id)
     assert stored.version == 2
@@ -128,7 +128,7 @@ def test_assets_need_a_token(world: World) -> None:
 
 
 def test_another_accounts_asset_looks_missing(world: World) -> None:
-    commit([store.create_write(uploading("alice"), "op")])
+    commit([store.create_write(uploading("alice"), operation="op")])
 
     responses = [
         world.call("GET", f"/api/assets/{asset_id}", user="bob")
@@ -140,7 +140,7 @@ def test_another_accounts_asset_looks_missing(world: World) -> None:
 
 
 def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -> None:
-    commit([store.create_write(uploading(), "op")])
+    commit([store.create_write(uploading(), operation="op")])
 
     shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
 
@@ -159,7 +159,7 @@ def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -
 
 
 def test_downloads_of_a_checked_asset_are_of_its_clean_copy(world: World) -> None:
-    commit([store.create_write(uploaded(uploading()), "op")])
+    commit([store.create_write(uploaded(uploading()), operation="op")])
 
     shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
 
@@ -194,7 +194,7 @@ def test_a_failure_is_reported_with_its_code(world: World) -> None:
 
 
 def test_the_sweeper_derives_events_that_the_stream_lost(world: World) -> None:
-    commit([store.create_write(uploaded(uploading()), "op")])
+    commit([store.create_write(uploaded(uploading()), operation="op")])
 
     world.clock.move(hours=1)
     done = world.sweep()
@@ -217,7 +217,7 @@ def test_each_of_many_files_is_deleted_on_its_own(world: World) -> None:
     kept, gone = a_photo(world), a_photo(world)
     asset = store.get_asset("alice", kept)
     in_use = replace(asset, references=1)
-    commit([store.save_write(asset, in_use, "arranged")])
+    commit([store.save_write(asset, in_use, operation="arranged")])
     bobs = a_photo(world, "bob")
 
     response = delete_many(world, [gone, kept, bobs, "ast_x"])

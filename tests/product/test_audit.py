@@ -99,7 +99,7 @@ def pay(
         amount_minor=credits * 10,
     )
     if fresh:
-        commit([payments_store.create_write(purchase, "arranged")])
+        commit([payments_store.create_write(purchase, operation="arranged")])
     taken = [
         MoneyBack(id=f"{name}_{place}", amount_minor=amount, created_at=world.clock.now())
         for place, amount in enumerate(back)

@@ -179,7 +179,7 @@ def test_of_several_refused_writes_the_error_is_that_of_the_first() -> None:
     for writes in ([put_again, stale], [stale, put_again]):
         with pytest.raises(Refused) as refusal:
             commit([create("first-3"), *writes])
-        assert refusal.value.error_code == writes[0].refused(None).error_code
+        assert refusal.value.error_code == writes[0].refusal(None).error_code
 
 
 def test_the_error_gets_the_stored_item() -> None:
@@ -192,6 +192,34 @@ def test_the_error_gets_the_stored_item() -> None:
     with pytest.raises(Refused) as refusal:
         commit([change("shown-absent")])
     assert refusal.value.facts["stored"] is None
+
+
+def test_each_refusal_of_a_write_raises_a_new_error() -> None:
+    """Raising changes an error, so that a shared one would carry the traces of earlier calls."""
+    commit([create("fresh-1"), create("fresh-2")])
+    shared = Refused("it exists", code="SHARED", used=3)
+    unused = AssignmentItem.subject.does_not_exist()
+    writes = [put(item(f"fresh-{n}"), condition=unused, refused=shared) for n in (1, 2)]
+
+    raised = []
+    for attempt in (lambda: commit(writes), lambda: commit(writes), lambda: commit_one(writes[0])):
+        with pytest.raises(Refused) as refusal:
+            attempt()
+        refusal.value.add_note("seen")
+        refusal.value.facts["used"] += 1
+        refusal.value.__cause__ = ValueError("of one call")
+        raised.append(refusal.value)
+
+    assert len({id(error) for error in (shared, *raised)}) == 4
+    assert [str(error) for error in raised] == ["SHARED: it exists"] * 3
+    assert [error.facts for error in raised] == [{"used": 4}] * 3
+    assert [error.__notes__ for error in raised] == [["seen"]] * 3
+    assert (shared.__traceback__, shared.__cause__, shared.facts) == (None, None, {"used": 3})
+
+
+def test_a_condition_without_an_error_is_refused_at_once() -> None:
+    with pytest.raises(ValueError):
+        put(item("incomplete"), condition=AssignmentItem.subject.does_not_exist())
 
 
 def test_a_failed_condition_is_never_retried(

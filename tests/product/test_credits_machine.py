@@ -282,7 +282,7 @@ class History:
         reason = Reason(f"purchase#{name}", "purchase", name, "Credits purchased")
         self.apply(
             f"buy {credits}",
-            model.add_purchase(self.current(), grant, reason, self.now),
+            model.add_purchase(self.current(), grant, reason=reason, now=self.now),
         )
         self.plain.receive(BOUGHT, credits, self.now)
         self.bought[name] = Bought(credits, BOUGHT)
@@ -295,7 +295,7 @@ class History:
         job = self.name("job")
         credits = self.rng.randint(1, min(spendable, self.rng.choice([3, 12, spendable])))
 
-        change, hold = model.reserve(self.current(), credits, job, self.now)
+        change, hold = model.reserve(self.current(), credits, job_id=job, now=self.now)
 
         assert hold.credits == credits
         self.apply(f"reserve {credits} for {job}", change)
@@ -312,7 +312,7 @@ class History:
         credits = max(1, self.plain.spendable(self.now) + more)
 
         with pytest.raises(PaymentRequired) as refusal:
-            model.reserve(self.current(), credits, self.name("job"), self.now)
+            model.reserve(self.current(), credits, job_id=self.name("job"), now=self.now)
 
         code = "CREDITS_DEBT" if self.plain.debt else "CREDITS_INSUFFICIENT"
         short = self.plain.debt + max(0, credits - self.plain.spendable(self.now))
@@ -324,7 +324,7 @@ class History:
             return
         refused = False
         try:
-            model.reserve(self.wallet, 1, self.name("job"), self.now)
+            model.reserve(self.wallet, 1, job_id=self.name("job"), now=self.now)
         except ConcurrentUpdate:
             refused = True
         assert refused, "something was reserved while grants were due"
@@ -336,7 +336,7 @@ class History:
         hold = self.holds.pop(job)
         used = self.rng.choice([0, hold.credits, self.rng.randint(0, hold.credits)])
 
-        change = model.settle(self.current(), hold, used, job, self.now)
+        change = model.settle(self.current(), hold, used=used, job_id=job, now=self.now)
         self.apply(f"settle {used} of {job}", change)
 
         self.plain.settle(job, used, self.now)
@@ -374,7 +374,9 @@ class History:
     def _adjust(self, amount: int, expires_at: datetime | None) -> None:
         name = self.name("adj")
         reason = Reason(f"adjust#{name}", "adjustment", name, "By hand")
-        change = model.adjust(self.current(), amount, reason, self.now, expires_at=expires_at)
+        change = model.adjust(
+            self.current(), amount, reason=reason, now=self.now, expires_at=expires_at
+        )
         self.apply(f"adjust {amount} {expires_at}", change)
         expires = NEVER if expires_at is None else expires_at.timestamp()
         self.plain.adjust(amount, self.now, kind=Kind(BONUS_PRIORITY, expires, False))
@@ -384,7 +386,7 @@ class History:
             return
         credits = self.rng.randint(1, self.plain.debt)
         reason = Reason(f"adjust#{self.name('adj')}", "adjustment", "op", "Forgiven")
-        change = model.clear_debt(self.current(), credits, reason, self.now)
+        change = model.clear_debt(self.current(), credits, reason=reason, now=self.now)
         self.apply(f"clear {credits} of the debt", change)
         self.plain.clear_debt(credits)
 
@@ -402,7 +404,9 @@ class History:
         own_left = sum(grant.remaining for grant in own if not grant.is_due(self.now))
         reason = Reason(cause, "purchase", name, "Payment refunded")
 
-        change = model.reverse(wallet, name, credits, reason, self.now)
+        change = model.reverse(
+            wallet, purchase_id=name, credits=credits, reason=reason, now=self.now
+        )
 
         self.apply(f"reverse {credits} of {name}", change)
         self.plain.reverse(credits, self.now, own=bought.kind, own_left=own_left)
@@ -424,7 +428,9 @@ class History:
 
         self.apply(
             f"restore {credits} of {name}",
-            model.restore(self.current(), name, credits, reason, self.now),
+            model.restore(
+                self.current(), purchase_id=name, credits=credits, reason=reason, now=self.now
+            ),
         )
 
         self.plain.restore(credits, self.now)
@@ -579,8 +585,8 @@ _real_settle, _real_take, _real_reverse = model.settle, model._take, model.rever
 _real_record, _real_grace, _real_last = model._record, model._with_grace, model._last_credits
 
 
-def _settle_for_nothing(wallet: Wallet, hold: Hold, used: int, *rest: Any) -> Change:
-    return _real_settle(wallet, hold, hold.credits, *rest)
+def _settle_for_nothing(wallet: Wallet, hold: Hold, *, used: int, **rest: Any) -> Change:
+    return _real_settle(wallet, hold, used=hold.credits, **rest)
 
 
 def _first_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
@@ -597,8 +603,8 @@ def _take_the_oldest(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant,
     return _real_take(by_age, amount)
 
 
-def _no_debt(wallet: Wallet, *args: Any) -> Change:
-    done = _real_reverse(wallet, *args)
+def _no_debt(wallet: Wallet, **kwargs: Any) -> Change:
+    done = _real_reverse(wallet, **kwargs)
     [entry] = done.entries
     entry = replace(entry, debt_change=0, debt_after=wallet.debt)
     return Change(replace(done.wallet, debt=wallet.debt), (entry,))

@@ -363,8 +363,8 @@ def kept_by_us(world: World, job_id: str) -> None:
         received_at=now, next_check_at=now,
     )  # fmt: skip
     for write in (
-        providers_store.health_write("paper", healthy, failing, now),
-        providers_store.cache_write("same", [{"storageKey": "x"}], later),
+        providers_store.health_write("paper", seen=healthy, health=failing, now=now),
+        providers_store.cache_write("same", files=[{"storageKey": "x"}], until=later),
         providers_store.cost_write(call),
         webhooks_store.receive_write(event),
     ):

@@ -37,7 +37,7 @@ def a_picture_with(world: World, *faces: FaceBox) -> str:
     asset_id = a_photo(world)
     asset = assets_store.get_asset("alice", asset_id)
     found = replace(asset, faces=len(faces), face_boxes=largest(faces))
-    commit([assets_store.save_write(asset, found, "arranged")])
+    commit([assets_store.save_write(asset, found, operation="arranged")])
     return asset_id
 
 

@@ -454,7 +454,7 @@ def test_a_generated_picture_can_become_a_reference_photo_once_its_faces_are_cou
 
     unknown = world.call("POST", "/api/reference-photos", body)
     current = assets_store.get_asset("alice", asset.asset_id)
-    commit([assets_store.save_write(current, replace(current, faces=1), "arranged")])
+    commit([assets_store.save_write(current, replace(current, faces=1), operation="arranged")])
     known = world.call("POST", "/api/reference-photos", body)
 
     assert (unknown.status, known.status) == (503, 201)

@@ -7,7 +7,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,30 +22,19 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.items import (
-    ENTRY_PREFIX,
-    WORDS_KEY,
-    JobItem,
-    ListEntryItem,
-    job_to_item,
-    list_key,
-    side_key,
-)
+from darkroom.jobs.items import ENTRY_PREFIX, WORDS_KEY, JobItem, ListEntryItem, list_key, side_key
 from darkroom.jobs.lists import facets
+from darkroom.jobs.lists import pages as job_pages
 from darkroom.jobs.model import Job, Receipt
 from darkroom.jobs.states import FINAL_JOB, JobStatus
+from darkroom.jobs.writing import job_to_item
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import derived_id, output_id
 from darkroom.kernel.limits import PREFIX_LIMIT_CHARS, WORDS_PER_JOB_LIMIT
 from darkroom.kernel.words import has_words
 from darkroom.usecases.projections.index_job import index_job
 from darkroom.workers.stream import handle_stream
-from tests.support.builders import (
-    a_draft,
-    a_queued_job,
-    a_story,
-    a_user,
-)
+from tests.support.builders import a_draft, a_queued_job, a_story, a_user
 from tests.support.moto_world import moto_world
 from tests.support.world import START, Response, World
 
@@ -174,7 +163,7 @@ def store_sample(
         finished_at=at + lasted if status in FINAL_JOB else None,
         receipt=Receipt(used=2, refunded=0, parts=(2,)) if status in FINAL_JOB else None,
     )
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
     return Sample(job, tuple(names))
 
@@ -200,7 +189,7 @@ def store_asset(account: str, name: str) -> str:
         created_at=START,
         updated_at=START,
     )
-    commit([assets_store.create_write(asset, "arranged")])
+    commit([assets_store.create_write(asset, operation="arranged")])
     return asset_id
 
 
@@ -392,11 +381,11 @@ def test_portraits_are_found_by_role_and_by_the_name_of_the_reference_photo(
         clean_key="clean/x",
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, "arranged")])
+    commit([reference_store.create_write(photo, operation="arranged")])
     sample = store_sample(user, recipe="portraits")
     inputs = {"referencePhotoIds": [photo.reference_photo_id]}
     job = replace(sample.job, job_id=derived_id("job", user), inputs=inputs)
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
 
     for text in ("groom", "passp", photo.reference_photo_id, asset_id):
@@ -419,7 +408,7 @@ def test_the_stream_indexes_new_jobs_changed_drafts_and_renamed_files(
 
     asset = assets_store.get_asset(user, other)
     renamed = replace(asset, filename="Harbor.jpg")
-    commit([assets_store.save_write(asset, renamed, "renamed")])
+    commit([assets_store.save_write(asset, renamed, operation="renamed")])
     world.pump_stream()
     assert all_pages(world, user, limit=5, search="light") == [[]]
     assert all_pages(world, user, limit=5, search="harb") == [[draft]]
@@ -537,14 +526,16 @@ def test_all_pages_together_equal_the_list_of_the_model(seed: int, world: World)
 
 @dataclass
 class Counted:
-    calls: list[str]
-    units: float = 0
+    calls: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    jobs: list[str] = field(default_factory=list)
+    """Ids of the jobs that were read by id."""
+    body: Any = None
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str) -> Counted:
-    """The database calls of one request, what they read, and the size of their responses."""
-    seen = Counted([])
+    """The database calls of one request, what they read, and the response."""
+    seen = Counted()
     real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def spy(client: Any, operation: str, params: Any) -> Any:
@@ -553,12 +544,16 @@ def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str)
             seen.calls.append(operation)
             pages = [response.get("Items", []), *response.get("Responses", {}).values()]
             seen.size_bytes += sum(len(str(page)) for page in pages)
+            for table in params.get("RequestItems", {}).values():
+                keys = [key for key in table["Keys"] if key["sk"] == {"S": "job"}]
+                seen.jobs.extend(key["pk"]["S"] for key in keys)
         return response
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", spy)
-        assert world.call("GET", path, user=user).status == 200
-    return seen
+        response = world.call("GET", path, user=user)
+        assert response.status == 200
+    return replace(seen, body=response.body)
 
 
 PATHS = (
@@ -575,18 +570,43 @@ PATHS = (
 )
 
 
-def test_the_cost_of_a_page_does_not_depend_on_the_number_of_jobs(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def accounts(world: World) -> dict[int, str]:
+    """Accounts by their number of jobs."""
     accounts = {size: a_user() for size in (100, 1000)}
     for size, account in accounts.items():
         store_many(account, size)
+    return accounts
 
+
+def test_the_cost_of_a_page_does_not_depend_on_the_number_of_jobs(
+    world: World, accounts: Mapping[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in PATHS:
         few, many = (counted(monkeypatch, world, accounts[size], path) for size in accounts)
         assert few.calls == many.calls, path
         assert len(few.calls) <= 25, path
         assert abs(few.size_bytes - many.size_bytes) <= few.size_bytes * 0.02, path
+
+
+@pytest.mark.parametrize(("limit", "reads"), [(20, [40, 40, 20]), (60, [61, 39])])
+def test_a_page_without_a_match_reads_a_bounded_number_of_jobs(
+    limit: int,
+    reads: list[int],
+    world: World,
+    accounts: Mapping[int, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_pages, "LIST_CANDIDATES_LIMIT", 40)
+    path = f"/api/jobs?limit={limit}&search={quote('be zz')}"
+
+    pages = [counted(monkeypatch, world, accounts[100], path)]
+    while (cursor := pages[-1].body["nextCursor"]) is not None:
+        pages.append(counted(monkeypatch, world, accounts[100], f"{path}&cursor={cursor}"))
+
+    assert [page.body["items"] for page in pages] == [[]] * len(reads)
+    assert [len(page.jobs) for page in pages] == reads
+    assert len({job for page in pages for job in page.jobs}) == 100
 
 
 def store_many(account: str, size: int) -> None:

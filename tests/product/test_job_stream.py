@@ -127,7 +127,7 @@ def cancel(world: World, job_id: str) -> None:
 def store_job(world: World, number: int, *, at: datetime = START, **changes: Any) -> Job:
     """A queued job of alice's, written directly."""
     job = a_queued_job(job_id=world.app.ids.new("job"), created_at=at, updated_at=at, **changes)
-    commit(jobs_store.create_writes(job, f"arranged-{number}"))
+    commit(jobs_store.create_writes(job, operation=f"arranged-{number}"))
     return job
 
 
@@ -341,6 +341,16 @@ def test_a_position_is_parsed_as_it_was_formatted(
     assert read_position(str(position), datetime.fromtimestamp(2 * 10**9).astimezone()) == position
 
 
+def test_ids_that_were_issued_before_stay_valid() -> None:
+    now = datetime.fromtimestamp(2 * 10**9).astimezone()
+    at = 1767607200123456
+    full = Position(at=at, floor=at - 60_000_000, known=(at * 46656 + 46655 - 4711, at * 46656))
+
+    assert read_position("1767607200123456", now) == Position(at=at, floor=at)
+    assert read_position("1767607200123456:zq0ao.3mv.zzz", now) == full
+    assert str(full) == "1767607200123456:zq0ao.3mv.zzz"
+
+
 Step = tuple[str, int]
 STEPS = st.lists(
     st.one_of(
@@ -396,10 +406,10 @@ def change(world: World, user: str, job: Job | None, at: datetime) -> Job:
             job_id=world.app.ids.new("job"), account_id=user, created_at=at, updated_at=at
         )
         made = replace(made, progress=replace(made.progress, completed=next(_serial), total=9999))
-        commit(jobs_store.create_writes(made, "arranged"))
+        commit(jobs_store.create_writes(made, operation="arranged"))
         return made
     after = replace(job, updated_at=at, progress=replace(job.progress, completed=next(_serial)))
-    commit(jobs_store.family_writes(JobFamily(job=job), JobFamily(job=after), "arranged"))
+    commit(jobs_store.family_writes(JobFamily(job=job), JobFamily(job=after), operation="arranged"))
     return replace(after, version=job.version + 1)
 
 

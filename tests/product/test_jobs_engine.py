@@ -286,7 +286,7 @@ def test_a_job_whose_first_task_ends_has_started() -> None:
 def test_a_retried_task_waits_for_its_delay_and_keeps_its_count() -> None:
     family = running(a_planned_story(), "kf_1", attempt=2)
 
-    task = need(engine.retry(family, "kf_1", BROKEN, 4.0, LATER), "kf_1")
+    task = need(engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=4.0, now=LATER), "kf_1")
 
     assert (task.status, task.attempts, task.failure) == (TaskStatus.READY, 2, BROKEN)
     assert task.not_before == LATER + timedelta(seconds=4)
@@ -296,7 +296,9 @@ def test_a_retried_task_waits_for_its_delay_and_keeps_its_count() -> None:
 
 
 def test_a_retry_without_delay_may_start_at_once() -> None:
-    family = engine.retry(running(a_planned_story(), "kf_1"), "kf_1", BROKEN, 0, LATER)
+    family = engine.retry(
+        running(a_planned_story(), "kf_1"), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER
+    )
 
     assert need(family, "kf_1").not_before is None
 
@@ -304,14 +306,16 @@ def test_a_retry_without_delay_may_start_at_once() -> None:
 def test_the_task_fails_with_its_last_attempt() -> None:
     family = running(a_planned_story(), "kf_1", attempt=TASK_ATTEMPTS_LIMIT)
 
-    family = engine.retry(family, "kf_1", BROKEN, 4.0, LATER)
+    family = engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=4.0, now=LATER)
 
     assert need(family, "kf_1").status is TaskStatus.FAILED
     assert need(family, "clip_1").status is TaskStatus.SKIPPED
 
 
 def test_a_success_after_a_retry_clears_the_failure() -> None:
-    family = engine.retry(running(a_planned_story(), "kf_1"), "kf_1", BROKEN, 0, LATER)
+    family = engine.retry(
+        running(a_planned_story(), "kf_1"), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER
+    )
 
     task = need(delivered(family, "kf_1"), "kf_1")
 
@@ -358,7 +362,7 @@ def test_a_task_that_is_not_running_cannot_deliver() -> None:
         with pytest.raises(IllegalTransition):
             engine.succeed(family, key, [an_output(key)], LATER)
     with pytest.raises(IllegalTransition):
-        engine.retry(family, "kf_1", BROKEN, 0, LATER)
+        engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=0, now=LATER)
     with pytest.raises(KeyError):
         engine.fail(family, "kf_9", BROKEN, LATER)
 

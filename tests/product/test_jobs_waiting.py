@@ -8,15 +8,12 @@ from datetime import timedelta
 import pytest
 
 from darkroom.jobs import engine
-from darkroom.jobs.items import TaskItem, task_to_item
+from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Task
 from darkroom.jobs.reading import task_from_item
 from darkroom.jobs.states import IllegalTransition, JobStatus, TaskStatus
-from darkroom.kernel.limits import (
-    DISPATCH_CHECK_SECONDS,
-    POLL_LIMIT_SECONDS,
-    WAITING_LIMIT_SECONDS,
-)
+from darkroom.jobs.writing import task_to_item
+from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_LIMIT_SECONDS, WAITING_LIMIT_SECONDS
 from tests.support.builders import a_queued_job, a_task, an_output, running
 from tests.support.world import START
 
@@ -30,7 +27,7 @@ def a_running_family() -> JobFamily:
 
 
 def a_waiting_family(ref: str | None = "run") -> JobFamily:
-    return engine.wait(a_running_family(), "kf_1", ref, START)
+    return engine.wait(a_running_family(), "kf_1", ref=ref, now=START)
 
 
 def kf(family: JobFamily) -> Task:
@@ -58,7 +55,7 @@ def test_a_waiting_task_has_no_lease_but_a_next_poll_and_a_deadline() -> None:
 
 def test_only_a_running_task_can_start_to_wait() -> None:
     with pytest.raises(IllegalTransition):
-        engine.wait(a_waiting_family(), "kf_1", "again", START)
+        engine.wait(a_waiting_family(), "kf_1", ref="again", now=START)
 
 
 def test_polls_become_less_frequent_and_stop_at_the_deadline() -> None:
@@ -83,10 +80,10 @@ def test_a_poll_stores_the_run_it_found_and_never_clears_it() -> None:
 
 
 def test_a_callback_makes_the_next_poll_due_once() -> None:
-    after = engine.callback_received(a_waiting_family(None), "kf_1", "run", LATER)
+    after = engine.callback_received(a_waiting_family(None), "kf_1", ref="run", now=LATER)
 
     assert (run_of(after).ref, run_of(after).poll, kf(after).not_before) == ("run", 2, LATER)
-    assert engine.callback_received(after, "kf_1", "other", LATER) == after
+    assert engine.callback_received(after, "kf_1", ref="other", now=LATER) == after
 
 
 def test_a_callback_does_not_take_the_task_from_the_worker_that_polls() -> None:
@@ -95,7 +92,7 @@ def test_a_callback_does_not_take_the_task_from_the_worker_that_polls() -> None:
     held = replace(kf(family), claim="worker", lease_until=lease_until)
     family = replace(family, tasks=(held, *family.tasks[1:]))
 
-    after = engine.callback_received(family, "kf_1", "run", LATER)
+    after = engine.callback_received(family, "kf_1", ref="run", now=LATER)
     again = engine.poll_again(after, "kf_1", seen=1, ref="run", now=LATER)
 
     assert (kf(after).claim, kf(after).lease_until) == ("worker", lease_until)
@@ -104,7 +101,7 @@ def test_a_callback_does_not_take_the_task_from_the_worker_that_polls() -> None:
 
 
 def test_a_callback_for_a_running_task_counts_as_its_acceptance() -> None:
-    after = engine.callback_received(a_running_family(), "kf_1", "run", LATER)
+    after = engine.callback_received(a_running_family(), "kf_1", ref="run", now=LATER)
 
     assert (kf(after).status, run_of(after).ref) == (TaskStatus.WAITING, "run")
     assert kf(after).not_before == LATER
@@ -115,7 +112,7 @@ def test_a_callback_for_any_other_task_changes_nothing(status: TaskStatus) -> No
     family = a_running_family()
     family = replace(family, tasks=(replace(kf(family), status=status), *family.tasks[1:]))
 
-    assert engine.callback_received(family, "kf_1", "run", LATER) == family
+    assert engine.callback_received(family, "kf_1", ref="run", now=LATER) == family
 
 
 def test_a_waiting_task_that_delivers_releases_its_dependents() -> None:
@@ -127,7 +124,7 @@ def test_a_waiting_task_that_delivers_releases_its_dependents() -> None:
 
 
 def test_another_attempt_has_no_run_of_the_previous_one() -> None:
-    again = engine.retry(a_waiting_family(), "kf_1", BROKEN, 0, LATER)
+    again = engine.retry(a_waiting_family(), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER)
 
     assert (kf(again).status, kf(again).run) == (TaskStatus.READY, None)
 
@@ -144,7 +141,7 @@ def test_a_canceled_job_does_not_wait_and_stores_the_run_to_stop() -> None:
 def test_a_run_submitted_for_a_canceled_job_is_canceled_with_it() -> None:
     canceling = engine.cancel(a_running_family(), LATER)
 
-    ended = engine.wait(canceling, "kf_1", "run", LATER)
+    ended = engine.wait(canceling, "kf_1", ref="run", now=LATER)
 
     assert canceling.job.status is JobStatus.CANCELING
     assert (ended.job.status, run_of(ended).ref) == (JobStatus.CANCELED, "run")
@@ -158,7 +155,7 @@ def test_a_job_at_its_deadline_ends_waiting_tasks_and_stores_the_runs_to_stop() 
 
 def test_a_stored_waiting_task_is_read_back_unchanged() -> None:
     for family in (a_waiting_family(), a_waiting_family(None), engine.callback_received(
-        a_waiting_family(), "kf_1", "run", LATER
+        a_waiting_family(), "kf_1", ref="run", now=LATER
     )):  # fmt: skip
         item = task_to_item(kf(family), "op")
         raw = TaskItem.from_raw_data(item.serialize())

@@ -10,7 +10,7 @@ import pytest
 
 from darkroom.generation.ports import GenerationRequest
 from darkroom.jobs.model import Failure, Task
-from darkroom.jobs.store import find_task
+from darkroom.jobs.task_store import find_task
 from darkroom.kernel.errors import Unavailable
 from darkroom.kernel.limits import LEASE_SECONDS
 from darkroom.usecases.tasks import renew_lease as module

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from darkroom.jobs.model import Task
-from darkroom.jobs.store import find_task
+from darkroom.jobs.task_store import find_task
 from darkroom.kernel.settings import Settings
 from darkroom.usecases.tasks.claim_task import claim_task
 from local.emulator import WORKER_FOLDER

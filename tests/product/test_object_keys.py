@@ -159,7 +159,7 @@ def test_an_upload_of_an_earlier_version_is_checked_under_its_old_key(
 ) -> None:
     asset_id = open_upload(world, user)["assetId"]
     asset = assets_store.get_asset(user, asset_id)
-    commit([assets_store.save_write(asset, replace(asset, owner_tag=None), "as it was")])
+    commit([assets_store.save_write(asset, replace(asset, owner_tag=None), operation="as it was")])
     key = quarantine_key("image", user, asset_id)
     world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
 

@@ -104,12 +104,12 @@ class Account:
         self.receive(Payment(amount, {}).state())
         if spent:
             reason = Reason("adjust#1", "adjustment", "1", "Spent")
-            change = model.adjust(self.wallet, -spent, reason, START, expires_at=None)
+            change = model.adjust(self.wallet, -spent, reason=reason, now=START, expires_at=None)
             self.wallet = change.wallet
             self.entries += change.entries
 
     def receive(self, state: PaymentState) -> None:
-        self.purchase, change = derive(self.purchase, state, self.wallet, START)
+        self.purchase, change = derive(self.purchase, state=state, wallet=self.wallet, now=START)
         self.wallet = change.wallet
         self.entries += change.entries
         assert self.breaches() == []

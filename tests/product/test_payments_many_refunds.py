@@ -49,7 +49,9 @@ def refunded(count: int, amount: int = AMOUNT, *, total: int | None = None) -> P
 
 def step(account: Account, state: PaymentState) -> Change:
     """The change of one commit."""
-    account.purchase, change = derive(account.purchase, state, account.wallet, START)
+    account.purchase, change = derive(
+        account.purchase, state=state, wallet=account.wallet, now=START
+    )
     account.wallet = change.wallet
     account.entries += change.entries
     return change
@@ -85,7 +87,7 @@ def test_settling_and_reversing_at_once_is_bounded_too() -> None:
         credits=CREDITS, pack=None, created_at=START, currency="USD", amount_minor=AMOUNT,
     )  # fmt: skip
 
-    _, change = derive(fresh, refunded(500).state(), account.wallet, START)
+    _, change = derive(fresh, state=refunded(500).state(), wallet=account.wallet, now=START)
 
     # The purchase, its share of an open debt at most, and the reversals.
     assert len(change.entries) <= REVERSALS_PER_COMMIT + 2

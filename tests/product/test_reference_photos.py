@@ -30,7 +30,7 @@ def a_picture_of(world: World, faces: int | None, user: str = "alice", **changes
         "next_check_at": None,
     }
     after = replace(asset, **{**checked, **changes})
-    commit([assets_store.save_write(asset, after, "arranged")])
+    commit([assets_store.save_write(asset, after, operation="arranged")])
     return asset_id
 
 

@@ -74,17 +74,23 @@ def portraits(world: World, user: str, *, total: int = 4, **changes: Any) -> str
 def test_existing_outputs_are_not_made_again() -> None:
     made = frozenset({"kf_1", "clip_1", "kf_2", "clip_2", "kf_3"})
 
-    assert keys_to_make(SPECS, PROMISED, made, frozenset()) == ("clip_3", "film")
+    assert keys_to_make(SPECS, promised=PROMISED, made=made, refused=frozenset()) == (
+        "clip_3",
+        "film",
+    )
 
 
 def test_dependents_of_refused_tasks_are_not_tried() -> None:
     made = frozenset({"kf_1", "clip_1"})
 
-    assert keys_to_make(SPECS, PROMISED, made, frozenset({"kf_2"})) == ("kf_3", "clip_3")
+    assert keys_to_make(SPECS, promised=PROMISED, made=made, refused=frozenset({"kf_2"})) == (
+        "kf_3",
+        "clip_3",
+    )
 
 
 def test_a_job_without_outputs_is_retried_in_full() -> None:
-    keys = keys_to_make(SPECS, PROMISED, frozenset(), frozenset())
+    keys = keys_to_make(SPECS, promised=PROMISED, made=frozenset(), refused=frozenset())
 
     assert keys == tuple(spec.key for spec in SPECS)
 

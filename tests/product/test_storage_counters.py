@@ -395,7 +395,7 @@ def test_a_larger_plan_raises_the_limit_at_once(world: World) -> None:
     clip = {"filename": "a.mp4", "sizeBytes": 2_000_000_000, "mimeType": "video/mp4"}
 
     before = world.call("POST", "/api/uploads/session", clip)
-    commit([plan_write(ALICE, "basic", "op")])
+    commit([plan_write(ALICE, plan="basic", operation="op")])
     after = world.call("POST", "/api/uploads/session", clip)
 
     assert (before.status, before.body["code"]) == (413, "FILE_TOO_LARGE")
@@ -405,7 +405,7 @@ def test_a_larger_plan_raises_the_limit_at_once(world: World) -> None:
 
 
 def test_the_limit_of_the_largest_plan_offers_no_upgrade(world: World) -> None:
-    commit([plan_write(ALICE, "professional", "op")])
+    commit([plan_write(ALICE, plan="professional", operation="op")])
     for _ in range(4):
         open_clip(world, 50_000_000_000)
 
@@ -439,7 +439,7 @@ def test_an_ended_upload_frees_its_storage(world: World) -> None:
 
 
 def test_a_hundred_files_are_opened_all_or_none(world: World) -> None:
-    commit([plan_write(ALICE, "standard", "op")])
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     create_upload(world.app, command(world), photos(100))
     with pytest.raises(PlanLimit):
@@ -451,7 +451,7 @@ def test_a_hundred_files_are_opened_all_or_none(world: World) -> None:
 
 def test_one_file_over_the_limit_refuses_all_hundred(stage: Stage, world: World) -> None:
     """A hundred files take two transactions: another request may commit between them."""
-    commit([plan_write(ALICE, "standard", "op")])
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     def hundred() -> None:
         create_upload(world.app, command(world), photos(100))
@@ -482,7 +482,7 @@ def test_files_older_than_the_counters_do_not_change_them(world: World) -> None:
     asset = session.asset
     uncounted = replace(asset, counted_bytes=0, counted_uploads=0)
     commit([assets_store.delete_write(asset)])
-    commit([assets_store.create_write(uncounted, "op")])
+    commit([assets_store.create_write(uncounted, operation="op")])
     before = find_stored(ALICE)
     world.app.storage.write(session.storage_key, CONTENT, mime_type="image/jpeg")
     VERBS["accept"](world, asset.asset_id)
@@ -497,4 +497,4 @@ def test_a_save_that_forgets_the_counters_is_a_bug(world: World) -> None:
     smaller = replace(await_check(asset, world.clock.now()), counted_bytes=0)
 
     with pytest.raises(AssertionError, match="counters"):
-        assets_store.save_write(asset, smaller, "op")
+        assets_store.save_write(asset, smaller, operation="op")

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from darkroom.jobs import items as jobs_items
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Receipt, Source
 from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.writing import inherited_to_item, job_to_item, task_to_item
 from darkroom.kernel.limits import JOB_LIMIT_SECONDS
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
@@ -31,15 +31,7 @@ from tests.support.builders import (
     lose_messages,
     stream_records,
 )
-from tests.support.damage import (
-    Damage,
-    RawItem,
-    collection,
-    copied,
-    damaged,
-    damages_of,
-    store,
-)
+from tests.support.damage import Damage, RawItem, collection, copied, damaged, damages_of, store
 from tests.support.moto_world import moto_world
 from tests.support.world import START, World
 
@@ -84,9 +76,9 @@ def raw_items(family: JobFamily) -> list[RawItem]:
     return [
         item.serialize()
         for item in (
-            jobs_items.job_to_item(family.job, operation),
-            *(jobs_items.task_to_item(task, operation) for task in family.tasks),
-            *(jobs_items.inherited_to_item(job_id, [o], operation) for o in family.inherited),
+            job_to_item(family.job, operation),
+            *(task_to_item(task, operation) for task in family.tasks),
+            *(inherited_to_item(job_id, [o], operation) for o in family.inherited),
         )
     ]
 
@@ -96,7 +88,7 @@ RAW = raw_items(FAMILY)
 
 
 def test_a_sound_family_is_read_back_unchanged() -> None:
-    read = jobs_store.family_from_raw(RAW)
+    read = family_from_raw(RAW)
 
     assert read is not None
     assert read.unreadable == ()
@@ -106,7 +98,7 @@ def test_a_sound_family_is_read_back_unchanged() -> None:
 def test_an_unreadable_attribute_does_not_hide_the_rest_of_the_family() -> None:
     tried = 0
     for damage in damages_of(RAW):
-        family = jobs_store.family_from_raw(damaged(RAW, damage))
+        family = family_from_raw(damaged(RAW, damage))
         tried += 1
 
         if damage.attribute == "deletedAt":

@@ -128,7 +128,7 @@ def test_a_part_is_missing_if_it_is_absent_short_or_different(data: st.DataObjec
 
 
 def test_a_session_of_50_gb_returns_the_first_hundred_links(world: World) -> None:
-    commit([plan_write("alice", "professional", "op")])
+    commit([plan_write("alice", plan="professional", operation="op")])
 
     session = world.call(
         "POST", "/api/uploads/session", {**CLIP, "sizeBytes": UPLOAD_LIMIT_BYTES}

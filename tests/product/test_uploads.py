@@ -110,7 +110,7 @@ def test_the_link_is_signed_for_the_type_that_the_client_declared(
 
 
 def test_many_files_get_sessions_in_their_order(world: World) -> None:
-    commit([plan_write("alice", "standard", "op")])
+    commit([plan_write("alice", plan="standard", operation="op")])
     files = [{**PHOTO, "filename": f"{number}.jpg"} for number in range(100)]
 
     response = world.call("POST", "/api/uploads/session", {"files": files})

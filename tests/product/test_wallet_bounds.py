@@ -12,6 +12,7 @@ from darkroom.credits import model, store
 from darkroom.credits.model import EntryType, Grant, Reason, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.model import JobFamily
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import (
@@ -89,7 +90,7 @@ def crowd(world: World, user: str, count: int, *, due_at: datetime) -> None:
         for number in range(count)
     )
     reason = Reason("adjust#crowd", "adjustment", "op", "Gifts of the version before")
-    change = model.adjust(wallet, count, reason, world.clock.now(), expires_at=None)
+    change = model.adjust(wallet, count, reason=reason, now=world.clock.now(), expires_at=None)
     after = Wallet(
         account_id=user,
         balance=change.wallet.balance,
@@ -202,7 +203,7 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
     wallet = a_wallet(a_grant("gift", 110, expires_in=timedelta(hours=1), source="adjust"))
     holds = []
     for number in range(100):
-        change, hold = model.reserve(wallet, 1, f"job_{number:03}", START)
+        change, hold = model.reserve(wallet, 1, job_id=f"job_{number:03}", now=START)
         wallet = change.wallet
         holds.append(hold)
     now = START + timedelta(hours=2)
@@ -210,7 +211,7 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
 
     for number, hold in enumerate(holds):
         moment = now + number * MOMENT
-        wallet = model.settle(wallet, hold, 0, f"job_{number:03}", moment).wallet
+        wallet = model.settle(wallet, hold, used=0, job_id=f"job_{number:03}", now=moment).wallet
     grants = len(wallet.grants)
     changes = 0
     while model.due_grants(wallet, now + 2 * DAY):
@@ -224,7 +225,7 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
 def test_the_largest_settlement_fits_one_transaction() -> None:
     """A settlement writes the job, its tasks, the wallet, three entries and the cost records."""
     wallet = a_wallet(a_grant(credits=5))
-    reserved, hold = model.reserve(wallet, 5, "job", START)
+    reserved, hold = model.reserve(wallet, 5, job_id="job", now=START)
     in_debt = Wallet(
         account_id="alice",
         held=reserved.wallet.held,
@@ -232,7 +233,7 @@ def test_the_largest_settlement_fits_one_transaction() -> None:
         debt=3,
     )
 
-    change = model.settle(in_debt, hold, 2, "job", START)
+    change = model.settle(in_debt, hold, used=2, job_id="job", now=START)
 
     money = len(store.change_writes(change, before=in_debt, operation="op"))
     assert money == 4
@@ -271,7 +272,11 @@ def test_an_expiry_already_in_the_ledger_is_repaired(world: World, user: str) ->
     assert wallet is not None
     reason = Reason("adjust#back", "adjustment", "op", "Back under its old id")
     change = model.add_grant(
-        wallet, grant, EntryType.ADJUST, reason, world.clock.now() - timedelta(seconds=1)
+        wallet,
+        grant,
+        entry_type=EntryType.ADJUST,
+        reason=reason,
+        now=world.clock.now() - timedelta(seconds=1),
     )
     commit(store.change_writes(change, before=wallet, operation="arranged"))
 
@@ -315,9 +320,9 @@ def test_a_child_that_inherits_many_outputs_is_planned_in_one_transaction(inheri
     tasks = tuple(a_task(f"t_{number}") for number in range(CAPTION_TASKS_LIMIT - 4))
     after = JobFamily(job=job, tasks=tasks, inherited=outputs)
 
-    writes = jobs_store.family_writes(JobFamily(job=job), after, "op")
+    writes = jobs_store.family_writes(JobFamily(job=job), after, operation="op")
     raw = [write.item.serialize() for write in writes]
-    read = jobs_store.family_from_raw(raw)
+    read = family_from_raw(raw)
 
     assert len(writes) <= TRANSACTION_ITEMS_LIMIT
     assert read is not None

@@ -71,7 +71,7 @@ def a_grant(
 def credited(wallet: Wallet, grant: Grant, now: datetime = START) -> Change:
     """The change of a wallet by a purchase with this grant."""
     reason = Reason(f"purchase#{grant.grant_id}", "purchase", grant.grant_id, "Credits purchased")
-    return add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+    return add_grant(wallet, grant, entry_type=EntryType.PURCHASE, reason=reason, now=now)
 
 
 def a_wallet(*grants: Grant) -> Wallet:
@@ -210,7 +210,7 @@ def an_asset(
         clean_key=clean_key(user, asset_id, name) if is_usable else None,
         clean_mime_type=mime_type if is_usable else None,
     )
-    commit([assets_store.create_write(asset, "arranged")])
+    commit([assets_store.create_write(asset, operation="arranged")])
     return asset_id
 
 
@@ -252,7 +252,7 @@ def a_reference_photo(world: World, user: str = "alice", *, role: str = "self") 
         clean_key=clean_key(user, asset_id, "image.jpg"),
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, "arranged")])
+    commit([reference_store.create_write(photo, operation="arranged")])
     return photo.reference_photo_id
 
 
@@ -301,7 +301,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
 
 def _made(task: Task) -> Output:
     type_, mime_type, suffix = made_of(task.kind, task.params)
-    key = output_key(task.owner, task.job_id, task.key, 1, suffix)
+    key = output_key(task.owner, task.job_id, key=task.key, attempt=1, suffix=suffix)
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),

@@ -93,7 +93,7 @@ class AccountHistory:
             created_at=self.now,
         )
         reason = Reason(f"purchase#{name}", "purchase", name, "Credits purchased")
-        self._apply(model.add_purchase(self.wallet, grant, reason, self.now))
+        self._apply(model.add_purchase(self.wallet, grant, reason=reason, now=self.now))
         self.purchases[name] = PurchaseFacts(
             purchase_id=name,
             status="settled",
@@ -137,14 +137,16 @@ class AccountHistory:
     def _adjust(self, amount: int, expires_at: datetime | None) -> None:
         name = self._name("adj")
         reason = Reason(f"adjust#{name}", "adjustment", name, "By hand")
-        self._apply(model.adjust(self.wallet, amount, reason, self.now, expires_at=expires_at))
+        self._apply(
+            model.adjust(self.wallet, amount, reason=reason, now=self.now, expires_at=expires_at)
+        )
 
     def clear_debt(self) -> None:
         if self.wallet.debt:
             name = self._name("adj")
             reason = Reason(f"adjust#{name}", "adjustment", name, "Forgiven")
             credits = self.rng.randint(1, self.wallet.debt)
-            self._apply(model.clear_debt(self.wallet, credits, reason, self.now))
+            self._apply(model.clear_debt(self.wallet, credits, reason=reason, now=self.now))
 
     def draft(self) -> None:
         name = self._name("job")
@@ -175,7 +177,7 @@ class AccountHistory:
             return
         name = self._name("job")
         credits = self.rng.randint(1, min(self.wallet.balance, self.rng.choice([3, 12, 200])))
-        change, hold = model.reserve(self.wallet, credits, name, self.now)
+        change, hold = model.reserve(self.wallet, credits, job_id=name, now=self.now)
         self._apply(change)
         parts = self._parts(credits)
         self.open[name] = Open(hold, parts)
@@ -217,7 +219,9 @@ class AccountHistory:
     def _settled(self, hold: Hold, used: int, job_id: str) -> Change:
         live = {grant.grant_id for grant in self.wallet.grants}
         expired = self.expired - live
-        return model.settle(self.wallet, hold, used, job_id, self.now, expired=expired)
+        return model.settle(
+            self.wallet, hold, used=used, job_id=job_id, now=self.now, expired=expired
+        )
 
     def reverse(self) -> None:
         """A refund or a dispute, of a part or of the whole."""
@@ -240,7 +244,15 @@ class AccountHistory:
         cause = f"reversal#{self._name('re')}"
         reason = Reason(cause, "purchase", name, "Payment refunded or disputed")
         act = model.reverse if credits > 0 else model.restore
-        self._apply(act(self.wallet, name, abs(credits), reason, self.now))
+        self._apply(
+            act(
+                self.wallet,
+                purchase_id=name,
+                credits=abs(credits),
+                reason=reason,
+                now=self.now,
+            )
+        )
         self.purchases[name] = replace(purchase, reversals={**reversals, cause: credits})
 
     def let_time_pass(self) -> None:

@@ -30,7 +30,7 @@ from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.generation.ports import TransientProviderError
 from darkroom.idempotency import store as idempotency_store
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Job, JobFamily, Task
@@ -267,14 +267,14 @@ def lost_plans_stay_lost(plant: Plant) -> None:
 
 def claim_without_fence(plant: Plant) -> None:
     """A claim checks that the task is ready, but not the attempt of its message."""
-    real = jobs_store.claim_write
+    real = task_store.claim_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         only_ready = TaskItem.status == TaskStatus.READY.value
         return replace(real(*args, **kwargs), condition=only_ready)
 
-    plant.replace(jobs_store, "claim_write", write)
+    plant.replace(task_store, "claim_write", write)
 
 
 def own_writes_unknown(plant: Plant) -> None:
@@ -335,10 +335,10 @@ def refund_of_everything(plant: Plant) -> None:
     """A partial job gets a refund of all that it reserved."""
     real = model.settle
 
-    def settle(wallet: Wallet, hold: Hold, used: int, *args: Any, **kwargs: Any) -> Change:
+    def settle(wallet: Wallet, hold: Hold, *, used: int, **kwargs: Any) -> Change:
         charged = used if used == hold.credits else 0
         plant.acts(charged != used)
-        return real(wallet, hold, charged, *args, **kwargs)
+        return real(wallet, hold, used=charged, **kwargs)
 
     plant.replace(model, "settle", settle)
 
@@ -504,13 +504,13 @@ def erase_before_the_deletion(plant: Plant) -> None:
 
 def erased_for_good(plant: Plant) -> None:
     """The sweeper does not check again for files that a late worker wrote."""
-    real = jobs_store.tombstone_write
+    real = tombstone_store.tombstone_write
 
     def write(tombstone: Any, *, check_at: Any) -> Write:
         plant.acts(check_at is not None)
         return real(tombstone, check_at=None)
 
-    plant.replace(jobs_store, "tombstone_write", write)
+    plant.replace(tombstone_store, "tombstone_write", write)
 
 
 def events_lost_with_their_job(plant: Plant) -> None:
@@ -567,7 +567,7 @@ def recorded_before_sent(plant: Plant) -> None:
     def send(app: App, task: Task) -> None:
         plant.acts()
         later = app.clock.now() + timedelta(minutes=2)
-        commit([jobs_store.sent_write(task, check_at=later, operation=app.ids.token())])
+        commit([task_store.sent_write(task, check_at=later, operation=app.ids.token())])
         dispatch_task(app, task)
 
     plant.replace(admit_tasks, "send_task", send)

@@ -93,7 +93,7 @@ def upload_photo(scene: Scene) -> None:
         created_at=now,
         updated_at=now,
     )
-    commit([assets_store.create_write(photo, app.ids.token())])
+    commit([assets_store.create_write(photo, operation=app.ids.token())])
     key = f"clean/{USER}/{asset_id}/image.jpg"
     app.storage.write(key, b"jpg", mime_type="image/jpeg")
     scene.facts["photo"] = asset_id
@@ -255,7 +255,7 @@ def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None =
     """Credits are paid, and the gateway is about to send the event."""
     open_account(scene)
     purchase = replace(a_purchase(scene), credits=credits)
-    commit([payments_store.create_write(purchase, "arranged")])
+    commit([payments_store.create_write(purchase, operation="arranged")])
     gateway = FakeGateway(purchase, scene.world.clock, paid_minor=paid_minor)
     scene.facts["gateway"] = gateway
     scene.world.use_gateway(gateway)
@@ -338,7 +338,7 @@ def arrange_poll(scene: Scene) -> None:
     arrange_payment(scene)
     made = a_purchase(scene)
     opened = replace(made, session_id="cs_1", next_check_at=scene.world.clock.now())
-    commit([payments_store.save_write(made, opened, "opened", creation="arranged")])
+    commit([payments_store.save_write(made, opened, operation="opened", creation="arranged")])
     scene.facts["gateway"].taken_back = (
         MoneyBack(id="re_1", amount_minor=300, created_at=scene.world.clock.now()),
     )

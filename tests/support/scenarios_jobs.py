@@ -122,7 +122,7 @@ def upload_recording(scene: Scene, *, minutes: int = 1) -> str:
         clean_key=key,
         clean_mime_type="audio/mpeg",
     )
-    commit([assets_store.create_write(recording, app.ids.token())])
+    commit([assets_store.create_write(recording, operation=app.ids.token())])
     app.storage.write(key, b"mp3", mime_type="audio/mpeg")
     settle(scene)
     return asset_id
@@ -142,7 +142,7 @@ def register_photo(scene: Scene) -> str:
         clean_key=clean_key(USER, asset_id, "image.jpg"),
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, app.ids.token())])
+    commit([reference_store.create_write(photo, operation=app.ids.token())])
     settle(scene)
     return photo.reference_photo_id
 
@@ -458,7 +458,9 @@ def arrange_late_file(scene: Scene) -> None:
     """A late worker writes its file after the job was erased."""
     arrange_erase(scene)
     settle(scene)
-    late = output_key(owner_of(scene.world, USER), scene.facts["job"], "clip_1", 2, ".mp4")
+    late = output_key(
+        owner_of(scene.world, USER), scene.facts["job"], key="clip_1", attempt=2, suffix=".mp4"
+    )
     scene.world.app.storage.write(late, b"late", mime_type="video/mp4")
     scene.world.clock.move(minutes=16)
 

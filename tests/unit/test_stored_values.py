@@ -26,11 +26,11 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Entry, Grant, Hold, Wallet
 from darkroom.events import store as events_store
 from darkroom.events.store import Event
-from darkroom.jobs import items as jobs_items
 from darkroom.jobs import reading, share_store
 from darkroom.jobs.model import Failure, Job, Output, Receipt, Source, Task
 from darkroom.jobs.share_store import Share
 from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.writing import inherited_to_item, inputs_to_item, job_to_item, task_to_item
 from darkroom.kernel.faces import FaceBox
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.money import PricePart
@@ -105,21 +105,21 @@ OPERATION = "op"
 
 def job_and_back(job: Job) -> Job:
     job = replace(job, created_at=job.created_at)
-    item = through(jobs_items.job_to_item(job, OPERATION))
-    inputs = through(jobs_items.inputs_to_item(job, OPERATION)) if item.inputs is None else None
+    item = through(job_to_item(job, OPERATION))
+    inputs = through(inputs_to_item(job, OPERATION)) if item.inputs is None else None
     read = reading.read_job(item, inputs)
     assert read.unreadable == frozenset()
     return read.value
 
 
 def task_and_back(task: Task) -> Task:
-    read = reading.read_task(through(jobs_items.task_to_item(task, OPERATION)))
+    read = reading.read_task(through(task_to_item(task, OPERATION)))
     assert read.unreadable == frozenset()
     return read.value
 
 
 def output_and_back(output: Output) -> Output:
-    item = through(jobs_items.inherited_to_item(JOB_ID, [output], OPERATION))
+    item = through(inherited_to_item(JOB_ID, [output], OPERATION))
     read = reading.read_inherited(item)
     assert read.unreadable == frozenset()
     [found] = read.value
@@ -127,16 +127,18 @@ def output_and_back(output: Output) -> Output:
 
 
 def share_and_back(share: Share) -> Share:
-    write = share_store.create_write(share, OPERATION, check_at=share.created_at)
+    write = share_store.create_write(share, operation=OPERATION, check_at=share.created_at)
     return replace(share_store.read_share(through(write.item)).value, revoked_at=share.revoked_at)
 
 
 def asset_and_back(asset: Asset) -> Asset:
-    return assets_store.to_asset(through(assets_store.create_write(asset, OPERATION).item))
+    return assets_store.to_asset(
+        through(assets_store.create_write(asset, operation=OPERATION).item)
+    )
 
 
 def photo_and_back(photo: ReferencePhoto) -> ReferencePhoto:
-    item = through(reference_store.create_write(photo, OPERATION).item)
+    item = through(reference_store.create_write(photo, operation=OPERATION).item)
     return reference_store.to_reference_photo(item)
 
 
@@ -149,7 +151,7 @@ def picture_and_back(entry: albums.Entry) -> albums.Entry:
 
 
 def purchase_and_back(purchase: Purchase) -> Purchase:
-    write = payments_store.create_write(purchase, OPERATION)
+    write = payments_store.create_write(purchase, operation=OPERATION)
     return payments_store.to_purchase(through(write.item))
 
 
@@ -298,7 +300,7 @@ def test_a_task_keeps_the_empty_parts_of_its_failure_and_sources() -> None:
 
 def test_a_file_that_an_older_version_stored_without_a_size_has_no_bytes() -> None:
     whole = Output(output_id="o", key="k", type="srt", mime_type="m", storage_key="s", size_bytes=0)
-    item = jobs_items.inherited_to_item(JOB_ID, [whole], OPERATION)
+    item = inherited_to_item(JOB_ID, [whole], OPERATION)
     item.output = item.output.replace('"size_bytes":0', '"width":null')
 
     assert reading.read_inherited(item).value == [whole]

@@ -39,9 +39,9 @@ def respond_once_for_each(
     app: App,
     command: Command,
     raw: dict[str, Any],
+    *,
     ids: Sequence[str],
     one: Callable[[str], dict[str, Any]],
-    *,
     name: str,
     knows: Callable[[str], bool],
 ) -> JSONResponse:

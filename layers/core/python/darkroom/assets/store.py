@@ -14,13 +14,12 @@ from darkroom.assets.model import Asset, AssetStatus
 from darkroom.db.damage import read_all, read_item, read_or
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, check, delete, put, update
+from darkroom.db.writes import Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import (
     ConcurrentUpdate,
     Conflict,
-    DarkroomError,
     NotFound,
     Unreadable,
 )
@@ -30,6 +29,7 @@ from darkroom.kernel.shapes import checked, whole, whole_or_none
 
 ASSET_PREFIX = "ast"
 TOMBSTONE = "grave#"
+_MOVED_ON = ConcurrentUpdate("the asset has moved on")
 
 
 class AssetItem(SalvagedItem, DueItem):
@@ -207,15 +207,16 @@ def list_due(until: datetime, *, limit: int) -> list[Due]:
     return list_due_items(AssetItem.due, until, limit=limit)
 
 
-def create_write(asset: Asset, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset exists")
-
+def create_write(asset: Asset, *, operation: str) -> Write:
     item = _to_item(asset, operation)
-    return put(item, condition=AssetItem.asset_id.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=AssetItem.asset_id.does_not_exist(),
+        refused=ConcurrentUpdate("the asset exists"),
+    )
 
 
-def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = False) -> Write:
+def save_write(before: Asset, after: Asset, *, operation: str, counted: bool = False) -> Write:
     """Save the changed asset, if it did not change since it was read.
 
     Its share of the account's counters may differ only if the same transaction changes them
@@ -223,28 +224,18 @@ def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = F
     """
     assert counted or _counted(before) == _counted(after), "the counters have to move along"
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
     item = _to_item(after, operation)
     item.version = before.version + 1
-    return put(item, condition=AssetItem.version == before.version, refused=refused)
+    return put(item, condition=AssetItem.version == before.version, refused=_MOVED_ON)
 
 
 def delete_write(asset: Asset) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
     item = AssetItem(asset.account_id, asset.asset_id)
-    return delete(item, condition=AssetItem.version == asset.version, refused=refused)
+    return delete(item, condition=AssetItem.version == asset.version, refused=_MOVED_ON)
 
 
-def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(asset: Asset, *, now: datetime, operation: str) -> list[Write]:
     """Delete the asset; its tombstone is due when no content for it can arrive any more."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
     tombstone = TombstoneItem(
         asset.account_id,
         TOMBSTONE + asset.asset_id,
@@ -255,41 +246,30 @@ def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]
         **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
         operation=operation,
     )
-    return [delete_write(asset), put(tombstone, refused=refused)]
+    return [delete_write(asset), put(tombstone)]
 
 
 def no_tombstone_write(account_id: str, asset_id: str) -> Write:
     """Check that the asset was never deleted; changes nothing."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the asset was deleted")
-
     return check(
         TombstoneItem(account_id, TOMBSTONE + asset_id),
         condition=TombstoneItem.tombstone_id.does_not_exist(),
-        refused=refused,
+        refused=Conflict("the asset was deleted"),
     )
 
 
 def rest_write(account_id: str, asset_id: str) -> Write:
     """Keep the tombstone, but remove it from the ``due`` index."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the tombstone has moved on")
-
     return update(
         TombstoneItem(account_id, TOMBSTONE + asset_id),
         [TombstoneItem.due_shard.remove(), TombstoneItem.next_check_at.remove()],
         condition=TombstoneItem.deleted_at.exists(),
-        refused=refused,
+        refused=ConcurrentUpdate("the tombstone has moved on"),
     )
 
 
 def forget_tombstone_write(account_id: str, asset_id: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the tombstone has moved on")
-
-    return delete(TombstoneItem(account_id, TOMBSTONE + asset_id), refused=refused)
+    return delete(TombstoneItem(account_id, TOMBSTONE + asset_id))
 
 
 def read_asset(item: AssetItem) -> Asset | None:

@@ -49,7 +49,7 @@ def list_generations(
                     continue
                 if len(items) == limit:
                     return _history(app, account_id, items), (whole, partial_id, number)
-                items.append(_generation(app, job, tasks, task, language))
+                items.append(_generation(app, job, tasks=tasks, task=task, language=language))
                 partial_id, number = job.job_id, task.number
             whole = list_key(job)
         jobs_read += len(page.jobs)
@@ -72,7 +72,7 @@ def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str
 
 
 def _generation(
-    app: App, job: Job, tasks: Sequence[Task], task: Task, language: str
+    app: App, job: Job, *, tasks: Sequence[Task], task: Task, language: str
 ) -> dict[str, Any]:
     made = task.outputs[0] if task.outputs else None
     name = made.output_id if made else first_output_id(task)

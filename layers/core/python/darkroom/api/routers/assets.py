@@ -126,8 +126,8 @@ async def remove_assets(
         app,
         command,
         raw,
-        body.asset_ids,
-        one,
+        ids=body.asset_ids,
+        one=one,
         name="assetId",
         knows=lambda text: is_id(text, ASSET_PREFIX),
     )

@@ -115,7 +115,9 @@ def _respond(
     job_ids: Sequence[str],
     one: Callable[[str], dict[str, Any]],
 ) -> JSONResponse:
-    return respond_once_for_each(app, command, raw, job_ids, one, name="jobId", knows=is_job_id)
+    return respond_once_for_each(
+        app, command, raw, ids=job_ids, one=one, name="jobId", knows=is_job_id
+    )
 
 
 def is_job_id(text: str) -> bool:

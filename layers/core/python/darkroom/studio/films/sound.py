@@ -65,8 +65,16 @@ def ambient(genre: str, seconds: float, seed: int, rate_hz: int) -> Samples:
     number = 0
     while number * _CHORD_SECONDS < seconds:
         chord = mood.chords[(start_chord + number) % len(mood.chords)]
-        _add_pad(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz)
-        _add_plucks(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz, rng)
+        _add_pad(dry, chord, start=number * _CHORD_SECONDS, shift=shift, mood=mood, rate_hz=rate_hz)
+        _add_plucks(
+            dry,
+            chord,
+            start=number * _CHORD_SECONDS,
+            shift=shift,
+            mood=mood,
+            rate_hz=rate_hz,
+            rng=rng,
+        )
         number += 1
     wet = _with_reverb(dry, rate_hz, rng)
     _fade(wet, rate_hz)
@@ -112,7 +120,7 @@ def _tone(
 
 
 def _add_pad(
-    dry: Samples, chord: tuple[int, ...], start: float, shift: int, mood: Mood, rate_hz: int
+    dry: Samples, chord: tuple[int, ...], *, start: float, shift: int, mood: Mood, rate_hz: int
 ) -> None:
     """A chord that swells in and overlaps the next."""
     first = round(start * rate_hz)
@@ -134,6 +142,7 @@ def _add_pad(
 def _add_plucks(
     dry: Samples,
     chord: tuple[int, ...],
+    *,
     start: float,
     shift: int,
     mood: Mood,

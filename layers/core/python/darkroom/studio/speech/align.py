@@ -115,13 +115,16 @@ def find_words(words: Sequence[str], samples: bytes, language: str) -> Times | N
     A word without a sound takes no time.
     """
     sounds = pronunciations(words, language)
-    searches = (_search(words, sounds, samples, language, beams) for beams in _BEAMS)
+    searches = (
+        _search(words, sounds, samples=samples, language=language, beams=beams) for beams in _BEAMS
+    )
     return next((times for times in searches if times is not None), None)
 
 
 def _search(
     words: Sequence[str],
     sounds: Sequence[str],
+    *,
     samples: bytes,
     language: str,
     beams: Mapping[str, float],

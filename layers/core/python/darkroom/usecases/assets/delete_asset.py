@@ -29,7 +29,7 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
         asset = assets_store.get_asset(account_id, asset_id)
         if asset.references:
             raise Conflict("a reference photo is made of it", code="ASSET_IN_USE")
-        commit(deletion_writes(asset, app.clock.now(), operation))
+        commit(deletion_writes(asset, now=app.clock.now(), operation=operation))
 
     retry_on_conflict(app.jitter, attempt)
 
