@@ -282,7 +282,7 @@ def test_an_upload_that_is_lost_has_started_no_run(
     def lose(*args: Any, **kwargs: Any) -> Any:
         raise httpx.ReadTimeout("lost")
 
-    monkeypatch.setattr(provider._http._client, "request", lose)
+    monkeypatch.setattr(provider._http._client, "stream", lose)
 
     with pytest.raises(TransientProviderError):
         submitted(provider, tmp_path)

@@ -27,25 +27,23 @@ from darkroom.generation.ports import (
     ModerationRefused,
     ProviderError,
     SourceFile,
-    TransientProviderError,
     capability_of,
 )
 from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
 from darkroom.generation.script import prompt_of, script_of_response, write_script
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
+from darkroom.generation.vendor_errors import (
     bad_result,
     bad_source,
     failed,
+    incomplete,
     later,
+    moderated,
     not_configured,
-    ref_of,
     refused,
-    require_field,
-    translate_errors,
     unsupported,
 )
+from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
 from darkroom.media.media_size import read_size
 
 DEFAULT_MODELS: Final = {
@@ -89,7 +87,7 @@ _TOPICS: Final = (
 
 def _not_valid(message: str) -> ProviderError:
     if _BLOCKED.search(message):
-        return ModerationRefused("The request was refused.")
+        return moderated("The request was refused.")
     return not_configured(message) if _NO_MODEL.search(message) else refused(message)
 
 
@@ -285,7 +283,7 @@ def _picture_of(content: bytes) -> bytes:
         raise bad_result("the response does not have the shape of this model family") from error
     if reason is not None:
         if _FILTERED.search(str(reason)):
-            raise ModerationRefused("The picture was refused.")
+            raise moderated("The picture was refused.")
         raise failed("The model failed.")
     try:
         return base64.b64decode(images[0], validate=True)
@@ -306,9 +304,9 @@ def _said(response: Mapping[str, Any]) -> str:
     """
     reason = require_field(response, "stopReason")
     if reason in _REFUSED:
-        raise ModerationRefused("The script was refused.")
+        raise moderated("The script was refused.")
     if reason not in _WHOLE:
-        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
+        raise incomplete("the response is incomplete")
     content = response.get("output", {}).get("message", {}).get("content", ())
     return "".join(block.get("text", "") for block in content)
 

@@ -19,15 +19,8 @@ from xml.sax.saxutils import escape
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
-    bad_result,
-    not_configured,
-    ref_of,
-    refused,
-    translate_errors,
-    unsupported,
-)
+from darkroom.generation.vendor_errors import bad_result, not_configured, refused, unsupported
+from darkroom.generation.vendors.aws import Client, ref_of, translate_errors
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final = {"speech": "neural"}

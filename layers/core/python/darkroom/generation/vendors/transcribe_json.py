@@ -27,7 +27,7 @@ from darkroom.generation.captions.transcript import (
     Word,
     write_transcript,
 )
-from darkroom.generation.vendors.aws import bad_result
+from darkroom.generation.vendor_errors import bad_result
 
 PAUSE_MS: Final = 700
 """Who is silent for so long has ended what he was saying."""

@@ -36,17 +36,8 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
-    bad_result,
-    bad_source,
-    later,
-    ref_of,
-    refused,
-    require_field,
-    translate_errors,
-    unsupported,
-)
+from darkroom.generation.vendor_errors import bad_result, bad_source, later, refused, unsupported
+from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = {}
 """There is one model, and it has no name."""
