@@ -16,12 +16,16 @@ from typing import Any, Final
 from darkroom.generation.ports import ProviderError, ResponseLost
 from darkroom.generation.vendor_errors import (
     Meaning,
+    bad_result,
     error_of_status,
     later,
     not_configured,
     refused,
     seconds_in,
 )
+from darkroom.kernel.limits import RESULT_LIMIT_BYTES
+
+_CHUNK_BYTES: Final = 1024 * 1024
 
 Client = Callable[[], Any]
 """Gives the boto3 client; made when it is first needed."""
@@ -80,6 +84,9 @@ def translate_errors(meanings: Mapping[str, Meaning] | None = None) -> Iterator[
         raise refused("botocore refuses the request") from error
     except (aws.BotoCoreError, ResponseParserError) as error:
         raise ResponseLost(type(error).__name__) from error
+    except (UnicodeDecodeError, RecursionError, AttributeError, TypeError) as error:
+        # botocore reads a response as the object that it should be, and trips over any other.
+        raise ResponseLost("the response cannot be parsed") from error
 
 
 def _meaning_of(response: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> ProviderError:
@@ -104,6 +111,21 @@ def require_field(response: Mapping[str, Any], name: str) -> Any:
     if found is None:
         raise ResponseLost("an incomplete response")
     return found
+
+
+def read_stream(stream: Any) -> bytes:
+    """A response's stream to its end.
+
+    Raises:
+        PermanentProviderError: BAD_RESULT; it is larger than a result may be.
+    """
+    content = bytearray()
+    # Only a read that finds nothing more checks that the stream did not break off.
+    while chunk := stream.read(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > RESULT_LIMIT_BYTES:
+            raise bad_result("the result is too large")
+    return bytes(content)
 
 
 def ref_of(response: Mapping[str, Any]) -> str | None:

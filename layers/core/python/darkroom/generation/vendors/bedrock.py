@@ -43,7 +43,13 @@ from darkroom.generation.vendor_errors import (
     refused,
     unsupported,
 )
-from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
+from darkroom.generation.vendors.aws import (
+    Client,
+    read_stream,
+    ref_of,
+    require_field,
+    translate_errors,
+)
 from darkroom.media.media_size import read_size
 
 DEFAULT_MODELS: Final = {
@@ -151,7 +157,7 @@ class Bedrock:
                 accept="application/json",
                 body=json.dumps(inputs).encode(),
             )
-            content = response["body"].read()
+            content = read_stream(response["body"])
         request.meter.ref = ref_of(response)
         picture = _picture_of(content)
         request.meter.charge("image", 1)
@@ -279,7 +285,7 @@ def _picture_of(content: bytes) -> bytes:
         drawn = json.loads(content)
         reason = next(iter(drawn.get("finish_reasons") or ()), None)
         images = list(drawn.get("images") or ())
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise bad_result("the response does not have the shape of this model family") from error
     if reason is not None:
         if _FILTERED.search(str(reason)):

@@ -20,7 +20,7 @@ from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.text_chunks import chunks_of
 from darkroom.generation.vendor_errors import bad_result, not_configured, refused, unsupported
-from darkroom.generation.vendors.aws import Client, ref_of, translate_errors
+from darkroom.generation.vendors.aws import Client, read_stream, ref_of, translate_errors
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final = {"speech": "neural"}
@@ -120,7 +120,7 @@ class Polly:
             request.meter.ref = ref_of(response)
             # Polly bills each synthesis, even if the response is lost.
             request.meter.charge("character", response.get("RequestCharacters") or len(text))
-            return bytes(response["AudioStream"].read())
+            return read_stream(response["AudioStream"])
 
 
 def _chunks(text: str, request: GenerationRequest, rate: int) -> Iterator[str]:

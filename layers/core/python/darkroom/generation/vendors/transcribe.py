@@ -152,6 +152,7 @@ class Transcribe:
             except client.exceptions.ConflictException:
                 # The name belongs to this attempt alone: an earlier call was accepted and charged.
                 return name
+            require_field(response, "TranscriptionJob")
         request.meter.ref = ref_of(response)
         if duration_ms is not None:
             seconds = -(-duration_ms // 1000)
