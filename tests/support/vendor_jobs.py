@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from darkroom.adapters.fetch import Fetcher
-from darkroom.generation.vendors.http import AsyncHttpVendor
+from darkroom.generation.ports import AsyncProvider
 from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
 from tests.support.builders import confirm
 from tests.support.moto_world import moto_world
@@ -19,7 +19,7 @@ FIRST_POLL_SECONDS = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @contextmanager
-def vendor_world(name: str, vendor: type[AsyncHttpVendor], stand_in: Any) -> Iterator[World]:
+def vendor_world(name: str, vendor: Callable[..., AsyncProvider], stand_in: Any) -> Iterator[World]:
     """A world that has the vendor, and may fetch results from this machine."""
     with moto_world() as world:
         provider = vendor(

@@ -25,9 +25,9 @@ from darkroom.generation.ports import (
     capability_of,
 )
 from darkroom.generation.script import (
-    SCRIPT_SCHEMA,
     prompt_of,
     script_of_response,
+    script_schema,
     write_script,
 )
 from darkroom.generation.vendor_errors import (
@@ -109,7 +109,7 @@ def _body(model: str, system: str, user: str) -> Json:
         "max_tokens": MAX_TOKENS,
         "system": system,
         "messages": [{"role": "user", "content": user}],
-        "output_config": {"format": {"type": "json_schema", "schema": SCRIPT_SCHEMA}},
+        "output_config": {"format": {"type": "json_schema", "schema": script_schema()}},
     }
 
 

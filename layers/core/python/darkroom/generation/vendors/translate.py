@@ -204,11 +204,7 @@ def _source_of(request: GenerationRequest) -> Transcript:
             transcript = read_transcript(file.read(MAX_BYTES + 1))
     except (OSError, TranscriptRejected) as error:
         raise bad_source("the transcript cannot be read") from error
-    return _without_lone_surrogates(transcript)
-
-
-def _without_lone_surrogates(transcript: Transcript) -> Transcript:
-    """A transcript's JSON may hold half a character; no service takes that."""
+    # A service may refuse control characters, and charges for spaces.
     segments = (replace(s, text=clean_text(s.text)) for s in transcript.segments)
     return replace(transcript, segments=tuple(segments))
 
