@@ -81,7 +81,7 @@ OURS: Meaning = (PermanentProviderError, "PROVIDER_NOT_CONFIGURED")
 QUOTA: Meaning = (PermanentProviderError, "PROVIDER_QUOTA")
 REFUSED: Meaning = (PermanentProviderError, "PROVIDER_REFUSED")
 
-LADDER: dict[int, Meaning] = {
+MEANINGS: dict[int, Meaning] = {
     302: LOST, 400: REFUSED, 401: OURS, 402: QUOTA, 403: OURS, 404: OURS, 405: REFUSED, 408: BUSY,
     409: BUSY, 413: REFUSED, 422: REFUSED, 425: BUSY, 429: BUSY, 500: BUSY, 502: LOST, 503: BUSY,
     504: LOST, 524: LOST, 529: BUSY,
@@ -298,7 +298,7 @@ def test_every_vendor_of_the_registry_has_a_case() -> None:
 
 
 @every_vendor
-@pytest.mark.parametrize("status", LADDER)
+@pytest.mark.parametrize("status", MEANINGS)
 def test_a_status_means_the_same_for_every_vendor(
     name: str, status: int, address: Address, provider: Any, tmp_path: Path
 ) -> None:
@@ -307,7 +307,7 @@ def test_a_status_means_the_same_for_every_vendor(
 
     error = failure_of(lambda: CASES[name].start(provider, request))
 
-    wanted = CASES[name].lost if LADDER[status] == LOST else LADDER[status]
+    wanted = CASES[name].lost if MEANINGS[status] == LOST else MEANINGS[status]
     assert meaning_of(error) == wanted
     assert len(address.requests) == 1, "never sent twice"
     assert request.meter.charges == []

@@ -21,12 +21,12 @@ SHAPE: Final = ConfigDict(alias_generator=to_camel)
 T = TypeVar("T")
 
 
-def _without_halves(value: Any) -> Any:
+def _without_lone_surrogates(value: Any) -> Any:
     """The text without lone surrogates: JSON may hold them, and they are no characters."""
     return value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
 
 
-Text = Annotated[StrictStr, BeforeValidator(_without_halves)]
+Text = Annotated[StrictStr, BeforeValidator(_without_lone_surrogates)]
 Milliseconds = StrictInt
 """No number with a point, and no true or false."""
 

@@ -1,4 +1,4 @@
-"""What a vendor's failure means: one constructor for each meaning, and the one ladder from an HTTP
+"""What a vendor's failure means: a constructor for each error, and the one mapping from an HTTP
 status to them.
 
 The details are for operators, who find them in the log; the owner of a task gets the sentence of
@@ -26,7 +26,7 @@ DETAIL_LIMIT_CHARS: Final = 300
 Meaning = Callable[[str], ProviderError]
 """Makes the error from a detail."""
 
-# Nothing was begun: the vendor was busy, or saw a conflict that passes. 529 is "overloaded".
+# The vendor is busy or in trouble, or saw a conflict that passes. 529 is "overloaded".
 _LATER: Final = frozenset({408, 409, 425, 429, 500, 503, 529})
 # Our key, plan, address or model is wrong: no fault of the request.
 _NOT_CONFIGURED: Final = frozenset({401, 403, 404})
@@ -40,7 +40,7 @@ def error_of_status(
     if status in _LATER:
         return later(detail, retry_after_seconds=retry_after_seconds)
     if status == 402:
-        return out_of_money(detail)
+        return quota_exceeded(detail)
     if status in _NOT_CONFIGURED:
         return not_configured(detail)
     if 400 <= status < 500:
@@ -50,23 +50,21 @@ def error_of_status(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peculiarity:
-    """A vendor's own way to say something; it counts before the ladder."""
+class ErrorRule:
+    """An error that a vendor reports by words instead of the status; it precedes the mapping."""
 
     meaning: Meaning
     words: re.Pattern[str]
     """Found in the text of the error."""
     statuses: frozenset[int] = frozenset()
-    """With which these words have this meaning; all, if there is none."""
+    """The statuses with which the words have this meaning; empty for any."""
 
 
-def peculiar_error(
-    peculiarities: Sequence[Peculiarity], status: int, text: str
-) -> ProviderError | None:
-    """The first of the vendor's peculiarities that fits the response; None if none does."""
-    for one in peculiarities:
-        if (not one.statuses or status in one.statuses) and one.words.search(text):
-            return one.meaning(f"HTTP {status}")
+def error_of_rules(rules: Sequence[ErrorRule], status: int, text: str) -> ProviderError | None:
+    """The error of the first rule that fits the response; None if none does."""
+    for rule in rules:
+        if (not rule.statuses or status in rule.statuses) and rule.words.search(text):
+            return rule.meaning(f"HTTP {status}")
     return None
 
 
@@ -88,12 +86,12 @@ def failed(detail: str) -> TransientProviderError:
     return _transient(detail, "PROVIDER_FAILED")
 
 
-def stopped(detail: str) -> TransientProviderError:
+def run_canceled(detail: str) -> TransientProviderError:
     """The run was stopped there."""
     return _transient(detail, "PROVIDER_CANCELED")
 
 
-def expired(detail: str) -> TransientProviderError:
+def result_expired(detail: str) -> TransientProviderError:
     """The run or its result is not there any more."""
     return _transient(detail, "RESULT_EXPIRED")
 
@@ -103,7 +101,7 @@ def incomplete(detail: str) -> TransientProviderError:
     return _transient(detail, "BAD_RESULT")
 
 
-def out_of_money(detail: str) -> PermanentProviderError:
+def quota_exceeded(detail: str) -> PermanentProviderError:
     return _permanent(detail, "PROVIDER_QUOTA")
 
 
@@ -129,7 +127,7 @@ def refused(detail: str) -> PermanentProviderError:
     return _permanent(detail, "PROVIDER_REFUSED")
 
 
-def moderated(detail: str) -> ModerationRefused:
+def content_rejected(detail: str) -> ModerationRefused:
     return ModerationRefused(detail[:DETAIL_LIMIT_CHARS])
 
 

@@ -30,7 +30,7 @@ MAX_WORDS: Final = 500_000
 _MAX_NAME_CHARACTERS: Final = 200
 
 Moment = Annotated[Milliseconds, Field(ge=0, le=MAX_MS)]
-Speech = Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)]
+SpokenText = Annotated[Text, Field(max_length=MAX_TEXT_CHARACTERS)]
 Name = Annotated[Text, Field(max_length=_MAX_NAME_CHARACTERS)]
 
 
@@ -48,7 +48,7 @@ class Word:
 
     start_ms: Moment
     end_ms: Moment
-    text: Speech
+    text: SpokenText
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Segment:
 
     start_ms: Moment
     end_ms: Moment
-    text: Speech
+    text: SpokenText
     """As to be read, with punctuation where it is known; the truth when words differ."""
     speaker: Name | None = None
     words: Annotated[tuple[Word, ...], Field(max_length=MAX_WORDS), FailFast()] = ()

@@ -31,10 +31,10 @@ from darkroom.generation.script import (
     write_script,
 )
 from darkroom.generation.vendor_errors import (
-    Peculiarity,
+    ErrorRule,
+    content_rejected,
     incomplete,
-    moderated,
-    out_of_money,
+    quota_exceeded,
     unsupported,
 )
 from darkroom.generation.vendors.api_key import api_key_of
@@ -47,18 +47,18 @@ TIMEOUT_SECONDS: Final = 120.0
 """A script takes seconds; a model that thinks first, a minute."""
 MAX_TOKENS: Final = 16_000
 """What a model thinks counts too; ten minutes of speech are about six thousand."""
-_PECULIARITIES: Final = (
+_ERROR_RULES: Final = (
     # An account without credit, or at its own spend limit, gets 400 and a message.
-    Peculiarity(
-        meaning=out_of_money,
+    ErrorRule(
+        meaning=quota_exceeded,
         words=re.compile(
             r"credit balance|billing|spend(?:ing)? limit|usage limits?\b", re.IGNORECASE
         ),
         statuses=frozenset({400}),
     ),
     # A 429 that lasts until next month.
-    Peculiarity(
-        meaning=out_of_money,
+    ErrorRule(
+        meaning=quota_exceeded,
         words=re.compile("enforced_spend_limit_reached"),
         statuses=frozenset({429}),
     ),
@@ -73,7 +73,7 @@ class Anthropic(HttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_timeout_seconds = TIMEOUT_SECONDS
-    peculiarities = _PECULIARITIES
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -133,7 +133,7 @@ def _text_of(message: Json) -> str:
     """
     reason = message.get("stop_reason")
     if reason == "refusal":
-        raise moderated("the model declined")
+        raise content_rejected("the model declined")
     if reason not in _ENDED:
         # Most often ``max_tokens``: it thought or wrote for too long, this time.
         raise incomplete("the response is incomplete")

@@ -30,8 +30,8 @@ _CHUNK_BYTES: Final = 1024 * 1024
 Client = Callable[[], Any]
 """Gives the boto3 client; made when it is first needed."""
 
-# Most errors come with 400 and a code. With the status that a code stands for, the ladder of all
-# vendors applies.
+# Most errors come with 400 and a code. The status that the code stands for is mapped to an error as
+# for any vendor.
 _STATUSES: Final[Mapping[int, str]] = {
     503: """
         ExpiredToken ExpiredTokenException InternalError InternalFailure InternalFailureException

@@ -35,10 +35,10 @@ from darkroom.generation.text_chunks import chunks_of
 from darkroom.generation.vendor_errors import (
     bad_result,
     bad_source,
+    content_rejected,
     failed,
     incomplete,
     later,
-    moderated,
     not_configured,
     refused,
     unsupported,
@@ -93,7 +93,7 @@ _TOPICS: Final = (
 
 def _not_valid(message: str) -> ProviderError:
     if _BLOCKED.search(message):
-        return moderated("The request was refused.")
+        return content_rejected("The request was refused.")
     return not_configured(message) if _NO_MODEL.search(message) else refused(message)
 
 
@@ -289,7 +289,7 @@ def _picture_of(content: bytes) -> bytes:
         raise bad_result("the response does not have the shape of this model family") from error
     if reason is not None:
         if _FILTERED.search(str(reason)):
-            raise moderated("The picture was refused.")
+            raise content_rejected("The picture was refused.")
         raise failed("The model failed.")
     try:
         return base64.b64decode(images[0], validate=True)
@@ -310,7 +310,7 @@ def _said(response: Mapping[str, Any]) -> str:
     """
     reason = require_field(response, "stopReason")
     if reason in _REFUSED:
-        raise moderated("The script was refused.")
+        raise content_rejected("The script was refused.")
     if reason not in _WHOLE:
         raise incomplete("the response is incomplete")
     content = response.get("output", {}).get("message", {}).get("content", ())

@@ -34,7 +34,7 @@ from darkroom.generation.vendor_errors import (
     bad_result,
     failed,
     not_configured,
-    stopped,
+    run_canceled,
     unsupported,
 )
 from darkroom.generation.vendors.api_key import api_key_of
@@ -140,7 +140,7 @@ def _result_of(render: Json, ref: str) -> Finished | None:
     if status == "succeeded":
         return _finished(render)
     if status == "cancelled":
-        raise stopped("it was stopped there")
+        raise run_canceled("it was stopped there")
     if status != "failed":
         raise ResponseLost("of an unknown status")
     # Its sentence does not say whose fault it is; clips that it could not fetch in time, because

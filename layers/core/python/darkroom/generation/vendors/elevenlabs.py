@@ -23,11 +23,11 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.vendor_errors import (
-    Peculiarity,
+    ErrorRule,
     bad_result,
-    moderated,
+    content_rejected,
     not_configured,
-    out_of_money,
+    quota_exceeded,
     refused,
     unsupported,
 )
@@ -57,25 +57,25 @@ _DETECTS_LANGUAGE_ITSELF: Final = frozenset({"eleven_multilingual_v2"})
 _VOICE: Final = re.compile(r"[A-Za-z0-9]{20}")
 # The error word counts more than the status, which has changed (400, 401 and 402 have all stood for
 # an empty account).
-_PECULIARITIES: Final = (
-    Peculiarity(
-        meaning=out_of_money,
+_ERROR_RULES: Final = (
+    ErrorRule(
+        meaning=quota_exceeded,
         words=re.compile(r"\A(?:quota_exceeded|insufficient_credits|payment_required)\Z"),
     ),
     # Another voice or another length may do elsewhere.
-    Peculiarity(
+    ErrorRule(
         meaning=unsupported,
         words=re.compile(
             r"\A(?:voice_not_found|invalid_voice_id|voice_access_denied|voice_does_not_exist"
             r"|max_character_limit_exceeded|text_too_long)\Z"
         ),
     ),
-    Peculiarity(
+    ErrorRule(
         meaning=not_configured,
         words=re.compile(r"\A(?:unsupported_model|model_not_found|model_access_denied)\Z"),
     ),
-    Peculiarity(
-        meaning=moderated,
+    ErrorRule(
+        meaning=content_rejected,
         words=re.compile(r"moderat|content_policy|against_policy|safety"),
         statuses=frozenset({400, 422}),
     ),
@@ -89,7 +89,7 @@ class ElevenLabs(HttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_timeout_seconds = TIMEOUT_SECONDS
-    peculiarities = _PECULIARITIES
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:

@@ -42,18 +42,18 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
 from darkroom.generation.vendor_errors import (
-    Peculiarity,
+    ErrorRule,
     bad_result,
     bad_source,
-    expired,
+    content_rejected,
+    error_of_rules,
     failed,
     later,
-    moderated,
     not_configured,
-    out_of_money,
-    peculiar_error,
+    quota_exceeded,
     refused,
-    stopped,
+    result_expired,
+    run_canceled,
     unsupported,
 )
 from darkroom.generation.vendors import fal_signatures
@@ -92,8 +92,8 @@ _UNKNOWN_THERE: Final = frozenset({400, 404, 405, 422})
 _REFUSAL: Final = re.compile(r"nsfw|sensitive|unsafe|safety|moderat|content.policy", re.IGNORECASE)
 # Types stand alone in their lines, before the messages.
 _BLAME: Final = (
-    Peculiarity(meaning=moderated, words=_REFUSAL, statuses=frozenset({400, 422})),
-    Peculiarity(
+    ErrorRule(meaning=content_rejected, words=_REFUSAL, statuses=frozenset({400, 422})),
+    ErrorRule(
         meaning=bad_source,
         words=re.compile(
             r"^(?:face_detection_error|file_download_error|file_too_large|image_load_error"
@@ -102,15 +102,15 @@ _BLAME: Final = (
         ),
         statuses=frozenset({400, 422}),
     ),
-    Peculiarity(
+    ErrorRule(
         meaning=unsupported,
         words=re.compile(r"^feature_not_supported$", re.MULTILINE),
         statuses=frozenset({400, 422}),
     ),
 )
-_PECULIARITIES: Final = (
-    Peculiarity(
-        meaning=out_of_money,
+_ERROR_RULES: Final = (
+    ErrorRule(
+        meaning=quota_exceeded,
         words=re.compile(r"user is locked|exhausted balance|top.?up", re.IGNORECASE),
         statuses=frozenset({403}),
     ),
@@ -138,7 +138,7 @@ class Fal(AsyncHttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_result_hosts = RESULT_HOSTS
-    peculiarities = _PECULIARITIES
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -192,7 +192,7 @@ class Fal(AsyncHttpVendor):
             response = self._http.call("GET", f"{place}/status")
             if response.status not in _UNKNOWN_THERE:
                 return self._result_at(place, json_object_of(response))
-        raise expired("the run is unknown there")
+        raise result_expired("the run is unknown there")
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         """None: the API does not list runs by their callback address."""
@@ -320,7 +320,7 @@ def _finished(result: Json) -> Finished:
     # A picture that was blacked out is a success there.
     flags = result.get("has_nsfw_concepts")
     if isinstance(flags, list) and any(flag is True for flag in flags):
-        raise moderated("the picture was blacked out")
+        raise content_rejected("the picture was blacked out")
     images = result.get("images")
     first = images[0] if isinstance(images, list) and images else None
     file = ResultFile(url=_url_of(first), type="image", mime_type="image/png", suffix=".png")
@@ -341,10 +341,10 @@ def _failed(response: VendorResponse, status: Json) -> ProviderError:
     is_of_the_run = error_type or status.get("error") or isinstance(body.get("detail"), list)
     if not is_of_the_run:
         if response.status in (404, 410):
-            return expired("the result is gone")
+            return result_expired("the result is gone")
         return ResponseLost(f"HTTP {response.status}")
     if error_type == "client_cancelled":
-        return stopped("it was stopped there")
+        return run_canceled("it was stopped there")
     if _OUTAGES.fullmatch(error_type):
         return later("it could not be run")
     text = _text_of(body)
@@ -365,7 +365,7 @@ def _text_of(error: Json) -> str:
 
 def _blamed(text: str) -> ProviderError:
     """The request cannot be fulfilled."""
-    return peculiar_error(_BLAME, 422, text) or refused("the model cannot make this")
+    return error_of_rules(_BLAME, 422, text) or refused("the model cannot make this")
 
 
 def _error_type_of(response: VendorResponse, body: Json, status: Json) -> str:

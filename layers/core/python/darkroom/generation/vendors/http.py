@@ -19,11 +19,11 @@ from darkroom.generation.ports import (
     capability_of,
 )
 from darkroom.generation.vendor_errors import (
-    Peculiarity,
+    ErrorRule,
+    error_of_rules,
     error_of_status,
-    expired,
     not_configured,
-    peculiar_error,
+    result_expired,
     seconds_in,
 )
 from darkroom.kernel.errors import InvalidInput
@@ -140,8 +140,8 @@ class HttpVendor:
     default_api_base: ClassVar[str]
     default_models: ClassVar[Mapping[str, str]]
     default_timeout_seconds: ClassVar[float] = TIMEOUT_SECONDS
-    peculiarities: ClassVar[tuple[Peculiarity, ...]] = ()
-    """What its error responses mean otherwise than by their status."""
+    error_rules: ClassVar[tuple[ErrorRule, ...]] = ()
+    """Its errors that the status does not say; the first that fits counts."""
 
     def __init__(
         self,
@@ -178,16 +178,16 @@ class HttpVendor:
         """Pass a response to a request that makes something, or raise what it means.
 
         Raises:
-            ProviderError: by the vendor's peculiarities, else by the status.
+            ProviderError: by the vendor's rules, else by the status.
         """
         status = response.status
         if status in _SUCCESS:
             return
-        error = peculiar_error(self.peculiarities, status, self.error_text(response))
+        error = error_of_rules(self.error_rules, status, self.error_text(response))
         raise error or error_of_status(status, retry_after_seconds=self.wait_seconds(response))
 
     def error_text(self, response: VendorResponse) -> str:
-        """The part of an error response that its peculiarities are about."""
+        """The part of an error response in which the rules look for words."""
         return response.error_text
 
     def wait_seconds(self, response: VendorResponse) -> float:
@@ -224,7 +224,7 @@ class AsyncHttpVendor(HttpVendor):
         """
         response = self._http.call("GET", path)
         if response.status == 404:
-            raise expired("the run is unknown there")
+            raise result_expired("the run is unknown there")
         return json_object_of(response)
 
     def stop_run(self, method: str, path: str) -> int:

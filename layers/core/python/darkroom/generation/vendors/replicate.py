@@ -33,14 +33,14 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
 from darkroom.generation.vendor_errors import (
-    Peculiarity,
-    expired,
+    ErrorRule,
+    content_rejected,
     failed,
-    moderated,
     not_configured,
     refused,
+    result_expired,
+    run_canceled,
     seconds_in,
-    stopped,
     unsupported,
 )
 from darkroom.generation.vendors import standard_webhooks
@@ -79,8 +79,8 @@ _REFUSAL: Final = re.compile(
 )
 # Out of memory and inputs that do not fit are the same the next time.
 _HOPELESS: Final = re.compile(r"\bE1001\b|input validation|invalid input", re.IGNORECASE)
-_PECULIARITIES: Final = (
-    Peculiarity(meaning=moderated, words=_REFUSAL, statuses=frozenset({400, 422})),
+_ERROR_RULES: Final = (
+    ErrorRule(meaning=content_rejected, words=_REFUSAL, statuses=frozenset({400, 422})),
 )
 
 
@@ -97,7 +97,7 @@ class Replicate(AsyncHttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_result_hosts = RESULT_HOSTS
-    peculiarities = _PECULIARITIES
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -256,11 +256,11 @@ def _result_of(prediction: Json) -> Finished | None:
     if status == "succeeded":
         return _finished(prediction)
     if status in _STOPPED:
-        raise stopped("it was stopped there")
+        raise run_canceled("it was stopped there")
     if status != "failed":
         raise ResponseLost("of an unknown status")
     if _REFUSAL.search(error):
-        raise moderated("the content was refused")
+        raise content_rejected("the content was refused")
     if _HOPELESS.search(error):
         raise refused("the model cannot make this")
     raise failed("the model failed")
@@ -272,7 +272,7 @@ def _finished(prediction: Json) -> Finished:
     outputs = output if isinstance(output, list) else [output]
     urls = [url for url in outputs if isinstance(url, str)]
     if prediction.get("data_removed") or not urls:
-        raise expired("the result is gone")
+        raise result_expired("the result is gone")
     seconds = _seconds_of(prediction)
     if seconds is None:
         file = ResultFile(url=urls[0], type="image", mime_type="image/png", suffix=".png")

@@ -35,11 +35,11 @@ from darkroom.generation.ports import (
 )
 from darkroom.generation.vendor_errors import (
     bad_source,
-    expired,
     failed,
     later,
     not_configured,
     refused,
+    result_expired,
     unsupported,
 )
 from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
@@ -162,7 +162,7 @@ class Transcribe:
     def poll(self, ref: str) -> Finished | None:
         job = self._find(_checked(ref))
         if job is None:
-            raise expired("the job is unknown there")
+            raise result_expired("the job is unknown there")
         status = job.get("TranscriptionJobStatus")
         if status in ("QUEUED", "IN_PROGRESS"):
             return None
