@@ -27,6 +27,7 @@ from darkroom.kernel.errors import (
 )
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.media_types import suffixes_of
 from darkroom.kernel.object_keys import is_owner_tag
 from darkroom.kernel.shapes import checked, whole, whole_or_none
 
@@ -370,7 +371,7 @@ def to_asset(item: AssetItem) -> Asset:
         folder=item.folder,
         references=whole(item.references or 0),
         clean_key=item.clean_key,
-        clean_mime_type=item.clean_mime_type,
+        clean_mime_type=_known_type(item.clean_mime_type),
         note=item.note,
         thumbnail_key=item.thumbnail_key,
         made_from=item.made_from,
@@ -384,6 +385,17 @@ def to_asset(item: AssetItem) -> Asset:
         next_check_at=due_moment(item),
     )
     return checked(asset)
+
+
+def _known_type(mime_type: str | None) -> str | None:
+    """The type of a clean copy, for which there are endings of file names.
+
+    Raises:
+        LookupError: there are none.
+    """
+    if mime_type is not None:
+        suffixes_of(mime_type)
+    return mime_type
 
 
 def _to_item(asset: Asset, operation: str) -> AssetItem:
