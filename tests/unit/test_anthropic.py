@@ -45,6 +45,7 @@ def test_a_script_is_one_message_whose_response_becomes_a_file(
     script = read_script(artifact.path.read_bytes())
     assert (artifact.type, artifact.mime_type) == ("json", "application/json")
     assert (artifact.duration_ms, script.duration_ms) == (30_000, 30_000)
+    assert artifact.extra == {"language": "en"}
     assert [section.text for section in script.sections] == [
         "It rains.", "Clouds are water.", "So much for rain.",
     ]  # fmt: skip

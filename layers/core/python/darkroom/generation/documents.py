@@ -8,11 +8,12 @@ fields are the document's own.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.kernel.errors import DarkroomError
 
 SHAPE: Final = ConfigDict(alias_generator=to_camel)
@@ -68,3 +69,27 @@ def write_document(document: Any) -> bytes:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate has no UTF-8.
     return text.encode("utf-8", errors="replace")
+
+
+class Narration(Protocol):
+    """A script or a transcript."""
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def duration_ms(self) -> int:
+        """0 when unknown."""
+
+
+def document_artifact(request: GenerationRequest, made: Narration, content: bytes) -> Artifact:
+    """Write the document of a script or a transcript as the file of this request."""
+    path = request.workdir / f"{request.key}.json"
+    path.write_bytes(content)
+    return Artifact(
+        type="json",
+        mime_type="application/json",
+        path=path,
+        duration_ms=made.duration_ms or None,
+        extra={"language": made.language},
+    )

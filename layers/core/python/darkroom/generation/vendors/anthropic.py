@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -91,16 +92,7 @@ class Anthropic(HttpVendor):
         message = json_object_of(response)
         _charge(request.meter, message)
         script = script_of_response(_text_of(message), request.params, request.language)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_script(script))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=script.duration_ms,
-            )
-        ]
+        return [document_artifact(request, script, write_script(script))]
 
 
 def _body(model: str, system: str, user: str) -> Json:

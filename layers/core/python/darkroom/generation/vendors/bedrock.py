@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -195,17 +196,7 @@ class Bedrock:
         request.meter.charge("input_token", usage.get("inputTokens", 0))
         request.meter.charge("output_token", usage.get("outputTokens", 0))
         script = script_of_response(_said(response), request.params, request.language)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_script(script))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=script.duration_ms,
-                extra={"language": script.language},
-            )
-        ]
+        return [document_artifact(request, script, write_script(script))]
 
 
 class BedrockGuardrail:

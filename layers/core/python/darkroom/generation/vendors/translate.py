@@ -29,6 +29,7 @@ from darkroom.generation.captions.transcript import (
     read_transcript,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -108,17 +109,7 @@ class Translate:
             wanted = dict.fromkeys(s.text for s in transcript.segments if s.text.strip())
             texts = self._translate_all(request, list(wanted), pair)
         translated = _translated(transcript, texts, target)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_transcript(translated))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=translated.duration_ms or None,
-                extra={"language": target},
-            )
-        ]
+        return [document_artifact(request, translated, write_transcript(translated))]
 
     def _translate_all(
         self, request: GenerationRequest, texts: Sequence[str], pair: tuple[str, str]

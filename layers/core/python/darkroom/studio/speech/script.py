@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from darkroom.generation.captions.characters import clean_text
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import Artifact, GenerationRequest, PermanentProviderError
 from darkroom.generation.script import (
     MAX_KEYWORD_CHARACTERS,
@@ -44,17 +45,7 @@ def make_script(request: GenerationRequest) -> list[Artifact]:
             keyword, or an unsupported length).
     """
     script = compose(request.params, request.language, request.seed)
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_script(script))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=script.duration_ms,
-            extra={"language": script.language},
-        )
-    ]
+    return [document_artifact(request, script, write_script(script))]
 
 
 def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
