@@ -171,7 +171,7 @@ def test_silence_is_a_transcript_without_segments(ask: Ask, tmp_path: Path) -> N
 
     made = ask("transcribe", "transcribe", ("media_1", source), sourceLang="en")
 
-    assert transcript_of(made) == Transcript(language="en", duration_ms=3000)
+    assert transcript_of(made) == Transcript(language="en", duration_ms=3000, segments=())
 
 
 def test_the_same_sound_gives_the_same_bytes(ask: Ask, tmp_path: Path) -> None:

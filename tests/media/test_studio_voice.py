@@ -21,7 +21,7 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.script import Language, script_of_texts, write_script
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech import align
 from darkroom.studio.speech.audio import RATE_HZ, Sound
@@ -64,7 +64,7 @@ def ask(tmp_path: Path) -> Ask:
     return make
 
 
-def a_script(folder: Path, language: str = "en") -> Path:
+def a_script(folder: Path, language: Language = "en") -> Path:
     texts = TEXTS[language].replace(". ", ".|").split("|")
     script = script_of_texts(title="A title", language=language, texts=texts, duration_ms=20_000)
     path = folder / "script.json"

@@ -12,10 +12,13 @@ import pytest
 
 from darkroom.assets import model, store
 from darkroom.assets.model import Asset, AssetStatus, Finding, IllegalAssetTransition
+from darkroom.assets.reference_store import get_reference_photo
 from darkroom.db import commit
 from darkroom.events.store import list_events
+from darkroom.kernel.object_keys import clean_key, owner_tag
+from darkroom.plans.storage_store import count_write, find_stored
 from darkroom.usecases.projections.project_asset import project_asset
-from tests.support.builders import a_photo
+from tests.support.builders import a_photo, a_reference_photo
 from tests.support.world import World
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -254,3 +257,90 @@ def test_a_request_without_files_or_with_too_many_is_refused(world: World, asset
 
 def test_deleting_many_files_needs_a_token(world: World) -> None:
     assert delete_many(world, ["ast_x"], user=None).status == 401
+
+
+# Damaged items
+
+DAMAGES: dict[str, tuple[str, dict[str, Any] | None]] = {
+    "no name": ("filename", None),
+    "a name of another type": ("filename", {"N": "7"}),
+    "an unknown state": ("status", {"S": "?"}),
+    "an unknown type": ("cleanMimeType", {"S": "seven"}),
+    "a version of another type": ("version", {"S": "x"}),
+    "a fraction of a version": ("version", {"N": "0.5"}),
+    "boxes that are no JSON": ("faceBoxes", {"S": "["}),
+    "an owner of another type": ("ownerTag", {"N": "1"}),
+    "an unreadable number of reference photos": ("references", {"S": "x"}),
+    "an unreadable share of the counters": ("countedBytes", {"S": "x"}),
+}
+
+
+def a_counted_photo(world: World, user: str) -> str:
+    """A photo of three bytes as uploads leave it: under the account's tag, and counted."""
+    asset_id = a_photo(world, user)
+    asset = store.get_asset(user, asset_id)
+    tag = owner_tag(world.app.signing_secret.value, user)
+    key = clean_key(tag, asset_id, "image.jpg")
+    world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
+    counted = replace(asset, owner_tag=tag, clean_key=key, counted_bytes=3)
+    commit(
+        [
+            store.save_write(asset, counted, operation="arranged", counted=True),
+            count_write(user, used_bytes=3, uploads=0),
+        ]
+    )
+    world.drain()
+    return asset_id
+
+
+def damage_asset(world: World, asset_id: str, name: str, held: dict[str, Any] | None) -> None:
+    [item] = [item for item in world.scan("assets") if item["assetId"]["S"] == asset_id]
+    changed = {key: value for key, value in item.items() if key != name}
+    table = world.settings.tables["assets"]
+    world.client("dynamodb").put_item(
+        TableName=table, Item=changed | ({} if held is None else {name: held})
+    )
+
+
+def test_a_damaged_file_is_deleted_like_any_other(world: World) -> None:
+    for number, (case, (name, held)) in enumerate(DAMAGES.items()):
+        user = f"user_{number}"
+        asset_id = a_counted_photo(world, user)
+        damage_asset(world, asset_id, name, held)
+        before = world.call("GET", f"/api/assets/{asset_id}", user=user)
+        listed = world.call("GET", "/api/assets", user=user)
+
+        responses = [
+            world.call("DELETE", f"/api/assets/{asset_id}", user=user).status for _ in range(2)
+        ]
+        world.drain()
+
+        assert (before.status, before.body["code"]) == (404, "ITEM_UNREADABLE"), case
+        assert (listed.status, responses) == (200, [204, 204]), case
+        assert world.call("GET", f"/api/assets/{asset_id}", user=user).body["code"] == "NOT_FOUND"
+        tag = owner_tag(world.app.signing_secret.value, user)
+        assert world.app.storage.find(clean_key(tag, asset_id, "image.jpg")) is None, case
+        freed = 0 if name == "countedBytes" else 3
+        assert find_stored(user).used_bytes == 3 - freed, case
+
+
+def test_a_damaged_file_of_another_account_is_not_found(world: World) -> None:
+    asset_id = a_counted_photo(world, "alice")
+    damage_asset(world, asset_id, "filename", None)
+
+    assert world.call("DELETE", f"/api/assets/{asset_id}", user="bob").status == 404
+    assert store.is_stored("alice", asset_id)
+
+
+@pytest.mark.parametrize("held", [{"S": "x"}, {"N": "1"}])
+def test_a_damaged_file_that_a_reference_photo_uses_is_kept(
+    world: World, held: dict[str, Any]
+) -> None:
+    photo_id = a_reference_photo(world)
+    asset_id = get_reference_photo("alice", photo_id).asset_id
+    damage_asset(world, asset_id, "references", held)
+    damage_asset(world, asset_id, "filename", None)
+
+    response = world.call("DELETE", f"/api/assets/{asset_id}")
+
+    assert (response.status, response.body["code"]) == (409, "ASSET_IN_USE")

@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from darkroom.adapters.fetch import Fetcher
 from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO
 from darkroom.generation.routing.store import list_costs
 from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
-    DISPATCH_CHECK_SECONDS,
-    POLL_BASE_SECONDS,
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
@@ -26,10 +21,13 @@ from tests.support.builders import a_balance, a_job, a_picture, confirm, owner_o
 from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
-from tests.support.moto_world import moto_world
+from tests.support.vendor_jobs import (
+    FIRST_POLL_SECONDS,
+    deliver_callback,
+    submit_keyframe,
+    vendor_world,
+)
 from tests.support.world import Response, World
-
-FIRST_POLL = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -40,17 +38,7 @@ def stand_in() -> Iterator[FalStandIn]:
 
 @pytest.fixture
 def world(stand_in: FalStandIn) -> Iterator[World]:
-    with moto_world() as world:
-        provider = Fal(
-            lambda: stand_in.secret_text,
-            api_base=stand_in.api_base,
-            result_hosts=frozenset({"127.0.0.1"}),
-        )
-        world.app = replace(
-            world.app,
-            providers={**world.app.providers, FAL: provider},
-            fetcher=Fetcher(allow_loopback=True),
-        )
+    with vendor_world(FAL, Fal, stand_in) as world:
         world.use_routes({"image": [FAL], "clip": [FAL]})
         yield world
 
@@ -61,22 +49,12 @@ def film(tmp_path: Path) -> bytes:
 
 
 def a_job_there(world: World, stand_in: FalStandIn, key: str = "confirm") -> tuple[str, str]:
-    """Our job and the vendor's run for its keyframe."""
-    job_id = confirm(world, mode="quick", key=key).body["jobId"]
-    world.drain()
-    return job_id, list(stand_in.runs)[-1]
+    return submit_keyframe(world, stand_in.runs, key=key)
 
 
 def call_back(world: World, stand_in: FalStandIn, request_id: str, **changes: Any) -> Response:
-    address = urlsplit(stand_in.runs[request_id].webhook)
     call = stand_in.call_of(request_id, world.clock.now()) | changes
-    return world.call(
-        "POST",
-        f"{address.path}?{address.query}",
-        call["body"].decode(),
-        user=None,
-        headers=call["headers"],
-    )
+    return deliver_callback(world, stand_in.runs[request_id].webhook, call)
 
 
 def finish(world: World, stand_in: FalStandIn, film: bytes) -> None:
@@ -145,7 +123,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: FalStan
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
@@ -232,7 +210,7 @@ def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
 ) -> None:
     stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -253,7 +231,7 @@ def test_a_run_with_a_lost_response_and_no_callback_is_repeated_after_its_time_l
     world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
     world.advance_time(seconds=WAITING_GRACE_SECONDS)
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
@@ -268,7 +246,7 @@ def test_a_result_whose_file_is_gone_is_made_again(world: World, stand_in: FalSt
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
@@ -298,7 +276,7 @@ def test_without_a_balance_at_the_vendor_the_next_provider_is_used(
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"

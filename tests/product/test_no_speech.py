@@ -21,7 +21,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 SILENT = Path(__file__).parents[1] / "files" / "silent.m4a"
-NOTHING = Transcript(language="en", duration_ms=5000)
+NOTHING = Transcript(language="en", duration_ms=5000, segments=())
 EMPTY = {"srt": b"", "vtt": b"WEBVTT\n", "txt": b""}
 USER = "alice"
 

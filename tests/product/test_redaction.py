@@ -25,11 +25,13 @@ from darkroom.generation.vendors.fal import Fal
 from darkroom.generation.vendors.replicate import Replicate
 from darkroom.kernel.redaction import redacted, register_secret
 from darkroom.workers import edge
-from tests.support.vendor_requests import a_clip_request
+from tests.support.vendor_requests import (
+    a_clip_request,
+    a_film_request,
+    a_script_request,
+    a_speech_request,
+)
 from tests.support.world import World
-from tests.unit.test_anthropic import a_request as a_script_request
-from tests.unit.test_creatomate import a_request as a_film_request
-from tests.unit.test_elevenlabs import a_request as a_speech_request
 
 SIGNED = (
     "https://bucket.s3.amazonaws.com/outputs/a/b.png"
@@ -126,11 +128,11 @@ def test_parts_of_a_request_in_a_vendors_response_are_neither_stored_nor_logged(
     }  # fmt: skip
     requests = []
 
-    def respond(client: httpx.Client, method: str, url: str, **_: object) -> httpx.Response:
-        requests.append(method)
-        return httpx.Response(status, json=body, request=httpx.Request(method, "https://v/" + url))
+    def respond(_transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        requests.append(request.method)
+        return httpx.Response(status, json=body)
 
-    monkeypatch.setattr(httpx.Client, "request", respond)
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", respond)
 
     with pytest.raises(ProviderError) as failed:
         call(vendor(lambda: secret), tmp_path)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from darkroom.adapters.fetch import Fetcher
 from darkroom.generation.routing.routes import REPLICATE
 from darkroom.generation.vendors.replicate import Replicate
-from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
 from tests.support.builders import a_balance, a_job, confirm, owner_of
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
-from tests.support.moto_world import moto_world
 from tests.support.replicate_stand_in import CLIP, MODEL, Fault, ReplicateStandIn
+from tests.support.vendor_jobs import (
+    FIRST_POLL_SECONDS,
+    deliver_callback,
+    submit_keyframe,
+    vendor_world,
+)
 from tests.support.world import Response, World
-
-FIRST_POLL = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -32,39 +31,18 @@ def stand_in() -> Iterator[ReplicateStandIn]:
 
 @pytest.fixture
 def world(stand_in: ReplicateStandIn) -> Iterator[World]:
-    with moto_world() as world:
-        provider = Replicate(
-            lambda: stand_in.secret_text,
-            api_base=stand_in.api_base,
-            result_hosts=frozenset({"127.0.0.1"}),
-        )
-        use(world, provider, Fetcher(allow_loopback=True))
+    with vendor_world(REPLICATE, Replicate, stand_in) as world:
+        world.use_cloud()
         yield world
 
 
-def use(world: World, provider: Replicate, fetcher: Fetcher) -> None:
-    providers = {**world.app.providers, REPLICATE: provider}
-    world.app = replace(world.app, providers=providers, fetcher=fetcher)
-    world.use_cloud()
-
-
 def a_job_there(world: World, stand_in: ReplicateStandIn) -> tuple[str, str]:
-    """Our job and the vendor's prediction for its keyframe."""
-    job_id = confirm(world, mode="quick").body["jobId"]
-    world.drain()
-    return job_id, list(stand_in.predictions)[-1]
+    return submit_keyframe(world, stand_in.predictions)
 
 
 def call_back(world: World, stand_in: ReplicateStandIn, ref: str, **changes: Any) -> Response:
-    address = urlsplit(stand_in.predictions[ref]["webhook"])
     call = stand_in.call_of(ref, world.clock.now()) | changes
-    return world.call(
-        "POST",
-        f"{address.path}?{address.query}",
-        call["body"].decode(),
-        user=None,
-        headers=call["headers"],
-    )
+    return deliver_callback(world, stand_in.predictions[ref]["webhook"], call)
 
 
 def test_a_signed_callback_completes_the_picture(world: World, stand_in: ReplicateStandIn) -> None:
@@ -138,7 +116,7 @@ def test_without_a_callback_the_result_is_polled(world: World, stand_in: Replica
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
@@ -168,7 +146,7 @@ def test_a_lost_response_costs_one_run(world: World, stand_in: ReplicateStandIn)
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 1
@@ -179,9 +157,9 @@ def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateSt
     stand_in.succeed(ref)
     stand_in.forget_result(ref)
 
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
     stand_in.succeed(list(stand_in.predictions)[-1])
-    world.advance_time(seconds=FIRST_POLL)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 2

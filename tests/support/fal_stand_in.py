@@ -16,7 +16,6 @@ import base64
 import itertools
 import json
 import re
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,7 +80,6 @@ class FalStandIn(LoopbackServer):
         self.faults: list[Fault] = []
         self.is_down = False
         self.keys_are_down = False
-        self.lost_seconds = 1.0
         self.before_response: Any = lambda request_id: None
         """Called when a run was accepted, before the response."""
         self.signing_key = Ed25519PrivateKey.generate()
@@ -209,7 +207,7 @@ class FalStandIn(LoopbackServer):
         if fault is None:
             return 200, self._shown(request_id) | {"queue_position": 0}, {}
         if fault.kind == "lose_response":
-            time.sleep(self.lost_seconds)
+            self.hold()
         return None if fault.kind != "no_object" else (200, "<html>", {})
 
     def _of(self, app: str, request_id: str, response: Any) -> Any:
@@ -276,6 +274,7 @@ def content_of(link: str) -> bytes:
 def _handler_of(stand_in: FalStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             if self.path.startswith("/files/"):

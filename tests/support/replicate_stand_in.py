@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +67,6 @@ class ReplicateStandIn(LoopbackServer):
         self.lists_webhooks = False
         """Whether the list shows webhooks; the example of the documentation does not."""
         self.is_down = False
-        self.lost_seconds = 1.0
         self._numbers = itertools.count(1)
 
     @property
@@ -183,7 +181,7 @@ class ReplicateStandIn(LoopbackServer):
         if fault is None:
             return 201, self._shown(self.predictions[ref]), {}
         if fault.kind == "lose_response":
-            time.sleep(self.lost_seconds)
+            self.hold()
         return None if fault.kind != "no_object" else (201, "<html>", {})
 
     def _problem(self, model: str, headers: Mapping[str, str], fields: Json) -> str | None:
@@ -247,6 +245,7 @@ def _iso() -> str:
 def _handler_of(stand_in: ReplicateStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             found = stand_in.results.get(urlsplit(self.path).path)

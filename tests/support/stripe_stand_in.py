@@ -36,6 +36,7 @@ from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from tests.support.http_stand_in import HELD_LIMIT_SECONDS
 from tests.support.moto_world import moto_world
 from tests.support.threaded_server import ThreadedServer
 from tests.support.world import Response, World
@@ -73,7 +74,6 @@ class Fault:
     kind: typing.Literal["lose_response", "refuse", "break", "hang"]
     path: str
     status: int = 500
-    seconds: float = 0
 
 
 class StripeStandIn:
@@ -104,6 +104,7 @@ class StripeStandIn:
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self.ended = threading.Event()
         self._server = ThreadedServer(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stripe", daemon=True
@@ -114,6 +115,7 @@ class StripeStandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -141,9 +143,9 @@ class StripeStandIn:
         """Fail while the work is being done: 500, which is kept for the idempotency key."""
         self._faults += [Fault("break", path)] * times
 
-    def hang(self, seconds: float, times: int = 1, *, path: str = "/v1/") -> None:
-        """Take long before anything is done, then close the connection."""
-        self._faults += [Fault("hang", path, seconds=seconds)] * times
+    def hang(self, times: int = 1, *, path: str = "/v1/") -> None:
+        """Do nothing and never respond."""
+        self._faults += [Fault("hang", path)] * times
 
     def recover(self) -> None:
         self._faults.clear()
@@ -825,7 +827,7 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
             fault = stand_in.next_fault(self.command, urlsplit(self.path).path)
             headers: Any = self.headers
             if fault is not None and fault.kind == "hang":
-                time.sleep(fault.seconds)
+                stand_in.ended.wait(HELD_LIMIT_SECONDS)
                 self.close_connection = True
                 return
             if fault is not None and fault.kind == "refuse":

@@ -8,7 +8,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from darkroom.generation.captions import transcript as transcript_module
 from darkroom.generation.captions.characters import cells, clean_text, clusters
 from darkroom.generation.captions.cues import Cue, make_cues, script_of
 from darkroom.generation.captions.timing import GAP_MS, MAX_MS, MIN_MS, Span, settle
@@ -289,6 +291,11 @@ def test_a_transcript_reads_back_as_written(transcript: Transcript) -> None:
     assert read_transcript(write_transcript(transcript)) == transcript
 
 
+def a_segment_with(**changes: object) -> bytes:
+    segment = {"startMs": 0, "endMs": 10, "text": "hi"} | changes
+    return json.dumps({"language": "en", "durationMs": 10, "segments": [segment]}).encode()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -300,7 +307,19 @@ def test_a_transcript_reads_back_as_written(transcript: Transcript) -> None:
         b'{"language": "en", "durationMs": 1, "segments": [1]}',
         b'{"language": "en", "durationMs": 1, "segments": [{"startMs": 0, "endMs": 1}]}',
         b'{"language": "en", "durationMs": NaN, "segments": []}',
+        b'{"language": "en", "durationMs": "1", "segments": []}',
+        b'{"language": "en", "durationMs": 3600000001, "segments": []}',
+        b'{"language": "en", "durationMs": 1' + b"0" * 400 + b', "segments": []}',
+        b'{"language": "en", "durationMs": 1' + b"0" * 5000 + b', "segments": []}',
+        b'{"language": "en", "duration_ms": 1, "segments": []}',
+        b'{"language": "en", "durationMs": 1, "segments": {"0": 1}}',
+        a_segment_with(words=None),
+        a_segment_with(words=[{"startMs": 0, "endMs": False, "text": "x"}]),
+        a_segment_with(speaker=7),
+        a_segment_with(speaker="x" * 201),
+        a_segment_with(text="x" * 100_001),
     ],
+    ids=lambda broken: broken[:60].decode(errors="replace"),
 )  # fmt: skip
 def test_a_file_of_another_shape_is_refused(broken: bytes) -> None:
     with pytest.raises(TranscriptRejected):
@@ -317,3 +336,30 @@ def test_a_segment_may_leave_out_words_and_carry_fields_of_later_versions() -> N
     transcript = read_transcript(json.dumps(document).encode())
 
     assert transcript.segments == (Segment(start_ms=0, end_ms=10, text="hi"),)
+
+
+def test_a_large_file_of_another_shape_is_refused_at_its_first_error() -> None:
+    broken = b'{"language": "en", "durationMs": 1, "segments": [' + b"1," * 10_000 + b"1]}"
+
+    with pytest.raises(TranscriptRejected) as caught:
+        read_transcript(broken)
+
+    found = caught.value.__context__
+    assert isinstance(found, ValidationError)
+    assert found.error_count() == 1
+
+
+def test_all_words_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write_transcript(spoken("one two three"))
+    monkeypatch.setattr(transcript_module, "MAX_WORDS", 2)
+
+    with pytest.raises(TranscriptRejected):
+        read_transcript(written)
+
+
+def test_half_a_character_is_left_out_of_a_transcript() -> None:
+    document = a_segment_with(text="hi\ud83d", speaker="\ud83dAnn")
+
+    [segment] = read_transcript(document).segments
+
+    assert (segment.text, segment.speaker) == ("hi", "Ann")

@@ -14,14 +14,12 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     Provider,
     ProviderError,
-    ResponseLost,
     SourceFile,
-    TransientProviderError,
 )
 from darkroom.generation.script import script_of_texts, write_script
 from darkroom.generation.vendors.polly import Polly
 from darkroom.media.mp3 import mp3_duration_ms
-from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.aws_stand_in import AwsError
 from tests.support.polly_stand_in import FRAME_MS, PollyStandIn
 
 
@@ -192,23 +190,15 @@ def test_an_unknown_engine_is_not_configured(stand_in: PollyStandIn, tmp_path: P
 @pytest.mark.parametrize(
     ("fault", "error", "code"),
     [
-        (AwsError("ThrottlingException"), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (AwsError("ServiceFailureException", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (AwsError("ServiceQuotaExceededException", 402), PermanentProviderError, "PROVIDER_QUOTA"),
-        (AwsError("AccessDeniedException", 403), PermanentProviderError, "PROVIDER_NOT_CONFIGURED"),
         (AwsError("EngineNotSupportedException"), PermanentProviderError,
          "PROVIDER_NOT_CONFIGURED"),
         (AwsError("LanguageNotSupportedException"), PermanentProviderError, "UNSUPPORTED_KIND"),
         (AwsError("InvalidSsmlException"), PermanentProviderError, "PROVIDER_REFUSED"),
         (AwsError("TextLengthExceededException"), PermanentProviderError, "PROVIDER_REFUSED"),
-        (Raw(200, b"<html>", {"content-type": "audio/mpeg"}), PermanentProviderError, "BAD_RESULT"),
-        (Raw(504, b""), ResponseLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("closed"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
-def test_each_response_maps_to_one_error(
+def test_errors_of_the_service_s_own_map_to_one_error(
     stand_in: PollyStandIn,
     polly: Polly,
     tmp_path: Path,

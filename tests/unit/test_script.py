@@ -28,6 +28,7 @@ from darkroom.generation.script import (
     read_script,
     script_of_response,
     script_of_texts,
+    script_schema,
     section_names,
     write_script,
 )
@@ -103,6 +104,13 @@ def test_foreign_text_is_cleaned_of_control_characters() -> None:
     assert script.sections[0].text == "It rains again."
 
 
+def test_half_a_character_is_left_out() -> None:
+    document = a_document(title="Ra\ud83din")
+
+    assert b"\\ud83d" in document
+    assert read_script(document).title == "Rain"
+
+
 def the_sections(**changes: Any) -> list[Any]:
     """Those of RAIN, the second changed."""
     sections = json.loads(write_script(RAIN))["sections"]
@@ -129,6 +137,11 @@ def the_sections(**changes: Any) -> list[Any]:
         a_document(sections=the_sections(text="\x07")),
         a_document(sections=the_sections(text="x" * 2_001)),
         a_document(sections=the_sections(text=None)),
+        a_document(sections=the_sections(endMs="20000")),
+        a_document(sections=the_sections(endMs=float("nan"))),
+        a_document(sections=the_sections(endMs=10**400)),
+        a_document(sections={"0": {}}), a_document(sections="INTRO"),
+        a_document().replace(b"endMs", b"end_ms"),
     ],
     ids=lambda content: content[:60].decode(errors="replace"),
 )  # fmt: skip
@@ -204,6 +217,31 @@ def test_an_impossible_script_is_refused_before_the_request(
         prompt_of(params, language)
 
     assert caught.value.error_code == code
+
+
+def test_vendors_get_the_shape_as_closed_objects_without_limits() -> None:
+    section = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "startMs": {"type": "integer"},
+            "endMs": {"type": "integer"},
+            "text": {"type": "string"},
+        },
+        "required": ["name", "startMs", "endMs", "text"],
+        "additionalProperties": False,
+    }
+
+    assert script_schema() == {
+        "type": "object",
+        "properties": {
+            "title": {"type": "string"},
+            "language": {"type": "string", "enum": ["en", "ko"]},
+            "sections": {"type": "array", "items": section},
+        },
+        "required": ["title", "language", "sections"],
+        "additionalProperties": False,
+    }
 
 
 # Parsing a response

@@ -11,23 +11,21 @@ import pytest
 from darkroom.generation.captions.transcript import (
     Segment,
     Transcript,
-    Word,
     read_transcript,
-    write_transcript,
 )
 from darkroom.generation.ports import (
     Charge,
     GenerationRequest,
     PermanentProviderError,
     ProviderError,
-    ResponseLost,
-    SourceFile,
     TransientProviderError,
 )
 from darkroom.generation.vendors import translate as module
 from darkroom.generation.vendors.translate import Translate
-from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.aws_stand_in import AwsError
 from tests.support.translate_stand_in import LIMIT_BYTES, TranslateStandIn, translated
+from tests.support.vendor_requests import a_translation_request as a_request
+from tests.support.vendor_requests import said
 
 
 @pytest.fixture
@@ -46,39 +44,6 @@ def translate(stand_in: TranslateStandIn, pauses: list[float]) -> Translate:
     # Long enough for a busy machine; only a missing response takes all of it.
     client = stand_in.client(read_timeout=3)
     return Translate(lambda: client, sleep=pauses.append)
-
-
-def said(number: int, text: str, **changes: Any) -> Segment:
-    start_ms = number * 2000
-    word = Word(start_ms=start_ms, end_ms=start_ms + 500, text="w")
-    given: dict[str, Any] = {
-        "start_ms": start_ms,
-        "end_ms": start_ms + 1500,
-        "text": text,
-        "words": (word,),
-    }
-    return Segment(**given | changes)
-
-
-def a_request(
-    tmp_path: Path, *segments: Segment, language: str = "en", **changes: Any
-) -> GenerationRequest:
-    path = tmp_path / "transcribe.json"
-    transcript = Transcript(language=language, duration_ms=9000, segments=segments)
-    path.write_bytes(write_transcript(transcript))
-    params = {"sourceLang": "auto", "targetLang": "ko"} | changes.pop("params", {})
-    given: dict[str, Any] = {
-        "job_id": "job_1",
-        "key": "translate_ko",
-        "kind": "translate",
-        "attempt": 1,
-        "seed": 1,
-        "language": "en",
-        "params": params,
-        "sources": (SourceFile(key="transcribe", mime_type="application/json", path=path),),
-        "workdir": tmp_path,
-    }
-    return GenerationRequest(**given | changes)
 
 
 def made_by(translate: Translate, request: GenerationRequest) -> Transcript:
@@ -287,16 +252,10 @@ def test_after_a_failure_no_call_follows_and_finished_segments_are_charged(
         (AwsError("DetectedLanguageLowConfidenceException"), PermanentProviderError,
          "UNSUPPORTED_KIND"),
         (AwsError("TextSizeLimitExceededException"), PermanentProviderError, "PROVIDER_REFUSED"),
-        (AwsError("InvalidRequestException"), PermanentProviderError, "PROVIDER_REFUSED"),
-        (AwsError("ServiceUnavailableException", 503), TransientProviderError,
-         "PROVIDER_UNAVAILABLE"),
-        (AwsError("InternalServerException", 500), TransientProviderError, "PROVIDER_UNAVAILABLE"),
-        (Raw(200, b"{}"), ResponseLost, "PROVIDER_UNAVAILABLE"),
-        (Gone("late"), ResponseLost, "PROVIDER_UNAVAILABLE"),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
-def test_each_response_maps_to_one_error(
+def test_errors_of_the_service_s_own_map_to_one_error(
     stand_in: TranslateStandIn,
     translate: Translate,
     tmp_path: Path,

@@ -106,6 +106,12 @@ def list_reference_photos(
     return photos, (items[limit - 1].active_key if len(items) > limit else None)
 
 
+def is_reference_photo(account_id: str, asset_id: str) -> bool:
+    """Whether a readable active photo uses the asset. The index is eventually consistent."""
+    of_asset = ReferencePhotoItem.of_asset_id == asset_id
+    return any(True for _ in ReferencePhotoItem.active.query(account_id, filter_condition=of_asset))
+
+
 def create_write(photo: ReferencePhoto, *, operation: str) -> Write:
     missing = ReferencePhotoItem.reference_photo_id.does_not_exist()
     return put(

@@ -22,6 +22,7 @@ from darkroom.generation.captions.transcript import (
     Word,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -77,17 +78,7 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
         duration_ms=recording.duration_ms,
         segments=tuple(_segments(sentences, times)),
     )
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_transcript(transcript))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=recording.duration_ms,
-            extra={"language": language},
-        )
-    ]
+    return [document_artifact(request, transcript, write_transcript(transcript))]
 
 
 def _speech_of(sources: Sequence[SourceFile]) -> SourceFile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import Asset
+from darkroom.assets.model import Asset, DamagedAsset
 from darkroom.db import Write
 from darkroom.plans.storage_store import count_write
 
@@ -27,7 +27,7 @@ def counted_writes(before: Asset, after: Asset, *, operation: str) -> list[Write
     ]
 
 
-def deletion_writes(asset: Asset, *, now: datetime, operation: str) -> list[Write]:
+def deletion_writes(asset: Asset | DamagedAsset, *, now: datetime, operation: str) -> list[Write]:
     """The writes that delete the asset and free its storage; its files are removed later."""
     return [
         *assets_store.tombstone_writes(asset, now=now, operation=operation),
