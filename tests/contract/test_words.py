@@ -77,7 +77,7 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"asked", "requested; called; name the subject and what it does"),
     (r"note_health", "record_health"),
     (r"(?:beside|also)(?==)", "extra_writes"),
-    (r"submit_keyframe", "mark_running"),
+    (r"begin_job", "mark_running"),
     (r"offer_job", "price_job"),
     (r"call_address", "callback_url"),
     (r"generation[./](?:pieces|spoken|faults)", "text_chunks, speech_text, fault_injection"),

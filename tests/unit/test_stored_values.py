@@ -33,6 +33,7 @@ from darkroom.jobs.states import TaskStatus
 from darkroom.jobs.writing import inherited_to_item, inputs_to_item, job_to_item, task_to_item
 from darkroom.kernel.faces import FaceBox
 from darkroom.kernel.ids import derived_id
+from darkroom.kernel.media_types import MEDIA_TYPES
 from darkroom.kernel.money import PricePart
 from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
@@ -224,6 +225,7 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
             Asset,
             account_id=NAMES,
             asset_id=NAMES,
+            clean_mime_type=st.none() | st.sampled_from([one.mime_type for one in MEDIA_TYPES]),
             next_check_at=st.none() | SECONDS,
             face_boxes=st.lists(objects_of(FaceBox), max_size=2).map(tuple),
         ),
