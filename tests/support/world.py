@@ -35,6 +35,7 @@ from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
 from tests.support.cloud import PaperCloud, PaperFiles
+from tests.support.declared import check_declared
 from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
@@ -140,10 +141,22 @@ def _every_route() -> tuple[FastAPI, Mangum]:
 
 
 def http_response(app: App, event: dict[str, Any]) -> dict[str, Any]:
-    """One event of the gateway, answered by all functions' routes together."""
+    """One event of the gateway, answered by all functions' routes together.
+
+    Raises:
+        Undeclared: the response is not what the OpenAPI document declares.
+    """
     api, http = _every_route()
     api.state.darkroom = app
-    return http(event, None)  # type: ignore[arg-type]
+    response: dict[str, Any] = http(event, None)  # type: ignore[arg-type]
+    check_declared(
+        event["requestContext"]["http"]["method"],
+        event["rawPath"],
+        response["statusCode"],
+        response["headers"],
+        response.get("body") or "",
+    )
+    return response
 
 
 @functools.cache

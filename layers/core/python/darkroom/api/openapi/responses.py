@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from darkroom.api.schemas.base import ResponseBody
 from darkroom.api.schemas.errors import ErrorResponse, PaymentRequiredResponse
+from darkroom.views.base import ResponseBody
 
 _MEANINGS = {
     400: "Invalid input",
@@ -19,6 +19,7 @@ _MEANINGS = {
     415: "Unsupported type",
     422: "The Idempotency-Key was used for another request",
     429: "Too many requests",
+    500: "A fault on our side",
     503: "A dependency did not respond; repeating is safe",
 }
 
@@ -30,7 +31,21 @@ def responses(
     declared: dict[int | str, dict[str, Any]] = {}
     if model is not None:
         declared[success] = {"model": model, "description": "Success"}
-    for status in (*failures, 503):
+    for status in failures:
         shape = PaymentRequiredResponse if status == 402 else ErrorResponse
         declared[status] = {"model": shape, "description": _MEANINGS[status]}
     return declared
+
+
+def common_failures(method: str) -> dict[str, dict[str, Any]]:
+    """The errors of every operation with this method, as they stand in the document: the
+    middlewares refuse bodies, and anything may fail."""
+    schema = {"$ref": f"#/components/schemas/{ErrorResponse.__name__}"}
+    statuses = (500, 503) if method == "get" else (400, 413, 500, 503)
+    return {
+        str(status): {
+            "description": _MEANINGS[status],
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in statuses
+    }

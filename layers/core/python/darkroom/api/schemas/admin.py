@@ -10,10 +10,11 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 from darkroom.api.schemas.credits import Transaction
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
 from darkroom.recipes.fields import broken
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class AdjustRequest(RequestBody):
@@ -80,7 +81,7 @@ class AccountResponse(ResponseBody):
     version: int
     frozen: bool
     frozen_reason: str | None
-    is_damaged: bool | None = None
+    is_damaged: Omittable[bool] = None
     """The wallet cannot be read and must be rebuilt from its ledger."""
 
 
@@ -93,8 +94,8 @@ class RedriveRequest(RequestBody):
 class RedriveResult(ResponseBody):
     id: str
     ok: bool
-    code: str | None = None
-    error: str | None = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
 
 
 class RedriveResponse(ResponseBody):
@@ -119,7 +120,7 @@ class DeadLetterPage(ResponseBody):
 class AuditBreach(ResponseBody):
     law: str
     account_id: str
-    entry_id: str | None = None
+    entry_id: Omittable[str] = None
     message: str
 
 

@@ -9,15 +9,9 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import (
-    Composed,
-    Identifier,
-    Line,
-    RequestBody,
-    ResponseBody,
-    checked_change,
-)
+from darkroom.api.schemas.base import Composed, Identifier, Line, RequestBody, checked_change
 from darkroom.kernel.limits import ALBUM_POSITION_LIMIT, PAGE_LIMIT, TAG_LIMIT_CHARS, TAGS_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 Name = Annotated[str, Line, Field(max_length=100), Composed]
 Label = Annotated[str, Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
@@ -60,8 +54,8 @@ class AlbumResponse(ResponseBody):
     album_id: str
     name: str
     output_count: int
-    cover_output_id: str | None = None
-    cover_url: str | None = None
+    cover_output_id: Omittable[str] = None
+    cover_url: Omittable[str] = None
     created_at: str
     updated_at: str
 
@@ -75,13 +69,13 @@ class AlbumOutput(ResponseBody):
     type: str
     mime_type: str
     size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    group: str | None = None
+    width: Omittable[int] = None
+    height: Omittable[int] = None
+    duration_ms: Omittable[int] = None
+    style: Omittable[str] = None
+    role: Omittable[str] = None
+    language: Omittable[str] = None
+    group: Omittable[str] = None
     tags: list[str]
     selected: bool
     position: int

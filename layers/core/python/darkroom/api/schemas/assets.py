@@ -10,8 +10,9 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import Composed, Line, RequestBody, ResponseBody, checked_change
+from darkroom.api.schemas.base import Composed, Line, RequestBody, checked_change
 from darkroom.kernel.limits import FOLDER_LIMIT_CHARS, TAG_LIMIT_CHARS, TAGS_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 Tag = Annotated[str, Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
 Folder = Annotated[str, Line, Field(max_length=FOLDER_LIMIT_CHARS), Composed]
@@ -38,20 +39,20 @@ class AssetResponse(ResponseBody):
     status: str
     mime_type: str
     size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    faces: int | None = None
+    width: Omittable[int] = None
+    height: Omittable[int] = None
+    duration_ms: Omittable[int] = None
+    faces: Omittable[int] = None
     is_ai_generated: bool
-    generation_prompt: str | None = None
-    thumbnail_url: str | None = None
-    download_url: str | None = None
+    generation_prompt: Omittable[str] = None
+    thumbnail_url: Omittable[str] = None
+    download_url: Omittable[str] = None
     tags: list[str]
-    folder: str | None = None
-    note: str | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-    latest_job: LatestJob | None = None
+    folder: Omittable[str] = None
+    note: Omittable[str] = None
+    error_code: Omittable[str] = None
+    error_message: Omittable[str] = None
+    latest_job: Omittable[LatestJob] = None
     created_at: str
     updated_at: str
 

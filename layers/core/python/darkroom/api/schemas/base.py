@@ -1,4 +1,4 @@
-"""The base of all request and response bodies: strict requests, camelCase names."""
+"""The base of all request bodies: strict, with camelCase names."""
 
 from __future__ import annotations
 
@@ -38,10 +38,6 @@ class RequestBody(BaseModel):
             if not is_unicode(json.dumps(checked, ensure_ascii=False, default=str)):
                 raise ValueError("must be Unicode text without lone surrogates")
         return body
-
-
-class ResponseBody(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
 
 def _composed(text: Any) -> Any:

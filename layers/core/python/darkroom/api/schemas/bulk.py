@@ -8,9 +8,10 @@ from pydantic import (
     Field,
 )
 
-from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.api.schemas.base import RequestBody
 from darkroom.api.schemas.jobs import RetryRequest
 from darkroom.kernel.limits import BULK_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
@@ -34,13 +35,13 @@ class BulkResult(ResponseBody):
 
     job_id: str
     ok: bool
-    status: str | None = None
-    retry_job_id: str | None = None
-    outcome: str | None = None
-    download_url: str | None = None
-    expires_at: str | None = None
-    code: str | None = None
-    error: str | None = None
+    status: Omittable[str] = None
+    retry_job_id: Omittable[str] = None
+    outcome: Omittable[str] = None
+    download_url: Omittable[str] = None
+    expires_at: Omittable[str] = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
 
 
 class BulkResponse(ResponseBody):
@@ -58,8 +59,8 @@ class BulkAssetResult(ResponseBody):
 
     asset_id: str
     ok: bool
-    code: str | None = None
-    error: str | None = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
 
 
 class BulkAssetsResponse(ResponseBody):

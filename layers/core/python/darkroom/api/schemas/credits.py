@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class WalletGrant(ResponseBody):
     grant_id: str
     source: str
     remaining: int
-    expires_at: str | None = None
+    expires_at: Omittable[str] = None
 
 
 class Transaction(ResponseBody):

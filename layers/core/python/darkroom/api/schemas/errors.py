@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class FieldProblem(ResponseBody):
@@ -14,13 +14,23 @@ class FieldProblem(ResponseBody):
 
 
 class ErrorResponse(ResponseBody):
-    """The body of every error. 400 adds ``fields``; 402 adds ``needed``, ``balance``, ``shortfall``
-    and ``suggestions``."""
+    """The body of every error. The fields between ``code`` and ``requestId`` are facts about some
+    codes: only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
+    enough."""
 
     error: str
     code: str
+    fields: Omittable[list[FieldProblem]] = None
+    asset_id: Omittable[str] = None
+    missing_parts: Omittable[list[int]] = None
+    faces: Omittable[int] = None
+    category: Omittable[str] = None
+    name: Omittable[str] = None
+    limit: Omittable[int] = None
+    used: Omittable[int] = None
+    plan: Omittable[str] = None
+    upgrade_to: str | None = None
     request_id: str
-    fields: list[FieldProblem] | None = None
 
 
 class Suggestion(ResponseBody):

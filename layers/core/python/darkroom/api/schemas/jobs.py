@@ -12,10 +12,11 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody
 from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PRIORITY_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import AspectRatio
+from darkroom.views.base import Omittable, ResponseBody
 
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -133,9 +134,9 @@ class Receipt(ResponseBody):
     used: int
     refunded: int
     parts: list[ReceiptPart]
-    reason: str | None = None
-    message: str | None = None
-    note: str | None = None
+    reason: Omittable[str] = None
+    message: Omittable[str] = None
+    note: Omittable[str] = None
     """``NO_SPEECH``: the job succeeded, but there is no speech, so its captions are empty."""
 
 
@@ -156,15 +157,15 @@ class Task(ResponseBody):
     kind: str
     status: str
     attempts: int
-    provider: str | None = None
-    error: Failure | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
+    provider: Omittable[str] = None
+    error: Omittable[Failure] = None
+    started_at: Omittable[str] = None
+    finished_at: Omittable[str] = None
 
 
 class Output(OutputFile):
     output_id: str
-    inherited_from: str | None = None
+    inherited_from: Omittable[str] = None
 
 
 class TimelineEntry(ResponseBody):
@@ -175,21 +176,21 @@ class TimelineEntry(ResponseBody):
 class JobSummary(ResponseBody):
     job_id: str
     recipe: str
-    mode: str | None = None
+    mode: Omittable[str] = None
     status: str
     inputs: dict[str, Any]
-    template_id: str | None = None
-    parent_job_id: str | None = None
-    regen_target: str | None = None
-    regen_clip_no: int | None = None
-    priority: int | None = None
+    template_id: Omittable[str] = None
+    parent_job_id: Omittable[str] = None
+    regen_target: Omittable[str] = None
+    regen_clip_no: Omittable[int] = None
+    priority: Omittable[int] = None
     credits_reserved: int
     receipt: Receipt
     progress: Progress
     created_at: str
-    started_at: str | None = None
-    finished_at: str | None = None
-    poll_after_ms: int | None = None
+    started_at: Omittable[str] = None
+    finished_at: Omittable[str] = None
+    poll_after_ms: Omittable[int] = None
 
 
 class JobResponse(JobSummary):
@@ -201,7 +202,7 @@ class JobResponse(JobSummary):
 class CreatedJob(JobSummary):
     """``code`` says why a job that should be queued stayed a draft."""
 
-    code: str | None = None
+    code: Omittable[str] = None
 
 
 class JobsResponse(ResponseBody):
@@ -243,12 +244,12 @@ class Generation(ResponseBody):
     job_id: str
     key: str
     status: str
-    style: str | None = None
-    original_url: str | None = None
-    url: str | None = None
+    style: Omittable[str] = None
+    original_url: Omittable[str] = None
+    url: Omittable[str] = None
     selected: bool
     credits_used: int
-    error: Failure | None = None
+    error: Omittable[Failure] = None
     created_at: str
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class OutputFile(ResponseBody):
@@ -10,11 +10,11 @@ class OutputFile(ResponseBody):
     type: str
     mime_type: str
     size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
+    width: Omittable[int] = None
+    height: Omittable[int] = None
+    duration_ms: Omittable[int] = None
+    style: Omittable[str] = None
+    role: Omittable[str] = None
+    language: Omittable[str] = None
     selected: bool
     download_url: str

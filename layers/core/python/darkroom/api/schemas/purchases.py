@@ -9,8 +9,9 @@ from pydantic import (
     StringConstraints,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS, REASON_LIMIT_CHARS
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class PurchaseRequest(RequestBody):
@@ -27,8 +28,8 @@ class PurchaseResponse(ResponseBody):
     purchase_id: str
     status: str
     credits: int
-    balance: int | None = None
-    checkout_url: str | None = None
+    balance: Omittable[int] = None
+    checkout_url: Omittable[str] = None
 
 
 class PurchaseRecord(ResponseBody):
@@ -38,9 +39,9 @@ class PurchaseRecord(ResponseBody):
     purchase_id: str
     status: Literal["pending", "settled", "failed", "mismatched", "refunding", "refunded"]
     credits: int
-    credits_reversed: int | None = None
-    message: str | None = None
-    pack: str | None = None
+    credits_reversed: Omittable[int] = None
+    message: Omittable[str] = None
+    pack: Omittable[str] = None
     gateway: str
     created_at: str
 
@@ -54,11 +55,11 @@ class PurchaseDecision(ResponseBody):
     """``outcome`` is the gateway's reason if it did not make the refund."""
 
     action: Literal["accept", "refund"]
-    credits: int | None = None
+    credits: Omittable[int] = None
     reason: str
     by: str
     at: str
-    outcome: str | None = None
+    outcome: Omittable[str] = None
 
 
 class AdminPurchase(ResponseBody):
@@ -69,16 +70,16 @@ class AdminPurchase(ResponseBody):
     account_id: str
     status: str
     gateway: str
-    pack: str | None = None
+    pack: Omittable[str] = None
     credits: int
-    credits_reversed: int | None = None
-    amount_minor: int | None = None
-    currency: str | None = None
-    paid_minor: int | None = None
-    paid_currency: str | None = None
-    payment_id: str | None = None
-    session_id: str | None = None
-    duplicate_of: str | None = None
+    credits_reversed: Omittable[int] = None
+    amount_minor: Omittable[int] = None
+    currency: Omittable[str] = None
+    paid_minor: Omittable[int] = None
+    paid_currency: Omittable[str] = None
+    payment_id: Omittable[str] = None
+    session_id: Omittable[str] = None
+    duplicate_of: Omittable[str] = None
     decisions: list[PurchaseDecision]
     created_at: str
 

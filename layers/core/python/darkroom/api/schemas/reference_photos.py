@@ -8,7 +8,8 @@ from pydantic import (
     StringConstraints,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
+from darkroom.views.base import ResponseBody
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]

@@ -8,9 +8,10 @@ from pydantic import (
     Field,
 )
 
-from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.api.schemas.base import RequestBody
 from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class ShareRequest(RequestBody):
@@ -22,7 +23,7 @@ class ShareRequest(RequestBody):
 class ShareResponse(ResponseBody):
     token: str
     url: str
-    expires_at: str | None = None
+    expires_at: Omittable[str] = None
 
 
 class SharedOutput(OutputFile):

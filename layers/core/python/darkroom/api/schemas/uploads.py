@@ -10,8 +10,9 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.assets import AssetResponse
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -63,13 +64,13 @@ class UploadSession(ResponseBody):
 class OpenUploadResponse(ResponseBody):
     """The fields of one session, or ``sessions`` in the order of ``files``."""
 
-    asset_id: str | None = None
-    storage_key: str | None = None
-    upload_urls: list[UploadUrl] | None = None
-    part_size: int | None = None
-    headers: dict[str, str] | None = None
-    expires_at: str | None = None
-    sessions: list[UploadSession] | None = None
+    asset_id: Omittable[str] = None
+    storage_key: Omittable[str] = None
+    upload_urls: Omittable[list[UploadUrl]] = None
+    part_size: Omittable[int] = None
+    headers: Omittable[dict[str, str]] = None
+    expires_at: Omittable[str] = None
+    sessions: Omittable[list[UploadSession]] = None
 
 
 class PartEtag(RequestBody):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.views.base import ResponseBody
 
 
 class PaymentEventResponse(ResponseBody):
