@@ -71,10 +71,6 @@ def test_field_names_are_camel_case() -> None:
             assert field[0].islower(), f"{name}.{field}"
 
 
-# Fields beside ``inputs`` are taken as inputs, and the recipe refuses those it does not know.
-CHECKED_BY_THE_RECIPE = {("PATCH", "/api/jobs/{jobId}")}
-
-
 # It is not in all errors; in those of limits, it is null if no plan is large enough.
 OMITTED_OR_NULL = {("ErrorResponse", "upgradeTo"), ("PaymentRequiredResponse", "upgradeTo")}
 
@@ -91,6 +87,10 @@ def test_null_is_declared_only_where_it_is_sent() -> None:
     }
 
     assert nullable == OMITTED_OR_NULL
+
+
+# Fields beside ``inputs`` are taken as inputs, and the recipe refuses those it does not know.
+CHECKED_BY_THE_RECIPE = {("PATCH", "/api/jobs/{jobId}")}
 
 
 def test_request_bodies_admit_no_unknown_fields() -> None:

@@ -144,7 +144,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     f"{_CODE}/usecases/projections/import_generated_images.py": ('"wish"',),
     f"{_CODE}/usecases/projections/project_asset.py": ('"lane": pipeline',),
     f"{_CODE}/usecases/sweeps/sweep_uploads.py": ('"check_asked"',),
-    f"{_CODE}/usecases/tasks/receive_provider_callback.py": ('"heard", "known"',),
+    f"{_CODE}/usecases/tasks/receive_provider_callback.py": ('"heard"',),
     # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
     "docs/providers.md": ("| vendor | answers | limits | source |",),
     # A class of the tests' world.
@@ -159,7 +159,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "/index/lane",
     ),
     # Values of the HTTP API keep their names.
-    "layers/core/python/darkroom/api/schemas/webhooks.py": ('"heard"', "``heard``"),
+    "layers/core/python/darkroom/api/schemas/webhooks.py": ("``heard``",),
     # The stored attribute and the code keep their names.
     "layers/core/python/darkroom/idempotency/store.py": (
         '("status", "answer")',

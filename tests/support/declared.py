@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Union
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.routing import compile_path
 
 from darkroom.api.openapi.document import full_openapi
@@ -21,6 +21,8 @@ from darkroom.api.schemas.errors import ErrorResponse
 from darkroom.views.base import ResponseBody
 
 JSON = "application/json"
+TEXT_LIMIT = 300
+"""How much of a body an error shows."""
 Declared = Mapping[str, Any]
 
 
@@ -38,32 +40,32 @@ def check_declared(
     if declared is None:
         # No such route, or a page for people: only errors have a declared shape.
         if media_type == JSON and status >= 400:
-            _compare(where, ErrorResponse, body)
+            _compare(where, (ErrorResponse.__name__,), body)
         return
     if str(status) not in declared:
-        raise Undeclared(f"{where} is not declared: {body[:300]}")
+        raise Undeclared(f"{where} is not declared: {body[:TEXT_LIMIT]}")
     content = declared[str(status)].get("content", {})
     if method == "HEAD" or not content:
         if body:
-            raise Undeclared(f"{where} has a body: {body[:300]}")
+            raise Undeclared(f"{where} has a body: {body[:TEXT_LIMIT]}")
         return
     if media_type not in content:
         raise Undeclared(f"{where} is {media_type or 'empty'}, not {' or '.join(content)}")
     if media_type == JSON:
-        _compare(where, _model(content[JSON]["schema"]["$ref"].rpartition("/")[2]), body)
+        _compare(where, _names_of(content[JSON]["schema"]), body)
 
 
-def _compare(where: str, model: type[ResponseBody], body: str) -> None:
-    sent = json.loads(body)
+def _compare(where: str, names: tuple[str, ...], body: str) -> None:
+    sent, shape = json.loads(body), _shape(names)
     try:
-        parsed = model.model_validate(
+        parsed = shape.validate_python(
             sent, strict=True, extra="forbid", by_alias=True, by_name=False
         )
     except ValidationError as error:
-        raise Undeclared(f"{where} is not {model.__name__}: {error}") from error
-    again = parsed.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        raise Undeclared(f"{where} is not {' or '.join(names)}: {error}") from error
+    again = shape.dump_python(parsed, mode="json", by_alias=True, exclude_unset=True)
     if again != sent:
-        raise Undeclared(f"{where} is not {model.__name__}: {sent} should be {again}")
+        raise Undeclared(f"{where} is not {' or '.join(names)}: {sent} should be {again}")
 
 
 def _declared_responses(method: str, path: str) -> Declared | None:
@@ -71,6 +73,11 @@ def _declared_responses(method: str, path: str) -> Declared | None:
     operations = next((found for pattern, found in _paths() if pattern.match(path)), {})
     operation = operations.get("get" if method == "HEAD" else method.lower())
     return None if operation is None else operation["responses"]
+
+
+def _names_of(schema: Declared) -> tuple[str, ...]:
+    """The names of the models in the schema of a response: one, or several of which one fits."""
+    return tuple(option["$ref"].rpartition("/")[2] for option in schema.get("anyOf", [schema]))
 
 
 @cache
@@ -82,9 +89,10 @@ def _paths() -> list[tuple[re.Pattern[str], Declared]]:
 
 
 @cache
-def _model(name: str) -> type[ResponseBody]:
-    [found] = (model for model in response_models() if model.__name__ == name)
-    return found
+def _shape(names: tuple[str, ...]) -> TypeAdapter[Any]:
+    models = [model for model in response_models() if model.__name__ in names]
+    assert len(models) == len(names), f"two models have the same name: {models}"
+    return TypeAdapter(Union[tuple(models)])  # noqa: UP007 (of a tuple)
 
 
 def response_models(base: type[ResponseBody] = ResponseBody) -> Iterator[type[ResponseBody]]:

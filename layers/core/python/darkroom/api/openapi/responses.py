@@ -1,11 +1,13 @@
-"""Declarations of the responses of a route, for the OpenAPI document."""
+"""Declarations of the errors of routes, for the OpenAPI document.
+
+A success is declared by the type that its route returns, or by ``response_model``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from darkroom.api.schemas.errors import ErrorResponse, PaymentRequiredResponse
-from darkroom.views.base import ResponseBody
 
 _MEANINGS = {
     400: "Invalid input",
@@ -24,17 +26,15 @@ _MEANINGS = {
 }
 
 
-def responses(
-    model: type[ResponseBody] | None, success: int, *failures: int
-) -> dict[int | str, dict[str, Any]]:
-    """FastAPI's ``responses`` for a route: its success, and its errors in the common shape."""
-    declared: dict[int | str, dict[str, Any]] = {}
-    if model is not None:
-        declared[success] = {"model": model, "description": "Success"}
-    for status in failures:
-        shape = PaymentRequiredResponse if status == 402 else ErrorResponse
-        declared[status] = {"model": shape, "description": _MEANINGS[status]}
-    return declared
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """FastAPI's ``responses`` for a route: its errors in the common shape."""
+    return {
+        status: {
+            "model": PaymentRequiredResponse if status == 402 else ErrorResponse,
+            "description": _MEANINGS[status],
+        }
+        for status in statuses
+    }
 
 
 def common_failures(method: str) -> dict[str, dict[str, Any]]:

@@ -11,10 +11,11 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.base import Identifier, RequestBody
-from darkroom.api.schemas.credits import Transaction
+from darkroom.api.schemas.bulk import SentId
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
 from darkroom.recipes.fields import broken
 from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.credits import Transaction
 
 
 class AdjustRequest(RequestBody):
@@ -72,19 +73,6 @@ class RebuildResponse(ResponseBody):
     settled_jobs: list[str]
 
 
-class AccountResponse(ResponseBody):
-    account_id: str
-    plan: str
-    balance: int
-    held: int
-    debt: int
-    version: int
-    frozen: bool
-    frozen_reason: str | None
-    is_damaged: Omittable[bool] = None
-    """The wallet cannot be read and must be rebuilt from its ledger."""
-
-
 class RedriveRequest(RequestBody):
     bulk_fields = frozenset({"ids"})
 
@@ -92,10 +80,14 @@ class RedriveRequest(RequestBody):
 
 
 class RedriveResult(ResponseBody):
-    id: str
+    id: SentId
     ok: bool
     code: Omittable[str] = None
     error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, id: str, code: str, error: str) -> RedriveResult:
+        return cls(id=id, ok=False, code=code, error=error)
 
 
 class RedriveResponse(ResponseBody):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, SkipValidation
 
 from darkroom.api.schemas.base import RequestBody
 from darkroom.api.schemas.jobs import RetryRequest
 from darkroom.kernel.limits import BULK_LIMIT
 from darkroom.views.base import Omittable, ResponseBody
 
+SentId = SkipValidation[str]
+"""An id as the client sent it, which may be any text, also with lone surrogates."""
 JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 
@@ -33,7 +33,7 @@ class BulkRetryRequest(JobIdsRequest, RetryRequest):
 class BulkResult(ResponseBody):
     """The result for one job; on failure, ``code`` and ``error`` say why."""
 
-    job_id: str
+    job_id: SentId
     ok: bool
     status: Omittable[str] = None
     retry_job_id: Omittable[str] = None
@@ -42,6 +42,10 @@ class BulkResult(ResponseBody):
     expires_at: Omittable[str] = None
     code: Omittable[str] = None
     error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, job_id: str, code: str, error: str) -> BulkResult:
+        return cls(job_id=job_id, ok=False, code=code, error=error)
 
 
 class BulkResponse(ResponseBody):
@@ -57,10 +61,14 @@ class AssetIdsRequest(RequestBody):
 class BulkAssetResult(ResponseBody):
     """The result for one file; on failure, ``code`` and ``error`` say why."""
 
-    asset_id: str
+    asset_id: SentId
     ok: bool
     code: Omittable[str] = None
     error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, asset_id: str, code: str, error: str) -> BulkAssetResult:
+        return cls(asset_id=asset_id, ok=False, code=code, error=error)
 
 
 class BulkAssetsResponse(ResponseBody):

@@ -13,10 +13,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody
-from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PRIORITY_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import AspectRatio
+from darkroom.usecases.jobs.cancel_job import CancelOutcome
 from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.jobs import JobReceipt, JobSummary
 
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -82,10 +83,6 @@ class RetryRequest(RequestBody):
     options: dict[str, Any] | None = None
 
 
-class RerunResponse(ConfirmResponse):
-    pass
-
-
 class RegenerateRequest(RequestBody):
     target: Identifier
     clip_no: int | None = None
@@ -119,86 +116,6 @@ class PatchJobRequest(BaseModel):
     priority: Priority | None = None
 
 
-class ReceiptPart(ResponseBody):
-    name: str
-    credits: int
-    used: int
-    refunded: int
-
-
-class Receipt(ResponseBody):
-    """``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-    ``message`` explains the ``reason`` in the caller's language."""
-
-    reserved: int
-    used: int
-    refunded: int
-    parts: list[ReceiptPart]
-    reason: Omittable[str] = None
-    message: Omittable[str] = None
-    note: Omittable[str] = None
-    """``NO_SPEECH``: the job succeeded, but there is no speech, so its captions are empty."""
-
-
-class Progress(ResponseBody):
-    completed: int
-    failed: int
-    total: int
-    percent: int
-
-
-class Failure(ResponseBody):
-    message: str
-    code: str
-
-
-class Task(ResponseBody):
-    key: str
-    kind: str
-    status: str
-    attempts: int
-    provider: Omittable[str] = None
-    error: Omittable[Failure] = None
-    started_at: Omittable[str] = None
-    finished_at: Omittable[str] = None
-
-
-class Output(OutputFile):
-    output_id: str
-    inherited_from: Omittable[str] = None
-
-
-class TimelineEntry(ResponseBody):
-    name: str
-    at: str
-
-
-class JobSummary(ResponseBody):
-    job_id: str
-    recipe: str
-    mode: Omittable[str] = None
-    status: str
-    inputs: dict[str, Any]
-    template_id: Omittable[str] = None
-    parent_job_id: Omittable[str] = None
-    regen_target: Omittable[str] = None
-    regen_clip_no: Omittable[int] = None
-    priority: Omittable[int] = None
-    credits_reserved: int
-    receipt: Receipt
-    progress: Progress
-    created_at: str
-    started_at: Omittable[str] = None
-    finished_at: Omittable[str] = None
-    poll_after_ms: Omittable[int] = None
-
-
-class JobResponse(JobSummary):
-    tasks: list[Task]
-    outputs: list[Output]
-    timeline: list[TimelineEntry]
-
-
 class CreatedJob(JobSummary):
     """``code`` says why a job that should be queued stayed a draft."""
 
@@ -210,8 +127,8 @@ class JobsResponse(ResponseBody):
 
 
 class CancelResponse(ResponseBody):
-    outcome: Literal["canceled", "requested", "already_final"]
-    receipt: Receipt
+    outcome: CancelOutcome
+    receipt: JobReceipt
 
 
 class StreamTicketResponse(ResponseBody):
@@ -230,33 +147,6 @@ class BuildingResponse(ResponseBody):
     """Repeat the request after ``Retry-After`` seconds."""
 
     status: Literal["building"]
-
-
-class JobPage(ResponseBody):
-    items: list[JobSummary]
-    next_cursor: str | None
-
-
-class Generation(ResponseBody):
-    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
-
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: Omittable[str] = None
-    original_url: Omittable[str] = None
-    url: Omittable[str] = None
-    selected: bool
-    credits_used: int
-    error: Omittable[Failure] = None
-    created_at: str
-
-
-class GenerationPage(ResponseBody):
-    items: list[Generation]
-    next_cursor: str | None
-    remaining_credits: int
 
 
 class SelectRequest(RequestBody):

@@ -9,7 +9,6 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.base import RequestBody
-from darkroom.api.schemas.outputs import OutputFile
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
 from darkroom.views.base import Omittable, ResponseBody
 
@@ -20,17 +19,11 @@ class ShareRequest(RequestBody):
     expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
 
 
+class LinkTerms(ResponseBody):
+    expires_at: Omittable[str] = None
+
+
 class ShareResponse(ResponseBody):
     token: str
     url: str
     expires_at: Omittable[str] = None
-
-
-class SharedOutput(OutputFile):
-    """An output without its id and its origin."""
-
-
-class SharedJob(ResponseBody):
-    outputs: list[SharedOutput]
-    recipe: str
-    created_at: str
