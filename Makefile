@@ -27,7 +27,7 @@ EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-hea
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -70,6 +70,9 @@ rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-
 
 test: lint validate ## Lint, types, the template and all quick tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)
+
+coverage: $(READY) ## The quick tests with branch coverage, which may not fall; twice as long
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST) --cov --cov-report=term:skip-covered
 
 test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
 	$(BIN)/python -m pytest -m slow -n 2 $(XDIST)

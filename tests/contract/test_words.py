@@ -148,7 +148,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # The heading is that of the field in catalog/providers.json, compared by test_providers.py.
     "docs/providers.md": ("| vendor | answers | limits | source |",),
     # A class of the tests' world.
-    "bench/cloud.py": ("import Answer", "response: Answer"),
     # A text of the demo's story.
     "local/run_demo.py": ("This time nobody leaves.",),
     # The names of an index and its keys.

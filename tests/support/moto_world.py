@@ -1,20 +1,34 @@
 """Worlds on moto, for small tests: one at a time, because moto's transactions are not
-thread-safe."""
+thread-safe.
+
+A process creates its tables, queues and bucket once, because that takes longer than most tests.
+Every further world gets them empty.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.model_instances import reset_model_data
+from moto.dynamodb import dynamodb_backends
+from moto.s3 import s3_backends
+from moto.secretsmanager import secretsmanager_backends
+from moto.sqs import sqs_backends
 
-from tests.support.world import World
+from tests.support.world import Resources, World
 
-_ONE_AT_A_TIME = threading.Lock()
+REGION = "us-east-1"
 LOCK_SECONDS = 10
+_ONE_AT_A_TIME = threading.Lock()
+_CREATED: list[Resources] = []
+"""The resources of this process."""
 
 
 @contextmanager
@@ -31,10 +45,52 @@ def moto_world(**options: Any) -> Iterator[World]:
     if not _ONE_AT_A_TIME.acquire(timeout=LOCK_SECONDS):
         raise RuntimeError("another world is open; a test may have one at a time")
     # Undone inside out: our patches first, then moto puts back the environment it found.
-    with _released(), mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with _released(), _moto(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        yield World(**options)
+        world = World(**options, resources=_empty_resources())
+        if not _CREATED:
+            _CREATED.append(world.resources)
+        yield world
+
+
+@contextmanager
+def _moto() -> Iterator[None]:
+    """Moto, with what it held before."""
+    mock = mock_aws()
+    mock.start(reset=False)
+    try:
+        yield
+    finally:
+        mock.stop(remove_data=False)
+
+
+def _empty_resources() -> Resources | None:
+    """The resources of this process without items, messages and objects; None if there are none."""
+    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
+    if _CREATED and not set(_CREATED[0].settings.tables.values()) <= set(tables):
+        # A test that uses moto by itself removed everything.
+        _CREATED.clear()
+    if not _CREATED:
+        return None
+    [resources] = _CREATED
+    for name in set(tables) - set(resources.settings.tables.values()):
+        del tables[name]
+    for table in tables.values():
+        table.items = defaultdict(dict)
+    queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues
+    for name in [name for name in queues if not name.startswith(f"{resources.name}-")]:
+        del queues[name]
+    for queue in queues.values():
+        queue._messages, queue._pending_messages, queue.deleted_messages = [], set(), set()
+    stored = secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].secrets
+    for name in [name for name in stored if name != f"{resources.name}-signing"]:
+        del stored[name]
+    objects = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    objects.reset()
+    objects.create_bucket(resources.settings.media_bucket, REGION)
+    reset_model_data()
+    return resources

@@ -165,8 +165,20 @@ def _client(service: Any, endpoint_url: str | None, region: str) -> Any:
     return boto3.client(service, endpoint_url=endpoint_url, region_name=region)
 
 
+@dataclass(frozen=True)
+class Resources:
+    """The tables, queues, bucket and signing secret of a world."""
+
+    name: str
+    settings: Settings
+    dead_url: str
+
+
 class World:
-    """One private set of tables, queues and a bucket, and everything that works on them."""
+    """One private set of tables, queues and a bucket, and everything that works on them.
+
+    ``resources``: those to use, which are empty; by default, new ones are created.
+    """
 
     def __init__(
         self,
@@ -176,16 +188,17 @@ class World:
         clock: HandClock | None = None,
         stripe_api_base: str | None = None,
         stripe_secret: str = "",
+        resources: Resources | None = None,
     ) -> None:
         # Whoever ran before may have left clients and credentials of another backend behind.
         boto3.setup_default_session()
         self.clock = clock or HandClock()
         self.studio = PaperStudio()
-        self._name = f"w{secrets.token_hex(4)}"
         self._endpoint_url, self._region = endpoint_url, region
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
         self._receives: dict[str, int] = {}
-        self.settings = self._create_resources()
+        self.resources = resources or self._create_resources()
+        self.settings, self.dead_url = self.resources.settings, self.resources.dead_url
         if stripe_api_base is not None:
             self.settings = self._with_stripe(stripe_api_base, stripe_secret)
         self.cloud, self.files = PaperCloud(), PaperFiles()
@@ -229,16 +242,17 @@ class World:
     def client(self, service: str) -> Any:
         return _client(service, self._endpoint_url, self._region)
 
-    def _create_resources(self) -> Settings:
+    def _create_resources(self) -> Resources:
+        world = f"w{secrets.token_hex(4)}"
         tables = {}
         for name, definition in table_definitions().items():
-            tables[name] = f"{self._name}-{name}"
+            tables[name] = f"{world}-{name}"
             self.client("dynamodb").create_table(TableName=tables[name], **definition)
-        bucket = f"{self._name}-media"
+        bucket = f"{world}-media"
         self.client("s3").create_bucket(Bucket=bucket)
         sqs = self.client("sqs")
         urls = {
-            name: sqs.create_queue(QueueName=f"{self._name}-{name}")["QueueUrl"]
+            name: sqs.create_queue(QueueName=f"{world}-{name}")["QueueUrl"]
             for name in (
                 "studio",
                 "speech",
@@ -249,11 +263,10 @@ class World:
                 "dead",
             )
         }
-        self.dead_url = urls["dead"]
         secret = self.client("secretsmanager").create_secret(
-            Name=f"{self._name}-signing", SecretString="a secret of this test only"
+            Name=f"{world}-signing", SecretString="a secret of this test only"
         )
-        return Settings(
+        settings = Settings(
             stage="test",
             tables=tables,
             media_bucket=bucket,
@@ -274,7 +287,7 @@ class World:
             generate_queue_url=urls["generate"],
             provider_config={},
             provider_routes={},
-            provider_secret_prefix=f"{self._name}/providers/",
+            provider_secret_prefix=f"{world}/providers/",
             face_provider="local",
             callback_base_url="https://api.example",
             console_url="https://console.example",
@@ -282,10 +295,11 @@ class World:
             region=self._region,
             endpoint_url=self._endpoint_url,
         )
+        return Resources(name=world, settings=settings, dead_url=urls["dead"])
 
     def _with_stripe(self, api_base: str, secret: str) -> Settings:
         stored = self.client("secretsmanager").create_secret(
-            Name=f"{self._name}-stripe", SecretString=secret
+            Name=f"{self.resources.name}-stripe", SecretString=secret
         )
         return replace(
             self.settings,
