@@ -99,7 +99,7 @@ def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task, language:
         job_id=job.job_id,
         key=task.key,
         status=task.status.value,
-        style=(made.style if made else None) or task.params.get("style"),
+        style=(made.style if made else None) or _planned_style(task),
         original_url=_original(app, tasks, task),
         url=output_file(app, job, made).download_url if made else None,
         selected=job.selected_output in {output.output_id for output in task.outputs},
@@ -107,6 +107,11 @@ def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task, language:
         error=failure_detail(task.failure, language) if task.failure else None,
         created_at=to_iso(job.queued_at or job.created_at),
     )
+
+
+def _planned_style(task: Task) -> str | None:
+    style = task.params.get("style")
+    return style if isinstance(style, str) else None
 
 
 def first_output_id(task: Task) -> str:

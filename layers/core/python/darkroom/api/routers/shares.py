@@ -51,7 +51,6 @@ async def share(
         return LinkTerms(expires_at=to_iso(made.expires_at) if made.expires_at else None)
 
     response = respond_once(app, command, raw, status=201, action=action)
-    # The stored response has no link, because the secret of a link is not stored.
     token = to_token(job_id, secret)
     replayed = {
         name: response.headers[name] for name in (REPLAYED_HEADER,) if name in response.headers

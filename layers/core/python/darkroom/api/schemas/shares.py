@@ -20,6 +20,8 @@ class ShareRequest(RequestBody):
 
 
 class LinkTerms(ResponseBody):
+    """The stored part of a response, without the link: its secret is not stored."""
+
     expires_at: Omittable[str] = None
 
 
