@@ -70,9 +70,9 @@ def _compare(where: str, names: tuple[str, ...], body: str) -> None:
 
 def _declared_responses(method: str, path: str) -> Declared | None:
     """Status → response in the document; None if it has no such operation."""
-    operations = next((found for pattern, found in _paths() if pattern.match(path)), {})
-    operation = operations.get("get" if method == "HEAD" else method.lower())
-    return None if operation is None else operation["responses"]
+    method = "get" if method == "HEAD" else method.lower()
+    found = (operations for pattern, operations in _paths() if pattern.match(path))
+    return next((each[method]["responses"] for each in found if method in each), None)
 
 
 def _names_of(schema: Declared) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,9 @@ from darkroom.jobs import store
 from darkroom.jobs.failures import failure_sentence
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Progress, Task
 from darkroom.jobs.naming import file_name_of, shown_key, shown_type
-from darkroom.jobs.states import JobStatus
+from darkroom.jobs.states import CancelOutcome, JobStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
-from darkroom.kernel.errors import NotFound
+from darkroom.kernel.errors import NotFound, PaymentRequired
 from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
 from darkroom.recipes import REGISTRY
 from darkroom.views.base import Omittable, ResponseBody
@@ -116,6 +117,21 @@ class JobResponse(JobSummary):
     timeline: list[TimelineEntry]
 
 
+class CreatedJob(JobSummary):
+    """``code`` says why a job that should be queued stayed a draft."""
+
+    code: Omittable[str] = None
+
+
+class JobsResponse(ResponseBody):
+    jobs: list[CreatedJob]
+
+
+class CancelResponse(ResponseBody):
+    outcome: CancelOutcome
+    receipt: JobReceipt
+
+
 class JobPage(ResponseBody):
     items: list[JobSummary]
     next_cursor: str | None
@@ -177,6 +193,18 @@ def job_summary(job: Job, *, language: str) -> JobSummary:
         finished_at=_iso(job.finished_at),
         poll_after_ms=None if job.is_final or job.status is JobStatus.DRAFT else POLL_AFTER_MS,
     )
+
+
+def created_jobs(
+    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
+) -> JobsResponse:
+    """The created jobs; one that could not be queued has a ``code``."""
+    return JobsResponse(jobs=[_created(job, lacking, language) for job, lacking in made])
+
+
+def _created(job: Job, lacking: PaymentRequired | None, language: str) -> CreatedJob:
+    summary = job_summary(job, language=language)
+    return CreatedJob(**dict(summary), code=lacking.error_code if lacking else None)
 
 
 def job_progress(progress: Progress) -> JobProgress:

@@ -8,10 +8,10 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.responses import failures
-from darkroom.api.routers.jobs import created_jobs
-from darkroom.api.schemas.jobs import GenerateImageRequest, JobsResponse
+from darkroom.api.schemas.jobs import GenerateImageRequest
 from darkroom.recipes.images import IMAGES
 from darkroom.usecases.jobs.confirm_job import create_jobs
+from darkroom.views.jobs import JobsResponse, created_jobs
 
 router = APIRouter(tags=["assets"])
 

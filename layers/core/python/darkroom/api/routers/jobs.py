@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -13,21 +11,17 @@ from darkroom.api.json_response import json_response
 from darkroom.api.openapi.responses import failures
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas.jobs import (
-    CancelResponse,
-    CreatedJob,
     CreateJobsRequest,
-    JobsResponse,
     PatchJobRequest,
 )
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
-from darkroom.kernel.errors import PaymentRequired
 from darkroom.usecases.jobs.cancel_job import cancel_job
 from darkroom.usecases.jobs.confirm_job import create_jobs
 from darkroom.usecases.jobs.delete_job import delete_job
 from darkroom.usecases.jobs.draft_job import patch_draft
 from darkroom.views import jobs as views
-from darkroom.views.jobs import JobResponse, JobSummary
+from darkroom.views.jobs import CancelResponse, JobResponse, JobsResponse, JobSummary
 
 router = APIRouter(tags=["jobs"])
 
@@ -61,21 +55,9 @@ async def post_jobs(
                 queued=queued,
                 quote_id=body.quote_id,
             )
-        return created_jobs(made, language=command.language)
+        return views.created_jobs(made, language=command.language)
 
     return respond_once(app, command, raw, status=201, action=action)
-
-
-def created_jobs(
-    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
-) -> JobsResponse:
-    """The response body for created jobs; a job that could not be queued has a ``code``."""
-    return JobsResponse(jobs=[_created(job, lacking, language) for job, lacking in made])
-
-
-def _created(job: Job, lacking: PaymentRequired | None, language: str) -> CreatedJob:
-    summary = views.job_summary(job, language=language)
-    return CreatedJob(**dict(summary), code=lacking.error_code if lacking else None)
 
 
 @router.get(

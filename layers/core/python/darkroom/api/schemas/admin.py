@@ -10,8 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody
-from darkroom.api.schemas.bulk import SentId
+from darkroom.api.schemas.base import Identifier, RequestBody, SentId
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
 from darkroom.recipes.fields import broken
 from darkroom.views.base import Omittable, ResponseBody

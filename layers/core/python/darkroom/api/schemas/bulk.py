@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, SkipValidation
+from pydantic import Field
 
-from darkroom.api.schemas.base import RequestBody
+from darkroom.api.schemas.base import RequestBody, SentId
 from darkroom.api.schemas.jobs import RetryRequest
 from darkroom.kernel.limits import BULK_LIMIT
 from darkroom.views.base import Omittable, ResponseBody
 
-SentId = SkipValidation[str]
-"""An id as the client sent it, which may be any text, also with lone surrogates."""
 JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
 

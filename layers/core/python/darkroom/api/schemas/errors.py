@@ -13,13 +13,18 @@ class FieldProblem(ResponseBody):
     message: str
 
 
-class ErrorResponse(ResponseBody):
-    """The body of every error. The fields between ``code`` and ``requestId`` are facts about some
-    codes: only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
-    enough."""
+class ErrorBody(ResponseBody):
+    """``error`` is a sentence for users, ``code`` never changes."""
 
     error: str
     code: str
+
+
+class ErrorResponse(ErrorBody):
+    """The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
+    codes; only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
+    enough."""
+
     fields: Omittable[list[FieldProblem]] = None
     asset_id: Omittable[str] = None
     missing_parts: Omittable[list[int]] = None
@@ -38,8 +43,9 @@ class Suggestion(ResponseBody):
     credits: int
 
 
-class PaymentRequiredResponse(ErrorResponse):
+class PaymentRequiredResponse(ErrorBody):
     needed: int
     balance: int
     shortfall: int
     suggestions: list[Suggestion]
+    request_id: str

@@ -15,9 +15,7 @@ from pydantic.alias_generators import to_camel
 from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PRIORITY_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import AspectRatio
-from darkroom.usecases.jobs.cancel_job import CancelOutcome
-from darkroom.views.base import Omittable, ResponseBody
-from darkroom.views.jobs import JobReceipt, JobSummary
+from darkroom.views.base import ResponseBody
 
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -114,21 +112,6 @@ class PatchJobRequest(BaseModel):
     inputs: dict[str, Any] | None = None
     device_id: DeviceId | None = None
     priority: Priority | None = None
-
-
-class CreatedJob(JobSummary):
-    """``code`` says why a job that should be queued stayed a draft."""
-
-    code: Omittable[str] = None
-
-
-class JobsResponse(ResponseBody):
-    jobs: list[CreatedJob]
-
-
-class CancelResponse(ResponseBody):
-    outcome: CancelOutcome
-    receipt: JobReceipt
 
 
 class StreamTicketResponse(ResponseBody):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import engine
 from darkroom.jobs.model import Job, JobFamily
-from darkroom.jobs.states import JobStatus
+from darkroom.jobs.states import CancelOutcome, JobStatus
 from darkroom.kernel.errors import NotFound
 from darkroom.usecases.jobs.advance_job import advance
 
-CancelOutcome = Literal["canceled", "requested", "already_final"]
 CANCELED: CancelOutcome = "canceled"
 REQUESTED: CancelOutcome = "requested"
 ALREADY_FINAL: CancelOutcome = "already_final"
