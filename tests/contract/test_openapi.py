@@ -6,7 +6,7 @@ import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import APIRouter
@@ -16,7 +16,9 @@ from darkroom.api.errors import STATUS_OF
 from darkroom.api.messages import MESSAGES
 from darkroom.api.mounts import PUBLIC_PATHS, SELF_CHECKED_PATHS
 from darkroom.api.openapi.document import full_openapi
-from darkroom.kernel.errors import DarkroomError
+from darkroom.bootstrap.composition import App
+from darkroom.kernel.errors import DarkroomError, Unauthorized
+from tests.support.builders import ask
 from tests.support.declared import JSON, Undeclared, check_declared, response_models
 from tests.support.mounts import BY_FUNCTION
 from tests.support.tables import read_template
@@ -237,6 +239,7 @@ def check(method: str, path: str, status: int, body: Any, media_type: str = JSON
 def test_a_response_as_declared_passes() -> None:
     check("GET", "/api/health", 200, HEALTH)
     check("HEAD", "/api/health", 200, "")
+    check("HEAD", "/api/no-such-route", 404, "")
     check("GET", "/api/albums/alb_1", 404, NOT_FOUND)
     check("GET", "/api/albums", 200, {"items": [ALBUM], "nextCursor": None})
     check("DELETE", "/api/albums/alb_1", 204, "", "")
@@ -280,3 +283,11 @@ def test_an_undeclared_response_fails(path: str, status: int, body: Any, media_t
 def test_a_body_where_none_is_declared_fails() -> None:
     with pytest.raises(Undeclared):
         check("DELETE", "/api/albums/alb_1", 204, "{}")
+
+
+def test_the_test_world_checks_its_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_app = cast(App, object())
+    monkeypatch.setitem(STATUS_OF, Unauthorized, 418)
+
+    with pytest.raises(Undeclared):
+        ask(no_app, "GET", "/api/albums", claims=None)

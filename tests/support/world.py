@@ -43,6 +43,9 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 STREAMED = ("jobs", "assets", "purchases")
 MAX_RECEIVES = 4
 ROUNDS_LIMIT = 400
+DEAD_FUNCTION = "Internal Server Error"
+"""What Mangum makes of a BaseException, with which tests end a function at once. In AWS the gateway
+responds then, and not the function."""
 
 
 class HandClock:
@@ -149,13 +152,14 @@ def http_response(app: App, event: dict[str, Any]) -> dict[str, Any]:
     api, http = _every_route()
     api.state.darkroom = app
     response: dict[str, Any] = http(event, None)  # type: ignore[arg-type]
-    check_declared(
-        event["requestContext"]["http"]["method"],
-        event["rawPath"],
-        response["statusCode"],
-        response["headers"],
-        response.get("body") or "",
-    )
+    if response.get("body") != DEAD_FUNCTION:
+        check_declared(
+            event["requestContext"]["http"]["method"],
+            event["rawPath"],
+            response["statusCode"],
+            response["headers"],
+            response.get("body") or "",
+        )
     return response
 
 
