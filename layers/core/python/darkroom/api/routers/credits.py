@@ -21,7 +21,7 @@ _TRANSACTIONS = "transactions"
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 
 
-@router.get("/api/credits", responses=failures(401))
+@router.get("/api/credits", responses=failures(401, 409))
 async def get_credits(app: CurrentApp, caller: CurrentCaller) -> WalletResponse:
     """The wallet and its newest transactions. The first request adds the signup bonus."""
     wallet, newest, position = views.get_wallet(app, caller.account_id, limit=PAGE_DEFAULT)
@@ -29,7 +29,7 @@ async def get_credits(app: CurrentApp, caller: CurrentCaller) -> WalletResponse:
     return views.wallet_response(wallet, newest, cursor)
 
 
-@router.get("/api/credits/transactions", responses=failures(400, 401))
+@router.get("/api/credits/transactions", responses=failures(400, 401, 409))
 async def list_transactions(
     app: CurrentApp,
     caller: CurrentCaller,
