@@ -57,6 +57,13 @@ def test_every_operation_declares_the_errors_of_the_edge() -> None:
         assert expected <= set(operation["responses"]), f"{method} {path}"
 
 
+def test_a_route_with_an_idempotency_key_declares_both_of_its_errors() -> None:
+    """422: the key belongs to another request; 409: the same request is in progress."""
+    for method, path, operation in operations():
+        if "422" in operation["responses"]:
+            assert "409" in operation["responses"], f"{method} {path}"
+
+
 def test_every_failure_has_the_one_shape() -> None:
     shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():

@@ -120,7 +120,7 @@ async def patch_job(
 @router.post(
     "/api/jobs/{jobId}/cancel",
     response_model=CancelResponse,
-    responses=failures(401, 404),
+    responses=failures(401, 404, 409, 422),
 )
 async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
