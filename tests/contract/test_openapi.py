@@ -16,8 +16,11 @@ from darkroom.api.errors import STATUS_OF
 from darkroom.api.messages import MESSAGES
 from darkroom.api.mounts import PUBLIC_PATHS, SELF_CHECKED_PATHS
 from darkroom.api.openapi.document import full_openapi
+from darkroom.api.schemas.catalog import RecipesResponse, Template
 from darkroom.bootstrap.composition import App
+from darkroom.kernel import catalog
 from darkroom.kernel.errors import DarkroomError, Unauthorized
+from darkroom.templates.choice import list_templates
 from tests.support.builders import ask
 from tests.support.declared import JSON, Undeclared, check_declared, response_models
 from tests.support.mounts import BY_FUNCTION
@@ -223,6 +226,15 @@ def test_codes_are_upper_snake_and_have_both_languages() -> None:
         assert code == code.upper().replace("-", "_").strip("_")
         assert len(sentences) == 2
         assert all(sentences)
+
+
+def test_responses_show_all_that_the_catalog_has_about_templates_and_recipes() -> None:
+    """A response leaves out what its model does not declare."""
+    shown = {field.alias for field in RecipesResponse.model_fields.values()}
+
+    for template in list_templates():
+        Template.model_validate(template, extra="forbid", by_alias=True, by_name=False)
+    assert set(catalog.read("recipes.json")) <= shown
 
 
 # Real responses: every test world compares all of its responses with the document.
