@@ -26,6 +26,8 @@ EXPORT = $(BIN)/uv export --frozen --quiet --no-cache --no-emit-project --no-hea
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export SAM_CLI_TELEMETRY := 0
+# Some containers set it. Then every process compiles every module: the tests take a third longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi bench \
         requirements validate build deploy clean

@@ -89,7 +89,7 @@ def add_photo(world: World, account_id: str) -> str:
         etag="e",
     )
     checked = assets_model.accept(begun, finding, now)
-    commit([assets_store.create_write(checked, world.app.ids.token())])
+    commit([assets_store.create_write(checked, operation=world.app.ids.token())])
     world.app.storage.write(key, PHOTO_BYTES, mime_type="image/jpeg")
     return asset_id
 

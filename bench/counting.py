@@ -111,7 +111,7 @@ def recorded() -> Iterator[list[Call]]:
             item: Params = found.get("Item", {})
             return item
 
-        calls.append(_call(service, operation, params, response, read))
+        calls.append(_call(service, operation, params=params, response=response, read=read))
         return response
 
     _SDK._make_api_call = counted
@@ -155,6 +155,7 @@ class Stopped(BaseException):
 def _call(
     service: str,
     operation: str,
+    *,
     params: Params,
     response: Params,
     read: Callable[[str, Any], Params],

@@ -64,7 +64,7 @@ def stops_row(world: World) -> Row:
             request(world, account_id, photo)
         # Stream, queue and sweeper continue, as they do after the writing function has died.
         world.drain()
-        world.outlive(seconds=2 * PROJECTION_CHECK_SECONDS)
+        world.advance_time(seconds=2 * PROJECTION_CHECK_SECONDS)
         ours += bool(check_laws(world))
     peer = naive_confirm.deploy(
         world.client("dynamodb"), world.client("sqs"), f"peer{secrets.token_hex(3)}"

@@ -39,7 +39,7 @@ def _quoted(value: str) -> str:
 
 
 def deploy(
-    places: Places, code: Path, endpoint_url: str, s3: Any, parameters: Mapping[str, str]
+    places: Places, *, code: Path, endpoint_url: str, s3: Any, parameters: Mapping[str, str]
 ) -> None:
     """Run `sam deploy` on the unbuilt template; idempotent."""
     s3.create_bucket(Bucket=DEPLOYMENT_BUCKET)

@@ -308,7 +308,11 @@ class LocalStack(RunningStack):
 
         self.report("Deploying template.yaml")
         deploy.deploy(
-            self.places, self.source, self.endpoint_url, self.client("s3"), self.parameters
+            self.places,
+            code=self.source,
+            endpoint_url=self.endpoint_url,
+            s3=self.client("s3"),
+            parameters=self.parameters,
         )
         physical_ids = self.physical_ids
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]

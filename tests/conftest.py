@@ -15,7 +15,7 @@ from tests.support.summary import Summary
 ROOT = Path(__file__).resolve().parents[1]
 __all__ = ["denials", "emulator", "stack", "stub_stack"]
 
-# Every session would read botocore's descriptions of its services from disk anew.
+# Otherwise every session reads botocore's service models from disk again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # Before anything imports an AWS library: no test may find real credentials or another profile.

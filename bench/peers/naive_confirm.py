@@ -46,9 +46,9 @@ class NaiveConfirm:
             raise NotEnough
         job_id, now = str(uuid.uuid4()), str(time.time())
         inputs = json.dumps({"stage": stage, "genre": genre, "photoAssetIds": [asset_id]})
-        self._put_job(account_id, job_id, mode, inputs, price, now)
+        self._put_job(account_id, job_id, mode=mode, inputs=inputs, price=price, now=now)
         after = self._take(account_id, price)
-        self._put_entry(account_id, job_id, price, after, now)
+        self._put_entry(account_id, job_id, price=price, after=after, now=now)
         self._put_event(account_id, job_id, mode, now)
         self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps({"jobId": job_id}))
         return {
@@ -68,7 +68,7 @@ class NaiveConfirm:
         self.dynamodb.put_item(TableName=self.tables[table], Item=item)
 
     def _put_job(
-        self, account_id: str, job_id: str, mode: str, inputs: str, price: int, now: str
+        self, account_id: str, job_id: str, *, mode: str, inputs: str, price: int, now: str
     ) -> None:
         self._put(
             "jobs",
@@ -95,7 +95,7 @@ class NaiveConfirm:
         )
         return int(response["Attributes"]["balance"]["N"])
 
-    def _put_entry(self, account_id: str, job_id: str, price: int, after: int, now: str) -> None:
+    def _put_entry(self, account_id: str, job_id: str, *, price: int, after: int, now: str) -> None:
         self._put(
             "ledger",
             {

@@ -1,9 +1,11 @@
 """The rules that every text and number in catalog/ keeps.
 
-Owns what a template, a pack, a price, a label and a blocked word must look like. Knows nothing of
-the code that reads them: it reads the files as a frontend or a translator would.
+Owns what a template, a pack, a price, a label and a blocked word must look like, and that the
+values of the studio are complete. It reads the files as a frontend or a translator would; only the
+bounds of the studio's values are those of the code that draws with them.
 """
 
+import ast
 import itertools
 import json
 import re
@@ -12,6 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from darkroom.studio.films.sound import moods
+from darkroom.studio.pictures import effects_light, effects_particles
+from darkroom.studio.pictures.compose import shots
+from darkroom.studio.pictures.scenery_values import Scenery, scenery
+from darkroom.studio.pictures.styles import Style, styles
+from darkroom.studio.pictures.tones import Grade, grades
 
 CATALOG = Path(__file__).resolve().parents[2] / "catalog"
 
@@ -72,18 +82,20 @@ REFUSED_TEXTS = (
     ("self-harm", "네가 떠난 뒤로 죽고 싶다는 생각뿐이었다"),
 )
 
-# Ordinary sentences that a careless word list would refuse.
+# Ordinary sentences that a simple word list would refuse.
 HARMLESS_TEXTS = (
     "I was so embarrassed I could have died laughing.",
     "She moved from Essex to Middlesex and we cut a cake together.",
     "Nude lipstick, a grape soda and an assassin film on a Sunday.",
-    "That sale was killer, and the class photo was analysed twice.",
+    "That sale was killer, and the class photo was analyzed twice.",
     "머리를 잘라 주던 미용실 앞에서 누드김밥을 나눠 먹었다.",
     "나는 주식에 투자해 보라던 너와 혼자해도 되는 게임을 했다.",
     "하나체육관에서 참수리를 닮은 연을 날렸다. 보고 싶어 죽겠다.",
     "자위대 뉴스가 나오던 식당에서 감자살까 고민했다.",
 )
 
+STUDIO = CATALOG.parent / "layers" / "core" / "python" / "darkroom" / "studio"
+STUDIO_FILES = sorted(STUDIO.rglob("*.py"))
 CATALOG_FILES = sorted(CATALOG.rglob("*.json"))
 
 
@@ -134,7 +146,7 @@ def repeated(values: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("path", CATALOG_FILES, ids=lambda path: str(path.relative_to(CATALOG)))
-def test_file_is_plain_utf8_json_with_unique_keys_and_real_characters(path: Path) -> None:
+def test_a_file_is_utf8_json_with_unique_keys_and_without_escapes(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     def refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, Any]:
@@ -149,7 +161,7 @@ def test_file_is_plain_utf8_json_with_unique_keys_and_real_characters(path: Path
     assert text.endswith("\n") and not text.endswith("\n\n")
 
 
-def test_there_is_one_template_file_for_each_mode_stage_and_genre_and_no_other() -> None:
+def test_each_mode_stage_and_genre_has_exactly_one_template_file() -> None:
     expected = {
         CATALOG / "templates" / mode / f"{stage}-{genre}.json"
         for mode, stage, genre in COMBINATIONS
@@ -199,7 +211,7 @@ def test_screen_texts_are_bilingual_and_fit_the_screen(template: dict[str, Any])
 
 
 @each_template
-def test_screen_texts_say_nothing_of_the_viewers_gender(template: dict[str, Any]) -> None:
+def test_screen_texts_do_not_mention_the_viewers_gender(template: dict[str, Any]) -> None:
     for _, text in texts_of(template):
         assert not GENDERED_EN.search(text["en"]), text["en"]
         assert not GENDERED_KO.search(text["ko"]), text["ko"]
@@ -237,7 +249,7 @@ def test_scenes_of_a_template_look_different(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["title", "hook", "caption", "ending"])
-def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str) -> None:
+def test_no_screen_text_appears_twice_in_the_catalog(kind: str, language: str) -> None:
     texts = [
         same_text_key(text[language])
         for template in TEMPLATES
@@ -248,7 +260,7 @@ def test_no_screen_text_appears_twice_in_the_catalogue(kind: str, language: str)
     assert not repeated(texts)
 
 
-def test_no_prompt_appears_twice_in_the_catalogue() -> None:
+def test_no_prompt_appears_twice_in_the_catalog() -> None:
     assert not repeated([scene["prompt"] for template in TEMPLATES for scene in template["scenes"]])
 
 
@@ -304,7 +316,7 @@ def test_prices_are_whole_credits_for_everything_that_costs() -> None:
     assert all(type(credits) is int for credits in prices.values())
 
 
-def test_price_notes_are_said_in_both_languages() -> None:
+def test_price_notes_exist_in_both_languages() -> None:
     for note in read("price_notes.json")["notes"]:
         assert set(note) == {"code", *LANGUAGES}
         assert_bilingual({language: note[language] for language in LANGUAGES})
@@ -375,7 +387,7 @@ def test_a_blocked_word_belongs_to_one_category_only() -> None:
 
 
 @pytest.mark.parametrize(("category", "text"), REFUSED_TEXTS)
-def test_a_text_that_must_be_refused_meets_a_word_of_its_category(category: str, text: str) -> None:
+def test_a_harmful_text_contains_a_word_of_its_category(category: str, text: str) -> None:
     found = blocked_words_in(text)
 
     assert found
@@ -388,8 +400,123 @@ def test_ordinary_sentences_are_not_blocked(text: str) -> None:
 
 
 @each_template
-def test_our_own_texts_pass_our_own_word_list(template: dict[str, Any]) -> None:
+def test_the_texts_of_the_catalog_pass_the_word_list(template: dict[str, Any]) -> None:
     texts = [text[language] for _, text in texts_of(template) for language in LANGUAGES]
     prompts = [scene["prompt"] for scene in template["scenes"]]
 
     assert blocked_words_in("\n".join(texts + prompts)) == []
+
+
+# The studio's values
+
+
+def test_every_value_of_the_studio_is_within_its_bounds() -> None:
+    for load in (
+        grades, shots, styles, scenery, effects_particles.particles, effects_light.light_palettes,
+        moods,
+    ):  # fmt: skip
+        load.cache_clear()
+
+        assert load()
+
+
+def test_the_studio_draws_exactly_the_styles_on_offer() -> None:
+    assert set(read("studio", "styles.json")) == set(read("styles.json")["styles"])
+
+
+def test_the_studio_has_exactly_the_grades_and_framings_of_the_templates() -> None:
+    assert set(read("studio", "grades.json")) == LOOKS["grade"]
+    assert set(read("studio", "framings.json")) == LOOKS["framing"]
+
+
+def test_every_genre_and_stage_has_default_looks_of_known_names() -> None:
+    by_genre = read("studio", "default_looks.json")
+
+    assert {genre: set(by_stage) for genre, by_stage in by_genre.items()} == {
+        genre: set(STAGES) for genre in GENRES
+    }
+    for by_stage in by_genre.values():
+        for chosen in itertools.chain.from_iterable(by_stage.values()):
+            assert set(chosen) == set(LOOKS)
+            assert all(chosen[part] in names for part, names in LOOKS.items())
+
+
+def test_every_color_that_a_grade_names_exists() -> None:
+    for name, grade in grades().items():
+        assert len(effects_light.light_colors(name)) == 3
+        assert grade.petals in effects_particles.particles()["petals"].colors
+
+
+def test_the_sizes_of_particles_share_all_of_them() -> None:
+    for particles in effects_particles.particles().values():
+        assert sum(size.share for size in particles.sizes) == pytest.approx(1)
+        slowest, fastest = particles.fall_px_per_second
+        assert slowest <= fastest
+
+
+def test_what_weather_lets_fall_and_where_windows_glow_is_complete() -> None:
+    for weather in scenery().weather.values():
+        assert weather.falling in {"", "rain", "fog", *scenery().flakes}
+    for background in scenery().backgrounds.values():
+        if background.kind == "city":
+            assert set(background.lit_windows) == set(scenery().hours)
+    assert set(scenery().leaves) | set(scenery().grass) <= set(scenery().colors)
+
+
+@pytest.mark.parametrize(
+    ("file", "shape", "change"),
+    [
+        ("grades.json", Grade, {"contrast": 1.5}),
+        ("grades.json", Grade, {"backdrop": [0.5, 0.5, 1.2]}),
+        ("grades.json", Grade, {"backdropBlurPx": -1}),
+        ("grades.json", Grade, {"pattern": "stripes"}),
+        ("grades.json", Grade, {"saturatoin": 1.0}),
+        ("grades.json", Grade, {"grainLevels": None}),
+        ("styles.json", Style, {"picture": None}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_value_that_is_out_of_bounds_missing_or_unknown_is_refused(
+    file: str, shape: type, change: dict[str, Any]
+) -> None:
+    entry = next(iter(read("studio", file).values()))
+    TypeAdapter(shape).validate_python(entry)
+
+    with pytest.raises(ValidationError):
+        TypeAdapter(shape).validate_python(entry | change)
+
+
+def test_a_ground_of_an_unknown_kind_is_refused() -> None:
+    content = read("studio", "scenery.json")
+    content["foregrounds"]["meadow"]["kind"] = "jungle"
+
+    with pytest.raises(ValidationError):
+        TypeAdapter(Scenery).validate_python(content)
+
+
+def test_what_the_api_reads_of_a_style_has_nothing_to_draw_with() -> None:
+    """HTTP functions load ``styles.json`` at a cold start, and none of the studio's files."""
+    for style in read("styles.json")["styles"].values():
+        assert set(style) == {"label", "prompt", "look"}
+
+
+def test_every_genre_has_its_music() -> None:
+    assert set(moods()) == set(GENRES)
+
+
+FLOATS_IN_A_TABLE = 8
+
+
+@pytest.mark.parametrize("path", STUDIO_FILES, ids=lambda path: path.name)
+def test_a_table_of_numbers_is_a_file_of_the_catalog(path: Path) -> None:
+    """A constant of a module in ``studio/`` is a value with a name, not a list of them."""
+    tables = [
+        node.lineno
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and node.value is not None
+        and sum(type(getattr(part, "value", None)) is float for part in ast.walk(node.value))
+        >= FLOATS_IN_A_TABLE
+    ]
+
+    assert tables == []

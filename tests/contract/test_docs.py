@@ -1,4 +1,4 @@
-"""The documents are true in what a test can check: links lead somewhere, named files exist."""
+"""What a test can check of the documents: links have targets and named files exist."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 
 def exists(file: str, *, near: Path) -> bool:
-    """Whether a path leads somewhere from one of the usual roots, or a bare name is a file's."""
+    """Whether a path exists under one of the usual roots, or a bare name is that of a file."""
     if "/" not in file:
         return file in file_names()
     return any((root / file).exists() for root in (ROOT, PRODUCT, ROOT / "docs", near))

@@ -1,4 +1,4 @@
-"""docs/errors.md lists every code that a client can meet, and no other."""
+"""docs/errors.md lists every code that a client can get, and no other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_listed_code_exists() -> None:
     assert unknown == RECEIPT_NOTES
 
 
-def test_the_table_names_codes_of_answers_only() -> None:
+def test_the_table_lists_codes_of_responses_only() -> None:
     rows = [
         line for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d", line)
     ]

@@ -1,8 +1,7 @@
-"""What an earlier version stored and sent, this one reads and carries on with.
+"""This version reads and continues what an earlier version stored and sent.
 
 The recordings in ``tests/golden`` were made by the versions that they show (``record.py``). A
-change of what is stored needs a recording of its own, so that the version after can be tried
-with it.
+change of stored data needs its own recording, so that the next version can be tested with it.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from darkroom.usecases.credits.read_books import RawAccount, read_books
 from darkroom.workers.tasks import handle_task_message
 from tests.golden.record import HERE, MOMENTS, attributes_of_all_items, load, messages_of, record
 from tests.support.builders import a_balance, a_job, a_message, regenerate, statuses
-from tests.support.crash import Scene, Stage, Wire, run_out
-from tests.support.gateway import PaperGateway
+from tests.support.crash import Scene, Stage, Wire, run_to_completion
+from tests.support.gateway import FakeGateway
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.scenarios import a_purchase, tell
+from tests.support.scenarios import a_purchase, send_payment_event
 from tests.support.world import START, World
 
 BEFORE, NOW = "version_2", "version_3"
@@ -62,15 +61,15 @@ def world(stage: Stage) -> World:
     return stage.world
 
 
-def told(world: World) -> None:
-    """Every record of the stream had come; now only messages and the sweeper are left."""
+def deliver_stream(world: World) -> None:
+    """Mark every stream record as delivered, so that only messages and the sweeper are left."""
     world._seen = {name: {world._key(i): i for i in world.scan(name)} for name in world._seen}
 
 
-def carry_on(world: World) -> None:
+def run_to_the_end(world: World) -> None:
     scene = Scene(world, Wire(world))
-    run_out(scene)
-    assert scene.troubles == []
+    run_to_completion(scene)
+    assert scene.failures == []
 
 
 def job_ids(world: World) -> list[str]:
@@ -89,32 +88,32 @@ def breaches(world: World) -> list[str]:
     return [str(breach) for breach in check_laws(world)]
 
 
-def _case(version: str, moment: str, is_told: bool) -> object:
-    """Always what the version before left behind; of this one what that did not have yet."""
-    is_known = version == NOW and (is_told or moment in golden(BEFORE))
-    name = f"{version}-{moment}-{'all' if is_told else 'nobody'} told"
+def _case(version: str, moment: str, is_delivered: bool) -> object:
+    """All moments of the earlier version, and the moments that only this version has."""
+    is_known = version == NOW and (is_delivered or moment in golden(BEFORE))
+    name = f"{version}-{moment}-{'delivered' if is_delivered else 'lost'} stream"
     marks = (pytest.mark.slow,) if is_known else ()
-    return pytest.param(version, moment, is_told, id=name, marks=marks)
+    return pytest.param(version, moment, is_delivered, id=name, marks=marks)
 
 
 CASES = [
-    _case(version, moment, is_told)
+    _case(version, moment, is_delivered)
     for version in (BEFORE, NOW)
     for moment in golden(version)
-    for is_told in (False, True)
+    for is_delivered in (False, True)
     if moment in ENDS
 ]
 
 
-@pytest.mark.parametrize(("version", "moment", "is_told"), CASES)
-def test_what_was_under_way_comes_to_its_end(
-    world: World, version: str, moment: str, is_told: bool
+@pytest.mark.parametrize(("version", "moment", "is_delivered"), CASES)
+def test_recorded_work_in_progress_ends(
+    world: World, version: str, moment: str, is_delivered: bool
 ) -> None:
     load(world, golden(version)[moment])
-    if is_told:
-        told(world)
+    if is_delivered:
+        deliver_stream(world)
 
-    carry_on(world)
+    run_to_the_end(world)
 
     assert (states(world), a_balance(world)) == ENDS[moment]
     assert breaches(world) == []
@@ -129,7 +128,7 @@ def test_drafts_are_confirmed(world: World, version: str) -> None:
         world.call("POST", "/api/jobs/confirm", {"draftJobId": draft}, key=draft)
         for draft in drafts
     ]
-    carry_on(world)
+    run_to_the_end(world)
 
     assert [response.status for response in responses] == [202, 202]
     assert (states(world), a_balance(world)) == (["succeeded", "succeeded"], (0, 0))
@@ -150,7 +149,7 @@ def test_every_message_is_handled_once(world: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
+def test_a_repeated_request_gets_its_recorded_response(world: World, version: str) -> None:
     moment = golden(version)["planned"]
     load(world, moment)
     [asset] = [item for item in moment["tables"]["assets"] if "assetId" in item]
@@ -169,14 +168,14 @@ def test_a_request_is_answered_as_it_was(world: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_a_payment_is_told_of_once(world: World, version: str) -> None:
+def test_a_recorded_payment_is_credited_once(world: World, version: str) -> None:
     load(world, golden(version)["paid"])
     scene = Scene(world, Wire(world))
-    world.use_gateway(PaperGateway(a_purchase(scene), world.clock))
-    tell(scene, "evt_paid")
+    world.use_gateway(FakeGateway(a_purchase(scene), world.clock))
+    send_payment_event(scene, "evt_paid")
 
     again = world.call(**scene.facts["request"])
-    carry_on(world)
+    run_to_the_end(world)
 
     assert again.body["outcome"] == "repeated"
 
@@ -185,7 +184,7 @@ def test_a_payment_is_told_of_once(world: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [BEFORE, NOW])
-def test_finished_jobs_are_shown_picked_from_made_again_and_deleted(
+def test_recorded_jobs_can_be_read_picked_from_regenerated_and_deleted(
     world: World, version: str
 ) -> None:
     load(world, golden(version)["ended"])
@@ -197,10 +196,10 @@ def test_finished_jobs_are_shown_picked_from_made_again_and_deleted(
     picked = world.call("POST", f"/api/outputs/{part['outputs'][0]['outputId']}/select", {})
     shared = world.call("POST", f"/api/jobs/{child['jobId']}/share", {})
     again = regenerate(world, child["jobId"], key="again")
-    carry_on(world)
+    run_to_the_end(world)
     for job_id in (again.body["retryJobId"], child["jobId"], child["parentJobId"]):
         world.call("DELETE", f"/api/jobs/{job_id}")
-    carry_on(world)
+    run_to_the_end(world)
 
     assert len(listed) == 3
     assert all(job["outputs"] and job["receipt"] for job in jobs)
@@ -210,11 +209,11 @@ def test_finished_jobs_are_shown_picked_from_made_again_and_deleted(
     assert breaches(world) == []
 
 
-# A change of what is stored needs a new recording
+# A change of stored data needs a new recording
 
 
 def shape(value: Any) -> Any:
-    """What a stored value is made of, without what it says."""
+    """The types of a stored value, without its content."""
     if isinstance(value, dict):
         return {name: shape(held) for name, held in sorted(value.items())}
     if isinstance(value, list):
@@ -248,31 +247,31 @@ def shapes_of(moment: Mapping[str, Any]) -> dict[str, list[Any]]:
 @pytest.mark.parametrize(
     "moment", ["drafts", "queued", "running", "turns", "kept", "uploading", "waiting", "archiving"]
 )
-def test_what_is_stored_has_the_shape_of_its_recording(world: World, moment: str) -> None:
-    """Should this fail on purpose, record the next version: see ``tests/golden/record.py``."""
+def test_stored_items_have_the_shape_of_their_recording(world: World, moment: str) -> None:
+    """If this fails on purpose, record the next version: see ``tests/golden/record.py``."""
     recorded = record(world, MOMENTS[moment])
 
     assert shapes_of(recorded) == shapes_of(golden(NOW)[moment])
 
 
 def test_every_class_of_items_has_the_attributes_of_its_recording() -> None:
-    """Should this fail on purpose, record the next version: see ``tests/golden/record.py``."""
+    """If this fails on purpose, record the next version: see ``tests/golden/record.py``."""
     assert attributes_of_all_items() == golden(f"{NOW}_attributes")
 
 
-def test_an_archive_that_was_asked_for_is_made(world: World) -> None:
+def test_a_requested_archive_is_made(world: World) -> None:
     load(world, golden(NOW)["archiving"])
     [job_id] = job_ids(world)
 
-    carry_on(world)
+    run_to_the_end(world)
     world.pump_archives()
 
     assert world.call("GET", f"/api/jobs/{job_id}/download").status == 200
 
 
 @pytest.mark.parametrize("moment", sorted(golden(BEFORE)))
-def test_the_auditor_knows_what_books_of_the_version_before_do_not_say(moment: str) -> None:
-    """What an older entry does not record is unknown, and raises no alarm."""
+def test_the_auditor_accepts_books_of_the_earlier_version(moment: str) -> None:
+    """The auditor accepts that older entries lack newer fields."""
     tables = golden(BEFORE)[moment]["tables"]
     collections: dict[str, list[Any]] = {}
     for item in tables.get("jobs", []):

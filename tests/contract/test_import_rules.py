@@ -86,7 +86,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def package_of(path: Path) -> str:
-    """``jobs``, or ``generation/routing``, which has rules of its own."""
+    """``jobs``, or ``generation/routing``, which has its own rules."""
     parts = path.relative_to(PRODUCT).with_suffix("").parts
     inner = "/".join(parts[:2])
     return inner if inner in ALLOWED else parts[0]
@@ -113,7 +113,7 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     modules = {module_of(path): path for path in product_files()}
     imports = {name: product_imports(path, modules) for name, path in modules.items()}
 
-    # A module that imports none of the others, or that none of them imports, is in no circle.
+    # A module without imports of the others, or that no other imports, is in no cycle.
     circles, size = dict(imports), 0
     while len(circles) != size:
         size = len(circles)
@@ -160,14 +160,14 @@ def test_libraries_stay_in_their_packages() -> None:
         f"{named(path)} imports {library}"
         for path in product_files()
         for library in sorted({name.split(".")[0] for name in imports_of(path)})
-        if library in strangers_to(path)
+        if library in forbidden_libraries(path)
     ]
 
     assert breaches == []
 
 
-def strangers_to(path: Path) -> set[str]:
-    """Libraries that a file may not import."""
+def forbidden_libraries(path: Path) -> set[str]:
+    """Libraries that a file must not import."""
     place, package = named(path), package_of(path)
     strangers: set[str] = set()
     if not (package == "db" or place.endswith(("store.py", "items.py"))):
@@ -181,7 +181,7 @@ def strangers_to(path: Path) -> set[str]:
     return strangers
 
 
-def test_pure_modules_know_no_world() -> None:
+def test_pure_modules_do_no_io() -> None:
     breaches = [
         f"{named(path)} imports {name}"
         for path in product_files()
@@ -226,7 +226,7 @@ def test_only_commit_writes_transactions() -> None:
     assert callers == {"db/commit.py"}
 
 
-def test_handlers_are_thirty_lines_and_know_only_the_edges() -> None:
+def test_handlers_have_thirty_lines_and_import_only_the_edges() -> None:
     handlers = sorted(FUNCTIONS.glob("*/handler.py"))
     long = [
         path.parent.name

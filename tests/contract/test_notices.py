@@ -1,4 +1,4 @@
-"""THIRD_PARTY_NOTICES.md names everything that ships and was made by others.
+"""THIRD_PARTY_NOTICES.md names every third-party part that ships.
 
 Packages and versions come from the layers' requirements and the lock, licenses from the installed
 packages, assets from the files of the repository.
@@ -27,7 +27,7 @@ LAMBDA = {
     "platform_python_implementation": "CPython",
     "implementation_name": "cpython",
 }
-# What a package's metadata says → words of which its row has at least one.
+# A package's metadata → words of which its row has at least one.
 FAMILIES = (
     (r"mit-0", ("MIT-0",)),
     (r"mit-cmu", ("MIT-CMU",)),
@@ -78,7 +78,7 @@ def licenses_shown(layer: str) -> dict[str, tuple[str, str]]:
 
 
 def stated_license(package: str) -> str:
-    """What the installed package says of its license, by the most exact field that it has."""
+    """The license of the installed package, from its most exact field."""
     about: Any = metadata.metadata(package)
     classifiers = [c for c in about.get_all("Classifier") or () if c.startswith("License ::")]
     return about.get("License-Expression") or " ".join([about.get("License") or "", *classifiers])

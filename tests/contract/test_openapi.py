@@ -1,4 +1,4 @@
-"""What is promised to clients: the OpenAPI document, the gateway's routes, codes and shapes."""
+"""The contract with clients: the OpenAPI document, the gateway's routes, codes and shapes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METHODS = {"get", "post", "patch", "delete", "put"}
 # The document
 
 
-def test_the_committed_document_is_what_the_code_says() -> None:
+def test_the_committed_document_matches_the_code() -> None:
     """After a change: ``make openapi``, and look at the difference."""
     assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == full_openapi()
 
@@ -47,7 +47,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method.upper(), path, operation
 
 
-def test_every_route_but_the_public_ones_takes_a_token() -> None:
+def test_every_route_except_the_public_ones_requires_a_token() -> None:
     for method, path, operation in operations():
         is_open = path in PUBLIC_PATHS
         assert ("security" in operation) != is_open, f"{method} {path}"
@@ -67,7 +67,7 @@ def test_a_route_with_an_idempotency_key_declares_both_of_its_errors() -> None:
             assert "409" in operation["responses"], f"{method} {path}"
 
 
-def test_every_failure_has_the_one_shape() -> None:
+def test_all_errors_have_the_same_shape() -> None:
     shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
@@ -105,7 +105,7 @@ def test_null_is_declared_only_where_it_is_sent() -> None:
 CHECKED_BY_THE_RECIPE = {("PATCH", "/api/jobs/{jobId}")}
 
 
-def test_request_bodies_admit_no_unknown_fields() -> None:
+def test_request_bodies_refuse_unknown_fields() -> None:
     document = full_openapi()
     for method, path, operation in operations():
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
@@ -126,7 +126,7 @@ def test_request_bodies_admit_no_unknown_fields() -> None:
 
 
 def _methods(route: APIRoute) -> set[str]:
-    """HEAD is answered wherever GET is."""
+    """Routes with GET also accept HEAD."""
     methods = route.methods or set()
     return methods | {"HEAD"} if "GET" in methods else methods
 
@@ -190,20 +190,20 @@ def error_kinds() -> dict[str, type[DarkroomError]]:
     return found
 
 
-def answered(kind: type[DarkroomError]) -> bool:
+def has_status(kind: type[DarkroomError]) -> bool:
     return any(base in STATUS_OF for base in kind.__mro__)
 
 
 def codes_in_the_code() -> dict[str, str]:
     """Every literal code of an error that becomes a response → where it stands."""
     kinds = error_kinds()
-    found = {kind.code: name for name, kind in kinds.items() if answered(kind)}
+    found = {kind.code: name for name, kind in kinds.items() if has_status(kind)}
     for path in sorted(PRODUCT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name not in kinds or not answered(kinds[name]):
+            if name not in kinds or not has_status(kinds[name]):
                 continue
             for keyword in node.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
@@ -211,9 +211,9 @@ def codes_in_the_code() -> dict[str, str]:
     return found
 
 
-def test_every_code_a_client_may_meet_has_its_sentences() -> None:
+def test_every_error_code_has_its_messages() -> None:
     known = codes_in_the_code()
-    # The edge's own, which no kind of error carries.
+    # Codes of the edge, which no kind of error has.
     known |= dict.fromkeys(("BODY_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"), "api")
 
     missing = {code: where for code, where in known.items() if code not in MESSAGES}

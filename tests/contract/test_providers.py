@@ -66,7 +66,7 @@ def test_every_provider_has_a_price_for_each_model_it_uses_by_default(name: str)
 
 
 def vendor_table() -> str:
-    """The first table of docs/providers.md, made from the catalogue."""
+    """The first table of docs/providers.md, made from the catalog."""
     rows = ["| vendor | answers | limits | source |", "|---|---|---|---|"]
     rows += [
         f"| {vendor['label']} (`{name}`) | {vendor['answers']} | {vendor['limits']} | "
@@ -92,7 +92,7 @@ def price_table() -> str:
     return "\n".join(rows)
 
 
-def test_the_tables_in_the_docs_are_the_catalogue() -> None:
+def test_the_tables_in_the_docs_match_the_catalog() -> None:
     text = DOCS.read_text(encoding="utf-8")
 
     assert vendor_table() in text

@@ -1,4 +1,4 @@
-"""What `template.yaml` promises, whatever is deployed from it."""
+"""Rules for `template.yaml`, checked without a deployment."""
 
 import json
 import re
@@ -46,9 +46,9 @@ MANAGED_BY_AWS = {
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
 DAY_SECONDS = 24 * 3600
-OWN_PROCESS_BYTES = 200 << 20  # Of a worker beside the reader that it starts.
-VISIBILITY_FACTOR = 6  # Advised by AWS for queues that feed functions.
-LONGEST_HTTP_SECONDS = 29  # API Gateway gives up after 30.
+OWN_PROCESS_BYTES = 200 << 20  # The memory of a worker without the reader that it starts.
+VISIBILITY_FACTOR = 6  # AWS recommends this for queues that trigger functions.
+LONGEST_HTTP_SECONDS = 29  # API Gateway times out after 30.
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def statements_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
 # --- Roles ------------------------------------------------------------------------------------
 
 
-def test_every_function_has_a_role_of_its_own(resources: dict[str, Any]) -> None:
+def test_every_function_has_its_own_role(resources: dict[str, Any]) -> None:
     roles = [
         function["Role"]["Fn::GetAtt"][0]
         for function in of_type(resources, "AWS::Lambda::Function").values()
@@ -91,7 +91,7 @@ def test_every_function_has_a_role_of_its_own(resources: dict[str, Any]) -> None
     assert len(set(roles)) == len(roles)
 
 
-# What these services act on has no name of its own, or is a model that the configuration names.
+# Their resources have no ARN, or are models that the configuration names.
 WITHOUT_RESOURCES = (
     "bedrock:",
     "comprehend:",
@@ -102,7 +102,7 @@ WITHOUT_RESOURCES = (
 )
 
 
-def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]) -> None:
+def test_no_role_allows_every_action_or_every_resource(resources: dict[str, Any]) -> None:
     granted = [
         (name, statement)
         for name, role in of_type(resources, "AWS::IAM::Role").items()
@@ -127,7 +127,7 @@ def test_no_role_may_do_everything_or_reach_everything(resources: dict[str, Any]
             assert "Ref" in text or "Fn::" in text, f"{name}: {text} is not of this stack"
 
 
-def test_roles_carry_no_other_policies_of_aws(resources: dict[str, Any]) -> None:
+def test_roles_have_only_the_listed_managed_policies(resources: dict[str, Any]) -> None:
     ours = of_type(resources, "AWS::IAM::ManagedPolicy").keys()
 
     for name, role in of_type(resources, "AWS::IAM::Role").items():
@@ -138,7 +138,7 @@ def test_roles_carry_no_other_policies_of_aws(resources: dict[str, Any]) -> None
                 assert arn in MANAGED_BY_AWS, name
 
 
-def test_nobody_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
+def test_no_role_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
     policies = [
         *of_type(resources, "AWS::IAM::ManagedPolicy").values(),
         *(
@@ -193,7 +193,7 @@ def test_every_function_logs_to_a_group_that_expires(
         assert group["LogGroupName"]["Fn::Sub"].endswith(f"/{folder}"), name
 
 
-def test_functions_behind_the_api_answer_before_the_gateway_gives_up(
+def test_functions_behind_the_api_time_out_before_the_gateway(
     source: dict[str, Any],
 ) -> None:
     for name, function in of_type(source["Resources"], "AWS::Serverless::Function").items():
@@ -202,7 +202,7 @@ def test_functions_behind_the_api_answer_before_the_gateway_gives_up(
             assert function["Timeout"] <= LONGEST_HTTP_SECONDS, name
 
 
-def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) -> None:
+def test_a_new_layer_is_published_with_its_functions(tmp_path: Path) -> None:
     def versions(text: str) -> set[str]:
         path = tmp_path / "template.yaml"
         path.write_text(text)
@@ -211,7 +211,7 @@ def test_a_new_layer_is_published_to_the_functions_that_serve(tmp_path: Path) ->
     text = PATH.read_text()
     before = versions(text)
 
-    # SAM names packages by their content: another content is another location.
+    # SAM names packages by their content: changed content has another location.
     after = versions(text.replace("ContentUri: layers/core", "ContentUri: layers/changed"))
 
     assert len(before) == len(BY_FUNCTION)
@@ -241,7 +241,7 @@ def test_only_the_public_routes_can_be_called_without_a_token(resources: dict[st
     assert public == PUBLIC_ROUTES
 
 
-def test_head_is_routed_wherever_get_is(resources: dict[str, Any]) -> None:
+def test_every_get_route_has_a_head_route(resources: dict[str, Any]) -> None:
     for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
         assert ("get" in methods) == ("head" in methods), path
 
@@ -253,7 +253,7 @@ def test_the_gateways_permissions_fit_into_a_functions_policy(source: dict[str, 
             assert len(resource["Properties"].get("Events", {})) * 450 < 20_480, name
 
 
-def test_links_that_people_share_need_a_lasting_address_in_prod(source: dict[str, Any]) -> None:
+def test_shared_links_need_a_permanent_address_in_prod(source: dict[str, Any]) -> None:
     rule = source["Rules"]["SharedLinksLast"]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
@@ -278,7 +278,7 @@ def test_every_table_is_encrypted_and_recoverable(resources: dict[str, Any]) -> 
         assert recovery["PointInTimeRecoveryEnabled"] is True, name
 
 
-def test_tables_that_hold_money_outlive_mistakes(resources: dict[str, Any]) -> None:
+def test_tables_with_money_are_protected_against_deletion(resources: dict[str, Any]) -> None:
     for name in MONEY_TABLES:
         table = resources[name]
         assert table["DeletionPolicy"] == "RetainExceptOnCreate", name
@@ -300,15 +300,15 @@ def test_the_bucket_is_private_and_encrypted(resources: dict[str, Any]) -> None:
 # --- Queues -----------------------------------------------------------------------------------
 
 
-def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[str, Any]) -> None:
+def test_uploaded_objects_expire_after_the_longest_upload_and_its_check(
+    resources: dict[str, Any],
+) -> None:
     """S3 dates an object that was sent in parts by the beginning of its upload."""
     rules = resources["MediaBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Id"]: rule for rule in rules}
-    asked_for_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
+    queued_seconds = resources["IngestMediaQueue"]["Properties"]["MessageRetentionPeriod"]
     largest_seconds = CHECKING_LIMIT_SECONDS + UPLOAD_LIMIT_BYTES // CHECKED_BYTES_PER_SECOND
-    needed_seconds = (
-        MULTIPART_LIMIT_SECONDS + asked_for_seconds + (CHECKS_LIMIT + 1) * largest_seconds
-    )
+    needed_seconds = MULTIPART_LIMIT_SECONDS + queued_seconds + (CHECKS_LIMIT + 1) * largest_seconds
 
     aborted = days["AbortAbandonedUploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
 
@@ -316,7 +316,7 @@ def test_what_arrives_outlives_the_longest_upload_and_its_check(resources: dict[
     assert aborted * DAY_SECONDS > MULTIPART_LIMIT_SECONDS
 
 
-def test_the_reader_of_media_gives_up_before_its_function_is_out_of_memory(
+def test_the_media_reader_stops_before_its_function_is_out_of_memory(
     resources: dict[str, Any],
 ) -> None:
     function = resources["IngestMediaFunction"]["Properties"]
@@ -325,7 +325,7 @@ def test_the_reader_of_media_gives_up_before_its_function_is_out_of_memory(
 
 
 def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Queue, function and mapping of everything that a queue starts."""
+    """Queue, function and mapping of every function that a queue triggers."""
     return [
         (mapping["EventSourceArn"]["Fn::GetAtt"][0], mapping["FunctionName"]["Ref"], mapping)
         for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()
@@ -333,7 +333,7 @@ def queue_mappings(resources: dict[str, Any]) -> list[tuple[str, str, dict[str, 
     ]
 
 
-def test_a_message_stays_hidden_for_longer_than_its_worker_may_take(
+def test_the_visibility_timeout_is_longer_than_the_workers_timeout(
     resources: dict[str, Any],
 ) -> None:
     mappings = queue_mappings(resources)
@@ -397,7 +397,7 @@ def test_every_function_s_errors_raise_an_alarm(resources: dict[str, Any]) -> No
     assert watched == of_type(resources, "AWS::Lambda::Function").keys()
 
 
-def test_streams_go_on_after_a_batch_that_cannot_be_handled(resources: dict[str, Any]) -> None:
+def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, Any]) -> None:
     streams = [
         mapping
         for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values()

@@ -1,4 +1,4 @@
-"""`sam build` makes functions that start with what was built, and that Lambda will take."""
+"""`sam build` makes functions that start from the build output and fit into Lambda."""
 
 import os
 import shutil
@@ -10,13 +10,14 @@ import pytest
 
 from local.settings import ROOT
 from local.template import parse
+from tests.support.tables import read_template
 
 pytestmark = pytest.mark.slow
 
 RUNTIME = "python3.13"
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 SOURCES = ("functions", "layers", "catalog", "template.yaml")
-# What the runtime provides by itself would hide what the layers lack, so: nothing but these.
+# Packages of the runtime would hide missing packages of the layers, so only these are allowed.
 IMPORT_HANDLER = """
 import sys
 sys.path[:0] = sys.argv[1:]
@@ -91,13 +92,13 @@ def layer_folders(built: Path, function: str) -> list[Path]:
 def function_names() -> list[str]:
     return [
         name
-        for name, resource in parse(ROOT / "template.yaml")["Resources"].items()
+        for name, resource in read_template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     ]
 
 
 @pytest.mark.parametrize("function", function_names())
-def test_a_function_starts_with_nothing_but_what_was_built(
+def test_a_function_starts_from_its_build_output_alone(
     function: str, built: Path, interpreter: str
 ) -> None:
     paths = [str(built / function)]

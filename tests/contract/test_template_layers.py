@@ -1,4 +1,4 @@
-"""The layers hold exactly the versions that were locked, and so that were tested."""
+"""The layers contain exactly the locked versions, which are the tested ones."""
 
 import re
 import subprocess
@@ -56,7 +56,7 @@ def test_a_heavy_layer_s_pins_are_the_lock_s(layer: str) -> None:
     assert heavy == {name: locked[name] for name in heavy}
 
 
-def test_layers_hold_nothing_that_only_development_needs() -> None:
+def test_layers_have_no_development_dependencies() -> None:
     layers = ("deps", "media", "speech", "vision")
     shipped = {name for layer in layers for name in pins(ROOT / f"layers/{layer}/requirements.txt")}
 

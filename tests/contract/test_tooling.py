@@ -17,7 +17,7 @@ def load(name: str) -> Any:
     return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
 
-def test_pre_commit_runs_the_ruff_that_make_runs() -> None:
+def test_pre_commit_runs_the_same_ruff_as_make() -> None:
     hooks = {
         repo["repo"].rsplit("/", 1)[1]: repo for repo in load(".pre-commit-config.yaml")["repos"]
     }
@@ -27,7 +27,7 @@ def test_pre_commit_runs_the_ruff_that_make_runs() -> None:
     assert f"ruff=={revision}" in PROJECT["dependency-groups"]["dev"]
 
 
-def test_continuous_integration_runs_the_command_of_developers_on_every_supported_python() -> None:
+def test_ci_runs_the_developers_command_on_every_supported_python() -> None:
     jobs = load(".github/workflows/ci.yml")["jobs"]
     versions = jobs["test"]["strategy"]["matrix"]["python"]
 
@@ -36,7 +36,7 @@ def test_continuous_integration_runs_the_command_of_developers_on_every_supporte
     assert ".ci/run" in [step.get("run") for step in jobs["test"]["steps"]]
 
 
-def test_actions_are_pinned_to_a_major_version_at_least() -> None:
+def test_actions_are_pinned_to_at_least_a_major_version() -> None:
     text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
     used = re.findall(r"uses: (\S+)", text)
 

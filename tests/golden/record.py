@@ -1,8 +1,8 @@
-"""Records what this version of the product stores and sends, at moments worth carrying on from.
+"""Records what this version stores and sends, at moments from which later versions must continue.
 
 ``python -m tests.golden.record NAME`` writes ``tests/golden/NAME.json``, and beside it the
 attributes of all item classes. A recording is made once,
-by the version that it shows, and never changed: later versions must be able to go on with it.
+by the version that it shows, and never changed: later versions must be able to continue from it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def drafts(world: World) -> None:
 
 
 def queued(world: World) -> None:
-    """Nothing has seen these jobs yet."""
+    """These jobs are not planned yet."""
     buy(world, 10)
     confirm(world, key="small")
     confirm(world, key="large", rewriteEnabled=True, rewrite=LONG)
@@ -88,7 +88,7 @@ def running(world: World) -> None:
 
 
 def again(world: World) -> None:
-    """The film failed once for a passing reason, and waits for its second attempt."""
+    """The film failed once with a transient error, and waits for its second attempt."""
     refusing(world, "film", TransientProviderError("not now"))
     confirm(world)
     while not any(task["sk"]["S"] == "task#film" and "failure" in task for task in jobs(world)):
@@ -98,7 +98,7 @@ def again(world: World) -> None:
 
 
 def ended(world: World) -> None:
-    """A story, a child that inherits from it, and one of which only a part could be made."""
+    """A story, a child that inherits from it, and a partial story."""
     buy(world, 10)
     parent = confirm(world, key="parent").body["jobId"]
     world.drain()
@@ -110,19 +110,19 @@ def ended(world: World) -> None:
 
 
 def uploading(world: World) -> None:
-    """An upload was asked for, and its content has not come."""
+    """An upload session is open, and its content has not arrived."""
     world.call("POST", "/api/uploads/session", UPLOAD, key="upload")
 
 
 def paid(world: World) -> None:
-    """A payment that its gateway has told of."""
+    """A payment whose event the gateway has sent."""
     scene = Scene(world, Wire(world))
     arrange_payment(scene)
     world.call(**scene.facts["request"])
 
 
 def turns(world: World) -> None:
-    """Of three portraits two are on their way, and one waits for its turn."""
+    """Of three portraits two are in progress, and one waits for its turn."""
     inputs = {
         "mode": "batch",
         "referencePhotoIds": [a_reference_photo(world)],
@@ -135,20 +135,20 @@ def turns(world: World) -> None:
 
 
 def translating(world: World) -> None:
-    """What was said is known, and is to be translated."""
+    """The transcript exists, and the translation is next."""
     options = {"translate": True, "targetLangs": ["ko"]}
     create(world, "captions", {"assetIds": [a_recording(world)], "options": options})
     begun(world)
 
 
 def canceling(world: World) -> None:
-    """A worker holds the first keyframe of a job that its owner does not want any more."""
+    """A worker holds the first keyframe of a job that its owner has canceled."""
     running(world)
     world.call("POST", f"/api/jobs/{the_job(world)}/cancel")
 
 
 def retried(world: World) -> None:
-    """A child makes what its parent, which was canceled, did not."""
+    """A child makes the outputs that its canceled parent lacks."""
     planned(world)
     world.pump_tasks()
     parent = the_job(world)
@@ -169,7 +169,7 @@ def kept(world: World) -> None:
 
 
 def waiting(world: World) -> None:
-    """Keyframes are made by a provider that works later, and are to be looked at."""
+    """An asynchronous provider makes the keyframes, and their polls are due."""
     world.use_images_of(REPLICATE)
     confirm(world)
     begun(world)
@@ -184,7 +184,7 @@ def archiving(world: World) -> None:
 
 
 def begun(world: World) -> None:
-    """The first tasks were handed over, and what follows was told."""
+    """The first tasks have run, and the stream has delivered their records."""
     world.pump_stream()
     world.pump_stream()
     world.pump_tasks()
@@ -238,7 +238,7 @@ def refusing(world: World, task: str, error: Exception) -> None:
 
 
 def record(world: World, moment: Callable[[World], None]) -> dict[str, Any]:
-    """Everything that is stored and that waits at this moment of an empty world."""
+    """All stored items, files and waiting messages after the moment."""
     moment(world)
     return {
         "now": world.clock.now().isoformat(),
@@ -253,7 +253,7 @@ def _plain(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def messages(world: World) -> dict[str, list[str]]:
-    """Per queue the bodies that wait in it."""
+    """The bodies of the waiting messages of each queue."""
     sqs, found = world.client("sqs"), {}
     for queue in QUEUES:
         response = sqs.receive_message(
@@ -299,7 +299,7 @@ def files(world: World) -> dict[str, list[str]]:
 
 
 def load(world: World, moment: dict[str, Any]) -> None:
-    """Bring a new world to a recorded moment. Nobody has been told of anything in it."""
+    """Bring a new world to a recorded moment. The stream has delivered none of its records."""
     world.clock.move(seconds=(datetime.fromisoformat(moment["now"]) - START).total_seconds())
     for name, items in moment["tables"].items():
         for item in items:

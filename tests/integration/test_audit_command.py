@@ -1,4 +1,4 @@
-"""``python -m local audit``: what an operator is told, and the exit code that scripts read."""
+"""``python -m local audit``: its report for operators, and its exit code for scripts."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_the_audit_command_names_each_breach_and_fails_on_one(stack: LocalStack)
     assert spoiled.stdout.endswith("1 accounts, 1 entries, 3 breaches\n")
 
 
-def test_the_audit_of_an_account_that_does_not_exist_says_so_and_fails(stack: LocalStack) -> None:
-    done = audit(stack, "nobody-here")
+def test_the_audit_of_an_unknown_account_reports_it_and_fails(stack: LocalStack) -> None:
+    done = audit(stack, "unknown-account")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert "There is no account nobody-here" in done.stderr
+    assert "There is no account unknown-account" in done.stderr
 
 
 def _add_to_balance(client: Any, table: str, key: Any, credits: int) -> None:

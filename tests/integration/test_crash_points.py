@@ -1,4 +1,4 @@
-"""Every use case, stopped or disturbed at every call it makes, ends as if nothing had been.
+"""Every use case, stopped or disturbed at every call it makes, ends like an undisturbed run.
 
 What each point means and who retries is in ``tests.support.crash``; the laws that must hold are
 in ``tests.support.laws``. The whole set takes minutes, so only the use cases in which money moves
@@ -32,7 +32,7 @@ def _marked(scenario: Scenario) -> object:
 
 
 @pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in SCENARIOS])
-def test_every_crash_point_ends_as_if_undisturbed(
+def test_every_crash_point_ends_like_the_undisturbed_run(
     world: World, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     report = run_scenario(world, scenario)

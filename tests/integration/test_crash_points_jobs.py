@@ -1,6 +1,6 @@
-"""What is done with jobs besides confirming them, stopped or disturbed at every call it makes.
+"""The use cases of jobs except confirm, stopped or disturbed at every call that they make.
 
-A file of its own, so that it runs beside ``test_crash_points``, which says what a point means.
+A separate file, so that it runs in parallel with ``test_crash_points``, which explains the points.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _marked(scenario: Scenario) -> object:
 
 
 @pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in JOB_SCENARIOS])
-def test_every_crash_point_ends_as_if_undisturbed(
+def test_every_crash_point_ends_like_the_undisturbed_run(
     world: World, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     report = run_scenario(world, scenario)

@@ -1,4 +1,4 @@
-"""Tasks that wait for a provider, disturbed at each of their calls: they end all the same."""
+"""Tasks that wait for a provider, disturbed at each call: they end like an undisturbed run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.support.crash import Scenario, run_scenario
 from tests.support.scenarios_waiting import WAITING_SCENARIOS
 from tests.support.world import World
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
-ALWAYS = {"hand over", "call", "look"}
+ALWAYS = {"submit", "callback", "poll"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def _marked(scenario: Scenario) -> object:
 
 
 @pytest.mark.parametrize("scenario", [_marked(scenario) for scenario in WAITING_SCENARIOS])
-def test_every_crash_point_ends_as_if_undisturbed(
+def test_every_crash_point_ends_like_the_undisturbed_run(
     world: World, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:
     report = run_scenario(world, scenario)

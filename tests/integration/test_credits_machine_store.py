@@ -41,13 +41,13 @@ from tests.support.world import World
 
 HISTORIES, STEPS = 5, 100
 SLOW_HISTORIES = 200
-MET_BEFORE = (1190,)
-"""Seeds of histories that once went wrong."""
+FAILED_ONCE = (1190,)
+"""Seeds of histories that once failed."""
 AUDIT_EVERY = 50
 MINOR_PER_CREDIT = 10
 COSTS = {"story": 2, "trailer": 5}
 KEYFRAMES = tuple(f"kf_{number}" for number in range(1, 6))
-# What fails, and what the job has then used: clips and film are promised in equal parts.
+# The task that fails → the used credits: clips and film are promised in equal parts.
 FAILURES: dict[str, dict[tuple[str, ...], int]] = {
     "story": {(): 2, ("film",): 1, KEYFRAMES: 0},
     "trailer": {(): 5, ("film",): 4, ("clip_1", "clip_2"): 2, KEYFRAMES: 0},
@@ -106,8 +106,8 @@ class StoredHistory:
 
     def check(self) -> None:
         wallet, plain = self.wallet(), self.plain
-        told = (wallet.balance, wallet.held, wallet.debt)
-        assert told == (plain.balance, plain.held, plain.debt)
+        stored = (wallet.balance, wallet.held, wallet.debt)
+        assert stored == (plain.balance, plain.held, plain.debt)
         assert kinds_of(wallet.grants) == +plain.has
 
     def wallet(self) -> Wallet:
@@ -140,7 +140,7 @@ class StoredHistory:
         self.repeatable(send, balance)
 
     def pay(self) -> None:
-        """Through a gateway that takes real money: it can go back later."""
+        """A purchase through a real gateway, which can be refunded later."""
         credits = self.rng.randint(1, 12)
         call = self.call("pay", credits=credits)
         name = call.id_for(self.app.ids, "pur")
@@ -155,7 +155,7 @@ class StoredHistory:
             currency="USD",
             amount_minor=credits * MINOR_PER_CREDIT,
         )
-        commit([payments_store.create_write(purchase, call.operation)])
+        commit([payments_store.create_write(purchase, operation=call.operation)])
         self.paid[name] = Paid(credits)
         self.reconcile(name)
         self.plain.receive(BOUGHT, credits, self.now)
@@ -171,8 +171,8 @@ class StoredHistory:
             self.reconcile(name)
             self.plain.reverse(credits, self.now, own=BOUGHT, own_left=0)
 
-    def win_back(self) -> None:
-        """A refund that failed, or a dispute that was won."""
+    def win_dispute(self) -> None:
+        """A failed refund or a won dispute returns the credits."""
         names = sorted(name for name, paid in self.paid.items() if paid.refunds)
         if names:
             name = self.rng.choice(names)
@@ -206,7 +206,7 @@ class StoredHistory:
         self.repeatable(receive, None)
 
     def confirm(self) -> None:
-        """A story or a trailer; refused when it is not to be had, and then nothing changes."""
+        """A story or a trailer; without enough credits it is refused and nothing changes."""
         mode = self.rng.choice(sorted(COSTS))
         call = self.call("confirm", mode=mode)
 
@@ -298,7 +298,7 @@ _WEIGHED: dict[Callable[[StoredHistory], None], float] = {
     StoredHistory.buy: 3,
     StoredHistory.pay: 2,
     StoredHistory.refund: 2,
-    StoredHistory.win_back: 1,
+    StoredHistory.win_dispute: 1,
     StoredHistory.confirm: 6,
     StoredHistory.finish: 4,
     StoredHistory.adjust: 4,
@@ -325,8 +325,8 @@ def test_stored_books_follow_the_plain_model_through_every_use_case(
     live(world, seed)
 
 
-@pytest.mark.parametrize("seed", MET_BEFORE)
-def test_a_history_that_once_went_wrong_goes_well(seed: int, world: World) -> None:
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_a_history_that_failed_once_passes(seed: int, world: World) -> None:
     live(world, seed)
 
 

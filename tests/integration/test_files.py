@@ -1,4 +1,4 @@
-"""Files on the deployed template: checks in two lanes, faces, lists, albums; with its roles."""
+"""Files on the deployed template: checks in two pipelines, faces, lists, albums; with its roles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Files:
         return response.json() if response.content else None
 
     def upload(self, name: str, mime_type: str, content: bytes) -> dict[str, Any]:
-        """The asset after its check; only the storage event tells that it arrived."""
+        """The asset after its check, which the storage event starts."""
         body = {"filename": name, "mimeType": mime_type, "sizeBytes": len(content)}
         session = self.call("POST", "/api/uploads/session", 201, body)
         [link] = session["uploadUrls"]
@@ -53,7 +53,7 @@ def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Files:
     return Files(stack, f"files-{request.node.name[:30]}")
 
 
-def test_a_video_is_checked_in_its_lane_and_served_clean(alice: Files, tmp_path: Path) -> None:
+def test_a_video_is_checked_in_its_pipeline_and_served_clean(alice: Files, tmp_path: Path) -> None:
     secret = {"comment": "Mapo-gu 37.5665"}
     path = write_media(tmp_path / "f", "mov", video="libx264", audio="aac", metadata=secret)
 
@@ -76,16 +76,18 @@ def test_a_file_that_only_pretends_to_be_a_video_fails(alice: Files) -> None:
 
 def test_a_face_is_counted_and_makes_a_reference_photo(alice: Files) -> None:
     one = alice.upload("me.jpg", "image/jpeg", PHOTO.read_bytes())
-    nobody = alice.upload("suit.jpg", "image/jpeg", jpeg_of(portrait().crop((0, 210, 512, 512))))
+    without_face = alice.upload(
+        "suit.jpg", "image/jpeg", jpeg_of(portrait().crop((0, 210, 512, 512)))
+    )
 
     photo = alice.call(
         "POST", "/api/reference-photos", 201, {"assetId": one["assetId"], "role": "self"}
     )
     refused = alice.call(
-        "POST", "/api/reference-photos", 400, {"assetId": nobody["assetId"], "role": "self"}
+        "POST", "/api/reference-photos", 400, {"assetId": without_face["assetId"], "role": "self"}
     )
 
-    assert (one["faces"], nobody["faces"]) == (1, 0)
+    assert (one["faces"], without_face["faces"]) == (1, 0)
     assert (refused["code"], refused["faces"]) == ("NO_FACE", 0)
     listed = alice.call("GET", "/api/reference-photos?role=self", 200)["items"]
     assert [item["referencePhotoId"] for item in listed] == [photo["referencePhotoId"]]

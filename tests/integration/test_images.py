@@ -1,4 +1,4 @@
-"""Pictures from words on the deployed template, with its roles: made, kept, looked at, deleted."""
+"""Pictures from text on the deployed template, with its roles: made, stored, read, deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.stack import LocalStack
 from tests.integration.test_files import Files, eventually
 
 
-def test_a_picture_is_made_from_words_and_becomes_a_file(stack: LocalStack) -> None:
+def test_a_picture_is_made_from_text_and_becomes_a_file(stack: LocalStack) -> None:
     alice = Files(stack, "images-alice")
     token = {"Authorization": f"Bearer {stack.token('images-alice')}"}
     body = {"prompt": "등대와 노을", "count": 2, "style": "CLASSIC", "aspectRatio": "4:3"}
@@ -38,7 +38,7 @@ def test_a_picture_is_made_from_words_and_becomes_a_file(stack: LocalStack) -> N
     content = httpx.get(first["downloadUrl"]).raise_for_status().content
     assert content.startswith(b"\xff\xd8") and len(content) == first["sizeBytes"]
 
-    # Nobody has looked for faces in it; whoever asks gets them looked for.
+    # Its faces are not counted yet; the first reference photo of it starts the count.
     photo = {"assetId": first["assetId"], "role": "self"}
     alice.call("POST", "/api/reference-photos", 503, photo)
     eventually(lambda: "faces" in alice.call("GET", f"/api/assets/{first['assetId']}", 200))

@@ -100,7 +100,7 @@ def listen(stack: LocalStack) -> Callable[..., Listener]:
     return open_
 
 
-def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
+def test_the_stream_follows_a_job_from_queue_to_end_without_duplicates(
     alice: Frontend, photo: str, listen: Callable[..., Listener]
 ) -> None:
     with listen(alice) as listener:
@@ -115,14 +115,14 @@ def test_a_job_is_followed_from_queue_to_end_and_nothing_is_told_twice(
     last = listener.of(job_id)[-1]
     assert last["progress"] == {"completed": 2, "failed": 0, "total": 2, "percent": 100}
     assert listener.connections > 2
-    told = [(event["jobId"], event["updatedAt"], event["status"]) for event in listener.events]
-    assert len(set(told)) == len(told)
+    states = [(event["jobId"], event["updatedAt"], event["status"]) for event in listener.events]
+    assert len(set(states)) == len(states)
     ids = [event["id"] for event in listener.events]
     assert ids == sorted(set(ids))
 
 
 @pytest.mark.slow
-def test_who_was_away_is_told_what_was_missed_and_no_more(
+def test_a_reconnected_client_gets_only_the_events_it_missed(
     alice: Frontend, photo: str, made: dict[str, Any], listen: Callable[..., Listener]
 ) -> None:
     with listen(alice) as before:
@@ -138,7 +138,7 @@ def test_who_was_away_is_told_what_was_missed_and_no_more(
     assert [(event["jobId"], event["status"]) for event in after.events] == [(missed, "succeeded")]
 
 
-def test_others_hear_nothing_of_it(
+def test_other_accounts_get_no_events_of_the_job(
     stack: LocalStack, made: dict[str, Any], listen: Callable[..., Listener]
 ) -> None:
     with listen(Frontend(stack, "stream-bob"), last_id="1") as listener:
@@ -223,7 +223,7 @@ def test_the_worker_makes_the_same_zip(stack: LocalStack, alice: Frontend, photo
     assert s3.head_object(Bucket=bucket, Key=key)["LastModified"] == made_at
 
 
-def test_a_zip_that_nobody_could_make_is_given_up(
+def test_a_zip_that_always_fails_is_given_up(
     stack: LocalStack, alice: Frontend, photo: str
 ) -> None:
     job = alice.watch(alice.confirm(photo, mode="quick", genre="romance"))

@@ -1,4 +1,4 @@
-"""Everything one can do with jobs, on the deployed template: with its roles, queues and streams."""
+"""All actions on jobs, on the deployed template with its roles, queues and streams."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alice(stack: LocalStack, request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture
 def scene(alice: Client) -> dict[str, Any]:
-    photo = alice.upload("harbour walk.jpg", "image/jpeg", PHOTO.read_bytes())
+    photo = alice.upload("harbor walk.jpg", "image/jpeg", PHOTO.read_bytes())
     return {"photoAssetIds": [photo], "stage": "spark", "genre": "romance"}
 
 
@@ -54,7 +54,7 @@ def test_a_draft_is_changed_quoted_confirmed_and_canceled(
     assert alice.balance() == (5, 0)
 
 
-def test_what_failed_is_retried_and_everything_is_deleted(
+def test_a_failed_job_is_retried_and_all_jobs_are_deleted(
     alice: Client, scene: dict[str, Any]
 ) -> None:
     faulty = {**scene, "testFaults": {"clip_1": "permanent"}}
@@ -115,7 +115,7 @@ def test_portraits_of_a_face_in_two_styles_join_their_album(alice: Client) -> No
     assert history["remainingCredits"] == alice.balance()[0]
 
 
-def test_speech_becomes_captions_and_what_nobody_translates_is_refunded(
+def test_speech_becomes_captions_and_a_missing_translation_is_refunded(
     alice: Client, tmp_path: Path
 ) -> None:
     talk = save_speech("There are seven people waiting outside.", tmp_path / "talk.wav")
@@ -161,7 +161,7 @@ def test_many_jobs_are_run_listed_found_exported_zipped_and_shared(
     assert {job["jobId"] for job in succeeded} == set(drafts)
     alice.wait(lambda: len(alice.call("GET", "/api/jobs?search=harb")["items"]) == 2)
     csv = alice.send("GET", "/api/jobs.csv?sort=oldest").text
-    assert csv.count("\n") == 3 and "harbour walk.jpg" in csv
+    assert csv.count("\n") == 3 and "harbor walk.jpg" in csv
     content = httpx.get(zips[0]["downloadUrl"]).raise_for_status().content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert [Path(name).suffix for name in archive.namelist()] == [".png", ".mp4"]
@@ -169,7 +169,7 @@ def test_many_jobs_are_run_listed_found_exported_zipped_and_shared(
     anyone = httpx.Client(base_url=alice._api.base_url)
     seen = anyone.get(f"/api/shares/{share['token']}")
     assert seen.status_code == 200
-    assert "harbour" not in json.dumps(seen.json())
+    assert "harbor" not in json.dumps(seen.json())
     assert alice.send("DELETE", f"/api/jobs/{drafts[0]}/share").status_code == 204
     assert anyone.get(f"/api/shares/{share['token']}").status_code == 404
     canceled = alice.call("POST", "/api/jobs/bulk/cancel", {"jobIds": drafts})["results"]

@@ -1,4 +1,4 @@
-"""A task whose process is gone is run again at once, not when its lease ends."""
+"""A task whose process died runs again at once, not when its lease ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEASE_SECONDS = 300
 
 @pytest.fixture
 def running(stack: LocalStack) -> tuple[Client, str, dict[str, Any]]:
-    """A user, their job, and the item of its keyframe, which a process is at work on."""
+    """A user, their job, and the item of its keyframe, which a process is running."""
     alice = Client(stack, "leases")
     photo = alice.upload("me.jpg", "image/jpeg", PHOTO.read_bytes())
     inputs = {"photoAssetIds": [photo], "stage": "spark", "genre": "romance"}

@@ -1,4 +1,4 @@
-"""The local cloud is what `template.yaml` says, and behaves as its users rely on.
+"""The local cloud matches `template.yaml` and behaves as its users expect.
 
 The emulator leaves parts of a template out and still reports success; here everything the product
 rests on is read back from the running stack and compared.
@@ -193,7 +193,7 @@ def test_items_expire_where_the_template_says(stack: LocalStack) -> None:
             assert running["TimeToLiveStatus"] == "DISABLED", name
 
 
-def test_the_packaged_core_layer_holds_the_product_with_its_catalogue(stack: LocalStack) -> None:
+def test_the_packaged_core_layer_holds_the_product_with_its_catalog(stack: LocalStack) -> None:
     s3 = stack.client("s3")
     packages = [
         zipfile.ZipFile(
@@ -207,7 +207,7 @@ def test_the_packaged_core_layer_holds_the_product_with_its_catalogue(stack: Loc
         package for package in packages if "python/darkroom/__init__.py" in package.namelist()
     ]
 
-    # The catalogue is linked into the layer: SAM must pack what the link points to.
+    # The catalog is linked into the layer: SAM must pack what the link points to.
     assert "python/darkroom/catalog/packs.json" in core.namelist()
     assert json.loads(core.read("python/darkroom/catalog/packs.json"))
 
@@ -253,7 +253,7 @@ def test_an_unknown_route_gets_the_gateway_s_404(stack: LocalStack) -> None:
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer abc"}, {"Authorization": "x"}])
-def test_without_a_valid_token_the_gateway_answers_401(
+def test_without_a_valid_token_the_gateway_returns_401(
     stack: LocalStack, header: dict[str, str]
 ) -> None:
     response = WEB.get(f"{stack.api_url}/api/jobs", headers=header)
@@ -270,7 +270,7 @@ def test_a_changed_token_is_refused(stack: LocalStack) -> None:
     assert response.status_code == 401
 
 
-def test_a_preflight_is_answered_by_the_gateway(stack: LocalStack) -> None:
+def test_the_gateway_responds_to_a_preflight(stack: LocalStack) -> None:
     response = WEB.options(
         f"{stack.api_url}/api/jobs/confirm",
         headers={
@@ -326,7 +326,7 @@ def test_a_function_gets_the_event_that_aws_sends(stub_stack: LocalStack) -> Non
     assert claims["cognito:groups"] == "[admin]"
 
 
-def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -> None:
+def test_each_token_has_its_own_role(stub_stack: LocalStack) -> None:
     def groups(token: str) -> str | None:
         response = WEB.get(
             f"{stub_stack.api_url}/api/jobs", headers={"Authorization": f"Bearer {token}"}
@@ -339,7 +339,7 @@ def test_a_role_is_given_and_taken_away_with_the_token(stub_stack: LocalStack) -
     assert groups(stub_stack.token("bob")) is None
 
 
-def test_many_clients_at_once_get_their_own_answers(stub_stack: LocalStack) -> None:
+def test_many_concurrent_clients_get_their_own_responses(stub_stack: LocalStack) -> None:
     def ask(number: int) -> bool:
         response = WEB.get(f"{stub_stack.api_url}/api/health?number={number}")
         found: str = response.json()["event"]["queryStringParameters"]["number"]
@@ -375,18 +375,18 @@ def test_an_upload_reaches_its_worker_through_storage_and_queue(stub_stack: Loca
         Bucket=stub_stack.outputs["MediaBucket"], Key="quarantine/media/acc/ast_3", Body=b"film"
     )
 
-    def heard(worker: str, key: str) -> bool:
+    def received(worker: str, key: str) -> bool:
         return any(key in line for line in stub_stack.logs(worker))
 
     eventually(
         lambda: (
-            heard("ingest_image", "quarantine/image/acc/ast_1")
-            and heard("ingest_media", "quarantine/media/acc/ast_3")
+            received("ingest_image", "quarantine/image/acc/ast_1")
+            and received("ingest_media", "quarantine/media/acc/ast_3")
         ),
-        "each ingest worker is told of its lane",
+        "each ingest worker receives the events of its pipeline",
     )
-    assert not heard("ingest_image", "clean/acc/ast_2")
-    assert not heard("ingest_image", "ast_3") and not heard("ingest_media", "ast_1")
+    assert not received("ingest_image", "clean/acc/ast_2")
+    assert not received("ingest_image", "ast_3") and not received("ingest_media", "ast_1")
 
 
 def test_a_task_reaches_the_studio_and_a_change_the_relay(stub_stack: LocalStack) -> None:
@@ -399,16 +399,18 @@ def test_a_task_reaches_the_studio_and_a_change_the_relay(stub_stack: LocalStack
     )
 
     eventually(
-        lambda: any("task-7" in line for line in stub_stack.logs("studio")), "the studio is told"
+        lambda: any("task-7" in line for line in stub_stack.logs("studio")),
+        "the studio receives the event",
     )
     eventually(
-        lambda: any("job_7" in line for line in stub_stack.logs("relay")), "the relay is told"
+        lambda: any("job_7" in line for line in stub_stack.logs("relay")),
+        "the relay receives the event",
     )
 
 
 def test_a_change_of_the_layer_or_of_a_function_is_seen_at_once(stub_stack: LocalStack) -> None:
     def read_both() -> tuple[str | None, str | None]:
-        # A file that is seen half written gives a function that fails, until the next look.
+        # A file that is read half written makes the function fail until the next reload.
         body = WEB.get(f"{stub_stack.api_url}/api/health").json()
         return body.get("word"), body.get("layer")
 
@@ -422,7 +424,7 @@ def test_a_change_of_the_layer_or_of_a_function_is_seen_at_once(stub_stack: Loca
     eventually(lambda: read_both() == ("two", "second"), "the function's change shows")
 
 
-def test_what_was_stored_survives_stop_and_start(stub_stack: LocalStack) -> None:
+def test_stored_data_survives_stop_and_start(stub_stack: LocalStack) -> None:
     def subject() -> str:
         token = stub_stack.token("carol")
         response = WEB.get(
@@ -484,12 +486,13 @@ def test_queues_still_work_when_the_emulator_has_to_move(stub_stack: LocalStack)
     assert stub_stack.facts.emulator_port != port
     assert str(port) not in stub_stack.env["QUEUE_STUDIO_URL"]
     eventually(
-        lambda: any('"moved"' in line for line in stub_stack.logs("studio")), "the studio is told"
+        lambda: any('"moved"' in line for line in stub_stack.logs("studio")),
+        "the studio receives the event",
     )
 
 
 @pytest.mark.slow
-def test_a_changed_template_is_deployed_over_what_was_stored(stub_stack: LocalStack) -> None:
+def test_a_changed_template_is_deployed_without_losing_data(stub_stack: LocalStack) -> None:
     key = {"accountId": {"S": "kept"}}
     wallets, pool = stub_stack.outputs["WalletsTable"], stub_stack.outputs["UserPoolId"]
     stub_stack.client("dynamodb").put_item(TableName=wallets, Item=key)
@@ -534,30 +537,30 @@ def test_a_function_cannot_do_what_its_role_does_not_allow(stub_stack: LocalStac
 
             def handler(event, context):
                 print("reading")
-                told = {}
+                found = {}
                 for name, key in (("WALLETS", "accountId"), ("ASSETS", "accountId")):
                     keys = {key: {"S": "a"}} | ({"assetId": {"S": "b"}} if name == "ASSETS" else {})
                     try:
                         boto3.client("dynamodb").get_item(
                             TableName=os.environ[f"TABLE_{name}"], Key=keys)
-                        told[name] = "allowed"
+                        found[name] = "allowed"
                     except ClientError as error:
-                        told[name] = error.response["Error"]["Code"]
-                return {"statusCode": 200, "body": json.dumps(told)}
+                        found[name] = error.response["Error"]["Code"]
+                return {"statusCode": 200, "body": json.dumps(found)}
             """
         )
     )
     token = stub_stack.token("dave")
 
-    def told() -> Any:
+    def access() -> Any:
         return WEB.post(
             f"{stub_stack.api_url}/api/credits/purchase",
             headers={"Authorization": f"Bearer {token}"},
         ).json()
 
-    eventually(lambda: "WALLETS" in told(), "the changed function answers")
+    eventually(lambda: "WALLETS" in access(), "the changed function responds")
 
-    assert told() == {"WALLETS": "allowed", "ASSETS": "AccessDeniedException"}
+    assert access() == {"WALLETS": "allowed", "ASSETS": "AccessDeniedException"}
     assert stub_stack.emulator is not None
     denied = f"dynamodb:GetItem on arn:aws:dynamodb:us-east-1:000000000000:table/{table}"
     assert any(denied in line for line in stub_stack.emulator.denials())
@@ -617,7 +620,7 @@ def test_nothing_keeps_running_when_the_owner_is_killed(tmp_path: Path) -> None:
             os.kill(emulator_pid, 0)
         except ProcessLookupError:
             return True
-        # A process that nobody collects yet has ended as well.
+        # A zombie process has ended as well.
         state = Path(f"/proc/{emulator_pid}/stat")
         return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 

@@ -1,4 +1,4 @@
-"""The main job on the deployed template: real media in, real media out, every credit told."""
+"""The main job on the deployed template: real media in, real media out, every credit recorded."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_story_becomes_three_clips_and_a_film_that_browsers_play(
     assert_ledger_adds_up(alice)
 
 
-def test_an_unchanged_job_answers_304(alice: Frontend, story: dict[str, Any]) -> None:
+def test_an_unchanged_job_returns_304(alice: Frontend, story: dict[str, Any]) -> None:
     first = alice.send("GET", f"/api/jobs/{story['jobId']}")
 
     again = alice.send(
@@ -181,7 +181,7 @@ def test_regenerating_a_clip_makes_a_child_that_inherits_the_rest_and_recuts_the
     assert_ledger_adds_up(alice)
 
 
-def test_a_failed_clip_gives_partial_and_the_refund(stack: LocalStack) -> None:
+def test_a_failed_clip_makes_the_job_partial_and_is_refunded(stack: LocalStack) -> None:
     carol = Frontend(stack, "main-carol")
     asset = carol.upload(PHOTO)
 
@@ -196,7 +196,7 @@ def test_a_failed_clip_gives_partial_and_the_refund(stack: LocalStack) -> None:
         "clip_1": "skipped", "clip_2": "failed", "clip_3": "succeeded", "film": "skipped",
     }  # fmt: skip
     assert job["receipt"]["used"] + job["receipt"]["refunded"] == 2
-    assert job["receipt"]["used"] == 0  # one output of four, rounded down in the user's favour
+    assert job["receipt"]["used"] == 0  # one output of four, rounded down in the user's favor
     assert next(t for t in job["tasks"] if t["key"] == "clip_2")["error"]["code"] == (
         "CONTENT_REJECTED"
     )
@@ -221,7 +221,7 @@ def test_a_stuck_task_is_finished_by_the_sweeper(stack: LocalStack, admin: Front
     assert dave.call("GET", "/api/credits")["balance"] == 5
 
 
-@pytest.mark.slow  # It waits for four deliveries; units and test_job_verbs see the same sooner.
+@pytest.mark.slow  # It waits for four deliveries; unit tests check the same sooner.
 def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     erin = Frontend(stack, "main-erin")
     faults = {"kf_1": "permanent", "kf_2": "permanent", "kf_3": "hang"}
@@ -240,7 +240,7 @@ def test_a_dead_letter_ends_its_task_and_its_job(stack: LocalStack) -> None:
     assert erin.call("GET", "/api/credits")["balance"] == 5
 
 
-def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
+def test_a_text_file_sent_as_a_photo_is_refused_without_charge(
     stack: LocalStack, tmp_path: Path
 ) -> None:
     frank = Frontend(stack, "main-frank")
@@ -254,7 +254,7 @@ def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
 
     assert put.status_code == 200
     path = f"/api/assets/{session['assetId']}"
-    # Without the client's word: the storage event alone completes the upload.
+    # Without a complete request: the storage event alone completes the upload.
     frank.wait(lambda: frank.call("GET", path)["status"] == "failed")
     assert frank.call("GET", path)["errorCode"] == "UNSUPPORTED_TYPE"
     response = frank.send(
@@ -270,21 +270,21 @@ def test_a_text_that_calls_itself_a_photo_is_refused_and_nothing_is_charged(
     assert frank.call("GET", "/api/credits")["balance"] == 5
 
 
-def test_every_protected_route_asks_for_a_token(stack: LocalStack) -> None:
+def test_every_protected_route_requires_a_token(stack: LocalStack) -> None:
     document = httpx.get(f"{stack.api_url}/openapi.json").json()
-    asked = 0
+    protected = 0
 
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             url = stack.api_url + path.replace("{", "").replace("}", "")
             status = httpx.request(method, url, json={}).status_code
             if operation.get("security"):
-                asked += 1
+                protected += 1
                 assert status == 401, f"{method} {path}"
             else:
                 assert status != 401, f"{method} {path}"
 
-    assert asked >= 15
+    assert protected >= 15
 
 
 def _running(job: dict[str, Any], key: str, attempt: int) -> bool:

@@ -1,7 +1,7 @@
-"""Races: every order in which two or three callers' calls can meet has one of few, named ends.
+"""Races: every interleaving of the calls of two or three callers ends in one of a few listed ends.
 
-An end is what each caller was told, with the balance, the hold and the number of ledger entries
-that go with it: so one effect happens exactly once, whoever was faster. The laws hold after each.
+An end is the result of each caller with the balance, the hold and the number of ledger entries: so
+one effect happens exactly once, whichever caller is faster. The laws hold after each race.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from darkroom.credits import pricing
 from darkroom.credits import store as credits_store
 from darkroom.db import Write, commit
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import JobItem
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Task
@@ -73,7 +73,7 @@ from tests.support.interleave import (
     Run,
     by_seed,
     every_order,
-    every_overtaking,
+    every_preemption,
     interleave,
     pause,
 )
@@ -93,7 +93,7 @@ from tests.support.world import World
 USER = "alice"
 BROKEN = Failure(code="BROKEN", message="It broke.")
 SEEDS = 2
-"""Random orders of each race in every run, besides every overtaking."""
+"""Random orders of each race in every run, besides every preemption."""
 PLANTED_SEEDS = 20
 SLOW_RUNS = 600
 """Orders of each race in the long run: all of them where there are no more."""
@@ -106,7 +106,7 @@ KEYS = {
 End = tuple[int, int, int]
 """Balance, hold and number of ledger entries."""
 Ends = Mapping[tuple[str, ...], Sequence[End]]
-"""What the callers were told → how it may have ended, if it is that."""
+"""The results of the callers → the ends that are right with them."""
 Facts = dict[str, Any]
 
 
@@ -116,8 +116,8 @@ class Race:
     arrange: Callable[[World], Facts]
     acts: Callable[[World, Facts], Sequence[Act]]
     ends: Ends
-    also: Callable[[World, Run], str | None] = lambda world, run: None
-    """What else must be so; what is wrong, in words."""
+    check: Callable[[World, Run], str | None] = lambda world, run: None
+    """Another check; returns what is wrong."""
 
 
 # What callers do
@@ -202,7 +202,7 @@ def confirms_as_quoted(world: World, photo: str, quote_id: str) -> Act:
 
 
 def raises_the_price() -> Act:
-    """Everybody sees the new price from one moment on."""
+    """All callers see the new price from one moment on."""
     costs: Any = pricing.costs()
     costs["story"] = 2
 
@@ -237,7 +237,9 @@ def made(task: Task) -> Output:
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
-        storage_key=output_key(task.owner, task.job_id, task.key, task.attempts, ".mp4"),
+        storage_key=output_key(
+            task.owner, task.job_id, key=task.key, attempt=task.attempts, suffix=".mp4"
+        ),
     )
 
 
@@ -398,7 +400,7 @@ def a_gift_that_is_due_at_the_film(world: World) -> Facts:
 
 
 def an_unpaid_purchase(world: World) -> Facts:
-    """Ten credits for 10.00, of which we have only our own record."""
+    """A purchase of ten credits for 10.00 that is not paid yet."""
     facts = new_account(world)
     purchase = Purchase(
         purchase_id="pur_1",
@@ -411,7 +413,7 @@ def an_unpaid_purchase(world: World) -> Facts:
         currency="USD",
         amount_minor=1000,
     )
-    commit([payments_store.create_write(purchase, "arranged")])
+    commit([payments_store.create_write(purchase, operation="arranged")])
     return facts
 
 
@@ -426,7 +428,7 @@ def a_paid_purchase(world: World) -> Facts:
 
 @dataclass
 class Till:
-    """The money's side of one purchase. Reading it is a call, so others may act before it."""
+    """The gateway's record of one purchase. Reading it is a call, so others may act before it."""
 
     world: World
     name: str = "stripe"
@@ -459,7 +461,7 @@ class Till:
         pause("ReadPayment")
         return self.state()
 
-    def is_told(self, event: str, *, refund: int = 0) -> Act:
+    def receives(self, event: str, *, refund: int = 0) -> Act:
         """A webhook call; a refund has happened when its event is sent."""
         app = replace(self.world.app, payments=self)  # type: ignore[arg-type]
 
@@ -480,22 +482,22 @@ def reconciles(world: World, **refunds: int) -> Act:
 # The races
 
 
-def told(value: Any) -> str:
-    """What a caller was told, in a word."""
+def result_of(value: Any) -> str:
+    """The result of a caller, in a word."""
     if isinstance(value, JobFamily):
         return value.job.status.value
     return value if isinstance(value, str) else "ok"
 
 
 def one_job(world: World, run: Run) -> str | None:
-    """Whoever was told of a job was told of the same one."""
+    """All callers that got a job got the same one."""
     ids = {actor.value.job.job_id for actor in run.actors if actor.error is None}
     return None if len(ids) == 1 else f"{len(ids)} jobs"
 
 
-def provider_asked_once(world: World, run: Run) -> str | None:
+def provider_called_once(world: World, run: Run) -> str | None:
     count = len(world.studio.requests)
-    return None if count == 1 else f"the provider was asked {count} times"
+    return None if count == 1 else f"the provider was called {count} times"
 
 
 def each_task_once(world: World, run: Run) -> str | None:
@@ -504,11 +506,11 @@ def each_task_once(world: World, run: Run) -> str | None:
 
 
 def the_change_is_confirmed(world: World, run: Run) -> str | None:
-    """What was told to be changed in time is what was confirmed."""
+    """A change that was accepted is part of the confirmed job."""
     patch, confirmed = run.actors
     changed = "noir" if patch.error is None else "romance"
     found = confirmed.value.job.inputs["genre"] if confirmed.error is None else None
-    return None if found == changed else f"confirmed {found}, told {changed}"
+    return None if found == changed else f"confirmed {found}, changed to {changed}"
 
 
 def it_is_picked(world: World, run: Run) -> str | None:
@@ -545,7 +547,7 @@ RACES = (
         arrange=new_account,
         acts=lambda w, f: [confirms(w, f["photo"], "one"), confirms(w, f["photo"], "one")],
         ends={(OK, OK): [(3, 2, 2)]},
-        also=one_job,
+        check=one_job,
     ),
     Race(
         name="two devices confirm one draft",
@@ -561,7 +563,7 @@ RACES = (
         arrange=drafted,
         acts=lambda w, f: [confirms_draft(w, f["draft"], "phone", "phone") for _ in range(2)],
         ends={(OK, OK): [(3, 2, 2)]},
-        also=one_job,
+        check=one_job,
     ),
     Race(
         name="confirm against the purchase it needs",
@@ -656,7 +658,7 @@ RACES = (
             sweeps(w),
             lambda: fail_undelivered_task(w.app, job_id=f["job"], key="film", attempt=1),
         ],
-        # A task that the sweeper has made ready waits for attempt 2, which is not this letter's.
+        # A task that the sweeper made ready waits for attempt 2; this dead letter is of attempt 1.
         ends={
             ("succeeded", OK, OK): [(3, 0, 3)],
             ("partial", OK, OK): [(4, 0, 4)],
@@ -694,7 +696,7 @@ RACES = (
     Race(
         name="one webhook sent twice",
         arrange=an_unpaid_purchase,
-        acts=lambda w, f: [(till := Till(w)).is_told("paid"), till.is_told("paid")],
+        acts=lambda w, f: [(till := Till(w)).receives("paid"), till.receives("paid")],
         ends={
             ("handled", "handled"): [(15, 0, 2)],
             ("handled", "repeated"): [(15, 0, 2)],
@@ -705,8 +707,8 @@ RACES = (
         name="webhook of the payment against webhook of its refund",
         arrange=an_unpaid_purchase,
         acts=lambda w, f: [
-            (till := Till(w)).is_told("paid"),
-            till.is_told("refunded", refund=1000),
+            (till := Till(w)).receives("paid"),
+            till.receives("refunded", refund=1000),
         ],
         ends={("handled", "handled"): [(5, 0, 3)]},
     ),
@@ -714,8 +716,8 @@ RACES = (
         name="webhooks of two partial refunds",
         arrange=a_paid_purchase,
         acts=lambda w, f: [
-            (till := Till(w)).is_told("first", refund=300),
-            till.is_told("second", refund=700),
+            (till := Till(w)).receives("first", refund=300),
+            till.receives("second", refund=700),
         ],
         ends={("handled", "handled"): [(5, 0, 4)]},
     ),
@@ -746,7 +748,7 @@ RACES = (
         ends={("succeeded", OK): [(3, 0, 3)], ("partial", OK): [(4, 0, 4)]},
     ),
     Race(
-        name="completion told twice",
+        name="completion reported twice",
         arrange=at_the_film,
         acts=lambda w, f: [completes(w, f["film"]), completes(w, f["film"])],
         ends={("succeeded", "succeeded"): [(3, 0, 3)]},
@@ -758,14 +760,14 @@ RACES = (
             lambda: run_task(w.app, job_id=f["job"], key="kf_1", attempt=1) for _ in range(2)
         ],
         ends={("succeeded", "idle"): [(3, 2, 2)], ("idle", "succeeded"): [(3, 2, 2)]},
-        also=provider_asked_once,
+        check=provider_called_once,
     ),
     Race(
         name="two plans of one job",
         arrange=a_queued_story,
         acts=lambda w, f: [lambda: plan_job(w.app, f["job"]) for _ in range(2)],
         ends={("queued", "queued"): [(3, 2, 2)]},
-        also=each_task_once,
+        check=each_task_once,
     ),
     Race(
         name="first sight three times",
@@ -799,7 +801,7 @@ RACES = (
         name="cancel against the last completion",
         arrange=at_the_film,
         acts=lambda w, f: [cancels(w, f["job"]), completes(w, f["film"])],
-        # Nothing was left to stop: also what was to be canceled has succeeded.
+        # All tasks had ended, so the canceled job succeeded.
         ends={
             ("requested", "succeeded"): [(3, 0, 3)],
             ("already_final", "succeeded"): [(3, 0, 3)],
@@ -878,7 +880,7 @@ RACES = (
         arrange=a_partial_story,
         acts=lambda w, f: [retries(w, f["parent"], "r"), retries(w, f["parent"], "r")],
         ends={(OK, OK): [(3, 1, 5)]},
-        also=lambda w, run: one_job(w, run) or one_child(w, run),
+        check=lambda w, run: one_job(w, run) or one_child(w, run),
     ),
     Race(
         name="delete against regenerate",
@@ -919,7 +921,7 @@ RACES = (
             confirms_draft(w, f["draft"], "phone", "phone"),
         ],
         ends={(OK, OK): [(3, 2, 2)], (NOT_DRAFT, OK): [(3, 2, 2)]},
-        also=the_change_is_confirmed,
+        check=the_change_is_confirmed,
     ),
     Race(
         name="two patches of what both have read",
@@ -958,7 +960,7 @@ RACES = (
             completes(w, f["film"]),
         ],
         ends={(OK, "succeeded"): [(3, 0, 3)]},
-        also=it_is_picked,
+        check=it_is_picked,
     ),
     Race(
         name="select against delete",
@@ -995,7 +997,7 @@ class Track:
         return interleave(acts, choose)
 
     def problems(self, run: Run) -> list[str]:
-        """What is wrong with how a run ended; nothing, if all is well."""
+        """The problems of an ended run."""
         now = self._items()
         books = read_books(State(tables=now, files=_files(now["jobs"])))
         found = [str(breach) for breach in check_books(books, at_rest=False)]
@@ -1005,7 +1007,7 @@ class Track:
             if actor.error is not None and not isinstance(actor.error, DarkroomError)
         )
         words = tuple(
-            told(actor.value)
+            result_of(actor.value)
             if actor.error is None
             else getattr(actor.error, "error_code", type(actor.error).__name__)
             for actor in run.actors
@@ -1015,17 +1017,17 @@ class Track:
         if end not in self._race.ends.get(words, ()):
             expected = dict(self._race.ends)
             found.append(f"ended as {words} {end}, must be one of {expected}")
-        more = self._race.also(self.world, run)
+        more = self._race.check(self.world, run)
         return found + ([more] if more else [])
 
     def _items(self) -> dict[str, list[Any]]:
-        """What is stored, looked at once after each run."""
+        """The stored items, read once after each run."""
         if self._known is None:
             self._known = {name: self.world.scan(name) for name in RESTORED}
         return self._known
 
     def _write(self, wanted: Mapping[str, Sequence[Any]]) -> None:
-        """Bring the tables to these items, past every store of the product."""
+        """Write these items into the tables directly, without the product's stores."""
         client = self.world.client("dynamodb")
         now = self._items()
         for name, items in wanted.items():
@@ -1046,20 +1048,20 @@ def _key(names: Sequence[str], item: Mapping[str, Any]) -> str:
 
 
 def _files(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Every file that an output speaks of: files are not what is raced for."""
+    """Every file of an output: the races do not touch files."""
     outputs = [json.loads(item["outputs"]["S"]) for item in items if "outputs" in item]
     inherited = [json.loads(item["output"]["S"]) for item in items if "output" in item]
     own = [output for of_task in outputs for output in of_task]
     return frozenset(output["storage_key"] for output in [*own, *inherited])
 
 
-# Orders that once ended badly, by their seeds
+# Orders that once failed, by their seeds
 
-MET_BEFORE = (
+FAILED_ONCE = (
     ("expiry against confirm", 2),
     ("expiry against purchase", 1),
     ("expiry against settlement", 1),
-    ("completion told twice", 0),
+    ("completion reported twice", 0),
     ("dead letter against completion", 0),
     ("sweeper and dead letter against completion", 1),
     ("webhook of the payment against webhook of its refund", 1026),
@@ -1067,11 +1069,11 @@ MET_BEFORE = (
 )
 
 
-# Planted bugs: what these races do not notice, they would not notice without
+# Planted bugs: each race must find its bug
 
 
 def claim_without_condition(plant: Plant) -> None:
-    plant.replace(jobs_store, "claim_write", unconditional(plant, jobs_store.claim_write))
+    plant.replace(task_store, "claim_write", unconditional(plant, task_store.claim_write))
 
 
 def job_without_version(plant: Plant) -> None:
@@ -1095,7 +1097,7 @@ def _replace_all(plant: Plant, name: str) -> None:
 
 
 def purchase_without_version(plant: Plant) -> None:
-    """A payment is settled by every reader that finds it pending, under a cause of its own."""
+    """Each reader that finds a payment pending settles it under its own cause."""
     builders = (
         (payments_store, "save_write"),
         (credits_store, "_entry_write"),
@@ -1106,19 +1108,19 @@ def purchase_without_version(plant: Plant) -> None:
 
 
 def delete_forgets_children(plant: Plant) -> None:
-    """A job is deleted as it was read, whatever was made from it since."""
-    real = jobs_store.delete_write
+    """A job is deleted as it was read, even if it has a new child."""
+    real = tombstone_store.delete_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         once = JobItem.deleted_at.does_not_exist()
         return replace(real(*args, **kwargs), condition=once)
 
-    plant.replace(jobs_store, "delete_write", write)
+    plant.replace(tombstone_store, "delete_write", write)
 
 
-def adoption_of_the_dead(plant: Plant) -> None:
-    """A child is made whether its parent still exists or not."""
+def child_of_a_deleted_parent(plant: Plant) -> None:
+    """A child is created even if its parent was deleted."""
     plant.replace(jobs_store, "adopt_write", unconditional(plant, jobs_store.adopt_write))
 
 
@@ -1126,10 +1128,11 @@ def pick_without_version(plant: Plant) -> None:
     """A pick is written beside the job's version, so the end of the job overwrites it."""
     real = jobs_store.select_write
 
-    def write(job: Job, output: str, operation: str) -> Write:
+    def write(job: Job, *, output_id: str, operation: str) -> Write:
         plant.acts()
-        pick = JobItem.selected_output.set(output)
-        return replace(real(job, output, operation), actions=(pick,), condition=None)
+        pick = JobItem.selected_output.set(output_id)
+        kept = real(job, output_id=output_id, operation=operation)
+        return replace(kept, actions=(pick,), condition=None)
 
     plant.replace(jobs_store, "select_write", write)
 
@@ -1150,7 +1153,7 @@ PLANTED = (
     (draft_without_condition, "two patches of what both have read"),
     (draft_without_condition, "patch against confirm"),
     (delete_forgets_children, "delete against regenerate"),
-    (adoption_of_the_dead, "delete against regenerate"),
+    (child_of_a_deleted_parent, "delete against regenerate"),
     (pick_without_version, "select against completion"),
 )
 
@@ -1167,7 +1170,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def prices() -> Iterator[None]:
-    """Back to what they are, whoever raised them."""
+    """Restore the prices that a race raised."""
     before = dict(pricing.costs())
     yield
     costs: Any = pricing.costs()
@@ -1215,22 +1218,20 @@ ALL = [pytest.param(race, id=race.name) for race in RACES]
 
 
 @pytest.mark.parametrize("race", ALL)
-def test_whoever_is_overtaken_wherever_a_race_ends_as_one_of_its_ends(
+def test_a_race_ends_in_one_of_its_ends_wherever_a_caller_is_preempted(
     race: Race, world: World, total: Tally
 ) -> None:
     track = Track(world, race)
     at_random = ((f"seed {seed}", track.run(by_seed(seed))) for seed in range(SEEDS))
 
-    tally = _race(race, itertools.chain(every_overtaking(track.run), at_random), track)
+    tally = _race(race, itertools.chain(every_preemption(track.run), at_random), track)
 
     _add(total, tally)
     assert tally.failed == []
 
 
-@pytest.mark.parametrize(("name", "seed"), MET_BEFORE)
-def test_an_order_that_once_ended_badly_ends_well(
-    name: str, seed: int, world: World, total: Tally
-) -> None:
+@pytest.mark.parametrize(("name", "seed"), FAILED_ONCE)
+def test_an_order_that_failed_once_passes(name: str, seed: int, world: World, total: Tally) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
 
@@ -1241,7 +1242,7 @@ def test_an_order_that_once_ended_badly_ends_well(
 
 
 @pytest.mark.parametrize(("bug", "name"), PLANTED)
-def test_a_planted_bug_comes_to_light_in_its_race(bug: Bug, name: str, world: World) -> None:
+def test_a_planted_bug_is_found_by_its_race(bug: Bug, name: str, world: World) -> None:
     race = BY_NAME[name]
     track = Track(world, race)
 
@@ -1261,8 +1262,8 @@ def test_a_seed_is_one_order(world: World) -> None:
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_all_orders_of_two_callers_are_taken_once(world: World) -> None:
-    """Four calls of two callers, none of which is repeated, meet in six ways."""
+def test_all_orders_of_two_callers_run_once(world: World) -> None:
+    """Two callers with two calls each have six orders."""
     track = Track(world, BY_NAME["two reconciles of a refund"])
     app = track.world.app
     looks = [lambda: [ensure_wallet(app, USER) for _ in range(2)]] * 2
@@ -1274,7 +1275,7 @@ def test_all_orders_of_two_callers_are_taken_once(world: World) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("race", ALL)
-def test_all_or_very_many_orders_of_a_race_end_as_one_of_its_ends(
+def test_all_or_very_many_orders_of_a_race_end_in_one_of_its_ends(
     race: Race, world: World, total: Tally
 ) -> None:
     track = Track(world, race)

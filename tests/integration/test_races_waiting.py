@@ -1,5 +1,5 @@
-"""Those who meet at a waiting task, one call at a time in every order of overtaking: it is handed
-over once, ends once, and is settled once."""
+"""Concurrent callers of a waiting task, one call at a time, with every preemption: the task is
+submitted once, ends once, and is settled once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from darkroom.usecases.tasks.run_task import run_task
 from local.emulator import Emulator
 from tests.support.builders import a_balance, a_job, a_reference_photo, a_user
 from tests.support.cloud import SIGNATURE
-from tests.support.interleave import Act, Choose, Run, by_seed, every_overtaking, interleave
+from tests.support.interleave import Act, Choose, Run, by_seed, every_preemption, interleave
 from tests.support.laws import check_laws
 from tests.support.world import World
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
 KEY = "img_01"
@@ -59,7 +59,7 @@ class Order:
     def run(self) -> str:
         return run_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1)
 
-    def look(self, number: int = 1) -> str:
+    def poll(self, number: int = 1) -> str:
         return collect_task(self.world.app, job_id=self.job_id, key=KEY, attempt=1, poll=number)
 
     def call(self) -> str:
@@ -90,7 +90,7 @@ class Order:
 
 
 def an_order(world: World) -> Order:
-    """Its message is sent; nobody has it yet."""
+    """Its message is sent; no worker has received it yet."""
     user = a_user()
     world.call("GET", "/api/credits", user=user)
     photo = a_reference_photo(world, user)
@@ -121,7 +121,7 @@ def overdue(world: World) -> Order:
 
 
 def orphaned(world: World) -> Order:
-    """Its worker died after the cloud had taken it, and its lease is over."""
+    """Its worker died after the submit, and its lease is over."""
     order = an_order(world)
     task = claim_task(world.app, job_id=order.job_id, key=KEY, attempt=1)
     assert task is not None
@@ -136,24 +136,24 @@ class Race:
     acts: Callable[[Order], list[Act]]
     ends: frozenset[str]
     runs: int = 1
-    """At most so many."""
+    """The limit of runs at the provider."""
 
 
 DONE, CANCELED = frozenset({"succeeded"}), frozenset({"succeeded", "canceled"})
 RACES = (
-    Race("two workers hand over", an_order, lambda o: [o.run, o.run], DONE),
-    Race("hand over against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
-    Race("two looks", waiting, lambda o: [o.look, o.look], DONE),
-    Race("look against call", waiting, lambda o: [o.look, o.call], DONE),
-    Race("two calls", waiting, lambda o: [o.call, o.call], DONE),
-    Race("look against cancel", waiting, lambda o: [o.look, o.cancel], CANCELED),
-    Race("call against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
-    Race("last look against call", overdue, lambda o: [o.look, o.call], DONE, runs=2),
-    Race("lost lease against call", orphaned, lambda o: [o.sweep, o.call], DONE),
+    Race("two workers submit", an_order, lambda o: [o.run, o.run], DONE),
+    Race("submit against cancel", an_order, lambda o: [o.run, o.cancel], CANCELED),
+    Race("two polls", waiting, lambda o: [o.poll, o.poll], DONE),
+    Race("poll against callback", waiting, lambda o: [o.poll, o.call], DONE),
+    Race("two callbacks", waiting, lambda o: [o.call, o.call], DONE),
+    Race("poll against cancel", waiting, lambda o: [o.poll, o.cancel], CANCELED),
+    Race("callback against cancel", waiting, lambda o: [o.call, o.cancel], CANCELED),
+    Race("last poll against callback", overdue, lambda o: [o.poll, o.call], DONE, runs=2),
+    Race("lost lease against callback", orphaned, lambda o: [o.sweep, o.call], DONE),
 )
 
 
-ALWAYS = {"two workers hand over", "look against call"}
+ALWAYS = {"two workers submit", "poll against callback"}
 
 
 def _marked(race: Race) -> object:
@@ -162,7 +162,7 @@ def _marked(race: Race) -> object:
 
 
 @pytest.mark.parametrize("race", [_marked(race) for race in RACES])
-def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
+def test_a_task_ends_once_in_every_race(world: World, race: Race) -> None:
     orders: list[Order] = []
 
     def run(choose: Choose) -> Run:
@@ -170,14 +170,14 @@ def test_whoever_is_faster_it_ends_once(world: World, race: Race) -> None:
         return interleave(race.acts(orders[-1]), choose)
 
     at_random = ((f"seed {seed}", run(by_seed(seed))) for seed in range(RANDOM_ORDERS))
-    for name, done in itertools.chain(every_overtaking(run), at_random):
+    for name, done in itertools.chain(every_preemption(run), at_random):
         errors = [actor.error for actor in done.actors if actor.error]
         assert errors == [], name
-        come_to_rest(world, orders[-1])
+        run_to_the_end(world, orders[-1])
         check(world, race, orders[-1], name)
 
 
-def come_to_rest(world: World, order: Order) -> None:
+def run_to_the_end(world: World, order: Order) -> None:
     for _ in range(40):
         world.cloud.end()
         world.drain()
@@ -185,7 +185,7 @@ def come_to_rest(world: World, order: Order) -> None:
         assert family is not None
         if family.job.is_final:
             return
-        world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+        world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
     raise AssertionError("it never ends")
 
 
@@ -199,16 +199,16 @@ def check(world: World, race: Race, order: Order, name: str) -> None:
     assert a_balance(world, order.user) == (5 - is_made, 0), name
 
 
-def test_the_laws_hold_after_all_that(world: World) -> None:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+def test_the_laws_hold_after_all_races(world: World) -> None:
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert check_laws(world) == []
 
 
-def test_of_two_looks_one_is_idle(world: World) -> None:
+def test_one_of_two_polls_is_idle(world: World) -> None:
     order = waiting(world)
 
-    done = interleave([order.look, order.look], by_seed(1))
+    done = interleave([order.poll, order.poll], by_seed(1))
 
     assert sorted(str(actor.value) for actor in done.actors) == ["idle", "succeeded"]
     assert len(done.order) > len(done.actors[0].calls) > 0

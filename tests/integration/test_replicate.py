@@ -26,7 +26,7 @@ from tests.support.media_files import write_media
 from tests.support.replicate_stand_in import ReplicateStandIn
 from tests.support.stack import without_denials
 
-# Minutes; the same rules are held to by unit tests that run always.
+# It takes minutes; unit tests that always run check the same rules.
 pytestmark = pytest.mark.slow
 
 LOOKS_LIMIT_SECONDS = 180
@@ -98,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             yield Place(replicate, fal, alice, alice.upload(PHOTO), film)
 
 
-def test_signed_calls_bring_a_picture_home_and_then_the_clip_made_from_it(place: Place) -> None:
+def test_signed_callbacks_finish_a_picture_and_then_its_clip(place: Place) -> None:
     job_id, ref = place.order()
     known = set(place.fal.runs)
     place.replicate.succeed(ref)
@@ -123,7 +123,7 @@ def test_signed_calls_bring_a_picture_home_and_then_the_clip_made_from_it(place:
     assert content_of(place.fal.runs[request_id].inputs["image_url"]) == picture
 
 
-def test_without_any_call_it_is_looked_at_until_it_is_done(place: Place) -> None:
+def test_without_callbacks_a_task_is_polled_until_it_is_done(place: Place) -> None:
     job_id, ref = place.order()
     known = set(place.fal.runs)
 

@@ -67,7 +67,7 @@ CASES: dict[str, tuple[str, Inputs]] = {
 
 @pytest.fixture(scope="module")
 def alice(stack: LocalStack) -> Client:
-    """A user who can afford everything here."""
+    """A user with enough credits for all jobs here."""
     client = Client(stack, "roles")
     client.call("GET", "/api/credits")
     account = f"/api/admin/accounts/{stack.account_id('roles')}"

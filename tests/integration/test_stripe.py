@@ -27,7 +27,7 @@ _keys = count(1)
 
 @dataclass(frozen=True)
 class Till:
-    """The running stack, its Stripe, and a customer's hands."""
+    """The running stack, its Stripe stand-in, and the actions of a customer."""
 
     stack: LocalStack
     stripe: StripeStandIn
@@ -95,7 +95,7 @@ def till() -> Iterator[Till]:
             yield Till(stack, stripe, web)
 
 
-def test_a_purchase_is_paid_settled_refunded_and_told(till: Till) -> None:
+def test_a_purchase_is_paid_settled_and_refunded_with_its_events(till: Till) -> None:
     started = till.start("alice", key="once")
     again = till.start("alice", key="once")
 
@@ -139,7 +139,7 @@ def test_a_forged_call_is_refused_and_changes_nothing(till: Till) -> None:
     assert till.balance("bob") == 55
 
 
-def test_what_stripe_kept_from_us_is_done_by_the_sweeper(till: Till) -> None:
+def test_the_sweeper_settles_a_payment_that_a_webhook_could_not_read(till: Till) -> None:
     _, body = till.pay("carol")
     till.stripe.refuse(429, path="/v1/checkout/sessions/")
 
@@ -164,11 +164,11 @@ def test_a_payment_of_another_amount_is_counted_for_the_alarm(till: Till) -> Non
 
     assert till.balance("dave") == 5
     deadline = time.monotonic() + EVENTUALLY_SECONDS
-    while not (told := metrics_of(till, "PaymentMismatches")):
+    while not (found := metrics_of(till, "PaymentMismatches")):
         assert time.monotonic() < deadline, till.stack.logs("hooks")[-5:]
         time.sleep(0.3)
-    assert told[0]["service"] == "darkroom"
-    assert told[0]["PaymentMismatches"] == [1]
+    assert found[0]["service"] == "darkroom"
+    assert found[0]["PaymentMismatches"] == [1]
 
 
 def test_an_operator_lists_and_refunds_a_payment_of_another_amount(till: Till) -> None:
@@ -204,12 +204,12 @@ def test_a_lost_webhook_is_found_by_the_sweeper(till: Till) -> None:
 
 
 def metrics_of(till: Till, name: str) -> list[dict[str, Any]]:
-    """What the hooks function has counted under this name, as CloudWatch reads it."""
+    """The hooks function's metrics of this name, as CloudWatch reads them."""
     lines = [line for line in till.stack.logs("hooks") if name in line and "_aws" in line]
     return [json.loads(line[line.index("{") :]) for line in lines]
 
 
-def test_the_books_of_all_are_right(till: Till) -> None:
+def test_the_books_of_all_accounts_are_sound(till: Till) -> None:
     token = {"Authorization": f"Bearer {till.stack.token('root', role='admin')}"}
 
     report = till.web.get("/api/admin/audit", headers=token).json()

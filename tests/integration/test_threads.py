@@ -1,6 +1,6 @@
 """Real threads: 64 devices of one account at the same moment, against the local cloud's tables.
 
-Orders are not chosen here but happen; what must hold is the same whatever happens.
+The order of calls is random; the same rules must hold in every order.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def world(stack: LocalStack) -> Iterator[World]:
 
 
 def all_at_once(send: Callable[[int], Response]) -> tuple[list[Response], Counter[str]]:
-    """Each device's last response, and what some were told before: to ask again."""
+    """Each device's last response, and the counts of earlier responses to retry."""
     start = threading.Barrier(THREADS)
     passing: Counter[str] = Counter()
 
@@ -61,7 +61,7 @@ def all_at_once(send: Callable[[int], Response]) -> tuple[list[Response], Counte
                 if not is_passing(response):
                     return response
                 passing[response.body["code"]] += 1
-            raise AssertionError(f"device {number} is put off for ever")
+            raise AssertionError(f"device {number} must retry forever")
         finally:
             loop.close()
 
@@ -70,7 +70,7 @@ def all_at_once(send: Callable[[int], Response]) -> tuple[list[Response], Counte
 
 
 def is_passing(response: Response) -> bool:
-    """Whether the response asks to be asked again."""
+    """Whether the client must retry."""
     return response.status == 503 or (
         response.status == 409 and response.body.get("code") == "IN_PROGRESS"
     )
@@ -92,7 +92,7 @@ def test_64_devices_get_exactly_the_stories_that_the_wallet_affords(
         lambda number: confirms(world, user, photo, f"device {number}")
     )
 
-    record_property("asked_again", dict(passing))
+    record_property("retried", dict(passing))
     assert Counter(response.status for response in responses) == {
         202: STORIES,
         402: THREADS - STORIES,
@@ -120,7 +120,7 @@ def test_64_times_the_same_key_is_one_job_with_one_response(world: World) -> Non
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_64_first_looks_open_one_wallet(world: World) -> None:
+def test_64_first_requests_open_one_wallet(world: World) -> None:
     user = "never-seen"
 
     responses, _ = all_at_once(lambda number: world.call("GET", "/api/credits", user=user))

@@ -1,4 +1,4 @@
-"""The client that sends many files: killed in the middle of one, it goes on where it was."""
+"""The client that sends many files: after a kill in the middle of a file it resumes there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Sender:
             return subprocess.Popen([*command, *map(str, files)], cwd=ROOT, stdout=log, stderr=log)
 
     def asset_ids(self) -> dict[str, str]:
-        """By file name, of what has been begun."""
+        """The sessions of started uploads by file name."""
         if not self.state.exists():
             return {}
         known = json.loads(self.state.read_text())
@@ -76,7 +76,9 @@ def clip(path: Path) -> Path:
     return path
 
 
-def test_ten_files_arrive_though_their_client_is_killed(stack: LocalStack, tmp_path: Path) -> None:
+def test_ten_files_arrive_although_their_client_is_killed(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     files = [photo(tmp_path / f"{number}.jpg", number) for number in range(PHOTOS)]
     files.insert(4, clip(tmp_path / "trip.mp4"))
     sender = Sender(stack, tmp_path, "uploads-killed")
@@ -98,7 +100,7 @@ def test_ten_files_arrive_though_their_client_is_killed(stack: LocalStack, tmp_p
 
 
 def parts_when_killed(sender: Sender, client: subprocess.Popen[bytes]) -> list[Any]:
-    """Kill the client in the middle of the clip; what had arrived of it by then."""
+    """Kill the client in the middle of the clip; returns the parts that had arrived."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         assert client.poll() is None, sender.log.read_text()
@@ -113,7 +115,7 @@ def parts_when_killed(sender: Sender, client: subprocess.Popen[bytes]) -> list[A
 
 
 def test_an_upload_in_parts_is_given_up_with_its_roles(stack: LocalStack, tmp_path: Path) -> None:
-    """The role of whoever follows the stream lets it throw parts away."""
+    """The stream's function may delete parts with its role."""
     sender = Sender(stack, tmp_path, "uploads-aborted")
     body = {"filename": "a.mp4", "sizeBytes": CLIP_BYTES, "mimeType": "video/mp4"}
     session = sender.api.post("/api/uploads/session", json=body).raise_for_status().json()
@@ -139,7 +141,7 @@ def open_keys(stack: LocalStack) -> set[str]:
 def test_a_dead_clients_upload_is_completed_by_the_schedule(
     stack: LocalStack, tmp_path: Path
 ) -> None:
-    """All parts have arrived and nobody says so; the sweeper's role lets it join them."""
+    """All parts have arrived without a complete request; the sweeper's role may join them."""
     sender = Sender(stack, tmp_path, "uploads-dead")
     content = clip(tmp_path / "trip.mp4").read_bytes()
     body = {"filename": "trip.mp4", "sizeBytes": len(content), "mimeType": "video/mp4"}
@@ -161,10 +163,10 @@ def test_a_dead_clients_upload_is_completed_by_the_schedule(
         time.sleep(0.5)
 
 
-def test_a_file_too_large_to_be_fetched_is_looked_at_in_the_storage(
+def test_a_file_too_large_to_download_is_inspected_in_the_storage(
     stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real ranges, and a copy in parts, of which some are edited on their way."""
+    """The real ranges, and a copy in parts, of which some are edited during the copy."""
     monkeypatch.setattr(ingest_upload, "REWRITE_LIMIT_BYTES", 1_000_000)
     monkeypatch.setattr(storage, "COPY_PART_BYTES", 32 << 20)
     boto3.setup_default_session()

@@ -1,4 +1,4 @@
-"""AWS itself, with whatever credentials the environment has: each test for a cent or less.
+"""AWS itself, with the credentials of the environment: each test for a cent or less.
 
 Runs with ``DARKROOM_LIVE_AWS=1``; transcription also needs ``DARKROOM_LIVE_BUCKET``, a bucket of
 the same region to put two seconds of sound in. Pictures are drawn where the models are:
@@ -92,7 +92,7 @@ def test_translate_translates(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not BUCKET, reason="DARKROOM_LIVE_BUCKET is not set")
-def test_transcribe_hears_what_polly_said(tmp_path: Path) -> None:
+def test_transcribe_recognizes_the_speech_of_polly(tmp_path: Path) -> None:
     spoken = a_request(tmp_path, "speech", {"text": "The quick brown fox jumps over the dog."})
     [speech] = Polly(client("polly")).generate(spoken)
     key, s3 = f"darkroom-live/{secrets.token_hex(8)}.mp3", client("s3")()
@@ -113,7 +113,7 @@ def test_transcribe_hears_what_polly_said(tmp_path: Path) -> None:
         assert transcribe.find(callback + "0", datetime.now(UTC)) is None
         ends = time.monotonic() + WAIT_SECONDS
         while (result := transcribe.poll(ref)) is None:
-            assert time.monotonic() < ends, "still under way"
+            assert time.monotonic() < ends, "still in progress"
             time.sleep(5)
         [file] = result.files
         limits = FetchLimits(
@@ -140,7 +140,7 @@ def test_bedrock_writes_a_script(tmp_path: Path) -> None:
     assert read_script(artifact.path.read_bytes()).duration_ms == 15_000
 
 
-def test_bedrock_draws_from_words_and_from_a_photo(tmp_path: Path) -> None:
+def test_bedrock_draws_from_text_and_from_a_photo(tmp_path: Path) -> None:
     bedrock = Bedrock(client("bedrock-runtime", PICTURES_REGION))
     params = {"prompt": "A red door in the rain.", "aspectRatio": "3:4"}
 
@@ -155,7 +155,7 @@ def test_bedrock_draws_from_words_and_from_a_photo(tmp_path: Path) -> None:
     assert (drawn.width or 0) >= 64
 
 
-def test_rekognition_looks(tmp_path: Path) -> None:
+def test_rekognition_counts_faces(tmp_path: Path) -> None:
     picture = a_png(200, 200)
 
     assert RekognitionFaces(client("rekognition"))(picture) == ()

@@ -37,7 +37,7 @@ def test_it_renders_a_film(tmp_path: Path) -> None:
     ref = provider.submit(request, "https://example.com/hook")
     deadline = time.monotonic() + WAIT_SECONDS
     while (result := provider.poll(ref)) is None:
-        assert time.monotonic() < deadline, "still under way"
+        assert time.monotonic() < deadline, "still in progress"
         time.sleep(5)
 
     film = httpx.get(result.files[0].url, timeout=60, follow_redirects=True)

@@ -29,7 +29,7 @@ def test_a_keyframe_is_made_from_a_photo(provider: Fal, tmp_path: Path) -> None:
     assert size.height > size.width > 500
 
 
-def test_a_picture_is_made_from_words(provider: Fal, tmp_path: Path) -> None:
+def test_a_picture_is_made_from_text(provider: Fal, tmp_path: Path) -> None:
     size = made(provider, a_picture_request(tmp_path))
 
     assert size.width is not None and size.height is not None
@@ -42,8 +42,8 @@ def test_a_clip_is_made_from_a_picture(provider: Fal, tmp_path: Path) -> None:
     assert size.duration_ms == pytest.approx(3000, abs=500)
 
 
-def test_its_keys_can_be_read(provider: Fal) -> None:
-    """What a call would be checked with; costs nothing."""
+def test_its_public_keys_can_be_read(provider: Fal) -> None:
+    """The keys that verify callbacks; reading them is free."""
     from darkroom.generation.vendors.fal_signatures import keys_of
 
     assert keys_of(provider._fetch_keys())

@@ -29,7 +29,7 @@ def test_a_keyframe_is_made_from_a_photo(provider: Replicate, tmp_path: Path) ->
     assert size.height > size.width > 500
 
 
-def test_a_picture_is_made_from_words(provider: Replicate, tmp_path: Path) -> None:
+def test_a_picture_is_made_from_text(provider: Replicate, tmp_path: Path) -> None:
     size = made(provider, a_picture_request(tmp_path))
 
     assert size.width is not None and size.height is not None

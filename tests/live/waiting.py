@@ -10,7 +10,7 @@ from darkroom.generation.ports import AsyncProvider, GenerationRequest, SourceFi
 from darkroom.media.media_size import MediaSize, read_size
 
 PHOTO = Path(__file__).parents[2] / "local" / "demo" / "portrait.jpg"
-# No callback can reach us here; its receiver learns nothing.
+# No callback can reach a live test, so its address is a placeholder.
 CALLBACK = "https://example.com/api/webhooks/live?nonce=live"
 LIMIT_SECONDS, PAUSE_SECONDS = 600, 3
 SIZE_LIMIT_BYTES = 50_000_000
@@ -34,7 +34,7 @@ def a_picture_request(folder: Path) -> GenerationRequest:
 
 
 def made(provider: AsyncProvider, request: GenerationRequest) -> MediaSize:
-    """The size of the file that comes of the request."""
+    """The size of the file that the request produces."""
     ref = provider.submit(request, CALLBACK)
     ends_at, result = time.monotonic() + LIMIT_SECONDS, None
     while result is None and time.monotonic() < ends_at:

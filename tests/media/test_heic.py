@@ -1,4 +1,4 @@
-"""HEIC, as phones take pictures: decoded, upright, kept as JPEG; and refused when it is broken."""
+"""HEIC photos of phones are decoded upright and stored as JPEG; broken ones are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def heic(*, size: tuple[int, int] = (64, 32), orientation: int = 1) -> bytes:
     return out.getvalue()
 
 
-def test_a_heic_comes_out_as_a_bare_jpeg() -> None:
+def test_a_heic_becomes_a_jpeg_without_metadata() -> None:
     content = heic()
     assert b"where I live" in content
 
@@ -42,7 +42,7 @@ def test_a_heic_comes_out_as_a_bare_jpeg() -> None:
     assert left[0] > 200 and left[2] < 60
 
 
-def test_a_heic_held_upright_comes_out_upright_once() -> None:
+def test_the_rotation_of_a_heic_is_applied_once() -> None:
     clean = inspect_and_clean(heic(orientation=6))
 
     assert (clean.width, clean.height) == (32, 64)
@@ -53,7 +53,7 @@ def test_a_heic_held_upright_comes_out_upright_once() -> None:
 
 
 @pytest.mark.parametrize("major", [b"mif1", b"mif2", b"msf1", b"miaf", b"hevc", b"XXXX"])
-def test_a_heic_is_known_by_any_of_its_brands(major: bytes) -> None:
+def test_a_heic_is_recognized_by_any_of_its_brands(major: bytes) -> None:
     content = heic()
     content = content[:8] + major + content[12:]
 
@@ -70,7 +70,7 @@ def test_a_heic_of_too_many_pixels_is_refused_undecoded() -> None:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_a_heic_that_breaks_off_is_refused(share: float) -> None:
+def test_a_truncated_heic_is_refused(share: float) -> None:
     content = heic(size=(640, 480))
 
     with pytest.raises(ImageRejected) as refused:
@@ -80,7 +80,7 @@ def test_a_heic_that_breaks_off_is_refused(share: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_damage_is_refused_or_survived_and_never_crashes() -> None:
+def test_a_damaged_picture_is_refused_or_read_and_never_crashes() -> None:
     content, dice = heic(), np.random.default_rng(4)
 
     for _ in range(120):
@@ -106,7 +106,7 @@ def test_damage_is_refused_or_survived_and_never_crashes() -> None:
         (b"\0\0\0\x18ftypXXXX\0\0\0\0", "UNSUPPORTED_TYPE"),
     ],
 )
-def test_what_is_no_picture_says_what_it_is(content: bytes, code: str) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_with_its_type(content: bytes, code: str) -> None:
     with pytest.raises(ImageRejected) as refused:
         inspect_and_clean(content)
 

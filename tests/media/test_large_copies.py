@@ -1,5 +1,5 @@
-"""Clean copies of files that are too large to be written anew: their bytes stay where they are,
-and what tells of places, makers and dates is erased."""
+"""Clean copies of files that are too large to remux: their bytes stay where they are, and the
+metadata with places, makers and dates is erased."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.media_files import Track, write_tracks
 
 @pytest.fixture(autouse=True)
 def ranges_of_local_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is read by its ranges, without a storage between."""
+    """Reads a file by ranges, without a storage."""
 
     def fetch(file: RangedFile, first: int, last: int) -> bytes:
         file._left_bytes -= last + 1 - first
@@ -78,7 +78,7 @@ def made_with_everything(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", COPIED)
-def test_no_place_maker_or_date_is_in_the_copy_of_a_large_file(tmp_path: Path, name: str) -> None:
+def test_the_copy_of_a_large_file_has_no_place_maker_or_date(tmp_path: Path, name: str) -> None:
     whole = properties(plain(tmp_path, name))
     source = made_with_everything(tmp_path, name)
     assert secrets_in(source)
@@ -90,7 +90,7 @@ def test_no_place_maker_or_date_is_in_the_copy_of_a_large_file(tmp_path: Path, n
     assert secrets_in(copied) == [] and set(dates_in(copied)) <= {0}
     after = properties(copied)
     if name == "mp3":
-        # Readers take the zeros behind the last frame for a packet that is no sound.
+        # Readers return the zeros after the last frame as a packet without sound.
         del after[0]["packets"][len(whole[0]["packets"]) :]
     assert after == whole
     assert copied.stat().st_size == source.stat().st_size
@@ -114,9 +114,7 @@ def test_an_index_at_the_beginning_is_cleared_as_well(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_sound_that_a_small_file_would_have_converted_stays_as_it_is(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_sound_that_only_small_files_convert_is_kept(tmp_path: Path, name: str) -> None:
     container, pictures, sounds = FOREIGN[name]
     source = as_camera(
         write_tracks(
@@ -131,10 +129,10 @@ def test_a_sound_that_a_small_file_would_have_converted_stays_as_it_is(
     assert properties(copied) == properties(source)
 
 
-def test_the_samples_of_other_tracks_are_erased_from_between_those_that_stay(
+def test_the_samples_of_removed_tracks_are_erased_between_kept_samples(
     tmp_path: Path,
 ) -> None:
-    """As those of a camera's measurements, which tell its place every second."""
+    """Like the samples of a camera's telemetry, which contain its place every second."""
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264, H264], sounds=[AAC])
     with av.open(str(source)) as media:
         kept = [bytes(p) for p in media.demux(media.streams[0]) if p.size]
@@ -149,7 +147,7 @@ def test_the_samples_of_other_tracks_are_erased_from_between_those_that_stay(
     assert left and [packet for packet in left if packet in content and packet not in kept] == []
 
 
-def test_the_measurements_of_a_camera_are_erased_without_a_note(tmp_path: Path) -> None:
+def test_camera_telemetry_is_erased_without_a_note(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264, H264], sounds=[AAC])
     with av.open(str(source)) as media:
         measured = [bytes(p) for p in media.demux(media.streams[1]) if p.size > 50]
@@ -173,7 +171,7 @@ def test_the_measurements_of_a_camera_are_erased_without_a_note(tmp_path: Path) 
     assert [p for p in measured if p in content and p not in pictures] == []
 
 
-def test_another_track_of_a_webm_stays_with_the_note_that_it_does(tmp_path: Path) -> None:
+def test_an_extra_track_of_a_webm_is_kept_with_a_note(tmp_path: Path) -> None:
     """Its blocks stand within the clusters, which are not read."""
     vp8 = Track(codec="libvpx")
     source = write_tracks(tmp_path / "source", "webm", pictures=[vp8, vp8], metadata=CARRIED)
@@ -189,10 +187,10 @@ def test_another_track_of_a_webm_stays_with_the_note_that_it_does(tmp_path: Path
 
 
 @pytest.mark.parametrize("limit", ["EDITED_LIMIT_BYTES", "_RANGES_LIMIT"])
-def test_what_lies_between_too_many_samples_stays_with_a_note(
+def test_data_between_too_many_samples_is_kept_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    """The structure is cleared all the same."""
+    """The structure is cleared in any case."""
     # The second track is left out, so there is something between the samples.
     two = write_tracks(
         tmp_path / "two", "mp4", pictures=[H264, H264], sounds=[AAC], metadata=CARRIED
@@ -213,7 +211,7 @@ def test_what_lies_between_too_many_samples_stays_with_a_note(
     assert properties(copied)[0] == properties(two)[0]
 
 
-def test_a_file_of_which_nearly_everything_would_go_is_copied_as_it_was_sent(
+def test_a_file_that_would_be_mostly_erased_is_copied_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = made(tmp_path, "wav")
@@ -244,7 +242,7 @@ def test_a_fragmented_file_is_cleared_around_its_fragments(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "mp3"])
-def test_a_file_that_could_not_be_read_after_it_is_copied_as_it_was_sent(
+def test_a_file_that_erasing_would_break_is_copied_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     source = made_with_everything(tmp_path, name)
@@ -289,7 +287,7 @@ def test_frames_are_found_wherever_the_read_windows_end(
     assert probed(source)["edits"] == expected
 
 
-def test_the_sound_of_a_wav_whose_length_was_never_written_is_kept(tmp_path: Path) -> None:
+def test_the_sound_of_a_wav_without_a_length_is_kept(tmp_path: Path) -> None:
     source = made(tmp_path, "wav, a law")
     content = source.read_bytes()
     at = content.index(b"data") + 4
@@ -300,12 +298,15 @@ def test_the_sound_of_a_wav_whose_length_was_never_written_is_kept(tmp_path: Pat
     assert properties(copy_of(source, found)) == properties(source)
 
 
+@pytest.mark.parametrize("step", [229, pytest.param(31, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [*MP4_KINDS[:1], "webm", "wav", "mp3"])
-def test_a_hostile_structure_is_never_an_error_of_ours(tmp_path: Path, name: str) -> None:
-    """Each byte of the first kilobyte in turn; what can be read has a verdict."""
+def test_a_hostile_structure_never_causes_an_internal_error(
+    tmp_path: Path, name: str, step: int
+) -> None:
+    """Bytes of the first kilobyte in turn; what can be read has a verdict."""
     source = made_with_everything(tmp_path, name)
     content = source.read_bytes()
-    for at in range(0, 1024, 101):
+    for at in range(0, 1024, step):
         spoiled = bytearray(content)
         spoiled[at] ^= 0xFF
         source.write_bytes(spoiled)

@@ -38,7 +38,7 @@ APART = media._read_apart
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To start a process takes longer than to read a file; tests of the process start one."""
+    """A process takes longer to start than a file to read: only tests of the process start one."""
 
     def read(source: str, workdir: Path, container: str) -> dict[str, Any]:
         return media_reader.outcome_of([source, str(workdir), container])
@@ -66,7 +66,7 @@ def film(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("muxer", "video", "audio", "kind", "mime_type", "name"), KINDS)
-def test_each_kind_is_found_and_written_anew_without_what_it_carried(
+def test_each_kind_is_recognized_and_remuxed_without_its_metadata(
     tmp_path: Path,
     muxer: str,
     video: str | None,
@@ -103,7 +103,7 @@ def test_the_same_content_gives_the_same_files(
         assert first.thumbnail.read_bytes() == second.thumbnail.read_bytes()
 
 
-def test_a_clean_copy_is_clean_already(film: Path) -> None:
+def test_cleaning_a_clean_copy_changes_nothing(film: Path) -> None:
     first = checked(film)
 
     second = checked(Path(shutil.copy(first.path, film.parent / "again")), "second")
@@ -112,7 +112,7 @@ def test_a_clean_copy_is_clean_already(film: Path) -> None:
     assert second.duration_ms == first.duration_ms
 
 
-def test_a_video_held_upright_stays_so(tmp_path: Path) -> None:
+def test_a_portrait_video_stays_upright(tmp_path: Path) -> None:
     path = write_media(tmp_path / "f", "mov", video="libx264", rotation=90)
 
     found = checked(path)
@@ -128,7 +128,7 @@ def test_a_video_held_upright_stays_so(tmp_path: Path) -> None:
         assert next(opened.decode(video=0)).rotation % 360 in (90, 270)
 
 
-def test_a_thumbnail_shows_the_video_small_and_bare(tmp_path: Path) -> None:
+def test_a_thumbnail_is_a_small_frame_without_metadata(tmp_path: Path) -> None:
     path = write_media(tmp_path / "f", "mp4", video="libx264", size=(1280, 720), seconds=1)
 
     found = checked(path)
@@ -180,11 +180,11 @@ def test_cover_art_makes_a_song_no_video(tmp_path: Path) -> None:
     assert b"PNG" not in found.path.read_bytes()
 
 
-# What stands before the beginning
+# Data before the beginning
 
 
 def free_first(path: Path) -> Path:
-    """The brand and the space behind it change places; every offset stays right."""
+    """The brand and the space after it are swapped; every offset stays right."""
     content = path.read_bytes()
     (size,) = struct.unpack(">I", content[:4])
     assert content[size + 4 : size + 8] == b"free"
@@ -254,7 +254,7 @@ BEGINNINGS: dict[str, tuple[str, str | None, str, Callable[[Path], Path], str]] 
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
-def test_a_good_file_is_known_however_it_begins(tmp_path: Path, name: str) -> None:
+def test_a_good_file_is_recognized_whatever_its_first_bytes(tmp_path: Path, name: str) -> None:
     container, video, audio, change, mime_type = BEGINNINGS[name]
     path = change(write_media(tmp_path / "f", container, video=video, audio=audio))
 
@@ -291,7 +291,7 @@ def test_a_sound_in_a_video_s_container_is_a_sound(tmp_path: Path) -> None:
     assert (found.kind, found.mime_type, found.path.name) == ("audio", "audio/mp4", "media.m4a")
 
 
-def test_length_is_measured_and_not_believed(tmp_path: Path) -> None:
+def test_the_duration_is_measured_and_not_trusted(tmp_path: Path) -> None:
     # A live recording says nothing about its length; this one says it lasts a day.
     path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
     content = bytearray(path.read_bytes())
@@ -301,9 +301,7 @@ def test_length_is_measured_and_not_believed(tmp_path: Path) -> None:
     assert checked(path).duration_ms == pytest.approx(2000, abs=60)
 
 
-def test_a_file_that_lasts_for_ever_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MEDIA_LIMIT_SECONDS == 12 * 3600
     path = write_media(tmp_path / "f", "wav", audio="pcm_s16le")
     monkeypatch.setattr(media_copy, "MEDIA_LIMIT_SECONDS", 1)
@@ -314,7 +312,7 @@ def test_a_file_that_lasts_for_ever_is_refused(
     assert refused.value.code == "FILE_TOO_LARGE"
 
 
-def test_a_reader_that_dies_or_hangs_has_met_a_broken_file(
+def test_a_file_that_crashes_or_hangs_the_reader_is_corrupt(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "_read_apart", APART)
@@ -327,11 +325,11 @@ def test_a_reader_that_dies_or_hangs_has_met_a_broken_file(
     assert refusal(film) == "CORRUPT_FILE"
 
 
-def test_a_file_that_surprises_its_reader_is_broken_at_once(
+def test_a_file_that_raises_an_unexpected_error_is_corrupt(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def surprised(*_: object) -> None:
-        raise KeyError("nobody has thought of this")
+        raise KeyError("unexpected")
 
     monkeypatch.setattr(media_reader, "read_media", surprised)
 
@@ -339,9 +337,9 @@ def test_a_file_that_surprises_its_reader_is_broken_at_once(
 
 
 @pytest.mark.parametrize(
-    "failure", [FetchBroken("the storage is down"), OSError(errno.ENOSPC, "no room")]
+    "failure", [FetchBroken("the storage is down"), OSError(errno.ENOSPC, "no space")]
 )
-def test_a_machine_that_fails_is_no_verdict_on_the_file(
+def test_a_failing_machine_does_not_make_the_file_corrupt(
     film: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     def failing(*_: object) -> None:
@@ -353,7 +351,7 @@ def test_a_machine_that_fails_is_no_verdict_on_the_file(
         checked(film)
 
 
-def test_a_process_of_its_own_reads_a_file(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_separate_process_reads_a_file(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = checked(film)
     monkeypatch.setattr(media, "_read_apart", APART)
 
@@ -363,7 +361,7 @@ def test_a_process_of_its_own_reads_a_file(film: Path, monkeypatch: pytest.Monke
     assert (apart.width, apart.height, apart.note) == (here.width, here.height, here.note)
 
 
-def test_a_reader_that_cannot_begin_is_our_fault(
+def test_a_reader_that_cannot_start_is_an_internal_error(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "_read_apart", APART)
@@ -438,7 +436,7 @@ HOSTILE_BYTES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE_BYTES)
-def test_what_only_pretends_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_with_a_false_signature_is_refused(tmp_path: Path, name: str) -> None:
     content, code = HOSTILE_BYTES[name]
     (tmp_path / "f").write_bytes(content)
 
@@ -509,7 +507,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
     assert refused.value.code == "IMAGE_TOO_LARGE"
 
 
-def test_a_file_may_not_name_others_to_be_read(film: Path) -> None:
+def test_a_file_cannot_refer_to_other_files(film: Path) -> None:
     """QuickTime's data references point to other files; here they lead nowhere."""
     secret = film.parent / "secret"
     secret.write_bytes(b"\0" * 100_000)

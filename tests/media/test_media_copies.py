@@ -1,11 +1,13 @@
-"""Clean copies of videos and sounds: what they keep of each track, and what they never hold."""
+"""Clean copies of videos and sounds: what they keep of each track, and what they never contain."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
+import tempfile
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from darkroom.uploads.inspection.media_tracks import Rejected
 from darkroom.uploads.inspection.webm_shape import PLACEHOLDER, write_shown_size
 from tests.support.media_files import Track, moved, write_tracks
 
-# Of these, every byte tells something; others hold more than what they tell.
+# In these, every byte is visible as a property; others contain more than their properties.
 PLAIN_FACTS = {"DISPLAYMATRIX", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"}
 HDR = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
 H264 = Track(codec="libx264")
@@ -100,14 +102,23 @@ KINDS: dict[str, tuple[str, list[Track], list[Track]]] = {
 
 
 def made(folder: Path, name: str, metadata: Mapping[str, str] | None = None) -> Path:
+    source = folder / "source"
+    source.write_bytes(encoded(name, tuple((metadata or {}).items())))
+    return source
+
+
+@cache
+def encoded(name: str, metadata: tuple[tuple[str, str], ...]) -> bytes:
+    """The file of a kind; encoded once."""
     container, pictures, sounds = KINDS[name]
-    return write_tracks(
-        folder / "source", container, pictures=pictures, sounds=sounds, metadata=metadata
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source"
+        write_tracks(path, container, pictures=pictures, sounds=sounds, metadata=dict(metadata))
+        return path.read_bytes()
 
 
 def read(source: Path, workdir: Path | None = None) -> dict[str, Any]:
-    """What the reader says, in this process."""
+    """The result of the reader, in this process."""
     with source.open("rb") as file:
         name = sniff(file)
     return media_reader.read_media(source, workdir or source.parent, name)
@@ -121,7 +132,7 @@ def clean_of(source: Path) -> Path:
 
 
 def properties(path: Path) -> list[dict[str, Any]]:
-    """Everything that PyAV can tell of a file's tracks, and of the first frame of each."""
+    """All properties that PyAV reports of a file's tracks and of the first frame of each."""
     with av.open(str(path)) as media:
         is_mp4 = "mp4" in media.format.name
         found = [_properties(stream, is_mp4) for stream in media.streams]
@@ -225,7 +236,7 @@ DOLBY_VISION = box(b"dvvC", b"\1\0" + struct.pack(">HB", 8 << 9 | 3 << 3 | 5, 4 
 
 
 @pytest.mark.parametrize("container", ["mp4", "mov"])
-def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str) -> None:
+def test_hdr_and_projection_metadata_are_kept(tmp_path: Path, container: str) -> None:
     source = with_boxes(
         write_tracks(tmp_path / "source", container, pictures=[hevc("hvc1", **HDR)], sounds=[AAC]),
         b"hvc1",
@@ -235,16 +246,16 @@ def test_light_and_the_shape_of_the_view_are_kept(tmp_path: Path, container: str
     clean = clean_of(source)
 
     assert properties(clean) == properties(source)
-    told = properties(clean)[0]["frame"]["side data"]
+    side_data = properties(clean)[0]["frame"]["side data"]
     assert {"SPHERICAL", "STEREO3D", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(
-        told
+        side_data
     )
     assert DOLBY_VISION in clean.read_bytes()
     assert dolby_vision.PLACEHOLDER.encode() not in clean.read_bytes()
 
 
 def with_pixels(source: Path, width: int, height: int) -> Path:
-    """The file says another shape of its pixels than its video does, as editors write it."""
+    """The file and its video have different pixel aspect ratios, as editors write it."""
     content = source.read_bytes()
     at = content.index(b"pasp") + 4
     shape = struct.pack(">II", width, height)
@@ -253,7 +264,7 @@ def with_pixels(source: Path, width: int, height: int) -> Path:
 
 
 @pytest.mark.parametrize(("width", "height", "shown"), [(3, 2, (144, 64)), (8, 9, (96, 72))])
-def test_a_video_is_as_large_as_it_is_shown(
+def test_a_video_has_its_display_size(
     tmp_path: Path, width: int, height: int, shown: tuple[int, int]
 ) -> None:
     source = with_pixels(made(tmp_path, "mp4, high pixels"), width, height)
@@ -267,7 +278,7 @@ def test_a_video_is_as_large_as_it_is_shown(
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "libsvtav1"])
-def test_a_webm_of_wide_pixels_keeps_their_shape(tmp_path: Path, codec: str) -> None:
+def test_a_webm_keeps_its_pixel_aspect_ratio(tmp_path: Path, codec: str) -> None:
     source = write_tracks(
         tmp_path / "source",
         "webm",
@@ -286,7 +297,7 @@ def test_a_webm_of_wide_pixels_keeps_their_shape(tmp_path: Path, codec: str) -> 
     assert PLACEHOLDER.encode() not in clean.read_bytes()
 
 
-def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
+def test_an_impossible_pixel_aspect_ratio_means_square_pixels(tmp_path: Path) -> None:
     source = with_pixels(made(tmp_path, "mp4, high pixels"), 60_000, 1)
 
     found = read(source)
@@ -294,7 +305,7 @@ def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
     assert (found["width"], found["height"]) == (96, 64)
 
 
-def test_a_turned_video_of_wide_pixels_is_high(tmp_path: Path) -> None:
+def test_a_rotated_video_with_wide_pixels_is_tall(tmp_path: Path) -> None:
     turned = Track(codec="libx264", rotation=90, settings={"sample_aspect_ratio": AVRational(3, 2)})
     source = write_tracks(tmp_path / "source", "mp4", pictures=[turned])
 
@@ -321,7 +332,7 @@ FOREIGN: dict[str, tuple[str, list[Track], list[Track]]] = {
     "a camera's mp4 with two": (
         "mov", [H264], [Track(codec="pcm_s16be", tag="twos"), Track(codec="pcm_s24be")],
     ),
-    "a telephone's mp4 with amr": ("3gp", [H264], [AMR]),
+    "a phone's mp4 with amr": ("3gp", [H264], [AMR]),
     "mp4 with vorbis": ("mp4", [H264], [VORBIS]),
     "a recorder's amr alone": ("3gp", [], [AMR]),
     "pcm alone": ("mov", [], [Track(codec="pcm_s16le")]),
@@ -385,7 +396,7 @@ def test_the_same_sound_is_converted_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def renamed(source: Path, name: bytes, other: bytes) -> Path:
-    """A codec's name in the file becomes one that nobody knows."""
+    """Replace a codec's name in the file with an unknown one."""
     source.write_bytes(source.read_bytes().replace(name, other))
     return source
 
@@ -399,7 +410,7 @@ LEFT_OUT = {
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
-def test_a_track_that_stays_behind_is_noted(tmp_path: Path, name: str) -> None:
+def test_a_removed_track_is_noted(tmp_path: Path, name: str) -> None:
     pictures, sounds, codec = LEFT_OUT[name]
     source = write_tracks(tmp_path / "source", "mp4", pictures=pictures, sounds=sounds)
     if codec is not None:
@@ -412,7 +423,7 @@ def test_a_track_that_stays_behind_is_noted(tmp_path: Path, name: str) -> None:
         assert len(media.streams) == len(pictures) + len(sounds) - 1
 
 
-def test_a_sound_that_cannot_be_decoded_stays_behind_with_a_note(tmp_path: Path) -> None:
+def test_an_undecodable_sound_is_removed_with_a_note(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264], sounds=[VORBIS])
     spoil(source, 1)
 
@@ -462,7 +473,7 @@ def with_longer_table(source: Path, kind: bytes, body: bytes) -> Path:
     return source
 
 
-def test_times_that_repeat_are_mended(tmp_path: Path) -> None:
+def test_repeated_times_are_repaired(tmp_path: Path) -> None:
     plain = Track(codec="libx264", options={"bf": "0"})
     source = repeated_times(
         write_tracks(tmp_path / "source", "mp4", pictures=[plain], sounds=[AAC])
@@ -479,7 +490,7 @@ def test_times_that_repeat_are_mended(tmp_path: Path) -> None:
     assert len(shown) == len(times) and shown == sorted(set(shown))
 
 
-def test_a_trimmed_clip_is_as_long_as_what_is_shown(tmp_path: Path) -> None:
+def test_a_trimmed_clip_has_the_duration_that_is_shown(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264], seconds=6)
     content = bytearray(source.read_bytes())
     at = content.index(b"elst") + 12
@@ -517,7 +528,7 @@ def test_a_recording_that_begins_at_one_hour_begins_at_zero_in_its_copy(late: Pa
         assert abs(media.start_time) < 50_000
 
 
-def test_a_late_recording_that_breaks_off_is_refused(late: Path) -> None:
+def test_a_truncated_recording_with_a_late_start_is_refused(late: Path) -> None:
     content = late.read_bytes()
     late.write_bytes(content[: len(content) // 2])
 
@@ -527,7 +538,7 @@ def test_a_late_recording_that_breaks_off_is_refused(late: Path) -> None:
     assert refused.value.code == "CORRUPT_FILE"
 
 
-# What they never hold
+# What they never contain
 
 PLACE, MAKER, DATE = "+37.5665+126.9780/", "Cameramaker", "2024:05:17 10:11:12"
 SECRETS = [text.encode() for text in (PLACE, "37.5665", "126.9780", MAKER, "2024:05:17")]
@@ -570,7 +581,7 @@ def user_boxes() -> bytes:
 
 
 def with_everything(source: Path, container: str) -> Path:
-    """The file, with a place, a maker and a date wherever its kind has room for them."""
+    """The file, with a place, a maker and a date wherever its kind allows them."""
     content = source.read_bytes()
     if container in MP4_MUXERS:
         with_places_in_boxes(source)
@@ -624,7 +635,7 @@ def dates_in(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("name", [*KINDS, "aac"])
-def test_no_place_maker_or_date_is_in_a_clean_copy(tmp_path: Path, name: str) -> None:
+def test_a_clean_copy_has_no_place_maker_or_date(tmp_path: Path, name: str) -> None:
     if name == "aac":
         container, source = "adts", write_tracks(tmp_path / "source", "adts", sounds=[AAC])
     else:
@@ -644,7 +655,7 @@ MP4_KINDS = [name for name in KINDS if KINDS[name][0] in MP4_MUXERS]
 
 @pytest.fixture
 def no_muxer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with the rare file that can be read and not be written."""
+    """Like a rare file that can be read but not written."""
     monkeypatch.setattr(media_reader, "rewrite", failing)
 
 
@@ -653,7 +664,7 @@ def failing(*args: object, **settings: object) -> int:
 
 
 @pytest.mark.parametrize("name", MP4_KINDS)
-def test_what_no_muxer_takes_is_kept_without_place_maker_and_date(
+def test_a_file_that_no_muxer_accepts_is_kept_without_place_maker_and_date(
     tmp_path: Path, no_muxer: None, name: str
 ) -> None:
     source = with_everything(made(tmp_path, name, CARRIED), KINDS[name][0])
@@ -666,7 +677,7 @@ def test_what_no_muxer_takes_is_kept_without_place_maker_and_date(
     assert properties(clean) == properties(source)
 
 
-def test_a_track_of_measurements_is_gone_from_a_file_that_no_muxer_takes(
+def test_telemetry_is_removed_from_a_file_that_no_muxer_accepts(
     tmp_path: Path, no_muxer: None
 ) -> None:
     source = write_tracks(tmp_path / "source", "mp4", pictures=[H264, H264], sounds=[AAC])
@@ -684,7 +695,7 @@ def test_a_track_of_measurements_is_gone_from_a_file_that_no_muxer_takes(
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-def test_what_stands_behind_the_last_box_does_no_harm(
+def test_data_after_the_last_box_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: bool
 ) -> None:
     source = made(tmp_path, "mov, iphone's hevc")
@@ -699,7 +710,7 @@ def test_what_stands_behind_the_last_box_does_no_harm(
     assert secrets_in(clean) == []
 
 
-def test_other_kinds_that_no_muxer_takes_are_refused(tmp_path: Path, no_muxer: None) -> None:
+def test_other_kinds_that_no_muxer_accepts_are_refused(tmp_path: Path, no_muxer: None) -> None:
     source = made(tmp_path, "webm")
 
     with pytest.raises(Rejected) as refused:

@@ -46,7 +46,7 @@ def test_a_picture_has_a_width_and_a_height(tmp_path: Path, name: str) -> None:
     assert size == MediaSize(width=321, height=123)
 
 
-def test_tables_and_fill_bytes_before_a_jpeg_s_frame_are_passed_over(tmp_path: Path) -> None:
+def test_tables_and_fill_bytes_before_the_frame_of_a_jpeg_are_skipped(tmp_path: Path) -> None:
     tables = b"\xff\xc4\x00\x09" + b"\x01\x02\x03\x04\x05\x06\x07"
     frame = b"\xff\xc2\x00\x0b\x08" + struct.pack(">HH", 30, 40)
     path = tmp_path / "file"
@@ -69,7 +69,7 @@ def test_a_film_has_both_and_a_duration(
 
 
 @pytest.mark.parametrize("degrees", [90, -90])
-def test_a_film_that_is_to_be_turned_is_as_it_is_shown(tmp_path: Path, degrees: int) -> None:
+def test_a_rotated_film_has_its_display_size(tmp_path: Path, degrees: int) -> None:
     path = write_media(tmp_path / "a.mp4", "mp4", video="libx264", rotation=degrees)
 
     size = read_size(path, "video/mp4")
@@ -120,7 +120,7 @@ def test_long_fields_and_durations_in_other_boxes_are_read(tmp_path: Path) -> No
         "unknown": (a_film(mvhd(1000, 2**32 - 1)), None),
         "unknown at first": (a_film(mvhd(1000, 2**32 - 1), mehd), 4500),
         "no scale": (a_film(mvhd(0, 1000)), None),
-        "for ever": (a_film(mvhd(1, 2**31)), None),
+        "forever": (a_film(mvhd(1, 2**31)), None),
     }
 
     for name, (content, duration_ms) in files.items():
@@ -149,7 +149,7 @@ def test_long_fields_and_durations_in_other_boxes_are_read(tmp_path: Path) -> No
     ],
     ids=range(13),
 )
-def test_of_what_is_no_such_file_nothing_is_known(
+def test_a_file_of_another_kind_has_no_known_size(
     tmp_path: Path, content: bytes, mime_type: str
 ) -> None:
     path = tmp_path / "file"
@@ -168,7 +168,7 @@ def test_a_file_of_another_type_is_not_read(tmp_path: Path) -> None:
     assert set(sizes.values()) == {NOTHING}
 
 
-def spoilt(content: bytes, rng: random.Random) -> Iterator[bytes]:
+def corrupted(content: bytes, rng: random.Random) -> Iterator[bytes]:
     """The file cut off, and with bytes and whole lengths changed, mostly where the headers are."""
     yield content[: rng.randrange(len(content))]
     changed = bytearray(content)
@@ -180,15 +180,15 @@ def spoilt(content: bytes, rng: random.Random) -> Iterator[bytes]:
     yield content[:at] + rng.choice([b"\0\0\0\0", b"\xff" * 4, b"\0\0\0\1"]) + content[at + 4 :]
 
 
-def test_no_spoilt_file_makes_it_stumble(tmp_path: Path) -> None:
+def test_a_corrupt_file_does_not_raise(tmp_path: Path) -> None:
     rng = random.Random(11)
     whole = [(kind, make(tmp_path / name)) for name, (kind, make) in PICTURES.items()]
     whole.append(("video/mp4", write_media(tmp_path / "a", "mp4", video="libx264", audio="aac")))
-    path = tmp_path / "spoilt"
+    path = tmp_path / "corrupted"
     for mime_type, source in whole:
         content = source.read_bytes()
         for _ in range(60):
-            for bad in spoilt(content, rng):
+            for bad in corrupted(content, rng):
                 path.write_bytes(bad)
                 size = read_size(path, mime_type)
                 assert (size.width is None) == (size.height is None)

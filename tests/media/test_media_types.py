@@ -1,4 +1,4 @@
-"""The table of types: what clients declare, and what files are called."""
+"""The table of types: declared MIME types and file names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("declared", "mime_type"), DECLARED.items())
-def test_a_type_is_known_as_clients_spell_it(declared: str, mime_type: str) -> None:
+def test_known_spellings_of_a_type_are_recognized(declared: str, mime_type: str) -> None:
     found = type_of(declared, "file.bin")
 
     assert found is not None and found.mime_type == mime_type
@@ -60,16 +60,14 @@ def test_other_types_and_broken_headers_are_refused(declared: str) -> None:
     ("filename", "mime_type"),
     [("IMG.HEIC", "image/heic"), ("a.b.mov", "video/quicktime"), ("v.webm", "video/webm")],
 )
-def test_a_client_that_knows_no_type_is_known_by_the_name(
-    declared: str, filename: str, mime_type: str
-) -> None:
+def test_without_a_type_the_filename_decides(declared: str, filename: str, mime_type: str) -> None:
     found = type_of(declared, filename)
 
     assert found is not None and found.mime_type == mime_type
 
 
 @pytest.mark.parametrize("filename", ["photo", "photo.svg", ".jpg", "archive.zip", "page.html"])
-def test_a_name_of_no_known_ending_tells_no_type(filename: str) -> None:
+def test_a_name_with_an_unknown_ending_has_no_type(filename: str) -> None:
     assert type_of("", filename) is None
 
 
@@ -81,11 +79,11 @@ def test_a_spelling_means_one_type() -> None:
     assert all(found.mime_type.startswith(f"{found.kind}/") for found in MEDIA_TYPES)
 
 
-def test_what_the_check_finds_is_in_the_table() -> None:
+def test_every_type_that_the_check_finds_is_in_the_table() -> None:
     found = {container.mime_type for container in CONTAINERS.values()} | {"image/jpeg"}
 
     assert all(suffixes_of(mime_type) for mime_type in found)
 
 
-def test_an_aborted_check_leaves_no_file_that_is_not_known() -> None:
+def test_an_aborted_check_leaves_no_unknown_file() -> None:
     assert {f"media.{name}" for name in CONTAINERS} <= set(CLEAN_NAMES[MEDIA_PIPELINE])

@@ -37,7 +37,7 @@ def encoded(seconds: float, *, rate: int = 24_000, layout: str = "mono") -> byte
     return buffer.getvalue()
 
 
-def heard_ms(content: bytes) -> float:
+def decoded_ms(content: bytes) -> float:
     with av.open(io.BytesIO(content)) as container:
         stream = container.streams.audio[0]
         frames = list(container.decode(stream))
@@ -48,17 +48,17 @@ def heard_ms(content: bytes) -> float:
 @pytest.mark.parametrize(
     ("rate", "layout"), [(24_000, "mono"), (44_100, "stereo"), (8_000, "mono")]
 )
-def test_joined_parts_sound_one_after_the_other(rate: int, layout: str) -> None:
+def test_joined_parts_play_in_sequence(rate: int, layout: str) -> None:
     parts = [encoded(seconds, rate=rate, layout=layout) for seconds in (1.0, 0.6, 1.4)]
 
     whole = join_mp3(parts)
 
     assert mp3_duration_ms(whole) == pytest.approx(sum(map(mp3_duration_ms, parts)), abs=2)
-    assert heard_ms(whole) == pytest.approx(mp3_duration_ms(whole), abs=2)
+    assert decoded_ms(whole) == pytest.approx(mp3_duration_ms(whole), abs=2)
     assert 3000 <= mp3_duration_ms(whole) <= 3000 + 3 * 250
 
 
-def test_headers_of_single_parts_are_not_in_the_whole() -> None:
+def test_headers_of_the_parts_are_not_in_the_joined_file() -> None:
     part = encoded(0.5)
     assert b"Xing" in part or b"Info" in part
 
@@ -80,7 +80,7 @@ def test_what_has_no_sound_is_refused(content: bytes) -> None:
 
 
 @given(st.binary(max_size=600))
-def test_any_bytes_are_sound_or_refused(content: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(content: bytes) -> None:
     with contextlib.suppress(NoMp3):
         assert mp3_duration_ms(content) > 0
 
@@ -89,16 +89,16 @@ TEXTS = st.text(st.sampled_from("ab. \n!?한글。é👍🏽") | st.characters(c
 
 
 @given(TEXTS, st.integers(1, 60))
-def test_chunks_are_the_text_and_fit(text: str, limit: int) -> None:
+def test_chunks_contain_the_whole_text_and_fit(text: str, limit: int) -> None:
     pieces = chunks_of(text, limit)
 
     assert "".join(pieces) == text
     assert all(pieces)
-    # A character that the eye sees as one may be longer than the limit; nothing else is.
+    # Only a single visible character may be longer than the limit.
     assert all(len(piece) <= limit or len(list(clusters(piece))) == 1 for piece in pieces)
 
 
-def test_a_text_is_cut_where_it_hurts_least() -> None:
+def test_a_text_is_split_at_the_best_boundary() -> None:
     text = "One is short. Two is here!\n\nThree, a paragraph. Four"
 
     assert chunks_of(text, 200) == [text]

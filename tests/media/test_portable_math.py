@@ -80,7 +80,7 @@ def test_nothing_the_studio_computes_depends_on_the_processor(module: Path) -> N
      "np.convolve(a, b)", "np.linalg.norm(a)", "a ** 1.5", "a ** 3", "a **= 0.5", "np.hypot(a, b)",
      "np.power(a, 2)"],
 )  # fmt: skip
-def test_what_depends_on_the_processor_is_seen(line: str) -> None:
+def test_a_dependency_on_the_processor_is_detected(line: str) -> None:
     assert processor_dependent(line) != []
 
 
@@ -88,7 +88,7 @@ def values(low: float, high: float) -> np.ndarray:
     return np.linspace(low, high, 40_001, dtype=np.float32)
 
 
-def test_the_functions_are_right_to_five_digits() -> None:
+def test_the_functions_are_accurate_to_five_digits() -> None:
     wide, positive = values(-20, 20), values(1e-4, 3)
     angles = values(-math.pi, math.pi)[1:-1]
 
@@ -124,7 +124,7 @@ def test_any_shape_is_kept_and_nothing_is_overwritten() -> None:
     assert np.array_equal(turned, values(0, 1)[:40_000].reshape(200, 200))
 
 
-def test_the_bits_are_these_on_every_processor() -> None:
+def test_the_results_have_the_same_bits_on_every_processor() -> None:
     digest = hashlib.sha256()
     for function, low, high in (
         (portable_math.exp, -30, 5),

@@ -78,7 +78,7 @@ def bright_planes(path: Path) -> list[np.ndarray]:
 
 
 def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
-    """A clip of one gray, so that only what the film adds can be seen."""
+    """A clip of one gray, so that only the additions of the film are visible."""
     gray = yuv_of(Image.new("RGB", (720, 1280), (level, level, level)))
     with Mp4Writer(path, crf=18) as writer:
         for _ in range(frames):
@@ -86,7 +86,7 @@ def flat_clip(path: Path, level: int, frames: int = 36) -> SourceFile:
     return SourceFile(key=path.stem, mime_type="video/mp4", path=path)
 
 
-def test_a_clip_is_what_its_artifact_says(story: Story) -> None:
+def test_a_clip_matches_its_artifact(story: Story) -> None:
     with av.open(str(story.clip.path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
@@ -115,12 +115,16 @@ def level(wave: np.ndarray) -> float:
     return float(np.sqrt((wave.astype(np.float64) ** 2).mean()))
 
 
-def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
-    speech = request("speech", "speech", tmp_path, [], text="One umbrella. Two strangers.")
-    voice = LocalStudio().generate(speech)[0]
-    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+def film_spoken_over(workdir: Path, text: str) -> tuple[Artifact, Artifact]:
+    """A voice, and a film with it that is as long as the story's but shows nothing that moves."""
+    voice = LocalStudio().generate(request("speech", "speech", workdir, [], text=text))[0]
+    clips = [flat_clip(workdir / f"clip_{n}.mp4", 90, frames=30) for n in (1, 2)]
+    sources = [*clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
+    return voice, LocalStudio().generate(request("film", "film", workdir, sources, **WORDS))[0]
 
-    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+
+def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
+    voice, film = film_spoken_over(tmp_path, "One umbrella. Two strangers.")
 
     assert film.duration_ms == story.film.duration_ms
     spoken, alone = sound_of(film.path), sound_of(story.film.path)
@@ -133,11 +137,7 @@ def test_the_music_ducks_under_the_voice(story: Story, tmp_path: Path) -> None:
 
 
 def test_a_voice_longer_than_the_film_ends_with_it(story: Story, tmp_path: Path) -> None:
-    speech = request("speech", "speech", tmp_path, [], text="One umbrella. " * 20)
-    voice = LocalStudio().generate(speech)[0]
-    sources = [*story.clips, SourceFile(key="speech", mime_type="audio/mp4", path=voice.path)]
-
-    film = LocalStudio().generate(request("film", "film", tmp_path, sources, **WORDS))[0]
+    voice, film = film_spoken_over(tmp_path, "One umbrella. " * 10)
 
     assert (voice.duration_ms or 0) > (film.duration_ms or 0)
     assert film.duration_ms == story.film.duration_ms
@@ -208,7 +208,7 @@ LocalStudio().generate(GenerationRequest(job_id="job", key="clip_1", kind="clip"
     assert (tmp_path / "clip_1.mp4").read_bytes() == story.clips[0].path.read_bytes()
 
 
-def test_a_camera_over_planes_sees_what_one_over_the_picture_sees(story: Story) -> None:
+def test_a_camera_over_planes_shows_the_same_as_over_the_picture(story: Story) -> None:
     picture = Image.open(story.keyframe.path).convert("RGB")
     planes = _Planes(picture)
 
@@ -249,13 +249,16 @@ def test_a_film_has_picture_and_sound_of_one_length(story: Story) -> None:
 
 
 def test_the_same_film_has_the_same_bytes(story: Story, tmp_path: Path) -> None:
-    again = LocalStudio().generate(request("film", "film", tmp_path, list(story.clips), **WORDS))
+    first, again = (
+        LocalStudio().generate(request("film", name, tmp_path, [story.clips[0]], captions=["Hi"]))
+        for name in ("first", "again")
+    )
 
-    assert again[0].path.read_bytes() == story.film.path.read_bytes()
+    assert again[0].path.read_bytes() == first[0].path.read_bytes()
 
 
 @pytest.mark.parametrize("level", [20, 235])
-def test_a_films_words_can_be_read_on_any_ground_and_stay_inside(
+def test_the_texts_of_a_film_are_readable_and_inside_the_picture(
     tmp_path: Path, level: int
 ) -> None:
     clip = flat_clip(tmp_path / "clip_1.mp4", level)
@@ -277,7 +280,7 @@ def test_a_films_words_can_be_read_on_any_ground_and_stay_inside(
         assert np.percentile(letters, 99.7) - np.percentile(letters, 50) > 90
 
 
-def test_a_film_without_words_shows_none(tmp_path: Path) -> None:
+def test_a_film_without_texts_shows_none(tmp_path: Path) -> None:
     clip = flat_clip(tmp_path / "clip_1.mp4", 90)
 
     film = LocalStudio().generate(request("film", "film", tmp_path, [clip], captions=[""]))[0]

@@ -1,4 +1,4 @@
-"""Long recordings: parts that meet at a quiet moment, and one transcript out of them."""
+"""Long recordings: parts that are cut in silence, and one merged transcript."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech import extract
 from darkroom.studio.speech.audio import RATE_HZ, Sound
 from darkroom.studio.speech.extract import cut_out
-from tests.support.speech import say, share_heard
+from tests.support.speech import say, share_recognized
 
 SENTENCES = (
     "There are seven people waiting outside the station.",
@@ -108,7 +108,7 @@ def in_chunks(samples: Samples, size: int) -> Iterator[bytes]:
     sizes=st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)),
     seed=st.integers(0, 1000),
 )
-def test_parts_hold_every_sample_once(
+def test_parts_contain_every_sample_once(
     seconds: float, starts: list[int], window_ms: int, sizes: tuple[int, int], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -119,7 +119,7 @@ def test_parts_hold_every_sample_once(
     for number, (start, end) in enumerate(zip(places, [*places[1:], None], strict=True)):
         params = {"fromMs": start, "windowMs": window_ms}
         span = extract._span_of(params if end is None else params | {"toMs": end})
-        # However the decoder hands them over.
+        # For any chunks of the decoder.
         part = b"".join(cut_out(in_chunks(whole, sizes[number % 2] * 2), span))
         taken = np.frombuffer(part, dtype=np.int16)
         joined[span.first : span.first + len(taken)] += taken
@@ -130,13 +130,13 @@ def test_parts_hold_every_sample_once(
 def test_a_cut_is_made_in_silence() -> None:
     speech = np.concatenate([say(SENTENCES[0]), silence(0.5), say(SENTENCES[1])])
     pause_ms = len(say(SENTENCES[0])) * 1000 // RATE_HZ
-    asked_ms = pause_ms + 1000
-    span = extract._span_of({"fromMs": 0, "toMs": asked_ms, "windowMs": 1400})
+    requested_ms = pause_ms + 1000
+    span = extract._span_of({"fromMs": 0, "toMs": requested_ms, "windowMs": 1400})
 
     part = np.frombuffer(b"".join(cut_out(in_chunks(speech, 4000), span)), dtype=np.int16)
 
-    heard_ms = int(np.flatnonzero(part)[-1]) * 1000 // RATE_HZ
-    assert abs(heard_ms - pause_ms) < 250
+    last_sound_ms = int(np.flatnonzero(part)[-1]) * 1000 // RATE_HZ
+    assert abs(last_sound_ms - pause_ms) < 250
     assert len(part) == min(span.last or 0, len(speech))
 
 
@@ -188,11 +188,11 @@ def text_of(transcript: Transcript) -> str:
     return " ".join(segment.text for segment in transcript.segments)
 
 
-# The whole way, with the recipe's own plan
+# End to end, with the recipe's own plan
 
 
 @pytest.mark.slow
-def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
+def test_transcribing_in_parts_gives_the_text_of_the_whole(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [part for text in SENTENCES for part in (say(text), silence(0.7))]
@@ -215,7 +215,7 @@ def test_a_recording_transcribed_in_parts_reads_like_a_whole_one(
     assert in_parts.duration_ms == pytest.approx(at_once.duration_ms, abs=100)
     assert in_parts.language == at_once.language
     spoken = " ".join(SENTENCES)
-    shares = [share_heard(spoken, text_of(transcript)) for transcript in (at_once, in_parts)]
+    shares = [share_recognized(spoken, text_of(transcript)) for transcript in (at_once, in_parts)]
     # The recognizer gets a word here and there wrong, and others when it begins elsewhere.
     assert shares[1] >= shares[0] - 0.15
     ends = list(itertools.accumulate(len(part) * 1000 // RATE_HZ for part in sentences))
@@ -261,7 +261,7 @@ def test_times_of_a_part_become_times_of_the_whole(make: Make, tmp_path: Path) -
     assert whole == a_transcript(said("one", 100), said("two", 5500), ms=7000)
 
 
-def test_without_every_part_s_length_the_whole_s_is_unknown(make: Make, tmp_path: Path) -> None:
+def test_the_duration_is_unknown_if_that_of_a_part_is(make: Make, tmp_path: Path) -> None:
     whole = join(
         make, tmp_path,
         (0, a_transcript(said("one", 100), ms=5000)),
@@ -280,7 +280,7 @@ def test_speakers_of_different_parts_are_different_people(make: Make, tmp_path: 
     assert join(make, tmp_path, parts[0]).segments[0].speaker == "spk_0"
 
 
-def test_the_whole_is_in_the_language_in_which_most_was_said(make: Make, tmp_path: Path) -> None:
+def test_the_merged_transcript_has_the_most_spoken_language(make: Make, tmp_path: Path) -> None:
     whole = join(
         make, tmp_path,
         (0, a_transcript(said("hello", 1), language="en")),

@@ -1,4 +1,4 @@
-"""Scripts from ready sentences: the keyword fits in, the time is filled, chance is the seed's."""
+"""Scripts from ready sentences: the keyword fits, the time is filled, the seed decides."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SLOT = re.compile(r"\{[Kk]eyword(?::\w+)?\}")
 
 
 def a_script(language: str = "en", seed: int = 1, **params: Any) -> Script:
-    asked = {"keyword": KEYWORDS.get(language, "x"), "durationSec": 30, "tone": "casual"} | params
-    return compose(asked, language, seed)
+    given = {"keyword": KEYWORDS.get(language, "x"), "durationSec": 30, "tone": "casual"} | params
+    return compose(given, language, seed)
 
 
 # The sentences
@@ -47,7 +47,7 @@ def sentences(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("language", "tone"), list(product(LANGUAGES, TONES)))
-def test_every_tone_has_a_choice_of_everything(language: str, tone: str) -> None:
+def test_every_tone_has_variants_of_each_sentence(language: str, tone: str) -> None:
     grammar = GRAMMARS[language]["tones"][tone]
 
     assert {part: len(grammar[part]) >= 3 for part in grammar} == {
@@ -58,7 +58,7 @@ def test_every_tone_has_a_choice_of_everything(language: str, tone: str) -> None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_sentences_are_whole_and_none_stands_twice(language: str) -> None:
+def test_sentences_are_complete_and_unique(language: str) -> None:
     texts = sentences(language)
 
     assert len(texts) == len(set(texts))
@@ -71,11 +71,13 @@ def test_sentences_are_whole_and_none_stands_twice(language: str) -> None:
             assert bool(re.search("[가-힣]", text)) == (language == "ko"), text
 
 
-def test_every_particle_after_a_korean_keyword_is_one_that_is_known() -> None:
-    asked = {slot for text in sentences("ko") for slot in re.findall(r"\{keyword:(\w+)\}", text)}
+def test_every_particle_after_a_korean_keyword_is_known() -> None:
+    particles = {
+        slot for text in sentences("ko") for slot in re.findall(r"\{keyword:(\w+)\}", text)
+    }
     ungoverned = [text for text in sentences("ko") if re.search(r"\}[은는이가을를과와]\b", text)]
 
-    assert asked == {"은", "이", "을", "으로", "이란", "이었습니다", "에", "에서", "의"}
+    assert particles == {"은", "이", "을", "으로", "이란", "이었습니다", "에", "에서", "의"}
     assert ungoverned == []
 
 
@@ -99,7 +101,7 @@ def test_every_particle_after_a_korean_keyword_is_one_that_is_known() -> None:
         ("🙂", "🙂는 🙂가 🙂를 🙂로 🙂란"),
     ],
 )
-def test_a_particle_follows_the_sound_before_it(word: str, forms: str) -> None:
+def test_a_particle_agrees_with_the_preceding_sound(word: str, forms: str) -> None:
     written = [with_particle(word, particle) for particle in ("은", "이", "을", "으로", "이란")]
 
     assert " ".join(written) == forms
@@ -110,7 +112,7 @@ def test_a_particle_follows_the_sound_before_it(word: str, forms: str) -> None:
 
 @pytest.mark.parametrize(("language", "tone"), list(product(LANGUAGES, TONES)))
 @pytest.mark.parametrize("duration_sec", [15, 30, 60, 120])
-def test_speaking_a_script_takes_about_the_requested_time(
+def test_a_spoken_script_takes_about_the_requested_time(
     language: str, tone: str, duration_sec: int
 ) -> None:
     script = a_script(language, tone=tone, durationSec=duration_sec)
@@ -121,7 +123,7 @@ def test_speaking_a_script_takes_about_the_requested_time(
     assert 0.82 <= spoken.duration_ms / script.duration_ms <= 1.2
 
 
-def test_the_same_seed_gives_the_same_script_and_another_one_another() -> None:
+def test_equal_seeds_give_equal_scripts_and_others_differ() -> None:
     scripts = [a_script(seed=seed) for seed in (1, 1, 2, 3, 4)]
 
     assert scripts[0] == scripts[1]
@@ -151,9 +153,9 @@ def test_an_unknown_tone_becomes_the_default(tone: Any) -> None:
 def test_any_keyword_gives_a_script_or_is_refused(
     keyword: str, language: str, tone: str, duration_sec: int, seed: int
 ) -> None:
-    asked = {"keyword": keyword, "tone": tone, "durationSec": duration_sec}
+    given = {"keyword": keyword, "tone": tone, "durationSec": duration_sec}
     try:
-        script = compose(asked, language, seed)
+        script = compose(given, language, seed)
     except PermanentProviderError as refused:
         assert not re.search(r"\w", keyword)
         assert refused.error_code == "PROVIDER_REFUSED"  # noqa: PT017 - not every keyword is refused
@@ -164,7 +166,7 @@ def test_any_keyword_gives_a_script_or_is_refused(
     assert len(set(texts)) == len(texts)
 
 
-def test_a_keyword_is_a_word_and_no_slot() -> None:
+def test_a_keyword_is_not_read_as_a_placeholder() -> None:
     script = a_script(keyword="{keyword} {0} \\1", tone="professional", seed=3)
 
     assert "{keyword} {0} \\1" in script.title + script.spoken_text
@@ -182,9 +184,7 @@ def test_a_keyword_is_a_word_and_no_slot() -> None:
         ("en", {"durationSec": True}, "PROVIDER_REFUSED"),
     ],
 )
-def test_what_cannot_be_written_is_refused(
-    language: str, params: dict[str, Any], code: str
-) -> None:
+def test_an_impossible_script_is_refused(language: str, params: dict[str, Any], code: str) -> None:
     with pytest.raises(PermanentProviderError) as refused:
         a_script(language, **params)
 

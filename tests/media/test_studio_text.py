@@ -1,4 +1,4 @@
-"""Words of a film: when they are shown, how they are broken, where their ink may be."""
+"""Texts of a film: when they are shown, how lines break, and where they are drawn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_caption_text_stays_inside_the_safe_area(style: TextStyle, text: str) ->
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_no_character_is_lost_where_all_fits(text: str) -> None:
+def test_a_text_that_fits_keeps_every_character(text: str) -> None:
     lines = wrap(text, 600, font(40).getlength)
 
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
@@ -108,7 +108,7 @@ def test_decomposed_hangul_is_composed() -> None:
     assert clean_text(unicodedata.normalize("NFD", "한글")) == "한글"
 
 
-def test_what_the_font_cannot_draw_is_left_out() -> None:
+def test_characters_that_the_font_lacks_are_dropped() -> None:
     assert clean_text("Hi 😀\u202e\x00 there\n\tfriend") == "Hi there friend"
     assert clean_text(None) == ""
 
@@ -125,7 +125,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("clips", "captions", "hook", "ending"), CASES)
-def test_no_two_texts_are_ever_seen_together(
+def test_two_texts_are_never_visible_at_once(
     clips: list[int], captions: list[str], hook: str, ending: str
 ) -> None:
     plan = plan_film(clips, captions=captions, hook=hook, ending=ending)
@@ -138,7 +138,7 @@ def test_no_two_texts_are_ever_seen_together(
 
 
 @pytest.mark.parametrize(("clips", "captions", "hook", "ending"), CASES)
-def test_every_clip_is_played_whole_and_never_backwards(
+def test_every_clip_is_played_completely_and_forwards(
     clips: list[int], captions: list[str], hook: str, ending: str
 ) -> None:
     plan = plan_film(clips, captions=captions, hook=hook, ending=ending)

@@ -21,13 +21,13 @@ from darkroom.generation.ports import (
     PermanentProviderError,
     SourceFile,
 )
-from darkroom.generation.script import script_of_texts, write_script
+from darkroom.generation.script import Language, script_of_texts, write_script
 from darkroom.studio.local_studio import LocalStudio
 from darkroom.studio.speech import align
 from darkroom.studio.speech.audio import RATE_HZ, Sound
 from darkroom.studio.speech.espeak import Manner, Speech, sentences_of, speak
 from darkroom.studio.speech.mono_file import loudness_lufs
-from tests.support.speech import share_heard
+from tests.support.speech import share_recognized
 
 CORE = Path(__file__).parents[2] / "layers" / "core" / "python"
 ENGLISH = (
@@ -64,7 +64,7 @@ def ask(tmp_path: Path) -> Ask:
     return make
 
 
-def a_script(folder: Path, language: str = "en") -> Path:
+def a_script(folder: Path, language: Language = "en") -> Path:
     texts = TEXTS[language].replace(". ", ".|").split("|")
     script = script_of_texts(title="A title", language=language, texts=texts, duration_ms=20_000)
     path = folder / "script.json"
@@ -98,15 +98,15 @@ def test_speech_is_a_small_file_that_plays_in_a_browser(ask: Ask, language: str)
 def test_synthesized_speech_is_intelligible(ask: Ask) -> None:
     speech = ask("speech", text=ENGLISH)
 
-    heard = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
+    transcribed = ask("transcribe", sources={"media_1": speech.path}, sourceLang="en")
 
-    words = read_transcript(heard.path.read_bytes()).segments
-    assert share_heard(ENGLISH, " ".join(segment.text for segment in words)) >= 0.6
+    words = read_transcript(transcribed.path.read_bytes()).segments
+    assert share_recognized(ENGLISH, " ".join(segment.text for segment in words)) >= 0.6
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("voice", ["female", "male"])
-def test_speech_is_as_loud_as_players_expect_and_nowhere_distorted(
+def test_speech_has_the_expected_loudness_without_distortion(
     ask: Ask, language: str, voice: str
 ) -> None:
     made = ask("speech", language, text=TEXTS[language], voiceId=voice)
@@ -144,8 +144,8 @@ def test_the_same_text_gives_the_same_bytes(ask: Ask, language: str) -> None:
 
 def test_voices_differ_and_a_vendors_voice_becomes_the_default(ask: Ask) -> None:
     bytes_of = [
-        ask("speech", text=ENGLISH, **asked).path.read_bytes()
-        for asked in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})
+        ask("speech", text=ENGLISH, **params).path.read_bytes()
+        for params in ({}, {"voiceId": "male"}, {"voiceId": "21m00Tcm4TlvDq8ikWAM"})
     ]
 
     assert bytes_of[0] != bytes_of[1]
@@ -159,7 +159,7 @@ def test_a_higher_rate_takes_less_time(ask: Ask) -> None:
     assert lengths[1] > 1.5 * lengths[2]
 
 
-def test_a_script_is_said_section_by_section(ask: Ask, tmp_path: Path) -> None:
+def test_a_script_is_spoken_section_by_section(ask: Ask, tmp_path: Path) -> None:
     from_script = ask("speech", sources={"script": a_script(tmp_path)})
     from_text = ask("speech", text=ENGLISH)
 
@@ -190,7 +190,7 @@ def test_a_text_without_words_is_refused(ask: Ask, text: str) -> None:
         ("en", {"text": "Hello", "rate": float("nan")}, "PROVIDER_REFUSED"),
     ],
 )
-def test_what_cannot_be_said_is_refused(
+def test_an_impossible_speech_is_refused(
     ask: Ask, language: str, params: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(PermanentProviderError) as refused:
@@ -203,7 +203,7 @@ def test_what_cannot_be_said_is_refused(
     "text",
     ["<speak><break time='9s'/>hi</speak>", "[[f'u:]] hello", "a\0b", "é" * 300, "한글 in English"],
 )
-def test_a_text_is_only_ever_text(text: str) -> None:
+def test_text_is_never_markup(text: str) -> None:
     speech = speak([text], Manner(language="en"))
 
     assert 200 < speech.duration_ms < 300 * 400
@@ -212,7 +212,7 @@ def test_a_text_is_only_ever_text(text: str) -> None:
     ]
 
 
-def test_words_of_speech_follow_on_each_other(ask: Ask) -> None:
+def test_words_of_speech_are_in_sequence(ask: Ask) -> None:
     speech = speak([ODD, KOREAN], Manner(language="en"))
 
     times = [(w.start_ms, w.end_ms) for s in speech.sentences for w in s.words]
@@ -237,7 +237,7 @@ def errors_ms(found: Transcript, speech: Speech) -> list[int]:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("rate", [80, 100, 130])
-def test_words_are_found_where_they_are_said(ask: Ask, language: str, rate: int) -> None:
+def test_words_are_aligned_with_their_speech(ask: Ask, language: str, rate: int) -> None:
     speech = ask("speech", language, text=TEXTS[language], rate=rate)
 
     made = ask("align", language, {"speech": speech.path}, text=TEXTS[language])
@@ -252,7 +252,7 @@ def test_words_are_found_where_they_are_said(ask: Ask, language: str, rate: int)
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_words_that_cannot_be_found_are_laid_out(
+def test_unrecognized_words_get_estimated_times(
     ask: Ask, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(align, "find_words", lambda *_: None)
@@ -266,7 +266,7 @@ def test_words_that_cannot_be_found_are_laid_out(
     assert max(errors) <= 700
 
 
-def test_words_of_no_dictionary_have_their_time_too(ask: Ask) -> None:
+def test_words_outside_the_dictionary_have_times_too(ask: Ask) -> None:
     speech = ask("speech", text=ODD)
 
     found = read_transcript(ask("align", "en", {"speech": speech.path}, text=ODD).path.read_bytes())
@@ -279,7 +279,7 @@ def test_words_of_no_dictionary_have_their_time_too(ask: Ask) -> None:
     assert times["—"].start_ms == times["—"].end_ms
 
 
-def test_a_text_that_was_not_said_is_laid_out_all_the_same(ask: Ask) -> None:
+def test_a_text_that_was_not_spoken_gets_estimated_times(ask: Ask) -> None:
     speech = ask("speech", text="Good morning.")
 
     found = read_transcript(

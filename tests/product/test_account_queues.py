@@ -1,4 +1,4 @@
-"""Whose turn it is: an account's concurrent tasks, its priorities, and others' patience."""
+"""Account queues: concurrent tasks by plan, priorities, and fairness between accounts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.support.builders import (
     a_job,
     a_reference_photo,
     buy,
+    cancel,
     confirm,
     lose_messages,
     waiting_messages,
@@ -45,14 +46,14 @@ def on_plan(world: World, user: str, plan: str) -> None:
     assert response.status == 200, response.body
 
 
-def test_every_plan_has_its_concurrent_tasks() -> None:
+def test_every_plan_has_a_limit_of_concurrent_tasks() -> None:
     allowed = {plan: limits_of(plan).concurrent_tasks for plan in plan_names()}
 
     assert allowed == {"free": 2, "basic": 5, "standard": 10, "professional": 20}
     assert limits_of("no longer sold") == limits_of("free")
 
 
-def test_a_free_account_has_two_tasks_on_their_way(world: World) -> None:
+def test_a_free_account_has_two_tasks_in_flight(world: World) -> None:
     buy(world, 20)
     a_batch(world, "alice", images=20)
 
@@ -62,7 +63,7 @@ def test_a_free_account_has_two_tasks_on_their_way(world: World) -> None:
 
 
 @pytest.mark.parametrize(("plan", "tasks"), [("basic", 5), ("standard", 10)])
-def test_a_plan_allows_more_at_once(plan: str, tasks: int, world: World) -> None:
+def test_a_paid_plan_allows_more_tasks_in_flight(plan: str, tasks: int, world: World) -> None:
     buy(world, 20)
     on_plan(world, "alice", plan)
     a_batch(world, "alice", images=20)
@@ -72,7 +73,7 @@ def test_a_plan_allows_more_at_once(plan: str, tasks: int, world: World) -> None
     assert len(waiting_messages(world)) == tasks
 
 
-def test_what_finishes_makes_room_for_the_next(world: World) -> None:
+def test_a_finished_task_frees_its_place_for_the_next(world: World) -> None:
     buy(world, 20)
     a_batch(world, "alice", images=6)
     settle_stream(world)
@@ -83,7 +84,7 @@ def test_what_finishes_makes_room_for_the_next(world: World) -> None:
     assert [key for key, _ in waiting_messages(world)] == ["img_03", "img_04"]
 
 
-def test_all_of_a_long_batch_is_made(world: World) -> None:
+def test_a_long_batch_completes(world: World) -> None:
     job_id = a_batch(world, "alice", images=5)
 
     world.drain()
@@ -104,7 +105,7 @@ def test_a_single_job_does_not_wait_for_another_accounts_batch(world: World) -> 
         world.pump_tasks()
         settle_stream(world)
 
-    # Of the twenty pictures that were there first only those on their way came before it.
+    # Of the twenty pictures queued earlier, only those in flight came before it.
     assert made_before <= limits_of("free").concurrent_tasks
     assert [request.key for request in world.studio.requests[:3]].count("kf_1") == 1
 
@@ -143,18 +144,18 @@ def test_priority_may_be_given_when_a_draft_is_confirmed(world: World) -> None:
     assert a_job(world, draft)["priority"] == 3
 
 
-def test_lost_messages_of_a_lane_are_sent_again(world: World) -> None:
+def test_lost_messages_of_an_account_queue_are_sent_again(world: World) -> None:
     buy(world, 20)
     job_id = a_batch(world, "alice", images=6)
     settle_stream(world)
     lose_messages(world)
 
-    world.outlive(seconds=DISPATCH_CHECK_SECONDS)
+    world.advance_time(seconds=DISPATCH_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_a_lane_whose_news_was_lost_goes_on(world: World) -> None:
+def test_an_account_queue_continues_after_its_stream_record_is_lost(world: World) -> None:
     buy(world, 20)
     job_id = a_batch(world, "alice", images=6)
     settle_stream(world)
@@ -162,18 +163,18 @@ def test_a_lane_whose_news_was_lost_goes_on(world: World) -> None:
     world.take_changes()
     assert waiting_messages(world) == []
 
-    world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+    world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_canceling_a_batch_lets_the_next_job_go(world: World) -> None:
+def test_canceling_a_batch_releases_the_next_job(world: World) -> None:
     buy(world, 20)
     batch = a_batch(world, "alice", images=20)
     other = confirm(world, mode="quick").body["jobId"]
     settle_stream(world)
 
-    world.call("POST", f"/api/jobs/{batch}/cancel")
+    cancel(world, batch)
     world.drain()
 
     assert a_job(world, other)["status"] == "succeeded"
@@ -187,7 +188,7 @@ def test_only_an_operator_changes_a_plan_and_only_to_one_that_exists(world: Worl
     assert world.call("PATCH", path, {"plan": "basic"}).status == 403
     assert world.call("PATCH", path, {"plan": "basic"}, user=None).status == 401
     assert world.call("PATCH", path, {"plan": "gold"}, user="root", groups="admin").status == 400
-    nobody = "/api/admin/accounts/nobody"
-    response = world.call("PATCH", nobody, {"plan": "basic"}, user="root", groups="admin")
+    unknown = "/api/admin/accounts/unknown"
+    response = world.call("PATCH", unknown, {"plan": "basic"}, user="root", groups="admin")
     assert response.status == 404
     assert world.call("GET", path, user="root", groups="admin").body["plan"] == "free"

@@ -34,7 +34,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def user(world: World) -> Iterator[str]:
-    """An account that has been seen, so it has the bonus; its books are right afterwards too."""
+    """An account with a wallet and the bonus. Its books are audited after the test."""
     name = a_user()
     a_balance(world, name)
     yield name
@@ -83,7 +83,7 @@ def test_credits_are_taken_but_never_below_zero(world: World, user: str) -> None
     assert everything_of(world, user) == before
 
 
-def test_what_a_job_holds_cannot_be_taken(world: World, user: str) -> None:
+def test_credits_held_by_a_job_cannot_be_taken(world: World, user: str) -> None:
     confirm(world, user)
 
     assert adjust(world, user, {"amount": -4, "reason": "Abuse"}).status == 400
@@ -109,7 +109,7 @@ def test_taking_follows_the_order_of_spending(world: World, user: str) -> None:
         ("mallory", "[administrators]", 403, "FORBIDDEN"),
     ],
 )
-def test_only_an_admin_adjusts(
+def test_only_an_admin_adjusts_credits(
     by: str | None, groups: str, status: int, code: str, world: World, user: str
 ) -> None:
     response = adjust(world, user, by=by, groups=groups)
@@ -118,7 +118,7 @@ def test_only_an_admin_adjusts(
     assert a_balance(world, user) == (5, 0)
 
 
-def test_nobody_adjusts_themselves_without_the_role(world: World, user: str) -> None:
+def test_users_without_the_role_cannot_adjust_their_own_credits(world: World, user: str) -> None:
     assert adjust(world, user, by=user, groups="").status == 403
 
 
@@ -154,7 +154,7 @@ def test_nobody_adjusts_themselves_without_the_role(world: World, user: str) -> 
     ],
     ids=lambda value: (value or "none")[:60],
 )
-def test_what_is_no_adjustment_is_refused_before_anything(
+def test_an_invalid_adjustment_is_refused_before_any_write(
     body: str, path: str | None, world: World, user: str
 ) -> None:
     response = adjust(world, user, body)
@@ -167,7 +167,7 @@ def test_what_is_no_adjustment_is_refused_before_anything(
 
 
 @pytest.mark.parametrize("amount", [1, ADJUST_LIMIT_CREDITS])
-def test_the_bounds_belong_to_what_is_allowed(amount: int, world: World, user: str) -> None:
+def test_amounts_and_reasons_at_the_limit_are_allowed(amount: int, world: World, user: str) -> None:
     body = {"amount": amount, "reason": "x" * REASON_LIMIT_CHARS}
 
     assert adjust(world, user, body).body["balance"] == 5 + amount
@@ -180,7 +180,7 @@ def test_an_adjustment_needs_a_key(world: World, user: str) -> None:
     assert a_balance(world, user) == (5, 0)
 
 
-def test_a_repeat_is_the_same_response(world: World, user: str) -> None:
+def test_a_repeat_returns_the_same_response(world: World, user: str) -> None:
     first = adjust(world, user)
     again = adjust(world, user)
     buy(world, 10, user)
@@ -192,7 +192,7 @@ def test_a_repeat_is_the_same_response(world: World, user: str) -> None:
     assert a_balance(world, user) == (22, 0)
 
 
-def test_a_key_is_for_one_adjustment(world: World, user: str) -> None:
+def test_a_key_of_another_adjustment_is_refused(world: World, user: str) -> None:
     adjust(world, user)
 
     other = adjust(world, user, {**GOOD, "amount": 8})
@@ -215,7 +215,7 @@ def test_the_same_key_for_two_accounts_is_two_adjustments(world: World, user: st
     assert a_balance(world, user) == a_balance(world, other) == (12, 0)
 
 
-def test_an_account_nobody_has_seen_is_404_and_stays_unseen(world: World) -> None:
+def test_an_unknown_account_is_404_and_is_not_created(world: World) -> None:
     stranger = a_user()
 
     response = adjust(world, stranger)
@@ -243,7 +243,7 @@ def test_a_gift_may_expire(world: World, user: str) -> None:
     assert [grant.source for grant in wallet.grants] == ["bonus"]
 
 
-def test_a_gift_after_its_time_is_refused_but_its_repeat_is_answered(
+def test_an_expired_gift_is_refused_but_its_repeat_returns_the_first_response(
     world: World, user: str
 ) -> None:
     body = {**GOOD, "expiresAt": to_iso(world.clock.now() + timedelta(hours=1))}

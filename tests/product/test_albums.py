@@ -1,4 +1,4 @@
-"""Albums: what they hold, in which order, and how they stay right whoever comes twice."""
+"""Albums: their outputs, the order of these, and repeated and concurrent requests."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_renaming_keeps_everything_else(world: World, story: list[Output]) -> No
     assert after["outputCount"] == 1 and after["coverOutputId"] == before["coverOutputId"]
 
 
-def test_an_output_is_grouped_tagged_picked_and_moved(world: World, story: list[Output]) -> None:
+def test_an_output_is_grouped_tagged_selected_and_moved(world: World, story: list[Output]) -> None:
     album_id = an_album(world)
     ids = [output.output_id for output in story[:3]]
     put(world, album_id, *ids)
@@ -191,12 +191,12 @@ def test_a_removed_output_leaves_and_can_come_back_last(world: World, story: lis
     assert world.call("GET", f"/api/albums/{album_id}").body["outputCount"] == 3
 
 
-def test_a_job_adds_its_outputs_once_and_never_again(world: World, story: list[Output]) -> None:
+def test_a_job_adds_its_outputs_only_once(world: World, story: list[Output]) -> None:
     album_id = an_album(world)
 
-    first = add_outputs_to_album(world.app, "alice", album_id, story, group="g")
+    first = add_outputs_to_album(world.app, "alice", album_id, outputs=story, group="g")
     world.call("DELETE", f"/api/albums/{album_id}/outputs/{story[0].output_id}")
-    again = add_outputs_to_album(world.app, "alice", album_id, story, group="g")
+    again = add_outputs_to_album(world.app, "alice", album_id, outputs=story, group="g")
 
     assert (first, again) == (len(story), 0)
     assert shown(world, album_id) == [output.output_id for output in story[1:]]
@@ -215,7 +215,7 @@ def test_a_job_whose_album_is_gone_adds_nothing(
         "deleted": deleted,
     }[kind]
 
-    assert add_outputs_to_album(world.app, "alice", album_id, story) == 0
+    assert add_outputs_to_album(world.app, "alice", album_id, outputs=story) == 0
 
 
 def test_a_full_album_takes_no_more(
@@ -229,15 +229,17 @@ def test_a_full_album_takes_no_more(
 
     assert two.status == 200
     assert (three.status, three.body["code"]) == (409, "ALBUM_FULL")
-    assert add_outputs_to_album(world.app, "alice", album_id, story) == 0
+    assert add_outputs_to_album(world.app, "alice", album_id, outputs=story) == 0
 
 
 def test_many_outputs_are_added_in_chunks_that_repeat_harmlessly(world: World) -> None:
     album_id = an_album(world)
     many = numbered_outputs(ALBUM_CHUNK_LIMIT * 2 + 5)
 
-    interrupted = add_outputs_to_album(world.app, "alice", album_id, many[:ALBUM_CHUNK_LIMIT])
-    rest = add_outputs_to_album(world.app, "alice", album_id, many)
+    interrupted = add_outputs_to_album(
+        world.app, "alice", album_id, outputs=many[:ALBUM_CHUNK_LIMIT]
+    )
+    rest = add_outputs_to_album(world.app, "alice", album_id, outputs=many)
 
     assert (interrupted, rest) == (ALBUM_CHUNK_LIMIT, ALBUM_CHUNK_LIMIT + 5)
     album = store.get_album("alice", album_id)
@@ -253,22 +255,22 @@ def numbered_outputs(number: int) -> list[Output]:
     ]
 
 
-def test_two_who_add_the_same_at_once_add_it_once(
+def test_two_concurrent_requests_add_an_output_once(
     world: World, story: list[Output], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     album_id = an_album(world)
     find_entries, turns = store.find_entries, list[str]()
 
     def overtaken(*args: Any) -> Any:
-        """Between our look and our commit, somebody else adds the same."""
+        """Between our read and our commit, another request adds the same outputs."""
         found = find_entries(*args)
         if not turns:
             turns.append("taken")
-            add_outputs_to_album(world.app, "alice", album_id, story)
+            add_outputs_to_album(world.app, "alice", album_id, outputs=story)
         return found
 
     monkeypatch.setattr(store, "find_entries", overtaken)
-    added = add_outputs_to_album(world.app, "alice", album_id, story)
+    added = add_outputs_to_album(world.app, "alice", album_id, outputs=story)
 
     assert added == 0
     assert store.get_album("alice", album_id).output_count == len(story)
@@ -292,9 +294,11 @@ def test_a_deleted_album_is_gone_at_once_and_emptied_by_the_sweeper(
     assert jobs_store.find_family(_job_of(story)) is not None
 
 
-def test_emptying_that_was_stopped_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emptying_an_album_resumes_after_a_crash(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     album_id = an_album(world)
-    add_outputs_to_album(world.app, "alice", album_id, numbered_outputs(7))
+    add_outputs_to_album(world.app, "alice", album_id, outputs=numbered_outputs(7))
     delete_album(world.app, account_id="alice", album_id=album_id)
     monkeypatch.setattr("darkroom.usecases.albums.delete_album.ALBUM_CHUNK_LIMIT", 2)
     monkeypatch.setattr("darkroom.usecases.albums.delete_album.SWEEP_ITEMS_LIMIT", 4)
@@ -309,21 +313,21 @@ def test_outputs_of_a_deleted_job_leave_all_albums(world: World, story: list[Out
     first, second = an_album(world), an_album(world)
     kept = numbered_outputs(1)
     for album_id in (first, second):
-        add_outputs_to_album(world.app, "alice", album_id, [*kept, *story])
+        add_outputs_to_album(world.app, "alice", album_id, outputs=[*kept, *story])
 
     removed = forget_job_in_albums(world.app, "alice", _job_of(story))
     again = forget_job_in_albums(world.app, "alice", _job_of(story))
 
     assert (removed, again) == (2 * len(story), 0)
     assert shown(world, first) == shown(world, second) == [kept[0].output_id]
-    assert add_outputs_to_album(world.app, "alice", first, story) == 0
+    assert add_outputs_to_album(world.app, "alice", first, outputs=story) == 0
 
 
 def _job_of(outputs: list[Output]) -> str:
     return job_of_output(outputs[0].output_id)
 
 
-def test_only_ones_own_outputs_can_be_added(world: World, story: list[Output]) -> None:
+def test_only_outputs_of_the_same_account_can_be_added(world: World, story: list[Output]) -> None:
     bobs = an_album(world, user="bob")
     mine = an_album(world)
     path = f"/api/albums/{bobs}/outputs"
@@ -366,7 +370,7 @@ BAD = [
 ]
 
 
-def test_what_makes_no_sense_is_refused(world: World, story: list[Output]) -> None:
+def test_invalid_requests_are_refused(world: World, story: list[Output]) -> None:
     album_id = an_album(world)
     put(world, album_id, story[0].output_id)
     before = world.scan("albums")
@@ -391,7 +395,7 @@ ROUTES = [
 ]
 
 
-def test_albums_need_a_token_and_are_their_account_s(world: World, story: list[Output]) -> None:
+def test_albums_need_a_token_and_belong_to_one_account(world: World, story: list[Output]) -> None:
     album_id = an_album(world)
     put(world, album_id, story[0].output_id)
     names = {"album": album_id, "output": story[0].output_id}

@@ -42,7 +42,7 @@ def an_asset(
     asset = assets_store.get_asset(user, asset_id)
     duration_ms = None if seconds is None else seconds * 1000
     after = replace(asset, status=AssetStatus(status), duration_ms=duration_ms, tags=tags)
-    commit([assets_store.save_write(asset, after, "arranged")])
+    commit([assets_store.save_write(asset, after, operation="arranged")])
     world.pump_stream()
     return asset_id
 
@@ -87,7 +87,13 @@ def test_an_asset_leaves_the_list_of_its_old_state(world: World) -> None:
     before = found(world, "&status=checking")
 
     asset = assets_store.get_asset("alice", asset_id)
-    commit([assets_store.save_write(asset, replace(asset, status=AssetStatus.UPLOADED), "op")])
+    commit(
+        [
+            assets_store.save_write(
+                asset, replace(asset, status=AssetStatus.UPLOADED), operation="op"
+            )
+        ]
+    )
     stale = found(world, "&status=checking")
     world.pump_stream()
 
@@ -96,7 +102,7 @@ def test_an_asset_leaves_the_list_of_its_old_state(world: World) -> None:
     assert found(world, "&status=uploaded") == [asset_id]
 
 
-def test_names_sort_without_case_and_lengths_from_the_longest(world: World) -> None:
+def test_names_sort_without_case_and_durations_from_the_longest(world: World) -> None:
     b = an_asset(world, "Beach.mp4", kind="video", seconds=5)
     c = an_asset(world, "city.mp4", kind="video", seconds=100)
     a = an_asset(world, "ARCH.mp4", kind="video", seconds=20)
@@ -112,14 +118,14 @@ def test_names_sort_without_case_and_lengths_from_the_longest(world: World) -> N
     "search",
     ["wed", "WEDD", "wedding", "DAY wed", "2026", "%ED%95%9C", "%E1%84%92%E1%85%A1%E1%86%AB"],
 )
-def test_words_are_found_by_their_beginnings(world: World, search: str) -> None:
+def test_words_are_found_by_their_prefixes(world: World, search: str) -> None:
     wanted = an_asset(world, "Wedding-day_2026 한강.jpg")
     an_asset(world, "unwedded.jpg")
 
     assert found(world, f"&search={search}") == [wanted]
 
 
-def test_search_looks_at_names_tags_and_whole_ids(world: World) -> None:
+def test_search_covers_names_tags_and_whole_ids(world: World) -> None:
     by_name, by_tag = an_asset(world, "seoul.jpg"), an_asset(world, tags=("Seoul trip",))
     other = an_asset(world, "busan.jpg")
 
@@ -131,7 +137,7 @@ def test_search_looks_at_names_tags_and_whole_ids(world: World) -> None:
     assert found(world, "&search=...") == []
 
 
-def test_search_tag_and_filters_are_one_filter(world: World) -> None:
+def test_search_tag_and_filters_combine(world: World) -> None:
     photos = [an_asset(world, f"sea {n}.jpg", tags=("Best", "sea")) for n in range(5)]
     film = an_asset(world, "sea.mp4", kind="video", seconds=9, tags=("best",))
     an_asset(world, "sea 9.jpg", tags=("bestest",))
@@ -147,13 +153,13 @@ def test_search_tag_and_filters_are_one_filter(world: World) -> None:
     "query",
     ["status=ready", "kind=text", "sort=size", "search=", "tag=", f"search={'x' * 201}"],
 )
-def test_filters_that_make_no_sense_are_refused(world: World, query: str) -> None:
+def test_invalid_filters_are_refused(world: World, query: str) -> None:
     response = world.call("GET", f"/api/assets?{query}")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
-def test_a_cursor_is_good_for_its_filters_only(world: World) -> None:
+def test_a_cursor_is_valid_only_for_its_filters(world: World) -> None:
     for _ in range(3):
         an_asset(world)
     cursor = world.call("GET", "/api/assets?limit=1&kind=image").body["nextCursor"]
@@ -181,7 +187,7 @@ def test_an_asset_names_its_latest_job(world: World) -> None:
 # --- Changes ----------------------------------------------------------------------------------
 
 
-def test_a_file_is_renamed_tagged_and_filed(world: World) -> None:
+def test_a_file_is_renamed_tagged_and_put_in_a_folder(world: World) -> None:
     asset_id = an_asset(world, "IMG_1.jpg")
 
     response = patch(
@@ -197,7 +203,7 @@ def test_a_file_is_renamed_tagged_and_filed(world: World) -> None:
     assert found(world, "&search=img") == [] and found(world, "&tag=sea") == [asset_id]
 
 
-def test_a_change_that_the_stream_lost_reaches_the_lists_by_the_sweeper(world: World) -> None:
+def test_the_sweeper_indexes_a_change_that_the_stream_lost(world: World) -> None:
     asset_id = an_asset(world, "old.jpg")
     world.call("PATCH", f"/api/assets/{asset_id}", {"filename": "new.jpg"})
 
@@ -213,7 +219,7 @@ def test_an_index_that_was_stopped_halfway_is_completed(
     asset_id = an_asset(world, "old.jpg")
     asset = assets_store.get_asset("alice", asset_id)
     renamed = replace(asset, filename="new.jpg")
-    commit([assets_store.save_write(asset, renamed, "op")])
+    commit([assets_store.save_write(asset, renamed, operation="op")])
     remember, calls = list_store._remember, []
 
     def stopping(*args: Any, **options: Any) -> None:
@@ -255,7 +261,7 @@ def test_an_index_that_was_stopped_before_its_first_entry_is_completed(
     assert index_asset("alice", asset_id) == 0
 
 
-def test_a_record_of_entries_from_before_is_written_once_more(world: World) -> None:
+def test_an_older_record_of_entries_is_written_once_more(world: World) -> None:
     asset_id = an_asset(world, "old.jpg")
     known = AssetEntryItem.get("alice\x1fknown", asset_id)
     known.is_written = None
@@ -282,7 +288,9 @@ def test_a_record_of_entries_from_before_is_written_once_more(world: World) -> N
         ("ﷺ" * 50 + ".jpg", "ﷺ" * 50),
     ],
 )
-def test_spelling_and_length_do_not_hide_a_file(world: World, filename: str, search: str) -> None:
+def test_a_file_is_found_whatever_its_spelling_and_length(
+    world: World, filename: str, search: str
+) -> None:
     asset_id = an_asset(world, filename)
 
     assert found(world, f"&search={quote(search)}") == [asset_id]
@@ -300,7 +308,7 @@ def test_a_tag_that_grows_when_it_is_folded_keeps_its_file_findable(world: World
     assert found(world, f"&tag={quote('ﷺ' * 48)}") == []
 
 
-def test_labels_are_composed_before_they_are_limited(world: World) -> None:
+def test_labels_are_normalized_before_their_length_is_checked(world: World) -> None:
     asset_id = an_asset(world)
     decomposed = unicodedata.normalize("NFD", "가" * 50)
 
@@ -331,7 +339,7 @@ def test_labels_are_composed_before_they_are_limited(world: World) -> None:
         {"status": "uploaded"},
     ],
 )
-def test_changes_that_make_no_sense_are_refused(world: World, body: dict[str, Any]) -> None:
+def test_invalid_changes_are_refused(world: World, body: dict[str, Any]) -> None:
     asset_id = an_asset(world)
     before = assets_store.get_asset("alice", asset_id)
 
@@ -366,7 +374,7 @@ def test_a_deleted_asset_is_gone_at_once_and_its_files_follow(world: World) -> N
     assert found(world, "&kind=image") == [kept]
 
 
-def test_files_that_the_stream_forgot_are_removed_by_the_sweeper(world: World) -> None:
+def test_the_sweeper_removes_files_whose_stream_record_was_lost(world: World) -> None:
     photo = a_photo(world)
     delete(world, photo)
 
@@ -378,7 +386,7 @@ def test_files_that_the_stream_forgot_are_removed_by_the_sweeper(world: World) -
     assert delete(world, photo).status == 404
 
 
-def test_content_that_arrives_after_its_asset_was_deleted_is_thrown_away(world: World) -> None:
+def test_content_that_arrives_after_its_asset_was_deleted_is_deleted(world: World) -> None:
     body = {"filename": "a.jpg", "sizeBytes": 3, "mimeType": "image/jpeg"}
     session = world.call("POST", "/api/uploads/session", body).body
     delete(world, session["assetId"])
@@ -394,7 +402,7 @@ def test_content_that_arrives_after_its_asset_was_deleted_is_thrown_away(world: 
 def test_a_file_of_an_active_reference_photo_stays(world: World) -> None:
     photo = a_photo(world)
     asset = assets_store.get_asset("alice", photo)
-    commit([assets_store.save_write(asset, replace(asset, faces=1), "op")])
+    commit([assets_store.save_write(asset, replace(asset, faces=1), operation="op")])
     body = {"assetId": photo, "role": "self"}
     reference = world.call("POST", "/api/reference-photos", body).body["referencePhotoId"]
 

@@ -1,4 +1,4 @@
-"""Assets: how they move, how they are listed and shown, and what they report."""
+"""Assets: their states, their lists and details, and their events."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pytest
 
 from darkroom.assets import model, store
 from darkroom.assets.model import Asset, AssetStatus, Finding, IllegalAssetTransition
+from darkroom.assets.reference_store import get_reference_photo
 from darkroom.db import commit
 from darkroom.events.store import list_events
+from darkroom.kernel.object_keys import clean_key, owner_tag
+from darkroom.plans.storage_store import count_write, find_stored
 from darkroom.usecases.projections.project_asset import project_asset
-from tests.support.builders import a_photo
+from tests.support.builders import a_photo, a_reference_photo
 from tests.support.world import World
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -54,7 +57,7 @@ def failed(asset: Asset, now: datetime = NOW) -> Asset:
 
 
 @pytest.mark.parametrize("end", [uploaded, failed])
-def test_a_final_asset_never_moves_again(end: Callable[[Asset], Asset]) -> None:
+def test_a_final_asset_never_changes_its_state(end: Callable[[Asset], Asset]) -> None:
     final = end(uploading())
 
     for move in (uploaded, failed, lambda asset: model.await_check(asset, NOW)):
@@ -62,19 +65,19 @@ def test_a_final_asset_never_moves_again(end: Callable[[Asset], Asset]) -> None:
             move(final)
 
 
-def test_every_unfinished_asset_is_due_at_some_time() -> None:
+def test_every_unfinished_asset_has_a_time_of_its_next_check() -> None:
     assets = [uploading(), model.await_check(uploading(), NOW)]
     assets += [model.ask_again(assets[1], NOW), model.extend_upload(assets[0], NOW)]
 
     assert all(asset.next_check_at for asset in assets)
 
 
-def test_an_asset_is_stored_as_it_is(world: World) -> None:
+def test_a_stored_asset_is_read_back_unchanged(world: World) -> None:
     asset = uploading()
     final = failed(model.ask_again(model.await_check(asset, NOW), NOW))
 
-    commit([store.create_write(asset, "op1")])
-    commit([store.save_write(asset, final, "op2", counted=True)])
+    commit([store.create_write(asset, operation="op1")])
+    commit([store.save_write(asset, final, operation="op2", counted=True)])
 
     stored = store.get_asset("alice", asset.asset_id)
     assert stored.version == 2
@@ -99,7 +102,7 @@ def test_assets_are_listed_newest_first_page_by_page(world: World) -> None:
     assert page["nextCursor"] is None
 
 
-def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
+def test_a_cursor_is_valid_only_for_its_account(world: World) -> None:
     body = {"filename": "a.jpg", "sizeBytes": 5, "mimeType": "image/jpeg"}
     for _ in range(2):
         world.call("POST", "/api/uploads/session", body)
@@ -112,7 +115,7 @@ def test_a_cursor_is_good_for_its_account_only(world: World) -> None:
     assert (tampered.status, tampered.body["code"]) == (400, "BAD_CURSOR")
 
 
-def test_pages_have_bounds(world: World) -> None:
+def test_page_sizes_have_bounds(world: World) -> None:
     responses = [world.call("GET", f"/api/assets?limit={limit}") for limit in ("0", "101", "x")]
 
     assert [response.status for response in responses] == [400] * 3
@@ -127,8 +130,8 @@ def test_assets_need_a_token(world: World) -> None:
     assert [response.body["code"] for response in responses] == ["UNAUTHORIZED"] * 2
 
 
-def test_another_accounts_asset_is_like_a_missing_one(world: World) -> None:
-    commit([store.create_write(uploading("alice"), "op")])
+def test_another_accounts_asset_looks_missing(world: World) -> None:
+    commit([store.create_write(uploading("alice"), operation="op")])
 
     responses = [
         world.call("GET", f"/api/assets/{asset_id}", user="bob")
@@ -140,7 +143,7 @@ def test_another_accounts_asset_is_like_a_missing_one(world: World) -> None:
 
 
 def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -> None:
-    commit([store.create_write(uploading(), "op")])
+    commit([store.create_write(uploading(), operation="op")])
 
     shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
 
@@ -158,8 +161,8 @@ def test_an_unchecked_asset_shows_what_was_declared_and_no_links(world: World) -
     }
 
 
-def test_a_checked_asset_is_downloaded_as_its_clean_copy(world: World) -> None:
-    commit([store.create_write(uploaded(uploading()), "op")])
+def test_downloads_of_a_checked_asset_are_of_its_clean_copy(world: World) -> None:
+    commit([store.create_write(uploaded(uploading()), operation="op")])
 
     shown = world.call("GET", f"/api/assets/{uploading().asset_id}").body
 
@@ -171,7 +174,7 @@ def test_a_checked_asset_is_downloaded_as_its_clean_copy(world: World) -> None:
     assert urlsplit(shown["thumbnailUrl"]).path.endswith("/thumbnail.jpg")
 
 
-def test_each_ending_is_reported_once(world: World) -> None:
+def test_each_final_state_is_reported_once(world: World) -> None:
     later = NOW + timedelta(seconds=2)
     before, good = uploading(), uploaded(uploading(), later)
 
@@ -193,8 +196,8 @@ def test_a_failure_is_reported_with_its_code(world: World) -> None:
     assert names["ASSET_UPLOAD_FAILED"]["errorCode"] == "CORRUPT_FILE"
 
 
-def test_events_that_the_stream_lost_are_derived_by_the_sweeper(world: World) -> None:
-    commit([store.create_write(uploaded(uploading()), "op")])
+def test_the_sweeper_derives_events_that_the_stream_lost(world: World) -> None:
+    commit([store.create_write(uploaded(uploading()), operation="op")])
 
     world.clock.move(hours=1)
     done = world.sweep()
@@ -217,7 +220,7 @@ def test_each_of_many_files_is_deleted_on_its_own(world: World) -> None:
     kept, gone = a_photo(world), a_photo(world)
     asset = store.get_asset("alice", kept)
     in_use = replace(asset, references=1)
-    commit([store.save_write(asset, in_use, "arranged")])
+    commit([store.save_write(asset, in_use, operation="arranged")])
     bobs = a_photo(world, "bob")
 
     response = delete_many(world, [gone, kept, bobs, "ast_x"])
@@ -248,9 +251,96 @@ def test_deleting_many_again_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("asset_ids", [None, [], "ast_x", [5], ["ast_x"] * 101])
-def test_what_names_no_files_or_too_many_is_refused(world: World, asset_ids: Any) -> None:
+def test_a_request_without_files_or_with_too_many_is_refused(world: World, asset_ids: Any) -> None:
     assert delete_many(world, asset_ids).status == 400
 
 
-def test_nobody_deletes_many_without_a_token(world: World) -> None:
+def test_deleting_many_files_needs_a_token(world: World) -> None:
     assert delete_many(world, ["ast_x"], user=None).status == 401
+
+
+# Damaged items
+
+DAMAGES: dict[str, tuple[str, dict[str, Any] | None]] = {
+    "no name": ("filename", None),
+    "a name of another type": ("filename", {"N": "7"}),
+    "an unknown state": ("status", {"S": "?"}),
+    "an unknown type": ("cleanMimeType", {"S": "seven"}),
+    "a version of another type": ("version", {"S": "x"}),
+    "a fraction of a version": ("version", {"N": "0.5"}),
+    "boxes that are no JSON": ("faceBoxes", {"S": "["}),
+    "an owner of another type": ("ownerTag", {"N": "1"}),
+    "an unreadable number of reference photos": ("references", {"S": "x"}),
+    "an unreadable share of the counters": ("countedBytes", {"S": "x"}),
+}
+
+
+def a_counted_photo(world: World, user: str) -> str:
+    """A photo of three bytes as uploads leave it: under the account's tag, and counted."""
+    asset_id = a_photo(world, user)
+    asset = store.get_asset(user, asset_id)
+    tag = owner_tag(world.app.signing_secret.value, user)
+    key = clean_key(tag, asset_id, "image.jpg")
+    world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
+    counted = replace(asset, owner_tag=tag, clean_key=key, counted_bytes=3)
+    commit(
+        [
+            store.save_write(asset, counted, operation="arranged", counted=True),
+            count_write(user, used_bytes=3, uploads=0),
+        ]
+    )
+    world.drain()
+    return asset_id
+
+
+def damage_asset(world: World, asset_id: str, name: str, held: dict[str, Any] | None) -> None:
+    [item] = [item for item in world.scan("assets") if item["assetId"]["S"] == asset_id]
+    changed = {key: value for key, value in item.items() if key != name}
+    table = world.settings.tables["assets"]
+    world.client("dynamodb").put_item(
+        TableName=table, Item=changed | ({} if held is None else {name: held})
+    )
+
+
+def test_a_damaged_file_is_deleted_like_any_other(world: World) -> None:
+    for number, (case, (name, held)) in enumerate(DAMAGES.items()):
+        user = f"user_{number}"
+        asset_id = a_counted_photo(world, user)
+        damage_asset(world, asset_id, name, held)
+        before = world.call("GET", f"/api/assets/{asset_id}", user=user)
+        listed = world.call("GET", "/api/assets", user=user)
+
+        responses = [
+            world.call("DELETE", f"/api/assets/{asset_id}", user=user).status for _ in range(2)
+        ]
+        world.drain()
+
+        assert (before.status, before.body["code"]) == (404, "ITEM_UNREADABLE"), case
+        assert (listed.status, responses) == (200, [204, 204]), case
+        assert world.call("GET", f"/api/assets/{asset_id}", user=user).body["code"] == "NOT_FOUND"
+        tag = owner_tag(world.app.signing_secret.value, user)
+        assert world.app.storage.find(clean_key(tag, asset_id, "image.jpg")) is None, case
+        freed = 0 if name == "countedBytes" else 3
+        assert find_stored(user).used_bytes == 3 - freed, case
+
+
+def test_a_damaged_file_of_another_account_is_not_found(world: World) -> None:
+    asset_id = a_counted_photo(world, "alice")
+    damage_asset(world, asset_id, "filename", None)
+
+    assert world.call("DELETE", f"/api/assets/{asset_id}", user="bob").status == 404
+    assert store.is_stored("alice", asset_id)
+
+
+@pytest.mark.parametrize("held", [{"S": "x"}, {"N": "1"}])
+def test_a_damaged_file_that_a_reference_photo_uses_is_kept(
+    world: World, held: dict[str, Any]
+) -> None:
+    photo_id = a_reference_photo(world)
+    asset_id = get_reference_photo("alice", photo_id).asset_id
+    damage_asset(world, asset_id, "references", held)
+    damage_asset(world, asset_id, "filename", None)
+
+    response = world.call("DELETE", f"/api/assets/{asset_id}")
+
+    assert (response.status, response.body["code"]) == (409, "ASSET_IN_USE")

@@ -39,6 +39,7 @@ from tests.support.builders import (
     an_output,
     buy,
     confirm,
+    delete_job,
     finish,
     regenerate,
     running,
@@ -46,11 +47,11 @@ from tests.support.builders import (
 from tests.support.corruptions import (
     CORRUPTIONS,
     Corruption,
-    NothingToSpoil,
-    Shelves,
+    NothingToCorrupt,
+    StoredBooks,
+    corrupted_copy,
     raw_account,
-    read_shelves,
-    spoiled_copy,
+    read_stored_books,
     write_difference,
 )
 from tests.support.corruptions_of_laws import ODD_VALUES
@@ -85,7 +86,7 @@ def adjust(world: World, amount: int, key: str, *, hours: int | None = None) -> 
 def pay(
     world: World, name: str, credits: int, *back: int, fresh: bool = False, is_paid: bool = True
 ) -> None:
-    """A payment of ten units a credit as its gateway now tells it; ``back`` is what went back."""
+    """A payment of ten units a credit, in its state at the gateway; ``back`` was refunded."""
     purchase = Purchase(
         purchase_id=f"pur_{name}",
         account_id="alice",
@@ -98,7 +99,7 @@ def pay(
         amount_minor=credits * 10,
     )
     if fresh:
-        commit([payments_store.create_write(purchase, "arranged")])
+        commit([payments_store.create_write(purchase, operation="arranged")])
     taken = [
         MoneyBack(id=f"{name}_{place}", amount_minor=amount, created_at=world.clock.now())
         for place, amount in enumerate(back)
@@ -154,7 +155,7 @@ def write_rich_books(world: World) -> None:
     cancel_midway(world, canceled)
     a_story(world, key="rewritten", failing=["clip_3"], **WITH_REWRITE)
     deleted = a_story(world, key="deleted")
-    assert world.call("DELETE", f"/api/jobs/{deleted}").status in (200, 204)
+    assert delete_job(world, deleted).status in (200, 204)
     pay(world, "never", 20, fresh=True, is_paid=False)
     adjust(world, 4, "sorry")
     adjust(world, 2, "very sorry", hours=48)
@@ -166,7 +167,7 @@ def write_rich_books(world: World) -> None:
 
 
 def clear_debt(world: World) -> None:
-    """An operator lets the rest of it go."""
+    """An operator writes off the rest of the debt."""
     path, body = "/api/admin/accounts/alice/debt", {"reason": "arranged"}
     response = world.call("POST", path, body, user="operator", key="clear", groups="admin")
     assert response.status in (200, 201), response.body
@@ -192,8 +193,8 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def sound(world: World) -> Shelves:
-    return read_shelves(world)
+def sound(world: World) -> StoredBooks:
+    return read_stored_books(world)
 
 
 @dataclass
@@ -213,7 +214,7 @@ class Tally:
 
 @pytest.fixture(scope="module")
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Counts over the whole file, said at its end."""
+    """Counts over the whole file, printed at its end."""
     tally = Tally()
     yield tally
     plugins = request.config.pluginmanager
@@ -225,18 +226,18 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
 
 
 def breaches_of(
-    world: World, sound: Shelves, seed: object, *corruptions: Corruption
+    world: World, sound: StoredBooks, seed: object, *corruptions: Corruption
 ) -> tuple[tuple[Breach, ...], list[str | None]]:
-    """What the auditor says of a copy with these corruptions, and where it should say it."""
-    spoiled, entries = spoiled_copy(sound, seed, *corruptions)
+    """The auditor's breaches in a copy with these corruptions, and where they should be."""
+    corrupted, entries = corrupted_copy(sound, seed, *corruptions)
     breaches: list[Breach] = []
     for account in ("alice", "bob"):
-        breaches += breaches_in(world, spoiled, account)
+        breaches += breaches_in(world, corrupted, account)
     return tuple(breaches), entries
 
 
-def breaches_in(world: World, books: Shelves, account: str) -> list[Breach]:
-    """What the auditor says of the account, without a database."""
+def breaches_in(world: World, books: StoredBooks, account: str) -> list[Breach]:
+    """The auditor's breaches in the account, without a database."""
     return breaches_of_raw(world, raw_account(books, account))
 
 
@@ -255,7 +256,7 @@ def is_named(breaches: Iterable[Breach], law: str, entry: str | None) -> bool:
 # Sound books
 
 
-def test_books_written_by_the_product_are_sound(world: World, sound: Shelves) -> None:
+def test_books_written_by_the_product_are_sound(world: World, sound: StoredBooks) -> None:
     report = audit_accounts(world.app)
 
     assert report.breaches == ()
@@ -263,7 +264,7 @@ def test_books_written_by_the_product_are_sound(world: World, sound: Shelves) ->
     assert report.entries_checked == len(sound.tables["ledger"])
 
 
-def test_the_rich_books_hold_what_books_can_hold(sound: Shelves) -> None:
+def test_the_rich_books_hold_what_books_can_hold(sound: StoredBooks) -> None:
     types = {entry["type"] for entry in sound.entries()}
     kinds = {entry["cause"].partition("#")[0] for entry in sound.entries()}
     jobs = [item for item in sound.tables["jobs"].values() if item["sk"] == "job"]
@@ -287,22 +288,22 @@ def test_the_rich_books_hold_what_books_can_hold(sound: Shelves) -> None:
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
 def test_a_corruption_is_found_with_its_law_and_its_entry(
-    corruption: Corruption, world: World, sound: Shelves, tally: Tally
+    corruption: Corruption, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     _check_found(corruption, 0, world, sound, tally)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_a_corruption_is_found_wherever_it_is_done(
-    corruption: Corruption, world: World, sound: Shelves, tally: Tally
+def test_a_corruption_is_found_in_every_entry(
+    corruption: Corruption, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     for seed in range(1, SEEDS_WHEN_SLOW):
         _check_found(corruption, seed, world, sound, tally)
 
 
 def _check_found(
-    corruption: Corruption, seed: int, world: World, sound: Shelves, tally: Tally
+    corruption: Corruption, seed: int, world: World, sound: StoredBooks, tally: Tally
 ) -> None:
     found = False
     try:
@@ -314,14 +315,14 @@ def _check_found(
     assert found, (seed, corruption.law, entry, breaches)
 
 
-def _several(seed: int, sound: Shelves) -> list[Corruption]:
+def _several(seed: int, sound: StoredBooks) -> list[Corruption]:
     """Two to four random corruptions that can all be done to the same books."""
     rng = random.Random(seed)
     while True:
         chosen = rng.sample(CORRUPTIONS, rng.randint(2, 4))
         try:
-            spoiled_copy(sound, seed, *chosen)
-        except NothingToSpoil:
+            corrupted_copy(sound, seed, *chosen)
+        except NothingToCorrupt:
             continue
         return chosen
 
@@ -334,14 +335,14 @@ def _several(seed: int, sound: Shelves) -> list[Corruption]:
     ],
 )
 def test_several_corruptions_at_once_do_not_hide_each_other(
-    seeds: range, world: World, sound: Shelves
+    seeds: range, world: World, sound: StoredBooks
 ) -> None:
     for seed in seeds:
         corruptions = _several(seed, sound)
 
         breaches, _ = breaches_of(world, sound, seed, *corruptions)
 
-        # One that covers its tracks may turn another's breach into that of another law.
+        # One corruption may change which law another one breaks.
         assert breaches, [corruption.name for corruption in corruptions]
 
 
@@ -387,17 +388,17 @@ def _key(item: RawItem) -> str:
         for name in sorted(ODD_VALUES)
     ],
 )
-def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
-    value: str, world: World, sound: Shelves
+def test_an_invalid_value_of_any_attribute_is_reported_and_hides_nothing(
+    value: str, world: World, sound: StoredBooks
 ) -> None:
     """One attribute after the other, of an item of every kind at once.
 
     The breach that must not be hidden is of the same account: a receipt that is one credit off.
     """
     [other] = [c for c in CORRUPTIONS if c.name == "a receipt of other credits"]
-    spoiled, [entry] = spoiled_copy(sound, 0, other)
+    corrupted, [entry] = corrupted_copy(sound, 0, other)
     assert entry is not None
-    raw = raw_account(spoiled, "alice")
+    raw = raw_account(corrupted, "alice")
     items = _one_of_each(raw, without=entry.partition("#")[2])
     names = sorted({name for item in items for name in item} - KEY_ATTRIBUTES)
     hidden, silent = [], []
@@ -420,24 +421,24 @@ def test_an_odd_value_of_any_attribute_is_named_and_hides_nothing(
     "name",
     [
         "the wallet missing",
-        "a type nobody knows",
+        "an unknown type",
         "grants that are no json",
         "a balance that is a text",
         "purchased credits that are a text",
-        "a status of a job nobody knows",
+        "an unknown status of a job",
         "a job without an account",
         "outputs that are no json",
     ],
 )
 def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
-    name: str, world: World, sound: Shelves
+    name: str, world: World, sound: StoredBooks
 ) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = spoiled_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert report.accounts_checked == 2
     assert damage.law in {breach.law for breach in report.breaches}
@@ -451,27 +452,29 @@ def test_the_audit_of_all_accounts_reports_damage_and_still_checks_the_others(
         "wallet and ledger gone while a free job remains",
     ],
 )
-def test_an_account_is_found_by_what_remains_of_it(name: str, world: World, sound: Shelves) -> None:
+def test_an_account_is_found_by_any_of_its_items(
+    name: str, world: World, sound: StoredBooks
+) -> None:
     [damage] = [corruption for corruption in CORRUPTIONS if corruption.name == name]
-    spoiled, _ = spoiled_copy(sound, 0, damage)
-    write_difference(world, sound, spoiled)
+    corrupted, _ = corrupted_copy(sound, 0, damage)
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app)
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     assert ("L1", "alice") in {(breach.law, breach.account_id) for breach in report.breaches}
 
 
-def test_a_history_that_breaks_without_end_is_reported_in_bounds(
-    world: World, sound: Shelves
+def test_the_report_of_a_history_with_many_breaches_is_bounded(
+    world: World, sound: StoredBooks
 ) -> None:
-    spoiled = spoiled_copy(sound, 0)[0]
+    corrupted = corrupted_copy(sound, 0)[0]
     for number in range(BREACHES_PER_LAW_LIMIT + 20):
-        spoiled.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
-    write_difference(world, sound, spoiled)
+        corrupted.forge("ADJUST", f"adjust#{number}", 1)["balanceAfter"] = -1
+    write_difference(world, sound, corrupted)
 
     report = audit_accounts(world.app, "alice")
-    write_difference(world, spoiled, sound)
+    write_difference(world, corrupted, sound)
 
     below_zero = [breach for breach in report.breaches if breach.law == "L2"]
     assert len(below_zero) == BREACHES_PER_LAW_LIMIT + 1
@@ -479,7 +482,7 @@ def test_a_history_that_breaks_without_end_is_reported_in_bounds(
 
 
 def test_after_all_corruptions_are_undone_the_books_are_sound_again(
-    world: World, sound: Shelves
+    world: World, sound: StoredBooks
 ) -> None:
-    assert read_shelves(world).tables == sound.tables
+    assert read_stored_books(world).tables == sound.tables
     assert audit_accounts(world.app).breaches == ()

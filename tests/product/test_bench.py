@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic: what is counted, how it is shown, what the peer does."""
+"""The arithmetic of the benchmarks: counts, their table, and the peer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.table import Row, render, save
 from tests.support.world import World
 
 
-def test_a_ratio_is_ours_by_the_peers_unless_pairs_gave_one() -> None:
+def test_a_ratio_is_ours_divided_by_the_peers_unless_pairs_were_measured() -> None:
     plain = Row(section="s", what="w", ours=3, peer=6, unit="calls")
     paired = Row(section="s", what="w", ours=3, peer=6, ratio=0.4, unit="calls")
     alone = Row(section="s", what="w", ours=3, unit="calls")
@@ -24,7 +24,7 @@ def test_a_ratio_is_ours_by_the_peers_unless_pairs_gave_one() -> None:
     assert [row.shown_ratio for row in (plain, paired, alone)] == [0.5, 0.4, None]
 
 
-def test_the_saved_figures_are_those_of_the_table(tmp_path: Path) -> None:
+def test_the_saved_figures_are_those_in_the_table(tmp_path: Path) -> None:
     rows = [Row(section="confirm", what="calls", ours=2, peer=8, unit="calls")]
 
     save(rows, tmp_path / "bench.json")
@@ -34,7 +34,7 @@ def test_the_saved_figures_are_those_of_the_table(tmp_path: Path) -> None:
     assert "0.25" in render(rows)
 
 
-def test_an_item_weighs_its_names_and_values() -> None:
+def test_the_size_of_an_item_counts_names_and_values() -> None:
     assert size_bytes({"pk": {"S": "ä"}, "n": {"N": "-1200"}, "b": {"BOOL": True}}) == 9
 
 
@@ -43,7 +43,7 @@ def test_an_unknown_section_is_refused() -> None:
         main(["nonsense"])
 
 
-def test_the_record_is_counted_apart_from_the_step(world: World) -> None:
+def test_the_idempotency_record_is_counted_apart_from_the_step(world: World) -> None:
     bill = bill_of(lambda: world.call("POST", "/api/credits/purchase", {"pack": "Value"}, key="k"))
 
     calls = next(rows_of("purchase", bill))
@@ -52,7 +52,7 @@ def test_the_record_is_counted_apart_from_the_step(world: World) -> None:
     assert "+2 for the idempotency record" in calls.how
 
 
-def test_the_peer_makes_eight_calls_and_breaks_its_books_when_it_stops(world: World) -> None:
+def test_the_peer_makes_eight_calls_and_a_crash_breaks_its_books(world: World) -> None:
     dynamodb, sqs = world.client("dynamodb"), world.client("sqs")
     peer = naive_confirm.deploy(dynamodb, sqs, "peer")
     photo = naive_confirm.add_account(peer, "alice", credits=10)

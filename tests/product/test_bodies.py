@@ -1,4 +1,4 @@
-"""JSON bodies: one that has two meanings, or none, is refused on every route."""
+"""JSON bodies: every route refuses ambiguous and invalid ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_ambiguous_body_is_refused_and_its_place_named(
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGING)
-def test_every_route_that_changes_something_refuses_it(
+def test_every_writing_route_refuses_an_ambiguous_body(
     method: str, path: str, world: World
 ) -> None:
     is_ours = not path.startswith("/api/webhooks/")
@@ -80,7 +80,7 @@ def test_every_route_that_changes_something_refuses_it(
 
 @pytest.mark.parametrize("path", ["cancel", "rerun", "retry", "regenerate"])
 @pytest.mark.parametrize("body", ["hello", " ", '{"a"', "{'a': 1}"])
-def test_a_body_that_is_no_json_is_refused_also_where_none_is_needed(
+def test_a_body_that_is_not_json_is_refused_even_where_none_is_required(
     body: str, path: str, world: World
 ) -> None:
     response = send(world, body, path=f"/api/jobs/{JOB_ID}/{path}")
@@ -109,12 +109,12 @@ def test_depth_is_limited() -> None:
 @pytest.mark.parametrize(
     "value", [{}, [], None, 1, -1.5, "é🙂", {"a": [1, 2, {"b": None}], "b": {"a": "x"}}]
 )
-def test_any_other_value_is_read_as_it_is(value: Any) -> None:
+def test_any_other_value_is_parsed_unchanged(value: Any) -> None:
     assert read_json(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"a": 01}'])
-def test_what_is_no_json_is_left_to_the_routes(raw: bytes) -> None:
+def test_invalid_json_is_left_to_the_routes(raw: bytes) -> None:
     with pytest.raises(NotJson):
         read_json(raw)
 

@@ -1,4 +1,4 @@
-"""Many jobs at once: each answered on its own, in the order given."""
+"""Many jobs in one request: each has its own result, in the order of the request."""
 
 from __future__ import annotations
 
@@ -62,26 +62,28 @@ def caption_draft(world: World, user: str, *, seconds: float = 10) -> str:
 
 
 @pytest.mark.parametrize("path", [RUN, CANCEL, RETRY, OPTIONS])
-def test_nobody_gets_in_without_a_token(path: str, world: World) -> None:
+def test_every_route_needs_a_token(path: str, world: World) -> None:
     assert bulk(world, path, [JOB_ID], None, optionsPartial={}).status == 401
 
 
 @pytest.mark.parametrize("path", [RUN, CANCEL, RETRY])
 @pytest.mark.parametrize("job_ids", [[], [JOB_ID] * 101, JOB_ID, None, [1]])
-def test_one_to_a_hundred_ids_are_taken(job_ids: Any, path: str, world: World, user: str) -> None:
+def test_one_to_a_hundred_ids_are_required(
+    job_ids: Any, path: str, world: World, user: str
+) -> None:
     response = bulk(world, path, job_ids, user)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
-def test_a_hundred_are_answered_each(world: World, user: str) -> None:
+def test_each_of_a_hundred_jobs_has_a_result(world: World, user: str) -> None:
     response = bulk(world, CANCEL, [JOB_ID] * 100, user)
 
     assert response.status == 200
     assert results(response) == [(False, "NOT_FOUND")] * 100
 
 
-def test_those_that_fit_run_in_the_order_given(world: World, user: str) -> None:
+def test_jobs_run_in_the_order_given_while_credits_last(world: World, user: str) -> None:
     first, dear, second, foreign = (
         a_draft(world, user),
         a_draft(world, user, recipe="trailer"),
@@ -126,7 +128,7 @@ def test_the_same_id_twice_runs_once(world: World, user: str) -> None:
     assert a_balance(world, user) == (3, 2)
 
 
-def test_each_is_cancelled_as_far_as_it_goes(world: World, user: str) -> None:
+def test_each_job_is_canceled_where_its_state_allows(world: World, user: str) -> None:
     queued = confirm(world, user).body["jobId"]
     draft, done = a_draft(world, user), a_story(world, user, mode="quick", key="quick")
 
@@ -142,7 +144,7 @@ def test_each_is_cancelled_as_far_as_it_goes(world: World, user: str) -> None:
     assert a_balance(world, user) == (5, 0)
 
 
-def test_each_is_retried_as_a_child_of_its_own(world: World, user: str) -> None:
+def test_each_job_is_retried_as_its_own_child(world: World, user: str) -> None:
     failed = a_story(world, user, failing=["clip_1"])
     fine = a_story(world, user, mode="quick", key="quick")
 
@@ -162,7 +164,7 @@ def test_a_bulk_retry_needs_a_key(world: World, user: str) -> None:
     assert (response.status, response.body["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
 
 
-def test_options_of_many_drafts_change_together(world: World, user: str) -> None:
+def test_options_of_many_drafts_change_in_one_request(world: World, user: str) -> None:
     drafts = [caption_draft(world, user), caption_draft(world, user)]
     story = a_draft(world, user)
     partial = {"outputFormats": ["srt", "vtt"], "translate": True, "targetLangs": ["ko"]}
@@ -191,7 +193,7 @@ def test_options_must_be_an_object(world: World, user: str) -> None:
 ODD_IDS = ["", "x" * 3000, "\ud800", "a\nb"]
 
 
-def test_odd_ids_are_results_of_their_own_and_nothing_around_them_is_lost(
+def test_invalid_ids_have_their_own_results_and_affect_no_other_job(
     world: World, user: str
 ) -> None:
     first, last = a_draft(world, user), a_draft(world, user)
@@ -206,18 +208,18 @@ def test_odd_ids_are_results_of_their_own_and_nothing_around_them_is_lost(
     assert a_balance(world, user) == (1, 4)
 
 
-def test_a_surprise_at_one_job_is_its_own_result(
+def test_an_unexpected_error_at_one_job_affects_no_other_job(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (a_draft(world, user, recipe="story") for _ in range(3))
     confirm_one = confirm_draft
 
-    def surprised(*args: Any, draft_job_id: str, **more: Any) -> Any:
+    def failing(*args: Any, draft_job_id: str, **more: Any) -> Any:
         if draft_job_id == second:
             raise ZeroDivisionError
         return confirm_one(*args, draft_job_id=draft_job_id, **more)
 
-    monkeypatch.setattr(bulk_router, "confirm_draft", surprised)
+    monkeypatch.setattr(bulk_router, "confirm_draft", failing)
     response = bulk(world, RUN, [first, second, third], user)
 
     assert results(response) == [(True, None), (False, "INTERNAL"), (True, None)]

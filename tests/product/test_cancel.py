@@ -1,4 +1,4 @@
-"""Cancelling: what stops, what is kept, what is refunded, and what it is called."""
+"""Canceling: tasks that stop, outputs that are kept, refunds, and outcomes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from tests.support.builders import (
     a_story,
     a_user,
     an_output,
+    cancel,
     confirm,
     statuses,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Response, World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +38,11 @@ def user() -> str:
     return a_user()
 
 
-def cancel(world: World, job_id: str, user: str | None, **options: str) -> Response:
-    return world.call("POST", f"/api/jobs/{job_id}/cancel", user=user, **options)  # type: ignore[arg-type]
-
-
-def test_nobody_cancels_without_a_token(world: World) -> None:
+def test_canceling_needs_a_token(world: World) -> None:
     assert cancel(world, JOB_ID, None).status == 401
 
 
-def test_another_accounts_job_is_as_missing_as_none(world: World, user: str) -> None:
+def test_another_accounts_job_looks_missing(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
     foreign, missing = cancel(world, job_id, a_user()), cancel(world, JOB_ID, user)
@@ -81,7 +78,7 @@ def test_a_canceled_draft_cannot_be_confirmed(world: World, user: str) -> None:
     assert (response.status, response.body["code"]) == (409, "JOB_NOT_DRAFT")
 
 
-def test_a_queued_job_ends_at_once_and_everything_returns(world: World, user: str) -> None:
+def test_a_queued_job_ends_at_once_and_all_its_credits_return(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
     response = cancel(world, job_id, user)
@@ -93,7 +90,7 @@ def test_a_queued_job_ends_at_once_and_everything_returns(world: World, user: st
     assert a_job(world, job_id, user)["tasks"] == []
 
 
-def test_planned_tasks_that_nobody_began_are_canceled(world: World, user: str) -> None:
+def test_planned_tasks_that_have_not_started_are_canceled(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     plan_job(world.app, job_id)
 
@@ -106,7 +103,7 @@ def test_planned_tasks_that_nobody_began_are_canceled(world: World, user: str) -
     assert a_balance(world, user) == (5, 0)
 
 
-def test_what_was_made_is_kept_and_paid_for(world: World, user: str) -> None:
+def test_finished_outputs_are_kept_and_paid_for(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     plan_job(world.app, job_id)
     for key in ("kf_1", "clip_1", "kf_2", "clip_2"):
@@ -125,7 +122,7 @@ def test_what_was_made_is_kept_and_paid_for(world: World, user: str) -> None:
     assert {output["key"] for output in job["outputs"]} == {"kf_1", "clip_1", "kf_2", "clip_2"}
 
 
-def test_a_running_task_may_finish_and_then_the_job_is_over(world: World, user: str) -> None:
+def test_a_running_task_may_finish_and_then_the_job_ends(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     plan_job(world.app, job_id)
     task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
@@ -146,7 +143,7 @@ def test_a_running_task_may_finish_and_then_the_job_is_over(world: World, user: 
     assert a_balance(world, user) == (5, 0)
 
 
-def test_a_running_task_that_fails_is_not_tried_again(world: World, user: str) -> None:
+def test_a_running_task_that_fails_is_not_retried(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     plan_job(world.app, job_id)
     task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
@@ -160,19 +157,19 @@ def test_a_running_task_that_fails_is_not_tried_again(world: World, user: str) -
     assert set(statuses(job).values()) == {"canceled"}
 
 
-def test_a_canceling_job_whose_worker_died_is_ended_by_the_sweeper(world: World, user: str) -> None:
+def test_the_sweeper_ends_a_canceling_job_whose_worker_died(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     plan_job(world.app, job_id)
     claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     cancel(world, job_id, user)
 
-    world.outlive(seconds=LEASE_SECONDS + 1)
+    world.advance_time(seconds=LEASE_SECONDS + 1)
 
     assert a_job(world, job_id, user)["status"] == "canceled"
     assert a_balance(world, user) == (5, 0)
 
 
-def test_what_is_over_stays_as_it_was(world: World, user: str) -> None:
+def test_canceling_an_ended_job_changes_nothing(world: World, user: str) -> None:
     job_id = a_story(world, user)
 
     response = cancel(world, job_id, user)

@@ -1,4 +1,4 @@
-"""``commit``: all or nothing, one retry policy, and the domain's own word for each refusal.
+"""``commit``: all or nothing, one retry policy, and a domain error for each refusal.
 
 What DynamoDB may return is injected below botocore; everything else is the real store on moto.
 """
@@ -30,7 +30,7 @@ WRITING = ("TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem")
 
 
 class Refused(DarkroomError):
-    """The test's own error, so that nothing else can be taken for it."""
+    """The test's own error, so that no other error can be mistaken for it."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def naps(world: World, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long commit waited, without waiting."""
+    """The delays between the attempts of commit, without waiting."""
     waited: list[float] = []
     monkeypatch.setattr(_store, "sleep", waited.append)
     return waited
@@ -94,7 +94,7 @@ def inject(
     before: Sequence[Exception | None] = (),
     after: Sequence[Exception | None] = (),
 ) -> list[str]:
-    """Fail the next writing calls before they happen, or after (their answers are lost)."""
+    """Fail the next writing calls before they happen, or after (their responses are lost)."""
     sdk: Any = botocore.client.BaseClient
     real: Call = sdk._make_api_call
     early, late, calls = list(before), list(after), []
@@ -128,7 +128,7 @@ def conflict() -> ClientError:
     return aws_error("TransactionCanceledException", "TransactionConflict", "None")
 
 
-# All or nothing, and whose refusal it was
+# All or nothing, and which write was refused
 
 
 def test_all_writes_happen_together(naps: list[float]) -> None:
@@ -149,8 +149,8 @@ def test_one_refusal_undoes_all() -> None:
 
 
 @pytest.mark.parametrize("kind", ["put", "update", "delete", "check"])
-def test_a_refusal_is_told_by_the_write_that_was_refused(kind: str) -> None:
-    """pynamodb submits checks, deletes, puts and updates in this order, whatever ours was."""
+def test_the_error_is_that_of_the_write_that_was_refused(kind: str) -> None:
+    """pynamodb submits checks, deletes, puts and updates in this order, not in ours."""
     name = f"order-{kind}"
     commit([create(f"{name}-{n}") for n in ("put", "update", "delete", "check")])
     sound = {
@@ -172,17 +172,17 @@ def test_a_refusal_is_told_by_the_write_that_was_refused(kind: str) -> None:
     assert refusal.value.error_code.startswith(f"{kind} {name}")
 
 
-def test_of_several_refusals_the_first_in_the_order_of_the_call_is_told() -> None:
+def test_of_several_refused_writes_the_error_is_that_of_the_first() -> None:
     commit([create("first-1"), create("first-2")])
     put_again, stale = create("first-1"), change("first-2", seen="other")
 
     for writes in ([put_again, stale], [stale, put_again]):
         with pytest.raises(Refused) as refusal:
             commit([create("first-3"), *writes])
-        assert refusal.value.error_code == writes[0].refused(None).error_code
+        assert refusal.value.error_code == writes[0].refusal(None).error_code
 
 
-def test_a_refusal_is_shown_what_stood_in_its_way() -> None:
+def test_the_error_gets_the_stored_item() -> None:
     commit([create("shown-1"), create("shown-2")])
 
     for writes in ([create("shown-1")], [create("shown-1"), create("shown-3")]):
@@ -194,7 +194,35 @@ def test_a_refusal_is_shown_what_stood_in_its_way() -> None:
     assert refusal.value.facts["stored"] is None
 
 
-def test_a_refused_condition_is_never_tried_again(
+def test_each_refusal_of_a_write_raises_a_new_error() -> None:
+    """Raising changes an error, so that a shared one would carry the traces of earlier calls."""
+    commit([create("fresh-1"), create("fresh-2")])
+    shared = Refused("it exists", code="SHARED", used=3)
+    unused = AssignmentItem.subject.does_not_exist()
+    writes = [put(item(f"fresh-{n}"), condition=unused, refused=shared) for n in (1, 2)]
+
+    raised = []
+    for attempt in (lambda: commit(writes), lambda: commit(writes), lambda: commit_one(writes[0])):
+        with pytest.raises(Refused) as refusal:
+            attempt()
+        refusal.value.add_note("seen")
+        refusal.value.facts["used"] += 1
+        refusal.value.__cause__ = ValueError("of one call")
+        raised.append(refusal.value)
+
+    assert len({id(error) for error in (shared, *raised)}) == 4
+    assert [str(error) for error in raised] == ["SHARED: it exists"] * 3
+    assert [error.facts for error in raised] == [{"used": 4}] * 3
+    assert [error.__notes__ for error in raised] == [["seen"]] * 3
+    assert (shared.__traceback__, shared.__cause__, shared.facts) == (None, None, {"used": 3})
+
+
+def test_a_condition_without_an_error_is_refused_at_once() -> None:
+    with pytest.raises(ValueError):
+        put(item("incomplete"), condition=AssignmentItem.subject.does_not_exist())
+
+
+def test_a_failed_condition_is_never_retried(
     monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
     commit([create("once-1")])
@@ -210,7 +238,7 @@ def test_a_refused_condition_is_never_tried_again(
 # Lost responses
 
 
-def test_a_transaction_whose_response_was_lost_is_recognised_as_our_own(
+def test_a_transaction_whose_response_was_lost_is_recognized_as_our_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commit([create("lost-1")])
@@ -223,7 +251,7 @@ def test_a_transaction_whose_response_was_lost_is_recognised_as_our_own(
 
 
 @pytest.mark.parametrize("kind", ["put", "update"])
-def test_a_single_write_whose_response_was_lost_is_recognised_as_our_own(
+def test_a_single_write_whose_response_was_lost_is_recognized_as_our_own(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"lone-{kind}"
@@ -238,7 +266,7 @@ def test_a_single_write_whose_response_was_lost_is_recognised_as_our_own(
     assert value_of(name) == ("t" if kind == "put" else "u")
 
 
-def test_a_write_of_somebody_else_is_not_taken_for_our_own() -> None:
+def test_a_write_of_another_request_is_not_taken_for_our_own() -> None:
     commit([create("theirs-1", "theirs")])
 
     for operation in ("mine", None):
@@ -266,7 +294,7 @@ def test_one_item_of_ours_does_not_prove_that_the_transaction_happened() -> None
     assert value_of("contrived-entry") is None
 
 
-def test_what_has_moved_on_since_does_not_hide_that_the_transaction_happened() -> None:
+def test_later_changes_do_not_hide_that_the_transaction_happened() -> None:
     commit([create("moved-wallet"), create("moved-other")])
     writes = [change("moved-wallet", operation="mine"), create("moved-entry", operation="mine")]
     commit(writes)
@@ -277,7 +305,7 @@ def test_what_has_moved_on_since_does_not_hide_that_the_transaction_happened() -
     assert (value_of("moved-wallet"), value_of("moved-entry")) == ("v", "t")
 
 
-def test_changes_alone_have_happened_only_if_all_that_refuse_are_ours() -> None:
+def test_updates_count_as_done_only_if_every_refused_item_is_ours() -> None:
     commit([create("pair-1"), create("pair-2")])
     writes = [change("pair-1", operation="mine"), change("pair-2", operation="mine")]
     commit(writes)
@@ -288,7 +316,7 @@ def test_changes_alone_have_happened_only_if_all_that_refuse_are_ours() -> None:
         commit(writes)
 
 
-# What passes by itself
+# Transient errors
 
 
 @pytest.mark.parametrize(
@@ -304,7 +332,7 @@ def test_changes_alone_have_happened_only_if_all_that_refuse_are_ours() -> None:
     ],
     ids=lambda error: error.response["Error"]["Code"],
 )
-def test_what_passes_by_itself_is_tried_again_after_a_bounded_wait(
+def test_transient_errors_are_retried_after_a_bounded_delay(
     error: ClientError,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -322,7 +350,7 @@ def test_what_passes_by_itself_is_tried_again_after_a_bounded_wait(
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_what_does_not_pass_is_unavailable_after_a_bounded_number_of_attempts(
+def test_persistent_errors_are_unavailable_after_a_bounded_number_of_attempts(
     count: int, monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
     names = [f"busy-{count}-{number}" for number in range(count)]
@@ -350,7 +378,7 @@ def test_an_error_that_means_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 2
 
 
-def test_no_response_at_all_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_response_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     silence = ConnectTimeoutError(endpoint_url="https://dynamodb")
     inject(monkeypatch, before=[silence, silence])
 
@@ -366,10 +394,10 @@ def test_other_failures_are_no_outage() -> None:
     assert is_outage(aws_error("ThrottlingException"))
 
 
-# One write alone
+# A single write
 
 
-def test_a_single_write_is_done_without_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_write_needs_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = inject(monkeypatch)
 
     commit([create("cheap-1")])
@@ -379,17 +407,17 @@ def test_a_single_write_is_done_without_a_transaction(monkeypatch: pytest.Monkey
     assert calls == ["PutItem", "UpdateItem", "DeleteItem"]
 
 
-def test_an_update_alone_answers_with_the_item_as_it_now_is() -> None:
-    commit([create("answer-1")])
+def test_a_single_update_returns_the_new_item() -> None:
+    commit([create("single-1")])
 
-    raw = commit_one(change("answer-1", operation="mine"))
+    raw = commit_one(change("single-1", operation="mine"))
 
     assert (raw["templateId"], raw["op"]) == ({"S": "u"}, {"S": "mine"})
-    assert commit_one(create("answer-2")) == {}
+    assert commit_one(create("single-2")) == {}
 
 
 @pytest.mark.parametrize("kind", ["put", "update", "delete"])
-def test_a_single_refusal_is_told_like_one_of_many(kind: str) -> None:
+def test_a_single_write_raises_the_same_error_as_in_a_transaction(kind: str) -> None:
     name = f"alone-{kind}"
     commit([create(name)])
     broken = {
@@ -404,9 +432,9 @@ def test_a_single_refusal_is_told_like_one_of_many(kind: str) -> None:
     assert refusal.value.error_code == f"{kind} {name}"
 
 
-def test_a_lone_check_is_a_mistake_of_the_caller() -> None:
+def test_a_single_check_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="writes nothing"):
-        commit([check("nobody")])
+        commit([check("unknown")])
 
 
 # Limits
@@ -422,7 +450,7 @@ def test_a_transaction_holds_one_to_a_hundred_writes(monkeypatch: pytest.MonkeyP
     assert calls == []
 
 
-def test_a_snapshot_answers_in_the_order_of_its_keys_across_tables() -> None:
+def test_a_snapshot_keeps_the_order_of_its_keys_across_tables() -> None:
     commit([create("snap-1"), create("snap-2")])
 
     first, asset, missing, second, event = snapshot(

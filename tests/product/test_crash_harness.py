@@ -1,4 +1,4 @@
-"""The crash harness finds what it is for: every planted bug, and nothing in what is right."""
+"""The crash harness finds every planted bug, and nothing in correct code."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ EVERY_SCENARIO = (*SCENARIOS, *JOB_SCENARIOS, *WAITING_SCENARIOS)
 BY_NAME = {scenario.name: scenario for scenario in EVERY_SCENARIO}
 EVERY_BUG = (*PLANTED, *JOB_PLANTED, *WAITING_PLANTED)
 ALWAYS = {
-    "answered before the work",
+    "responded before the work",
     "claim without fence",
     "erased for good",
     "hold before the job",
     "own writes unknown",
     "plan again",
     "purchase overwrites",
-    "quotes for everybody",
+    "quotes of other accounts",
     "random ids, purchase",
     "refund of everything",
     "settlement after the job",
@@ -88,7 +88,7 @@ def test_without_a_bug_nothing_is_found(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_bug_workers_and_the_sweeper_show_nothing_either(world: World) -> None:
+def test_without_a_bug_nothing_is_found_in_workers_and_the_sweeper(world: World) -> None:
     reports = [
         run_scenario(world, BY_NAME["slow failure"], actors=(Message(),), faults=()),
         run_scenario(world, BY_NAME["lost dispatch"], actors=(Schedule(),), faults=()),
@@ -98,14 +98,14 @@ def test_without_a_bug_workers_and_the_sweeper_show_nothing_either(world: World)
 
 
 @pytest.mark.slow
-def test_every_write_of_a_confirm_is_a_point_with_every_fault_it_can_have(world: World) -> None:
+def test_every_write_of_a_confirm_is_tried_with_every_possible_fault(world: World) -> None:
     report = run_scenario(world, BY_NAME["confirm"], actors=(Client(),), faults=(Fault.LOST,))
 
     # The key is taken, the job is committed with its hold, and the response is stored.
     assert report.points["confirm"] == 3
 
 
-def test_a_stopped_process_calls_nothing_any_more(world: World) -> None:
+def test_a_stopped_process_makes_no_more_calls(world: World) -> None:
     wire = Wire(world)
     stage = Stage(world)
     stage.restore(stage.empty())
@@ -118,7 +118,7 @@ def test_a_stopped_process_calls_nothing_any_more(world: World) -> None:
     assert world.scan("wallets") == []
 
 
-def test_a_restored_world_is_the_one_of_the_snapshot(world: World) -> None:
+def test_a_restored_world_equals_its_snapshot(world: World) -> None:
     stage = Stage(world)
     stage.restore(stage.empty())
     world.call("GET", "/api/credits")
@@ -132,7 +132,7 @@ def test_a_restored_world_is_the_one_of_the_snapshot(world: World) -> None:
     assert stage.take_snapshot() == before
 
 
-def test_outcomes_that_differ_are_told_by_their_path() -> None:
+def test_differences_of_outcomes_are_reported_by_path() -> None:
     assert list(differences({"a": {"b": 1}}, {"a": {"b": 2}})) == [
         "outcome.a.b is 2, undisturbed 1"
     ]
@@ -146,11 +146,11 @@ def test_a_read_has_no_fault_that_only_a_write_can_have() -> None:
     )
 
 
-def test_a_provider_is_never_asked_again_by_the_harness_itself() -> None:
+def test_the_harness_itself_never_repeats_a_provider_call() -> None:
     assert Fault.RESENT not in Call("provider.generate", writes=True).faults()
 
 
-def test_everything_planted_names_a_scenario() -> None:
+def test_every_planted_bug_names_a_scenario() -> None:
     assert {planted.scenario for planted in EVERY_BUG} <= set(BY_NAME)
     assert {planted.name for planted in EVERY_BUG} >= ALWAYS
     actors = {type(planted.actor) for planted in EVERY_BUG if planted.name in ALWAYS}
@@ -158,13 +158,13 @@ def test_everything_planted_names_a_scenario() -> None:
 
 
 class Product:
-    """What bugs are planted in here."""
+    """A stand-in for the product in which bugs are planted."""
 
     def price(self, images: int, *, discount: int = 0) -> int:
         return images - discount
 
 
-def test_a_bug_in_what_never_runs_is_reported() -> None:
+def test_a_bug_in_code_that_never_runs_is_reported() -> None:
     def never_reached(plant: Plant) -> None:
         plant.replace(Product, "price", lambda product, images, *, discount=0: 0)
 
@@ -190,7 +190,7 @@ def test_a_bug_that_changes_nothing_is_reported() -> None:
         plant.require_effect()
 
 
-def test_a_bug_is_refused_once_the_product_takes_more_than_it_does() -> None:
+def test_a_bug_with_an_outdated_signature_is_refused() -> None:
     def outdated(plant: Plant) -> None:
         plant.replace(Product, "price", lambda product, images: 0)
 
@@ -198,7 +198,7 @@ def test_a_bug_is_refused_once_the_product_takes_more_than_it_does() -> None:
         pass
 
 
-def test_a_bug_that_fails_by_itself_is_no_finding() -> None:
+def test_an_error_raised_by_the_bug_itself_is_no_finding() -> None:
     def broken(plant: Plant) -> None:
         real = Product.price
 
@@ -215,7 +215,7 @@ def test_a_bug_that_fails_by_itself_is_no_finding() -> None:
         plant.require_effect()
 
 
-def test_a_removed_bug_leaves_the_product_as_it_was() -> None:
+def test_removing_a_bug_restores_the_product() -> None:
     before = Product.price
 
     def free(plant: Plant) -> None:

@@ -60,7 +60,7 @@ SLOW_OPERATIONS, SLOW_STEPS, SLOW_AUDIT_EVERY = 1_000_000, 400, 100
 
 @dataclass(frozen=True, order=True)
 class Kind:
-    """Credits of one kind are as good as each other. Their order is that of spending."""
+    """Credits of one kind are interchangeable. Kinds sort in the order of spending."""
 
     priority: int
     expires_at: float
@@ -76,7 +76,7 @@ def is_due(kind: Kind, now: datetime) -> bool:
 
 @dataclass
 class PlainWallet:
-    """What an account has, by kind; what its jobs hold; and where every credit went."""
+    """An account's credits by kind, the holds of its jobs, and where every credit went."""
 
     has: Counter[Kind] = field(default_factory=Counter)
     holds: dict[str, list[tuple[Kind, int]]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class PlainWallet:
         self.gain([(kind, credits)])
 
     def gain(self, gained: Iterable[tuple[Kind, int]]) -> None:
-        """Credits come, or come back: a debt is paid from them first, bought ones before others."""
+        """Add new or returned credits; they pay a debt first, bought ones before others."""
         for kind, credits in sorted(gained, key=lambda gain: (not gain[0].is_bought, gain[0])):
             paid = min(self.debt, credits)
             self.debt -= paid
@@ -134,7 +134,7 @@ class PlainWallet:
         self.holds[job] = self.take(credits, now)
 
     def settle(self, job: str, used: int, now: datetime) -> None:
-        """What was cut last comes back first; what is due by now gets its grace."""
+        """Credits taken last return first; credits that have expired meanwhile get a grace."""
         self.expire(now)
         hold = self.holds.pop(job)
         self.spent += used
@@ -231,7 +231,7 @@ class History:
         return self.now + timedelta(hours=hours, milliseconds=self.serial)
 
     def apply(self, what: str, change: Change) -> None:
-        """Take the change over; each entry must follow from the one before it (L1, L4)."""
+        """Apply the change; each entry must follow from the one before it (L1, L4)."""
         self.operations += 1
         self.log.append(what)
         balance, held, debt = self.wallet.balance, self.wallet.held, self.wallet.debt
@@ -282,7 +282,7 @@ class History:
         reason = Reason(f"purchase#{name}", "purchase", name, "Credits purchased")
         self.apply(
             f"buy {credits}",
-            model.add_purchase(self.current(), grant, reason, self.now),
+            model.add_purchase(self.current(), grant, reason=reason, now=self.now),
         )
         self.plain.receive(BOUGHT, credits, self.now)
         self.bought[name] = Bought(credits, BOUGHT)
@@ -295,7 +295,7 @@ class History:
         job = self.name("job")
         credits = self.rng.randint(1, min(spendable, self.rng.choice([3, 12, spendable])))
 
-        change, hold = model.reserve(self.current(), credits, job, self.now)
+        change, hold = model.reserve(self.current(), credits, job_id=job, now=self.now)
 
         assert hold.credits == credits
         self.apply(f"reserve {credits} for {job}", change)
@@ -312,19 +312,19 @@ class History:
         credits = max(1, self.plain.spendable(self.now) + more)
 
         with pytest.raises(PaymentRequired) as refusal:
-            model.reserve(self.current(), credits, self.name("job"), self.now)
+            model.reserve(self.current(), credits, job_id=self.name("job"), now=self.now)
 
         code = "CREDITS_DEBT" if self.plain.debt else "CREDITS_INSUFFICIENT"
         short = self.plain.debt + max(0, credits - self.plain.spendable(self.now))
         assert (refusal.value.error_code, refusal.value.facts["shortfall"]) == (code, short)
 
     def forget_to_expire(self) -> None:
-        """What is due must be gone first; until then no operation goes on."""
+        """Due grants must expire first; until then every operation is refused."""
         if not any(grant.is_due(self.now) for grant in self.wallet.grants):
             return
         refused = False
         try:
-            model.reserve(self.wallet, 1, self.name("job"), self.now)
+            model.reserve(self.wallet, 1, job_id=self.name("job"), now=self.now)
         except ConcurrentUpdate:
             refused = True
         assert refused, "something was reserved while grants were due"
@@ -336,7 +336,7 @@ class History:
         hold = self.holds.pop(job)
         used = self.rng.choice([0, hold.credits, self.rng.randint(0, hold.credits)])
 
-        change = model.settle(self.current(), hold, used, job, self.now)
+        change = model.settle(self.current(), hold, used=used, job_id=job, now=self.now)
         self.apply(f"settle {used} of {job}", change)
 
         self.plain.settle(job, used, self.now)
@@ -374,7 +374,9 @@ class History:
     def _adjust(self, amount: int, expires_at: datetime | None) -> None:
         name = self.name("adj")
         reason = Reason(f"adjust#{name}", "adjustment", name, "By hand")
-        change = model.adjust(self.current(), amount, reason, self.now, expires_at=expires_at)
+        change = model.adjust(
+            self.current(), amount, reason=reason, now=self.now, expires_at=expires_at
+        )
         self.apply(f"adjust {amount} {expires_at}", change)
         expires = NEVER if expires_at is None else expires_at.timestamp()
         self.plain.adjust(amount, self.now, kind=Kind(BONUS_PRIORITY, expires, False))
@@ -384,7 +386,7 @@ class History:
             return
         credits = self.rng.randint(1, self.plain.debt)
         reason = Reason(f"adjust#{self.name('adj')}", "adjustment", "op", "Forgiven")
-        change = model.clear_debt(self.current(), credits, reason, self.now)
+        change = model.clear_debt(self.current(), credits, reason=reason, now=self.now)
         self.apply(f"clear {credits} of the debt", change)
         self.plain.clear_debt(credits)
 
@@ -402,7 +404,9 @@ class History:
         own_left = sum(grant.remaining for grant in own if not grant.is_due(self.now))
         reason = Reason(cause, "purchase", name, "Payment refunded")
 
-        change = model.reverse(wallet, name, credits, reason, self.now)
+        change = model.reverse(
+            wallet, purchase_id=name, credits=credits, reason=reason, now=self.now
+        )
 
         self.apply(f"reverse {credits} of {name}", change)
         self.plain.reverse(credits, self.now, own=bought.kind, own_left=own_left)
@@ -424,7 +428,9 @@ class History:
 
         self.apply(
             f"restore {credits} of {name}",
-            model.restore(self.current(), name, credits, reason, self.now),
+            model.restore(
+                self.current(), purchase_id=name, credits=credits, reason=reason, now=self.now
+            ),
         )
 
         self.plain.restore(credits, self.now)
@@ -454,7 +460,7 @@ class History:
             )
             for name, bought in self.bought.items()
         }
-        # What is due has its entry before the next change; until then it may still be there.
+        # Due grants expire before the next change; until then the wallet may still have them.
         books = Books(
             account_id=ACCOUNT,
             wallet=facts_of_wallet(self.wallet),
@@ -511,7 +517,7 @@ OPERATIONS, WEIGHTS = list(_WEIGHED), list(_WEIGHED.values())
 
 
 def lived(seed: int, steps: int, *, audit_every: int = 1) -> History:
-    """A whole history; whatever goes wrong in it is reported with how to get there again."""
+    """A whole history; an error in it is reported with the seed that reproduces it."""
     history = History(seed)
     try:
         history.run(steps, audit_every=audit_every)
@@ -535,7 +541,7 @@ def test_every_operation_keeps_every_law_and_the_auditor_agrees(
     assert operations > 10 * STEPS * 0.8
 
 
-def test_histories_reach_what_is_rare() -> None:
+def test_histories_reach_rare_cases() -> None:
     """Merged grants, graces, debts that purchases pay, and disputes won, in a few histories."""
     histories = [lived(seed, STEPS, audit_every=STEPS) for seed in range(20)]
     entries = [entry for history in histories for entry in history.entries]
@@ -549,7 +555,7 @@ def test_histories_reach_what_is_rare() -> None:
     assert any(entry.type is EntryType.REVERSAL and entry.amount > 0 for entry in entries)
 
 
-def test_the_same_seed_lives_the_same_history() -> None:
+def test_the_same_seed_gives_the_same_history() -> None:
     one, two = lived(3, 60), lived(3, 60)
 
     assert (one.log, one.wallet, one.entries) == (two.log, two.wallet, two.entries)
@@ -566,7 +572,7 @@ def test_a_million_operations_keep_every_law() -> None:
     print(f"{operations} operations, {operations / seconds:.0f} a second")
 
 
-# The driver is proved: what it cannot find with a bug planted, it would not find without
+# The driver is proved with planted bugs
 
 Plant = Callable[[], AbstractContextManager[Any]]
 
@@ -579,8 +585,8 @@ _real_settle, _real_take, _real_reverse = model.settle, model._take, model.rever
 _real_record, _real_grace, _real_last = model._record, model._with_grace, model._last_credits
 
 
-def _settle_for_nothing(wallet: Wallet, hold: Hold, used: int, *rest: Any) -> Change:
-    return _real_settle(wallet, hold, hold.credits, *rest)
+def _settle_for_nothing(wallet: Wallet, hold: Hold, *, used: int, **rest: Any) -> Change:
+    return _real_settle(wallet, hold, used=hold.credits, **rest)
 
 
 def _first_credits(hold: Hold, unused: int) -> tuple[Grant, ...]:
@@ -597,8 +603,8 @@ def _take_the_oldest(grants: Sequence[Grant], amount: int) -> tuple[tuple[Grant,
     return _real_take(by_age, amount)
 
 
-def _no_debt(wallet: Wallet, *args: Any) -> Change:
-    done = _real_reverse(wallet, *args)
+def _no_debt(wallet: Wallet, **kwargs: Any) -> Change:
+    done = _real_reverse(wallet, **kwargs)
     [entry] = done.entries
     entry = replace(entry, debt_change=0, debt_after=wallet.debt)
     return Change(replace(done.wallet, debt=wallet.debt), (entry,))
@@ -635,7 +641,7 @@ PLANTED: dict[str, Plant] = {
     "a grant is due too late": lambda: patch.object(
         Grant, "is_due", lambda self, now: self.expires_at is not None and self.expires_at < now
     ),
-    "moves are not told": _instead("_moves", lambda before, after: {}),
+    "moves are not recorded": _instead("_moves", lambda before, after: {}),
 }
 
 

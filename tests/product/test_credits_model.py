@@ -51,17 +51,17 @@ def taken(hold: Hold) -> list[tuple[str, int]]:
     return [(piece.grant_id, piece.remaining) for piece in hold.slices]
 
 
-def told(change: Change) -> list[tuple[str, int, int, int, int, int]]:
+def summary_of(change: Change) -> list[tuple[str, int, int, int, int, int]]:
     return [
         (e.cause, e.amount, e.held_change, e.balance_after, e.held_after, e.version)
         for e in change.entries
     ]
 
 
-# Credits come in
+# Receiving credits
 
 
-def test_a_new_wallet_has_the_bonus_and_one_entry_for_it() -> None:
+def test_a_new_wallet_has_the_bonus_and_one_entry() -> None:
     change = open_wallet("alice", START)
 
     assert change.wallet == Wallet(
@@ -69,7 +69,7 @@ def test_a_new_wallet_has_the_bonus_and_one_entry_for_it() -> None:
     )
     [grant] = change.wallet.grants
     assert (grant.source, grant.remaining, grant.expires_at) == ("bonus", 5, None)
-    assert told(change) == [("bonus#signup", 5, 0, 5, 0, 1)]
+    assert summary_of(change) == [("bonus#signup", 5, 0, 5, 0, 1)]
     assert change.entries[0].type is EntryType.BONUS
 
 
@@ -79,7 +79,7 @@ def test_a_purchase_adds_its_grant_and_an_entry_with_the_balance_after() -> None
     change = credited(before, a_grant("pur_1", 50))
 
     assert remaining(change.wallet) == {"bonus#signup": 5, "pur_1": 50}
-    assert told(change) == [("purchase#pur_1", 50, 0, 55, 0, 2)]
+    assert summary_of(change) == [("purchase#pur_1", 50, 0, 55, 0, 2)]
 
 
 @pytest.mark.parametrize("amount", [0, -1, True, 1.5, "1", None])
@@ -89,7 +89,7 @@ def test_only_positive_whole_numbers_are_amounts_of_credits(amount: Any) -> None
     with pytest.raises(InvalidInput):
         credited(wallet, a_grant("other", amount))
     with pytest.raises(InvalidInput):
-        reserve(wallet, amount, "job", START)
+        reserve(wallet, amount, job_id="job", now=START)
 
 
 # Reserving
@@ -98,15 +98,15 @@ def test_only_positive_whole_numbers_are_amounts_of_credits(amount: Any) -> None
 def test_reserving_moves_exactly_the_amount_from_balance_to_hold() -> None:
     wallet = a_wallet(a_grant(credits=5))
 
-    change, hold = reserve(wallet, 2, "job_1", START)
+    change, hold = reserve(wallet, 2, job_id="job_1", now=START)
 
     assert (change.wallet.balance, change.wallet.held) == (3, 2)
-    assert told(change) == [("deduct#job_1", -2, 2, 3, 2, 2)]
+    assert summary_of(change) == [("deduct#job_1", -2, 2, 3, 2, 2)]
     assert hold.credits == 2
 
 
 def test_the_last_credit_can_be_reserved() -> None:
-    change, hold = reserve(a_wallet(a_grant(credits=5)), 5, "job", START)
+    change, hold = reserve(a_wallet(a_grant(credits=5)), 5, job_id="job", now=START)
 
     assert (change.wallet.balance, change.wallet.held, change.wallet.grants) == (0, 5, ())
     assert taken(hold) == [("g", 5)]
@@ -114,7 +114,7 @@ def test_the_last_credit_can_be_reserved() -> None:
 
 def test_one_credit_short_is_refused_with_what_is_missing() -> None:
     with pytest.raises(PaymentRequired) as refusal:
-        reserve(a_wallet(a_grant(credits=4)), 5, "job", START)
+        reserve(a_wallet(a_grant(credits=4)), 5, job_id="job", now=START)
 
     assert refusal.value.facts == {"needed": 5, "balance": 4, "shortfall": 1}
 
@@ -128,7 +128,7 @@ def test_credits_are_spent_by_priority_then_expiry_then_age() -> None:
         a_grant("bonus", 1, priority=BONUS_PRIORITY),
     )
 
-    _, hold = reserve(wallet, 5, "job", START)
+    _, hold = reserve(wallet, 5, job_id="job", now=START)
 
     assert taken(hold) == [("bonus", 1), ("soon", 1), ("later", 1), ("older", 1), ("old", 1)]
 
@@ -136,7 +136,7 @@ def test_credits_are_spent_by_priority_then_expiry_then_age() -> None:
 def test_a_hold_cuts_the_last_grant_it_needs_and_leaves_the_rest() -> None:
     wallet = a_wallet(a_grant("first", 3, priority=1), a_grant("second", 4, priority=2))
 
-    change, hold = reserve(wallet, 5, "job", START)
+    change, hold = reserve(wallet, 5, job_id="job", now=START)
 
     assert taken(hold) == [("first", 3), ("second", 2)]
     assert remaining(change.wallet) == {"second": 2}
@@ -157,52 +157,52 @@ def test_a_hold_cuts_the_last_grant_it_needs_and_leaves_the_rest() -> None:
 def test_settling_spends_what_was_used_and_returns_the_rest(
     used: int, balance: int, entries: list[tuple[str, int, int, int, int, int]]
 ) -> None:
-    reserved, hold = reserve(a_wallet(a_grant(credits=10)), 4, "job", START)
+    reserved, hold = reserve(a_wallet(a_grant(credits=10)), 4, job_id="job", now=START)
 
-    change = settle(reserved.wallet, hold, used, "job", START)
+    change = settle(reserved.wallet, hold, used=used, job_id="job", now=START)
 
     assert (change.wallet.balance, change.wallet.held) == (balance, 0)
-    assert told(change) == entries
+    assert summary_of(change) == entries
 
 
-def test_what_returns_goes_back_where_it_came_from_last_taken_first() -> None:
+def test_unused_credits_return_to_their_grants_last_taken_first() -> None:
     wallet = a_wallet(a_grant("first", 3, priority=1), a_grant("second", 4, priority=2))
-    reserved, hold = reserve(wallet, 5, "job", START)
+    reserved, hold = reserve(wallet, 5, job_id="job", now=START)
 
-    change = settle(reserved.wallet, hold, 2, "job", START)
+    change = settle(reserved.wallet, hold, used=2, job_id="job", now=START)
 
     assert remaining(change.wallet) == {"first": 1, "second": 4}
 
 
-def test_a_grant_that_was_taken_whole_comes_back_as_it_was() -> None:
+def test_a_grant_that_was_taken_whole_returns_unchanged() -> None:
     wallet = a_wallet(a_grant("first", 3, expires_in=DAY, priority=7))
-    reserved, hold = reserve(wallet, 3, "job", START)
+    reserved, hold = reserve(wallet, 3, job_id="job", now=START)
 
-    change = settle(reserved.wallet, hold, 0, "job", START)
+    change = settle(reserved.wallet, hold, used=0, job_id="job", now=START)
 
     assert change.wallet.grants == wallet.grants
 
 
 @pytest.mark.parametrize("used", [-1, 3])
 def test_settling_more_than_the_hold_is_a_bug(used: int) -> None:
-    reserved, hold = reserve(a_wallet(a_grant(credits=5)), 2, "job", START)
+    reserved, hold = reserve(a_wallet(a_grant(credits=5)), 2, job_id="job", now=START)
 
     with pytest.raises(ValueError, match="cannot settle"):
-        settle(reserved.wallet, hold, used, "job", START)
+        settle(reserved.wallet, hold, used=used, job_id="job", now=START)
 
 
 def test_a_hold_cannot_be_settled_from_a_wallet_that_does_not_hold_it() -> None:
     wallet = a_wallet(a_grant(credits=5))
-    _, hold = reserve(wallet, 2, "job", START)
+    _, hold = reserve(wallet, 2, job_id="job", now=START)
 
     with pytest.raises(ValueError, match="cannot settle"):
-        settle(wallet, hold, 2, "job", START)
+        settle(wallet, hold, used=2, job_id="job", now=START)
 
 
 # Expiry and grace
 
 
-def test_a_grant_expires_at_its_moment_and_not_before() -> None:
+def test_a_grant_expires_at_its_time_and_not_before() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
     moment = START + HOUR
 
@@ -210,24 +210,24 @@ def test_a_grant_expires_at_its_moment_and_not_before() -> None:
     due = expire_due(wallet, moment)
 
     assert early.entries == ()
-    assert told(due) == [("expire#g", -5, 0, 0, 0, 2)]
+    assert summary_of(due) == [("expire#g", -5, 0, 0, 0, 2)]
     assert due.wallet.grants == ()
 
 
-def test_no_operation_goes_on_while_grants_are_due() -> None:
+def test_every_operation_is_refused_while_grants_are_due() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
-    reserved, hold = reserve(wallet, 1, "first", START)
+    reserved, hold = reserve(wallet, 1, job_id="first", now=START)
     now = START + HOUR
     reason = Reason("x", "x", "x", "x")
 
     for operation in (
         lambda: credited(wallet, a_grant("new", 1), now),
-        lambda: reserve(wallet, 2, "job", now),
-        lambda: settle(reserved.wallet, hold, 1, "first", now),
-        lambda: reverse(wallet, "there", 1, reason, now),
-        lambda: restore(wallet, "there", 1, reason, now),
-        lambda: adjust(wallet, -1, reason, now, expires_at=None),
-        lambda: adjust(wallet, 1, reason, now, expires_at=None),
+        lambda: reserve(wallet, 2, job_id="job", now=now),
+        lambda: settle(reserved.wallet, hold, used=1, job_id="first", now=now),
+        lambda: reverse(wallet, purchase_id="there", credits=1, reason=reason, now=now),
+        lambda: restore(wallet, purchase_id="there", credits=1, reason=reason, now=now),
+        lambda: adjust(wallet, -1, reason=reason, now=now, expires_at=None),
+        lambda: adjust(wallet, 1, reason=reason, now=now, expires_at=None),
     ):
         with pytest.raises(ConcurrentUpdate):
             operation()
@@ -238,12 +238,12 @@ def test_expired_credits_cannot_be_reserved() -> None:
     current = expire_due(wallet, START + HOUR).wallet
 
     with pytest.raises(PaymentRequired) as refusal:
-        reserve(current, 2, "job", START + HOUR)
+        reserve(current, 2, job_id="job", now=START + HOUR)
 
     assert refusal.value.facts["balance"] == 1
 
 
-def test_what_can_be_spent_leaves_out_what_is_due() -> None:
+def test_spendable_credits_leave_out_due_grants() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 1))
 
     seen = spendable(wallet, START + HOUR)
@@ -251,7 +251,7 @@ def test_what_can_be_spent_leaves_out_what_is_due() -> None:
     assert (seen.balance, remaining(seen)) == (1, {"there": 1})
 
 
-def test_only_so_many_grants_expire_in_one_change() -> None:
+def test_the_number_of_grants_that_expire_in_one_change_is_limited() -> None:
     gifts = [a_grant(f"g{n:02}", 1, expires_in=HOUR + n * MOMENT) for n in range(40)]
     wallet = a_wallet(*gifts)
 
@@ -263,21 +263,21 @@ def test_only_so_many_grants_expire_in_one_change() -> None:
     assert second.wallet.grants == ()
 
 
-def test_an_expiry_that_meets_its_own_cause_takes_the_next_number() -> None:
+def test_an_expiry_whose_cause_is_taken_gets_the_next_number() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
 
     change = expire_due(wallet, START + HOUR, happened={"expire#g", "expire#g#2"})
 
-    assert told(change) == [("expire#g#3", -5, 0, 0, 0, 2)]
+    assert summary_of(change) == [("expire#g#3", -5, 0, 0, 0, 2)]
 
 
 def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
-    reserved, hold = reserve(wallet, 3, "job", START)
+    reserved, hold = reserve(wallet, 3, job_id="job", now=START)
     now = START + 2 * HOUR
     current = expire_due(reserved.wallet, now).wallet
 
-    change = settle(current, hold, 1, "job", now)
+    change = settle(current, hold, used=1, job_id="job", now=now)
 
     [grant] = change.wallet.grants
     assert (grant.remaining, grant.source, grant.expires_at) == (2, "refund", now + DAY)
@@ -285,25 +285,25 @@ def test_credits_whose_grant_expired_while_held_return_with_a_day_of_grace() -> 
     assert change.wallet.balance == 2
 
 
-def test_what_expired_on_the_ledger_comes_back_with_grace_by_a_clock_behind() -> None:
+def test_credits_expired_in_the_ledger_return_with_grace_though_a_clock_is_behind() -> None:
     wallet = a_wallet(a_grant("g", 5, expires_in=HOUR))
-    reserved, hold = reserve(wallet, 3, "job", START)
+    reserved, hold = reserve(wallet, 3, job_id="job", now=START)
     current = expire_due(reserved.wallet, START + HOUR).wallet
     behind = START + HOUR - 5 * MOMENT
 
-    change = settle(current, hold, 0, "job", behind, expired={"g"})
+    change = settle(current, hold, used=0, job_id="job", now=behind, expired={"g"})
 
     [grant] = change.wallet.grants
     assert grant.grant_id != "g"
     assert (grant.remaining, grant.expires_at) == (3, behind + DAY)
 
 
-def test_all_that_expired_while_held_comes_back_as_one_grant() -> None:
+def test_all_credits_that_expired_while_held_return_as_one_grant() -> None:
     gifts = [a_grant(f"g{n:02}", 2, expires_in=HOUR + n * MOMENT) for n in range(LIVE_GRANTS_LIMIT)]
     wallet = a_wallet(*gifts)
-    reserved, hold = reserve(wallet, wallet.balance, "job", START)
+    reserved, hold = reserve(wallet, wallet.balance, job_id="job", now=START)
 
-    change = settle(reserved.wallet, hold, 1, "job", START + DAY)
+    change = settle(reserved.wallet, hold, used=1, job_id="job", now=START + DAY)
 
     [grant] = change.wallet.grants
     assert grant.remaining == 2 * LIVE_GRANTS_LIMIT - 1
@@ -317,13 +317,13 @@ def in_debt(debt: int, *grants: Grant) -> Wallet:
     return replace(a_wallet(*grants), debt=debt)
 
 
-def test_credits_that_return_pay_an_open_debt_first_the_purchased_ones_before_others() -> None:
+def test_returned_credits_pay_an_open_debt_first_and_purchased_ones_before_others() -> None:
     wallet = a_wallet(a_grant("gift", 3, source="adjust", priority=10), a_grant("pur", 5))
-    reserved, hold = reserve(wallet, 8, "job", START)
+    reserved, hold = reserve(wallet, 8, job_id="job", now=START)
 
-    change = settle(replace(reserved.wallet, debt=4), hold, 0, "job", START)
+    change = settle(replace(reserved.wallet, debt=4), hold, used=0, job_id="job", now=START)
 
-    assert told(change) == [
+    assert summary_of(change) == [
         ("refund#job", 8, -8, 8, 0, 4),
         ("debt#refund#job", -4, 0, 4, 0, 5),
     ]
@@ -334,7 +334,7 @@ def test_credits_that_return_pay_an_open_debt_first_the_purchased_ones_before_ot
 def test_a_gift_pays_an_open_debt_first(debt: int, left: int, balance: int) -> None:
     reason = Reason("adjust#1", "adjustment", "op", "A gift")
 
-    change = adjust(in_debt(debt), 7, reason, START, expires_at=None)
+    change = adjust(in_debt(debt), 7, reason=reason, now=START, expires_at=None)
 
     assert [entry.cause for entry in change.entries] == ["adjust#1", "debt#adjust#1"]
     assert (change.wallet.debt, change.wallet.balance) == (left, balance)
@@ -343,21 +343,21 @@ def test_a_gift_pays_an_open_debt_first(debt: int, left: int, balance: int) -> N
 def test_an_operator_clears_a_debt_without_touching_the_balance() -> None:
     reason = Reason("adjust#1", "adjustment", "op", "Goodwill")
 
-    change = clear_debt(in_debt(5, a_grant(credits=2)), 3, reason, START)
+    change = clear_debt(in_debt(5, a_grant(credits=2)), 3, reason=reason, now=START)
 
     [entry] = change.entries
     assert (entry.type, entry.amount, entry.debt_change) == (EntryType.ADJUST, 0, -3)
     assert (change.wallet.debt, change.wallet.balance) == (2, 2)
     with pytest.raises(InvalidInput):
-        clear_debt(change.wallet, 3, reason, START)
+        clear_debt(change.wallet, 3, reason=reason, now=START)
 
 
 def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
     wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
-    first, first_hold = reserve(wallet, 2, "one", START)
-    graced = settle(first.wallet, first_hold, 0, "one", START + 2 * HOUR)
-    second, second_hold = reserve(graced.wallet, 2, "two", START + 3 * HOUR)
-    again = settle(second.wallet, second_hold, 0, "two", START + 3 * DAY)
+    first, first_hold = reserve(wallet, 2, job_id="one", now=START)
+    graced = settle(first.wallet, first_hold, used=0, job_id="one", now=START + 2 * HOUR)
+    second, second_hold = reserve(graced.wallet, 2, job_id="two", now=START + 3 * HOUR)
+    again = settle(second.wallet, second_hold, used=0, job_id="two", now=START + 3 * DAY)
 
     gone = expire_due(again.wallet, START + 5 * DAY)
 
@@ -368,24 +368,24 @@ def test_grace_may_be_given_again_and_no_grant_expires_twice() -> None:
     assert (gone.wallet.balance, gone.wallet.grants) == (0, ())
 
 
-def test_the_name_of_a_grace_does_not_grow_however_often_it_is_given() -> None:
+def test_the_name_of_a_grace_does_not_grow_with_repeated_graces() -> None:
     wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
     now = START
     for number in range(40):
-        reserved, hold = reserve(wallet, 2, f"job_{number:02}", now)
+        reserved, hold = reserve(wallet, 2, job_id=f"job_{number:02}", now=now)
         now += 2 * DAY
-        wallet = settle(reserved.wallet, hold, 0, f"job_{number:02}", now).wallet
+        wallet = settle(reserved.wallet, hold, used=0, job_id=f"job_{number:02}", now=now).wallet
 
     assert remaining(wallet) == {"g~job_39": 2}
 
 
 def test_two_jobs_that_return_the_same_expired_grant_get_grace_each() -> None:
     wallet = a_wallet(a_grant("g", 2, expires_in=HOUR))
-    one, one_hold = reserve(wallet, 1, "one", START)
-    two, two_hold = reserve(one.wallet, 1, "two", START)
-    back = settle(two.wallet, one_hold, 0, "one", START + 2 * HOUR)
+    one, one_hold = reserve(wallet, 1, job_id="one", now=START)
+    two, two_hold = reserve(one.wallet, 1, job_id="two", now=START)
+    back = settle(two.wallet, one_hold, used=0, job_id="one", now=START + 2 * HOUR)
 
-    change = settle(back.wallet, two_hold, 0, "two", START + 3 * HOUR)
+    change = settle(back.wallet, two_hold, used=0, job_id="two", now=START + 3 * HOUR)
 
     assert sorted(remaining(change.wallet).values()) == [1, 1]
     ends = {grant.expires_at for grant in change.wallet.grants}
@@ -400,7 +400,7 @@ def crowded(count: int = LIVE_GRANTS_LIMIT + 1, credits: int = 1) -> Wallet:
 
 
 def made_of(wallet: Wallet) -> dict[str, int]:
-    """Every purchase that the wallet still knows of, with the credits it brought."""
+    """Every purchase in the wallet's grants, with its credits."""
     known: dict[str, int] = {}
     for grant in wallet.grants:
         own = grant.remaining - sum(grant.merged.values())
@@ -409,7 +409,7 @@ def made_of(wallet: Wallet) -> dict[str, int]:
     return known
 
 
-def test_a_wallet_keeps_fifty_grants_and_knows_what_they_were_made_of() -> None:
+def test_a_wallet_keeps_fifty_grants_and_knows_the_purchases_in_them() -> None:
     wallet = crowded(LIVE_GRANTS_LIMIT + 10)
 
     assert len(wallet.grants) == LIVE_GRANTS_LIMIT
@@ -448,7 +448,7 @@ def test_expiring_grants_of_one_kind_and_moment_are_one_grant() -> None:
 
 @pytest.mark.parametrize("count", [1, 50, 51, 99, 100, 101, 1000])
 def test_a_wallet_never_has_more_than_fifty_grants(count: int) -> None:
-    """Also when each expires at a moment of its own: the closest are merged, the later stays."""
+    """Even when each expires at another time: the closest merge, and the later expiry stays."""
     wallet = Wallet(account_id="alice")
     for number in range(count):
         grant = a_grant(f"g{number:04}", 1, expires_in=HOUR + number * MOMENT)
@@ -473,7 +473,7 @@ def test_an_entry_says_which_grants_were_merged_with_it() -> None:
 
 def test_a_wallet_of_a_thousand_purchases_stays_small() -> None:
     wallet = a_wallet(*(a_grant(f"pur_{n:026}", 1) for n in range(1000)))
-    _, hold = reserve(wallet, wallet.balance, "job", START)
+    _, hold = reserve(wallet, wallet.balance, job_id="job", now=START)
 
     stored = json.dumps([grant_to_dict(grant) for grant in wallet.grants])
 
@@ -481,11 +481,11 @@ def test_a_wallet_of_a_thousand_purchases_stays_small() -> None:
     assert len(hold_to_json(hold)) < 100_000
 
 
-def test_a_merged_grant_that_was_held_whole_still_knows_what_it_was_made_of() -> None:
+def test_a_merged_grant_that_was_held_whole_still_knows_its_purchases() -> None:
     wallet = crowded()
-    reserved, hold = reserve(wallet, wallet.balance, "job", START)
+    reserved, hold = reserve(wallet, wallet.balance, job_id="job", now=START)
 
-    change = settle(reserved.wallet, hold, 0, "job", START)
+    change = settle(reserved.wallet, hold, used=0, job_id="job", now=START)
 
     assert change.wallet.balance == wallet.balance
     assert made_of(change.wallet) == made_of(wallet)
@@ -495,12 +495,12 @@ def test_merging_the_same_purchase_twice_adds_up() -> None:
     large = [a_grant(f"pur_{number:02}", 100) for number in range(LIVE_GRANTS_LIMIT - 2)]
     first = a_grant("first", 3, created_at=START - 2 * HOUR)
     second = a_grant("second", 5, created_at=START - HOUR)
-    one, one_hold = reserve(a_wallet(first, second, *large), 3, "one", START)
-    two, two_hold = reserve(one.wallet, 2, "two", START)
-    back = settle(two.wallet, one_hold, 0, "one", START)
+    one, one_hold = reserve(a_wallet(first, second, *large), 3, job_id="one", now=START)
+    two, two_hold = reserve(one.wallet, 2, job_id="two", now=START)
+    back = settle(two.wallet, one_hold, used=0, job_id="one", now=START)
     merged = credited(back.wallet, a_grant("pur_new", 100)).wallet
 
-    again = settle(merged, two_hold, 0, "two", START).wallet
+    again = settle(merged, two_hold, used=0, job_id="two", now=START).wallet
 
     [grant] = [grant for grant in again.grants if grant.merged]
     assert (grant.grant_id, grant.remaining) == ("first", 8)

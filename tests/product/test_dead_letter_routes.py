@@ -1,4 +1,4 @@
-"""What operators see of dead letters, and how they send them again."""
+"""Operators list dead letters and send them again."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def operator(world: World, method: str, path: str, body: Any = None) -> Response
     return world.call(method, path, body, user="root", groups="admin")
 
 
-def test_only_operators_see_and_send_them(world: World) -> None:
+def test_only_operators_list_and_redrive(world: World) -> None:
     for method, path in (("GET", LIST), ("POST", REDRIVE)):
         body = {"ids": ["x"]} if method == "POST" else None
         assert world.call(method, path, body, user=None).status == 401
         assert world.call(method, path, body).status == 403
 
 
-def test_every_dead_letter_is_kept_once_latest_first(world: World) -> None:
+def test_every_dead_letter_is_listed_once_latest_first(world: World) -> None:
     job_id = confirm(world, mode="quick").body["jobId"]
     world.pump_stream()
-    told = a_task_message(job_id, "kf_1")["body"]
-    for letter in (a_dead_letter(1, told), a_dead_letter(1, told), a_dead_letter(2, "poison")):
+    body = a_task_message(job_id, "kf_1")["body"]
+    for letter in (a_dead_letter(1, body), a_dead_letter(1, body), a_dead_letter(2, "poison")):
         handle_dead_letter(world.app, letter)
 
     first = operator(world, "GET", f"{LIST}?limit=1").body
@@ -58,11 +58,11 @@ def test_every_dead_letter_is_kept_once_latest_first(world: World) -> None:
 
     assert [item["outcome"] for item in first["items"]] == ["unreadable"]
     assert [item["outcome"] for item in second["items"]] == ["task"]
-    assert second["items"][0]["body"] == told
+    assert second["items"][0]["body"] == body
     assert second["nextCursor"] is None
 
 
-def test_a_dead_letter_goes_to_its_queue_as_it_was(world: World) -> None:
+def test_a_dead_letter_returns_to_its_queue_unchanged(world: World) -> None:
     sqs = world.client("sqs")
     url = sqs.create_queue(QueueName="s-StudioQueue-Y2")["QueueUrl"]
     queue = Queue(world.app.storage._clients, url)
@@ -79,7 +79,7 @@ def test_a_dead_letter_goes_to_its_queue_as_it_was(world: World) -> None:
     assert message["Body"] == "poison"
 
 
-def test_a_queue_that_is_gone_is_said_so(world: World) -> None:
+def test_a_dead_letter_of_a_deleted_queue_is_not_redrivable(world: World) -> None:
     handle_dead_letter(world.app, a_dead_letter(1, "poison", queue="s-OldDeadLetters-X1"))
     [letter] = operator(world, "GET", LIST).body["items"]
 
@@ -89,5 +89,5 @@ def test_a_queue_that_is_gone_is_said_so(world: World) -> None:
 
 
 @pytest.mark.parametrize("ids", [[], ["x"] * 101, "x", None, [1]])
-def test_one_to_a_hundred_are_sent(ids: Any, world: World) -> None:
+def test_one_to_a_hundred_ids_are_required(ids: Any, world: World) -> None:
     assert operator(world, "POST", REDRIVE, {"ids": ids}).status == 400

@@ -1,4 +1,4 @@
-"""Dead letters: what nobody could handle gets an end, and its credits go back."""
+"""Dead letters: what could not be handled is ended, and its credits are returned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def a_sent_story(world: World) -> str:
     return job_id
 
 
-def test_a_task_whose_message_died_fails_and_its_job_goes_on(world: World) -> None:
+def test_a_dead_letter_fails_its_task_and_the_job_goes_on(world: World) -> None:
     job_id = a_sent_story(world)
 
     outcome = handle_dead_letter(world.app, a_task_message(job_id, "kf_2"))
@@ -45,11 +45,11 @@ def test_a_task_whose_message_died_fails_and_its_job_goes_on(world: World) -> No
     [error] = [task["error"] for task in job["tasks"] if task["key"] == "kf_2"]
     assert error["code"] == "UNDELIVERABLE"
     assert a_balance(world) == (4, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
-def test_a_task_that_was_being_worked_on_is_ended_too(world: World) -> None:
+def test_a_dead_letter_ends_a_running_task_too(world: World) -> None:
     job_id = a_sent_story(world)
     claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
 
@@ -58,7 +58,7 @@ def test_a_task_that_was_being_worked_on_is_ended_too(world: World) -> None:
     assert statuses(a_job(world, job_id))["kf_1"] == "failed"
 
 
-def test_a_job_of_dead_letters_only_is_refunded_whole(world: World) -> None:
+def test_a_job_whose_messages_all_died_is_refunded_in_full(world: World) -> None:
     job_id = a_sent_story(world)
 
     for number in (1, 2, 3):
@@ -70,7 +70,7 @@ def test_a_job_of_dead_letters_only_is_refunded_whole(world: World) -> None:
     assert check_laws(world, at_rest=False) == []
 
 
-def test_the_same_dead_letter_again_changes_nothing(world: World) -> None:
+def test_a_repeated_dead_letter_changes_nothing(world: World) -> None:
     job_id = a_sent_story(world)
     letter = a_task_message(job_id, "kf_1")
     handle_dead_letter(world.app, letter)
@@ -105,7 +105,7 @@ def test_a_dead_letter_that_comes_after_the_success_changes_nothing(world: World
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_an_upload_whose_check_kept_failing_is_refused(world: World) -> None:
+def test_an_upload_whose_check_kept_failing_fails(world: World) -> None:
     asset_id = an_asset(world, status=AssetStatus.CHECKING)
     letter = a_message({"schemaVersion": 1, "accountId": "alice", "assetId": asset_id})
 
@@ -116,7 +116,7 @@ def test_an_upload_whose_check_kept_failing_is_refused(world: World) -> None:
     assert (asset["status"], asset["errorCode"]) == ("failed", "CORRUPT_FILE")
 
 
-def test_an_upload_that_ended_well_stays_so(world: World) -> None:
+def test_a_dead_letter_does_not_change_a_checked_upload(world: World) -> None:
     asset_id = an_asset(world)
     notice = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": ""}}}
     notice["s3"] = {"object": {"key": f"quarantine/image/alice/{asset_id}"}}
@@ -126,7 +126,7 @@ def test_an_upload_that_ended_well_stays_so(world: World) -> None:
     assert world.call("GET", f"/api/assets/{asset_id}").body["status"] == "uploaded"
 
 
-def test_a_letter_nobody_can_read_is_done_with(world: World) -> None:
+def test_an_unreadable_dead_letter_is_handled_once_and_changes_nothing(world: World) -> None:
     bodies: list[Any] = [
         "",
         "nonsense",
@@ -147,7 +147,7 @@ def test_a_letter_nobody_can_read_is_done_with(world: World) -> None:
     assert a_picture(world) == before
 
 
-def test_a_letter_of_a_later_version_still_ends_its_task(world: World) -> None:
+def test_a_dead_letter_of_a_later_version_still_ends_its_task(world: World) -> None:
     job_id = a_sent_story(world)
     letter = {"schemaVersion": 99, "jobId": job_id, "key": "kf_1", "attempt": 1}
 
@@ -156,7 +156,7 @@ def test_a_letter_of_a_later_version_still_ends_its_task(world: World) -> None:
     assert statuses(a_job(world, job_id))["kf_1"] == "failed"
 
 
-def test_a_poisoned_message_dies_without_harm_to_the_others(world: World) -> None:
+def test_a_poison_message_does_not_affect_the_others(world: World) -> None:
     job_id = confirm(world, mode="quick").body["jobId"]
     world.client("sqs").send_message(QueueUrl=world.settings.studio_queue_url, MessageBody="poison")
 
@@ -166,7 +166,7 @@ def test_a_poisoned_message_dies_without_harm_to_the_others(world: World) -> Non
     assert check_laws(world, at_rest=False) == []
 
 
-def test_a_letter_about_an_object_without_an_owner_is_kept_for_an_operator(world: World) -> None:
+def test_a_dead_letter_of_an_object_without_an_owner_is_kept_for_an_operator(world: World) -> None:
     key = quarantine_key(IMAGE_PIPELINE, "0" * 32, world.app.ids.new("ast"))
     created = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": key}}}
 
@@ -177,7 +177,7 @@ def test_a_letter_about_an_object_without_an_owner_is_kept_for_an_operator(world
     assert len(kept["items"]) == 1
 
 
-def test_a_letter_of_an_account_with_a_damaged_wallet_is_kept_for_an_operator(
+def test_a_dead_letter_of_an_account_with_a_damaged_wallet_is_kept_for_an_operator(
     world: World,
 ) -> None:
     job_id = a_sent_story(world)

@@ -1,4 +1,4 @@
-"""Deleting a job: what may go, what goes with it, and what stays to keep the books."""
+"""Deleting a job: which jobs may be deleted, what is deleted with them, and the books."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from tests.support.builders import (
     a_job,
     a_story,
     a_user,
+    cancel,
     confirm,
+    delete_job,
     forget_responses,
     owner_of,
     regenerate,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import Response, World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,6 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def user() -> str:
     return a_user()
-
-
-def delete(world: World, job_id: str, user: str | None, query: str = "") -> Response:
-    return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
 
 
 def files_of(world: World, user: str, job_id: str) -> list[str]:
@@ -56,41 +54,41 @@ def items_of(world: World, job_id: str) -> list[dict[str, Any]]:
     )["Items"]
 
 
-def test_nobody_deletes_without_a_token(world: World) -> None:
-    assert delete(world, JOB_ID, None).status == 401
+def test_deleting_needs_a_token(world: World) -> None:
+    assert delete_job(world, JOB_ID, None).status == 401
 
 
 def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
-    assert delete(world, JOB_ID, user).status == 404
-    assert delete(world, job_id, a_user()).status == 404
+    assert delete_job(world, JOB_ID, user).status == 404
+    assert delete_job(world, job_id, a_user()).status == 404
     assert a_job(world, job_id, user)["status"] == "draft"
 
 
-def test_a_draft_goes_at_once(world: World, user: str) -> None:
+def test_a_draft_is_deleted_at_once(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
-    assert delete(world, job_id, user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
-    assert delete(world, job_id, user).status == 404
+    assert delete_job(world, job_id, user).status == 404
 
 
-def test_a_job_under_way_stays(world: World, user: str) -> None:
+def test_a_job_in_progress_is_not_deleted(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
-    response = delete(world, job_id, user)
+    response = delete_job(world, job_id, user)
 
     assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, job_id, user)["status"] == "queued"
 
 
-def test_a_finished_job_goes_with_its_files(world: World, user: str) -> None:
+def test_a_finished_job_is_deleted_with_its_files(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
     assert files_of(world, user, job_id) != []
 
-    assert delete(world, job_id, user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     world.drain()
 
     assert files_of(world, user, job_id) == []
@@ -98,10 +96,10 @@ def test_a_finished_job_goes_with_its_files(world: World, user: str) -> None:
     assert "inputs" not in items_of(world, job_id)[0]
 
 
-def test_files_whose_record_was_lost_are_swept(world: World, user: str) -> None:
+def test_the_sweeper_deletes_files_whose_stream_record_was_lost(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.take_changes()
 
     world.sweep()
@@ -109,28 +107,28 @@ def test_files_whose_record_was_lost_are_swept(world: World, user: str) -> None:
     assert files_of(world, user, job_id) == []
 
 
-def test_what_a_late_worker_wrote_is_erased_too(world: World, user: str) -> None:
+def test_files_that_a_late_worker_wrote_are_deleted_too(world: World, user: str) -> None:
     job_id = confirm(world, user, mode="quick").body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.drain()
     world.app.storage.write(
         outputs_prefix(owner_of(world, user), job_id) + "late.mp4", b"x", mime_type="video/mp4"
     )
 
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert files_of(world, user, job_id) == []
     assert "nextCheckAt" not in items_of(world, job_id)[0]
 
 
-def test_a_job_with_children_stays_unless_they_go_too(world: World, user: str) -> None:
+def test_a_job_with_children_is_deleted_only_with_them(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
-    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+    cancel(world, child, user)
 
-    refused = delete(world, parent, user)
-    done = delete(world, parent, user, "?cascade=true")
+    refused = delete_job(world, parent, user)
+    done = delete_job(world, parent, user, query="?cascade=true")
 
     assert (refused.status, refused.body["code"]) == (409, "HAS_CHILDREN")
     assert done.status == 204
@@ -138,38 +136,38 @@ def test_a_job_with_children_stays_unless_they_go_too(world: World, user: str) -
     assert world.call("GET", f"/api/jobs/{child}", user=user).status == 404
 
 
-def test_a_cascade_stops_before_anything_when_a_child_runs(world: World, user: str) -> None:
+def test_a_cascade_deletes_nothing_while_a_child_runs(world: World, user: str) -> None:
     parent = a_story(world, user)
     regenerate(world, parent, user)
 
-    response = delete(world, parent, user, "?cascade=true")
+    response = delete_job(world, parent, user, query="?cascade=true")
 
     assert (response.status, response.body["code"]) == (409, "JOB_NOT_FINAL")
     assert a_job(world, parent, user)["status"] == "succeeded"
 
 
-def test_a_childs_end_frees_its_parent(world: World, user: str) -> None:
+def test_a_parent_can_be_deleted_once_its_child_is_deleted(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
-    world.call("POST", f"/api/jobs/{child}/cancel", user=user)
+    cancel(world, child, user)
 
-    assert delete(world, child, user).status == 204
-    assert delete(world, parent, user).status == 204
+    assert delete_job(world, child, user).status == 204
+    assert delete_job(world, parent, user).status == 204
 
 
-def test_a_deleted_job_has_no_more_children(world: World, user: str) -> None:
+def test_a_deleted_job_cannot_be_regenerated(world: World, user: str) -> None:
     parent = a_story(world, user)
-    delete(world, parent, user)
+    delete_job(world, parent, user)
 
     assert regenerate(world, parent, user).status == 404
     assert a_balance(world, user) == (3, 0)
 
 
-def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: str) -> None:
+def test_repeating_the_confirm_of_a_deleted_job_creates_nothing(world: World, user: str) -> None:
     response = confirm(world, user, mode="quick", key="once", photo=None)
     job_id = response.body["jobId"]
     world.drain()
-    delete(world, job_id, user)
+    delete_job(world, job_id, user)
     world.drain()
     forget_responses(world)
 
@@ -179,9 +177,9 @@ def test_a_repeat_of_the_confirm_that_made_it_makes_nothing(world: World, user: 
     assert world.call("GET", f"/api/jobs/{job_id}", user=user).status == 404
 
 
-def test_the_books_still_add_up(world: World, user: str) -> None:
+def test_the_books_still_add_up_after_a_deletion(world: World, user: str) -> None:
     kept, gone = a_story(world, user, key="a"), a_story(world, user, key="b", failing=["clip_1"])
-    delete(world, gone, user)
+    delete_job(world, gone, user)
     assert audit_accounts(world.app, user).breaches == ()
     world.drain()
 
@@ -192,7 +190,7 @@ def test_the_books_still_add_up(world: World, user: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
-def test_cascade_is_a_switch(value: str, world: World, user: str) -> None:
-    response = delete(world, a_draft(world, user), user, f"?cascade={value}")
+def test_an_invalid_cascade_value_is_refused(value: str, world: World, user: str) -> None:
+    response = delete_job(world, a_draft(world, user), user, query=f"?cascade={value}")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")

@@ -1,4 +1,4 @@
-"""All files of a job as one zip: what it holds, who may have it, and what happens on the way."""
+"""All files of a job as one zip: its contents, access to it, and failures while it is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from tests.support.builders import (
     a_job,
     a_message,
     a_story,
+    cancel,
     confirm,
+    delete_job,
     finish,
     owner_of,
     regenerate,
@@ -58,7 +60,7 @@ def ask_many(world: World, *job_ids: str, user: str | None = "alice") -> Respons
 
 
 def fetch(url: str) -> bytes:
-    response = requests.get(url, timeout=10)  # which moto responses
+    response = requests.get(url, timeout=10)  # moto responds
     response.raise_for_status()
     return response.content
 
@@ -77,21 +79,21 @@ def stored(world: World) -> list[str]:
 
 
 def files_of(world: World, job_id: str) -> list[bytes]:
-    """The job's outputs as anybody else would download them, in their order."""
+    """The contents of the job's outputs, downloaded one by one, in their order."""
     outputs = a_job(world, job_id)["outputs"]
     return [fetch(output["downloadUrl"]) for output in outputs]
 
 
 @pytest.fixture
 def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is small enough to be made within a request."""
+    """Every archive is too large to be made within a request."""
     monkeypatch.setattr(offer_module, "ARCHIVE_INLINE_LIMIT_BYTES", 0)
 
 
 # One job
 
 
-def test_a_zip_holds_the_job_s_files_byte_for_byte(world: World) -> None:
+def test_a_zip_contains_the_files_of_the_job_byte_for_byte(world: World) -> None:
     job_id = a_made_story(world)
 
     response = ask(world, job_id)
@@ -110,7 +112,7 @@ def test_a_zip_holds_the_job_s_files_byte_for_byte(world: World) -> None:
     assert {entry.date_time for entry in archive.infolist()} == {(2026, 1, 5, 9, 0, 0)}
 
 
-def test_the_link_saves_under_the_job_s_name(world: World) -> None:
+def test_the_link_saves_the_zip_under_the_name_of_the_job(world: World) -> None:
     job_id = a_made_story(world)
 
     got = requests.get(ask(world, job_id).body["downloadUrl"], timeout=10)
@@ -119,7 +121,7 @@ def test_the_link_saves_under_the_job_s_name(world: World) -> None:
     assert got.headers["content-type"] == "application/zip"
 
 
-def test_a_child_s_zip_holds_what_it_inherited(world: World) -> None:
+def test_the_zip_of_a_child_contains_inherited_outputs(world: World) -> None:
     parent = a_made_story(world)
     child = regenerate(world, parent).body["retryJobId"]
     finish(world, child)
@@ -131,7 +133,7 @@ def test_a_child_s_zip_holds_what_it_inherited(world: World) -> None:
     assert [archive.read(name) for name in archive.namelist()] == files_of(world, child)
 
 
-def test_asking_again_makes_nothing_again(world: World) -> None:
+def test_a_second_request_returns_the_same_archive(world: World) -> None:
     job_id = a_made_story(world)
     first = ask(world, job_id)
     before = world.client("s3").list_objects_v2(Bucket=world.settings.media_bucket)["Contents"]
@@ -144,7 +146,7 @@ def test_asking_again_makes_nothing_again(world: World) -> None:
     assert len(stored(world)) == 1
 
 
-def test_the_same_job_makes_the_same_bytes(world: World) -> None:
+def test_the_same_job_gives_the_same_bytes(world: World) -> None:
     job_id = a_made_story(world)
     first = fetch(ask(world, job_id).body["downloadUrl"])
     (name,) = stored(world)
@@ -155,7 +157,7 @@ def test_the_same_job_makes_the_same_bytes(world: World) -> None:
     assert stored(world) == [name]
 
 
-def test_a_large_one_is_made_by_the_worker(world: World, all_large: None) -> None:
+def test_the_worker_makes_a_large_archive(world: World, all_large: None) -> None:
     job_id = a_made_story(world)
 
     first = ask(world, job_id)
@@ -187,7 +189,7 @@ def a_request(job_id: str) -> dict[str, Any]:
     return a_message({"schemaVersion": 1, "archiveOf": job_id})
 
 
-def test_a_message_twice_makes_one_archive(world: World) -> None:
+def test_a_repeated_message_makes_one_archive(world: World) -> None:
     job_id = a_made_story(world)
 
     outcomes = [handle_archive_message(world.app, a_request(job_id)) for _ in range(2)]
@@ -196,10 +198,10 @@ def test_a_message_twice_makes_one_archive(world: World) -> None:
     assert len(stored(world)) == 1
 
 
-# Who, and when
+# Access and states
 
 
-def test_nobody_else_gets_it(world: World) -> None:
+def test_another_account_gets_no_archive(world: World) -> None:
     job_id = a_made_story(world)
 
     assert ask(world, job_id, user=None).status == 401
@@ -217,14 +219,14 @@ def test_a_job_that_has_not_ended_has_no_archive(world: World) -> None:
 
 def test_a_job_that_made_nothing_has_no_archive(world: World) -> None:
     job_id = confirm(world).body["jobId"]
-    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    cancel(world, job_id)
 
     response = ask(world, job_id)
 
     assert (response.status, response.body["code"]) == (409, "NO_OUTPUTS")
 
 
-def test_too_much_for_one_archive_is_said_at_once(
+def test_a_job_too_large_for_one_archive_is_refused_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = a_made_story(world)
@@ -236,12 +238,12 @@ def test_too_much_for_one_archive_is_said_at_once(
     assert handle_archive_message(world.app, a_request(job_id)) == "gone"
 
 
-def test_the_archive_goes_with_its_job(world: World) -> None:
+def test_the_archive_is_deleted_with_its_job(world: World) -> None:
     job_id = a_made_story(world)
     ask(world, job_id)
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
-    world.outlive(minutes=1)
+    delete_job(world, job_id)
+    world.advance_time(minutes=1)
 
     assert stored(world) == []
     assert ask(world, job_id).status == 404
@@ -249,15 +251,15 @@ def test_the_archive_goes_with_its_job(world: World) -> None:
     assert stored(world) == []
 
 
-def test_an_archive_made_while_its_job_was_deleted_goes_too(
+def test_an_archive_made_while_its_job_was_deleted_is_deleted_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = a_made_story(world)
     upload = Storage.upload
 
     def upload_late(self: Storage, *args: Any, **options: Any) -> None:
-        world.call("DELETE", f"/api/jobs/{job_id}")
-        world.outlive(minutes=1)
+        delete_job(world, job_id)
+        world.advance_time(minutes=1)
         upload(self, *args, **options)
 
     with monkeypatch.context() as patch:
@@ -265,19 +267,19 @@ def test_an_archive_made_while_its_job_was_deleted_goes_too(
         handle_archive_message(world.app, a_request(job_id))
     assert len(stored(world)) == 1
 
-    world.outlive(minutes=20)
+    world.advance_time(minutes=20)
 
     assert stored(world) == []
 
 
-# What goes wrong
+# Failures
 
 
 def lose_a_file(world: World, job_id: str) -> None:
     world.app.storage.delete(f"outputs/{owner_of(world)}/{job_id}/clip_2-1.mp4")
 
 
-def test_with_a_file_missing_there_is_no_archive_that_only_looks_complete(world: World) -> None:
+def test_a_missing_file_prevents_the_archive(world: World) -> None:
     job_id = a_made_story(world)
     lose_a_file(world, job_id)
 
@@ -287,7 +289,7 @@ def test_with_a_file_missing_there_is_no_archive_that_only_looks_complete(world:
     assert stored(world) == []
 
 
-def test_who_waits_for_the_worker_is_told_that_it_failed_and_may_try_again(
+def test_a_failure_of_the_worker_is_reported_and_the_archive_can_be_requested_again(
     world: World, all_large: None
 ) -> None:
     job_id = a_made_story(world)
@@ -306,7 +308,7 @@ def test_who_waits_for_the_worker_is_told_that_it_failed_and_may_try_again(
     assert ask(world, job_id).status == 200
 
 
-def test_a_message_that_kept_failing_ends_the_waiting(world: World, all_large: None) -> None:
+def test_a_dead_letter_ends_the_wait_for_an_archive(world: World, all_large: None) -> None:
     job_id = a_made_story(world)
     ask(world, job_id)
 
@@ -316,7 +318,7 @@ def test_a_message_that_kept_failing_ends_the_waiting(world: World, all_large: N
     assert ask(world, job_id).status == 202
 
 
-def test_a_dead_letter_says_nothing_of_an_archive_that_is_there(world: World) -> None:
+def test_a_dead_letter_does_not_affect_a_finished_archive(world: World) -> None:
     job_id = a_made_story(world)
     ask(world, job_id)
 
@@ -326,7 +328,7 @@ def test_a_dead_letter_says_nothing_of_an_archive_that_is_there(world: World) ->
     assert len(stored(world)) == 1
 
 
-def test_wherever_the_worker_stops_nothing_half_made_can_be_seen(
+def test_a_crashed_worker_leaves_no_partial_archive(
     world: World, all_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = a_made_story(world)
@@ -351,13 +353,13 @@ def test_wherever_the_worker_stops_nothing_half_made_can_be_seen(
                 continue
         break
 
-    assert stops == 9  # the look, seven files, the upload
+    assert stops == 9  # the check, seven files, the upload
     archive = fetched(ask(world, job_id).body["downloadUrl"])
     assert archive.testzip() is None
     assert len(archive.namelist()) == 7
 
 
-def test_a_lost_response_of_the_upload_does_no_harm(
+def test_a_lost_response_of_the_upload_is_harmless(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = a_made_story(world)
@@ -375,7 +377,7 @@ def test_a_lost_response_of_the_upload_does_no_harm(
     assert handle_archive_message(world.app, a_request(job_id)) == "there"
 
 
-def test_a_message_that_names_no_job_is_not_ours(world: World) -> None:
+def test_a_message_without_a_job_is_refused(world: World) -> None:
     for body in ({"schemaVersion": 1}, {"schemaVersion": 99, "archiveOf": "job_1"}, "nonsense"):
         with pytest.raises(InvalidInput):
             handle_archive_message(world.app, a_message(body))
@@ -384,7 +386,7 @@ def test_a_message_that_names_no_job_is_not_ours(world: World) -> None:
 # Many jobs
 
 
-def test_many_are_answered_each_on_its_own(world: World) -> None:
+def test_each_of_many_jobs_has_its_own_result(world: World) -> None:
     made, draft = a_made_story(world), a_draft(world)
     unmade = a_story(world, key="unmade")  # its files do not exist
     hers = a_made_story(world, "bob")
@@ -403,7 +405,7 @@ def test_many_are_answered_each_on_its_own(world: World) -> None:
     assert results[0]["expiresAt"] == "2026-01-05T09:15:00.000Z"
 
 
-def test_many_share_what_one_request_may_make(
+def test_jobs_of_one_request_share_its_limits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [a_made_story(world, key=f"k{number}") for number in range(2)]
@@ -419,7 +421,7 @@ def test_many_share_what_one_request_may_make(
     assert [result["status"] for result in again] == ["ready", "ready"]
 
 
-def test_many_make_nothing_more_when_their_time_is_up(
+def test_a_request_starts_no_archive_after_its_time_limit(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [a_made_story(world, key=f"k{number}") for number in range(2)]
@@ -448,17 +450,17 @@ def test_many_make_nothing_more_when_their_time_is_up(
     ],
     ids=["missing", "none", "too many", "no list", "numbers", "unknown field"],
 )
-def test_a_list_of_ids_is_wanted(world: World, body: Any) -> None:
+def test_a_list_of_ids_is_required(world: World, body: Any) -> None:
     response = world.call("POST", "/api/jobs/bulk/download", body)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
-def test_an_anonymous_caller_gets_none_of_many(world: World) -> None:
+def test_downloading_many_jobs_needs_a_token(world: World) -> None:
     assert ask_many(world, a_made_story(world), user=None).status == 401
 
 
-def test_a_link_is_never_repeated_from_memory(world: World) -> None:
+def test_a_link_is_never_cached(world: World) -> None:
     job_id = a_made_story(world)
     body = {"jobIds": [job_id]}
     first = world.call("POST", "/api/jobs/bulk/download", body, key="k")

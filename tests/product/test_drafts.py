@@ -1,4 +1,4 @@
-"""Drafts: made one by one or by file, changed by merge patches, guarded by If-Match."""
+"""Drafts: created one by one or by file, changed by merge patches, guarded by If-Match."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_patch_merges_into_the_inputs(world: World, user: str) -> None:
     assert inputs["stage"] == "spark"
 
 
-def test_null_takes_away(world: World, user: str) -> None:
+def test_null_removes_a_field(world: World, user: str) -> None:
     job_id = a_draft(world, user, sliders={"humor": 10}, seed=7)
 
     patch(world, job_id, {"inputs": {"seed": None, "sliders": {"humor": None}}}, user)
@@ -78,14 +78,14 @@ def test_null_takes_away(world: World, user: str) -> None:
     assert inputs["sliders"] == {}
 
 
-def test_inputs_may_stand_beside(world: World, user: str) -> None:
+def test_inputs_may_be_at_the_top_level(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
     assert patch(world, job_id, {"genre": "comedy"}, user).status == 200
     assert a_job(world, job_id, user)["inputs"]["genre"] == "comedy"
 
 
-def test_a_rewrite_is_changed_in_part(world: World, user: str) -> None:
+def test_a_patch_changes_a_part_of_a_rewrite(world: World, user: str) -> None:
     job_id = a_draft(world, user, rewriteEnabled=True, rewrite=REWRITE)
 
     response = patch(world, job_id, {"inputs": {"rewrite": {"desiredEnding": "open"}}}, user)
@@ -106,7 +106,7 @@ def test_priority_is_kept_with_the_draft(world: World, user: str) -> None:
     assert patch(world, job_id, {"priority": -1}, user).status == 400
 
 
-def test_the_tag_of_the_detail_guards_the_draft(world: World, user: str) -> None:
+def test_a_patch_with_an_old_etag_is_refused(world: World, user: str) -> None:
     job_id = a_draft(world, user)
     seen = world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"]
 
@@ -123,7 +123,7 @@ def test_the_tag_of_the_detail_guards_the_draft(world: World, user: str) -> None
     assert now == fresh.headers["etag"]
 
 
-def test_any_tag_matches_a_star(world: World, user: str) -> None:
+def test_a_star_matches_any_etag(world: World, user: str) -> None:
     job_id = a_draft(world, user)
 
     assert patch(world, job_id, {"genre": "noir"}, user, if_match="*").status == 200
@@ -145,7 +145,7 @@ def test_any_tag_matches_a_star(world: World, user: str) -> None:
         "no",
     ],
 )
-def test_a_wrong_patch_changes_nothing(body: Any, world: World, user: str) -> None:
+def test_an_invalid_patch_changes_nothing(body: Any, world: World, user: str) -> None:
     job_id = a_draft(world, user)
     before = a_job(world, job_id, user)
 
@@ -169,7 +169,7 @@ def test_only_a_draft_is_changed_and_only_by_its_owner(world: World, user: str) 
         assert (response.status, response.body["code"]) == (409, "JOB_NOT_DRAFT")
 
 
-def test_captions_make_one_draft_for_each_file(world: World, user: str) -> None:
+def test_captions_create_one_draft_for_each_file(world: World, user: str) -> None:
     response = captions(world, user, 10, 61, 300)
 
     assert response.status == 201
@@ -179,12 +179,14 @@ def test_captions_make_one_draft_for_each_file(world: World, user: str) -> None:
     assert {job["status"] for job in jobs} == {"draft"}
 
 
-def test_those_that_fit_are_queued_and_the_others_stay_drafts(world: World, user: str) -> None:
+def test_jobs_are_queued_while_credits_last_and_the_others_stay_drafts(
+    world: World, user: str
+) -> None:
     response = captions(world, user, 4 * 60, 61, 10, status="queued")
 
     assert response.status == 201
-    told = [(job["status"], job.get("code")) for job in response.body["jobs"]]
-    assert told == [
+    outcomes = [(job["status"], job.get("code")) for job in response.body["jobs"]]
+    assert outcomes == [
         ("queued", None),
         ("draft", "CREDITS_INSUFFICIENT"),
         ("queued", None),
@@ -192,7 +194,7 @@ def test_those_that_fit_are_queued_and_the_others_stay_drafts(world: World, user
     assert a_balance(world, user) == (0, 5)
 
 
-def test_when_none_fits_nothing_is_made(world: World, user: str) -> None:
+def test_nothing_is_created_when_no_job_can_be_paid(world: World, user: str) -> None:
     a_balance(world, user)
 
     response = captions(world, user, 6 * 60, 7 * 60, status="queued")
@@ -203,7 +205,7 @@ def test_when_none_fits_nothing_is_made(world: World, user: str) -> None:
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
 
-def test_a_repeat_of_many_makes_none_twice(world: World, user: str) -> None:
+def test_repeating_a_request_of_many_creates_none_twice(world: World, user: str) -> None:
     talks = [a_recording(world, user, seconds=seconds) for seconds in (4 * 60, 61)]
     body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
 
@@ -218,7 +220,7 @@ def test_a_repeat_of_many_makes_none_twice(world: World, user: str) -> None:
     assert a_balance(world, user) == (1, 4)
 
 
-def test_one_file_that_is_missing_keeps_all_from_being_charged(world: World, user: str) -> None:
+def test_one_missing_file_prevents_all_charges(world: World, user: str) -> None:
     talks = [a_recording(world, user), a_recording(world, a_user())]
     a_balance(world, user)
     body = {"recipe": "captions", "inputs": {"assetIds": talks}, "status": "queued"}
@@ -230,7 +232,7 @@ def test_one_file_that_is_missing_keeps_all_from_being_charged(world: World, use
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
 
-def test_several_that_were_quoted_together_are_charged_as_quoted(
+def test_files_quoted_together_are_charged_as_quoted(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from darkroom.credits import pricing
@@ -256,7 +258,7 @@ def test_several_that_were_quoted_together_are_charged_as_quoted(
     assert a_balance(world, user) == (2, 3)
 
 
-# Files that a draft can never be made of
+# Files that a draft cannot use
 
 
 def drafted(world: World, user: str, recipe: str, inputs: dict[str, Any]) -> Response:
@@ -269,7 +271,7 @@ def portraits_of(photo: str, **more: Any) -> dict[str, Any]:
     return {**chosen, "referencePhotoIds": [photo], **more}
 
 
-def test_a_draft_of_a_file_that_is_not_the_callers_is_refused(world: World, user: str) -> None:
+def test_a_draft_with_a_file_of_another_account_is_refused(world: World, user: str) -> None:
     other = a_user()
     theirs, album = a_photo(world, other), "/api/albums"
     their_album = world.call("POST", album, {"name": "Us"}, user=other).body["albumId"]
@@ -290,7 +292,7 @@ def test_a_draft_of_a_file_that_is_not_the_callers_is_refused(world: World, user
     assert world.call("GET", "/api/jobs", user=user).body["items"] == []
 
 
-def test_a_draft_of_a_file_of_the_wrong_kind_is_refused_and_names_it(
+def test_a_draft_with_a_file_of_the_wrong_kind_is_refused_and_names_it(
     world: World, user: str
 ) -> None:
     photo, talk = a_photo(world, user), a_recording(world, user)
@@ -313,7 +315,7 @@ def test_a_draft_may_wait_for_its_files_to_be_checked(world: World, user: str) -
     assert drafted(world, user, "captions", {"assetIds": [unmeasured]}).status == 201
 
 
-def test_a_patch_to_a_file_of_others_is_refused_and_changes_nothing(
+def test_a_patch_to_a_file_of_another_account_is_refused_and_changes_nothing(
     world: World, user: str
 ) -> None:
     job_id = a_draft(world, user)
@@ -328,7 +330,7 @@ def test_a_patch_to_a_file_of_others_is_refused_and_changes_nothing(
     assert a_job(world, job_id, user)["inputs"] == before
 
 
-def test_a_repeat_finds_its_draft_though_its_file_is_gone(world: World, user: str) -> None:
+def test_a_repeat_returns_its_draft_though_its_file_was_deleted(world: World, user: str) -> None:
     photo = a_photo(world, user)
     body = {"recipe": "story", "inputs": scene_inputs(photo), "status": "draft"}
     first = world.call("POST", "/api/jobs", body, user=user, key="k")

@@ -21,7 +21,7 @@ from tests.support.world import Response
 
 
 def response_to(error: Exception, *, language: str = "en") -> Response:
-    """What a client hears when a route raises this."""
+    """The response of a route that raises this."""
     router = APIRouter()
 
     @router.get("/raise")
@@ -80,7 +80,7 @@ def test_each_kind_of_failure_has_its_status(error: DarkroomError, status: int, 
     assert ("retry-after" in response.headers) == (status == 503)
 
 
-def test_a_new_kind_takes_the_status_of_what_it_is() -> None:
+def test_a_subclass_has_the_status_of_its_base_class() -> None:
     class Busy(errors.RateLimited):
         code = "BUSY"
 
@@ -97,7 +97,7 @@ def test_a_new_kind_takes_the_status_of_what_it_is() -> None:
         KeyError("secret"),
     ],
 )
-def test_a_bug_is_500_and_tells_nothing(error: Exception) -> None:
+def test_a_bug_is_500_and_reveals_nothing(error: Exception) -> None:
     router = APIRouter()
     response = None
 
@@ -118,7 +118,7 @@ def test_a_bug_is_500_and_tells_nothing(error: Exception) -> None:
         ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "GetItem"),
     ],
 )
-def test_a_database_that_does_not_answer_is_unavailable(cause: Exception) -> None:
+def test_a_database_that_does_not_respond_is_unavailable(cause: Exception) -> None:
     for error in (cause, GetError("reading", cause)):
         response = response_to(error)
         assert (response.status, response.body["code"]) == (503, "UNAVAILABLE")
@@ -147,7 +147,7 @@ def test_unknown_routes_and_methods_have_the_same_shape() -> None:
     assert missing.body["requestId"] == "req-1"
 
 
-def test_errors_speak_the_callers_language() -> None:
+def test_errors_are_in_the_callers_language() -> None:
     english = response_to(errors.NotFound(), language="en-GB")
     korean = response_to(errors.NotFound(), language="ko-KR")
 
@@ -155,13 +155,13 @@ def test_errors_speak_the_callers_language() -> None:
     assert korean.body["error"] == message_for("NOT_FOUND", "ko")
 
 
-def test_every_code_has_two_different_sentences() -> None:
+def test_every_code_has_a_message_in_both_languages() -> None:
     for code, (english, korean) in MESSAGES.items():
         assert english and english.isascii(), code
         assert any("가" <= character <= "힣" for character in korean), code
 
 
-def test_an_unknown_code_is_told_like_a_failure_of_ours() -> None:
+def test_an_unknown_code_has_the_message_of_an_internal_error() -> None:
     assert message_for("NO_SUCH_CODE", "ko") == MESSAGES["INTERNAL"][1]
 
 

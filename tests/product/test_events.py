@@ -1,4 +1,4 @@
-"""The sample events of ``events/`` are what the functions really understand."""
+"""The functions accept the sample events of ``events/``."""
 
 from __future__ import annotations
 
@@ -36,11 +36,9 @@ def event(name: str) -> dict[str, Any]:
         ("stream", {401}),
     ],
 )
-def test_http_events_are_answered_by_the_product(
-    world: World, name: str, statuses: set[int]
-) -> None:
+def test_the_api_responds_to_the_http_events(world: World, name: str, statuses: set[int]) -> None:
     sample = event(name)
-    # The sample token is long expired; everything else is taken as it is.
+    # The sample token expired long ago; everything else is used unchanged.
     jwt = sample["requestContext"].get("authorizer", {}).get("jwt")
     if jwt is not None:
         jwt["claims"]["exp"] = str(int(world.clock.now().timestamp()) + 60)
@@ -64,14 +62,14 @@ def test_the_test_event_of_a_new_notification_is_harmless(world: World) -> None:
     assert handle_ingest_message(world.app, record) == "nothing"
 
 
-def test_a_task_message_names_an_attempt_and_does_nothing_without_its_task(world: World) -> None:
+def test_a_task_message_without_its_task_does_nothing(world: World) -> None:
     record = event("studio")["Records"][0]
 
     assert task_of(read_message(record))[2] >= 1
     assert handle_task_message(world.app, record) == "idle"
 
 
-def test_an_archive_message_names_a_job_and_makes_nothing_without_it(world: World) -> None:
+def test_an_archive_message_without_its_job_makes_nothing(world: World) -> None:
     assert handle_archive_message(world.app, event("archive")["Records"][0]) == "gone"
 
 

@@ -1,8 +1,8 @@
-"""Whatever one attribute of one item of any class holds: nothing else of its account is lost.
+"""A damaged attribute of one item of any class affects nothing else of its account.
 
 One account owns at least two things of each kind. One item of a class is damaged in place,
-attribute by attribute: what it is read by responses without a failure of ours, what its neighbors
-are read and changed by succeeds, the sweeper goes on, and the auditor names it.
+attribute by attribute. Requests for it fail with no internal error, requests for its neighbors
+succeed, the sweeper goes on, and the auditor names it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ Request = tuple[str, str, Any]
 
 
 def leaves(item_class: type[BaseItem] = BaseItem) -> Iterator[type[BaseItem]]:
-    """The classes that items are really of."""
+    """The classes of stored items."""
     for below in item_class.__subclasses__():
         if below.__subclasses__():
             yield from leaves(below)
@@ -75,7 +75,7 @@ def leaves(item_class: type[BaseItem] = BaseItem) -> Iterator[type[BaseItem]]:
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is, by name."""
+    """The ids of one account's items, by name."""
 
     world: World
     ids: dict[str, str]
@@ -92,24 +92,24 @@ class Scene:
 
 @dataclass(frozen=True)
 class Case:
-    """How the items of a class are found, and what reads and changes them."""
+    """How the items of a class are found, and the requests that read and change them."""
 
     table: str
     part: str = ""
     """A part of the key of the item that is damaged, sort key and all."""
     of_it: Sequence[Request] = ()
-    """Requests about the damaged item: answered, or refused in words."""
+    """Requests for the damaged item: they succeed, or are refused with an error code."""
     of_others: Sequence[Request] = ()
-    """Requests about its neighbors: they succeed."""
+    """Requests for its neighbors: they succeed."""
     shows: str = ""
     """The name of a neighbor that the first of these must show."""
     calls: Sequence[Callable[[Scene], object]] = ()
-    """What has no route: it may only raise Unreadable."""
+    """Functions without a route: they may only raise Unreadable."""
     compared: frozenset[str] = frozenset()
     """Attributes that conditions compare: to DynamoDB another type is just unequal, but the
     emulator fails."""
     key: str = ""
-    """The Idempotency-Key of the requests about it."""
+    """The Idempotency-Key of the requests for it."""
 
 
 def get(path: str) -> Request:
@@ -251,7 +251,7 @@ CASES: dict[type[BaseItem], Case] = {
     AssignmentItem: Case("templates", of_others=[STORY, JOBS]),
     IdempotencyItem: Case(
         "idempotency",
-        "<answer>",
+        "<response>",
         of_it=[("POST", "/api/albums", {"name": "A"})],
         of_others=[ALBUMS],
         compared=frozenset({"expiresAt", "lockedUntil"}),
@@ -333,8 +333,8 @@ def test_every_item_class_has_its_case() -> None:
     assert set(CASES) == set(leaves())
 
 
-class PaperGateway:
-    """A gateway that knows nothing of what it is asked for."""
+class FakeGateway:
+    """A gateway that can read no payment."""
 
     name = "paper"
 
@@ -350,10 +350,10 @@ def an_id(world: World, method: str, path: str, body: Any, name: str, *, key: st
 
 
 def kept_by_us(world: World, job_id: str) -> None:
-    """What no request writes."""
+    """Items that no request writes."""
     now = world.clock.now()
     later = now + timedelta(hours=1)
-    well, ill = Health(), Health(failures=3, openings=1, open_until=later)
+    healthy, failing = Health(), Health(failures=3, openings=1, open_until=later)
     call = providers_store.CostRecord(
         job_id=job_id, account_id=USER, task_key="kf_1", kind="keyframe", attempt=1,
         provider="paper", model="m", outcome="succeeded", at=now,
@@ -363,8 +363,8 @@ def kept_by_us(world: World, job_id: str) -> None:
         received_at=now, next_check_at=now,
     )  # fmt: skip
     for write in (
-        providers_store.health_write("paper", well, ill, now),
-        providers_store.cache_write("same", [{"storageKey": "x"}], later),
+        providers_store.health_write("paper", seen=healthy, health=failing, now=now),
+        providers_store.cache_write("same", files=[{"storageKey": "x"}], until=later),
         providers_store.cost_write(call),
         webhooks_store.receive_write(event),
     ):
@@ -419,7 +419,7 @@ def scene() -> Iterator[Scene]:
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
-        ids["answer"] = hashlib.sha256(name.encode()).hexdigest()
+        ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()
         yield Scene(world, ids)
 
@@ -528,7 +528,7 @@ def test_the_auditor_names_each_item_that_lacks_an_attribute_or_holds_another_ty
     declared = {one.attr_name: one for one in item_class.get_attributes().values()}
 
     def is_of_shape(damage: Damage) -> bool:
-        """What the class allows, or only another value."""
+        """Whether the class allows the value, or only another value of the type."""
         attribute = declared[damage.attribute]
         if damage.held is None:
             return bool(attribute.null) or attribute.default is not None
@@ -547,7 +547,7 @@ def test_the_auditor_names_each_item_that_lacks_an_attribute_or_holds_another_ty
 def unnamed(
     scene: Scene, item_class: type[BaseItem], raw: RawItem, some_damages: Sequence[Damage]
 ) -> list[str]:
-    """Those of the damages that the auditor does not name, each done to an item of its own."""
+    """The damages that the auditor does not name, each done to its own item."""
     table, [*_, last] = CASES[item_class].table, keys_of(item_class, raw)
     names = [one.attr_name for one in key_attributes(item_class)]
     items = {}
@@ -572,7 +572,7 @@ def unnamed(
     ]
 
 
-def test_sweeps_go_on_beside_a_damaged_item_of_each_class(
+def test_sweeps_go_on_with_a_damaged_item_of_each_class(
     scene: Scene, prototypes: dict[type[BaseItem], RawItem]
 ) -> None:
     world = scene.world
@@ -583,7 +583,7 @@ def test_sweeps_go_on_beside_a_damaged_item_of_each_class(
             store(world, CASES[item_class].table, [odd])
     expired = an_upload(world)
     world.clock.move(days=8)
-    world.use_gateway(PaperGateway())  # type: ignore[arg-type]
+    world.use_gateway(FakeGateway())  # type: ignore[arg-type]
 
     done = world.sweep()
 

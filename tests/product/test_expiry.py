@@ -1,4 +1,4 @@
-"""Expiry: credits past their time are never spendable, and the sweeper writes it down."""
+"""Expiry: expired credits are never spendable, and the sweeper records the expiry."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def user(world: World) -> str:
-    """An account of its own; what earlier tests left due is swept."""
+    """A new account, after a sweep of the grants that earlier tests left due."""
     sweep(world)
     return a_user()
 
 
 def give(world: World, user: str, amount: int, *, key: str = "gift", **life: float) -> str:
-    """A gift that lives so long; returns the grant's id."""
+    """Give credits that expire after this time; return the grant's id."""
     a_balance(world, user)
     body = {
         "amount": amount,
@@ -57,7 +57,7 @@ def expiries(user: str) -> list[Entry]:
     return [entry for entry in store.all_entries(user) if entry.cause.startswith("expire#")]
 
 
-def test_a_due_grant_leaves_the_wallet_and_the_entry_says_which_and_how_much(
+def test_a_due_grant_leaves_the_wallet_and_its_entry_has_the_grant_and_amount(
     world: World, user: str
 ) -> None:
     grant_id = give(world, user, 7, hours=1)
@@ -91,7 +91,7 @@ def test_sweeping_twice_is_harmless(world: World, user: str) -> None:
     assert everything_of(world, user) == before
 
 
-def test_only_what_is_left_of_a_grant_expires(world: World, user: str) -> None:
+def test_only_the_rest_of_a_grant_expires(world: World, user: str) -> None:
     grant_id = give(world, user, 7, hours=1)
     finish(world, confirm(world, user).body["jobId"])
     world.clock.move(hours=1)
@@ -103,7 +103,7 @@ def test_only_what_is_left_of_a_grant_expires(world: World, user: str) -> None:
     assert a_balance(world, user) == (5, 0)
 
 
-def test_grants_expire_one_by_one_as_their_times_come(world: World, user: str) -> None:
+def test_each_grant_expires_at_its_own_time(world: World, user: str) -> None:
     names = [give(world, user, hours, key=str(hours), hours=hours) for hours in (3, 1, 2)]
     balances = []
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_grants_expire_one_by_one_as_their_times_come(world: World, user: str) -
     assert causes == [names[1], names[2], names[0]]
 
 
-def test_several_due_grants_of_a_wallet_are_an_entry_each(world: World, user: str) -> None:
+def test_each_due_grant_of_a_wallet_has_its_own_entry(world: World, user: str) -> None:
     for number in range(4):
         give(world, user, 1, key=str(number), hours=1, milliseconds=number)
     world.clock.move(hours=2)
@@ -144,7 +144,7 @@ def test_expired_credits_are_never_spendable_even_without_the_sweep(
     assert [entry.amount for entry in expiries(user)] == [-20]
 
 
-def test_credits_held_when_their_grant_expires_come_back_with_a_day_of_grace(
+def test_credits_held_when_their_grant_expires_return_with_a_day_of_grace(
     world: World, user: str
 ) -> None:
     give(world, user, 5, hours=1)
@@ -178,7 +178,7 @@ def test_due_wallets_are_swept_in_pages(
     assert [a_balance(world, name) for name in names] == [(5, 0)] * 5
 
 
-def test_one_run_has_an_end_and_the_next_goes_on(
+def test_one_run_is_bounded_and_the_next_continues(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep_items, "SWEEP_ITEMS_LIMIT", 2)
@@ -190,11 +190,11 @@ def test_one_run_has_an_end_and_the_next_goes_on(
 
 
 class Stopped(BaseException):
-    """The function dies here."""
+    """The function crashes here."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_sweep_stopped_in_the_middle_is_gone_on_with(
+def test_the_next_sweep_continues_one_that_crashed(
     when: str, world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [a_user() for _ in range(3)]

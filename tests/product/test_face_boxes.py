@@ -1,4 +1,4 @@
-"""Where faces are is found once, when a picture comes in, and framing follows it."""
+"""Faces are located once, when a picture is uploaded, and crops follow them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def a_picture_with(world: World, *faces: FaceBox) -> str:
     asset_id = a_photo(world)
     asset = assets_store.get_asset("alice", asset_id)
     found = replace(asset, faces=len(faces), face_boxes=largest(faces))
-    commit([assets_store.save_write(asset, found, "arranged")])
+    commit([assets_store.save_write(asset, found, operation="arranged")])
     return asset_id
 
 
@@ -56,7 +56,7 @@ def params_of(world: World, kind: str) -> list[dict[str, Any]]:
     return [dict(request.params) for request in world.requests if request.kind == kind]
 
 
-def test_boxes_end_where_the_picture_ends() -> None:
+def test_boxes_are_clipped_to_the_picture() -> None:
     assert box_between(-0.2, 0.9, 0.25, 1.3) == FaceBox(x=0.0, y=0.9, width=0.25, height=0.1)
 
 
@@ -69,7 +69,7 @@ def test_the_five_largest_faces_are_kept_the_largest_first() -> None:
     assert kept == tuple(reversed(crowd[2:]))
 
 
-def test_the_check_of_an_upload_keeps_how_many_faces_and_where(world: World) -> None:
+def test_the_check_of_an_upload_stores_the_number_and_boxes_of_faces(world: World) -> None:
     crowd = tuple(replace(SMALL, x=number / 10) for number in range(7))
 
     asset = checked(world, jpeg_of(portrait()), lambda picture: (*crowd, LARGE))
@@ -78,7 +78,7 @@ def test_the_check_of_an_upload_keeps_how_many_faces_and_where(world: World) -> 
     assert asset.face_boxes == (LARGE, *crowd[:4])
 
 
-def test_a_service_is_sent_no_larger_picture_than_it_takes(world: World) -> None:
+def test_a_picture_is_reduced_to_the_limit_of_the_service(world: World) -> None:
     content = jpeg_of(portrait().resize((4000, 3000)))
     sent: list[bytes] = []
 
@@ -93,7 +93,7 @@ def test_a_service_is_sent_no_larger_picture_than_it_takes(world: World) -> None
     assert (asset.width, asset.face_boxes) == (4000, (LARGE,))
 
 
-def test_the_configuration_names_the_face_finder(world: World) -> None:
+def test_the_configuration_selects_the_face_detector(world: World) -> None:
     clients = Clients(world.settings)
 
     def finder(name: str) -> object:
@@ -115,7 +115,7 @@ def test_keyframes_get_the_largest_face_of_each_photo(world: World) -> None:
     assert len(found) == 3 and all(params["faces"] == {"photo_1": AS_JSON} for params in found)
 
 
-def test_pictures_from_before_boxes_were_kept_are_framed_by_guess(world: World) -> None:
+def test_older_pictures_without_boxes_have_no_face_parameters(world: World) -> None:
     confirm(world, photoAssetIds=[a_photo(world)])
     world.drain()
 
@@ -123,7 +123,7 @@ def test_pictures_from_before_boxes_were_kept_are_framed_by_guess(world: World) 
     assert found and all("faces" not in params for params in found)
 
 
-def test_portraits_are_told_of_the_face_under_the_name_of_its_photo(world: World) -> None:
+def test_portraits_get_the_face_under_the_name_of_its_photo(world: World) -> None:
     photos = []
     for role, face in (("bride", SMALL), ("groom", LARGE)):
         body = {"assetId": a_picture_with(world, face), "role": role}

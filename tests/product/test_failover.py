@@ -21,13 +21,13 @@ from darkroom.generation.routing.health import FAILURES_LIMIT, OPEN_SECONDS
 from darkroom.generation.routing.routes import BEDROCK, LOCAL_STUDIO, REPLICATE
 from darkroom.generation.routing.store import CostItem, find_health, list_costs
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS, PROJECTION_CHECK_SECONDS
-from tests.support.builders import a_balance, a_job, a_reference_photo, confirm
+from tests.support.builders import a_balance, a_job, a_reference_photo, confirm, delete_job
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
-from tests.support.world import PaperStudio, World
+from tests.support.world import FakeStudio, World
 
 
-class PaperBedrock(PaperStudio):
+class PaperBedrock(FakeStudio):
     """A cloud provider that returns at once; every call has these ``charges``."""
 
     name = BEDROCK
@@ -47,8 +47,8 @@ class PaperBedrock(PaperStudio):
 def world() -> Iterator[World]:
     with moto_world() as world:
         yield world
-        world.outlive(seconds=PROJECTION_CHECK_SECONDS)
-        world.outlive(seconds=ERASE_AGAIN_SECONDS)
+        world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
+        world.advance_time(seconds=ERASE_AGAIN_SECONDS)
         assert check_laws(world) == []
 
 
@@ -83,14 +83,14 @@ def costs_of(job_id: str) -> list[tuple[str, int, str, str]]:
     ]
 
 
-def test_the_first_in_order_makes_it(world: World, bedrock: PaperBedrock) -> None:
+def test_the_first_provider_in_order_is_used(world: World, bedrock: PaperBedrock) -> None:
     task = a_keyframe(world)
 
     assert (task["status"], task["provider"], task["attempts"]) == ("succeeded", BEDROCK, 1)
 
 
 @pytest.mark.parametrize("code", ["PROVIDER_NOT_CONFIGURED", "PROVIDER_QUOTA", "UNSUPPORTED_KIND"])
-def test_what_one_cannot_do_the_next_does_at_once(
+def test_the_next_provider_is_used_at_once_for_what_the_first_cannot_do(
     world: World, bedrock: PaperBedrock, code: str
 ) -> None:
     bedrock.refuse = refuse_with(PermanentProviderError("no", code=code))
@@ -111,7 +111,7 @@ def test_refused_content_does_not_fail_over(world: World, bedrock: PaperBedrock)
 
 
 @pytest.mark.parametrize("error", [TransientProviderError("down"), ResponseLost("lost")])
-def test_an_outage_leaves_the_last_attempt_to_the_next(
+def test_after_an_outage_the_last_attempt_uses_the_next_provider(
     world: World, bedrock: PaperBedrock, error: Exception
 ) -> None:
     bedrock.refuse = refuse_with(error)
@@ -122,7 +122,7 @@ def test_an_outage_leaves_the_last_attempt_to_the_next(
     assert len(bedrock.requests) == 2
 
 
-def test_a_hiccup_changes_nothing(world: World, bedrock: PaperBedrock) -> None:
+def test_a_single_transient_error_does_not_fail_over(world: World, bedrock: PaperBedrock) -> None:
     errors = [TransientProviderError("busy")]
 
     def refuse(request: GenerationRequest) -> None:
@@ -143,7 +143,7 @@ def test_a_provider_that_keeps_failing_opens_its_circuit(
     bedrock.refuse = refuse_with(TransientProviderError("down"))
     for number in range(FAILURES_LIMIT // 2 + 1):
         a_keyframe(world, key=f"before{number}")
-    asked = len(bedrock.requests)
+    calls_before = len(bedrock.requests)
 
     meanwhile = a_keyframe(world, key="meanwhile")
     bedrock.refuse = lambda request: None
@@ -151,7 +151,7 @@ def test_a_provider_that_keeps_failing_opens_its_circuit(
     after = a_keyframe(world, key="after")
 
     assert (meanwhile["provider"], meanwhile["attempts"]) == (LOCAL_STUDIO, 1)
-    assert asked == FAILURES_LIMIT
+    assert calls_before == FAILURES_LIMIT
     assert (after["provider"], after["attempts"]) == (BEDROCK, 1)
     assert find_health(BEDROCK).is_healthy
 
@@ -180,9 +180,7 @@ def test_an_open_circuit_is_ignored_without_another_provider(
     assert second["status"] == "succeeded"
 
 
-def test_a_provider_that_delivers_later_is_replaced_as_well(
-    world: World, bedrock: PaperBedrock
-) -> None:
+def test_an_asynchronous_provider_is_replaced_as_well(world: World, bedrock: PaperBedrock) -> None:
     world.use_routes({"image": [REPLICATE, BEDROCK]})
     world.cloud.refuse = refuse_with(PermanentProviderError("no", code="PROVIDER_QUOTA"))
 
@@ -198,7 +196,7 @@ def test_a_provider_that_delivers_later_is_replaced_as_well(
 # Costs
 
 
-def test_every_call_leaves_what_it_cost(
+def test_every_call_records_its_cost(
     world: World, bedrock: PaperBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = {BEDROCK: {"models": {"*": {"prices": {"image": "0.04"}, "currency": "USD"}}}}
@@ -263,7 +261,7 @@ def test_a_waiting_run_is_recorded_when_it_begins_and_when_it_ends(world: World)
     assert made.latency_ms == 30_000
 
 
-def test_what_is_built_in_costs_nothing_and_leaves_nothing(world: World) -> None:
+def test_the_built_in_provider_records_no_cost(world: World) -> None:
     task = a_keyframe(world)
 
     assert list_costs(task["jobId"]) == []
@@ -299,10 +297,10 @@ def test_the_same_picture_is_made_once_and_charged_twice(
 
 
 @pytest.mark.usefixtures("caching")
-def test_what_was_deleted_is_made_again(world: World, bedrock: PaperBedrock) -> None:
+def test_a_deleted_result_is_made_again(world: World, bedrock: PaperBedrock) -> None:
     photo = a_reference_photo(world, "alice")
     first = a_portrait(world, photo, key="first")
-    assert world.call("DELETE", f"/api/jobs/{first['jobId']}").status == 204
+    assert delete_job(world, first["jobId"]).status == 204
     world.drain()
 
     a_portrait(world, photo, key="second")

@@ -1,5 +1,5 @@
-"""Why something was not made is told by its code, in the reader's language, never as a provider
-said it; and logs hold neither links nor secrets."""
+"""A failure is shown by the message of its code, in the reader's language, and never in the
+provider's words; logs contain neither links nor secrets."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from darkroom.api.lambda_handler import http_handler
 from darkroom.generation.ports import PermanentProviderError
 from darkroom.jobs.failures import SENTENCES, failure_sentence
 from tests.support.builders import a_job, a_user, claims_of, confirm, finish
-from tests.support.cloud import PaperCloud
+from tests.support.cloud import FakeCloud
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 PRODUCT = Path(darkroom.__file__).parent
 HANGUL = re.compile("[가-힣]")
-DETAIL = "upstream gpu-7 answered 503"
+DETAIL = "upstream gpu-7 returned 503"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def in_language(world: World, job_id: str, user: str, language: str) -> dict[str
     return world.call("GET", f"/api/jobs/{job_id}", user=user, headers=headers).body
 
 
-def test_a_failed_task_says_the_sentence_of_its_code_in_both_languages(
+def test_a_failed_task_has_the_message_of_its_code_in_both_languages(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusing(world, monkeypatch, PermanentProviderError(DETAIL, code="NO_AUDIO"))
@@ -70,8 +70,8 @@ def test_a_failed_task_says_the_sentence_of_its_code_in_both_languages(
         "GET", "/api/generations", user=user, headers={"accept-language": "ko"}
     ).body["items"]
 
-    told = [job["tasks"][0]["error"] for job in (english, korean)]  # type: ignore[index]
-    assert told == [
+    errors = [job["tasks"][0]["error"] for job in (english, korean)]  # type: ignore[index]
+    assert errors == [
         {"code": "NO_AUDIO", "message": failure_sentence("NO_AUDIO", code)} for code in ("en", "ko")
     ]
     assert english["receipt"]["message"] == failure_sentence("NO_AUDIO", "en")  # type: ignore[index]
@@ -84,13 +84,13 @@ def test_a_failed_task_says_the_sentence_of_its_code_in_both_languages(
     assert DETAIL in [getattr(record, "detail", None) for record in caplog.records]
 
 
-def test_what_a_provider_says_is_kept_with_what_it_cost(
+def test_the_providers_message_is_stored_with_the_cost_record(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(cloud: PaperCloud, request: object, address: str) -> str:
+    def refuse(cloud: FakeCloud, request: object, address: str) -> str:
         raise PermanentProviderError(DETAIL, code="PROVIDER_REFUSED")
 
-    monkeypatch.setattr(PaperCloud, "submit", refuse)
+    monkeypatch.setattr(FakeCloud, "submit", refuse)
     monkeypatch.setattr(world, "app", world.app)
     monkeypatch.setattr(world, "settings", world.settings)
     world.use_cloud()
@@ -102,7 +102,7 @@ def test_what_a_provider_says_is_kept_with_what_it_cost(
     assert DETAIL not in json.dumps(a_job(world, job_id, user))
 
 
-def test_what_was_stored_before_is_shown_by_its_code(world: World, user: str) -> None:
+def test_a_failure_of_an_earlier_version_is_shown_by_its_code(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     finish(world, job_id, failing=["clip_2"])
     table = world.settings.tables["jobs"]
@@ -117,19 +117,19 @@ def test_what_was_stored_before_is_shown_by_its_code(world: World, user: str) ->
     assert messages == {failure_sentence("PROVIDER_FAILED", "en")}
 
 
-def test_a_tag_of_one_language_does_not_match_the_other(world: World, user: str) -> None:
+def test_the_etag_of_one_language_does_not_match_the_other(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     finish(world, job_id, failing=["clip_2"])
     path = f"/api/jobs/{job_id}"
     tag = world.call("GET", path, user=user).headers["etag"]
 
-    asked = {"if-none-match": tag, "accept-language": "ko"}
+    headers = {"if-none-match": tag, "accept-language": "ko"}
 
     assert world.call("GET", path, user=user, headers={"if-none-match": tag}).status == 304
-    assert world.call("GET", path, user=user, headers=asked).status == 200
+    assert world.call("GET", path, user=user, headers=headers).status == 200
 
 
-def test_every_code_with_which_a_task_or_job_can_fail_has_its_sentences() -> None:
+def test_every_failure_code_of_a_task_or_job_has_its_messages() -> None:
     codes = {"CANCELED", "INTERNAL", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "CONTENT_REJECTED"}
     for path in PRODUCT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -147,7 +147,7 @@ def test_every_code_with_which_a_task_or_job_can_fail_has_its_sentences() -> Non
         assert english.isascii() and HANGUL.search(korean), code
 
 
-def test_an_unknown_code_has_a_sentence_all_the_same() -> None:
+def test_an_unknown_code_has_a_message_too() -> None:
     assert failure_sentence("BROKEN", "en").isascii()
     assert HANGUL.search(failure_sentence("BROKEN", "ko"))
 
@@ -155,7 +155,7 @@ def test_an_unknown_code_has_a_sentence_all_the_same() -> None:
 # Logs
 
 
-def test_no_log_of_a_whole_story_and_its_share_holds_a_link_or_a_secret(
+def test_no_log_of_a_story_and_its_share_contains_a_link_or_a_secret(
     world: World, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = http_handler(create_app(*mounts.ROUTERS, app=world.app))

@@ -1,24 +1,19 @@
-"""Whole jobs with fal: our code on both sides of the vendor's documented behaviour."""
+"""Whole jobs with fal: our code on both sides of the vendor's documented behavior."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from darkroom.adapters.fetch import Fetcher
 from darkroom.generation.routing.routes import FAL, LOCAL_STUDIO
 from darkroom.generation.routing.store import list_costs
 from darkroom.generation.vendors.fal import Fal
 from darkroom.kernel.limits import (
-    DISPATCH_CHECK_SECONDS,
-    POLL_BASE_SECONDS,
     WAITING_GRACE_SECONDS,
     WAITING_LIMIT_SECONDS,
 )
@@ -26,10 +21,13 @@ from tests.support.builders import a_balance, a_job, a_picture, confirm, owner_o
 from tests.support.fal_stand_in import CLIP, LOCKED, PICTURE, FalStandIn, Fault
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
-from tests.support.moto_world import moto_world
+from tests.support.vendor_jobs import (
+    FIRST_POLL_SECONDS,
+    deliver_callback,
+    submit_keyframe,
+    vendor_world,
+)
 from tests.support.world import Response, World
-
-FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -40,17 +38,7 @@ def stand_in() -> Iterator[FalStandIn]:
 
 @pytest.fixture
 def world(stand_in: FalStandIn) -> Iterator[World]:
-    with moto_world() as world:
-        provider = Fal(
-            lambda: stand_in.secret_text,
-            api_base=stand_in.api_base,
-            result_hosts=frozenset({"127.0.0.1"}),
-        )
-        world.app = replace(
-            world.app,
-            providers={**world.app.providers, FAL: provider},
-            fetcher=Fetcher(allow_loopback=True),
-        )
+    with vendor_world(FAL, Fal, stand_in) as world:
         world.use_routes({"image": [FAL], "clip": [FAL]})
         yield world
 
@@ -61,26 +49,16 @@ def film(tmp_path: Path) -> bytes:
 
 
 def a_job_there(world: World, stand_in: FalStandIn, key: str = "confirm") -> tuple[str, str]:
-    """Our job and the vendor's run for its keyframe."""
-    job_id = confirm(world, mode="quick", key=key).body["jobId"]
-    world.drain()
-    return job_id, list(stand_in.runs)[-1]
+    return submit_keyframe(world, stand_in.runs, key=key)
 
 
 def call_back(world: World, stand_in: FalStandIn, request_id: str, **changes: Any) -> Response:
-    address = urlsplit(stand_in.runs[request_id].webhook)
     call = stand_in.call_of(request_id, world.clock.now()) | changes
-    return world.call(
-        "POST",
-        f"{address.path}?{address.query}",
-        call["body"].decode(),
-        user=None,
-        headers=call["headers"],
-    )
+    return deliver_callback(world, stand_in.runs[request_id].webhook, call)
 
 
 def finish(world: World, stand_in: FalStandIn, film: bytes) -> None:
-    """Whatever is under way there succeeds and calls back, until nothing is."""
+    """Every run there succeeds and calls back, until none is in progress."""
     for _ in range(4):
         for request_id, run in list(stand_in.runs.items()):
             if run.state != "COMPLETED":
@@ -89,9 +67,7 @@ def finish(world: World, stand_in: FalStandIn, film: bytes) -> None:
         world.drain()
 
 
-def test_a_clip_is_made_from_the_picture_that_was_made_before(
-    world: World, stand_in: FalStandIn, film: bytes
-) -> None:
+def test_a_clip_is_made_from_the_keyframe(world: World, stand_in: FalStandIn, film: bytes) -> None:
     job_id, _ = a_job_there(world, stand_in)
 
     finish(world, stand_in, film)
@@ -111,7 +87,7 @@ def test_a_clip_is_made_from_the_picture_that_was_made_before(
     assert check_laws(world, at_rest=False) == []
 
 
-def test_what_each_run_costs_is_noted_with_its_id_there(
+def test_the_cost_of_each_run_is_recorded_with_the_vendors_id(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id, _ = a_job_there(world, stand_in)
@@ -126,7 +102,7 @@ def test_what_each_run_costs_is_noted_with_its_id_there(
         assert (costs[key].model, costs[key].outcome) == (run.model, "succeeded")
 
 
-def test_a_story_of_three_scenes_comes_home_by_calls_alone(
+def test_callbacks_alone_complete_a_story_of_three_scenes(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id = confirm(world, mode="story").body["jobId"]
@@ -139,20 +115,20 @@ def test_a_story_of_three_scenes_comes_home_by_calls_alone(
     assert [run.model for run in stand_in.runs.values()].count(CLIP) == 3
     assert {task["provider"] for task in job["tasks"] if task["key"] != "film"} == {FAL}
     polls = [path for method, path in stand_in.requests if path.endswith("/status")]
-    assert len(polls) == 6, "each is asked about once, when it has called"
+    assert len(polls) == 6, "each run is polled once, after its callback"
     assert check_laws(world, at_rest=False) == []
 
 
-def test_without_any_call_the_result_is_fetched(world: World, stand_in: FalStandIn) -> None:
+def test_without_a_callback_the_result_is_polled(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_call_before_the_response_is_the_response(
+def test_a_callback_before_the_response_counts_as_the_response(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     responses = []
@@ -172,7 +148,7 @@ def test_a_call_before_the_response_is_the_response(
     assert stand_in.submits == 2
 
 
-def test_calls_that_come_twice_late_or_after_a_cancel_change_nothing(
+def test_repeated_late_and_canceled_callbacks_change_nothing(
     world: World, stand_in: FalStandIn, film: bytes
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -186,13 +162,13 @@ def test_calls_that_come_twice_late_or_after_a_cancel_change_nothing(
     late = [call_back(world, stand_in, one) for one in (request_id, canceled)]
     world.drain()
 
-    told = [response.body["outcome"] for response in (first, second, *late)]
-    assert told == ["heard", "known", "known", "known"]
+    outcomes = [response.body["outcome"] for response in (first, second, *late)]
+    assert outcomes == ["heard", "known", "known", "known"]
     assert a_picture(world) == done
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None:
+def test_forged_callbacks_change_nothing(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     good = stand_in.call_of(request_id, world.clock.now())
@@ -201,7 +177,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None
         stand_in.call_of(request_id, world.clock.now(), key=stranger),
         good | {"body": good["body"].replace(b"OK", b"KO")},
         good | {"headers": {}},
-        good | {"headers": good["headers"] | {"x-fal-webhook-user-id": "somebody"}},
+        good | {"headers": good["headers"] | {"x-fal-webhook-user-id": "another"}},
     ]
 
     responses = [call_back(world, stand_in, request_id, **call).status for call in forged]
@@ -213,7 +189,7 @@ def test_forged_calls_change_nothing(world: World, stand_in: FalStandIn) -> None
     assert call_back(world, stand_in, request_id, **good).status == 401
 
 
-def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
+def test_a_callback_that_cannot_be_verified_now_is_503_and_can_be_repeated(
     world: World, stand_in: FalStandIn
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -229,12 +205,12 @@ def test_a_call_that_cannot_be_checked_now_is_asked_for_again(
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
+def test_a_lost_response_costs_one_run_if_the_vendor_calls_back(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, request_id = a_job_there(world, stand_in)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
     waiting = statuses(a_job(world, job_id))["kf_1"]
     stand_in.succeed(request_id)
 
@@ -245,23 +221,23 @@ def test_a_response_lost_after_it_was_taken_costs_one_run_if_it_calls(
     assert [run.model for run in stand_in.runs.values()].count(PICTURE) == 1
 
 
-def test_a_response_lost_of_a_run_that_never_calls_is_made_again_after_its_time(
+def test_a_run_with_a_lost_response_and_no_callback_is_repeated_after_its_time_limit(
     world: World, stand_in: FalStandIn
 ) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+    stand_in.faults.append(Fault("drop_response"))
     job_id, lost = a_job_there(world, stand_in)
     stand_in.succeed(lost)
 
-    world.outlive(seconds=WAITING_LIMIT_SECONDS - 60)
+    world.advance_time(seconds=WAITING_LIMIT_SECONDS - 60)
     before = len(stand_in.runs)
-    world.outlive(seconds=WAITING_GRACE_SECONDS)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=WAITING_GRACE_SECONDS)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert (before, len(stand_in.runs)) == (1, 2)
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 2
 
 
-def test_a_file_that_is_gone_is_made_again(world: World, stand_in: FalStandIn) -> None:
+def test_a_result_whose_file_is_gone_is_made_again(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     stand_in.forget_files()
@@ -270,13 +246,13 @@ def test_a_file_that_is_gone_is_made_again(world: World, stand_in: FalStandIn) -
     world.drain()
     again = list(stand_in.runs)[-1]
     stand_in.succeed(again)
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert again != request_id
     assert statuses(a_job(world, job_id))["kf_1"] == "succeeded"
 
 
-def test_a_picture_that_is_refused_for_its_content_says_so_and_is_refunded(
+def test_a_picture_refused_for_its_content_is_reported_and_refunded(
     world: World, stand_in: FalStandIn
 ) -> None:
     job_id, request_id = a_job_there(world, stand_in)
@@ -292,20 +268,22 @@ def test_a_picture_that_is_refused_for_its_content_says_so_and_is_refunded(
     assert check_laws(world, at_rest=False) == []
 
 
-def test_without_money_there_the_next_in_order_makes_it(world: World, stand_in: FalStandIn) -> None:
+def test_without_a_balance_at_the_vendor_the_next_provider_is_used(
+    world: World, stand_in: FalStandIn
+) -> None:
     world.use_routes({"image": [FAL, LOCAL_STUDIO], "clip": [FAL, LOCAL_STUDIO]})
     stand_in.faults += [Fault("refuse", 403, LOCKED)] * 2
     job_id = confirm(world, mode="quick").body["jobId"]
     world.drain()
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     job = a_job(world, job_id)
     assert job["status"] == "succeeded"
     assert {task["provider"] for task in job["tasks"]} == {LOCAL_STUDIO}
 
 
-def test_a_result_elsewhere_is_not_fetched(world: World, stand_in: FalStandIn) -> None:
+def test_a_result_on_a_foreign_host_is_not_fetched(world: World, stand_in: FalStandIn) -> None:
     job_id, request_id = a_job_there(world, stand_in)
     stand_in.succeed(request_id)
     [image] = stand_in.runs[request_id].result[1]["images"]

@@ -1,4 +1,4 @@
-"""What is wrong with a request is told field by field: its place, a code, and a sentence."""
+"""Validation errors are reported by field: its path, a code, and a message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def world() -> Iterator[World]:
         yield world
 
 
-def told(response: Any) -> list[tuple[str, str]]:
+def problems_of(response: Any) -> list[tuple[str, str]]:
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     return [(field["path"], field["code"]) for field in response.body["fields"]]
 
@@ -78,20 +78,20 @@ CAPTIONS = {"translate": True, "outputFormats": ["srt", "srt"]}
         ("GET", "/api/jobs?dateFrom=x", None, [("dateFrom", "BAD_TIME")]),
     ],
 )  # fmt: skip
-def test_a_problem_names_the_field_that_was_sent_and_has_a_code(
+def test_a_problem_has_the_field_that_was_sent_and_a_code(
     method: str, path: str, body: Any, problems: list[tuple[str, str]], world: World
 ) -> None:
     english = world.call(method, path, body, key="k")
     korean = world.call(method, path, body, key="k", headers={"accept-language": "ko"})
 
-    assert told(english) == told(korean) == problems
+    assert problems_of(english) == problems_of(korean) == problems
     for field in english.body["fields"]:
         assert set(field) == {"path", "code", "message"}
         assert not HANGUL.search(field["message"])
     assert all(HANGUL.search(field["message"]) for field in korean.body["fields"])
 
 
-def test_what_a_draft_lacks_at_a_confirm_is_named_as_confirm_names_it(world: World) -> None:
+def test_a_field_missing_in_a_draft_is_named_as_in_a_confirm(world: World) -> None:
     user = a_user()
     draft = a_draft(world, user)
 
@@ -99,11 +99,11 @@ def test_what_a_draft_lacks_at_a_confirm_is_named_as_confirm_names_it(world: Wor
         "POST", "/api/jobs/confirm", {"draftJobId": draft, "genre": "western"}, user=user
     )
 
-    assert told(response) == [("genre", "NOT_ALLOWED")]
+    assert problems_of(response) == [("genre", "NOT_ALLOWED")]
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_a_patch_is_told_where_it_put_the_input(nested: bool, world: World) -> None:
+def test_a_problem_of_a_patch_has_the_path_of_the_sent_input(nested: bool, world: World) -> None:
     user = a_user()
     draft, changes = a_draft(world, user), {"sliders": {"humor": 101}}
 
@@ -111,10 +111,12 @@ def test_a_patch_is_told_where_it_put_the_input(nested: bool, world: World) -> N
         "PATCH", f"/api/jobs/{draft}", {"inputs": changes} if nested else changes, user=user
     )
 
-    assert told(response) == [("inputs.sliders.humor" if nested else "sliders.humor", "TOO_LARGE")]
+    assert problems_of(response) == [
+        ("inputs.sliders.humor" if nested else "sliders.humor", "TOO_LARGE")
+    ]
 
 
-def test_confirm_takes_recipe_as_another_name_of_mode(world: World) -> None:
+def test_confirm_accepts_recipe_as_an_alias_of_mode(world: World) -> None:
     user = a_user()
     body = {"recipe": "quick", **scene_inputs(a_photo(world, user))}
 
@@ -126,7 +128,7 @@ def test_confirm_takes_recipe_as_another_name_of_mode(world: World) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
-def test_json_is_understood_whatever_its_content_type_says(content_type: str, world: World) -> None:
+def test_json_is_accepted_with_any_content_type(content_type: str, world: World) -> None:
     response = world.call(
         "POST", "/api/albums", {"name": "Us"}, headers={"content-type": content_type}
     )
@@ -134,7 +136,7 @@ def test_json_is_understood_whatever_its_content_type_says(content_type: str, wo
     assert response.status == 201
 
 
-def test_an_empty_cursor_is_the_first_page(world: World) -> None:
+def test_an_empty_cursor_means_the_first_page(world: World) -> None:
     user = a_user()
     a_draft(world, user)
 
@@ -144,7 +146,7 @@ def test_an_empty_cursor_is_the_first_page(world: World) -> None:
     assert len(world.call("GET", "/api/jobs?cursor=", user=user).body["items"]) == 1
 
 
-def test_problems_of_retry_options_are_below_options(world: World) -> None:
+def test_problems_of_retry_options_have_paths_below_options(world: World) -> None:
     from tests.support.builders import finish
 
     user = a_user()
@@ -163,10 +165,10 @@ def test_problems_of_retry_options_are_below_options(world: World) -> None:
         "POST", f"/api/jobs/{job_id}/retry", {"options": {"sourceLang": "x"}}, user=user, key="r"
     )
 
-    assert told(response) == [("options.sourceLang", "NOT_ALLOWED")]
+    assert problems_of(response) == [("options.sourceLang", "NOT_ALLOWED")]
 
 
-def test_every_code_has_a_sentence_in_both_languages() -> None:
+def test_every_code_has_a_message_in_both_languages() -> None:
     for code, (english, korean) in SENTENCES.items():
         names = re.findall(r"{(\w+)}", english)
         params = dict.fromkeys(names, "list")
@@ -180,7 +182,7 @@ def test_every_code_has_a_sentence_in_both_languages() -> None:
         assert "{" not in shown(found, "ko")["message"]
 
 
-def test_a_problem_without_a_code_is_still_told_in_the_callers_language() -> None:
+def test_a_problem_without_a_code_has_a_message_in_the_callers_language() -> None:
     found = {"path": "amount", "message": "takes more than the balance"}
 
     assert shown(found, "en") == {**found, "code": "INVALID"}

@@ -1,4 +1,4 @@
-"""Accounts whose books are checked: nothing is spent, everything ends, and an operator goes on."""
+"""Frozen accounts: no spending, running jobs still end, and an operator repairs the wallet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darkroom.usecases.credits.audit_accounts import AccountAudit, audit_account
 from darkroom.usecases.credits.freeze_account import freeze_account, freeze_if_broken
 from darkroom.workers import audit as audit_worker
 from darkroom.workers.audit import handle_schedule
-from tests.support.builders import a_balance, a_job, a_user, buy, confirm, finish
+from tests.support.builders import a_balance, a_job, a_user, buy, confirm, delete_job, finish
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
@@ -40,7 +40,7 @@ def patch(world: World, user: str, body: dict[str, Any], *, groups: str = "admin
 
 
 def set_held(world: World, user: str, held: int) -> None:
-    """What a wallet that was restored from a backup says."""
+    """Set the hold as in a wallet restored from a backup."""
     set_number(world, user, "held", held)
 
 
@@ -54,7 +54,7 @@ def set_number(world: World, user: str, name: str, value: int) -> None:
     )
 
 
-def test_a_frozen_account_cannot_spend_and_everything_else_goes_on(world: World, user: str) -> None:
+def test_a_frozen_account_cannot_spend_and_everything_else_works(world: World, user: str) -> None:
     running = confirm(world, user, key="before").body["jobId"]
 
     frozen = patch(world, user, {"frozen": True, "reason": "Checking the books"})
@@ -70,7 +70,7 @@ def test_a_frozen_account_cannot_spend_and_everything_else_goes_on(world: World,
     assert a_balance(world, user) == (8, 0)
 
 
-def test_a_thawed_account_spends_again(world: World, user: str) -> None:
+def test_an_unfrozen_account_can_spend_again(world: World, user: str) -> None:
     patch(world, user, {"frozen": True, "reason": "Checking"})
 
     thawed = patch(world, user, {"frozen": False})
@@ -84,10 +84,10 @@ def test_freezing_needs_a_reason_and_an_operator(world: World, user: str) -> Non
     assert patch(world, user, {"frozen": True}).status == 400
     assert patch(world, user, {"frozen": True, "reason": " "}).status == 400
     assert patch(world, user, {"frozen": True, "reason": "x"}, groups="").status == 403
-    assert patch(world, "nobody", {"frozen": True, "reason": "x"}).status == 404
+    assert patch(world, "unknown", {"frozen": True, "reason": "x"}).status == 404
 
 
-def test_a_change_that_began_before_the_freeze_does_not_thaw_the_wallet(
+def test_a_change_that_began_before_the_freeze_does_not_unfreeze_the_wallet(
     world: World, user: str
 ) -> None:
     before = store.find_wallet(user)
@@ -101,9 +101,7 @@ def test_a_change_that_began_before_the_freeze_does_not_thaw_the_wallet(
     assert after is not None and after.frozen == "Checking"
 
 
-def test_a_job_whose_hold_the_wallet_does_not_know_ends_all_the_same(
-    world: World, user: str
-) -> None:
+def test_a_job_whose_hold_is_missing_in_the_wallet_still_ends(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     set_held(world, user, 0)
 
@@ -125,7 +123,7 @@ def rebuild(world: World, user: str, *, groups: str = "admin") -> Response:
 def test_a_wallet_restored_from_a_backup_is_rebuilt_from_its_ledger(
     world: World, user: str
 ) -> None:
-    """The backup is of before a purchase and two jobs, one of which ends before it is mended."""
+    """The backup is older than a purchase and two jobs, one of which ends before the rebuild."""
     buy(world, 20, user)
     table = world.settings.tables["wallets"]
     backup = world.client("dynamodb").get_item(TableName=table, Key={"accountId": {"S": user}})
@@ -152,7 +150,7 @@ def test_a_job_that_was_deleted_before_the_rebuild_is_settled_too(world: World, 
     job_id = confirm(world, user).body["jobId"]
     set_held(world, user, 0)
     finish(world, job_id)
-    deleted = world.call("DELETE", f"/api/jobs/{job_id}", user=user)
+    deleted = delete_job(world, job_id, user)
 
     rebuilt = rebuild(world, user)
 
@@ -182,7 +180,7 @@ def test_a_damaged_or_missing_wallet_is_rebuilt(world: World, user: str) -> None
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_a_damaged_wallet_can_be_seen_frozen_and_thawed_and_hides_no_history(
+def test_a_damaged_wallet_can_be_read_frozen_and_unfrozen_and_hides_no_history(
     world: World, user: str
 ) -> None:
     job_id = confirm(world, user).body["jobId"]
@@ -211,7 +209,7 @@ def test_a_damaged_wallet_can_be_seen_frozen_and_thawed_and_hides_no_history(
     assert confirm(world, user, key="again").status == 202
 
 
-def test_a_change_of_an_account_is_made_whole_or_not_at_all(world: World, user: str) -> None:
+def test_a_change_of_an_account_is_atomic(world: World, user: str) -> None:
     refused = patch(world, user, {"plan": "basic", "frozen": True})
     nothing = patch(world, user, {"reason": "because"})
 
@@ -221,10 +219,10 @@ def test_a_change_of_an_account_is_made_whole_or_not_at_all(world: World, user: 
     ).body["plan"] == "free"  # fmt: skip
 
 
-def test_a_grant_whose_expiry_no_entry_tells_keeps_that_of_the_wallet(
+def test_a_grant_without_an_expiry_in_the_ledger_keeps_that_of_the_wallet(
     world: World, user: str
 ) -> None:
-    """Entries of the version before did not record it."""
+    """Entries of earlier versions did not record it."""
     body = {"amount": 4, "reason": "x", "expiresAt": to_iso(world.clock.now() + timedelta(days=9))}
     path = f"/api/admin/accounts/{user}/credits"
     response = world.call("POST", path, body, user="root", groups="admin", key=f"{user} gift")
@@ -240,12 +238,12 @@ def test_a_grant_whose_expiry_no_entry_tells_keeps_that_of_the_wallet(
     assert store.find_wallet(user) == good
 
 
-def test_only_operators_rebuild_and_only_what_has_a_ledger(world: World, user: str) -> None:
+def test_only_operators_rebuild_and_only_accounts_with_a_ledger(world: World, user: str) -> None:
     assert rebuild(world, user, groups="").status == 403
     assert rebuild(world, "stranger").status == 404
 
 
-def test_the_daily_audit_freezes_what_it_finds_broken(world: World) -> None:
+def test_the_daily_audit_freezes_accounts_with_broken_books(world: World) -> None:
     broken, sound = a_user(), a_user()
     for name in (broken, sound):
         a_balance(world, name)
@@ -260,7 +258,7 @@ def test_the_daily_audit_freezes_what_it_finds_broken(world: World) -> None:
     assert found[1] is not None and found[1].frozen is None
     assert done["frozen"] >= 1
     assert again["frozen"] == 0
-    # What an operator has accepted is not frozen again; what breaks since is.
+    # A difference that an operator accepted does not freeze again; a new one does.
     assert patch(world, broken, {"frozen": False}).status == 200
     assert handle_schedule(world.app)["frozen"] == 0
     set_held(world, broken, 4)
@@ -287,7 +285,7 @@ def test_an_accepted_difference_stays_accepted_while_the_account_goes_on(world: 
     assert confirm(world, user).status == 202
 
 
-def test_what_breaks_while_an_account_is_frozen_is_not_accepted(world: World) -> None:
+def test_a_new_difference_in_a_frozen_account_is_not_accepted(world: World) -> None:
     user = a_user()
     a_balance(world, user)
     set_held(world, user, 3)
@@ -299,7 +297,7 @@ def test_what_breaks_while_an_account_is_frozen_is_not_accepted(world: World) ->
     assert handle_schedule(world.app)["frozen"] == 1
 
 
-def test_an_account_that_cannot_be_frozen_now_keeps_no_other_from_its_audit(
+def test_an_account_that_cannot_be_frozen_now_does_not_stop_the_audit_of_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = [a_user(), a_user()]

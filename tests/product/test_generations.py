@@ -1,4 +1,4 @@
-"""The history of tasks, and the owner's pick among outputs."""
+"""The history of tasks, and the owner's selection among outputs."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.support.builders import (
     a_user,
     an_output,
     confirm,
+    delete_job,
     finish,
     regenerate,
 )
@@ -57,7 +58,7 @@ def test_a_new_account_has_no_history_and_its_bonus(world: World, user: str) -> 
     assert history(world, user) == {"items": [], "nextCursor": None, "remainingCredits": 5}
 
 
-def test_every_task_is_told_with_what_it_made_or_why_not(world: World, user: str) -> None:
+def test_every_task_is_listed_with_its_outputs_or_its_failure(world: World, user: str) -> None:
     job_id = a_story(world, user, failing=["clip_2"])
 
     shape = history(world, user)
@@ -82,7 +83,7 @@ def test_every_task_is_told_with_what_it_made_or_why_not(world: World, user: str
         assert item["selected"] is False
 
 
-def test_what_the_tasks_cost_adds_up_to_the_receipt(world: World, user: str) -> None:
+def test_the_credits_of_tasks_add_up_to_the_receipt(world: World, user: str) -> None:
     rewritten = {"rewriteEnabled": True, "rewrite": REWRITE}
     job_id = a_story(world, user, failing=["clip_2"], **rewritten)
 
@@ -99,7 +100,7 @@ def test_what_the_tasks_cost_adds_up_to_the_receipt(world: World, user: str) -> 
     ),
     st.sets(st.integers(1, 8)),
 )
-def test_credits_of_tasks_add_up_whatever_was_made(
+def test_the_credits_of_tasks_add_up_for_any_outputs(
     parts: list[tuple[int, set[int]]], made: set[int]
 ) -> None:
     price = tuple(
@@ -120,7 +121,7 @@ def test_credits_of_tasks_add_up_whatever_was_made(
     assert all(costs[f"k_{n}"] == 0 for n in range(1, 9) if n not in made)
 
 
-def test_a_history_goes_through_all_tasks_once_whatever_the_pages(world: World, user: str) -> None:
+def test_a_history_lists_all_tasks_once_for_any_page_size(world: World, user: str) -> None:
     expected: list[tuple[str, str]] = []
     for key in ("a", "b"):
         world.clock.move(seconds=1)
@@ -141,12 +142,14 @@ def test_a_history_goes_through_all_tasks_once_whatever_the_pages(world: World, 
         assert seen == expected, limit
 
 
-def test_a_history_goes_on_after_the_job_it_stopped_in_is_gone(world: World, user: str) -> None:
+def test_a_history_continues_after_the_job_of_its_cursor_was_deleted(
+    world: World, user: str
+) -> None:
     first = a_story(world, user, key="first")
     world.clock.move(seconds=1)
     second = a_story(world, user, key="second")
     cursor = history(world, user, "?limit=3")["nextCursor"]
-    assert world.call("DELETE", f"/api/jobs/{second}", user=user).status == 204
+    assert delete_job(world, second, user).status == 204
 
     rest = history(world, user, f"?limit=100&cursor={cursor}")
 
@@ -154,7 +157,7 @@ def test_a_history_goes_on_after_the_job_it_stopped_in_is_gone(world: World, use
     assert len(rest["items"]) == 7
 
 
-def test_a_child_lists_only_what_it_made_itself(world: World, user: str) -> None:
+def test_a_child_lists_only_its_own_tasks(world: World, user: str) -> None:
     parent = a_story(world, user)
     world.clock.move(seconds=1)
     child = regenerate(world, parent, user).body["retryJobId"]
@@ -178,21 +181,21 @@ def test_waiting_tasks_are_in_the_history(world: World, user: str) -> None:
     assert [item["creditsUsed"] for item in items] == [0, 0]
 
 
-def test_others_see_nothing_of_it(world: World, user: str) -> None:
+def test_another_account_sees_no_history(world: World, user: str) -> None:
     a_story(world, user)
 
     assert history(world, a_user())["items"] == []
 
 
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=101", "?cursor=x"])
-def test_a_page_that_means_nothing_is_refused(query: str, world: World, user: str) -> None:
+def test_an_invalid_page_is_refused(query: str, world: World, user: str) -> None:
     assert world.call("GET", f"/api/generations{query}", user=user).status == 400
 
 
-# The pick
+# The selection
 
 
-def test_a_pick_is_the_only_one_of_its_job_and_may_change(world: World, user: str) -> None:
+def test_a_job_has_one_selected_output_which_may_change(world: World, user: str) -> None:
     job_id = a_story(world, user)
     first = output_of(world, job_id, "clip_1", user)["outputId"]
     second = output_of(world, job_id, "clip_2", user)["outputId"]
@@ -211,7 +214,7 @@ def test_a_pick_is_the_only_one_of_its_job_and_may_change(world: World, user: st
     assert chosen == ["clip_2"]
 
 
-def test_the_same_pick_again_writes_nothing(world: World, user: str) -> None:
+def test_selecting_the_same_output_again_writes_nothing(world: World, user: str) -> None:
     job_id = a_story(world, user)
     clip = output_of(world, job_id, "clip_1", user)["outputId"]
     select(world, clip, user)
@@ -222,7 +225,7 @@ def test_the_same_pick_again_writes_nothing(world: World, user: str) -> None:
     assert world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"] == tag
 
 
-def test_an_inherited_output_is_picked_within_the_child(world: World, user: str) -> None:
+def test_an_inherited_output_is_selected_within_the_child(world: World, user: str) -> None:
     parent = a_story(world, user)
     child = regenerate(world, parent, user).body["retryJobId"]
     finish(world, child)
@@ -235,7 +238,7 @@ def test_an_inherited_output_is_picked_within_the_child(world: World, user: str)
     assert output_of(world, parent, "clip_1", user)["selected"] is False
 
 
-def test_only_an_own_output_of_that_job_is_picked(world: World, user: str) -> None:
+def test_only_an_output_of_that_job_and_account_is_selected(world: World, user: str) -> None:
     job_id = a_story(world, user)
     clip = output_of(world, job_id, "clip_1", user)["outputId"]
     cases = [

@@ -1,4 +1,4 @@
-"""The edges of HTTP: HEAD, conditional reads, times at the end of the calendar, odd tokens."""
+"""Edge cases of HTTP: HEAD, conditional reads, extreme dates, invalid tokens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ READS = sorted(
 
 
 def a_full_account(world: World, user: str) -> dict[str, str]:
-    """Something to read for every route; returns the ids by their names in paths."""
+    """Create a resource for every route; return the ids by their names in paths."""
     job_id = a_story(world, user)
     share = world.call("POST", f"/api/jobs/{job_id}/share", user=user).body["token"]
     a_reference_photo(world, user)
@@ -61,7 +61,7 @@ def a_full_account(world: World, user: str) -> dict[str, str]:
     }
 
 
-def test_head_is_answered_wherever_get_is_and_has_no_body(world: World, user: str) -> None:
+def test_every_get_route_supports_head_without_a_body(world: World, user: str) -> None:
     ids = a_full_account(world, user)
     assert len(READS) > 25
 
@@ -81,7 +81,9 @@ def test_head_is_answered_wherever_get_is_and_has_no_body(world: World, user: st
         assert head.headers.get("content-length") == got.headers.get("content-length"), place
 
 
-def test_head_of_what_is_missing_or_forbidden_says_so_without_a_body(world: World) -> None:
+def test_head_of_a_missing_or_forbidden_resource_has_the_status_without_a_body(
+    world: World,
+) -> None:
     responses = [
         world.call("HEAD", "/api/jobs/none"),
         world.call("HEAD", "/api/jobs", user=None),
@@ -94,7 +96,7 @@ def test_head_of_what_is_missing_or_forbidden_says_so_without_a_body(world: Worl
     assert all(response.body == "" for response in responses)
 
 
-def test_any_tag_matches_what_exists_and_nothing_that_does_not(world: World, user: str) -> None:
+def test_a_star_etag_matches_only_an_existing_resource(world: World, user: str) -> None:
     job_id = a_story(world, user)
     any_tag = {"if-none-match": "*"}
 
@@ -120,9 +122,7 @@ def test_any_tag_matches_what_exists_and_nothing_that_does_not(world: World, use
         "0000-01-01",
     ],
 )
-def test_times_at_the_ends_of_the_calendar_are_times_or_refused(
-    moment: str, world: World, user: str
-) -> None:
+def test_extreme_dates_are_accepted_or_refused(moment: str, world: World, user: str) -> None:
     for path in ("/api/jobs", "/api/jobs.csv"):
         for name in ("dateFrom", "dateTo"):
             for more in ("", "&search=us", "&sort=duration", "&status=draft", "&sort=oldest"):
@@ -133,9 +133,7 @@ def test_times_at_the_ends_of_the_calendar_are_times_or_refused(
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "x"])
-def test_an_expiry_at_the_end_of_the_calendar_is_no_crash(
-    moment: str, world: World, user: str
-) -> None:
+def test_an_extreme_expiry_is_accepted_or_refused(moment: str, world: World, user: str) -> None:
     world.call("GET", "/api/credits", user=user)
     body = {"amount": 1, "reason": "gift", "expiresAt": moment}
 
@@ -150,7 +148,7 @@ def test_an_expiry_at_the_end_of_the_calendar_is_no_crash(
     ["3f1c7b9a-8a54-4b7e-9b46-0d4c1a0f7f11", "auth0|5f7c8ec7c33c6c004bbafe82", "a.b+c@d.example",
      "google-oauth2|103547991597142817347", "x" * 128],
 )  # fmt: skip
-def test_accounts_are_what_identity_providers_call_them(sub: str, world: World) -> None:
+def test_an_account_id_is_the_subject_of_the_token(sub: str, world: World) -> None:
     assert trusted_account(world.app, claims_of(world, sub)) == sub
 
 
@@ -159,13 +157,13 @@ def test_accounts_are_what_identity_providers_call_them(sub: str, world: World) 
     ["", " ", "x" * 129, "x" * 5000, "../x", "a/b", "a\\b", "/", ".", "..", "a\n", "\x00", "a\x00b",
      "a b", "한글", "\ud800", "a#b", "a%2fb", "-x", None, 7, ["x"], {"x": "y"}],
 )  # fmt: skip
-def test_a_subject_that_is_no_plain_id_is_refused(sub: Any, world: World) -> None:
+def test_a_subject_that_is_not_a_plain_id_is_refused(sub: Any, world: World) -> None:
     with pytest.raises(Unauthorized):
         trusted_account(world.app, {**claims_of(world), "sub": sub})
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_a_token_of_a_time_to_come_is_refused(name: str, world: World) -> None:
+def test_a_token_from_the_future_is_refused(name: str, world: World) -> None:
     now = int(world.clock.now().timestamp())
     good = [now, str(now - 5), now + CLOCK_LEEWAY_SECONDS, 0]
     bad = [now + CLOCK_LEEWAY_SECONDS + 1, str(now + 3600), "soon", "nan", "inf", None, [], 10**400]
@@ -177,8 +175,8 @@ def test_a_token_of_a_time_to_come_is_refused(name: str, world: World) -> None:
             trusted_account(world.app, {**claims_of(world), name: value})
 
 
-def test_reading_changes_nothing_but_what_is_written_down(world: World, user: str) -> None:
-    """Opening a wallet at first sight and counting views of shares are the exceptions."""
+def test_reading_changes_nothing_except_wallets_and_view_counts(world: World, user: str) -> None:
+    """The first read of an account opens its wallet; a read of a share counts a view."""
     ids = a_full_account(world, user)
     a_photo(world, user)
     world.drain()

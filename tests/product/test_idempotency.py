@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: one request, one effect, one response; for a day, and beyond it."""
+"""``Idempotency-Key``: one request has one effect and one response, for a day and after it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONG_REWRITE = {"rewriteEnabled": True, "rewrite": REWRITE | {"rawText": "They s
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """One world for the whole file: every test has an account of its own."""
+    """One world for the whole file; every test has its own account."""
     with moto_world() as world:
         yield world
 
@@ -97,7 +97,7 @@ def named(route: Any) -> str:
     return route.__name__
 
 
-# The first response again
+# Repeats
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=named)
@@ -118,7 +118,7 @@ def test_a_repeat_gets_the_first_response_and_changes_nothing(
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=named)
-def test_when_the_response_is_forgotten_a_repeat_creates_and_charges_nothing(
+def test_a_repeat_after_the_response_expired_creates_and_charges_nothing(
     route: Callable[[World, str], Send], world: World, user: str
 ) -> None:
     send = route(world, user)
@@ -133,7 +133,7 @@ def test_when_the_response_is_forgotten_a_repeat_creates_and_charges_nothing(
     assert everything_of(world, user) == stored
 
 
-def test_a_forgotten_response_names_the_balance_of_then_and_not_of_now(
+def test_a_repeat_after_the_response_expired_has_the_balance_of_the_first_request(
     world: World, user: str
 ) -> None:
     send, free = a_confirm(world, user), a_photo(world, user)
@@ -171,7 +171,7 @@ def test_a_draft_that_was_confirmed_is_not_taken_for_another_request(
     assert again.body["jobs"][0]["jobId"] == job_id
 
 
-# The same request, another request
+# Which requests are the same
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,7 @@ def test_a_draft_that_was_confirmed_is_not_taken_for_another_request(
         ' {\n "pack" : "\\u0056alue", "amount": null }\n',
     ],
 )
-def test_bodies_that_are_the_same_json_are_the_same_request(
-    body: str, world: World, user: str
-) -> None:
+def test_equal_json_bodies_are_the_same_request(body: str, world: World, user: str) -> None:
     first = world.call("POST", PURCHASE, {"pack": "Value", "amount": None}, user=user, key="k")
 
     again = world.call("POST", PURCHASE, body, user=user, key="k")
@@ -232,7 +230,7 @@ def test_a_key_belongs_to_its_account_and_its_route(world: World, user: str) -> 
     assert a_balance(world, other) == (15, 0)
 
 
-def test_a_key_on_one_job_is_another_on_the_next(world: World, user: str) -> None:
+def test_the_same_key_can_be_used_for_another_job(world: World, user: str) -> None:
     buy(world, 10, user)
     parents = [a_story(world, user, key=f"parent-{number}") for number in (1, 2)]
 
@@ -244,7 +242,7 @@ def test_a_key_on_one_job_is_another_on_the_next(world: World, user: str) -> Non
 # Failures, crashes and locks
 
 
-def test_only_success_is_remembered(world: World, user: str) -> None:
+def test_only_successful_responses_are_stored(world: World, user: str) -> None:
     photo = a_photo(world, user)
     costly: dict[str, Any] = {"mode": "trailer", "photo": photo, "key": "k"} | {
         "rewriteEnabled": True,
@@ -259,7 +257,7 @@ def test_only_success_is_remembered(world: World, user: str) -> None:
     assert not is_replay(enough)
 
 
-def test_a_body_that_was_refused_does_not_take_the_key(world: World, user: str) -> None:
+def test_a_refused_body_does_not_use_up_the_key(world: World, user: str) -> None:
     bad = world.call("POST", PURCHASE, {"pack": "Nonsense"}, user=user, key="k")
 
     good = world.call("POST", PURCHASE, {"pack": "Value"}, user=user, key="k")
@@ -267,7 +265,7 @@ def test_a_body_that_was_refused_does_not_take_the_key(world: World, user: str) 
     assert (bad.status, good.status) == (400, 201)
 
 
-def test_a_request_whose_worker_died_is_in_progress_until_its_lock_runs_out(
+def test_a_request_whose_worker_died_is_in_progress_until_its_lock_expires(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = a_purchase(world, user)
@@ -309,7 +307,7 @@ def test_a_worker_that_died_after_the_purchase_is_not_followed_by_a_second_one(
     assert a_balance(world, user) == (55, 0)
 
 
-def test_a_failure_that_says_repeat_may_be_repeated_at_once(
+def test_a_retryable_failure_may_be_repeated_at_once(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = a_purchase(world, user)
@@ -322,7 +320,7 @@ def test_a_failure_that_says_repeat_may_be_repeated_at_once(
 
 
 class Died(BaseException):
-    """The process is gone: nothing after this line runs, no handler either."""
+    """The process has ended: nothing after this line runs, not even an exception handler."""
 
 
 def dies(*arguments: Any, **options: Any) -> None:
@@ -336,7 +334,7 @@ def is_busy(*arguments: Any, **options: Any) -> None:
 # The key itself
 
 
-def test_what_creates_or_charges_needs_a_key(world: World, user: str) -> None:
+def test_requests_that_create_or_charge_need_a_key(world: World, user: str) -> None:
     job_id, photo = a_story(world, user), a_photo(world, user)
     queued = {"recipe": "story", "inputs": scene_inputs(photo), "status": "queued"}
     stored = everything_of(world, user)
@@ -368,19 +366,21 @@ def test_drafts_and_their_confirmation_need_no_key(world: World, user: str) -> N
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\tbed", "\x7f"])
-def test_a_key_that_cannot_be_one_is_refused_by_its_name(key: str, world: World, user: str) -> None:
+def test_an_invalid_key_is_refused_and_the_header_is_named(
+    key: str, world: World, user: str
+) -> None:
     response = buy(world, 1, user, key=key)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert response.body["fields"][0]["path"] == "Idempotency-Key"
 
 
-def test_the_longest_key_works(world: World, user: str) -> None:
+def test_a_key_of_the_maximum_length_is_accepted(world: World, user: str) -> None:
     assert buy(world, 1, user, key="x" * 255).status == 201
     assert is_replay(buy(world, 1, user, key="x" * 255))
 
 
-def test_a_request_that_ends_in_a_failure_of_ours_leaves_its_key_usable(
+def test_an_internal_error_leaves_the_key_usable(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Ids: prefixed ULIDs, random or derived from their cause, and outputs that lead to their job."""
+"""Ids: prefixed ULIDs, random or derived from their cause; output ids contain their job's id."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from darkroom.kernel.ids import (
     job_of_output,
     output_id,
 )
-from tests.support.world import HandClock
+from tests.support.world import ManualClock
 
 DERIVED = "job_6T1HWKX2CSVSH8Z27T42QPZH00"
 words = st.text(min_size=1, max_size=12)
 
 
-def test_new_ids_sort_by_the_time_they_were_made() -> None:
-    clock = HandClock()
+def test_new_ids_sort_by_their_creation_time() -> None:
+    clock = ManualClock()
     ids = Ids(clock)
 
     earlier = ids.new("job")
@@ -32,14 +32,14 @@ def test_new_ids_sort_by_the_time_they_were_made() -> None:
     assert is_id(earlier, "job")
 
 
-def test_new_ids_of_one_moment_differ() -> None:
-    ids = Ids(HandClock())
+def test_new_ids_of_the_same_millisecond_differ() -> None:
+    ids = Ids(ManualClock())
 
     assert len({ids.new("job") for _ in range(500)}) == 500
 
 
-def test_the_time_of_an_id_is_that_of_the_ulid_specification() -> None:
-    ids = Ids(HandClock(), random_bytes=lambda size: b"\x00" * size)
+def test_ids_encode_their_time_as_the_ulid_specification_says() -> None:
+    ids = Ids(ManualClock(), random_bytes=lambda size: b"\x00" * size)
 
     # 2026-01-05T09:00:00Z is 1767603600000 ms; ten characters of base 32 hold 48 bits.
     number = 0
@@ -48,21 +48,21 @@ def test_the_time_of_an_id_is_that_of_the_ulid_specification() -> None:
     assert number == 1_767_603_600_000
 
 
-def test_tokens_have_the_size_that_was_asked_for() -> None:
-    ids = Ids(HandClock())
+def test_tokens_have_the_requested_size() -> None:
+    ids = Ids(ManualClock())
 
     assert len(bytes.fromhex(ids.token())) == 16
     assert len(bytes.fromhex(ids.token(32))) == 32
 
 
 @given(cause=st.lists(words, min_size=1, max_size=4))
-def test_the_same_cause_has_the_same_id_for_ever(cause: list[str]) -> None:
+def test_the_same_cause_always_has_the_same_id(cause: list[str]) -> None:
     assert derived_id("job", *cause) == derived_id("job", *cause)
     assert is_id(derived_id("job", *cause), "job")
 
 
 def test_derived_ids_do_not_change_between_releases() -> None:
-    # A repeat of a request sent before a deploy must meet its own work after it.
+    # A request repeated after a deploy must find what it created before.
     assert derived_id("job", "alice", "POST /api/jobs/confirm", "k1") == DERIVED
 
 
@@ -73,7 +73,7 @@ def test_different_causes_have_different_ids() -> None:
 
 
 @given(number=st.integers(1, MAX_OUTPUTS_PER_JOB), cause=words)
-def test_an_output_leads_back_to_its_job(number: int, cause: str) -> None:
+def test_an_output_id_gives_the_id_of_its_job(number: int, cause: str) -> None:
     job = derived_id("job", cause)
 
     output = output_id(job, number)
@@ -82,8 +82,8 @@ def test_an_output_leads_back_to_its_job(number: int, cause: str) -> None:
     assert job_of_output(output) == job
 
 
-def test_outputs_of_new_jobs_lead_back_too_and_differ() -> None:
-    job = Ids(HandClock()).new("job")
+def test_output_ids_of_new_jobs_differ_and_give_the_job_too() -> None:
+    job = Ids(ManualClock()).new("job")
     outputs = [output_id(job, number) for number in range(1, 100)]
 
     assert len(set(outputs)) == len(outputs)
@@ -91,7 +91,7 @@ def test_outputs_of_new_jobs_lead_back_too_and_differ() -> None:
 
 
 @pytest.mark.parametrize("number", [0, -1, MAX_OUTPUTS_PER_JOB + 1])
-def test_an_output_number_outside_the_ids_room_is_refused(number: int) -> None:
+def test_an_output_number_out_of_range_is_refused(number: int) -> None:
     with pytest.raises(ValueError, match="outside"):
         output_id(derived_id("job", "x"), number)
 
@@ -118,6 +118,6 @@ GOOD = "01KE6P4YM0DW25PDBDE1K4KS00"
         f"ast_{GOOD[:-2]}/.",
     ],
 )
-def test_what_is_no_id_of_a_kind_is_told(text: str) -> None:
+def test_an_invalid_id_is_recognized(text: str) -> None:
     assert is_id(f"ast_{GOOD}", "ast")
     assert not is_id(text, "ast")

@@ -1,4 +1,4 @@
-"""Pictures from words alone: a job like any other, whose outputs become files of the account."""
+"""Pictures from a text prompt: a normal job, whose outputs become files of the account."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from darkroom.plans.storage_store import find_stored
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint
 from darkroom.usecases.projections.import_generated_images import import_generated_images
-from tests.support.builders import a_balance, a_job
+from tests.support.builders import a_balance, a_job, delete_job
 from tests.support.world import Response, World
 
 ROUTE = "/api/assets/generate-image"
-WISH = "A lighthouse by the sea at dusk"
+PROMPT = "A lighthouse by the sea at dusk"
 
 
 def order(world: World, *, key: str | None = "order", user: str = "alice", **body: Any) -> Response:
-    sent = {"prompt": WISH, "count": 2, **body}
+    sent = {"prompt": PROMPT, "count": 2, **body}
     return world.call("POST", ROUTE, sent, user=user, key=key)
 
 
@@ -42,7 +42,7 @@ def job_of(response: Response) -> str:
 
 def files(world: World, user: str = "alice") -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = world.call("GET", "/api/assets", user=user).body["items"]
-    # Links are signed anew each second.
+    # The signature of a link changes each second.
     for item in items:
         for link in ("thumbnailUrl", "downloadUrl"):
             if link in item:
@@ -56,8 +56,8 @@ def made(world: World, **body: Any) -> str:
     return job_id
 
 
-def made_unheard(world: World, **body: Any) -> str:
-    """A job that has ended, and of whose one or two pictures the stream told nobody."""
+def made_with_lost_records(world: World, **body: Any) -> str:
+    """An ended job with one or two pictures, whose stream records were lost."""
     job_id = job_of(order(world, **body))
     for _ in range(3):
         world.pump_stream()
@@ -71,14 +71,14 @@ def made_unheard(world: World, **body: Any) -> str:
 # The request
 
 
-def test_it_is_answered_like_a_queued_job_and_each_picture_is_paid_for(world: World) -> None:
+def test_the_response_is_that_of_a_queued_job_and_each_picture_is_paid_for(world: World) -> None:
     response = order(world, style="VINTAGE", aspectRatio="16:9", seed=7)
 
     assert response.status == 201
     [job] = response.body["jobs"]
     assert (job["recipe"], job["status"], job["creditsReserved"]) == ("images", "queued", 2)
     assert job["inputs"] == {
-        "prompt": WISH, "count": 2, "style": "VINTAGE", "aspectRatio": "16:9", "seed": 7
+        "prompt": PROMPT, "count": 2, "style": "VINTAGE", "aspectRatio": "16:9", "seed": 7
     }  # fmt: skip
     assert [part["name"] for part in job["receipt"]["parts"]] == ["img_01", "img_02"]
     assert a_balance(world) == (3, 2)
@@ -93,7 +93,7 @@ def test_the_same_key_makes_the_same_job_once(world: World) -> None:
     assert a_balance(world) == (3, 2)
 
 
-def test_a_key_is_required_and_nobody_is_unknown(world: World) -> None:
+def test_a_key_and_a_token_are_required(world: World) -> None:
     without_key, without_token = order(world, key=None), order(world, user=None)  # type: ignore[arg-type]
 
     assert (without_key.status, without_token.status) == (400, 401)
@@ -123,10 +123,10 @@ def test_one_credit_short_makes_nothing(world: World) -> None:
         ({"width": 512}, "width"),
     ],
 )
-def test_what_cannot_be_made_is_refused_by_both_routes(
+def test_invalid_inputs_are_refused_by_both_routes(
     world: World, body: dict[str, Any], path: str
 ) -> None:
-    inputs = {"prompt": WISH, "count": 2, **body}
+    inputs = {"prompt": PROMPT, "count": 2, **body}
     general = {"recipe": "images", "inputs": inputs, "status": "queued"}
 
     special, queued = order(world, **body), world.call("POST", "/api/jobs", general, key="general")
@@ -136,8 +136,8 @@ def test_what_cannot_be_made_is_refused_by_both_routes(
         assert place in [field["path"] for field in response.body["fields"]]
 
 
-def test_prompt_and_count_are_needed(world: World) -> None:
-    assert world.call("POST", ROUTE, {"prompt": WISH}, key="a").status == 400
+def test_prompt_and_count_are_required(world: World) -> None:
+    assert world.call("POST", ROUTE, {"prompt": PROMPT}, key="a").status == 400
     assert world.call("POST", ROUTE, {"count": 1}, key="b").status == 400
 
 
@@ -157,8 +157,8 @@ def test_contact_data_never_reaches_a_provider_or_the_file(world: World) -> None
     assert "example" not in str(request.params)
 
 
-def test_drafts_and_quotes_of_pictures_are_like_any_others(world: World) -> None:
-    inputs = {"prompt": WISH, "count": 3}
+def test_drafts_and_quotes_work_for_pictures(world: World) -> None:
+    inputs = {"prompt": PROMPT, "count": 3}
     draft = {"recipe": "images", "inputs": inputs, "status": "draft"}
 
     quote = world.call("POST", "/api/jobs/quote", {"recipe": "images", "inputs": inputs})
@@ -168,7 +168,7 @@ def test_drafts_and_quotes_of_pictures_are_like_any_others(world: World) -> None
     world.drain()
 
     assert (quote.status, quote.body["credits"]) == (200, 3)
-    assert patched.body["inputs"]["prompt"] == WISH
+    assert patched.body["inputs"]["prompt"] == PROMPT
     assert (confirmed.status, confirmed.body["creditsReserved"]) == (202, 1)
     assert a_job(world, job_id)["status"] == "succeeded" and len(files(world)) == 1
 
@@ -178,8 +178,8 @@ def test_drafts_and_quotes_of_pictures_are_like_any_others(world: World) -> None
 
 def test_each_pictures_prompt_has_the_user_prompt_and_the_style() -> None:
     images = get_recipe("images")
-    plain = images.validate({"prompt": WISH, "count": 2})
-    styled = images.validate({"prompt": WISH, "count": 1, "style": "CINEMATIC"})
+    plain = images.validate({"prompt": PROMPT, "count": 2})
+    styled = images.validate({"prompt": PROMPT, "count": 1, "style": "CINEMATIC"})
 
     specs = images.plan(Blueprint(inputs=plain, template=None, language="en"))
     [other] = images.plan(Blueprint(inputs=styled, template=None, language="en"))
@@ -189,13 +189,13 @@ def test_each_pictures_prompt_has_the_user_prompt_and_the_style() -> None:
         ("img_02", "picture", ()),
     ]
     assert specs[0].params == {
-        "wish": WISH, "prompt": WISH, "aspectRatio": "1:1", "becomes": "asset"
+        "wish": PROMPT, "prompt": PROMPT, "aspectRatio": "1:1", "becomes": "asset"
     }  # fmt: skip
-    assert (other.params["wish"], other.params["style"]) == (WISH, "CINEMATIC")
-    assert other.params["prompt"].startswith(f"{WISH} Like a still from a film")
+    assert (other.params["wish"], other.params["style"]) == (PROMPT, "CINEMATIC")
+    assert other.params["prompt"].startswith(f"{PROMPT} Like a still from a film")
 
 
-def test_what_was_not_made_is_refunded_and_can_be_retried_in_other_words(world: World) -> None:
+def test_a_failed_picture_is_refunded_and_can_be_retried_with_another_prompt(world: World) -> None:
     def refuse(request: Any) -> None:
         if request.key == "img_02" and "lighthouse" in request.params["wish"]:
             raise PermanentProviderError("no")
@@ -206,11 +206,11 @@ def test_what_was_not_made_is_refunded_and_can_be_retried_in_other_words(world: 
     assert a_job(world, job_id)["status"] == "partial" and a_balance(world) == (4, 0)
     assert len(files(world)) == 1
     world.clock.move(seconds=1)
-    options = {"keepOptions": True, "options": {"prompt": "A quiet harbour"}}
+    options = {"keepOptions": True, "options": {"prompt": "A quiet harbor"}}
     retried = world.call("POST", f"/api/jobs/{job_id}/retry", options, key="retry")
     world.drain()
     assert retried.status == 202
-    assert [file["generationPrompt"] for file in files(world)] == ["A quiet harbour", WISH]
+    assert [file["generationPrompt"] for file in files(world)] == ["A quiet harbor", PROMPT]
 
 
 def test_one_picture_can_be_made_again(world: World) -> None:
@@ -233,7 +233,7 @@ def test_one_picture_can_be_made_again(world: World) -> None:
 # The files
 
 
-def test_every_picture_becomes_a_file_as_it_is_made(world: World) -> None:
+def test_every_picture_becomes_a_file_as_soon_as_it_is_made(world: World) -> None:
     job_id = job_of(order(world, count=3))
     for _ in range(3):
         world.pump_stream()
@@ -246,9 +246,9 @@ def test_every_picture_becomes_a_file_as_it_is_made(world: World) -> None:
 
     assert 0 < early < 3 and len(found) == len(outputs) == 3
     first = found[-1]
-    assert first["filename"] == f"{WISH} 01.png"
+    assert first["filename"] == f"{PROMPT} 01.png"
     assert (first["status"], first["kind"], first["mimeType"]) == ("uploaded", "image", "image/png")
-    assert (first["isAiGenerated"], first["generationPrompt"]) == (True, WISH)
+    assert (first["isAiGenerated"], first["generationPrompt"]) == (True, PROMPT)
     assert first["sizeBytes"] == outputs[0]["sizeBytes"]
     assert first["thumbnailUrl"] and first["downloadUrl"]
     assert [file["assetId"] for file in found] == sorted(
@@ -259,7 +259,7 @@ def test_every_picture_becomes_a_file_as_it_is_made(world: World) -> None:
     assert all(world.app.storage.find(str(key)) is not None for key in keys)
 
 
-def test_the_file_can_be_worked_on_and_found(world: World) -> None:
+def test_the_file_can_be_found_and_used_in_a_job(world: World) -> None:
     made(world, count=1)
     [file] = files(world)
     asset_id = file["assetId"]
@@ -273,7 +273,7 @@ def test_the_file_can_be_worked_on_and_found(world: World) -> None:
     assert clip.status == 202 and a_job(world, clip.body["jobId"])["status"] == "succeeded"
 
 
-def test_what_was_uploaded_is_not_called_generated(world: World) -> None:
+def test_an_uploaded_file_is_not_marked_as_generated(world: World) -> None:
     body = {"filename": "me.jpg", "sizeBytes": 3, "mimeType": "image/jpeg"}
     world.call("POST", "/api/uploads/session", body)
 
@@ -282,7 +282,7 @@ def test_what_was_uploaded_is_not_called_generated(world: World) -> None:
     assert file["isAiGenerated"] is False and "generationPrompt" not in file
 
 
-def test_pictures_count_as_stored_until_they_are_deleted(world: World) -> None:
+def test_pictures_count_as_storage_until_they_are_deleted(world: World) -> None:
     made(world)
     found = files(world)
 
@@ -293,16 +293,16 @@ def test_pictures_count_as_stored_until_they_are_deleted(world: World) -> None:
     assert find_stored("alice").used_bytes == found[1]["sizeBytes"]
 
 
-def test_pictures_whose_news_was_lost_come_with_the_sweeper(world: World) -> None:
-    made_unheard(world)
+def test_the_sweeper_imports_pictures_whose_records_were_lost(world: World) -> None:
+    made_with_lost_records(world)
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 2
     assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in files(world))
 
 
-def test_telling_of_a_picture_twice_makes_one_file(world: World) -> None:
+def test_importing_a_picture_twice_makes_one_file(world: World) -> None:
     job_id = made(world)
     before, family = files(world), jobs_store.find_family(job_id)
     assert family is not None
@@ -317,9 +317,9 @@ def test_the_file_outlives_its_job(world: World) -> None:
     job_id = made(world)
     before = [file["assetId"] for file in files(world)]
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
 
     assert [file["assetId"] for file in files(world)] == before
     for asset_id in before:
@@ -327,10 +327,10 @@ def test_the_file_outlives_its_job(world: World) -> None:
         assert world.app.storage.find(str(asset.clean_key)) is not None
 
 
-def test_a_job_deleted_before_anybody_heard_of_its_pictures_leaves_them(world: World) -> None:
-    job_id = made_unheard(world)
+def test_pictures_of_a_job_deleted_before_their_import_are_kept(world: World) -> None:
+    job_id = made_with_lost_records(world)
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
 
     assert len(files(world)) == 2
@@ -343,7 +343,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
     asset = assets_store.get_asset("alice", file["assetId"])
     world.call("DELETE", f"/api/assets/{asset.asset_id}")
     world.drain()
-    world.outlive(seconds=seconds)
+    world.advance_time(seconds=seconds)
     family = jobs_store.find_family(job_id)
     assert family is not None
 
@@ -356,7 +356,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
     assert world.call("DELETE", f"/api/assets/{asset.asset_id}").status == 204
 
 
-def test_a_copy_that_comes_after_its_file_was_deleted_is_removed(
+def test_a_copy_made_after_its_file_was_deleted_is_removed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = made(world, count=1)
@@ -365,7 +365,7 @@ def test_a_copy_that_comes_after_its_file_was_deleted_is_removed(
     asset = assets_store.get_asset("alice", files(world)[0]["assetId"])
     world.call("DELETE", f"/api/assets/{asset.asset_id}")
     world.drain()
-    # Whoever projects looked before the deletion.
+    # The projection read before the deletion.
     monkeypatch.setattr(assets_store, "find_tombstone", lambda account_id, asset_id: None)
 
     again = import_generated_images(world.app, family.tasks)
@@ -375,10 +375,10 @@ def test_a_copy_that_comes_after_its_file_was_deleted_is_removed(
 
 
 @pytest.mark.parametrize("point", ["copy", "commit"])
-def test_stopped_at_any_point_the_next_projection_goes_on(
+def test_the_next_projection_completes_one_that_crashed_at_any_point(
     world: World, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = made_unheard(world, count=1)
+    job_id = made_with_lost_records(world, count=1)
     family = jobs_store.find_family(job_id)
     assert family is not None
 
@@ -397,7 +397,7 @@ def test_stopped_at_any_point_the_next_projection_goes_on(
             import_generated_images(world.app, family.tasks)
     assert files(world) == []
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 1 and find_stored("alice").used_bytes > 0
 
@@ -405,7 +405,7 @@ def test_stopped_at_any_point_the_next_projection_goes_on(
 def test_two_projections_at_once_make_one_file(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = made_unheard(world, count=1)
+    job_id = made_with_lost_records(world, count=1)
     family = jobs_store.find_family(job_id)
     assert family is not None
     copy, counts = Storage.copy, []
@@ -424,8 +424,8 @@ def test_two_projections_at_once_make_one_file(
     assert find_stored("alice").used_bytes == files(world)[0]["sizeBytes"]
 
 
-def test_a_picture_whose_output_is_gone_is_no_file(world: World) -> None:
-    job_id = made_unheard(world, count=1)
+def test_a_picture_whose_output_is_gone_makes_no_file(world: World) -> None:
+    job_id = made_with_lost_records(world, count=1)
     family = jobs_store.find_family(job_id)
     assert family is not None
     world.app.storage.delete(family.outputs[0].storage_key)
@@ -435,7 +435,7 @@ def test_a_picture_whose_output_is_gone_is_no_file(world: World) -> None:
         world.app.storage.copy(family.outputs[0].storage_key, "clean/x")
 
 
-def test_portraits_stay_outputs(world: World) -> None:
+def test_portraits_do_not_become_files(world: World) -> None:
     job_id = made(world, count=1)
     family = jobs_store.find_family(job_id)
     assert family is not None
@@ -445,7 +445,7 @@ def test_portraits_stay_outputs(world: World) -> None:
     assert import_generated_images(world.app, [portrait]) == 0
 
 
-def test_a_made_picture_can_become_a_reference_photo_once_its_faces_are_known(
+def test_a_generated_picture_can_become_a_reference_photo_once_its_faces_are_counted(
     world: World,
 ) -> None:
     made(world, count=1)
@@ -454,13 +454,13 @@ def test_a_made_picture_can_become_a_reference_photo_once_its_faces_are_known(
 
     unknown = world.call("POST", "/api/reference-photos", body)
     current = assets_store.get_asset("alice", asset.asset_id)
-    commit([assets_store.save_write(current, replace(current, faces=1), "arranged")])
+    commit([assets_store.save_write(current, replace(current, faces=1), operation="arranged")])
     known = world.call("POST", "/api/reference-photos", body)
 
     assert (unknown.status, known.status) == (503, 201)
 
 
-def test_ids_of_made_files_sort_by_when_they_were_made(world: World) -> None:
+def test_ids_of_generated_files_sort_by_their_creation_time(world: World) -> None:
     now = world.clock.now()
     first = derived_id_at("ast", now, "b")
     world.clock.move(seconds=1)

@@ -1,4 +1,4 @@
-"""Ingest: one verdict per upload, whatever storage events do; and the sweeper behind it."""
+"""Ingest: one result per upload with lost, late and repeated storage events; and its sweep."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def paper_picture(workdir: Path, jpeg: bytes, *, kind: str = "image") -> CleanUp
 
 
 class PaperCheck:
-    """Stands in for Pillow: text starting with "a picture" is one."""
+    """Stands in for Pillow: a text that starts with "a picture" is a picture."""
 
     def __init__(self) -> None:
         self.seen: list[bytes] = []
@@ -85,7 +85,7 @@ class PaperCheck:
 
 @pytest.fixture(autouse=True)
 def no_metrics_pile_up() -> Iterator[None]:
-    """A handler writes them out after each batch; here nobody does."""
+    """A handler flushes metrics after each batch; these tests have no handler."""
     yield
     metrics.clear_metrics()
 
@@ -158,7 +158,9 @@ def test_a_checked_upload_has_clean_copies_and_an_empty_quarantine(
     assert not upload.is_quarantined
 
 
-def test_the_event_completes_what_the_client_never_does(world: World, check: PaperCheck) -> None:
+def test_the_event_completes_an_upload_that_the_client_does_not(
+    world: World, check: PaperCheck
+) -> None:
     upload = begin(world)
     upload.send()
 
@@ -182,7 +184,7 @@ def test_the_event_after_complete_gives_the_same_asset(world: World, check: Pape
     assert {**early.asset(), "assetId": ""} == {**late.asset(), "assetId": ""}
 
 
-def test_events_that_come_again_change_nothing(world: World, check: PaperCheck) -> None:
+def test_repeated_events_change_nothing(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
     handle_ingest_message(world.app, upload.event(), check=check)
@@ -196,7 +198,7 @@ def test_events_that_come_again_change_nothing(world: World, check: PaperCheck) 
     assert len(check.seen) == 1
 
 
-def test_content_sent_again_after_the_check_is_thrown_away(world: World, check: PaperCheck) -> None:
+def test_content_sent_again_after_the_check_is_deleted(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
     handle_ingest_message(world.app, upload.event(), check=check)
@@ -227,7 +229,7 @@ def test_content_replaced_during_the_check_is_checked_instead(
     assert upload.stored("image.jpg") == b"clean a picture"
 
 
-def test_content_that_never_rests_comes_back_later(world: World) -> None:
+def test_content_that_keeps_changing_is_checked_later(world: World) -> None:
     upload = begin(world)
     upload.send()
     versions = iter(b"0123456789")
@@ -252,7 +254,7 @@ def test_content_that_never_rests_comes_back_later(world: World) -> None:
         (PICTURE[:-1], "UPLOAD_INCOMPLETE"),
     ],
 )
-def test_content_that_is_not_what_was_declared_fails(
+def test_content_that_differs_from_its_declaration_fails(
     world: World, check: PaperCheck, content: bytes, code: str
 ) -> None:
     upload = begin(world)
@@ -267,7 +269,7 @@ def test_content_that_is_not_what_was_declared_fails(
     assert not upload.is_quarantined
 
 
-def test_a_failure_is_told_in_the_callers_language(world: World, check: PaperCheck) -> None:
+def test_a_failure_has_a_message_in_the_callers_language(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send(b"hello you")
     handle_ingest_message(world.app, upload.event(), check=check)
@@ -285,7 +287,7 @@ def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: 
 
     def aborting(source: Path, workdir: Path, /) -> CleanUpload:
         abort_upload(world.app, account_id="alice+1", asset_id=upload.asset_id)
-        upload.send()  # A second PUT that was under way.
+        upload.send()  # A second PUT that was in progress.
         return check(source, workdir)
 
     outcome = handle_ingest_message(world.app, upload.event(), check=aborting)
@@ -305,7 +307,7 @@ def test_an_upload_aborted_during_its_check_leaves_nothing(world: World, check: 
         "quarantine/other/a/ast_01KAH3T5B1C3D5E7F9G1H3J5K7",
     ],
 )
-def test_objects_that_nobody_was_allowed_to_put_are_deleted(
+def test_objects_under_keys_without_an_upload_are_deleted(
     world: World, check: PaperCheck, key: str
 ) -> None:
     upload = begin(world)
@@ -326,20 +328,20 @@ def test_only_quarantine_is_ever_emptied(world: World, check: PaperCheck) -> Non
     assert world.app.storage.find("clean/alice/x") is not None
 
 
-def test_an_event_without_content_waits_for_the_content(world: World, check: PaperCheck) -> None:
+def test_an_event_without_content_leaves_the_upload_open(world: World, check: PaperCheck) -> None:
     upload = begin(world)
 
     assert handle_ingest_message(world.app, upload.event(), check=check) == "absent"
     assert upload.asset()["status"] == "uploading"
 
 
-def test_storages_own_test_event_is_nothing(world: World, check: PaperCheck) -> None:
+def test_the_test_event_of_s3_is_ignored(world: World, check: PaperCheck) -> None:
     [record] = json.loads((EVENTS / "ingest_image_test_event.json").read_text())["Records"]
 
     assert handle_ingest_message(world.app, record, check=check) == "nothing"
 
 
-def test_removals_are_nothing(world: World, check: PaperCheck) -> None:
+def test_removal_events_are_ignored(world: World, check: PaperCheck) -> None:
     upload = begin(world)
 
     event = upload.event("ObjectRemoved:Delete")
@@ -360,13 +362,13 @@ def test_removals_are_nothing(world: World, check: PaperCheck) -> None:
         '{"schemaVersion": 99, "accountId": "a", "assetId": "b"}',
     ],
 )
-def test_messages_of_others_are_refused(body: str) -> None:
+def test_invalid_messages_are_refused(body: str) -> None:
     with pytest.raises(InvalidInput):
         assets_of({"body": body})
 
 
 class Stopped(BaseException):
-    """The process is gone; no handler can swallow it."""
+    """The process has ended; no exception handler can catch this."""
 
 
 @contextmanager
@@ -390,7 +392,7 @@ def stopped_at(number: int, *, after: bool) -> Iterator[None]:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("content", [PICTURE, b"hello you"])
-def test_a_check_that_was_stopped_anywhere_ends_the_same(
+def test_a_check_that_crashed_at_any_point_gives_the_same_result(
     world: World, check: PaperCheck, content: bytes, after: bool
 ) -> None:
     smooth = begin(world)
@@ -414,7 +416,7 @@ def test_a_check_that_was_stopped_anywhere_ends_the_same(
     assert stops >= 6
 
 
-def test_a_lost_event_is_made_good_by_the_sweeper(world: World, check: PaperCheck) -> None:
+def test_the_sweeper_replaces_a_lost_event(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
 
@@ -426,7 +428,7 @@ def test_a_lost_event_is_made_good_by_the_sweeper(world: World, check: PaperChec
     assert ingest_all(world, check) == ["uploaded"]
 
 
-def test_a_lost_check_is_asked_for_again(world: World, check: PaperCheck) -> None:
+def test_a_lost_check_is_requested_again(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
     upload.complete()
@@ -483,7 +485,7 @@ def test_one_broken_asset_does_not_stop_the_sweep(
     assert second.asset()["errorCode"] == "UPLOAD_EXPIRED"
 
 
-def test_a_dead_message_fails_its_asset_once(world: World) -> None:
+def test_a_dead_letter_fails_its_asset_once(world: World) -> None:
     upload = begin(world)
     upload.send()
     [(account_id, asset_id)] = assets_of(upload.event())
@@ -505,7 +507,7 @@ def test_the_event_after_a_failure_only_cleans_up(world: World, check: PaperChec
     assert not upload.is_quarantined
 
 
-def test_a_real_photo_comes_out_upright_and_bare(world: World) -> None:
+def test_a_real_photo_is_rotated_and_its_metadata_is_stripped(world: World) -> None:
     photo = Image.new("RGB", (40, 20), "teal")
     exif = Image.Exif()
     exif[0x0112] = 6  # Turn by 90 degrees.
@@ -524,7 +526,7 @@ def test_a_real_photo_comes_out_upright_and_bare(world: World) -> None:
     assert clean is not None and b"where I live" not in clean
 
 
-def test_text_named_as_a_picture_is_no_picture(tmp_path: Path) -> None:
+def test_text_declared_as_a_picture_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"this is not a jpeg at all")
 
@@ -534,7 +536,7 @@ def test_text_named_as_a_picture_is_no_picture(tmp_path: Path) -> None:
     assert refused.value.error_code == "UNSUPPORTED_TYPE"
 
 
-def test_pillow_is_loaded_by_the_first_picture_only() -> None:
+def test_pillow_is_imported_only_with_the_first_picture() -> None:
     program = "import sys, darkroom.workers.ingest, darkroom.api.routers.uploads; "
     program += "assert not {'PIL', 'numpy', 'av', 'ai_edge_litert'} & set(sys.modules)"
 
@@ -611,7 +613,7 @@ def test_the_content_decides_between_sound_and_video(
     assert {name for name, items in listed.items() if items} == {kind}
 
 
-def test_a_track_that_was_left_out_is_noted_on_the_asset(world: World, tmp_path: Path) -> None:
+def test_a_dropped_track_is_recorded_on_the_asset(world: World, tmp_path: Path) -> None:
     film = Track(codec="libx264")
     path = write_tracks(tmp_path / "f", "mp4", pictures=[film, film], sounds=[Track(codec="aac")])
     upload = send_media(world, path, "video/mp4")
@@ -622,7 +624,7 @@ def test_a_track_that_was_left_out_is_noted_on_the_asset(world: World, tmp_path:
     assert (asset["status"], asset["note"]) == ("uploaded", "TRACKS_LEFT_OUT")
 
 
-def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> None:
+def test_aac_is_detected_and_stored_as_m4a(world: World, tmp_path: Path) -> None:
     upload = send_media(world, write_media(tmp_path / "f", "adts", audio="aac"), "audio/aac")
 
     handle_ingest_message(world.app, upload.event())
@@ -634,7 +636,7 @@ def test_aac_is_found_as_such_and_kept_as_m4a(world: World, tmp_path: Path) -> N
     assert link["response-content-disposition"][0].endswith(quote("우리.m4a"))
 
 
-def test_a_file_that_cannot_be_used_has_its_code_after_its_first_check(world: World) -> None:
+def test_an_unusable_file_has_its_error_code_after_its_first_check(world: World) -> None:
     broken = {
         b"this is no film": "UNSUPPORTED_TYPE",
         b"\xff\xd8\xff\xe0 a picture": "TYPE_MISMATCH",
@@ -653,7 +655,7 @@ def test_a_file_that_cannot_be_used_has_its_code_after_its_first_check(world: Wo
     assert codes == list(broken.values())
 
 
-def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:
+def test_a_video_declared_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) -> None:
     path = write_media(tmp_path / "f", "mp4", video="libx264")
     upload = send_media(world, path, "image/jpeg")
 
@@ -662,7 +664,7 @@ def test_a_video_named_as_a_picture_is_a_mismatch(world: World, tmp_path: Path) 
     assert upload.asset()["errorCode"] == "TYPE_MISMATCH"
 
 
-def test_content_in_the_other_lane_is_thrown_away(world: World, check: PaperCheck) -> None:
+def test_content_in_the_other_pipeline_is_deleted(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
     stray = upload.key.replace("quarantine/image/", "quarantine/media/")
@@ -675,7 +677,7 @@ def test_content_in_the_other_lane_is_thrown_away(world: World, check: PaperChec
     assert upload.is_quarantined and upload.asset()["status"] == "uploading"
 
 
-def test_a_lost_event_of_a_video_is_asked_for_in_its_own_queue(
+def test_a_lost_event_of_a_video_is_replaced_in_the_queue_of_videos(
     world: World, tmp_path: Path
 ) -> None:
     upload = send_media(world, write_media(tmp_path / "f", "mp4", video="libx264"), "video/mp4")
@@ -703,7 +705,7 @@ def small_jpeg() -> bytes:
     return out.getvalue()
 
 
-def test_a_detector_that_does_not_answer_keeps_nobody_from_uploading(
+def test_an_unavailable_face_detector_does_not_prevent_uploads(
     world: World, tmp_path: Path
 ) -> None:
     (tmp_path / "source").write_bytes(small_jpeg())
@@ -715,7 +717,7 @@ def test_a_detector_that_does_not_answer_keeps_nobody_from_uploading(
 
 
 def uncounted(world: World) -> Upload:
-    """A checked picture whose faces nobody could count."""
+    """A checked picture whose faces could not be counted."""
 
     def check(source: Path, workdir: Path, /) -> CleanUpload:
         return replace(paper_picture(workdir, b"clean"), faces=None)
@@ -726,7 +728,7 @@ def uncounted(world: World) -> Upload:
     return upload
 
 
-def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
+def test_faces_are_counted_later_on_request(world: World) -> None:
     upload = uncounted(world)
     seen: list[bytes] = []
 
@@ -734,7 +736,7 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
         seen.append(picture)
         return (A_FACE,)
 
-    unasked = handle_ingest_message(world.app, upload.event(), find=find)
+    unrequested = handle_ingest_message(world.app, upload.event(), find=find)
     world.call(
         "POST",
         "/api/reference-photos",
@@ -745,12 +747,12 @@ def test_faces_are_counted_later_when_somebody_asks(world: World) -> None:
     outcomes = ingest_all(world, None, find=find)
     again = handle_ingest_message(world.app, upload.event(), find=find)
 
-    assert (unasked, outcomes, again) == ("ignored", ["counted"], "ignored")
+    assert (unrequested, outcomes, again) == ("ignored", ["counted"], "ignored")
     assert seen == [b"clean"] and upload.asset()["faces"] == 1
     assert assets_store.get_asset("alice+1", upload.asset_id).face_boxes == (A_FACE,)
 
 
-def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None:
+def test_a_lost_request_to_count_faces_is_repeated(world: World) -> None:
     upload = uncounted(world)
     body = {"assetId": upload.asset_id, "role": "self"}
     world.call("POST", "/api/reference-photos", body, user="alice+1")
@@ -768,7 +770,7 @@ def test_a_question_for_faces_that_was_lost_is_asked_again(world: World) -> None
 def ingest_all(
     world: World, check: CheckUpload | None, *, find: FindFaces = unavailable
 ) -> list[str]:
-    """What came of every message in the queue of pictures."""
+    """The outcome of every message in the queue of pictures."""
     sqs, url = world.client("sqs"), world.settings.ingest_queue_url
     outcomes = []
     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):

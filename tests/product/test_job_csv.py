@@ -1,4 +1,4 @@
-"""The spreadsheet of jobs: what it holds, how it goes on, and that nothing in it runs."""
+"""The CSV export of jobs: its rows, its pages, and no formula in its cells."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rows_of(response: Response) -> list[dict[str, str]]:
     )
 
 
-def test_it_is_a_file_with_a_header_and_a_row_for_each_job(world: World, user: str) -> None:
+def test_the_export_has_a_header_and_a_row_for_each_job(world: World, user: str) -> None:
     empty = export(world, user)
     job_id = a_story(world, user, failing=["clip_2"])
 
@@ -72,7 +72,7 @@ def test_it_is_a_file_with_a_header_and_a_row_for_each_job(world: World, user: s
     ]
 
 
-def test_a_draft_leaves_empty_what_it_does_not_have(world: World, user: str) -> None:
+def test_the_row_of_a_draft_has_empty_cells(world: World, user: str) -> None:
     a_draft(world, user)
 
     [row] = rows_of(export(world, user))
@@ -82,7 +82,7 @@ def test_a_draft_leaves_empty_what_it_does_not_have(world: World, user: str) -> 
     }  # fmt: skip
 
 
-def test_it_has_the_filters_of_the_list(world: World, user: str) -> None:
+def test_the_export_has_the_filters_of_the_list(world: World, user: str) -> None:
     draft, story = a_draft(world, user), a_story(world, user)
     world.pump_stream()
 
@@ -96,7 +96,7 @@ def test_it_has_the_filters_of_the_list(world: World, user: str) -> None:
     assert export(world, user, "?status=x").status == 400
 
 
-def test_a_full_response_leads_on_until_all_rows_are_told(world: World, user: str) -> None:
+def test_the_next_links_lead_through_all_rows(world: World, user: str) -> None:
     jobs = {a_draft(world, user) for _ in range(5)}
 
     seen, path, count = [], "/api/jobs.csv?limit=2&status=draft", 0
@@ -110,13 +110,13 @@ def test_a_full_response_leads_on_until_all_rows_are_told(world: World, user: st
     assert (set(seen), len(seen), count) == (jobs, 5, 3)
 
 
-def test_a_thousand_rows_are_the_most(world: World, user: str) -> None:
+def test_the_limit_is_a_thousand_rows(world: World, user: str) -> None:
     for limit in ("0", "1001", "x"):
         response = export(world, user, f"?limit={limit}")
         assert (response.status, response.body["fields"][0]["path"]) == (400, "limit")
 
 
-def test_chosen_jobs_come_in_their_order_without_those_of_others(world: World, user: str) -> None:
+def test_chosen_jobs_keep_their_order_and_leave_out_other_accounts(world: World, user: str) -> None:
     first, second = a_draft(world, user), a_draft(world, user)
     foreign = a_draft(world, a_user())
 
@@ -127,7 +127,7 @@ def test_chosen_jobs_come_in_their_order_without_those_of_others(world: World, u
 
 
 @pytest.mark.parametrize("query", ["?jobIds=", "?jobIds=,", "?jobIds=" + ",".join(["a"] * 101)])
-def test_one_to_a_hundred_jobs_are_chosen(query: str, world: World, user: str) -> None:
+def test_one_to_a_hundred_jobs_can_be_chosen(query: str, world: World, user: str) -> None:
     response = export(world, user, query)
 
     assert (response.status, response.body["fields"][0]["path"]) == (400, "jobIds")
@@ -168,12 +168,12 @@ def test_chosen_jobs_are_not_filtered(world: World, user: str) -> None:
         "﹦1",
     ],
 )
-def test_what_a_spreadsheet_would_run_is_marked_as_text(text: str) -> None:
+def test_a_possible_formula_is_marked_as_text(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "a=1", "us.jpg", "2-1.png", "한글", "(=1)", "1", "#1"])
-def test_what_it_would_not_run_stays_as_it_is(text: str) -> None:
+def test_a_cell_that_is_no_formula_is_unchanged(text: str) -> None:
     assert safe_cell(text) == text
 
 

@@ -1,4 +1,4 @@
-"""Lists of jobs, against a plain model that filters and sorts everything there is."""
+"""Lists of jobs, compared with a plain model that filters and sorts all jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,37 +22,26 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus, ReferencePhoto
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.items import (
-    ENTRY_PREFIX,
-    WORDS_KEY,
-    JobItem,
-    ListEntryItem,
-    job_to_item,
-    list_key,
-    side_key,
-)
+from darkroom.jobs.items import ENTRY_PREFIX, WORDS_KEY, JobItem, ListEntryItem, list_key, side_key
 from darkroom.jobs.lists import facets
+from darkroom.jobs.lists import pages as job_pages
 from darkroom.jobs.model import Job, Receipt
 from darkroom.jobs.states import FINAL_JOB, JobStatus
+from darkroom.jobs.writing import job_to_item
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import derived_id, output_id
 from darkroom.kernel.limits import PREFIX_LIMIT_CHARS, WORDS_PER_JOB_LIMIT
 from darkroom.kernel.words import has_words
 from darkroom.usecases.projections.index_job import index_job
 from darkroom.workers.stream import handle_stream
-from tests.support.builders import (
-    a_draft,
-    a_queued_job,
-    a_story,
-    a_user,
-)
+from tests.support.builders import a_draft, a_queued_job, a_story, a_user
 from tests.support.moto_world import moto_world
 from tests.support.world import START, Response, World
 
 RECIPES = ("quick", "story", "trailer", "portraits", "captions")
 NAMES = (
     "Beach Day.JPG",
-    "beach_house-2.png",
+    "beach_cabin-2.png",
     "IMG_0042.jpg",
     "가족 사진.jpg",
     unicodedata.normalize("NFD", "가족여행.mp4"),
@@ -62,7 +51,7 @@ NAMES = (
     "---.wav",
 )
 QUERIES = (
-    "beach", "BEA", "day", "beach da", "house", "img", "0042", "img_0042", "가", "가족", "여행",
+    "beach", "BEA", "day", "beach da", "cabin", "img", "0042", "img_0042", "가", "가족", "여행",
     "strasse", "STRASSE", "averyverylongsinglew", "averyverylong", "jpg", "each", "--", "b",
 )  # fmt: skip
 
@@ -83,14 +72,14 @@ def user() -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """A job and what its files are called."""
+    """A job and the names of its files."""
 
     job: Job
     names: tuple[str, ...]
 
 
 def model_words(names: Sequence[str]) -> set[str]:
-    """Words, by another way than the product's: pieces of the folded name between separators."""
+    """Words, not split as the product does: parts of the folded name between separators."""
     folded = [
         unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
         for name in names
@@ -99,7 +88,7 @@ def model_words(names: Sequence[str]) -> set[str]:
 
 
 def model_list(samples: Sequence[Sample], query: Mapping[str, Any]) -> list[str]:
-    """Ids of what a list with these parameters holds, in its order."""
+    """Ids of the jobs in a list with these parameters, in its order."""
     left = [sample for sample in samples if model_wants(sample, query)]
     left.sort(key=lambda sample: (sample.job.created_at, sample.job.job_id), reverse=True)
     sort = query.get("sort", "newest")
@@ -143,7 +132,7 @@ def model_finds(sample: Sample, text: str) -> bool:
     return bool(wanted) and all(any(word.startswith(start) for word in words) for start in wanted)
 
 
-# What the model is compared with
+# The jobs that the model is compared with
 
 _numbers = itertools.count(1)
 
@@ -158,7 +147,7 @@ def store_sample(
     lasted: timedelta = timedelta(),
     names: Sequence[str] = (),
 ) -> Sample:
-    """A stored and indexed job; its items are the real ones, its life is made up."""
+    """A stored and indexed job; its items are real, its history is invented."""
     number = next(_numbers)
     job = replace(
         a_queued_job(),
@@ -174,7 +163,7 @@ def store_sample(
         finished_at=at + lasted if status in FINAL_JOB else None,
         receipt=Receipt(used=2, refunded=0, parts=(2,)) if status in FINAL_JOB else None,
     )
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
     return Sample(job, tuple(names))
 
@@ -200,7 +189,7 @@ def store_asset(account: str, name: str) -> str:
         created_at=START,
         updated_at=START,
     )
-    commit([assets_store.create_write(asset, "arranged")])
+    commit([assets_store.create_write(asset, operation="arranged")])
     return asset_id
 
 
@@ -224,7 +213,7 @@ def all_pages(world: World, user: str, *, limit: int, **query: Any) -> list[list
 
 
 def empty(world: World) -> None:
-    """Forget all jobs and files: moto looks through a whole table for each query."""
+    """Delete all jobs and files: moto scans the whole table for each query."""
     for name, keys in (("jobs", ("pk", "sk")), ("assets", ("accountId", "assetId"))):
         table = world.settings.tables[name]
         found = [{key: item[key] for key in keys} for item in world.scan(name)]
@@ -245,7 +234,7 @@ def some_sample(chance: random.Random) -> dict[str, Any]:
 
 
 def some_query(chance: random.Random) -> dict[str, Any]:
-    """Each parameter now and then, so that most lists hold something."""
+    """Each parameter now and then, so that most lists are not empty."""
     hours = [to_iso(START + timedelta(hours=hour)) for hour in range(-1, 8)]
     values = {
         "status": [status.value for status in JobStatus],
@@ -270,7 +259,7 @@ def some_query(chance: random.Random) -> dict[str, Any]:
 # Filters, one by one
 
 
-def test_nobody_lists_without_a_token(world: World) -> None:
+def test_lists_need_a_token(world: World) -> None:
     for path in ("/api/jobs", "/api/jobs.csv", "/api/generations"):
         response = world.call("GET", path, user=None)
         assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
@@ -293,7 +282,7 @@ def test_nobody_lists_without_a_token(world: World) -> None:
         ("search", "x" * 201),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_by_name(
+def test_an_invalid_filter_is_refused_and_named(
     name: str, value: str, world: World, user: str
 ) -> None:
     response = get(world, user, **{name: value})
@@ -302,13 +291,13 @@ def test_a_filter_that_means_nothing_is_refused_by_name(
     assert [field["path"] for field in response.body["fields"]] == [name]
 
 
-def test_a_search_is_not_sorted_by_duration(world: World, user: str) -> None:
+def test_a_search_cannot_be_sorted_by_duration(world: World, user: str) -> None:
     response = get(world, user, search="beach", sort="duration")
 
     assert (response.status, response.body["fields"][0]["path"]) == (400, "sort")
 
 
-def test_an_empty_search_is_no_search(world: World, user: str) -> None:
+def test_an_empty_search_does_not_filter(world: World, user: str) -> None:
     sample = store_sample(user)
 
     for text in ("", "  "):
@@ -366,7 +355,7 @@ def test_a_cursor_is_bound_to_every_filter_and_to_its_route(world: World, user: 
 # Search
 
 
-def test_a_job_is_found_by_its_own_id_or_by_one_of_its_files(world: World, user: str) -> None:
+def test_a_job_is_found_by_its_id_or_by_one_of_its_files(world: World, user: str) -> None:
     sample = store_sample(user, names=("a.jpg",))
     job_id = sample.job.job_id
     asset_id = sample.job.inputs["photoAssetIds"][0]
@@ -378,7 +367,9 @@ def test_a_job_is_found_by_its_own_id_or_by_one_of_its_files(world: World, user:
     assert all_pages(world, user, limit=5, search=job_id[:20]) == [[]]
 
 
-def test_portraits_are_found_by_role_and_by_the_picture_behind_it(world: World, user: str) -> None:
+def test_portraits_are_found_by_role_and_by_the_name_of_the_reference_photo(
+    world: World, user: str
+) -> None:
     asset_id = store_asset(user, "passport.jpg")
     photo = ReferencePhoto(
         account_id=user,
@@ -390,11 +381,11 @@ def test_portraits_are_found_by_role_and_by_the_picture_behind_it(world: World, 
         clean_key="clean/x",
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, "arranged")])
+    commit([reference_store.create_write(photo, operation="arranged")])
     sample = store_sample(user, recipe="portraits")
     inputs = {"referencePhotoIds": [photo.reference_photo_id]}
     job = replace(sample.job, job_id=derived_id("job", user), inputs=inputs)
-    commit(jobs_store.create_writes(job, "arranged"))
+    commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
 
     for text in ("groom", "passp", photo.reference_photo_id, asset_id):
@@ -416,14 +407,14 @@ def test_the_stream_indexes_new_jobs_changed_drafts_and_renamed_files(
     assert all_pages(world, user, limit=5, search="light") == [[draft]]
 
     asset = assets_store.get_asset(user, other)
-    renamed = replace(asset, filename="Harbour.jpg")
-    commit([assets_store.save_write(asset, renamed, "renamed")])
+    renamed = replace(asset, filename="Harbor.jpg")
+    commit([assets_store.save_write(asset, renamed, operation="renamed")])
     world.pump_stream()
     assert all_pages(world, user, limit=5, search="light") == [[]]
     assert all_pages(world, user, limit=5, search="harb") == [[draft]]
 
 
-def test_an_old_record_of_the_stream_does_not_bring_old_words_back(world: World, user: str) -> None:
+def test_an_old_stream_record_does_not_restore_old_words(world: World, user: str) -> None:
     draft = a_draft(world, user)
     old = world.take_changes()
     other = store_asset(user, "Lighthouse.jpg")
@@ -437,18 +428,20 @@ def test_an_old_record_of_the_stream_does_not_bring_old_words_back(world: World,
     assert all_pages(world, user, limit=5, search="light") == [[draft]]
 
 
-def test_the_sweeper_lists_what_the_stream_lost(world: World, user: str) -> None:
+def test_the_sweeper_indexes_jobs_that_the_stream_lost(world: World, user: str) -> None:
     job_id = a_story(world, user)
     world.take_changes()
     assert all_pages(world, user, limit=5, search="us") == [[]]
 
-    world.outlive(minutes=15)
+    world.advance_time(minutes=15)
 
     assert all_pages(world, user, limit=5, search="us") == [[job_id]]
     assert all_pages(world, user, limit=5, sort="duration") == [[job_id]]
 
 
-def test_a_deleted_job_is_in_no_list_at_once_and_leaves_no_entries(world: World, user: str) -> None:
+def test_a_deleted_job_leaves_every_list_at_once_and_all_its_entries_are_deleted(
+    world: World, user: str
+) -> None:
     job_id = a_story(world, user)
     world.drain()
     everywhere = [
@@ -488,7 +481,7 @@ def test_the_words_of_a_job_are_bounded() -> None:
 
 
 @given(st.text(max_size=40))
-def test_a_text_is_found_by_each_beginning_of_each_of_its_words(text: str) -> None:
+def test_a_text_is_found_by_each_prefix_of_each_of_its_words(text: str) -> None:
     words = facets.words_of(text)
 
     for word in words:
@@ -499,7 +492,7 @@ def test_a_text_is_found_by_each_beginning_of_each_of_its_words(text: str) -> No
 
 
 @given(st.text(max_size=10), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
-def test_keys_of_different_accounts_or_words_do_not_meet(a: str, b: str, c: str, d: str) -> None:
+def test_different_accounts_or_words_have_different_keys(a: str, b: str, c: str, d: str) -> None:
     if "\x1f" in a + b + c + d:
         return
 
@@ -512,7 +505,7 @@ def test_keys_of_different_accounts_or_words_do_not_meet(a: str, b: str, c: str,
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
 )
-def test_all_pages_together_are_what_the_model_lists(seed: int, world: World) -> None:
+def test_all_pages_together_equal_the_list_of_the_model(seed: int, world: World) -> None:
     empty(world)
     account, chance = a_user(), random.Random(seed)
     samples = [store_sample(account, **some_sample(chance)) for _ in range(16)]
@@ -523,7 +516,7 @@ def test_all_pages_together_are_what_the_model_lists(seed: int, world: World) ->
         pages = all_pages(world, account, limit=limit, **query)
 
         assert list(itertools.chain(*pages)) == model_list(samples, query), query
-        # Far fewer candidates than a page may look at: no page is short.
+        # There are far fewer candidates than a page may read: no page is short.
         assert all(len(page) == limit for page in pages[:-1]), query
         assert pages[-1] or len(pages) == 1, query
 
@@ -533,14 +526,16 @@ def test_all_pages_together_are_what_the_model_lists(seed: int, world: World) ->
 
 @dataclass
 class Counted:
-    calls: list[str]
-    units: float = 0
+    calls: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    jobs: list[str] = field(default_factory=list)
+    """Ids of the jobs that were read by id."""
+    body: Any = None
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str) -> Counted:
-    """The database calls of one request, what they read, and the size of what came back."""
-    seen = Counted([])
+    """The database calls of one request, what they read, and the response."""
+    seen = Counted()
     real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def spy(client: Any, operation: str, params: Any) -> Any:
@@ -549,12 +544,16 @@ def counted(monkeypatch: pytest.MonkeyPatch, world: World, user: str, path: str)
             seen.calls.append(operation)
             pages = [response.get("Items", []), *response.get("Responses", {}).values()]
             seen.size_bytes += sum(len(str(page)) for page in pages)
+            for table in params.get("RequestItems", {}).values():
+                keys = [key for key in table["Keys"] if key["sk"] == {"S": "job"}]
+                seen.jobs.extend(key["pk"]["S"] for key in keys)
         return response
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", spy)
-        assert world.call("GET", path, user=user).status == 200
-    return seen
+        response = world.call("GET", path, user=user)
+        assert response.status == 200
+    return replace(seen, body=response.body)
 
 
 PATHS = (
@@ -571,13 +570,18 @@ PATHS = (
 )
 
 
-def test_a_page_costs_the_same_however_many_jobs_there_are(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def accounts(world: World) -> dict[int, str]:
+    """Accounts by their number of jobs."""
     accounts = {size: a_user() for size in (100, 1000)}
     for size, account in accounts.items():
         store_many(account, size)
+    return accounts
 
+
+def test_the_cost_of_a_page_does_not_depend_on_the_number_of_jobs(
+    world: World, accounts: Mapping[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in PATHS:
         few, many = (counted(monkeypatch, world, accounts[size], path) for size in accounts)
         assert few.calls == many.calls, path
@@ -585,8 +589,28 @@ def test_a_page_costs_the_same_however_many_jobs_there_are(
         assert abs(few.size_bytes - many.size_bytes) <= few.size_bytes * 0.02, path
 
 
+@pytest.mark.parametrize(("limit", "reads"), [(20, [40, 40, 20]), (60, [61, 39])])
+def test_a_page_without_a_match_reads_a_bounded_number_of_jobs(
+    limit: int,
+    reads: list[int],
+    world: World,
+    accounts: Mapping[int, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_pages, "LIST_CANDIDATES_LIMIT", 40)
+    path = f"/api/jobs?limit={limit}&search={quote('be zz')}"
+
+    pages = [counted(monkeypatch, world, accounts[100], path)]
+    while (cursor := pages[-1].body["nextCursor"]) is not None:
+        pages.append(counted(monkeypatch, world, accounts[100], f"{path}&cursor={cursor}"))
+
+    assert [page.body["items"] for page in pages] == [[]] * len(reads)
+    assert [len(page.jobs) for page in pages] == reads
+    assert len({job for page in pages for job in page.jobs}) == 100
+
+
 def store_many(account: str, size: int) -> None:
-    """Failed jobs with one file, and those of their entries that the paths read."""
+    """Failed jobs with one file, and the list entries that the paths read."""
     wanted = ("w#b", "w#be", "d#all")
     with JobItem.batch_write() as jobs, ListEntryItem.batch_write() as entries:
         for number in range(size):

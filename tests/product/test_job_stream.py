@@ -1,4 +1,4 @@
-"""Live updates: what is told, to whom, and that each change is told once."""
+"""Live updates: their events, who receives them, and that each change is sent once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ POLLS_LIMIT = 50
 
 @dataclass
 class Client:
-    """An EventSource without the waiting: asks again with the id it was told last."""
+    """An EventSource without delays: reconnects with the id of its last event."""
 
     world: World
     user: str = "alice"
@@ -73,23 +73,23 @@ class Client:
 
     def read(self, response: Response) -> list[dict[str, Any]]:
         assert response.status == 200, response.body
-        told = []
+        events = []
         for event in parsed(response):
             self.last_id = event.id
             self.retry_ms = event.retry or self.retry_ms
             if event.data:
                 assert event.event == "job"
-                told.append({"id": int(event.id), **json.loads(event.data)})
-        return told
+                events.append({"id": int(event.id), **json.loads(event.data)})
+        return events
 
     def drain(self) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         for _ in range(POLLS_LIMIT):
-            news = self.poll()
-            if not news:
-                return told
-            told += news
-        raise AssertionError("it is told the same for ever")
+            polled = self.poll()
+            if not polled:
+                return events
+            events += polled
+        raise AssertionError("the same events are sent again and again")
 
 
 def a_ticket(world: World, user: str = "alice") -> str:
@@ -109,8 +109,8 @@ def parsed(response: Response) -> list[Any]:
     return list(EventSource(stream).iter_sse())
 
 
-def named(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    return [(event["jobId"], event["status"]) for event in told]
+def named(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(event["jobId"], event["status"]) for event in events]
 
 
 def start(world: World, job_id: str) -> None:
@@ -127,14 +127,14 @@ def cancel(world: World, job_id: str) -> None:
 def store_job(world: World, number: int, *, at: datetime = START, **changes: Any) -> Job:
     """A queued job of alice's, written directly."""
     job = a_queued_job(job_id=world.app.ids.new("job"), created_at=at, updated_at=at, **changes)
-    commit(jobs_store.create_writes(job, f"arranged-{number}"))
+    commit(jobs_store.create_writes(job, operation=f"arranged-{number}"))
     return job
 
 
-# What is told
+# Events
 
 
-def test_a_new_client_is_told_the_unfinished_jobs_and_only_those(world: World) -> None:
+def test_a_new_client_receives_only_the_unfinished_jobs(world: World) -> None:
     a_draft(world)
     a_story(world, key="ended")
     queued = confirm(world, mode="quick", key="q").body["jobId"]
@@ -142,9 +142,9 @@ def test_a_new_client_is_told_the_unfinished_jobs_and_only_those(world: World) -
     start(world, running)
     client = Client(world)
 
-    told = client.poll()
+    events = client.poll()
 
-    assert sorted(named(told)) == sorted([(queued, "queued"), (running, "running")])
+    assert sorted(named(events)) == sorted([(queued, "queued"), (running, "running")])
     assert client.retry_ms == STREAM_RETRY_MS
     assert client.poll() == []
 
@@ -167,37 +167,37 @@ def test_an_event_has_progress_and_time(world: World) -> None:
     }
 
 
-def test_each_change_is_told_once_with_growing_ids(world: World) -> None:
+def test_each_change_is_sent_once_with_increasing_ids(world: World) -> None:
     job_id = confirm(world, mode="quick").body["jobId"]
     plan_job(world.app, job_id)
     client = Client(world)
-    told = client.poll()
+    events = client.poll()
 
     for step in (start, cancel):
         world.clock.move(seconds=3)
         step(world, job_id)
-        told += client.poll() + client.poll()
+        events += client.poll() + client.poll()
 
-    assert named(told) == [(job_id, "queued"), (job_id, "running"), (job_id, "canceling")]
-    ids = [event["id"] for event in told]
+    assert named(events) == [(job_id, "queued"), (job_id, "running"), (job_id, "canceling")]
+    ids = [event["id"] for event in events]
     assert ids == sorted(set(ids))
 
 
-def test_changes_of_one_job_in_one_millisecond_are_told_one_by_one(world: World) -> None:
+def test_changes_of_a_job_in_the_same_millisecond_are_sent_one_by_one(world: World) -> None:
     job_id = confirm(world, mode="quick").body["jobId"]
     plan_job(world.app, job_id)
     client = Client(world)
-    told = client.poll()
+    events = client.poll()
 
     start(world, job_id)
-    told += client.poll()
+    events += client.poll()
     cancel(world, job_id)
-    told += client.poll()
+    events += client.poll()
 
-    assert [status for _, status in named(told)] == ["queued", "running", "canceling"]
+    assert [status for _, status in named(events)] == ["queued", "running", "canceling"]
 
 
-def test_the_plain_id_of_an_event_is_a_place_to_go_on_from(world: World) -> None:
+def test_a_client_can_resume_from_the_plain_id_of_an_event(world: World) -> None:
     client = Client(world)
     client.poll()
     jobs = []
@@ -213,11 +213,11 @@ def test_the_plain_id_of_an_event_is_a_place_to_go_on_from(world: World) -> None
     assert [event["jobId"] for event in Client(world).read(query)] == jobs[2:]
 
 
-def test_two_jobs_with_the_same_change_key_are_both_told(world: World) -> None:
+def test_two_jobs_with_the_same_change_key_are_both_sent(world: World) -> None:
     client = Client(world)
     client.poll()
     first = store_job(world, 1)
-    told = client.poll()
+    events = client.poll()
     second = store_job(world, 2)
     world.client("dynamodb").update_item(
         TableName=world.settings.tables["jobs"],
@@ -226,13 +226,13 @@ def test_two_jobs_with_the_same_change_key_are_both_told(world: World) -> None:
         ExpressionAttributeValues={":same": {"N": str(change_key(first))}},
     )
 
-    told += client.poll() + client.poll()
+    events += client.poll() + client.poll()
 
-    assert [event["jobId"] for event in told] == [first.job_id, second.job_id]
-    assert told[0]["id"] < told[1]["id"]
+    assert [event["jobId"] for event in events] == [first.job_id, second.job_id]
+    assert events[0]["id"] < events[1]["id"]
 
 
-def test_going_on_from_a_plain_id_repeats_nothing_of_before(world: World) -> None:
+def test_resuming_from_a_plain_id_repeats_no_event(world: World) -> None:
     client = Client(world)
     client.poll()
     store_job(world, 1, at=START + timedelta(seconds=1))
@@ -241,26 +241,26 @@ def test_going_on_from_a_plain_id_repeats_nothing_of_before(world: World) -> Non
     assert client.poll() == []
     fresh = store_job(world, 2, at=START + timedelta(seconds=2))
 
-    told = client.poll() + client.poll()
+    events = client.poll() + client.poll()
 
-    assert [event["jobId"] for event in told] == [fresh.job_id]
+    assert [event["jobId"] for event in events] == [fresh.job_id]
 
 
-def test_a_change_that_shows_late_is_still_told_and_nothing_twice(world: World) -> None:
+def test_a_change_that_becomes_visible_late_is_sent_once(world: World) -> None:
     client = Client(world)
     client.poll()
     world.clock.move(seconds=30)
     early = store_job(world, 1, at=world.clock.now())
-    told = client.poll()
+    events = client.poll()
 
     late = store_job(world, 2, at=world.clock.now() - timedelta(seconds=20))
-    told += client.poll() + client.poll()
+    events += client.poll() + client.poll()
 
-    assert [event["jobId"] for event in told] == [early.job_id, late.job_id]
-    assert told[0]["id"] < told[1]["id"]
+    assert [event["jobId"] for event in events] == [early.job_id, late.job_id]
+    assert events[0]["id"] < events[1]["id"]
 
 
-def test_a_new_client_misses_nothing_that_shows_late(world: World) -> None:
+def test_a_new_client_misses_no_change_that_becomes_visible_late(world: World) -> None:
     client = Client(world)
     client.poll()
 
@@ -269,14 +269,14 @@ def test_a_new_client_misses_nothing_that_shows_late(world: World) -> None:
     assert [event["jobId"] for event in client.poll()] == [late.job_id]
 
 
-def test_what_ended_before_a_client_came_is_not_told_to_it(world: World) -> None:
+def test_a_new_client_receives_no_job_that_has_ended(world: World) -> None:
     a_story(world)
     client = Client(world)
 
     assert client.poll() + client.poll() == []
 
 
-def test_answers_are_bounded_and_together_complete(
+def test_responses_are_bounded_and_together_complete(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_changes, "STREAM_EVENTS_LIMIT", 20)
@@ -299,13 +299,13 @@ def test_answers_are_bounded_and_together_complete(
 def test_an_id_is_short_enough_for_a_header() -> None:
     at = 2 * 10**15
     floor = at - job_changes._LATE
-    told = (job_changes._last_mark(floor + 1),) * STREAM_KNOWN_LIMIT
-    position = Position(at=at, floor=floor, known=told)
+    known = (job_changes._last_mark(floor + 1),) * STREAM_KNOWN_LIMIT
+    position = Position(at=at, floor=floor, known=known)
 
     assert len(str(position)) < STREAM_ID_LIMIT_CHARS
 
 
-def test_a_deleted_job_is_told_no_more(world: World) -> None:
+def test_a_deleted_job_is_not_sent(world: World) -> None:
     job_id = a_story(world)
     world.call("DELETE", f"/api/jobs/{job_id}")
 
@@ -313,7 +313,7 @@ def test_a_deleted_job_is_told_no_more(world: World) -> None:
     assert "changedAt" not in str(world.scan("jobs"))
 
 
-def test_an_id_that_is_none_of_ours_counts_as_none(world: World) -> None:
+def test_an_invalid_last_event_id_is_ignored(world: World) -> None:
     queued = confirm(world, mode="quick").body["jobId"]
     world.clock.move(seconds=1)
     ticket = a_ticket(world)
@@ -329,14 +329,26 @@ def test_an_id_that_is_none_of_ours_counts_as_none(world: World) -> None:
 @given(
     at=st.integers(10**15, 2 * 10**15),
     behind=st.integers(0, 10**8),
-    told=st.lists(st.integers(0, 10**12), max_size=STREAM_KNOWN_LIMIT),
+    distances=st.lists(st.integers(0, 10**12), max_size=STREAM_KNOWN_LIMIT),
 )
-def test_a_position_is_read_as_it_was_written(at: int, behind: int, told: list[int]) -> None:
+def test_a_position_is_parsed_as_it_was_formatted(
+    at: int, behind: int, distances: list[int]
+) -> None:
     last = job_changes._last_mark(at)
-    known = () if not behind else tuple(sorted(last - distance for distance in told))
+    known = () if not behind else tuple(sorted(last - distance for distance in distances))
     position = Position(at=at, floor=at - behind, known=known)
 
     assert read_position(str(position), datetime.fromtimestamp(2 * 10**9).astimezone()) == position
+
+
+def test_ids_that_were_issued_before_stay_valid() -> None:
+    now = datetime.fromtimestamp(2 * 10**9).astimezone()
+    at = 1767607200123456
+    full = Position(at=at, floor=at - 60_000_000, known=(at * 46656 + 46655 - 4711, at * 46656))
+
+    assert read_position("1767607200123456", now) == Position(at=at, floor=at)
+    assert read_position("1767607200123456:zq0ao.3mv.zzz", now) == full
+    assert str(full) == "1767607200123456:zq0ao.3mv.zzz"
 
 
 Step = tuple[str, int]
@@ -357,30 +369,30 @@ STEPS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
-def test_whatever_happens_the_last_state_is_told_and_nothing_twice(
+def test_the_last_state_of_every_job_is_sent_and_no_state_twice(
     world: World, steps: list[Step]
 ) -> None:
-    """Changes may be stamped up to a minute before they show; reads fall anywhere between."""
+    """Changes may be stamped up to a minute before they become visible to reads."""
     user = world.app.ids.new("usr")
     client = Client(world, user)
-    told = client.poll()
+    events = client.poll()
     current: dict[int, Job] = {}
 
     for name, number in steps:
         if name == "wait":
             world.clock.move(milliseconds=number)
         elif name == "poll":
-            told += client.poll()
+            events += client.poll()
         else:
             lag = timedelta(seconds=19 if name == "late" else 0)
             current[number] = change(world, user, current.get(number), world.clock.now() - lag)
-    told += client.drain()
+    events += client.drain()
 
-    seen = [(event["jobId"], event["progress"]["completed"]) for event in told]
+    seen = [(event["jobId"], event["progress"]["completed"]) for event in events]
     assert len(set(seen)) == len(seen)
     for job in current.values():
         assert (job.job_id, job.progress.completed) in seen
-    ids = [event["id"] for event in told]
+    ids = [event["id"] for event in events]
     assert ids == sorted(set(ids))
 
 
@@ -394,34 +406,34 @@ def change(world: World, user: str, job: Job | None, at: datetime) -> Job:
             job_id=world.app.ids.new("job"), account_id=user, created_at=at, updated_at=at
         )
         made = replace(made, progress=replace(made.progress, completed=next(_serial), total=9999))
-        commit(jobs_store.create_writes(made, "arranged"))
+        commit(jobs_store.create_writes(made, operation="arranged"))
         return made
     after = replace(job, updated_at=at, progress=replace(job.progress, completed=next(_serial)))
-    commit(jobs_store.family_writes(JobFamily(job=job), JobFamily(job=after), "arranged"))
+    commit(jobs_store.family_writes(JobFamily(job=job), JobFamily(job=after), operation="arranged"))
     return replace(after, version=job.version + 1)
 
 
-# To whom
+# Who receives events
 
 
-def test_an_anonymous_caller_is_told_nothing(world: World) -> None:
+def test_the_stream_needs_a_token_or_a_ticket(world: World) -> None:
     response = ask(world)
 
     assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
     assert world.call("POST", "/api/jobs/stream-ticket", user=None).status == 401
 
 
-def test_claims_that_no_authorizer_checked_count_for_nothing(world: World) -> None:
+def test_claims_without_an_authorizer_are_ignored(world: World) -> None:
     assert world.call("GET", STREAM, user="alice").status == 401
 
 
-def test_another_account_s_jobs_are_not_told(world: World) -> None:
+def test_jobs_of_another_account_are_not_sent(world: World) -> None:
     confirm(world, mode="quick")
 
     assert Client(world, "bob").poll() == []
 
 
-def test_a_ticket_ends_after_ten_minutes(world: World) -> None:
+def test_a_ticket_expires_after_ten_minutes(world: World) -> None:
     response = world.call("POST", "/api/jobs/stream-ticket")
 
     assert response.status == 200
@@ -449,7 +461,7 @@ def test_a_forged_ticket_is_refused(world: World) -> None:
         assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
 
-def test_proxies_and_caches_are_told_to_leave_it_alone(world: World) -> None:
+def test_headers_forbid_caching_and_buffering(world: World) -> None:
     headers = ask(world, ticket=a_ticket(world)).headers
 
     assert headers["content-type"].startswith("text/event-stream")
@@ -461,11 +473,11 @@ def test_proxies_and_caches_are_told_to_leave_it_alone(world: World) -> None:
 
 
 class Issuer:
-    """Somebody else's OpenID provider: signs tokens and shows its keys."""
+    """A foreign OpenID provider: signs tokens and publishes its keys."""
 
     def __init__(self) -> None:
         self.keys = {"k1": a_key()}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.is_away = False
 
     def rotate(self, name: str) -> None:
@@ -483,7 +495,7 @@ class Issuer:
         return jwt.encode(claims, self.keys[key_id], algorithm="RS256", headers={"kid": key_id})
 
     def fetch(self, url: str) -> Any:
-        self.asked.append(url)
+        self.requested.append(url)
         if self.is_away:
             raise Unavailable("away")
         if url == f"{ISSUER}/.well-known/openid-configuration":
@@ -502,7 +514,7 @@ def a_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def issuer(world: World) -> Issuer:
-    """The world takes this one's tokens."""
+    """The world accepts the tokens of this issuer."""
     issuer = Issuer()
     world.app = replace(
         world.app,
@@ -513,15 +525,15 @@ def issuer(world: World) -> Issuer:
     return issuer
 
 
-def bring(world: World, token: str) -> Response:
+def open_stream(world: World, token: str) -> Response:
     return ask(world, headers={"authorization": f"Bearer {token}"})
 
 
 def test_a_bearer_token_opens_the_stream_of_its_account(world: World, issuer: Issuer) -> None:
     job = store_job(world, 1)
 
-    mine = bring(world, issuer.token(world.clock.now()))
-    hers = bring(world, issuer.token(world.clock.now(), sub="bob"))
+    mine = open_stream(world, issuer.token(world.clock.now()))
+    hers = open_stream(world, issuer.token(world.clock.now(), sub="bob"))
 
     reader = object.__new__(Client)
     reader.retry_ms = 0
@@ -545,7 +557,7 @@ def test_a_bearer_token_opens_the_stream_of_its_account(world: World, issuer: Is
 def test_a_token_for_something_else_is_refused(
     world: World, issuer: Issuer, changes: dict[str, Any]
 ) -> None:
-    response = bring(world, issuer.token(world.clock.now(), **changes))
+    response = open_stream(world, issuer.token(world.clock.now(), **changes))
 
     assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
 
@@ -556,7 +568,7 @@ def _unsigned(issuer: Issuer, claims: dict[str, Any]) -> str:
 
 
 def _with_our_public_key_as_a_password(issuer: Issuer, claims: dict[str, Any]) -> str:
-    # By hand: the library refuses to make such a token.
+    # Made by hand: the library refuses to make such a token.
     password = (
         issuer.keys["k1"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
@@ -598,67 +610,67 @@ def test_only_a_signature_of_the_issuer_opens_the_stream(
 ) -> None:
     good = jwt.decode(issuer.token(world.clock.now()), options={"verify_signature": False})
 
-    assert bring(world, forge(issuer, good)).status == 401
+    assert open_stream(world, forge(issuer, good)).status == 401
 
 
-def test_keys_are_fetched_once_in_a_while(world: World, issuer: Issuer) -> None:
+def test_keys_are_cached_for_a_while(world: World, issuer: Issuer) -> None:
     for _ in range(3):
-        assert bring(world, issuer.token(world.clock.now())).status == 200
-    assert len(issuer.asked) == 2
+        assert open_stream(world, issuer.token(world.clock.now())).status == 200
+    assert len(issuer.requested) == 2
 
     world.clock.move(seconds=KEYS_SECONDS)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
-    assert len(issuer.asked) == 4
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
+    assert len(issuer.requested) == 4
 
 
-def test_a_new_key_is_found_but_strangers_cannot_make_us_ask_on(
+def test_a_new_key_is_fetched_but_unknown_keys_cause_no_further_requests(
     world: World, issuer: Issuer
 ) -> None:
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     issuer.rotate("k2")
     fresh = issuer.token(world.clock.now(), key_id="k2")
 
-    assert bring(world, fresh).status == 401
+    assert open_stream(world, fresh).status == 401
     world.clock.move(seconds=KEYS_AGAIN_SECONDS)
-    assert bring(world, fresh).status == 200
-    asked = len(issuer.asked)
+    assert open_stream(world, fresh).status == 200
+    requests_before = len(issuer.requested)
     stranger = jwt.encode({}, a_key(), algorithm="RS256", headers={"kid": "k9"})
-    assert [bring(world, stranger).status for _ in range(3)] == [401] * 3
-    assert len(issuer.asked) == asked
+    assert [open_stream(world, stranger).status for _ in range(3)] == [401] * 3
+    assert len(issuer.requested) == requests_before
 
 
-def test_an_issuer_that_is_away_hurts_only_those_we_do_not_know(
+def test_an_unavailable_issuer_affects_only_tokens_with_unknown_keys(
     world: World, issuer: Issuer
 ) -> None:
     token = issuer.token(world.clock.now())
     issuer.is_away = True
-    assert bring(world, token).status == 503
+    assert open_stream(world, token).status == 503
 
     issuer.is_away = False
-    assert bring(world, token).status == 200
+    assert open_stream(world, token).status == 200
     issuer.is_away = True
     world.clock.move(seconds=KEYS_SECONDS - 1)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     world.clock.move(seconds=1)
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
 
 
-def test_strangers_cannot_make_us_ask_on_while_the_issuer_is_away(
+def test_unknown_keys_cause_no_further_requests_to_an_unavailable_issuer(
     world: World, issuer: Issuer
 ) -> None:
-    assert bring(world, issuer.token(world.clock.now())).status == 200
+    assert open_stream(world, issuer.token(world.clock.now())).status == 200
     world.clock.move(seconds=KEYS_AGAIN_SECONDS)
     issuer.is_away = True
-    asked = len(issuer.asked)
+    requests_before = len(issuer.requested)
     stranger = jwt.encode({}, a_key(), algorithm="RS256", headers={"kid": "k9"})
 
-    assert [bring(world, stranger).status for _ in range(3)] == [503, 401, 401]
+    assert [open_stream(world, stranger).status for _ in range(3)] == [503, 401, 401]
 
-    assert len(issuer.asked) == asked + 1
+    assert len(issuer.requested) == requests_before + 1
 
 
 @pytest.mark.parametrize("nonsense", [{}, [], {"keys": 1}, {"keys": [{"kty": "RSA", "kid": "k1"}]}])
-def test_an_issuer_that_answers_nonsense_is_an_outage(
+def test_an_invalid_response_of_the_issuer_is_an_outage(
     world: World, issuer: Issuer, nonsense: Any
 ) -> None:
     token, fetch = issuer.token(world.clock.now()), issuer.fetch
@@ -670,19 +682,19 @@ def test_an_issuer_that_answers_nonsense_is_an_outage(
     world.app = replace(world.app, tokens=verifier)
     world.use_gateway(None)
 
-    assert bring(world, token).status == 503
+    assert open_stream(world, token).status == 503
 
 
-def test_without_an_issuer_no_token_is_taken(world: World) -> None:
+def test_without_an_issuer_no_token_is_accepted(world: World) -> None:
     token = Issuer().token(world.clock.now())
 
-    assert bring(world, token).status == 401
+    assert open_stream(world, token).status == 401
 
 
-# Where a job stands
+# The change key of a job
 
 
-def test_the_change_key_grows_with_time_and_with_each_change_of_a_millisecond() -> None:
+def test_the_change_key_increases_with_time_and_within_a_millisecond() -> None:
     job = a_queued_job()
     keys = [change_key(replace(job, version=version)) for version in range(1, 900)]
     later = change_key(replace(job, updated_at=job.updated_at + timedelta(milliseconds=1)))
@@ -691,7 +703,7 @@ def test_the_change_key_grows_with_time_and_with_each_change_of_a_millisecond() 
     assert {key // 1000 for key in keys} == {later // 1000 - 1}
 
 
-def test_a_job_of_the_version_before_enters_with_its_next_change(world: World) -> None:
+def test_a_job_of_an_earlier_version_is_sent_with_its_next_change(world: World) -> None:
     job = store_job(world, 1, credits=0)
     table = world.settings.tables["jobs"]
     world.client("dynamodb").update_item(

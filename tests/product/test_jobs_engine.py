@@ -1,4 +1,4 @@
-"""How a job advances: plans, releases, skips, retries, ends; and what can never happen."""
+"""How a job advances: plans, releases, skips, retries and ends; and illegal transitions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def need(family: JobFamily, key: str) -> Task:
 # Planning and releasing
 
 
-def test_a_plan_releases_what_needs_nothing() -> None:
+def test_a_plan_releases_tasks_without_dependencies() -> None:
     family = a_planned_story()
 
     assert keys(family, TaskStatus.READY) == {"kf_1", "kf_2", "kf_3"}
@@ -82,7 +82,7 @@ def test_a_plan_releases_what_needs_nothing() -> None:
     assert family.job.progress == Progress(total=7)
 
 
-def test_ready_tasks_are_watched_and_blocked_ones_are_not() -> None:
+def test_ready_tasks_have_a_next_check_and_blocked_ones_have_none() -> None:
     family = a_planned_story()
 
     assert all(need(family, f"kf_{n}").next_check_at is not None for n in SCENES)
@@ -106,14 +106,14 @@ def test_a_dependent_is_released_only_when_all_it_needs_succeeded() -> None:
     assert need(family, "film").status is TaskStatus.READY
 
 
-def test_what_a_task_needs_becomes_its_sources_in_the_order_it_named_them() -> None:
+def test_the_outputs_a_task_needs_are_its_sources_in_its_order() -> None:
     keyframes = [f"kf_{number}" for number in SCENES]
     family = delivered(a_planned_story(), *keyframes, "clip_3", "clip_1", "clip_2")
 
     assert [source.key for source in need(family, "film").sources] == list(CLIPS)
 
 
-def test_the_users_photos_come_before_what_other_tasks_made() -> None:
+def test_the_users_photos_come_before_outputs_of_other_tasks() -> None:
     photo = Source(key="photo_1", storage_key="clean/photo", mime_type="image/jpeg")
     clip = replace(a_task("clip_1", "kf_1"), sources=(photo,))
     family = engine.plan(a_queued_job(), [a_task("kf_1"), clip], (), START)
@@ -123,7 +123,7 @@ def test_the_users_photos_come_before_what_other_tasks_made() -> None:
     assert [source.key for source in released.sources] == ["photo_1", "kf_1"]
 
 
-def test_the_first_output_of_a_task_is_what_others_work_on() -> None:
+def test_the_first_output_of_a_task_is_the_source_of_its_dependents() -> None:
     family = running(a_planned_story(), "kf_1")
     outputs = [an_output("kf_1", 1, storage_key="first"), an_output("kf_1", 2, storage_key="b")]
 
@@ -132,7 +132,7 @@ def test_the_first_output_of_a_task_is_what_others_work_on() -> None:
     assert [source.storage_key for source in need(family, "clip_1").sources] == ["first"]
 
 
-def test_a_child_works_on_what_it_inherited() -> None:
+def test_inherited_outputs_are_sources_of_a_childs_tasks() -> None:
     tasks = [a_task("kf_2"), a_task("clip_2", "kf_2"), a_task("film", *CLIPS)]
     inherited = [an_output("clip_1", 1, storage_key="old_1"), an_output("clip_3", 3)]
     family = engine.plan(a_queued_job(promised=("clip_2", "film")), tasks, inherited, START)
@@ -148,7 +148,7 @@ def test_a_child_works_on_what_it_inherited() -> None:
 # Failing and skipping
 
 
-def test_what_depends_on_a_failure_is_skipped_down_to_the_film() -> None:
+def test_dependents_of_a_failed_task_are_skipped_down_to_the_film() -> None:
     family = failed(a_planned_story(), "kf_2")
 
     assert shown(family) == {
@@ -163,14 +163,14 @@ def test_what_depends_on_a_failure_is_skipped_down_to_the_film() -> None:
     assert need(family, "film").failure == engine.SKIPPED
 
 
-def test_a_task_that_needs_what_nobody_makes_is_skipped_at_once() -> None:
+def test_a_task_with_an_unknown_dependency_is_skipped_at_once() -> None:
     family = engine.plan(a_queued_job(), [a_task("clip_1", "kf_9")], (), START)
 
     assert shown(family) == {"clip_1": "skipped"}
     assert family.job.status is JobStatus.FAILED
 
 
-def test_all_tasks_made_is_succeeded_and_all_is_used() -> None:
+def test_a_job_whose_tasks_all_succeed_is_succeeded_and_uses_all_credits() -> None:
     keyframes = [f"kf_{number}" for number in SCENES]
 
     job = delivered(a_planned_story(), *keyframes, *CLIPS, "film").job
@@ -182,7 +182,7 @@ def test_all_tasks_made_is_succeeded_and_all_is_used() -> None:
     assert (job.finished_at, job.progress.percent) == (LATER, 100)
 
 
-def test_some_promised_outputs_is_partial_and_pays_for_those() -> None:
+def test_a_job_with_some_promised_outputs_is_partial_and_uses_their_credits() -> None:
     family = failed(a_planned_story(), "kf_2")
 
     job = delivered(family, "kf_1", "kf_3", "clip_1", "clip_3").job
@@ -194,7 +194,7 @@ def test_some_promised_outputs_is_partial_and_pays_for_those() -> None:
     assert job.progress == Progress(completed=4, failed=3, total=7)
 
 
-def test_no_promised_output_is_failed_though_keyframes_exist() -> None:
+def test_a_job_without_a_promised_output_is_failed_though_keyframes_exist() -> None:
     family = delivered(a_planned_story(), "kf_1", "kf_2", "kf_3")
     for key in CLIPS:
         family = failed(family, key)
@@ -219,7 +219,7 @@ def test_parts_of_a_receipt_add_up() -> None:
     assert (receipt.used, receipt.refunded) == (2, 1)
 
 
-def test_each_part_of_a_canceled_job_of_which_something_was_made_costs_a_credit() -> None:
+def test_each_part_of_a_canceled_job_with_an_output_costs_at_least_a_credit() -> None:
     price = (
         PricePart(name="base", credits=2, promised=(*CLIPS, "film")),
         PricePart(name="rewrite", credits=1, promised=("clip_3",)),
@@ -234,7 +234,7 @@ def test_each_part_of_a_canceled_job_of_which_something_was_made_costs_a_credit(
     assert (receipt.used, receipt.refunded) == (1, 2)
 
 
-def test_what_a_canceled_job_still_delivers_counts() -> None:
+def test_outputs_delivered_after_a_cancel_count() -> None:
     job = a_queued_job(credits=2, promised=(*CLIPS, "film"))
     family = engine.plan(job, tasks_of_a_story(), (), START)
     family = running(delivered(family, "kf_1"), "clip_1")
@@ -257,17 +257,17 @@ def test_a_job_that_runs_out_of_time_costs_no_minimum() -> None:
     assert (receipt.used, receipt.refunded) == (0, 2)
 
 
-def test_progress_counts_what_ended_well_and_what_did_not() -> None:
+def test_progress_counts_succeeded_and_failed_tasks() -> None:
     family = failed(delivered(a_planned_story(), "kf_1"), "kf_2")
 
     assert family.job.progress == Progress(completed=1, failed=3, total=7)
     assert family.job.progress.percent == 57
 
 
-# Beginning, retrying, giving up
+# Starting, retrying, giving up
 
 
-def test_the_job_runs_from_the_moment_its_first_task_was_claimed() -> None:
+def test_a_job_is_running_from_the_claim_of_its_first_task() -> None:
     waiting = a_planned_story()
 
     begun = engine.begin(running(waiting, "kf_2"), LATER)
@@ -277,7 +277,7 @@ def test_the_job_runs_from_the_moment_its_first_task_was_claimed() -> None:
     assert engine.begin(begun, LATER) == begun
 
 
-def test_a_job_whose_first_task_ends_before_anyone_said_so_has_begun() -> None:
+def test_a_job_whose_first_task_ends_has_started() -> None:
     family = delivered(a_planned_story(), "kf_1")
 
     assert (family.job.status, family.job.started_at) == (JobStatus.RUNNING, START)
@@ -286,7 +286,7 @@ def test_a_job_whose_first_task_ends_before_anyone_said_so_has_begun() -> None:
 def test_a_retried_task_waits_for_its_delay_and_keeps_its_count() -> None:
     family = running(a_planned_story(), "kf_1", attempt=2)
 
-    task = need(engine.retry(family, "kf_1", BROKEN, 4.0, LATER), "kf_1")
+    task = need(engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=4.0, now=LATER), "kf_1")
 
     assert (task.status, task.attempts, task.failure) == (TaskStatus.READY, 2, BROKEN)
     assert task.not_before == LATER + timedelta(seconds=4)
@@ -296,22 +296,26 @@ def test_a_retried_task_waits_for_its_delay_and_keeps_its_count() -> None:
 
 
 def test_a_retry_without_delay_may_start_at_once() -> None:
-    family = engine.retry(running(a_planned_story(), "kf_1"), "kf_1", BROKEN, 0, LATER)
+    family = engine.retry(
+        running(a_planned_story(), "kf_1"), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER
+    )
 
     assert need(family, "kf_1").not_before is None
 
 
-def test_the_last_attempt_fails_the_task_for_good() -> None:
+def test_the_task_fails_with_its_last_attempt() -> None:
     family = running(a_planned_story(), "kf_1", attempt=TASK_ATTEMPTS_LIMIT)
 
-    family = engine.retry(family, "kf_1", BROKEN, 4.0, LATER)
+    family = engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=4.0, now=LATER)
 
     assert need(family, "kf_1").status is TaskStatus.FAILED
     assert need(family, "clip_1").status is TaskStatus.SKIPPED
 
 
-def test_a_success_after_a_retry_forgets_the_failure() -> None:
-    family = engine.retry(running(a_planned_story(), "kf_1"), "kf_1", BROKEN, 0, LATER)
+def test_a_success_after_a_retry_clears_the_failure() -> None:
+    family = engine.retry(
+        running(a_planned_story(), "kf_1"), "kf_1", failure=BROKEN, delay_seconds=0, now=LATER
+    )
 
     task = need(delivered(family, "kf_1"), "kf_1")
 
@@ -319,7 +323,7 @@ def test_a_success_after_a_retry_forgets_the_failure() -> None:
     assert (task.lease_until, task.next_check_at, task.not_before) == (None, None, None)
 
 
-def test_giving_up_ends_every_open_task_and_keeps_what_was_made() -> None:
+def test_giving_up_ends_every_open_task_and_keeps_finished_outputs() -> None:
     family = delivered(a_planned_story(), "kf_1", "clip_1")
     family = running(family, "kf_2")
 
@@ -348,7 +352,7 @@ def test_a_job_that_was_never_planned_can_be_given_up() -> None:
     assert (family.job.receipt.refunded, family.job.receipt.reason) == (2, "JOB_TIMEOUT")
 
 
-# What can never happen
+# Illegal transitions
 
 
 def test_a_task_that_is_not_running_cannot_deliver() -> None:
@@ -358,7 +362,7 @@ def test_a_task_that_is_not_running_cannot_deliver() -> None:
         with pytest.raises(IllegalTransition):
             engine.succeed(family, key, [an_output(key)], LATER)
     with pytest.raises(IllegalTransition):
-        engine.retry(family, "kf_1", BROKEN, 0, LATER)
+        engine.retry(family, "kf_1", failure=BROKEN, delay_seconds=0, now=LATER)
     with pytest.raises(KeyError):
         engine.fail(family, "kf_9", BROKEN, LATER)
 
@@ -378,7 +382,7 @@ def test_a_final_job_is_never_given_up() -> None:
         engine.abandon(ended, LATE, LATER)
 
 
-def test_final_states_lead_nowhere_and_every_state_leads_to_one() -> None:
+def test_final_states_have_no_transitions_and_every_state_leads_to_one() -> None:
     assert set(JOB_TRANSITIONS) == set(JobStatus)
     assert set(TASK_TRANSITIONS) == set(TaskStatus)
     for table, final in ((JOB_TRANSITIONS, FINAL_JOB), (TASK_TRANSITIONS, FINAL_TASK)):
@@ -404,7 +408,7 @@ def not_allowed() -> Iterator[tuple[JobStatus, JobStatus]]:
                 yield before, after
 
 
-def test_every_transition_is_looked_up() -> None:
+def test_every_transition_is_checked() -> None:
     for before, after in not_allowed():
         with pytest.raises(IllegalTransition):
             check_job(before, after)

@@ -1,10 +1,18 @@
-"""Cancelling, retrying and deleting, each in a world of its own: no law is broken by the end."""
+"""Canceling, retrying and deleting break no law; each test has its own world."""
 
 from __future__ import annotations
 
 from darkroom.generation.ports import GenerationRequest, TransientProviderError
 from darkroom.kernel.limits import ERASE_AGAIN_SECONDS
-from tests.support.builders import a_job, confirm, events_of, regenerate, waiting_messages
+from tests.support.builders import (
+    a_job,
+    cancel,
+    confirm,
+    delete_job,
+    events_of,
+    regenerate,
+    waiting_messages,
+)
 from tests.support.laws import check_laws
 from tests.support.world import World
 
@@ -14,25 +22,25 @@ def down(request: GenerationRequest) -> None:
         raise TransientProviderError("down")
 
 
-def test_a_cancellation(world: World) -> None:
+def test_a_cancellation_breaks_no_law(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
-    world.call("POST", f"/api/jobs/{job_id}/cancel")
+    cancel(world, job_id)
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     assert "JOB_CANCELED" in events_of(world, job_id)
     assert check_laws(world) == []
 
 
-def test_a_retry(world: World) -> None:
+def test_a_retry_breaks_no_law(world: World) -> None:
     world.studio.refuse = down
     parent = confirm(world).body["jobId"]
     world.drain()
     world.studio.refuse = lambda request: None
     response = world.call("POST", f"/api/jobs/{parent}/retry", {}, key="retry")
     world.drain()
-    world.outlive(hours=1)
+    world.advance_time(hours=1)
 
     child = response.body["retryJobId"]
     assert "JOB_RETRIED" in events_of(world, child)
@@ -41,15 +49,15 @@ def test_a_retry(world: World) -> None:
     assert check_laws(world) == []
 
 
-def test_a_deleted_family(world: World) -> None:
+def test_deleting_a_family_breaks_no_law(world: World) -> None:
     parent = confirm(world).body["jobId"]
     world.drain()
     regenerate(world, parent)
     world.drain()
-    world.call("DELETE", f"/api/jobs/{parent}?cascade=true")
+    delete_job(world, parent, query="?cascade=true")
     world.drain()
-    world.outlive(seconds=ERASE_AGAIN_SECONDS)
-    world.outlive(hours=1)
+    world.advance_time(seconds=ERASE_AGAIN_SECONDS)
+    world.advance_time(hours=1)
 
     assert waiting_messages(world) == []
     assert check_laws(world) == []

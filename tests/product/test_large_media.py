@@ -1,4 +1,4 @@
-"""Files that are too large to be fetched: looked at over ranges, and copied within the storage."""
+"""Files too large to be downloaded: probed with range requests, copied within the storage."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ SECONDS = 6
 
 @dataclass
 class Shelf:
-    """A storage that gives out ranges of one file, and counts them."""
+    """A storage that serves ranges of one file, and records them."""
 
     address: str = ""
     content: bytes = b""
-    asked: list[tuple[int, int]] = field(default_factory=list)
+    requested: list[tuple[int, int]] = field(default_factory=list)
     refusals: int = 0
 
     def put(self, path: Path) -> tuple[str, int]:
@@ -58,7 +58,7 @@ def shelf() -> Iterator[Shelf]:
 
         def do_GET(self) -> None:
             first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
-            shelf.asked.append((first, last))
+            shelf.requested.append((first, last))
             body = shelf.content[first : last + 1]
             status = 206
             if shelf.refusals:
@@ -70,7 +70,7 @@ def shelf() -> Iterator[Shelf]:
             self.wfile.write(body)
 
         def log_message(self, *args: Any) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadedServer(("127.0.0.1", 0), Handler)
     shelf.address = f"http://127.0.0.1:{server.server_address[1]}"
@@ -100,9 +100,7 @@ def test_a_ranged_file_reads_like_a_file(
         assert ours.read(1) == b""
 
 
-def test_a_piece_is_fetched_once_and_asked_for_again_when_refused(
-    shelf: Shelf, tmp_path: Path
-) -> None:
+def test_a_refused_range_is_requested_again_and_then_cached(shelf: Shelf, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 50)
     url, size = shelf.put(path)
@@ -112,7 +110,7 @@ def test_a_piece_is_fetched_once_and_asked_for_again_when_refused(
         file.read(10)
         file.read(10)
 
-    assert shelf.asked == [(0, 49)] * 3
+    assert shelf.requested == [(0, 49)] * 3
 
 
 def test_no_more_is_read_than_is_allowed(
@@ -129,7 +127,7 @@ def test_no_more_is_read_than_is_allowed(
         file.read()
 
 
-# Looking at media
+# Probing media
 
 KINDS = [
     ("mp4", "libx264", "aac", "video", "video/mp4"),
@@ -142,7 +140,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("container", "video", "audio", "kind", "mime_type"), KINDS)
-def test_a_file_is_known_without_being_fetched(
+def test_a_file_is_probed_without_being_downloaded(
     shelf: Shelf,
     tmp_path: Path,
     container: str,
@@ -165,7 +163,7 @@ def test_a_file_is_known_without_being_fetched(
         assert isinstance(red, tuple) and red[0] > 200 and red[2] < 90
 
 
-def test_a_large_recording_that_begins_late_is_as_long_as_it_lasts(
+def test_the_duration_of_a_large_recording_leaves_out_its_late_start(
     shelf: Shelf, tmp_path: Path
 ) -> None:
     early = write_media(tmp_path / "early", "webm", video="libvpx", seconds=SECONDS)
@@ -179,7 +177,7 @@ def test_a_large_recording_that_begins_late_is_as_long_as_it_lasts(
 def test_most_of_a_large_file_is_never_read(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The index stands at the end, behind forty megabytes that nobody needs."""
+    """The index is at the end, after forty megabytes that the probe does not need."""
     path = write_media(tmp_path / "source", "mov", video="libx264", seconds=SECONDS)
     content = path.read_bytes()
     at = content.index(b"moov") - 4
@@ -190,12 +188,12 @@ def test_most_of_a_large_file_is_never_read(
 
     media = probe(*shelf.put(path), tmp_path)
 
-    read_bytes = sum(last + 1 - first for first, last in set(shelf.asked))
+    read_bytes = sum(last + 1 - first for first, last in set(shelf.requested))
     assert media.duration_ms == pytest.approx(SECONDS * 1000, abs=150)
     assert read_bytes < 10 * MIB
 
 
-def test_a_file_that_breaks_off_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     path = write_media(
         tmp_path / "source",
         "mp4",
@@ -213,7 +211,7 @@ def test_a_file_that_breaks_off_is_refused(shelf: Shelf, tmp_path: Path) -> None
     assert refused.value.error_code == "CORRUPT_FILE"
 
 
-def test_what_is_no_media_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_file_that_is_not_media_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     path = tmp_path / "source"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000))
 
@@ -223,7 +221,7 @@ def test_what_is_no_media_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     assert refused.value.error_code == "TYPE_MISMATCH"
 
 
-def test_a_storage_that_does_not_answer_is_no_verdict(shelf: Shelf, tmp_path: Path) -> None:
+def test_an_unavailable_storage_gives_no_result(shelf: Shelf, tmp_path: Path) -> None:
     path = write_media(tmp_path / "source", "mp4", video="libx264", seconds=1)
     url, size = shelf.put(path)
     shelf.refusals = 99
@@ -232,7 +230,7 @@ def test_a_storage_that_does_not_answer_is_no_verdict(shelf: Shelf, tmp_path: Pa
         probe(url, size, tmp_path)
 
 
-# Keeping them
+# Copying
 
 
 def open_clip(world: World, content: bytes) -> str:
@@ -243,14 +241,14 @@ def open_clip(world: World, content: bytes) -> str:
 
 
 def ingest(world: World, asset_id: str, **changes: Any) -> str:
-    asked: dict[str, Any] = {"probe": probe_media, **changes}
+    options: dict[str, Any] = {"probe": probe_media, **changes}
     return ingest_upload(
         world.app,
         check_media,
         pipeline=MEDIA_PIPELINE,
         account_id="alice",
         asset_id=asset_id,
-        **asked,
+        **options,
     )
 
 
@@ -271,8 +269,8 @@ PLACE = b"37.5665+126.9780"
 
 
 def long_sound(path: Path, *, index_first: bool) -> Path:
-    """A MOV file of 15 MB with a place in its index and another one across the border of two
-    parts, in a box that lies between the others."""
+    """A MOV file of 15 MB with a location in its index and another one across the border of two
+    parts, in a box between the others."""
     options = {"movflags": "+faststart"} if index_first else {}
     place = {"location": f"+{PLACE.decode()}/"}
     write_media(path, "mov", audio="pcm_s24le", seconds=100, metadata=place, options=options)
@@ -286,7 +284,7 @@ def long_sound(path: Path, *, index_first: bool) -> Path:
 
 
 @pytest.mark.parametrize("index_first", [True, False])
-def test_the_copy_of_a_large_file_holds_its_samples_and_no_place(
+def test_the_copy_of_a_large_file_has_its_samples_and_no_location(
     world: World,
     shelf: Shelf,
     tmp_path: Path,
@@ -351,7 +349,7 @@ def test_parts_without_an_edit_never_leave_the_storage(
 @pytest.mark.parametrize(
     "request_name", ["UploadPartCopy", "UploadPart", "CompleteMultipartUpload"]
 )
-def test_a_copy_that_is_interrupted_leaves_nothing_and_is_made_again(
+def test_an_interrupted_copy_leaves_nothing_and_is_made_again(
     world: World, everything_is_large: None, request_name: str
 ) -> None:
     asset_id = open_clip(world, CONTENT)
@@ -372,7 +370,7 @@ def test_a_copy_that_is_interrupted_leaves_nothing_and_is_made_again(
     assert ingest(world, asset_id, probe=erased) == "uploaded"
 
 
-def test_a_part_that_breaks_off_is_read_again(
+def test_a_truncated_part_is_read_again(
     world: World, everything_is_large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asset_id = open_clip(world, CONTENT)
@@ -395,24 +393,24 @@ def test_content_that_was_replaced_before_it_was_copied_is_checked_again(
 ) -> None:
     asset_id = open_clip(world, b"a" * 2000)
     key = f"quarantine/media/{owner_of(world)}/{asset_id}"
-    looks = []
+    probes = []
 
-    def looked_at(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
-        looks.append(size_bytes)
-        if len(looks) == 1:
+    def probed(url: str, size_bytes: int, workdir: Path, /) -> CleanUpload:
+        probes.append(size_bytes)
+        if len(probes) == 1:
             world.app.storage.write(key, b"b" * 2000, mime_type="video/mp4")
         copy = CleanFile(name="media.mp4", mime_type="video/mp4", path=None)
         return CleanUpload(kind="video", mime_type="video/mp4", copy=copy)
 
-    outcome = ingest(world, asset_id, probe=looked_at)
+    outcome = ingest(world, asset_id, probe=probed)
 
     asset = assets_store.get_asset("alice", asset_id)
-    assert (outcome, len(looks)) == ("uploaded", 2)
+    assert (outcome, len(probes)) == ("uploaded", 2)
     assert asset.clean_key is not None
     assert world.app.storage.read(asset.clean_key, limit_bytes=9999) == b"b" * 2000
 
 
-def test_a_worker_that_cannot_look_refuses_what_is_too_large(
+def test_a_worker_without_a_probe_refuses_large_files(
     world: World, everything_is_large: None
 ) -> None:
     asset_id = open_clip(world, b"a" * 2000)

@@ -10,7 +10,7 @@ import pytest
 
 from darkroom.generation.ports import GenerationRequest
 from darkroom.jobs.model import Failure, Task
-from darkroom.jobs.store import find_task
+from darkroom.jobs.task_store import find_task
 from darkroom.kernel.errors import Unavailable
 from darkroom.kernel.limits import LEASE_SECONDS
 from darkroom.usecases.tasks import renew_lease as module
@@ -43,7 +43,7 @@ def lease_of(task: Task) -> float:
 def wait_for(is_so: Callable[[], bool]) -> None:
     ends_at = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
-        assert time.monotonic() < ends_at, "it never came"
+        assert time.monotonic() < ends_at, "timed out"
         time.sleep(0.01)
 
 
@@ -60,7 +60,7 @@ def test_a_renewed_lease_ends_five_minutes_from_now_and_is_swept_then(world: Wor
     assert world.sweep()["lease_lost"] == 1
 
 
-def test_a_lease_that_was_lost_is_not_renewed(world: World) -> None:
+def test_a_lost_lease_is_not_renewed(world: World) -> None:
     task = a_claimed_task(world)
     world.clock.move(seconds=LEASE_SECONDS + 1)
     world.sweep()
@@ -73,14 +73,14 @@ def test_a_lease_that_was_lost_is_not_renewed(world: World) -> None:
     assert other is not None and lease_of(other) == LEASE_SECONDS
 
 
-def test_a_finished_attempt_renews_nothing(world: World) -> None:
+def test_a_finished_attempt_renews_no_lease(world: World) -> None:
     task = a_claimed_task(world)
     fail_task(world.app, task, Failure(code="X", message="x"), transient=False)
 
     assert not renew_lease(world.app, task)
 
 
-def test_a_database_that_does_not_answer_is_asked_again(
+def test_a_renewal_is_repeated_after_a_database_failure(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = a_claimed_task(world)
@@ -96,7 +96,7 @@ def test_a_database_that_does_not_answer_is_asked_again(
 def test_while_an_attempt_runs_its_lease_follows_the_clock(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A provider that takes ten minutes keeps its task: nobody begins it again."""
+    """A provider that takes ten minutes keeps its task: no other attempt starts."""
     monkeypatch.setattr(module, "LEASE_RENEW_SECONDS", 0.02)
     job_id = confirm(world, mode="quick").body["jobId"]
     while world.pump_stream():
@@ -119,7 +119,7 @@ def test_while_an_attempt_runs_its_lease_follows_the_clock(
     assert a_job(world, job_id)["tasks"][0]["attempts"] == 1
 
 
-def test_renewing_ends_with_the_attempt_with_its_loss_and_after_a_quarter_of_an_hour(
+def test_renewals_stop_with_the_attempt_with_its_lease_and_after_fifteen_minutes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = a_claimed_task(world)
@@ -151,7 +151,7 @@ def alive() -> bool:
     return any(thread.name == "lease-kf_1" for thread in threading.enumerate())
 
 
-def test_a_renewal_does_not_stand_in_the_way_of_its_own_attempt(world: World) -> None:
+def test_a_renewal_does_not_conflict_with_its_own_attempt(world: World) -> None:
     task = a_claimed_task(world)
     world.clock.move(seconds=100)
     renew_lease(world.app, task)

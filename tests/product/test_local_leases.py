@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from darkroom.jobs.model import Task
-from darkroom.jobs.store import find_task
+from darkroom.jobs.task_store import find_task
 from darkroom.kernel.settings import Settings
 from darkroom.usecases.tasks.claim_task import claim_task
 from local.emulator import WORKER_FOLDER
@@ -26,7 +26,7 @@ from tests.support.world import World
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process as the emulator starts those of functions; its log stream is `stream-1`."""
+    """A process started as the emulator starts functions; its log stream is `stream-1`."""
     started = subprocess.Popen(
         [sys.executable, "-c", "print('lives', flush=True); import time; time.sleep(600)"],
         env={
@@ -43,7 +43,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     started.wait()
 
 
-def test_a_process_lives_until_it_is_killed(
+def test_a_process_is_alive_until_it_is_killed(
     process: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "stream-of-an-earlier-one").touch()
@@ -56,7 +56,7 @@ def test_a_process_lives_until_it_is_killed(
     assert living(tmp_path) == set()
 
 
-def test_what_a_function_starts_itself_does_not_wait_for_its_lock(tmp_path: Path) -> None:
+def test_a_child_process_of_a_function_does_not_hold_its_lock(tmp_path: Path) -> None:
     """Media files are opened in a child process of the function."""
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass'], check=True)"
 
@@ -81,7 +81,7 @@ def watcher(world: World, tmp_path: Path) -> LeaseWatcher:
         sweep=world.sweep,
         report=lambda message: None,
     )
-    watcher.stop()  # The tests look for it.
+    watcher.stop()  # The tests call it themselves.
     return watcher
 
 
@@ -116,7 +116,7 @@ def test_the_tasks_of_an_ended_process_are_swept_at_once(
     assert (status_of(lost), status_of(kept)) == ("ready", "running")
 
 
-def test_what_nobody_is_known_to_hold_keeps_its_lease(world: World, watcher: LeaseWatcher) -> None:
+def test_a_task_of_an_unknown_process_keeps_its_lease(world: World, watcher: LeaseWatcher) -> None:
     task = a_claimed_task(world, log_stream="")
 
     freed = watcher.free(world.clock.now())
@@ -140,10 +140,10 @@ def test_a_function_knows_its_log_stream_from_lambda() -> None:
     assert Settings.from_env({}).log_stream == ""
 
 
-def test_a_process_that_begins_during_the_look_is_not_taken_for_dead(
+def test_a_process_that_starts_during_the_check_does_not_count_as_ended(
     world: World, watcher: LeaseWatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its claim can be seen only after it lives, so who lives is asked last."""
+    """Its claim becomes visible only after its start, so live processes are listed last."""
     real, held = watcher._leased, (watcher.folder / "new").open("w")
 
     def meanwhile() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a user may set of the template in the local cloud, and what is refused in a sentence."""
+"""Template parameters that a user may set in the local cloud, and the errors for others."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_file_holds_parameters_and_secrets(tmp_path: Path) -> None:
     }
 
 
-def test_the_command_line_counts_more_than_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     path = env_file(tmp_path, "Currency=USD", "FaceProvider=rekognition")
 
     choices = read_choices("Currency=KRW", path)
@@ -72,18 +72,18 @@ def test_the_command_line_counts_more_than_the_file(tmp_path: Path) -> None:
     assert choices.parameters == {"Currency": "KRW", "FaceProvider": "rekognition"}
 
 
-def test_nothing_set_is_no_choice(template: dict[str, Any]) -> None:
+def test_an_empty_value_means_not_set(template: dict[str, Any]) -> None:
     assert read_choices("  ", None) == Choices()
     check(Choices(), template)
 
 
 @pytest.mark.parametrize("text", ["stripe", "a b Currency=KRW", "Stage=prod", "TestHooks=false"])
-def test_what_is_no_assignment_or_is_fixed_is_refused(text: str) -> None:
+def test_invalid_assignments_and_fixed_parameters_are_refused(text: str) -> None:
     with pytest.raises(BadParameter):
         read_choices(text, None)
 
 
-def test_a_line_that_is_no_assignment_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match="just words"):
         read_choices("", env_file(tmp_path, "just words"))
 
@@ -96,7 +96,7 @@ def test_a_line_that_is_no_assignment_is_refused(tmp_path: Path) -> None:
         ("PaymentGateway=stripe", "StripeSecretArn"),
     ],
 )
-def test_what_the_template_does_not_take_is_refused_before_anything_starts(
+def test_values_that_the_template_does_not_allow_are_refused_before_the_start(
     template: dict[str, Any], text: str, named: str
 ) -> None:
     with pytest.raises(BadParameter, match=named):

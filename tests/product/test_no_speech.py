@@ -1,4 +1,4 @@
-"""Captions of a recording without a word: empty files that are delivered like any others."""
+"""Captions of a recording without speech: empty files, delivered like any others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 SILENT = Path(__file__).parents[1] / "files" / "silent.m4a"
-NOTHING = Transcript(language="en", duration_ms=5000)
+NOTHING = Transcript(language="en", duration_ms=5000, segments=())
 EMPTY = {"srt": b"", "vtt": b"WEBVTT\n", "txt": b""}
 USER = "alice"
 
@@ -36,7 +36,7 @@ def test_captions_without_words_are_an_empty_list_in_json() -> None:
 
 
 @pytest.mark.parametrize(("text", "has"), [("", False), ("  ", False), ("Hm.", True)])
-def test_words_are_what_can_be_read(text: str, has: bool) -> None:
+def test_only_text_that_can_be_read_counts_as_words(text: str, has: bool) -> None:
     segment = Segment(start_ms=0, end_ms=1000, text=text)
 
     assert has_words(replace(NOTHING, segments=(segment,))) is has
@@ -76,7 +76,7 @@ def test_the_job_succeeds_for_its_price_and_says_that_there_was_no_speech(
     assert audit_accounts(world.app, USER).breaches == ()
 
 
-def test_its_empty_files_are_outputs_of_no_bytes(world: World, job_id: str) -> None:
+def test_its_empty_files_are_outputs_of_zero_bytes(world: World, job_id: str) -> None:
     outputs = {output["type"]: output for output in a_job(world, job_id)["outputs"]}
 
     assert set(MIME_TYPES) <= set(outputs)

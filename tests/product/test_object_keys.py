@@ -1,4 +1,4 @@
-"""Object keys say nothing of the account, and what older keys stand for is still found."""
+"""Object keys do not contain the account id, and files under older keys are still found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from darkroom.kernel.object_keys import clean_key, outputs_prefix, owner_tag, qu
 from darkroom.uploads.owner_store import find_owner
 from darkroom.uploads.ports import CleanFile, CleanUpload
 from darkroom.workers.ingest import assets_of, handle_ingest_message
-from tests.support.builders import a_message, a_user, confirm, owner_of, regenerate
+from tests.support.builders import a_message, a_user, confirm, delete_job, owner_of, regenerate
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -65,7 +65,7 @@ def upload(world: World, user: str) -> str:
 
 def rotate_secret(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     app = replace(world.app, signing_secret=_OtherSecret())
-    # What is put back at the end: use_gateway replaces it.
+    # Restored at the end: use_gateway replaces it.
     monkeypatch.setattr(world, "app", app)
     world.use_gateway(None)
 
@@ -80,8 +80,8 @@ def links_in(response: Any) -> list[str]:
     return [part for part in text.split('"') if part.startswith("http")]
 
 
-def test_no_link_and_no_key_names_the_account(world: World) -> None:
-    user = "alice-of-the-harbour"
+def test_no_link_and_no_key_contains_the_account_id(world: World) -> None:
+    user = "alice-of-the-harbor"
     photo = upload(world, user)
     job_id = confirm(world, user, photo=photo, mode="quick").body["jobId"]
     world.drain()
@@ -110,7 +110,7 @@ def test_no_link_and_no_key_names_the_account(world: World) -> None:
     assert not any(user in found["Key"] for found in listed)
 
 
-def test_the_tag_is_the_accounts_own_and_needs_the_secret() -> None:
+def test_the_tag_depends_on_the_account_and_the_secret() -> None:
     tags = {owner_tag(b"secret", account) for account in ("alice", "bob")}
 
     assert len(tags) == 2
@@ -125,7 +125,7 @@ def test_an_event_leads_to_the_account_by_its_tag(world: World, user: str) -> No
     assert assets_of(arrived(session["storageKey"])) == [(user, session["assetId"])]
 
 
-def test_what_was_opened_before_a_new_secret_is_still_checked_read_and_erased(
+def test_files_from_before_a_new_secret_are_still_checked_read_and_deleted(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = open_upload(world, user)
@@ -143,8 +143,8 @@ def test_what_was_opened_before_a_new_secret_is_still_checked_read_and_erased(
     clean = clean_key(before, asset_id, "image.jpg")
     assert assets_store.get_asset(user, asset_id).clean_key == clean
     world.call("DELETE", f"/api/assets/{asset_id}", user=user)
-    world.call("DELETE", f"/api/jobs/{job_id}", user=user)
-    world.outlive(seconds=UPLOAD_URL_SECONDS + 1)
+    delete_job(world, job_id, user)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS + 1)
     assert world.app.storage.find(clean) is None
     assert files_under(world, outputs_prefix(before, job_id)) == []
 
@@ -154,12 +154,12 @@ def files_under(world: World, prefix: str) -> list[str]:
     return [item["Key"] for item in found.get("Contents", [])]
 
 
-def test_an_upload_of_the_version_before_is_checked_under_its_old_key(
+def test_an_upload_of_an_earlier_version_is_checked_under_its_old_key(
     world: World, user: str
 ) -> None:
     asset_id = open_upload(world, user)["assetId"]
     asset = assets_store.get_asset(user, asset_id)
-    commit([assets_store.save_write(asset, replace(asset, owner_tag=None), "as it was")])
+    commit([assets_store.save_write(asset, replace(asset, owner_tag=None), operation="as it was")])
     key = quarantine_key("image", user, asset_id)
     world.app.storage.write(key, b"jpg", mime_type="image/jpeg")
 
@@ -172,7 +172,7 @@ def test_an_upload_of_the_version_before_is_checked_under_its_old_key(
     assert world.app.storage.find(key) is None
 
 
-def test_content_under_the_accounts_own_name_is_no_upload_any_more(world: World, user: str) -> None:
+def test_content_under_a_key_with_the_account_id_is_no_upload(world: World, user: str) -> None:
     session = open_upload(world, user)
     stray = quarantine_key("image", user, session["assetId"])
     world.app.storage.write(stray, b"jpg", mime_type="image/jpeg")
@@ -185,7 +185,7 @@ def test_content_under_the_accounts_own_name_is_no_upload_any_more(world: World,
     assert world.app.storage.find(session["storageKey"]) is not None
 
 
-def test_a_child_of_an_older_job_shows_the_old_files_and_makes_new_ones_under_the_tag(
+def test_a_child_of_an_older_job_shows_the_old_files_and_stores_new_ones_under_the_tag(
     world: World, user: str
 ) -> None:
     job_id = confirm(world, user).body["jobId"]
@@ -204,13 +204,13 @@ def test_a_child_of_an_older_job_shows_the_old_files_and_makes_new_ones_under_th
         owner = user if "inheritedFrom" in output else owner_of(world, user)
         assert f"/outputs/{owner}/" in output["downloadUrl"]
     assert world.call("GET", f"/api/jobs/{job_id}/download", user=user).status == 200
-    world.call("DELETE", f"/api/jobs/{job_id}?cascade=true", user=user)
+    delete_job(world, job_id, user, query="?cascade=true")
     world.drain()
     assert files_under(world, outputs_prefix(user, job_id)) == []
 
 
 def make_old(world: World, job_id: str) -> None:
-    """Leave the items of a job as the version before wrote them."""
+    """Change the items of a job to those of an earlier version."""
     table = world.settings.tables["jobs"]
     for item in world.scan("jobs"):
         if item["pk"]["S"] != job_id:

@@ -1,4 +1,4 @@
-"""What outputs are called: caption files after their source, transcripts by their own name."""
+"""Names of outputs: caption files are named after their source, transcripts as transcripts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def saved_as(output: dict[str, Any]) -> str:
     return unquote(query["response-content-disposition"][0].partition("''")[2])
 
 
-def test_files_of_ten_jobs_have_ten_names(world: World, user: str) -> None:
+def test_files_of_ten_jobs_have_different_names(world: World, user: str) -> None:
     talks = [
         a_recording(world, user, seconds=9, filename=f"talk {number}.mp3") for number in range(3)
     ]
@@ -55,7 +55,7 @@ def test_files_of_ten_jobs_have_ten_names(world: World, user: str) -> None:
     assert {"talk 0.en.srt", "talk 1.en.txt", "talk 2.transcript.json"} <= set(names)
 
 
-def test_what_is_heard_is_called_a_transcript(world: World, user: str) -> None:
+def test_the_output_of_a_transcription_is_called_a_transcript(world: World, user: str) -> None:
     [job_id] = captions(world, user, a_recording(world, user), translate=True, targetLangs=["ko"])
 
     job = a_job(world, job_id, user)
@@ -75,7 +75,7 @@ def test_what_is_heard_is_called_a_transcript(world: World, user: str) -> None:
     }  # fmt: skip
 
 
-def test_a_zip_has_the_same_names(world: World, user: str) -> None:
+def test_a_zip_uses_the_same_names(world: World, user: str) -> None:
     [job_id] = captions(world, user, a_recording(world, user, filename="할머니 인터뷰.mp3"))
 
     response = world.call("GET", f"/api/jobs/{job_id}/download", user=user)
@@ -90,7 +90,7 @@ def test_a_zip_has_the_same_names(world: World, user: str) -> None:
     assert f"{job_id}.zip" in got.headers["content-disposition"]
 
 
-def test_a_job_of_the_version_before_keeps_its_names(world: World, user: str) -> None:
+def test_a_job_of_an_earlier_version_keeps_its_names(world: World, user: str) -> None:
     [job_id] = captions(world, user, a_recording(world, user))
     for item in world.scan("jobs"):
         if item["pk"]["S"] == job_id and item.pop("sourceName", None):
@@ -113,5 +113,5 @@ def test_a_job_of_the_version_before_keeps_its_names(world: World, user: str) ->
         ("x" * 250 + ".wav", "x" * 100),
     ],
 )
-def test_a_source_name_is_what_any_file_system_takes(file_name: str, name: str | None) -> None:
+def test_a_source_name_is_valid_on_every_file_system(file_name: str, name: str | None) -> None:
     assert source_name_of(file_name) == name

@@ -1,8 +1,8 @@
 """Any order and any number of events lead to the same wallet: searched for a counterexample.
 
 First the arithmetic alone, in thousands of histories; then the whole product with its webhooks,
-inbox and sweeper against the stand-in, where one account hears of everything at once and in order
-and its twin hears of the same things late, twice, in disorder, or only through the sweeper.
+inbox and sweeper against the stand-in. One account receives every event at once and in order; its
+twin receives the same events late, twice, out of order, or only through the sweeper.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.world import START
 
 ARITHMETIC, HISTORIES, MANY_HISTORIES = 500, 4, 60
 
-# Money that goes and comes: what a bank or an operator may do to a payment
+# What a bank or an operator may do to a payment
 Step = tuple[str, int]
 KINDS = ("refund", "fail", "dispute", "won", "lost", "appeal")
 steps = st.lists(
@@ -45,7 +45,7 @@ steps = st.lists(
 
 @dataclass
 class Payment:
-    """One payment as the gateway knows it."""
+    """One payment at the gateway."""
 
     amount: int
     items: dict[str, tuple[int, bool]]
@@ -83,7 +83,7 @@ class Payment:
 
 
 class Account:
-    """A wallet and a purchase that are brought up to what the gateway says."""
+    """A wallet and a purchase that follow the state of the gateway."""
 
     def __init__(self, credits: int, amount: int, spent: int) -> None:
         self.entries: list[Entry] = []
@@ -101,15 +101,15 @@ class Account:
             currency="USD",
             amount_minor=amount,
         )
-        self.hear(Payment(amount, {}).state())
+        self.receive(Payment(amount, {}).state())
         if spent:
             reason = Reason("adjust#1", "adjustment", "1", "Spent")
-            change = model.adjust(self.wallet, -spent, reason, START, expires_at=None)
+            change = model.adjust(self.wallet, -spent, reason=reason, now=START, expires_at=None)
             self.wallet = change.wallet
             self.entries += change.entries
 
-    def hear(self, state: PaymentState) -> None:
-        self.purchase, change = derive(self.purchase, state, self.wallet, START)
+    def receive(self, state: PaymentState) -> None:
+        self.purchase, change = derive(self.purchase, state=state, wallet=self.wallet, now=START)
         self.wallet = change.wallet
         self.entries += change.entries
         assert self.breaches() == []
@@ -143,25 +143,25 @@ class Account:
     amount=st.integers(min_value=1, max_value=1599),
     share=st.integers(min_value=0, max_value=100),
     history=steps,
-    heard=st.lists(st.booleans(), min_size=8, max_size=8),
+    receives=st.lists(st.booleans(), min_size=8, max_size=8),
 )
 @example(50, 1599, 0, [("dispute", 1599), ("refund", 800), ("won", 0), ("fail", 0)], [True] * 8)
 @example(50, 1599, 0, [("refund", 533)] * 3 + [("fail", 0)], [True] * 8)
 @example(50, 1599, 100, [("dispute", 1599), ("won", 0), ("appeal", 0)], [True] * 8)
-def test_what_was_missed_on_the_way_changes_nothing_in_the_end(
-    credits: int, amount: int, share: int, history: list[Step], heard: list[bool]
+def test_missed_events_do_not_change_the_final_state(
+    credits: int, amount: int, share: int, history: list[Step], receives: list[bool]
 ) -> None:
     spent = (credits + 5) * share // 100
     clean, twin = Account(credits, amount, spent), Account(credits, amount, spent)
     payment = Payment(amount, {})
 
-    for step, hears in zip(history, heard, strict=False):
+    for step, is_received in zip(history, receives, strict=False):
         payment.do(step)
-        clean.hear(payment.state())
-        if hears:
-            twin.hear(payment.state())
-            twin.hear(payment.state())
-    twin.hear(payment.state())
+        clean.receive(payment.state())
+        if is_received:
+            twin.receive(payment.state())
+            twin.receive(payment.state())
+    twin.receive(payment.state())
 
     gone = min(amount, sum(item.amount_minor for item in payment.state().taken_back))
     assert twin.worth() == clean.worth()
@@ -172,7 +172,7 @@ def test_what_was_missed_on_the_way_changes_nothing_in_the_end(
 
 
 def net_of(purchase: Purchase, standing: set[str]) -> dict[str, int]:
-    """What each refund or dispute has taken in the end; one that does not stand, nothing."""
+    """The credits that each refund or dispute has taken; none for one that does not stand."""
     net: dict[str, int] = {}
     for cause, credits in purchase.reversals.items():
         subject = cause.split("#")[1]
@@ -192,7 +192,7 @@ def test_a_refund_never_takes_more_than_its_share(
     account = Account(credits, amount, 0)
     items = {f"refund_{place}": (part, True) for place, part in enumerate(parts)}
 
-    account.hear(Payment(amount, items).state())
+    account.receive(Payment(amount, items).state())
 
     gone = min(amount, sum(parts))
     assert account.purchase.reversed_credits * amount <= credits * gone
@@ -201,12 +201,12 @@ def test_a_refund_never_takes_more_than_its_share(
     assert all(taken > 0 for taken in account.purchase.reversals.values())
 
 
-def test_a_second_payment_of_a_settled_purchase_is_not_its_own() -> None:
+def test_a_second_payment_does_not_change_a_settled_purchase() -> None:
     account = Account(50, 1599, 0)
-    account.hear(Payment(1599, {"refund_0": (800, True)}).state())
+    account.receive(Payment(1599, {"refund_0": (800, True)}).state())
     before = account.purchase, account.wallet
 
-    account.hear(replace(Payment(1599, {}).state(), payment_id="pi_2"))
+    account.receive(replace(Payment(1599, {}).state(), payment_id="pi_2"))
 
     assert (account.purchase, account.wallet) == before
 
@@ -224,10 +224,10 @@ def shop() -> Iterator[Shop]:
 class History:
     packs: tuple[str, ...]
     used: int
-    """Percent of all credits that are gone before any money goes back."""
+    """Percent of all credits that are spent before the first refund."""
     runs_job: bool
     steps: tuple[tuple[int, Step], ...]
-    """Number of the payment, and what happens to it."""
+    """Number of the payment, and its step."""
     disorder: int
     """Seed of the order, number and fate of the twin's events."""
 
@@ -247,7 +247,7 @@ histories = st.builds(
 
 
 class Life:
-    """One account that lives through a history."""
+    """One account with a history."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.user = shop, a_user()
@@ -255,10 +255,10 @@ class Life:
         self.made: dict[str, list[str]] = {"refund": [], "dispute": []}
 
     def begin(self, history: History) -> str | None:
-        """Buy, use up, and perhaps leave a job running; returns the job's id."""
+        """Buy and spend credits, and perhaps leave a job running; return the job's id."""
         for number, pack in enumerate(history.packs):
             self.payments.append(self.shop.buy(self.user, pack, key=str(number)))
-            # Grants of one moment are told apart by names, which differ between the twins.
+            # Grants of the same time have names as a tie-break, which differ between the twins.
             self.shop.world.clock.move(seconds=1)
         balance = self.shop.wallet(self.user).balance
         if history.used:
@@ -274,7 +274,7 @@ class Life:
         )
 
     def do(self, number: int, step: Step) -> None:
-        """The step, if it is possible; what it makes happen waits to be delivered."""
+        """Do the step if it is possible; its events wait for delivery."""
         stripe, (kind, amount) = self.shop.stripe, step
         payment_id = self.payments[number % len(self.payments)]
         charge = stripe.charges[stripe.payments[payment_id]["latest_charge"]]
@@ -315,7 +315,7 @@ def live_in_order(shop: Shop, history: History) -> Life:
 
 
 def live_in_disorder(shop: Shop, history: History) -> Life:
-    """Events come late, twice, in any order, or are left to the sweeper."""
+    """Events arrive late, twice, in any order, or are left to the sweeper."""
     chance, life = random.Random(history.disorder), Life(shop)
     job_id = life.begin(history)
     waiting: list[Any] = []
@@ -324,7 +324,7 @@ def live_in_disorder(shop: Shop, history: History) -> Life:
         waiting += shop.stripe.take_events()
         if chance.random() < 0.4:
             deliver_some(shop, waiting, chance, life.user)
-    # Of each payment one event at least arrives after everything; and so do most others.
+    # At least one event of each payment, and most others, arrive after the last step.
     last = [
         shop.stripe.event("charge.dispute.updated", {"payment_intent": payment_id})
         for payment_id in life.payments
@@ -349,7 +349,7 @@ def deliver_some(shop: Shop, waiting: list[Any], chance: random.Random, user: st
 
 
 def shop_fails_for(shop: Shop, events: Sequence[Any], chance: random.Random) -> None:
-    """Deliver in any order while Stripe's API is in trouble now and then."""
+    """Deliver in any order while Stripe's API fails now and then."""
     for event in chance.sample(list(events), len(events)):
         if chance.random() < 0.5:
             shop.stripe.refuse(429, path="/v1/payment_intents")
@@ -357,7 +357,7 @@ def shop_fails_for(shop: Shop, events: Sequence[Any], chance: random.Random) -> 
         shop.stripe.recover()
 
 
-def assert_twins_end_alike(shop: Shop, history: History) -> None:
+def assert_twins_are_equal(shop: Shop, history: History) -> None:
     shop.stripe.take_events()
     clean = live_in_order(shop, history)
     twin = live_in_disorder(shop, history)
@@ -380,12 +380,12 @@ quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     database=None,
 )  # fmt: skip
 @given(history=histories)
-def test_twins_with_the_same_history_end_alike(shop: Shop, history: History) -> None:
-    assert_twins_end_alike(shop, history)
+def test_twins_with_the_same_history_have_equal_wallets(shop: Shop, history: History) -> None:
+    assert_twins_are_equal(shop, history)
 
 
 @pytest.mark.slow
 @settings(max_examples=MANY_HISTORIES, deadline=None, suppress_health_check=quiet)
 @given(history=histories)
-def test_many_twins_with_the_same_history_end_alike(shop: Shop, history: History) -> None:
-    assert_twins_end_alike(shop, history)
+def test_many_twins_with_the_same_history_have_equal_wallets(shop: Shop, history: History) -> None:
+    assert_twins_are_equal(shop, history)

@@ -1,4 +1,4 @@
-"""A payment that is refunded in very many parts: every transaction and every record is bounded."""
+"""A payment with very many refunds: the size of every transaction and record is bounded."""
 
 from __future__ import annotations
 
@@ -38,25 +38,27 @@ from tests.support.world import START
 ITEM_LIMIT_BYTES = 400 * 1024
 CREDITS, AMOUNT = 10_000, 1_000_000
 NAME = "re_3PqxYtLkdIwHu7ix0aBcDeFg"
-"""As long as a real one."""
+"""As long as a real id."""
 
 
 def refunded(count: int, amount: int = AMOUNT, *, total: int | None = None) -> Payment:
-    """So many refunds that stand, of which each takes at least one credit."""
+    """A payment with this many refunds that stand; each takes at least one credit."""
     each = (amount if total is None else total) // count
     return Payment(amount, {f"{NAME[:-4]}{n:04}": (each, True) for n in range(count)})
 
 
 def step(account: Account, state: PaymentState) -> Change:
-    """One commit's worth."""
-    account.purchase, change = derive(account.purchase, state, account.wallet, START)
+    """The change of one commit."""
+    account.purchase, change = derive(
+        account.purchase, state=state, wallet=account.wallet, now=START
+    )
     account.wallet = change.wallet
     account.entries += change.entries
     return change
 
 
 def steps(account: Account, state: PaymentState) -> list[int]:
-    """All commits until the purchase equals the payment; how many entries each has."""
+    """Commit until the purchase equals the payment; return the number of entries of each commit."""
     sizes = []
     while (change := step(account, state)).entries:
         sizes.append(len(change.entries))
@@ -85,20 +87,20 @@ def test_settling_and_reversing_at_once_is_bounded_too() -> None:
         credits=CREDITS, pack=None, created_at=START, currency="USD", amount_minor=AMOUNT,
     )  # fmt: skip
 
-    _, change = derive(fresh, refunded(500).state(), account.wallet, START)
+    _, change = derive(fresh, state=refunded(500).state(), wallet=account.wallet, now=START)
 
     # The purchase, its share of an open debt at most, and the reversals.
     assert len(change.entries) <= REVERSALS_PER_COMMIT + 2
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_happens_between_two_commits_changes_nothing_in_the_end(seed: int) -> None:
+def test_changes_between_two_commits_do_not_affect_the_final_state(seed: int) -> None:
     chance = random.Random(seed)
     clean, twin = Account(CREDITS, AMOUNT, 4000), Account(CREDITS, AMOUNT, 4000)
     payment = refunded(120, total=AMOUNT // 2)
 
     for _ in range(6):
-        step(twin, payment.state())  # Stopped here; then more happens at the gateway.
+        step(twin, payment.state())  # It crashes here; then more happens at the gateway.
         payment.do((chance.choice(["refund", "fail", "dispute", "won"]), chance.randrange(5000)))
         assert twin.breaches() == []
     steps(twin, payment.state())
@@ -143,7 +145,7 @@ def test_a_record_as_full_as_can_be_is_below_the_limit_of_an_item() -> None:
     assert ITEM_LIMIT_BYTES / 2 < size_of(a_full_record(REVERSAL_CAUSES_LIMIT)) < ITEM_LIMIT_BYTES
 
 
-def test_beyond_its_bound_a_record_moves_no_further_and_is_an_operators(
+def test_a_record_at_its_limit_stops_and_waits_for_an_operator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for module in (reconcile, use_case):
@@ -181,10 +183,10 @@ def user(shop: Shop) -> Iterator[str]:
 
 
 class Stopped(BaseException):
-    """The function dies here."""
+    """The function crashes here."""
 
 
-def test_a_hundred_refunds_at_once_are_small_transactions_and_may_stop_between_any_two(
+def test_a_hundred_refunds_are_small_transactions_and_a_crash_between_any_two_is_harmless(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment_id = shop.buy(user)
@@ -217,7 +219,7 @@ def test_a_hundred_refunds_at_once_are_small_transactions_and_may_stop_between_a
     assert [size for size in sizes if size] == [22, 22, 9]
 
 
-def test_steps_that_a_poll_left_are_done_a_minute_later(
+def test_steps_left_by_a_poll_are_done_a_minute_later(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment_id = shop.buy(user)
@@ -239,7 +241,7 @@ def test_steps_that_a_poll_left_are_done_a_minute_later(
     assert due - shop.world.clock.now() > timedelta(days=1)
 
 
-def test_refunds_beyond_those_that_are_read_one_by_one_count_together(
+def test_refunds_beyond_the_individual_limit_are_counted_together(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway, "MONEY_BACK_LIMIT", 5)

@@ -1,4 +1,4 @@
-"""Stripe's odd responses, and the webhooks that never come: nothing is lost, nothing is stuck."""
+"""Unusual responses of Stripe and missing webhooks: no payment is lost or stuck."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.sweeps import sweep_purchases as sweep_module
 from tests.support.builders import a_balance, a_user
 from tests.support.stripe_stand_in import API_KEY, Shop, open_shop
-from tests.support.world import HandClock
+from tests.support.world import ManualClock
 
 PRICE = 1599
 TRIES = NETWORK_RETRIES_LIMIT + 1
@@ -45,7 +45,7 @@ def one_shop() -> Iterator[Shop]:
 
 @pytest.fixture
 def shop(one_shop: Shop) -> Iterator[Shop]:
-    """The file's shop, in which no purchase of another test is due."""
+    """The shop of this file, without due purchases of other tests."""
     one_shop.stripe.recover()
     one_shop.stripe.take_events()
     table = one_shop.world.settings.tables["purchases"]
@@ -66,7 +66,7 @@ def user(shop: Shop) -> Iterator[str]:
     assert shop.breaches(name) == ()
 
 
-# Events that do not concern us
+# Events of others
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_an_event_of_another_account_or_mode_is_ignored(
 ) -> None:
     shop.stripe.pay(shop.open(user))
     [event] = shop.stripe.take_events()
-    stored, asked = shop.world.scan("webhooks"), len(shop.stripe.requests)
+    stored, requests_before = shop.world.scan("webhooks"), len(shop.stripe.requests)
 
     response = shop.deliver({**event, **change})
 
     assert (response.status, response.body) == (200, {"outcome": "ignored"})
     assert shop.world.scan("webhooks") == stored
-    assert len(shop.stripe.requests) == asked
+    assert len(shop.stripe.requests) == requests_before
     assert shop.world.app.payments is not None
     body = shop.stripe.body_of({**event, **change})
     read = shop.world.app.payments.read_event(body.encode(), shop.stripe.sign(body))
@@ -102,7 +102,7 @@ def test_an_event_of_another_account_or_mode_is_ignored(
         ("sk_org_1", True, True),
     ],
 )
-def test_an_event_is_of_the_mode_of_our_key(
+def test_events_of_the_mode_of_our_key_are_accepted(
     api_key: str, livemode: bool, is_ours: bool, shop: Shop
 ) -> None:
     text = json.dumps({"apiKey": api_key, "webhookSecrets": [shop.stripe.webhook_secret]})
@@ -123,7 +123,7 @@ def test_an_event_is_of_the_mode_of_our_key(
     ],
 )
 @pytest.mark.parametrize("status", [403, 404])
-def test_an_event_about_what_our_key_cannot_read_is_done(
+def test_an_event_about_an_object_that_our_key_cannot_read_is_ignored(
     kind: str, subject: dict[str, Any], status: int, shop: Shop
 ) -> None:
     event = shop.stripe.event(kind, subject)
@@ -137,7 +137,7 @@ def test_an_event_about_what_our_key_cannot_read_is_done(
 
 
 @pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes"])
-def test_a_key_that_may_not_read_refunds_is_an_outage_and_no_good_payment(
+def test_a_key_without_permission_to_read_refunds_is_an_outage_and_settles_nothing(
     path: str, shop: Shop, user: str
 ) -> None:
     shop.stripe.pay(shop.open(user))
@@ -163,7 +163,7 @@ def test_a_key_that_may_not_read_refunds_is_an_outage_and_no_good_payment(
     ],
     ids=str,
 )
-def test_a_signed_event_with_a_strange_id_is_400(wrong: dict[str, Any], shop: Shop) -> None:
+def test_a_signed_event_with_an_invalid_id_is_400(wrong: dict[str, Any], shop: Shop) -> None:
     event = shop.stripe.event("checkout.session.expired", {"id": "cs_1"}) | wrong
 
     response = shop.deliver(event)
@@ -172,7 +172,7 @@ def test_a_signed_event_with_a_strange_id_is_400(wrong: dict[str, Any], shop: Sh
     assert shop.stripe.requests == []
 
 
-def test_a_body_of_a_megabyte_is_413_and_a_deep_one_400_before_anything(shop: Shop) -> None:
+def test_a_body_of_a_megabyte_is_413_and_a_deeply_nested_one_is_400(shop: Shop) -> None:
     large = shop.post("x" * 1_000_001, "t=1,v1=0")
     text = "[" * 100_000
     deep = shop.post(text, shop.stripe.sign(text))
@@ -184,7 +184,7 @@ def test_a_body_of_a_megabyte_is_413_and_a_deep_one_400_before_anything(shop: Sh
 # Disputes in another currency
 
 
-def test_a_dispute_in_another_currency_takes_the_whole(shop: Shop, user: str) -> None:
+def test_a_dispute_in_another_currency_takes_all_credits(shop: Shop, user: str) -> None:
     dispute = shop.stripe.dispute(shop.buy(user), 100, currency="eur")
     shop.deliver_all()
     taken = shop.worth(user)
@@ -212,7 +212,7 @@ class Vault:
         return self.text if self.text is not None else json.dumps(self.shape)
 
 
-def gateway_of(shop: Shop, vault: Vault, clock: HandClock) -> StripeGateway:
+def gateway_of(shop: Shop, vault: Vault, clock: ManualClock) -> StripeGateway:
     return StripeGateway(
         vault.read,
         api_base=shop.stripe.api_base,
@@ -222,7 +222,7 @@ def gateway_of(shop: Shop, vault: Vault, clock: HandClock) -> StripeGateway:
 
 
 def test_a_rotated_webhook_secret_is_read_again_once_a_minute(shop: Shop) -> None:
-    vault, clock = Vault(shop, webhookSecrets=["whsec_old"]), HandClock()
+    vault, clock = Vault(shop, webhookSecrets=["whsec_old"]), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     signed = shop.stripe.sign(body)
@@ -242,7 +242,7 @@ def test_a_rotated_webhook_secret_is_read_again_once_a_minute(shop: Shop) -> Non
 
 def test_a_rotated_api_key_is_read_again_after_401(shop: Shop, user: str) -> None:
     session_id = shop.open(user)
-    vault, clock = Vault(shop, apiKey="sk_test_revoked"), HandClock()
+    vault, clock = Vault(shop, apiKey="sk_test_revoked"), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     payments.read_event(body.encode(), shop.stripe.sign(body))
@@ -265,7 +265,7 @@ def test_a_rotated_api_key_is_read_again_after_401(shop: Shop, user: str) -> Non
     ],
 )
 def test_a_new_secret_that_is_damaged_leaves_the_old_one_in_use(text: str, shop: Shop) -> None:
-    vault, clock = Vault(shop), HandClock()
+    vault, clock = Vault(shop), ManualClock()
     payments = gateway_of(shop, vault, clock)
     body = shop.stripe.body_of(shop.stripe.event("checkout.session.expired", {"id": "cs_1"}))
     payments.read_event(body.encode(), shop.stripe.sign(body))
@@ -278,7 +278,7 @@ def test_a_new_secret_that_is_damaged_leaves_the_old_one_in_use(text: str, shop:
     payments.read_event(body.encode(), shop.stripe.sign(body))
 
 
-# Webhooks that never come
+# Missing webhooks
 
 
 def test_a_payment_without_a_webhook_is_found(shop: Shop, user: str) -> None:
@@ -290,7 +290,7 @@ def test_a_payment_without_a_webhook_is_found(shop: Shop, user: str) -> None:
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_a_checkout_is_checked_ever_more_seldom_until_it_is_over(shop: Shop, user: str) -> None:
+def test_checks_of_a_checkout_become_less_frequent_until_it_ends(shop: Shop, user: str) -> None:
     session_id = shop.open(user)
     waits = []
     for _ in range(8):
@@ -395,7 +395,7 @@ def test_a_checkout_that_stripe_no_longer_knows_ends_after_a_month(shop: Shop, u
 # A sweep is bounded
 
 
-def test_polls_of_paid_purchases_never_stand_before_pending_ones(
+def test_pending_purchases_are_polled_before_paid_ones(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sweep_module._SHARDS, store.POLL_SHARD, 2)
@@ -432,9 +432,7 @@ def test_a_gateway_that_is_down_ends_the_sweep_early_and_loses_nothing(shop: Sho
     assert {a_balance(shop.world, name) for name in users} == {(55, 0)}
 
 
-def test_a_gateway_that_is_slow_ends_the_sweep_in_time(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_gateway_ends_the_sweep_in_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         shop.open(a_user())
     shop.world.clock.move(seconds=FIRST_CHECK_SECONDS)
@@ -449,7 +447,7 @@ def test_a_gateway_that_is_slow_ends_the_sweep_in_time(
     assert shop.sweep() == {"polled": 2}
 
 
-def test_a_purchase_that_cannot_be_read_is_put_off_and_does_not_stop_the_others(
+def test_an_unreadable_purchase_is_deferred_and_does_not_stop_the_others(
     shop: Shop, user: str
 ) -> None:
     broken = a_user()
@@ -469,7 +467,7 @@ def test_a_purchase_that_cannot_be_read_is_put_off_and_does_not_stop_the_others(
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_a_purchase_of_a_gateway_that_is_gone_is_left_alone(shop: Shop, user: str) -> None:
+def test_a_purchase_of_a_removed_gateway_is_not_polled(shop: Shop, user: str) -> None:
     shop.stripe.pay(shop.open(user))
     shop.world.clock.move(seconds=FIRST_CHECK_SECONDS)
     app = replace(shop.world.app, payments=None)

@@ -1,4 +1,4 @@
-"""Payments that fit nothing: an operator sees them, decides, and what was decided is done."""
+"""Mismatched payments: an operator lists them, decides, and the decision is carried out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.builders import a_balance, a_user, everything_of, forget_resp
 from tests.support.stripe_stand_in import Shop, open_shop
 
 PRICE = 1599
-"""Of the pack Value with its 50 credits."""
+"""The price of the pack Value with its 50 credits."""
 REFUND = "POST /v1/refunds"
 
 
@@ -45,7 +45,7 @@ def user(shop: Shop) -> Iterator[str]:
 
 
 def mismatch(shop: Shop, user: str, paid: int = 1200) -> tuple[str, str]:
-    """A purchase for which another amount was paid: its id and the payment's."""
+    """A purchase that was paid with another amount: its id and the id of the payment."""
     payment_id = shop.stripe.pay(shop.open(user), amount=paid)["id"]
     shop.deliver_all()
     return shop.purchase(user).purchase_id, payment_id
@@ -62,7 +62,7 @@ def duplicate(shop: Shop, user: str) -> tuple[str, str]:
 # The list
 
 
-def test_an_operator_finds_what_waits_for_a_decision(shop: Shop, user: str) -> None:
+def test_an_operator_lists_payments_that_wait_for_a_decision(shop: Shop, user: str) -> None:
     purchase_id, payment_id = mismatch(shop, user)
 
     page = shop.admin("GET", "/api/admin/purchases?limit=100").body
@@ -130,7 +130,7 @@ def test_a_purchase_that_cannot_be_read_does_not_hide_the_others(shop: Shop, use
     assert pages[1].body["items"] == []
 
 
-def test_a_cursor_is_of_its_own_list(shop: Shop, user: str) -> None:
+def test_a_cursor_is_valid_only_for_its_list(shop: Shop, user: str) -> None:
     for key in ("a", "b"):
         shop.open(user, key=key)
     page = shop.admin("GET", f"/api/admin/purchases?account={user}&limit=1").body
@@ -161,7 +161,7 @@ def test_only_operators_list_and_resolve(shop: Shop, user: str) -> None:
 @pytest.mark.parametrize(
     ("query", "path"), [("status=paid", "status"), ("limit=0", "limit"), ("account=", "account")]
 )
-def test_a_list_that_does_not_exist_is_400(query: str, path: str, shop: Shop) -> None:
+def test_an_invalid_list_is_400(query: str, path: str, shop: Shop) -> None:
     response = shop.admin("GET", f"/api/admin/purchases?{query}")
 
     assert (response.status, response.body["fields"][0]["path"]) == (400, path)
@@ -170,7 +170,7 @@ def test_a_list_that_does_not_exist_is_400(query: str, path: str, shop: Shop) ->
 # Accepting
 
 
-def test_accepted_credits_come_in_like_any_others(shop: Shop, user: str) -> None:
+def test_accepted_credits_are_added_like_any_others(shop: Shop, user: str) -> None:
     purchase_id, _ = mismatch(shop, user)
 
     response = shop.resolve(user, purchase_id, action="accept", credits=37)
@@ -206,7 +206,7 @@ def test_a_refund_reverses_accepted_credits_in_proportion_to_what_was_paid(
     assert shop.worth(user) == (5, 0, 0, 0)
 
 
-def test_an_acceptance_that_was_stopped_before_its_reversals_is_finished_by_the_sweeper(
+def test_the_sweeper_finishes_an_acceptance_that_crashed_before_its_reversals(
     shop: Shop, user: str
 ) -> None:
     purchase_id, payment_id = mismatch(shop, user)
@@ -259,7 +259,7 @@ def test_a_refund_goes_to_the_customer_and_moves_no_credits(
 
 
 def forget_amount(shop: Shop, user: str, purchase_id: str) -> None:
-    """As records of earlier versions are stored."""
+    """Change the record to that of an earlier version."""
     table, client = shop.world.settings.tables["purchases"], shop.world.client("dynamodb")
     [item] = [
         item
@@ -296,7 +296,7 @@ def test_an_amount_that_cannot_be_read_leaves_the_mismatch_open(shop: Shop, user
     assert refunds_of(shop, payment_id) == [1200]
 
 
-def test_only_what_is_left_is_refunded(shop: Shop, user: str) -> None:
+def test_only_the_rest_of_a_payment_is_refunded(shop: Shop, user: str) -> None:
     purchase_id, payment_id = mismatch(shop, user, paid=1200)
     shop.stripe.refund(payment_id, 500)
 
@@ -305,8 +305,8 @@ def test_only_what_is_left_is_refunded(shop: Shop, user: str) -> None:
     assert refunds_of(shop, payment_id) == [500, 700]
 
 
-def trouble(shop: Shop, kind: str) -> None:
-    """Whatever the library tries, the call that makes the refund fails."""
+def fail_calls(shop: Shop, kind: str) -> None:
+    """The call that creates the refund fails, with all retries of the library."""
     if kind == "lost":
         shop.stripe.lose_responses(2, path=REFUND)
     elif kind == "broken":
@@ -316,11 +316,11 @@ def trouble(shop: Shop, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost", "broken", "401", "403", "429", "500"])
-def test_a_refund_that_gets_no_response_is_made_once_by_the_sweeper(
+def test_the_sweeper_makes_a_refund_without_a_response_once(
     kind: str, shop: Shop, user: str
 ) -> None:
     purchase_id, payment_id = mismatch(shop, user)
-    trouble(shop, kind)
+    fail_calls(shop, kind)
 
     response = shop.resolve(user, purchase_id, action="refund")
     shop.stripe.recover()
@@ -337,9 +337,7 @@ def refunds_of(shop: Shop, payment_id: str) -> list[int]:
     return [refund["amount"] for refund in refunds if refund["payment_intent"] == payment_id]
 
 
-def test_a_refund_that_gets_no_response_for_long_is_tried_ever_more_seldom(
-    shop: Shop, user: str
-) -> None:
+def test_retries_of_a_refund_without_a_response_become_less_frequent(shop: Shop, user: str) -> None:
     purchase_id, _ = mismatch(shop, user)
     shop.stripe.refuse(429, 1000, path=REFUND)
     shop.resolve(user, purchase_id, action="refund")
@@ -356,7 +354,7 @@ def test_a_refund_that_gets_no_response_for_long_is_tried_ever_more_seldom(
     assert waits[-1] == LONGEST_CHECK_SECONDS
 
 
-def test_money_that_went_back_by_other_means_is_not_refunded_again(shop: Shop, user: str) -> None:
+def test_money_refunded_outside_is_not_refunded_again(shop: Shop, user: str) -> None:
     purchase_id, payment_id = mismatch(shop, user)
     shop.stripe.refund(payment_id)
 
@@ -378,7 +376,7 @@ def test_a_refund_in_the_vendors_own_dashboard_ends_the_mismatch(shop: Shop, use
     assert listed["message"] == "This payment was refunded. No credits were added."
 
 
-def test_a_refund_that_fails_later_is_for_the_operator_again(shop: Shop, user: str) -> None:
+def test_a_refund_that_fails_later_returns_to_the_operator(shop: Shop, user: str) -> None:
     purchase_id, payment_id = mismatch(shop, user)
     shop.resolve(user, purchase_id, action="refund")
     [refund] = [r for r in shop.stripe.refunds.values() if r["payment_intent"] == payment_id]
@@ -394,7 +392,7 @@ def test_a_refund_that_fails_later_is_for_the_operator_again(shop: Shop, user: s
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("failed", "REFUND_FAILED")])
-def test_a_refund_that_fails_at_once_says_so_and_is_open_again(
+def test_a_refund_that_fails_at_once_is_reported_and_open_again(
     status: str, outcome: str, shop: Shop, user: str
 ) -> None:
     purchase_id, _ = mismatch(shop, user)
@@ -406,7 +404,7 @@ def test_a_refund_that_fails_at_once_says_so_and_is_open_again(
     assert response.body["decisions"][0]["outcome"] == outcome
 
 
-def test_a_refund_that_stripe_refuses_says_why_and_can_be_accepted_instead(
+def test_a_refund_refused_by_stripe_is_explained_and_can_be_accepted_instead(
     shop: Shop, user: str
 ) -> None:
     purchase_id, payment_id = mismatch(shop, user)
@@ -422,11 +420,11 @@ def test_a_refund_that_stripe_refuses_says_why_and_can_be_accepted_instead(
     assert shop.worth(user) == (5 + 11, 0, 0, 11)
 
 
-# Once, and only what can be decided
+# Repeated and impossible decisions
 
 
 @pytest.mark.parametrize("decision", [{"action": "accept", "credits": 9}, {"action": "refund"}])
-def test_a_decision_sent_twice_is_one(decision: Any, shop: Shop, user: str) -> None:
+def test_a_repeated_decision_is_carried_out_once(decision: Any, shop: Shop, user: str) -> None:
     purchase_id, payment_id = mismatch(shop, user)
 
     first = shop.resolve(user, purchase_id, **decision)
@@ -439,7 +437,7 @@ def test_a_decision_sent_twice_is_one(decision: Any, shop: Shop, user: str) -> N
     assert a_balance(shop.world, user)[0] == 5 + decision.get("credits", 0)
 
 
-def test_what_is_decided_is_not_decided_again(shop: Shop, user: str) -> None:
+def test_a_decided_payment_cannot_be_decided_again(shop: Shop, user: str) -> None:
     purchase_id, _ = mismatch(shop, user)
     shop.resolve(user, purchase_id, action="accept", credits=9)
     before = everything_of(shop.world, user)
@@ -450,7 +448,7 @@ def test_what_is_decided_is_not_decided_again(shop: Shop, user: str) -> None:
     assert everything_of(shop.world, user) == before
 
 
-def test_a_good_purchase_is_not_for_an_operator_to_decide(shop: Shop, user: str) -> None:
+def test_a_settled_purchase_cannot_be_decided(shop: Shop, user: str) -> None:
     shop.buy(user)
     shop.open(user, key="pending")
 
@@ -492,7 +490,7 @@ def test_decisions_are_bounded(shop: Shop, user: str, monkeypatch: pytest.Monkey
     ],
     ids=str,
 )
-def test_what_is_no_decision_is_400_and_changes_nothing(
+def test_an_invalid_decision_is_400_and_changes_nothing(
     change: dict[str, Any], path: str, shop: Shop, user: str
 ) -> None:
     purchase_id, _ = mismatch(shop, user)
@@ -560,10 +558,10 @@ def test_a_free_checkout_ends_and_an_operator_decides(shop: Shop, user: str) -> 
     assert shop.worth(user) == (55, 0, 0, 50)
 
 
-# What the user reads, and what the log says
+# The purchase shown to the user, and the log
 
 
-def test_the_user_reads_what_became_of_the_payment(shop: Shop, user: str) -> None:
+def test_the_user_sees_the_result_of_the_decision(shop: Shop, user: str) -> None:
     purchase_id, _ = mismatch(shop, user)
 
     [english], [korean] = shop.listed(user), shop.listed(user, "ko")
@@ -576,7 +574,7 @@ def test_the_user_reads_what_became_of_the_payment(shop: Shop, user: str) -> Non
     assert "message" not in accepted
 
 
-def test_a_refunded_purchase_says_so(shop: Shop, user: str) -> None:
+def test_a_refunded_purchase_is_shown_as_refunded(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user)
     usual = shop.listed(user)
     shop.stripe.refund(payment_id, 800)
@@ -593,7 +591,7 @@ def test_a_refunded_purchase_says_so(shop: Shop, user: str) -> None:
     assert {"paymentId", "decisions", "accountId"} & set(wholly) == set()
 
 
-def test_a_failed_purchase_says_so(shop: Shop, user: str) -> None:
+def test_a_failed_purchase_is_shown_as_failed(shop: Shop, user: str) -> None:
     shop.stripe.expire(shop.open(user))
     shop.deliver_all()
 
@@ -603,7 +601,7 @@ def test_a_failed_purchase_says_so(shop: Shop, user: str) -> None:
 
 
 @pytest.mark.parametrize("found_by", ["webhook", "event sweep", "poll"])
-def test_the_log_names_purchase_and_payment_however_it_is_found(
+def test_the_log_names_purchase_and_payment_for_every_source(
     found_by: str, shop: Shop, user: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     payment_id = shop.stripe.pay(shop.open(user), amount=1)["id"]

@@ -1,4 +1,4 @@
-"""What happens to a purchase after its checkout: settled once, reversed exactly, never mistaken."""
+"""A purchase after its checkout: settled once, reversed exactly, matched to its payment."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from darkroom.payments.ports import PaymentGateway, PaymentState
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.receive_payment_event import receive_payment_event
 from darkroom.workers import sweep as sweep_worker
-from tests.support.builders import a_balance, a_user, ask, confirm, everything_of, finish
+from tests.support.builders import a_balance, a_user, ask, cancel, confirm, everything_of, finish
 from tests.support.laws import AT_ONCE_TABLES, MONEY_LAWS, read_books, read_state
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import Response
 
 STORY = 2
 PRICE = 1599
-"""Of the pack Value with its 50 credits."""
+"""The price of the pack Value with its 50 credits."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def one_shop() -> Iterator[Shop]:
 
 @pytest.fixture
 def shop(one_shop: Shop) -> Iterator[Shop]:
-    """The file's shop. Whatever a test did, everybody's books have to be right after it."""
+    """The shop of this file. After each test the books of all accounts are audited."""
     one_shop.stripe.take_events()
     metrics.clear_metrics()
     yield one_shop
@@ -47,7 +47,7 @@ def user(shop: Shop) -> Iterator[str]:
 
 
 def use_up(shop: Shop, user: str, credits: int) -> None:
-    """Take credits as spending would: the bonus first, then the oldest purchase."""
+    """Take credits as a job would: the bonus first, then the oldest purchase."""
     adjust(shop, user, -credits)
 
 
@@ -77,7 +77,7 @@ def test_a_paid_purchase_brings_its_credits(shop: Shop, user: str) -> None:
     assert causes(shop, user) == {f"purchase#{purchase.purchase_id}": 50, "bonus#signup": 5}
 
 
-def test_somebody_never_seen_before_gets_bonus_and_credits(shop: Shop, user: str) -> None:
+def test_a_new_account_gets_bonus_and_credits(shop: Shop, user: str) -> None:
     session_id = shop.open(user)
     assert [item for item in everything_of(shop.world, user) if "balance" in item] == []
 
@@ -87,7 +87,7 @@ def test_somebody_never_seen_before_gets_bonus_and_credits(shop: Shop, user: str
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_one_payment_settles_once_whatever_its_events_are_called(shop: Shop, user: str) -> None:
+def test_one_payment_settles_once_for_any_number_of_events(shop: Shop, user: str) -> None:
     shop.stripe.pay(shop.open(user))
     [event] = shop.stripe.take_events()
     copies = [event, event] + [{**event, "id": f"evt_copy_{user}_{n}"} for n in range(3)]
@@ -108,7 +108,7 @@ def test_credits_come_from_the_record_and_not_from_the_event(shop: Shop, user: s
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_a_refund_heard_of_before_its_payment_is_settled_and_reversed(
+def test_a_refund_received_before_its_payment_is_settled_and_reversed(
     shop: Shop, user: str
 ) -> None:
     payment_id = shop.stripe.pay(shop.open(user))["id"]
@@ -123,9 +123,7 @@ def test_a_refund_heard_of_before_its_payment_is_settled_and_reversed(
 
 
 @pytest.mark.parametrize("pays", [True, False])
-def test_a_payment_that_comes_later_is_pending_until_it_comes(
-    pays: bool, shop: Shop, user: str
-) -> None:
+def test_a_delayed_payment_is_pending_until_it_succeeds(pays: bool, shop: Shop, user: str) -> None:
     session_id = shop.open(user)
     shop.stripe.pay_later(session_id)
     shop.deliver_all()
@@ -139,7 +137,7 @@ def test_a_payment_that_comes_later_is_pending_until_it_comes(
     assert (shop.purchase(user).status, a_balance(shop.world, user)[0]) == expected
 
 
-def test_a_session_that_expired_is_a_purchase_that_failed(shop: Shop, user: str) -> None:
+def test_an_expired_session_fails_its_purchase(shop: Shop, user: str) -> None:
     shop.stripe.expire(shop.open(user))
 
     shop.deliver_all()
@@ -181,7 +179,7 @@ def test_a_declined_card_leaves_the_session_open_for_another(shop: Shop, user: s
     ],
     ids=str,
 )
-def test_refunds_take_their_proportion_rounded_in_the_users_favour(
+def test_refunds_take_their_proportion_rounded_in_the_users_favor(
     refunds: list[int], left: int, shop: Shop, user: str
 ) -> None:
     payment_id = shop.buy(user)
@@ -194,7 +192,7 @@ def test_refunds_take_their_proportion_rounded_in_the_users_favour(
     assert shop.worth(user) == (5 + left, 0, 0, left)
 
 
-def test_each_refund_is_an_entry_under_its_own_name(shop: Shop, user: str) -> None:
+def test_each_refund_has_its_own_ledger_entry(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user)
     first = shop.stripe.refund(payment_id, 800)["id"]
     second = shop.stripe.refund(payment_id)["id"]
@@ -202,8 +200,8 @@ def test_each_refund_is_an_entry_under_its_own_name(shop: Shop, user: str) -> No
 
     shop.deliver_all()
 
-    told = causes(shop, user)
-    assert (told[f"reversal#{first}"], told[f"reversal#{second}"]) == (-25, -25)
+    ledger = causes(shop, user)
+    assert (ledger[f"reversal#{first}"], ledger[f"reversal#{second}"]) == (-25, -25)
 
 
 def test_a_refund_that_failed_gives_back_what_it_took(shop: Shop, user: str) -> None:
@@ -219,7 +217,7 @@ def test_a_refund_that_failed_gives_back_what_it_took(shop: Shop, user: str) -> 
     assert shop.worth(user) == (55, 0, 0, 50)
 
 
-def test_a_refund_among_others_that_failed_leaves_no_rounding_behind(shop: Shop, user: str) -> None:
+def test_a_failed_refund_among_others_leaves_no_rounding_error(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user)
     refunds = [shop.stripe.refund(payment_id, 533)["id"] for _ in range(3)]
     shop.deliver_all()
@@ -244,7 +242,7 @@ def test_more_refunds_than_a_page_holds_are_all_seen(
 
 
 class Overtaken:
-    """A gateway whose first answers are old by the time they arrive: more has happened since."""
+    """A gateway whose first responses are outdated when they arrive."""
 
     def __init__(self, gateway: PaymentGateway, meanwhile: Callable[[], None], at: int) -> None:
         self.name = gateway.name
@@ -264,7 +262,7 @@ class Overtaken:
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_response_that_was_overtaken_undoes_nothing(at: int, shop: Shop, user: str) -> None:
+def test_an_outdated_response_undoes_nothing(at: int, shop: Shop, user: str) -> None:
     app, payment_id = shop.world.app, shop.buy(user)
     assert app.payments is not None
     shop.stripe.refund(payment_id, 400)
@@ -289,7 +287,7 @@ def take_in(app: App, shop: Shop, event: dict[str, Any]) -> None:
 # Disputes
 
 
-def test_a_dispute_takes_and_a_won_one_gives_back(shop: Shop, user: str) -> None:
+def test_a_dispute_takes_credits_and_a_won_one_returns_them(shop: Shop, user: str) -> None:
     dispute = shop.stripe.dispute(shop.buy(user))
     shop.deliver_all()
     taken = shop.worth(user)
@@ -302,7 +300,7 @@ def test_a_dispute_takes_and_a_won_one_gives_back(shop: Shop, user: str) -> None
     assert causes(shop, user)[f"reversal#{dispute['id']}"] == -50
 
 
-def test_a_dispute_lost_stays_taken(shop: Shop, user: str) -> None:
+def test_a_lost_dispute_keeps_the_credits(shop: Shop, user: str) -> None:
     dispute = shop.stripe.dispute(shop.buy(user))
 
     shop.stripe.close_dispute(dispute["id"], "lost")
@@ -314,16 +312,16 @@ def test_a_dispute_lost_stays_taken(shop: Shop, user: str) -> None:
 def test_an_inquiry_takes_nothing_until_it_is_escalated(shop: Shop, user: str) -> None:
     inquiry = shop.stripe.dispute(shop.buy(user), status="warning_needs_response")
     shop.deliver_all()
-    asked = shop.worth(user)
+    worth_before = shop.worth(user)
 
     shop.stripe.escalate(inquiry["id"])
     shop.deliver_all()
 
-    assert asked == (55, 0, 0, 50)
+    assert worth_before == (55, 0, 0, 50)
     assert shop.worth(user) == (5, 0, 0, 0)
 
 
-def test_a_won_dispute_that_is_appealed_takes_again(shop: Shop, user: str) -> None:
+def test_an_appealed_dispute_takes_the_credits_again(shop: Shop, user: str) -> None:
     dispute = shop.stripe.dispute(shop.buy(user))
     seen = []
 
@@ -353,7 +351,7 @@ def test_refund_and_dispute_together_never_take_more_than_was_bought(shop: Shop,
     assert shop.worth(user) == (80, 0, 0, 75)
 
 
-def test_a_won_dispute_and_a_failed_refund_give_everything_back(shop: Shop, user: str) -> None:
+def test_a_won_dispute_and_a_failed_refund_return_all_credits(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user)
     dispute = shop.stripe.dispute(payment_id)
     shop.deliver_all()
@@ -400,7 +398,7 @@ def test_a_reversal_takes_other_purchases_before_it_makes_a_debt(shop: Shop, use
     assert shop.worth(user) == (0, 0, 0, 0)
 
 
-def test_a_reversal_leaves_gifts_alone_but_its_debt_blocks_them(shop: Shop, user: str) -> None:
+def test_a_reversal_takes_no_gifts_but_its_debt_blocks_them(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user, "Starter")
     use_up(shop, user, 10)
     adjust(shop, user, 4)
@@ -453,7 +451,7 @@ def test_the_next_purchase_pays_the_debt_first(shop: Shop, user: str) -> None:
 
 @pytest.mark.parametrize("refund_at", [0, 1, 2], ids=["first", "between", "last"])
 @pytest.mark.parametrize("turned", [False, True])
-def test_refund_and_cancellations_in_any_order_leave_one_wallet(
+def test_refunds_and_cancellations_in_any_order_give_the_same_wallet(
     refund_at: int, turned: bool, shop: Shop, user: str
 ) -> None:
     """Two trailers hold the bonus and half of the purchase; the payment is refunded in full."""
@@ -466,7 +464,7 @@ def test_refund_and_cancellations_in_any_order_leave_one_wallet(
             shop.stripe.refund(payment_id)
             shop.deliver_all()
         if job_id is not None:
-            shop.world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+            cancel(shop.world, job_id, user)
 
     assert shop.worth(user)[:3] == (5, 0, 0)
     assert confirm(shop.world, user, key="free").status == 202
@@ -553,7 +551,7 @@ def test_a_dispute_won_after_the_debt_was_paid_brings_credits(shop: Shop, user: 
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_a_reversal_does_not_touch_what_a_running_job_holds(
+def test_a_reversal_does_not_take_credits_held_by_a_running_job(
     succeeds: bool, shop: Shop, user: str
 ) -> None:
     payment_id = shop.buy(user, "Starter")
@@ -572,19 +570,19 @@ def test_a_reversal_does_not_touch_what_a_running_job_holds(
     assert confirm(shop.world, user, key="blocked").body["code"] == "CREDITS_DEBT"
 
 
-# Money that fits nothing
+# Mismatched payments
 
 
 def mismatches() -> float:
-    """What the edge has counted and not sent yet."""
-    told = metrics.metric_set.get("PaymentMismatches", {"Value": []})
-    return sum(told["Value"])
+    """The metric as counted and not yet published."""
+    counted = metrics.metric_set.get("PaymentMismatches", {"Value": []})
+    return sum(counted["Value"])
 
 
 @pytest.mark.parametrize(
     "wrong", [{"amount": 1}, {"amount": PRICE - 1}, {"amount": PRICE + 1}, {"currency": "krw"}]
 )
-def test_another_amount_or_currency_gives_no_credits_and_is_counted(
+def test_a_wrong_amount_or_currency_gives_no_credits_and_is_counted(
     wrong: dict[str, Any], shop: Shop, user: str
 ) -> None:
     shop.stripe.pay(shop.open(user), **wrong)
@@ -620,7 +618,7 @@ def test_the_sweeper_counts_a_mismatch_as_well(shop: Shop, user: str) -> None:
     assert mismatches() >= 1
 
 
-def test_a_good_payment_is_not_counted(shop: Shop, user: str) -> None:
+def test_a_matching_payment_is_not_counted(shop: Shop, user: str) -> None:
     payment_id = shop.buy(user)
     shop.stripe.refund(payment_id, 100)
     shop.deliver_all()
@@ -628,7 +626,7 @@ def test_a_good_payment_is_not_counted(shop: Shop, user: str) -> None:
     assert mismatches() == 0
 
 
-def test_a_second_payment_of_a_purchase_is_a_record_of_its_own_and_is_counted(
+def test_a_second_payment_of_a_purchase_has_its_own_record_and_is_counted(
     shop: Shop, user: str
 ) -> None:
     payment_id = shop.buy(user)
@@ -654,12 +652,12 @@ def test_a_second_payment_of_a_purchase_is_a_record_of_its_own_and_is_counted(
         {},
         {"order": "1"},
         {"purchaseId": "pur_1"},
-        {"accountId": "nobody"},
-        {"accountId": "nobody", "purchaseId": "pur_1"},
+        {"accountId": "unknown"},
+        {"accountId": "unknown", "purchaseId": "pur_1"},
     ],
     ids=str,
 )
-def test_a_payment_that_is_none_of_ours_is_taken_in_and_does_nothing(
+def test_a_foreign_payment_is_acknowledged_and_changes_nothing(
     names: dict[str, str], shop: Shop
 ) -> None:
     session = shop.stripe.a_session(metadata=names, payment_intent_data={"metadata": names})
@@ -669,7 +667,7 @@ def test_a_payment_that_is_none_of_ours_is_taken_in_and_does_nothing(
     responses = shop.deliver_all()
 
     assert [response.status for response in responses] == [200, 200]
-    assert everything_of(shop.world, "nobody") == []
+    assert everything_of(shop.world, "unknown") == []
     assert mismatches() == 0
 
 
@@ -704,7 +702,7 @@ def test_other_events_are_ignored_and_not_stored(
     assert shop.world.scan("webhooks") == before
 
 
-def test_without_a_gateway_there_are_no_webhooks(shop: Shop) -> None:
+def test_without_a_gateway_there_is_no_webhook_route(shop: Shop) -> None:
     app = replace(shop.world.app, payments=None)
     body = shop.stripe.body_of(shop.stripe.event("charge.refunded", {"payment_intent": "pi_1"}))
     headers = {"stripe-signature": shop.stripe.sign(body)}
@@ -714,8 +712,8 @@ def test_without_a_gateway_there_are_no_webhooks(shop: Shop) -> None:
     assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_independent_laws_hold_for_everybody(shop: Shop) -> None:
-    # The last of the file: it reads what all the others have left behind.
+def test_the_independent_laws_hold_for_every_account(shop: Shop) -> None:
+    # The last test of the file: it reads the items of all others.
     books = read_books(read_state(shop.world, AT_ONCE_TABLES))
 
     assert [breach for law in MONEY_LAWS for breach in law(books)] == []

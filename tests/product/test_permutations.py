@@ -1,8 +1,7 @@
 """Every message and every stream record three times, in any order: the same items in the end.
 
-Not similar ones: byte for byte those of a run in which everything came once and in its order,
-but for ``PASSING``. Queues promise no order, and streams deliver again; orders that streams rule
-out are tried as well.
+Byte for byte those of a run in which everything arrived once and in order, except ``PASSING``.
+Queues promise no order, and streams deliver again; orders that streams rule out are tried as well.
 """
 
 from __future__ import annotations
@@ -23,11 +22,17 @@ from darkroom.generation.ports import PermanentProviderError
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
-from tests.support.crash import READS, Scene, Stage, Wire, run_out, waiting_messages
+from tests.support.crash import READS, Scene, Stage, Wire, run_to_completion, waiting_messages
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.planted import Plant, events_with_random_ids
-from tests.support.scenarios import arrange_regenerate, confirm_story, expect, look, provide
+from tests.support.scenarios import (
+    arrange_regenerate,
+    confirm_story,
+    expect,
+    open_account,
+    set_provider,
+)
 from tests.support.scenarios import refusing as refusing_task
 from tests.support.scenarios_jobs import (
     arrange_canceled_under_way,
@@ -48,23 +53,23 @@ PASSING = {
     "version": "counts commits, and two steps that meet may be one commit",
     "changedAt": "ends in a hash of the version",
 }
-"""What may differ, and why."""
+"""Attributes that may differ, and why."""
 Delivery = Callable[[], bool]
-"""Hands something over; whether it was taken."""
+"""Deliver something; return whether it was accepted."""
 
 
 def arrange_partial(scene: Scene) -> None:
-    provide(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
+    set_provider(scene, refusing_task("clip_3", lambda: PermanentProviderError("no")))
     confirm_story(scene)
 
 
 def arrange_portraits(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene), 4))
 
 
 def arrange_captions(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
 
@@ -86,31 +91,31 @@ ARRANGEMENTS: Mapping[str, Callable[[Scene], None]] = {
 
 @dataclass
 class Post:
-    """Everything that is on its way, each thing as often as it will be delivered."""
+    """All messages and records in flight, each as often as it will be delivered."""
 
     world: World
     rng: random.Random | None = None
-    """Decides who is next; without it everything comes once, and first what was sent first."""
-    on_the_way: list[Delivery] = field(default_factory=list)
+    """Chooses the next delivery; without it each arrives once, in the order sent."""
+    in_flight: list[Delivery] = field(default_factory=list)
     delivered: int = 0
     is_dirty: bool = True
 
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
-        """A queue's part: the product sends a message."""
+        """Act as a queue: the product sends a message."""
         body = json.dumps({"schemaVersion": MESSAGE_VERSION, **message})
         self._add(lambda: self._hand_over(body))
 
-    def look(self) -> None:
-        """What changed is told by the stream; seen after every write, so that none is missed."""
+    def read_stream(self) -> None:
+        """Take the stream records after every write, so that none is missed."""
         if not self.is_dirty:
             return
         self.is_dirty = False
         for batch in self.world.take_changes():
             for record in batch:
-                self._add(lambda record=record: self._tell(record))  # type: ignore[misc]
+                self._add(lambda record=record: self._deliver_record(record))  # type: ignore[misc]
 
     def take_over(self) -> None:
-        """What waits in the real queues."""
+        """Take the messages of the real queues."""
         for url in self.world.task_queue_urls:
             for message in waiting_messages(self.world, url):
                 self._add(lambda body=message["Body"]: self._hand_over(body))  # type: ignore[misc]
@@ -119,21 +124,21 @@ class Post:
                 )
 
     def deliver_all(self) -> None:
-        """In an order that the seed decides, until nothing is on its way any more."""
-        self.look()
-        while self.on_the_way:
-            place = 0 if self.rng is None else self.rng.randrange(len(self.on_the_way))
-            delivery = self.on_the_way.pop(place)
+        """Deliver in an order that the seed decides, until nothing is in flight."""
+        self.read_stream()
+        while self.in_flight:
+            place = 0 if self.rng is None else self.rng.randrange(len(self.in_flight))
+            delivery = self.in_flight.pop(place)
             if not delivery():
-                self.on_the_way.append(delivery)
-            self.look()
+                self.in_flight.append(delivery)
+            self.read_stream()
             self.delivered += 1
-            assert self.delivered < DELIVERIES_LIMIT, "it does not come to rest"
+            assert self.delivered < DELIVERIES_LIMIT, "deliveries do not end"
 
     def _add(self, delivery: Delivery) -> None:
-        self.on_the_way += [delivery] * (1 if self.rng is None else TIMES)
+        self.in_flight += [delivery] * (1 if self.rng is None else TIMES)
 
-    def _tell(self, record: dict[str, Any]) -> bool:
+    def _deliver_record(self, record: dict[str, Any]) -> bool:
         return not handle_stream(self.world.app, {"Records": [record]})["batchItemFailures"]
 
     def _hand_over(self, body: str) -> bool:
@@ -143,7 +148,7 @@ class Post:
 
 @dataclass
 class Course:
-    """One arrangement, run from the same start again and again."""
+    """One arrangement, run again and again from the same snapshot."""
 
     stage: Stage
     arrange: Callable[[Scene], None]
@@ -153,14 +158,14 @@ class Course:
         self.stage.changes()
         self.stage.restore(self.stage.empty())
         self.arrange(scene)
-        assert scene.troubles == []
+        assert scene.failures == []
         self.stage.changes()
         self._facts, self._start = scene.facts, self.stage.take_snapshot()
 
     def run(
         self, rng: random.Random | None, patch: pytest.MonkeyPatch
     ) -> tuple[dict[str, list[str]], int]:
-        """Everything that is stored in the end; and how much was delivered."""
+        """All items stored in the end, and the number of deliveries."""
         scene = self._begin()
         world = scene.world
         post = Post(world, rng)
@@ -177,9 +182,9 @@ class Course:
             patched.setattr(BaseClient, "_make_api_call", call)
             patched.setattr(world, "app", replace(world.app, queues=queues))
             post.deliver_all()
-        # What is left is the sweeper's: it looks once more at what has ended.
-        run_out(scene)
-        assert scene.troubles == []
+        # The sweeper does the rest: it checks ended jobs once more.
+        run_to_completion(scene)
+        assert scene.failures == []
         return self._end(), post.delivered
 
     def _scene(self, facts: Mapping[str, Any]) -> Scene:
@@ -243,7 +248,7 @@ def _try(course: Course, seeds: range, patch: pytest.MonkeyPatch) -> None:
         for name in ARRANGEMENTS
     ],
 )
-def test_whatever_comes_thrice_and_shuffled_ends_the_same(
+def test_three_deliveries_in_any_order_give_the_same_items(
     stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _try(Course(stage, ARRANGEMENTS[name]), range(QUICK_SEEDS), monkeypatch)
@@ -251,14 +256,14 @@ def test_whatever_comes_thrice_and_shuffled_ends_the_same(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARRANGEMENTS)
-def test_a_hundred_orders_end_the_same(
+def test_a_hundred_orders_give_the_same_items(
     stage: Stage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = range(QUICK_SEEDS, QUICK_SEEDS + SLOW_SEEDS)
     _try(Course(stage, ARRANGEMENTS[name]), seeds, monkeypatch)
 
 
-def test_a_planted_bug_shows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_bug_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     course = Course(stage, ARRANGEMENTS["portraits"])
 
     with Plant(events_with_random_ids) as plant, pytest.raises(AssertionError):

@@ -1,11 +1,11 @@
-"""Portraits enter the album they were ordered for, one by one as they are made."""
+"""Portraits are added to the album of their job one by one, as they are made."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from darkroom.kernel.limits import ACCOUNT_QUEUE_CHECK_SECONDS, PROJECTION_CHECK_SECONDS
-from tests.support.builders import a_balance, a_job, a_reference_photo
+from tests.support.builders import a_balance, a_job, a_reference_photo, delete_job
 from tests.support.world import Response, World
 
 
@@ -29,7 +29,7 @@ def outputs_in(world: World, album_id: str) -> list[Any]:
     return world.call("GET", f"/api/albums/{album_id}").body["outputs"]
 
 
-def test_every_output_enters_as_it_is_made(world: World) -> None:
+def test_every_output_is_added_as_soon_as_it_is_made(world: World) -> None:
     album = an_album(world)
     job_id = order(world, album).body["jobs"][0]["jobId"]
     for _ in range(3):
@@ -46,7 +46,7 @@ def test_every_output_enters_as_it_is_made(world: World) -> None:
     assert {output["outputId"] for output in outputs_in(world, album)} == made
 
 
-def test_outputs_whose_news_was_lost_enter_with_the_sweeper(world: World) -> None:
+def test_the_sweeper_adds_outputs_whose_records_were_lost(world: World) -> None:
     album = an_album(world)
     order(world, album)
     for _ in range(3):
@@ -54,10 +54,10 @@ def test_outputs_whose_news_was_lost_enter_with_the_sweeper(world: World) -> Non
     for _ in range(3):
         world.pump_tasks()
         world.take_changes()  # lost
-        world.outlive(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
+        world.advance_time(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
         world.take_changes()
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(outputs_in(world, album)) == 3
 
@@ -67,13 +67,13 @@ def test_outputs_of_a_deleted_job_leave_the_album(world: World) -> None:
     job_id = order(world, album).body["jobs"][0]["jobId"]
     world.drain()
 
-    world.call("DELETE", f"/api/jobs/{job_id}")
+    delete_job(world, job_id)
     world.drain()
 
     assert outputs_in(world, album) == []
 
 
-def test_another_accounts_album_is_as_missing_as_none(world: World) -> None:
+def test_another_accounts_album_looks_missing(world: World) -> None:
     foreign = an_album(world, "bob")
     missing = "alb_01KE6P4YM0DW25PDBDE1K4KS00"
 

@@ -1,4 +1,4 @@
-"""Quotes: what is said before is what is charged, for as long as it was promised."""
+"""Quotes: a job is charged its quoted price while the quote is valid."""
 
 from __future__ import annotations
 
@@ -62,13 +62,11 @@ def inputs(world: World, user: str) -> dict[str, Any]:
     return scene_inputs(a_photo(world, user))
 
 
-def test_nobody_is_quoted_without_a_token(world: World) -> None:
+def test_a_quote_needs_a_token(world: World) -> None:
     assert quote(world, None, recipe="story", inputs={}).status == 401
 
 
-def test_a_quote_says_what_a_job_would_cost(
-    world: World, user: str, inputs: dict[str, Any]
-) -> None:
+def test_a_quote_has_the_price_of_the_job(world: World, user: str, inputs: dict[str, Any]) -> None:
     rewritten = {**inputs, "rewriteEnabled": True, "rewrite": REWRITE}
 
     response = quote(world, user, recipe="story", inputs=rewritten)
@@ -91,7 +89,7 @@ def test_a_quote_changes_nothing(world: World, user: str, inputs: dict[str, Any]
     assert everything_of(world, user) == before
 
 
-def test_a_quote_for_more_than_there_is_says_so(world: World, user: str) -> None:
+def test_a_quote_reports_an_insufficient_balance(world: World, user: str) -> None:
     talk = a_recording(world, user, seconds=5 * 60 + 1)
 
     response = quote(world, user, recipe="captions", inputs={"assetIds": [talk], "options": {}})
@@ -111,7 +109,7 @@ def test_several_files_are_quoted_together(world: World, user: str) -> None:
     ]
 
 
-def test_what_was_quoted_is_charged_when_prices_rise(
+def test_the_quoted_price_is_charged_after_prices_rise(
     world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quoted = quote(world, user, recipe="story", inputs=inputs).body
@@ -124,7 +122,7 @@ def test_what_was_quoted_is_charged_when_prices_rise(
     assert a_job(world, response.body["jobId"], user)["receipt"]["parts"][0]["credits"] == 2
 
 
-def test_a_quote_of_the_version_before_is_charged_and_pins_no_costs(
+def test_a_quote_of_an_earlier_version_is_charged_and_pins_no_costs(
     world: World, user: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = signing.sign
@@ -195,7 +193,7 @@ def test_another_accounts_quote_does_not_match(
 
 
 @pytest.mark.parametrize("quote_id", ["nonsense", "a" * 200, "ключ"])
-def test_what_is_no_quote_is_named(
+def test_an_invalid_quote_is_refused(
     quote_id: str, world: World, user: str, inputs: dict[str, Any]
 ) -> None:
     response = confirm(world, user, inputs, quote_id)
@@ -204,7 +202,7 @@ def test_what_is_no_quote_is_named(
     assert response.body["fields"][0]["path"] == "quoteId"
 
 
-def test_a_changed_quote_is_none(world: World, user: str, inputs: dict[str, Any]) -> None:
+def test_a_modified_quote_is_refused(world: World, user: str, inputs: dict[str, Any]) -> None:
     quoted = quote(world, user, recipe="story", inputs=inputs).body["quoteId"]
 
     for place in range(0, len(quoted), 7):
@@ -212,7 +210,9 @@ def test_a_changed_quote_is_none(world: World, user: str, inputs: dict[str, Any]
         assert confirm(world, user, inputs, changed).status == 400
 
 
-def test_a_quote_holds_for_fifteen_minutes(world: World, user: str, inputs: dict[str, Any]) -> None:
+def test_a_quote_is_valid_for_fifteen_minutes(
+    world: World, user: str, inputs: dict[str, Any]
+) -> None:
     quoted = quote(world, user, recipe="story", inputs=inputs).body
     assert from_iso(quoted["expiresAt"]) == world.clock.now() + timedelta(seconds=QUOTE_SECONDS)
     world.clock.move(seconds=QUOTE_SECONDS - 1)
@@ -228,7 +228,7 @@ def test_a_quote_holds_for_fifteen_minutes(world: World, user: str, inputs: dict
     assert repeated.body == in_time.body
 
 
-def test_a_draft_is_quoted_and_confirmed_as_quoted(
+def test_a_draft_is_charged_as_quoted(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draft = a_draft(world, user)
@@ -267,14 +267,16 @@ def test_a_draft_that_changed_since_does_not_match(world: World, user: str) -> N
         {"recipe": "story", "inputs": [], "x": 1},
     ],
 )
-def test_what_cannot_be_quoted_is_named(body: dict[str, Any], world: World, user: str) -> None:
+def test_an_invalid_quote_request_names_its_field(
+    body: dict[str, Any], world: World, user: str
+) -> None:
     response = quote(world, user, **body)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert response.body["fields"] != []
 
 
-def test_files_must_be_there_and_checked(world: World, user: str) -> None:
+def test_quoted_files_must_exist_and_be_checked(world: World, user: str) -> None:
     foreign = scene_inputs(a_photo(world, a_user()))
     unchecked = scene_inputs(an_asset(world, user, status=AssetStatus.CHECKING))
 

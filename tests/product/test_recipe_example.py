@@ -1,7 +1,6 @@
-"""The documented example of a new recipe, registered as docs/recipes.md says and run to its end.
+"""The documented example of a new recipe, registered as in docs/recipes.md and run to its end.
 
-Nothing of the product is changed for it but the registry and the catalogue: one file, one line,
-prices, templates.
+It adds to the registry and the catalog only: one file, one line, prices, templates.
 """
 
 from __future__ import annotations
@@ -50,14 +49,14 @@ def load_example() -> ModuleType:
     spec = importlib.util.spec_from_file_location("postcard_recipe", EXAMPLE / "recipe.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # where pydantic looks the annotations up
+    sys.modules[module.__name__] = module  # where pydantic resolves annotations
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="module")
 def postcard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recipe]:
-    """The four things that a new recipe is: its module, its line, its prices, its templates."""
+    """The four parts of a new recipe: its module, its line, its prices, its templates."""
     root = tmp_path_factory.mktemp("catalog")
     shutil.copytree(ROOT / "catalog", root, dirs_exist_ok=True)
     shutil.copytree(EXAMPLE / "templates", root / "templates" / "postcard")
@@ -94,11 +93,11 @@ def make_again(world: World, user: str, job_id: str, **body: Any) -> Response:
     return world.call("POST", path, body, user=user, key=body["target"])
 
 
-# What the document shows
+# The document
 
 
 @pytest.mark.parametrize("name", ["recipe.py", "prices.json"])
-def test_the_document_shows_the_example_as_it_is(name: str) -> None:
+def test_the_document_contains_the_example_unchanged(name: str) -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 
     shown = re.search(rf"<!-- docs/examples/postcard/{name} -->\n```\w+\n(.*?)```", text, re.DOTALL)
@@ -118,7 +117,7 @@ def test_the_document_names_every_recipe_and_every_method() -> None:
 # The pure part
 
 
-def test_what_was_stored_is_accepted_again_unchanged(postcard: Recipe) -> None:
+def test_stored_inputs_are_accepted_again_unchanged(postcard: Recipe) -> None:
     stored = postcard.validate(INPUTS | {"seed": 7, "testFaults": {"card": "hang"}})
 
     assert postcard.validate(postcard.reopen(stored, {})) == stored
@@ -128,7 +127,7 @@ def test_what_was_stored_is_accepted_again_unchanged(postcard: Recipe) -> None:
             postcard.validate(INPUTS | wrong)
 
 
-def test_a_card_is_made_of_a_picture(postcard: Recipe) -> None:
+def test_a_card_is_planned_from_a_picture(postcard: Recipe) -> None:
     video = Material(id=ASSET_ID, kind="video", storage_key="video", mime_type="video/mp4")
 
     with pytest.raises(InvalidInput) as refusal:
@@ -179,11 +178,11 @@ def test_a_confirmed_card_is_made_and_paid_for(world: World, user: str) -> None:
     assert [output["key"] for output in job["outputs"]] == ["card"]
     assert (job["receipt"]["used"], job["receipt"]["refunded"]) == (3, 0)
     assert a_balance(world, user) == (2, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
-def test_a_card_that_could_not_be_made_is_refunded(world: World, user: str) -> None:
+def test_a_failed_card_is_refunded(world: World, user: str) -> None:
     refuse_key(world, "card", PermanentProviderError("no"))
     response = send(world, user)
 
@@ -208,7 +207,7 @@ def test_a_card_is_made_again_as_a_child(world: World, user: str) -> None:
     assert (refused.status, refused.body["code"]) == (400, "INVALID_TARGET")
 
 
-def test_what_the_recipe_refuses_holds_nothing(world: World, user: str) -> None:
+def test_refused_inputs_hold_no_credits(world: World, user: str) -> None:
     bad_field = send(world, user, stage="dusk")
     no_template = send(world, user, genre="noir")
 

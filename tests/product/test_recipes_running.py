@@ -32,7 +32,7 @@ def shared() -> Iterator[World]:
 
 @pytest.fixture
 def world(shared: World) -> Iterator[World]:
-    """One world for the whole file: every test has an account of its own."""
+    """One world for the whole file; every test has its own account."""
     yield shared
     shared.studio.refuse = lambda request: None
     shared.studio.requests.clear()
@@ -90,9 +90,7 @@ def test_every_image_is_made_in_its_style_from_the_photo_of_its_role(
     assert a_balance(world, user) == (1, 0)
 
 
-def test_an_image_that_failed_is_refunded_alone_and_can_be_made_again(
-    world: World, user: str
-) -> None:
+def test_only_a_failed_image_is_refunded_and_it_can_be_made_again(world: World, user: str) -> None:
     photo = a_reference_photo(world, user)
     refuse_key(world, "img_03", PermanentProviderError("no"))
     [job_id] = jobs_of(create(world, user, "portraits", portraits(photo)))
@@ -119,7 +117,7 @@ def test_an_image_that_failed_is_refunded_alone_and_can_be_made_again(
 
 
 @pytest.mark.parametrize("changes", [{"roles": ["self", "groom"]}, {"styles": []}])
-def test_what_cannot_be_drawn_is_refused_before_a_credit_is_held(
+def test_invalid_portraits_are_refused_before_a_credit_is_held(
     changes: dict[str, Any], world: World, user: str
 ) -> None:
     photo = a_reference_photo(world, user)
@@ -130,7 +128,7 @@ def test_what_cannot_be_drawn_is_refused_before_a_credit_is_held(
     assert a_balance(world, user) == (5, 0)
 
 
-def test_a_missing_role_is_told_with_its_place(world: World, user: str) -> None:
+def test_a_missing_role_is_reported_with_its_path(world: World, user: str) -> None:
     photo = a_reference_photo(world, user)
 
     response = create(world, user, "portraits", portraits(photo, roles=["self", "groom"]))
@@ -139,7 +137,7 @@ def test_a_missing_role_is_told_with_its_place(world: World, user: str) -> None:
     assert [field["path"] for field in response.body["fields"]] == ["inputs.roles.1"]
 
 
-def test_another_accounts_photo_is_not_there(world: World, user: str) -> None:
+def test_another_accounts_photo_looks_missing(world: World, user: str) -> None:
     foreign = a_reference_photo(world, a_user())
 
     response = create(world, user, "portraits", portraits(foreign))
@@ -168,7 +166,7 @@ def test_each_file_is_a_job_priced_by_its_started_minutes(world: World, user: st
     assert a_balance(world, user) == (2, 0)
 
 
-def test_a_translation_that_failed_is_refunded_alone(world: World, user: str) -> None:
+def test_only_a_failed_translation_is_refunded(world: World, user: str) -> None:
     buy(world, 10, user)
     file = a_recording(world, user, seconds=90)
     options = {"sourceLang": "en", "translate": True, "targetLangs": ["ko", "ja"]}
@@ -185,7 +183,7 @@ def test_a_translation_that_failed_is_refunded_alone(world: World, user: str) ->
     assert (made["srt_en"], made["srt_ko"]) == ("en", "ko")
 
 
-def test_a_long_recording_is_heard_in_parts_and_a_retry_hears_only_what_is_missing(
+def test_a_long_recording_is_transcribed_in_parts_and_a_retry_does_only_the_missing_ones(
     world: World, user: str
 ) -> None:
     buy(world, 100, user)
@@ -197,9 +195,9 @@ def test_a_long_recording_is_heard_in_parts_and_a_retry_hears_only_what_is_missi
     world.drain()
 
     first = a_job(world, job_id, user)
-    heard = {"media_01", "media_02", "transcribe_01"}
+    transcribed = {"media_01", "media_02", "transcribe_01"}
     assert (first["status"], first["receipt"]["used"]) == ("failed", 0)
-    assert {key for key, status in statuses(first).items() if status == "succeeded"} == heard
+    assert {key for key, status in statuses(first).items() if status == "succeeded"} == transcribed
     world.studio.refuse = lambda request: None
     again = world.call("POST", f"/api/jobs/{job_id}/retry", {}, user=user, key="retry")
     world.drain()
@@ -214,7 +212,7 @@ def test_a_long_recording_is_heard_in_parts_and_a_retry_hears_only_what_is_missi
     assert a_balance(world, user) == (before - 40, 0)
 
 
-def test_a_draft_of_captions_can_be_corrected_until_it_is_queued(world: World, user: str) -> None:
+def test_a_draft_of_captions_can_be_changed_until_it_is_queued(world: World, user: str) -> None:
     file = a_recording(world, user)
     options = {"sourceLang": "en", "translate": True, "targetLang": "ko"}
     [job_id] = jobs_of(create(world, user, "captions", captions(file, **options), "draft"))
@@ -233,9 +231,9 @@ def test_a_draft_of_captions_can_be_corrected_until_it_is_queued(world: World, u
     }
 
 
-def test_a_picture_has_nothing_to_caption(world: World, user: str) -> None:
+def test_a_picture_cannot_be_captioned(world: World, user: str) -> None:
     response = create(world, user, "captions", captions(a_photo(world, user)))
-    unknown = create(world, user, "captions", captions(derived_id("ast", "nobody")))
+    unknown = create(world, user, "captions", captions(derived_id("ast", "unknown")))
 
     assert (response.status, response.body["fields"][0]["path"]) == (400, "inputs.assetIds.0")
     assert unknown.status == 404

@@ -1,4 +1,4 @@
-"""No log line and no stored failure holds the query of a link or a key."""
+"""No log line and no stored failure contains the query of a link or a key."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from darkroom.generation.vendors.fal import Fal
 from darkroom.generation.vendors.replicate import Replicate
 from darkroom.kernel.redaction import redacted, register_secret
 from darkroom.workers import edge
-from tests.support.vendor_requests import a_clip_request
+from tests.support.vendor_requests import (
+    a_clip_request,
+    a_film_request,
+    a_script_request,
+    a_speech_request,
+)
 from tests.support.world import World
-from tests.unit.test_anthropic import a_request as a_script_request
-from tests.unit.test_creatomate import a_request as a_film_request
-from tests.unit.test_elevenlabs import a_request as a_speech_request
 
 SIGNED = (
     "https://bucket.s3.amazonaws.com/outputs/a/b.png"
@@ -67,23 +69,23 @@ def test_queries_and_keys_are_removed(name: str) -> None:
     "text",
     [
         "",
-        "upstream gpu-7 answered 503",
+        "upstream gpu-7 returned 503",
         "https://bucket.s3.amazonaws.com/outputs/a/b.png is gone",
         "Why? The key is missing, and the token too.",
         '{"jobId": "job_01J9ZZZZZZZZZZZZ", "key": "clip_2", "pk": "acc#alice", "sk": "job#1"}',
         "사진을 읽을 수 없습니다?",
     ],
 )
-def test_other_texts_stay_as_they_are(text: str) -> None:
+def test_other_texts_are_unchanged(text: str) -> None:
     assert redacted(text) == text
 
 
-def test_long_texts_take_no_time() -> None:
+def test_long_texts_are_redacted_fast() -> None:
     for text in ("/" * 100_000, "a" * 100_000, "://" * 30_000, "key " * 30_000, "/a?" * 30_000):
         redacted(text)
 
 
-def test_a_secret_that_was_read_is_known_by_its_value(world: World) -> None:
+def test_a_secret_that_was_read_is_redacted_by_its_value(world: World) -> None:
     secrets = world.client("secretsmanager")
     key = secrets.create_secret(Name="vendor", SecretString='{"apiKey": "a1b2c3d4e5", "n": 1}')
     plain = secrets.create_secret(Name="plain", SecretString="plain-secret-text")
@@ -95,7 +97,7 @@ def test_a_secret_that_was_read_is_known_by_its_value(world: World) -> None:
     assert redacted("refused a1b2c3d4e5 and plain-secret-text") == "refused [removed] and [removed]"
 
 
-# What vendors response
+# Responses of vendors
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 VENDORS: dict[str, tuple[Any, Callable[[Any, Path], object]]] = {
@@ -112,25 +114,25 @@ VENDORS: dict[str, tuple[Any, Callable[[Any, Path], object]]] = {
 
 @pytest.mark.parametrize("status", [200, 400, 401, 422, 500])
 @pytest.mark.parametrize("name", VENDORS)
-def test_whatever_a_vendor_repeats_of_a_request_is_neither_stored_nor_logged(
+def test_parts_of_a_request_in_a_vendors_response_are_neither_stored_nor_logged(
     name: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
 ) -> None:
-    """Its response repeats a link that it was given, and its key."""
+    """The response repeats a link and the key of the request."""
     vendor, call = VENDORS[name]
     secret = json.dumps({"apiKey": KEY, "apiToken": KEY, "webhookSecret": "whsec_" + "A" * 32})
     register_secret(secret)
-    said = f"cannot fetch {SIGNED} with {KEY}"
+    text = f"cannot fetch {SIGNED} with {KEY}"
     body = {
-        "error": {"type": said, "message": said}, "detail": said, "message": said, "title": said,
-        "status": "failed", "id": said,
+        "error": {"type": text, "message": text}, "detail": text, "message": text, "title": text,
+        "status": "failed", "id": text,
     }  # fmt: skip
     requests = []
 
-    def respond(client: httpx.Client, method: str, url: str, **_: object) -> httpx.Response:
-        requests.append(method)
-        return httpx.Response(status, json=body, request=httpx.Request(method, "https://v/" + url))
+    def respond(_transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        requests.append(request.method)
+        return httpx.Response(status, json=body)
 
-    monkeypatch.setattr(httpx.Client, "request", respond)
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", respond)
 
     with pytest.raises(ProviderError) as failed:
         call(vendor(lambda: secret), tmp_path)
@@ -143,7 +145,7 @@ def test_whatever_a_vendor_repeats_of_a_request_is_neither_stored_nor_logged(
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """What the workers' logger writes."""
+    """The output of the workers' logger."""
     written = io.StringIO()
     logger = logging.getLogger(edge.logger.name)
     before = [(handler, handler.stream) for handler in logger.handlers]  # type: ignore[attr-defined]
@@ -171,7 +173,7 @@ LIBRARIES = {
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_no_line_with_an_exception_and_its_causes_holds_them(
+def test_no_log_line_of_an_exception_and_its_causes_contains_secrets(
     library: str, lines: io.StringIO
 ) -> None:
     logger = Logger()
@@ -189,7 +191,7 @@ def test_no_line_with_an_exception_and_its_causes_holds_them(
     assert "AKIA" not in line
 
 
-def test_a_failure_is_stored_without_them() -> None:
+def test_a_failure_is_stored_without_secrets() -> None:
     error = PermanentProviderError(f"cannot fetch {SIGNED}", code="BAD_SOURCE")
 
     assert "0123abcd" not in error.detail and "0123abcd" not in str(error)

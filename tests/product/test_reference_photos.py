@@ -30,7 +30,7 @@ def a_picture_of(world: World, faces: int | None, user: str = "alice", **changes
         "next_check_at": None,
     }
     after = replace(asset, **{**checked, **changes})
-    commit([assets_store.save_write(asset, after, "arranged")])
+    commit([assets_store.save_write(asset, after, operation="arranged")])
     return asset_id
 
 
@@ -76,11 +76,11 @@ def test_any_other_number_of_faces_is_refused_with_the_number(
 
 
 def without_link(response: Response) -> dict[str, Any]:
-    """A link holds the second in which it was signed."""
+    """The signature of a link changes each second."""
     return {name: value for name, value in response.body.items() if name != "downloadUrl"}
 
 
-def test_registering_again_gives_the_same_photo(world: World) -> None:
+def test_registering_again_returns_the_same_photo(world: World) -> None:
     asset_id = a_picture_of(world, 1)
 
     first, second = register(world, asset_id), register(world, asset_id)
@@ -91,7 +91,7 @@ def test_registering_again_gives_the_same_photo(world: World) -> None:
     assert assets_store.get_asset("alice", asset_id).references == 2
 
 
-def test_an_inactive_photo_is_kept_and_can_come_back(world: World) -> None:
+def test_an_inactive_photo_is_kept_and_can_become_active_again(world: World) -> None:
     asset_id = a_picture_of(world, 1)
     photo_id = register(world, asset_id).body["referencePhotoId"]
     path = f"/api/reference-photos/{photo_id}"
@@ -112,7 +112,7 @@ def test_an_inactive_photo_is_kept_and_can_come_back(world: World) -> None:
     assert listed(world) == [photo_id]
 
 
-def test_only_usable_pictures_of_ones_own_can_be_registered(world: World) -> None:
+def test_only_usable_pictures_of_the_account_can_be_registered(world: World) -> None:
     waiting = a_picture_of(world, None, status=AssetStatus.CHECKING)
     sending = a_picture_of(world, None, status=AssetStatus.UPLOADING)
     failed = a_picture_of(world, None, status=AssetStatus.FAILED)
@@ -138,7 +138,7 @@ def test_only_usable_pictures_of_ones_own_can_be_registered(world: World) -> Non
     ]
 
 
-def test_uncounted_faces_are_asked_for_and_the_caller_comes_back(world: World) -> None:
+def test_uncounted_faces_are_503_and_one_count_is_requested(world: World) -> None:
     asset_id = a_picture_of(world, None)
     world.pump_stream()
 
@@ -178,7 +178,7 @@ def test_the_same_key_registers_once(world: World) -> None:
         {"assetId": "ast_x", "role": "self", "accountId": "bob"},
     ],
 )
-def test_what_cannot_be_registered(world: World, body: dict[str, Any]) -> None:
+def test_invalid_registrations_are_refused(world: World, body: dict[str, Any]) -> None:
     response = world.call("POST", "/api/reference-photos", body)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
@@ -204,7 +204,7 @@ def test_photos_are_listed_by_role_and_page_by_page(world: World) -> None:
     assert listed(world, "?role=self") == []
 
 
-def test_a_cursor_is_good_for_its_account_and_role_only(world: World) -> None:
+def test_a_cursor_is_valid_only_for_its_account_and_role(world: World) -> None:
     for _ in range(2):
         register(world, a_picture_of(world, 1))
     cursor = world.call("GET", "/api/reference-photos?limit=1").body["nextCursor"]
@@ -219,7 +219,7 @@ def test_a_cursor_is_good_for_its_account_and_role_only(world: World) -> None:
     assert [response.status for response in others] == [400] * 4
 
 
-def test_reference_photos_are_no_assets(world: World) -> None:
+def test_reference_photos_are_not_listed_as_assets(world: World) -> None:
     asset_id = a_picture_of(world, 1)
     photo_id = register(world, asset_id).body["referencePhotoId"]
 
@@ -230,7 +230,7 @@ def test_reference_photos_are_no_assets(world: World) -> None:
     world.drain()
 
 
-def test_another_accounts_photo_is_like_a_missing_one(world: World) -> None:
+def test_another_accounts_photo_looks_missing(world: World) -> None:
     photo_id = register(world, a_picture_of(world, 1)).body["referencePhotoId"]
 
     responses = [

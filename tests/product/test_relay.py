@@ -1,4 +1,4 @@
-"""Stream records → projections: whatever comes twice, late or again changes nothing."""
+"""Stream records → projections: repeated and late records change nothing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_three_deliveries_leave_the_same_items_byte_for_byte(world: World) -> No
     assert check_laws(world, at_rest=False) == []
 
 
-def test_a_whole_life_delivered_again_in_any_order_changes_nothing(world: World) -> None:
+def test_all_records_of_a_job_delivered_again_in_any_order_change_nothing(world: World) -> None:
     buy(world, 10)
     parent_id = confirm(world, rewriteEnabled=True, rewrite=REWRITE).body["jobId"]
     history: list[Record] = []
@@ -98,7 +98,7 @@ def test_planning_a_job_twice_writes_its_tasks_once(world: World) -> None:
     assert a_picture(world) == once
 
 
-def test_a_draft_implies_nothing(world: World) -> None:
+def test_a_draft_has_no_projections(world: World) -> None:
     job_id = a_draft(world)
 
     deliver(world, stream_records(world))
@@ -119,7 +119,7 @@ def test_a_confirmed_draft_is_planned_like_a_new_job(world: World) -> None:
     assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1)]
 
 
-def test_large_inputs_are_found_where_they_lie(world: World) -> None:
+def test_large_inputs_are_read_from_their_own_item(world: World) -> None:
     rewrite = REWRITE | {"rawText": "They stay. " * 80}
     job_id = confirm(world, rewriteEnabled=True, rewrite=rewrite).body["jobId"]
 
@@ -133,7 +133,7 @@ def test_large_inputs_are_found_where_they_lie(world: World) -> None:
     assert json.loads(confirmed["props"]["S"])["rewriteEnabled"] is True
 
 
-def test_the_variant_is_remembered_for_the_account_and_its_device(world: World) -> None:
+def test_the_variant_is_stored_for_the_account_and_its_device(world: World) -> None:
     template_id = confirm(world, deviceId="phone").body["templateId"]
 
     world.pump_stream()
@@ -148,7 +148,7 @@ def test_the_variant_is_remembered_for_the_account_and_its_device(world: World) 
     }
 
 
-def test_a_child_is_an_event_of_its_own_and_no_new_assignment(world: World) -> None:
+def test_a_child_has_its_own_event_and_no_new_assignment(world: World) -> None:
     parent_id = a_story(world)
     deliver(world, stream_records(world))
     assigned = world.scan("templates")
@@ -160,7 +160,7 @@ def test_a_child_is_an_event_of_its_own_and_no_new_assignment(world: World) -> N
     assert world.scan("templates") == assigned
 
 
-def test_purchases_and_uploads_are_told_once(world: World) -> None:
+def test_purchases_and_uploads_are_reported_once(world: World) -> None:
     user = a_user()
     purchase = buy(world, 10, user).body["purchaseId"]
     asset = a_photo(world, user)
@@ -173,7 +173,7 @@ def test_purchases_and_uploads_are_told_once(world: World) -> None:
     assert events_of(world, asset) == ["ASSET_UPLOAD_STARTED"]
 
 
-def test_what_was_removed_or_is_none_of_ours_is_passed_over(world: World) -> None:
+def test_removed_and_foreign_items_are_skipped(world: World) -> None:
     jobs = {"eventSourceARN": stream_arn(world.settings.tables["jobs"])}
     other = {"eventSourceARN": stream_arn("another-stack-jobs")}
     job = {"pk": {"S": "job_1"}, "sk": {"S": "job"}}
@@ -186,7 +186,7 @@ def test_what_was_removed_or_is_none_of_ours_is_passed_over(world: World) -> Non
     assert deliver(world, [removed, new_kind, foreign]) == ["removed", "ignored", "ignored"]
 
 
-def test_the_first_record_that_fails_is_named_and_the_rest_waits(
+def test_the_first_failed_record_is_returned_and_the_rest_waits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confirm(world, mode="quick")
@@ -210,7 +210,7 @@ def _failing_for_now(app: App, record: Mapping[str, Any]) -> str:
     raise Unavailable("the database is busy")
 
 
-def test_a_record_that_cannot_be_understood_does_not_hold_up_those_behind_it(
+def test_an_unreadable_record_does_not_block_those_after_it(
     world: World,
 ) -> None:
     confirm(world, mode="quick")
@@ -245,7 +245,7 @@ def test_a_retried_task_is_sent_with_its_delay(world: World) -> None:
 
 
 class SlowJitter:
-    """Always the longest wait there may be."""
+    """Always the longest delay."""
 
     def __init__(self) -> None:
         self.ceilings: list[float] = []
@@ -256,7 +256,7 @@ class SlowJitter:
 
 
 class Recorder:
-    """Stands for SQS: keeps what was sent."""
+    """Stands in for SQS: records the messages sent."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[dict[str, Any], int]] = []
@@ -266,13 +266,13 @@ class Recorder:
         self.messages.append((shown, delay_seconds))
 
 
-def test_a_damaged_wallet_does_not_hold_up_the_records_behind_it(world: World) -> None:
+def test_a_damaged_wallet_does_not_block_the_records_after_it(world: World) -> None:
     confirm(world, "alice", mode="quick")
     bad_records = stream_records(world)
     [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == "alice"]
     store(world, "wallets", [{**wallet, "balance": {"S": "five"}}])
     [job] = [record for record in bad_records if is_job(record)]
-    # A damaged job ends, and its hold goes back to the wallet.
+    # A damaged job ends, and its hold is returned to the wallet.
     job["dynamodb"]["NewImage"]["inputs"] = {"S": "{"}
     store(world, "jobs", [job["dynamodb"]["NewImage"]])
     good = confirm(world, "bob", mode="quick").body["jobId"]

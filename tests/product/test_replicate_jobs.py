@@ -1,27 +1,26 @@
-"""Whole jobs with Replicate: our code on both sides of the vendor's documented behaviour."""
+"""Whole jobs with Replicate: our code on both sides of the vendor's documented behavior."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from darkroom.adapters.fetch import Fetcher
 from darkroom.generation.routing.routes import REPLICATE
 from darkroom.generation.vendors.replicate import Replicate
-from darkroom.kernel.limits import DISPATCH_CHECK_SECONDS, POLL_BASE_SECONDS
 from tests.support.builders import a_balance, a_job, confirm, owner_of
 from tests.support.laws import check_laws
 from tests.support.media_files import write_media
-from tests.support.moto_world import moto_world
 from tests.support.replicate_stand_in import CLIP, MODEL, Fault, ReplicateStandIn
+from tests.support.vendor_jobs import (
+    FIRST_POLL_SECONDS,
+    deliver_callback,
+    submit_keyframe,
+    vendor_world,
+)
 from tests.support.world import Response, World
-
-FIRST_LOOK = POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -32,42 +31,21 @@ def stand_in() -> Iterator[ReplicateStandIn]:
 
 @pytest.fixture
 def world(stand_in: ReplicateStandIn) -> Iterator[World]:
-    with moto_world() as world:
-        provider = Replicate(
-            lambda: stand_in.secret_text,
-            api_base=stand_in.api_base,
-            result_hosts=frozenset({"127.0.0.1"}),
-        )
-        use(world, provider, Fetcher(allow_loopback=True))
+    with vendor_world(REPLICATE, Replicate, stand_in) as world:
+        world.use_cloud()
         yield world
 
 
-def use(world: World, provider: Replicate, fetcher: Fetcher) -> None:
-    providers = {**world.app.providers, REPLICATE: provider}
-    world.app = replace(world.app, providers=providers, fetcher=fetcher)
-    world.use_cloud()
-
-
 def a_job_there(world: World, stand_in: ReplicateStandIn) -> tuple[str, str]:
-    """Our job and the vendor's prediction for its keyframe."""
-    job_id = confirm(world, mode="quick").body["jobId"]
-    world.drain()
-    return job_id, list(stand_in.predictions)[-1]
+    return submit_keyframe(world, stand_in.predictions)
 
 
 def call_back(world: World, stand_in: ReplicateStandIn, ref: str, **changes: Any) -> Response:
-    address = urlsplit(stand_in.predictions[ref]["webhook"])
     call = stand_in.call_of(ref, world.clock.now()) | changes
-    return world.call(
-        "POST",
-        f"{address.path}?{address.query}",
-        call["body"].decode(),
-        user=None,
-        headers=call["headers"],
-    )
+    return deliver_callback(world, stand_in.predictions[ref]["webhook"], call)
 
 
-def test_a_signed_call_brings_the_picture_home(world: World, stand_in: ReplicateStandIn) -> None:
+def test_a_signed_callback_completes_the_picture(world: World, stand_in: ReplicateStandIn) -> None:
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
@@ -84,7 +62,7 @@ def test_a_signed_call_brings_the_picture_home(world: World, stand_in: Replicate
     assert stored == stand_in.results[f"/out/{ref}.png"][2]
 
 
-def test_a_clip_is_made_from_the_picture_that_was_made_before(
+def test_a_clip_is_made_from_the_keyframe(
     world: World, stand_in: ReplicateStandIn, tmp_path: Path
 ) -> None:
     world.use_routes({"image": [REPLICATE], "clip": [REPLICATE]})
@@ -134,16 +112,16 @@ def test_a_clip_that_expired_is_made_again_from_the_same_picture(
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_without_any_call_the_result_is_fetched(world: World, stand_in: ReplicateStandIn) -> None:
+def test_without_a_callback_the_result_is_polled(world: World, stand_in: ReplicateStandIn) -> None:
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_forged_calls_change_nothing(world: World, stand_in: ReplicateStandIn) -> None:
+def test_forged_callbacks_change_nothing(world: World, stand_in: ReplicateStandIn) -> None:
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
     good = stand_in.call_of(ref, world.clock.now())
@@ -163,14 +141,12 @@ def test_forged_calls_change_nothing(world: World, stand_in: ReplicateStandIn) -
     assert call_back(world, stand_in, ref, **good).status == 401
 
 
-def test_a_response_lost_after_it_was_taken_costs_one_run(
-    world: World, stand_in: ReplicateStandIn
-) -> None:
-    stand_in.faults.append(Fault("drop_answer"))
+def test_a_lost_response_costs_one_run(world: World, stand_in: ReplicateStandIn) -> None:
+    stand_in.faults.append(Fault("drop_response"))
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 1
@@ -181,9 +157,9 @@ def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateSt
     stand_in.succeed(ref)
     stand_in.forget_result(ref)
 
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
     stand_in.succeed(list(stand_in.predictions)[-1])
-    world.outlive(seconds=FIRST_LOOK)
+    world.advance_time(seconds=FIRST_POLL_SECONDS)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(stand_in.predictions) == 2
@@ -194,7 +170,7 @@ def test_a_result_that_expired_is_made_again(world: World, stand_in: ReplicateSt
     [(Fault("refuse", 402, {}), "PROVIDER_QUOTA"), (Fault("refuse", 422, {}), "PROVIDER_REFUSED")],
     ids=["no credit there", "refused"],
 )
-def test_a_refusal_is_told_and_refunded(
+def test_a_refusal_is_reported_and_refunded(
     world: World, stand_in: ReplicateStandIn, fault: Fault, code: str
 ) -> None:
     stand_in.faults += [fault] * 3
@@ -207,7 +183,7 @@ def test_a_refusal_is_told_and_refunded(
     assert check_laws(world, at_rest=False) == []
 
 
-def test_a_picture_that_is_refused_for_its_content_says_so(
+def test_a_picture_refused_for_its_content_is_reported(
     world: World, stand_in: ReplicateStandIn
 ) -> None:
     job_id, ref = a_job_there(world, stand_in)
@@ -219,7 +195,9 @@ def test_a_picture_that_is_refused_for_its_content_says_so(
     assert a_job(world, job_id)["tasks"][0]["error"]["code"] == "CONTENT_REJECTED"
 
 
-def test_a_result_elsewhere_is_not_fetched(world: World, stand_in: ReplicateStandIn) -> None:
+def test_a_result_on_a_foreign_host_is_not_fetched(
+    world: World, stand_in: ReplicateStandIn
+) -> None:
     job_id, ref = a_job_there(world, stand_in)
     stand_in.succeed(ref)
     stand_in.predictions[ref]["output"] = "https://169.254.169.254/latest/meta-data/"

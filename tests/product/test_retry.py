@@ -1,4 +1,4 @@
-"""Retrying and running again: what is made, what it costs, and what is left alone."""
+"""Retries and reruns: the tasks they do, their price, and the jobs they refuse."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.support.builders import (
     a_reference_photo,
     a_story,
     a_user,
+    cancel,
     confirm,
     forget_responses,
     statuses,
@@ -67,23 +68,29 @@ def portraits(world: World, user: str, *, total: int = 4, **changes: Any) -> str
     return response.body["jobs"][0]["jobId"]
 
 
-# What is made: pure
+# The tasks of a retry: pure
 
 
-def test_what_exists_is_not_made_again() -> None:
+def test_existing_outputs_are_not_made_again() -> None:
     made = frozenset({"kf_1", "clip_1", "kf_2", "clip_2", "kf_3"})
 
-    assert keys_to_make(SPECS, PROMISED, made, frozenset()) == ("clip_3", "film")
+    assert keys_to_make(SPECS, promised=PROMISED, made=made, refused=frozenset()) == (
+        "clip_3",
+        "film",
+    )
 
 
-def test_what_needs_something_refused_is_not_tried() -> None:
+def test_dependents_of_refused_tasks_are_not_tried() -> None:
     made = frozenset({"kf_1", "clip_1"})
 
-    assert keys_to_make(SPECS, PROMISED, made, frozenset({"kf_2"})) == ("kf_3", "clip_3")
+    assert keys_to_make(SPECS, promised=PROMISED, made=made, refused=frozenset({"kf_2"})) == (
+        "kf_3",
+        "clip_3",
+    )
 
 
-def test_nothing_made_means_everything() -> None:
-    keys = keys_to_make(SPECS, PROMISED, frozenset(), frozenset())
+def test_a_job_without_outputs_is_retried_in_full() -> None:
+    keys = keys_to_make(SPECS, promised=PROMISED, made=frozenset(), refused=frozenset())
 
     assert keys == tuple(spec.key for spec in SPECS)
 
@@ -91,7 +98,7 @@ def test_nothing_made_means_everything() -> None:
 # Retry
 
 
-def test_nobody_retries_without_a_token_or_a_key(world: World, user: str) -> None:
+def test_a_retry_needs_a_token_and_a_key(world: World, user: str) -> None:
     job_id = a_story(world, user, failing=["clip_2"])
 
     assert retry(world, job_id, None).status == 401
@@ -106,7 +113,7 @@ def test_a_missing_and_a_foreign_job_look_alike(world: World, user: str) -> None
     assert retry(world, JOB_ID, user).status == 404
 
 
-def test_a_retry_makes_what_is_missing_for_what_was_not_used(world: World, user: str) -> None:
+def test_a_retry_makes_missing_outputs_for_the_refunded_credits(world: World, user: str) -> None:
     world.studio.refuse = fail_once_for_good("clip_2")
     parent = confirm(world, user, mode="story").body["jobId"]
     world.drain()
@@ -128,7 +135,7 @@ def test_a_retry_makes_what_is_missing_for_what_was_not_used(world: World, user:
 
 
 def fail_once_for_good(*keys: str) -> Any:
-    """Keys fail as if the service were down, on every attempt."""
+    """Tasks with these keys fail on every attempt, as in an outage."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key in keys:
@@ -159,7 +166,7 @@ def test_one_blocked_image_of_four_leaves_three_and_one_refund(world: World, use
     world.studio.refuse = lambda request: None
 
 
-def test_what_was_refused_for_its_content_is_not_retried(world: World, user: str) -> None:
+def test_refused_content_is_not_retried(world: World, user: str) -> None:
     world.studio.refuse = refuse_content("img_03")
     job_id = portraits(world, user)
     world.drain()
@@ -171,7 +178,7 @@ def test_what_was_refused_for_its_content_is_not_retried(world: World, user: str
     assert a_balance(world, user) == (2, 0)
 
 
-def test_of_two_failures_only_the_passing_one_is_retried(world: World, user: str) -> None:
+def test_of_two_failures_only_the_transient_one_is_retried(world: World, user: str) -> None:
     def refuse(request: GenerationRequest) -> None:
         refuse_content("img_03")(request)
         fail_once_for_good("img_02")(request)
@@ -188,7 +195,7 @@ def test_of_two_failures_only_the_passing_one_is_retried(world: World, user: str
     assert list(statuses(a_job(world, response.body["retryJobId"], user))) == ["img_02"]
 
 
-def test_changed_options_let_what_was_refused_be_tried(world: World, user: str) -> None:
+def test_refused_content_is_retried_with_changed_options(world: World, user: str) -> None:
     world.studio.refuse = refuse_content("kf_3")
     parent = confirm(world, user, rewriteEnabled=True, rewrite=REWRITE).body["jobId"]
     world.drain()
@@ -209,7 +216,7 @@ def test_changed_options_let_what_was_refused_be_tried(world: World, user: str) 
 @pytest.mark.parametrize(
     "options", [{"genre": "noir"}, {"nonsense": 1}, {"sliders": {"pace": 101}}]
 )
-def test_options_that_would_contradict_what_was_made_are_refused(
+def test_options_that_contradict_existing_outputs_are_refused(
     options: dict[str, Any], world: World, user: str
 ) -> None:
     parent = a_story(world, user, failing=["clip_2"])
@@ -221,7 +228,7 @@ def test_options_that_would_contradict_what_was_made_are_refused(
     assert a_balance(world, user) == before
 
 
-def test_other_options_have_to_be_named(world: World, user: str) -> None:
+def test_options_are_required_unless_they_are_kept(world: World, user: str) -> None:
     parent = a_story(world, user, failing=["clip_2"])
 
     response = retry(world, parent, user, keepOptions=False)
@@ -229,7 +236,7 @@ def test_other_options_have_to_be_named(world: World, user: str) -> None:
     assert [field["path"] for field in response.body["fields"]] == ["options"]
 
 
-def test_what_succeeded_or_still_runs_is_not_retried(world: World, user: str) -> None:
+def test_succeeded_and_running_jobs_are_not_retried(world: World, user: str) -> None:
     done = a_story(world, user, key="a")
     under_way = confirm(world, user, key="b").body["jobId"]
     draft = a_draft(world, user)
@@ -239,9 +246,9 @@ def test_what_succeeded_or_still_runs_is_not_retried(world: World, user: str) ->
         assert (response.status, response.body["code"]) == (409, "NOT_RETRYABLE")
 
 
-def test_a_canceled_job_is_made_to_its_end(world: World, user: str) -> None:
+def test_a_retry_completes_a_canceled_job(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
-    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+    cancel(world, job_id, user)
 
     response = retry(world, job_id, user)
     world.drain()
@@ -293,12 +300,10 @@ def test_one_credit_short_changes_nothing(world: World, user: str) -> None:
     assert a_balance(world, user) == (0, 3)
 
 
-def test_captions_whose_translation_failed_are_retried_for_it_alone(
-    world: World, user: str
-) -> None:
+def test_captions_with_a_failed_translation_retry_only_that(world: World, user: str) -> None:
     def refuse(request: GenerationRequest) -> None:
         if request.kind == "translate":
-            raise PermanentProviderError("nobody translates here", code="PROVIDER_NOT_CONFIGURED")
+            raise PermanentProviderError("no translation", code="PROVIDER_NOT_CONFIGURED")
 
     world.studio.refuse = refuse
     options = {"sourceLang": "en", "translate": True, "targetLangs": ["ko"]}
@@ -322,7 +327,7 @@ def test_captions_whose_translation_failed_are_retried_for_it_alone(
 # Rerun
 
 
-def test_the_same_inputs_run_again_at_full_price(world: World, user: str) -> None:
+def test_a_rerun_has_the_same_inputs_at_full_price(world: World, user: str) -> None:
     job_id = a_story(world, user, sliders={"pace": 90}, seed=7)
 
     response = rerun(world, job_id, user)
@@ -335,7 +340,7 @@ def test_the_same_inputs_run_again_at_full_price(world: World, user: str) -> Non
     assert "parentJobId" not in second
 
 
-def test_only_what_has_ended_runs_again(world: World, user: str) -> None:
+def test_only_ended_jobs_run_again(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
 
     response = rerun(world, job_id, user)

@@ -1,6 +1,6 @@
-"""Any recipe, any options, any prices, anything made or not: a run is paid for once.
+"""Any recipe, options, prices and outputs: a run is paid for once.
 
-The chains are run by the engine alone, from one state to the next, without stores.
+The engine alone runs the chains, from one state to the next, without stores.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ def patchwork() -> Iterator[None]:
 
 @dataclass
 class Books:
-    """What was charged for each part of a chain, by arithmetic of this test's own."""
+    """The charges for each part of a chain, computed by this test's own arithmetic."""
 
     whole: dict[str, int] = field(default_factory=dict)
-    """What each part costs when it is completely made; the first price of a part stays."""
+    """The full price of each part; the first price of a part stays."""
     used: dict[str, int] = field(default_factory=dict)
     made: dict[str, set[str]] = field(default_factory=dict)
 
@@ -146,7 +146,7 @@ def blueprint_of(job: Job, minutes: int) -> Blueprint:
 
 
 def run(job: Job, parent: JobFamily | None, minutes: int, fates: Iterator[str]) -> JobFamily:
-    """Plan the job and bring it to its end, task by task, each as fate has it."""
+    """Plan the job and end its tasks one by one, each with the next fate."""
     blueprint = replace(blueprint_of(job, minutes), only_keys=frozenset(job.only_keys))
     specs = get_recipe(job.recipe).plan(blueprint)
     tasks = [a_task(s.key, *s.needs, number=n) for n, s in enumerate(specs, start=1)]
@@ -205,7 +205,7 @@ def child_of(job: Job, attempt: Attempt, number: int) -> Job:
     )
 
 
-# What there is to try
+# Strategies
 
 FORMATS = ("srt", "vtt", "txt", "json")
 LANGUAGES = ("ko", "ja", "fr")
@@ -231,7 +231,7 @@ def patches(draw: st.DrawFn) -> dict[str, Any]:
         name: draw(some([f"{name}{number}" for number in range(4)] + ["shared"], least))
         for name, least in draw(st.sampled_from([(("a", 1),), (("a", 1), ("b", 0), ("c", 1))]))
     }
-    # Half of the time nothing new becomes void.
+    # In half of the cases nothing new becomes void.
     void = draw(st.sampled_from([[], [], ["a0", "b0", "shared"], ["a0", "a1", "a2", "c0"]]))
     return {"parts": parts, "void": void}
 
@@ -341,18 +341,18 @@ def next_job(
     pinned: dict[str, int],
 ) -> Job | None:
     """The retry; None if nothing is missing that could be made."""
-    asked = with_options(parent.job, options)
-    recipe, blueprint = get_recipe(asked.recipe), blueprint_of(asked, minutes)
+    changed = with_options(parent.job, options)
+    recipe, blueprint = get_recipe(changed.recipe), blueprint_of(changed, minutes)
     made = frozenset(output.key for output in parent.outputs)
-    attempt = next_attempt(parent, asked, blueprint)
+    attempt = next_attempt(parent, changed, blueprint)
     if not attempt.keys:
         return None
-    books.void(recipe.void_keys(parent.job.inputs, asked.inputs, made))
+    books.void(recipe.void_keys(parent.job.inputs, changed.inputs, made))
     if pricing.REGENERATE not in books.whole:
-        for part in recipe.price(asked.inputs, pinned, blueprint.materials):
+        for part in recipe.price(changed.inputs, pinned, blueprint.materials):
             books.whole[part.name] = part.credits
     check_attempt(attempt, recipe.plan(blueprint), books)
-    return child_of(asked, attempt, number)
+    return child_of(changed, attempt, number)
 
 
 def check_attempt(attempt: Attempt, specs: Sequence[TaskSpec], books: Books) -> None:

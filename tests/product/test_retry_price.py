@@ -1,4 +1,4 @@
-"""The price of a retry: the whole at the costs the first job began with, less what was used."""
+"""The price of a retry: the full price at the costs of the first job, less the credits used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from tests.support.builders import (
     a_user,
     an_output,
     buy,
+    cancel,
     confirm,
+    delete_job,
     finish,
     regenerate,
     statuses,
@@ -52,7 +54,7 @@ def keys(*names: str) -> frozenset[str]:
 # Rules, one by one
 
 
-def test_what_earlier_attempts_used_is_taken_off_part_by_part() -> None:
+def test_credits_used_by_earlier_attempts_are_deducted_part_by_part() -> None:
     price = price_of_missing(
         [BASE, KOREAN],
         [spent("base", 10, "srt_en"), spent("translate_ko", 3)],
@@ -66,7 +68,7 @@ def test_what_earlier_attempts_used_is_taken_off_part_by_part() -> None:
     ]
 
 
-def test_a_retry_that_leaves_something_out_costs_the_share_that_will_exist() -> None:
+def test_a_retry_of_some_outputs_costs_their_share() -> None:
     story = PricePart(name="base", credits=2, promised=("clip_1", "clip_2", "clip_3", "film"))
 
     [part] = price_of_missing([story], [spent("base", 0, "clip_1")], keys("clip_1"), keys("clip_3"))
@@ -74,7 +76,7 @@ def test_a_retry_that_leaves_something_out_costs_the_share_that_will_exist() -> 
     assert (part.credits, part.promised) == (1, ("clip_3",))
 
 
-def test_a_part_that_was_paid_for_costs_nothing_more_though_something_of_it_is_made() -> None:
+def test_a_fully_paid_part_costs_nothing_more_when_its_rest_is_made() -> None:
     [part] = price_of_missing([BASE], [spent("base", 20, "srt_en")], keys("srt_en"), keys("vtt_en"))
 
     assert part.credits == 0
@@ -86,7 +88,7 @@ def test_a_price_is_never_negative() -> None:
     assert part.credits == 0
 
 
-def test_a_dropped_part_pays_for_no_other() -> None:
+def test_credits_of_a_dropped_part_pay_for_no_other() -> None:
     japanese = PricePart(name="translate_ja", credits=20, promised=("srt_ja",))
 
     price = price_of_missing(
@@ -109,7 +111,7 @@ def test_a_dropped_part_pays_for_no_other() -> None:
         (("d",), (7, ("a", "b", "c"))),
     ],
 )
-def test_what_was_used_for_void_outputs_does_not_count(
+def test_credits_used_for_void_outputs_do_not_count(
     void: tuple[str, ...], left: tuple[int, tuple[str, ...]]
 ) -> None:
     [part] = without_void([spent("base", 7, "a", "b", "c")], keys(*void))
@@ -117,7 +119,7 @@ def test_what_was_used_for_void_outputs_does_not_count(
     assert (part.credits, part.keys) == left
 
 
-def test_attempts_add_up_also_of_parts_that_are_no_longer_asked_for() -> None:
+def test_attempts_add_up_with_parts_that_are_no_longer_requested() -> None:
     before = [spent("base", 4, "srt_en"), spent("translate_ko", 9, "srt_ko")]
     price = [PricePart(name="base", credits=16, promised=("vtt_en", "txt_en"))]
 
@@ -159,7 +161,7 @@ def retry(world: World, job_id: str, user: str, **options: Any) -> Response:
 
 
 def make(world: World, job_id: str, keys: Iterable[str]) -> None:
-    """Let workers make these tasks of a job, one after the other, and no more."""
+    """Complete only these tasks of a job, one after the other."""
     plan_job(world.app, job_id)
     for key in keys:
         task = claim_task(world.app, job_id=job_id, key=key, attempt=1)
@@ -167,8 +169,8 @@ def make(world: World, job_id: str, keys: Iterable[str]) -> None:
         complete_task(world.app, task, [an_output(key, output_id=f"{job_id}-{key}")])
 
 
-def cancel(world: World, job_id: str, user: str) -> dict[str, Any]:
-    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+def receipt_of_cancel(world: World, job_id: str, user: str) -> dict[str, Any]:
+    response = cancel(world, job_id, user)
     assert response.body["outcome"] == "canceled"
     return response.body["receipt"]
 
@@ -178,9 +180,7 @@ def raise_costs(monkeypatch: pytest.MonkeyPatch, **costs: int) -> None:
     monkeypatch.setattr(pricing, "costs", lambda: {**today, **costs})
 
 
-def test_formats_that_a_retry_adds_are_not_charged_for_what_was_used(
-    world: World, user: str
-) -> None:
+def test_a_retry_that_adds_formats_deducts_the_used_credits(world: World, user: str) -> None:
     formats = ["srt", "vtt"]
     parent = captions(
         world, user, minutes=20, outputFormats=formats, translate=True, targetLangs=["ko"]
@@ -195,7 +195,7 @@ def test_formats_that_a_retry_adds_are_not_charged_for_what_was_used(
     assert a_balance(world, user) == (1000 - 40, 0)
 
 
-def test_a_format_that_a_retry_drops_does_not_make_what_was_used_worth_more(
+def test_dropping_a_format_does_not_raise_the_value_of_used_credits(
     world: World, user: str
 ) -> None:
     parent = captions(world, user, minutes=14, outputFormats=["srt", "vtt", "txt"])
@@ -207,12 +207,12 @@ def test_a_format_that_a_retry_drops_does_not_make_what_was_used_worth_more(
     assert response.body["creditsReserved"] == 10
 
 
-def test_another_seed_after_a_rise_of_prices_costs_what_was_agreed(
+def test_another_seed_after_prices_rise_costs_the_pinned_price(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = confirm(world, user, mode="trailer").body["jobId"]
     make(world, parent, ["kf_1", "clip_1"])
-    assert cancel(world, parent, user)["used"] == 1
+    assert receipt_of_cancel(world, parent, user)["used"] == 1
     raise_costs(monkeypatch, trailer=60)
 
     response = retry(world, parent, user, seed=7)
@@ -220,7 +220,7 @@ def test_another_seed_after_a_rise_of_prices_costs_what_was_agreed(
     assert response.body["creditsReserved"] == 4
 
 
-def test_a_language_that_a_retry_adds_costs_what_it_cost_at_the_first_attempt(
+def test_a_language_added_by_a_retry_has_the_price_of_the_first_attempt(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = captions(world, user, minutes=10)
@@ -234,7 +234,7 @@ def test_a_language_that_a_retry_adds_costs_what_it_cost_at_the_first_attempt(
     assert [part["credits"] for part in child["receipt"]["parts"]] == [10, 10]
 
 
-def test_what_was_quoted_is_the_price_that_retries_go_by(
+def test_retries_are_priced_by_the_quoted_costs(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = a_recording(world, user, seconds=600)
@@ -303,7 +303,7 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
 ) -> None:
     parent = captions(world, user, minutes=10, outputFormats=["srt", "vtt"])
     make(world, parent, ["transcribe", "srt_en"])
-    assert cancel(world, parent, user)["used"] == 5
+    assert receipt_of_cancel(world, parent, user)["used"] == 5
 
     response = retry(world, parent, user, sourceLang="ko")
 
@@ -313,13 +313,13 @@ def test_outputs_that_another_source_language_makes_void_are_paid_for_again(
     assert not any("inheritedFrom" in output for output in child["outputs"])
 
 
-def test_a_void_translation_does_not_come_back_for_nothing(world: World, user: str) -> None:
+def test_a_void_translation_is_paid_for_again(world: World, user: str) -> None:
     parent = captions(world, user, minutes=10, translate=True, targetLangs=["ko"])
     make(world, parent, ["transcribe", "translate_ko", "srt_ko"])
-    assert cancel(world, parent, user)["used"] == 10
+    assert receipt_of_cancel(world, parent, user)["used"] == 10
     first = retry(world, parent, user, sourceLang="ja", translate=False)
     make(world, first.body["retryJobId"], ["transcribe"])
-    cancel(world, first.body["retryJobId"], user)
+    receipt_of_cancel(world, first.body["retryJobId"], user)
 
     response = retry(world, first.body["retryJobId"], user, translate=True, targetLangs=["ko"])
 
@@ -329,11 +329,11 @@ def test_a_void_translation_does_not_come_back_for_nothing(world: World, user: s
     }  # fmt: skip
 
 
-def test_a_retry_of_a_regeneration_costs_the_rest_of_it(world: World, user: str) -> None:
+def test_a_retry_of_a_regeneration_costs_only_its_rest(world: World, user: str) -> None:
     parent = a_story(world, user, rewriteEnabled=True, rewrite=REWRITE)
     again = regenerate(world, parent, user).body["retryJobId"]
     make(world, again, ["kf_2", "clip_2"])
-    assert cancel(world, again, user)["used"] == 1
+    assert receipt_of_cancel(world, again, user)["used"] == 1
 
     response = retry(world, again, user)
 
@@ -366,9 +366,7 @@ def test_a_regeneration_that_is_retried_with_options_stays_a_regeneration(
     assert [part["name"] for part in child["receipt"]["parts"]] == ["regenerate"]
 
 
-def test_options_that_change_nothing_do_not_bring_back_what_was_refused(
-    world: World, user: str
-) -> None:
+def test_unchanged_options_do_not_retry_refused_content(world: World, user: str) -> None:
     parent = captions(world, user, minutes=1)
     make(world, parent, ["transcribe"])
     task = claim_task(world.app, job_id=parent, key="srt_en", attempt=1)
@@ -383,7 +381,7 @@ def test_options_that_change_nothing_do_not_bring_back_what_was_refused(
     assert (other.status, other.body["creditsReserved"]) == (202, 1)
 
 
-# Jobs of the version before, which kept neither their costs nor their chain
+# Jobs of an earlier version, which stored neither their costs nor their chain
 
 
 def as_before(world: World, job_id: str) -> str:
@@ -395,7 +393,7 @@ def as_before(world: World, job_id: str) -> str:
     return job_id
 
 
-def test_parts_of_an_old_job_keep_their_credits_and_new_ones_cost_what_they_cost_today(
+def test_parts_of_an_old_job_keep_their_price_and_new_ones_have_todays(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = as_before(world, captions(world, user, minutes=10, outputFormats=["srt", "vtt"]))
@@ -409,7 +407,7 @@ def test_parts_of_an_old_job_keep_their_credits_and_new_ones_cost_what_they_cost
 
 
 @pytest.mark.parametrize("cost", [1, 10])
-def test_an_old_retry_is_retried_for_what_it_did_not_use(
+def test_an_old_retry_is_retried_for_its_unused_credits(
     cost: int, world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = captions(world, user, minutes=12, outputFormats=["srt", "vtt", "txt"])
@@ -425,7 +423,7 @@ def test_an_old_retry_is_retried_for_what_it_did_not_use(
     assert (kept.body["creditsReserved"], changed.body["creditsReserved"]) == (8, 8)
 
 
-def test_an_old_retry_of_a_regeneration_stays_one(world: World, user: str) -> None:
+def test_an_old_retry_of_a_regeneration_stays_a_regeneration(world: World, user: str) -> None:
     parent = a_story(world, user)
     again = regenerate(world, parent, user).body["retryJobId"]
     finish(world, again, failing=["clip_2"])
@@ -441,11 +439,11 @@ def test_an_old_retry_of_a_regeneration_stays_one(world: World, user: str) -> No
 # Canceled by the user
 
 
-def test_a_story_canceled_after_its_first_clip_costs_a_credit(world: World, user: str) -> None:
+def test_a_story_canceled_after_its_first_clip_costs_one_credit(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     make(world, job_id, ["kf_1", "clip_1"])
 
-    receipt = cancel(world, job_id, user)
+    receipt = receipt_of_cancel(world, job_id, user)
 
     assert (receipt["used"], receipt["refunded"]) == (1, 1)
     assert a_balance(world, user) == (999, 0)
@@ -459,7 +457,7 @@ def test_three_regenerations_that_are_canceled_late_cost_three(world: World, use
         body = {"target": "story_clip", "clipNo": number}
         child = regenerate(world, parent, user, key=f"again {number}", **body).body["retryJobId"]
         make(world, child, [f"kf_{number}", f"clip_{number}"])
-        cancel(world, child, user)
+        receipt_of_cancel(world, child, user)
 
     assert a_balance(world, user) == (before - 3, 0)
 
@@ -475,7 +473,7 @@ def test_a_failed_job_costs_no_minimum(world: World, user: str) -> None:
 
 def test_a_canceled_draft_is_not_retried_but_runs_again(world: World, user: str) -> None:
     draft = a_draft(world, user)
-    cancel(world, draft, user)
+    receipt_of_cancel(world, draft, user)
 
     refused = retry(world, draft, user)
     again = world.call("POST", f"/api/jobs/{draft}/rerun", user=user, key="rerun")
@@ -492,19 +490,19 @@ def a_running_job(world: World, user: str) -> str:
 
 def a_canceled_draft(world: World, user: str) -> str:
     draft = a_draft(world, user)
-    cancel(world, draft, user)
+    receipt_of_cancel(world, draft, user)
     return draft
 
 
 def a_canceled_job(world: World, user: str) -> str:
     job_id = confirm(world, user, key="to be canceled").body["jobId"]
-    cancel(world, job_id, user)
+    receipt_of_cancel(world, job_id, user)
     return job_id
 
 
 def a_deleted_job(world: World, user: str) -> str:
     job_id = a_canceled_draft(world, user)
-    assert world.call("DELETE", f"/api/jobs/{job_id}", user=user).status == 204
+    assert delete_job(world, job_id, user).status == 204
     return job_id
 
 
@@ -540,7 +538,7 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/api/jobs/bulk/cancel", {"jobIds": ["{job}"]}),
     ("DELETE", "/api/jobs/{job}?cascade=true", None),
 )
-"""Those that move the job on come last."""
+"""Requests that change the state of the job come last."""
 
 
 MUCH_LIKE_OTHERS = {"missing", "running", "failed"}
@@ -553,7 +551,7 @@ MUCH_LIKE_OTHERS = {"missing", "running", "failed"}
         for state in STATES
     ],
 )
-def test_every_route_of_a_job_answers_in_every_state(state: str, world: World, user: str) -> None:
+def test_every_route_of_a_job_responds_in_every_state(state: str, world: World, user: str) -> None:
     job_id = STATES[state](world, user)
 
     for number, (method, path, body) in enumerate(REQUESTS):

@@ -1,18 +1,13 @@
-"""The routes of credits: wallet, transactions, purchases, as a client meets them."""
+"""The routes of credits: wallet, transactions and purchases, as a client uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
-from darkroom.credits import store
-from darkroom.credits.model import EntryType, Reason, add_grant
-from darkroom.db import commit
 from tests.support.builders import (
     a_balance,
-    a_grant,
     a_story,
     a_user,
     buy,
@@ -21,7 +16,7 @@ from tests.support.builders import (
     everything_of,
 )
 from tests.support.moto_world import moto_world
-from tests.support.world import START, World
+from tests.support.world import World
 
 PURCHASE = "/api/credits/purchase"
 TRANSACTIONS = "/api/credits/transactions"
@@ -29,7 +24,7 @@ TRANSACTIONS = "/api/credits/transactions"
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """One world for the whole file: every test has an account of its own."""
+    """One world for the whole file; every test has its own account."""
     with moto_world() as world:
         yield world
 
@@ -48,7 +43,7 @@ def user() -> str:
         ("POST", PURCHASE),
     ],
 )
-def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) -> None:
+def test_every_route_needs_a_token(method: str, path: str, world: World) -> None:
     body = {"pack": "Value"} if method == "POST" else None
 
     response = world.call(method, path, body, user=None, key="k")
@@ -59,7 +54,7 @@ def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) ->
 # The wallet
 
 
-def test_an_account_seen_for_the_first_time_has_the_bonus(world: World, user: str) -> None:
+def test_a_new_account_has_the_bonus(world: World, user: str) -> None:
     response = world.call("GET", "/api/credits", user=user)
 
     [entry] = response.body.pop("transactions")
@@ -75,14 +70,14 @@ def test_an_account_seen_for_the_first_time_has_the_bonus(world: World, user: st
 
 
 @pytest.mark.parametrize("path", ["/api/credits", TRANSACTIONS])
-def test_looking_again_brings_no_second_bonus(path: str, world: World, user: str) -> None:
+def test_a_second_read_adds_no_second_bonus(path: str, world: World, user: str) -> None:
     first = world.call("GET", path, user=user).body
 
     assert world.call("GET", path, user=user).body == first
     assert a_balance(world, user) == (5, 0)
 
 
-def test_the_bonus_is_there_for_whoever_begins_with_a_job_or_a_purchase(
+def test_an_account_that_starts_with_a_job_or_a_purchase_has_the_bonus(
     world: World, user: str
 ) -> None:
     other = a_user()
@@ -91,17 +86,15 @@ def test_the_bonus_is_there_for_whoever_begins_with_a_job_or_a_purchase(
     assert buy(world, 10, other).body["balance"] == 15
 
 
-def test_a_story_is_told_in_the_ledger_with_the_balance_after_each_entry(
-    world: World, user: str
-) -> None:
+def test_the_ledger_of_a_story_has_the_balance_after_each_entry(world: World, user: str) -> None:
     job_id = a_story(world, user, failing=["clip_2"])
 
     entries = world.call("GET", "/api/credits", user=user).body["transactions"]
 
-    told = [
+    ledger = [
         (e["id"], e["amount"], e["heldChange"], e["balanceAfter"], e["heldAfter"]) for e in entries
     ]
-    assert told == [
+    assert ledger == [
         (f"refund#{job_id}", 1, -1, 4, 0),
         (f"settle#{job_id}", 0, -1, 3, 1),
         (f"deduct#{job_id}", -2, 2, 3, 2),
@@ -111,34 +104,10 @@ def test_a_story_is_told_in_the_ledger_with_the_balance_after_each_entry(
     assert all(entry["description"] and entry["createdAt"].endswith("Z") for entry in entries)
 
 
-def test_credits_past_their_time_cannot_be_spent(world: World, user: str) -> None:
-    a_balance(world, user)
-    wallet = store.find_wallet(user)
-    assert wallet is not None
-    hour = world.clock.now() - START + timedelta(hours=1)
-    grant = a_grant("promo", 9, expires_in=hour)
-    reason = Reason("purchase#promo", "purchase", "promo", "A gift")
-    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, world.clock.now())
-    commit(store.change_writes(change, before=wallet, operation="arranged"))
-    world.clock.move(hours=1)
-
-    short = confirm(world, user, mode="trailer", rewriteEnabled=True, rewrite=REWRITE)
-
-    assert (short.status, short.body["balance"], short.body["shortfall"]) == (402, 5, 1)
-    assert confirm(world, user).body["balance"] == 3
-    causes = {item["cause"]["S"] for item in everything_of(world, user) if "cause" in item}
-    assert "expire#promo" in causes
-
-
-REWRITE = {"rawText": "They meet again.", "distanceMode": "far", "desiredEnding": "open"}
-
-
 # Transactions
 
 
-def test_transactions_go_through_the_whole_ledger_once_newest_first(
-    world: World, user: str
-) -> None:
+def test_transactions_list_the_whole_ledger_once_newest_first(world: World, user: str) -> None:
     for number in range(4):
         buy(world, number + 1, user, key=str(number))
 
@@ -154,7 +123,7 @@ def test_transactions_go_through_the_whole_ledger_once_newest_first(
     assert seen == [4, 3, 2, 1, 5]
 
 
-def test_transactions_can_be_narrowed_to_a_type(world: World, user: str) -> None:
+def test_transactions_can_be_filtered_by_type(world: World, user: str) -> None:
     for number in range(3):
         buy(world, 1, user, key=str(number))
     confirm(world, user)
@@ -174,14 +143,16 @@ def test_transactions_can_be_narrowed_to_a_type(world: World, user: str) -> None
     ("query", "path"),
     [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("type=GIFT", "type")],
 )
-def test_a_query_that_is_wrong_is_named(query: str, path: str, world: World, user: str) -> None:
+def test_an_invalid_query_names_its_parameter(
+    query: str, path: str, world: World, user: str
+) -> None:
     response = world.call("GET", f"{TRANSACTIONS}?{query}", user=user)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
     assert [field["path"] for field in response.body["fields"]] == [path]
 
 
-def test_a_cursor_is_good_for_its_account_list_and_filter_only(world: World, user: str) -> None:
+def test_a_cursor_is_valid_only_for_its_account_list_and_filter(world: World, user: str) -> None:
     for number in range(3):
         buy(world, 1, user, key=str(number))
     plain = world.call("GET", f"{TRANSACTIONS}?limit=1", user=user).body["nextCursor"]
@@ -204,7 +175,7 @@ def test_a_cursor_is_good_for_its_account_list_and_filter_only(world: World, use
         assert (response.status, response.body["code"]) == (400, "BAD_CURSOR")
 
 
-def test_the_cursor_of_the_wallet_goes_on_in_the_transactions(world: World, user: str) -> None:
+def test_the_cursor_of_the_wallet_continues_in_the_transactions(world: World, user: str) -> None:
     for number in range(21):
         buy(world, 1, user, key=str(number))
 
@@ -220,9 +191,7 @@ def test_the_cursor_of_the_wallet_goes_on_in_the_transactions(world: World, user
 
 
 @pytest.mark.parametrize(("pack", "credits"), [("Starter", 10), ("Value", 50), ("Pro", 120)])
-def test_a_pack_brings_its_credits_at_once(
-    pack: str, credits: int, world: World, user: str
-) -> None:
+def test_a_pack_adds_its_credits_at_once(pack: str, credits: int, world: World, user: str) -> None:
     response = world.call("POST", PURCHASE, {"pack": pack}, user=user, key="k")
 
     assert response.status == 201
@@ -287,7 +256,7 @@ def test_an_amount_can_be_bought_with_the_test_gateway(
     ],
     ids=lambda body: body[:40] or "empty",
 )
-def test_what_is_no_purchase_is_refused_and_brings_nothing(
+def test_an_invalid_purchase_is_refused_and_adds_no_credits(
     body: str, world: World, user: str
 ) -> None:
     response = world.call("POST", PURCHASE, body, user=user, key="k")

@@ -1,4 +1,4 @@
-"""The routes of jobs: confirm, drafts, regenerate, detail and list, as a client meets them."""
+"""The routes of jobs: confirm, drafts, regenerate, detail and list, as a client uses them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REWRITTEN: dict[str, Any] = {"rewriteEnabled": True, "rewrite": REWRITE}
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """One world for the whole file: every test has an account of its own."""
+    """One world for the whole file; every test has its own account."""
     with moto_world() as world:
         yield world
 
@@ -67,7 +67,7 @@ def user() -> str:
         ("GET", f"/api/jobs/{JOB_ID}"),
     ],
 )
-def test_nobody_gets_in_without_a_token(method: str, path: str, world: World) -> None:
+def test_every_route_needs_a_token(method: str, path: str, world: World) -> None:
     response = world.call(method, path, {} if method == "POST" else None, user=None, key="k")
 
     assert (response.status, response.body["code"]) == (401, "UNAUTHORIZED")
@@ -102,7 +102,7 @@ def test_each_mode_costs_its_price(mode: str, cost: int, world: World, user: str
     assert a_balance(world, user) == (5 - cost, cost)
 
 
-def test_what_was_confirmed_is_what_is_charged_whatever_changes_meanwhile(
+def test_the_confirmed_price_is_charged_after_prices_change(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = confirm(world, user).body["jobId"]
@@ -113,7 +113,7 @@ def test_what_was_confirmed_is_what_is_charged_whatever_changes_meanwhile(
     assert a_job(world, job_id, user)["receipt"]["used"] == 2
 
 
-def test_one_credit_short_is_told_exactly_and_changes_nothing(world: World, user: str) -> None:
+def test_one_credit_short_is_reported_and_changes_nothing(world: World, user: str) -> None:
     assert a_balance(world, user) == (5, 0)
     stored = everything_of(world, user)
 
@@ -153,22 +153,22 @@ def test_a_draft_that_cannot_be_paid_stays_a_draft(world: World, user: str) -> N
     assert everything_of(world, user) == stored
 
 
-def test_assets_must_be_checked_good_and_the_callers_own(world: World, user: str) -> None:
+def test_assets_must_be_uploaded_and_belong_to_the_caller(world: World, user: str) -> None:
     assets = {
         "uploading": an_asset(world, user, status=AssetStatus.UPLOADING),
         "checking": an_asset(world, user, status=AssetStatus.CHECKING),
         "failed": an_asset(world, user, status=AssetStatus.FAILED),
-        "theirs": a_photo(world, "somebody else"),
+        "theirs": a_photo(world, "another account"),
         "missing": ASSET_ID,
     }
     good = a_photo(world, user)
 
-    told = {}
+    outcomes = {}
     for name, asset in assets.items():
         response = confirm(world, user, photoAssetIds=[good, asset])
-        told[name] = (response.status, response.body["code"], response.body.get("assetId"))
+        outcomes[name] = (response.status, response.body["code"], response.body.get("assetId"))
 
-    assert told == {
+    assert outcomes == {
         "uploading": (409, "ASSET_NOT_READY", assets["uploading"]),
         "checking": (409, "ASSET_NOT_READY", assets["checking"]),
         "failed": (409, "ASSET_FAILED", assets["failed"]),
@@ -204,7 +204,7 @@ def test_assets_must_be_checked_good_and_the_callers_own(world: World, user: str
         ({"test_faults": {}}, "test_faults"),
     ],
 )
-def test_every_field_that_is_wrong_is_named(
+def test_every_invalid_field_is_named(
     changes: dict[str, Any], path: str, world: World, user: str
 ) -> None:
     body = {"mode": "story", **scene_inputs()} | changes
@@ -246,7 +246,7 @@ def test_a_rewrite_that_is_refused_costs_nothing_and_names_its_category(
     ],
     ids=lambda body: body[:30],
 )
-def test_what_is_no_proper_json_object_is_refused(body: str, world: World, user: str) -> None:
+def test_an_invalid_json_object_is_refused(body: str, world: World, user: str) -> None:
     response = world.call("POST", CONFIRM, body, user=user, key="k")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
@@ -262,7 +262,7 @@ def test_a_body_over_one_megabyte_is_refused_before_it_is_read(
     assert (response.status, response.body["code"]) == (413, "BODY_TOO_LARGE")
 
 
-def test_planted_faults_are_an_unknown_field_without_test_hooks(world: World, user: str) -> None:
+def test_injected_faults_are_an_unknown_field_without_test_hooks(world: World, user: str) -> None:
     app, claims = world.without_test_hooks(), claims_of(world, user)
     body = {"mode": "story", **scene_inputs(a_photo(world, user), testFaults={"film": "hang"})}
     keyed = {"idempotency-key": "k"}
@@ -297,7 +297,7 @@ def test_planted_faults_are_an_unknown_field_without_test_hooks(world: World, us
         assert [field["path"] for field in response.body["fields"]] == [path]
 
 
-def test_a_combination_without_templates_is_told_and_costs_nothing(
+def test_a_combination_without_templates_is_reported_and_costs_nothing(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choice, "templates_of", lambda *combination: [])
@@ -308,7 +308,7 @@ def test_a_combination_without_templates_is_told_and_costs_nothing(
     assert not [item for item in everything_of(world, user) if "recipe" in item]
 
 
-def test_the_callers_language_reaches_errors_and_the_film(world: World, user: str) -> None:
+def test_errors_and_the_film_have_the_callers_language(world: World, user: str) -> None:
     korean = {"accept-language": "ko-KR,ko;q=0.9,en;q=0.8"}
 
     done = confirm(world, user, mode="trailer", headers=korean)
@@ -322,10 +322,10 @@ def test_the_callers_language_reaches_errors_and_the_film(world: World, user: st
     assert all('"language":"ko"' in plan for plan in plans)
 
 
-# Confirm, raced
+# Concurrent confirms
 
 
-def test_credits_that_come_in_between_are_not_lost(
+def test_credits_added_during_a_confirm_are_not_lost(
     world: World, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_balance(world, user)
@@ -360,7 +360,7 @@ def test_the_last_credits_are_held_once_when_two_jobs_want_them(
 
 
 def before_submit(patch: pytest.MonkeyPatch, interfere: Any) -> None:
-    """Let somebody else be faster, once, between our read and our commit."""
+    """Run another request once between our read and our commit."""
     real, waiting = submit_job.submit, [interfere]
 
     def submit(*arguments: Any, **options: Any) -> Any:
@@ -425,7 +425,7 @@ def test_a_draft_is_checked_like_a_job(
     assert path in [field["path"] for field in response.body["fields"]]
 
 
-def test_confirming_a_draft_keeps_what_it_says_unless_fields_are_sent(
+def test_confirming_a_draft_keeps_its_inputs_unless_fields_are_sent(
     world: World, user: str
 ) -> None:
     kept = a_draft(world, user, **REWRITTEN)
@@ -464,7 +464,7 @@ def test_a_draft_is_confirmed_once(world: World, user: str) -> None:
     assert a_balance(world, user) == (3, 2)
 
 
-def test_a_draft_with_wrong_changes_stays_as_it_was(world: World, user: str) -> None:
+def test_invalid_changes_leave_a_draft_unchanged(world: World, user: str) -> None:
     draft = a_draft(world, user)
     stored = everything_of(world, user)
 
@@ -475,7 +475,7 @@ def test_a_draft_with_wrong_changes_stays_as_it_was(world: World, user: str) -> 
     assert everything_of(world, user) == stored
 
 
-def test_another_accounts_draft_is_like_a_missing_one(world: World, user: str) -> None:
+def test_another_accounts_draft_looks_missing(world: World, user: str) -> None:
     draft = a_draft(world, user)
     other = a_user()
 
@@ -489,9 +489,7 @@ def test_another_accounts_draft_is_like_a_missing_one(world: World, user: str) -
 # Regenerate
 
 
-def test_a_child_makes_its_keys_inherits_the_rest_and_cuts_the_film_again(
-    world: World, user: str
-) -> None:
+def test_a_child_makes_its_keys_and_the_film_and_inherits_the_rest(world: World, user: str) -> None:
     parent_id = a_story(world, user, seed=7)
     parent = a_job(world, parent_id, user)
 
@@ -532,7 +530,9 @@ def test_the_film_of_a_child_is_cut_from_old_and_new_clips(world: World, user: s
         assert f"{maker}/{clip}-1.mp4" in film["sources"]["S"]
 
 
-def test_children_of_children_inherit_from_whoever_made_it(world: World, user: str) -> None:
+def test_children_of_children_inherit_from_the_job_that_made_the_output(
+    world: World, user: str
+) -> None:
     first = a_story(world, user)
     second = regenerate(world, first, user, target="story_clip", clipNo=1).body["retryJobId"]
     finish(world, second)
@@ -605,7 +605,7 @@ def ended(world: World) -> tuple[str, dict[str, str]]:
         ("quick", {"target": "story_clip", "clipNo": 1}, 409, "NOT_REGENERABLE"),
     ],
 )
-def test_what_cannot_be_regenerated_is_told_why_and_costs_nothing(
+def test_an_impossible_regeneration_is_refused_with_its_reason_and_costs_nothing(
     mode: str,
     body: dict[str, Any],
     status: int,
@@ -641,7 +641,7 @@ def test_another_accounts_job_is_not_regenerated(world: World, user: str) -> Non
         assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
-def test_regenerating_without_a_credit_is_refused_and_told(world: World, user: str) -> None:
+def test_regenerating_without_a_credit_is_refused(world: World, user: str) -> None:
     job_id = a_story(world, user, mode="trailer")
     stored = everything_of(world, user)
 
@@ -660,7 +660,7 @@ def test_regenerating_without_a_credit_is_refused_and_told(world: World, user: s
 # Detail
 
 
-def test_a_finished_job_tells_all_about_itself(world: World, user: str) -> None:
+def test_the_detail_of_a_finished_job_is_complete(world: World, user: str) -> None:
     queued = world.clock.now()
     job_id = confirm(world, user).body["jobId"]
     world.clock.move(seconds=90)
@@ -689,7 +689,7 @@ def test_a_finished_job_tells_all_about_itself(world: World, user: str) -> None:
         assert "storageKey" not in output
 
 
-def test_a_waiting_job_says_when_to_ask_again(world: World, user: str) -> None:
+def test_an_unfinished_job_has_a_poll_interval(world: World, user: str) -> None:
     job = a_job(world, confirm(world, user).body["jobId"], user)
 
     assert (job["status"], job["pollAfterMs"]) == ("queued", 1500)
@@ -698,7 +698,7 @@ def test_a_waiting_job_says_when_to_ask_again(world: World, user: str) -> None:
     assert (job["tasks"], job["outputs"]) == ([], [])
 
 
-def test_a_partial_job_tells_what_failed_and_what_came_back(world: World, user: str) -> None:
+def test_a_partial_job_reports_its_failures_and_its_refund(world: World, user: str) -> None:
     job = a_job(world, a_story(world, user, failing=["clip_2"], **REWRITTEN), user)
 
     receipt = job["receipt"]
@@ -730,7 +730,7 @@ def test_an_unchanged_job_is_not_sent_again(world: World, user: str) -> None:
     assert changed.headers["etag"] != tag
 
 
-def test_links_are_sent_anew_before_they_run_out(world: World, user: str) -> None:
+def test_links_are_renewed_before_they_expire(world: World, user: str) -> None:
     path = f"/api/jobs/{a_story(world, user)}"
     tag = world.call("GET", path, user=user).headers["etag"]
     world.clock.move(minutes=15)
@@ -740,7 +740,7 @@ def test_links_are_sent_anew_before_they_run_out(world: World, user: str) -> Non
     assert response.status == 200
 
 
-def test_another_accounts_job_is_like_a_missing_one(world: World, user: str) -> None:
+def test_another_accounts_job_looks_missing(world: World, user: str) -> None:
     job_id = a_story(world, user)
     tag = world.call("GET", f"/api/jobs/{job_id}", user=user).headers["etag"]
 
@@ -763,7 +763,7 @@ def several_drafts(world: World, user: str, count: int) -> list[str]:
     return made[::-1]
 
 
-def test_a_list_goes_through_all_jobs_once_newest_first(world: World, user: str) -> None:
+def test_a_list_has_all_jobs_once_newest_first(world: World, user: str) -> None:
     drafts = several_drafts(world, user, 5)
     several_drafts(world, a_user(), 1)
 
@@ -793,7 +793,7 @@ def test_a_page_has_one_to_a_hundred_items(limit: str, world: World, user: str) 
     assert [field["path"] for field in response.body["fields"]] == ["limit"]
 
 
-def test_a_cursor_is_good_for_its_account_and_its_list_only(world: World, user: str) -> None:
+def test_a_cursor_is_valid_only_for_its_account_and_list(world: World, user: str) -> None:
     several_drafts(world, user, 2)
     cursor = world.call("GET", "/api/jobs?limit=1", user=user).body["nextCursor"]
     flipped = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]

@@ -1,4 +1,4 @@
-"""What anyone may read, what operators may do, and which tokens open the rest."""
+"""Public routes, operator routes, and the tokens that all other routes accept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SWEEP = "/api/admin/sweep"
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """One world for the whole file: every test has an account of its own."""
+    """One world for the whole file; every test has its own account."""
     with moto_world() as world:
         yield world
 
@@ -40,12 +40,12 @@ PUBLIC_PAGES = ["/docs", "/openapi.json"]
 
 
 @pytest.mark.parametrize("path", [*PUBLIC_READS, *PUBLIC_PAGES])
-def test_public_routes_answer_without_a_token(path: str, world: World) -> None:
+def test_public_routes_need_no_token(path: str, world: World) -> None:
     assert path in mounts.PUBLIC_PATHS
     assert world.call("GET", path, user=None).status == 200
 
 
-def test_pricing_shows_packs_with_prices_and_what_things_cost(world: World) -> None:
+def test_pricing_shows_packs_and_costs(world: World) -> None:
     pricing = world.call("GET", "/api/pricing", user=None).body
 
     assert [(pack["name"], pack["credits"]) for pack in pricing["packs"]] == [
@@ -60,7 +60,7 @@ def test_pricing_shows_packs_with_prices_and_what_things_cost(world: World) -> N
     assert "CANCELED_MINIMUM" in {note["code"] for note in pricing["notes"]}
 
 
-def test_templates_are_listed_by_what_is_asked_for(world: World) -> None:
+def test_templates_are_filtered_by_mode_stage_and_genre(world: World) -> None:
     path = "/api/templates?mode=story&stage=spark&genre=romance"
 
     response = world.call("GET", path, user=None).body
@@ -86,7 +86,7 @@ def test_recipes_name_every_choice_in_both_languages(world: World) -> None:
         assert all(set(label) >= {"en", "ko"} for label in recipes[group].values())
 
 
-def test_health_tells_the_stage(world: World) -> None:
+def test_health_reports_the_stage(world: World) -> None:
     assert world.call("GET", "/api/health", user=None).body == {"status": "ok", "stage": "test"}
 
 
@@ -102,7 +102,7 @@ def test_the_docs_show_every_route(world: World) -> None:
 # Tokens
 
 
-def whoever(app: App, claims: dict[str, Any] | None) -> int:
+def status_with(app: App, claims: dict[str, Any] | None) -> int:
     return ask(app, "GET", "/api/purchases", claims=claims).status
 
 
@@ -118,41 +118,37 @@ def whoever(app: App, claims: dict[str, Any] | None) -> int:
         {"exp": "0"},
     ],
 )
-def test_claims_that_are_not_of_an_access_token_open_nothing(
+def test_only_claims_of_an_access_token_are_accepted(
     changes: dict[str, Any], world: World, user: str
 ) -> None:
-    assert whoever(world.app, claims_of(world, user)) == 200
-    assert whoever(world.app, claims_of(world, user, **changes)) == 401
+    assert status_with(world.app, claims_of(world, user)) == 200
+    assert status_with(world.app, claims_of(world, user, **changes)) == 401
 
 
-def test_without_claims_there_is_no_caller(world: World) -> None:
-    assert whoever(world.app, None) == 401
-    assert whoever(world.app, {}) == 401
+def test_a_request_without_claims_is_refused(world: World) -> None:
+    assert status_with(world.app, None) == 401
+    assert status_with(world.app, {}) == 401
 
 
 @pytest.mark.parametrize("claims", [{"exp": "soon"}, {"exp": "nan"}, {"sub": ""}])
-def test_claims_that_cannot_be_read_are_no_token(
-    claims: dict[str, Any], world: World, user: str
-) -> None:
-    assert whoever(world.app, claims_of(world, user, **claims)) == 401
+def test_unreadable_claims_are_refused(claims: dict[str, Any], world: World, user: str) -> None:
+    assert status_with(world.app, claims_of(world, user, **claims)) == 401
 
 
-def test_a_token_is_good_until_its_moment_and_not_at_it(world: World, user: str) -> None:
+def test_a_token_is_valid_before_its_expiry_and_not_at_it(world: World, user: str) -> None:
     now = int(world.clock.now().timestamp())
 
-    assert whoever(world.app, claims_of(world, user, exp=str(now + 1))) == 200
-    assert whoever(world.app, claims_of(world, user, exp=str(now))) == 401
+    assert status_with(world.app, claims_of(world, user, exp=str(now + 1))) == 200
+    assert status_with(world.app, claims_of(world, user, exp=str(now))) == 401
 
 
-def test_the_issuer_and_the_audience_are_checked_where_they_are_set(
-    world: World, user: str
-) -> None:
+def test_the_issuer_and_the_audience_are_checked_if_configured(world: World, user: str) -> None:
     settings = replace(world.settings, jwt_issuer="https://issuer", jwt_audience="client")
     app = replace(world.app, settings=settings)
     good: dict[str, Any] = {"iss": "https://issuer", "client_id": "client"}
 
-    told = {
-        name: whoever(app, claims_of(world, user, **claims))
+    statuses = {
+        name: status_with(app, claims_of(world, user, **claims))
         for name, claims in {
             "cognito": good,
             "oidc": {"iss": "https://issuer", "aud": "client"},
@@ -164,7 +160,7 @@ def test_the_issuer_and_the_audience_are_checked_where_they_are_set(
         }.items()
     }
 
-    assert told == {name: 200 if name in ("cognito", "oidc") else 401 for name in told}
+    assert statuses == {name: 200 if name in ("cognito", "oidc") else 401 for name in statuses}
 
 
 def test_only_the_group_makes_an_admin(world: World, user: str) -> None:
@@ -177,7 +173,7 @@ def test_only_the_group_makes_an_admin(world: World, user: str) -> None:
     assert {status(groups) for groups in others} == {403}
 
 
-def test_a_caller_is_an_account_and_nothing_of_the_body(world: World, user: str) -> None:
+def test_the_account_comes_from_the_token_and_not_from_the_body(world: World, user: str) -> None:
     assert "account_id" in Caller.__dataclass_fields__
     buy(world, 7, user)
 
@@ -190,7 +186,7 @@ def test_a_caller_is_an_account_and_nothing_of_the_body(world: World, user: str)
 # Operators
 
 
-def test_sweeping_is_for_admins_of_stacks_with_test_hooks(world: World, user: str) -> None:
+def test_sweeping_needs_an_admin_and_test_hooks(world: World, user: str) -> None:
     admin = claims_of(world, user, **{"cognito:groups": "admin"})
 
     anonymous = world.call("POST", SWEEP, {}, user=None)
@@ -205,13 +201,15 @@ def test_sweeping_is_for_admins_of_stacks_with_test_hooks(world: World, user: st
 
 
 @pytest.mark.parametrize("body", [{"now": "soon"}, {"now": 5}, {"x": 1}, {"now": "2026-13-01"}])
-def test_a_sweep_needs_a_time_if_any(body: dict[str, Any], world: World, user: str) -> None:
+def test_a_sweep_with_an_invalid_time_is_refused(
+    body: dict[str, Any], world: World, user: str
+) -> None:
     response = world.call("POST", SWEEP, body, user=user, groups="admin")
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
-def test_a_sweep_can_be_run_as_if_it_were_later(world: World, user: str) -> None:
+def test_a_sweep_can_run_with_a_later_time(world: World, user: str) -> None:
     job_id = confirm(world, user).body["jobId"]
     later = to_iso(world.clock.now() + timedelta(hours=7))
 

@@ -1,4 +1,4 @@
-"""``GET /api/recipes``: everything that a frontend would else have to know by itself."""
+"""``GET /api/recipes``: choices, limits and labels for a frontend."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_every_aspect_ratio_is_accepted(response: dict[str, Any]) -> None:
     assert not is_accepted("images", images(aspectRatio="2:1"))
 
 
-def test_languages_say_where_they_can_be_used(response: dict[str, Any]) -> None:
+def test_languages_list_their_uses(response: dict[str, Any]) -> None:
     sources, targets = response["sourceLanguages"], response["targetLanguages"]
 
     assert sources == list(response["languages"])

@@ -1,4 +1,4 @@
-"""The page behind a shared link: plain, safe to open, in the reader's language, gone when it is."""
+"""The page of a shared link: plain, safe, in the reader's language, and gone with its link."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_link_opens_a_page_with_a_player_pictures_and_downloads(world: World, 
     # Relative: the page may be served through a proxy of another name.
     base = f"/s/{token}"
     assert {link.partition("?")[0] for link in page.links} == {f"{base}/{n}" for n in range(1, 8)}
-    # What other sites read names the address that was shared, whatever host is asked.
+    # Metadata for other sites has the shared address for any requested host.
     public = f"https://console.example{base}"
     assert page.meta["og:url"] == public
     assert page.meta["og:video"].startswith(public) and page.meta["og:image"].startswith(public)
@@ -126,7 +126,7 @@ def test_a_file_of_the_page_is_a_fresh_link_that_its_policy_allows(world: World,
     assert unquote(dispositions[1]).endswith("story-film.mp4")
 
 
-def test_opening_the_page_is_one_view_and_its_files_are_none(world: World, user: str) -> None:
+def test_only_opening_the_page_counts_as_a_view(world: World, user: str) -> None:
     job_id = a_story(world, user)
     token = a_link(world, job_id, user)
 
@@ -142,7 +142,7 @@ def test_opening_the_page_is_one_view_and_its_files_are_none(world: World, user:
     assert events_of(world, job_id).count("share_viewed") == 1
 
 
-def test_the_page_speaks_the_readers_language(world: World, user: str) -> None:
+def test_the_page_is_in_the_readers_language(world: World, user: str) -> None:
     token = a_link(world, a_story(world, user), user)
 
     english, korean = (open_page(world, f"/s/{token}", language) for language in ("en-US", "ko"))
@@ -153,7 +153,7 @@ def test_the_page_speaks_the_readers_language(world: World, user: str) -> None:
     assert korean.headers["vary"] == "Accept-Language"
 
 
-def test_a_link_that_leads_nowhere_says_so_kindly_and_never_why(world: World, user: str) -> None:
+def test_all_invalid_links_show_the_same_page(world: World, user: str) -> None:
     job_id = a_story(world, user)
     revoked = a_link(world, job_id, user)
     world.call("DELETE", f"/api/jobs/{job_id}/share", user=user)
@@ -175,13 +175,13 @@ def test_a_link_that_leads_nowhere_says_so_kindly_and_never_why(world: World, us
 
 
 @pytest.mark.parametrize("number", ["0", "8", "-1", "x", "99999999999999999999"])
-def test_a_file_that_is_not_there_is_missing(number: str, world: World, user: str) -> None:
+def test_an_unknown_file_is_404(number: str, world: World, user: str) -> None:
     token = a_link(world, a_story(world, user), user)
 
     assert open_page(world, f"/s/{token}/{number}").status in (400, 404)
 
 
-def test_what_a_file_is_called_cannot_break_the_page(world: World, user: str) -> None:
+def test_file_names_are_escaped_in_the_page(world: World, user: str) -> None:
     name = "<img src=x onerror=alert(1)>&\" '.mp3"
     asset = a_recording(world, user, filename=name)
     body = {"recipe": "captions", "status": "queued", "inputs": {"assetIds": [asset]}}

@@ -1,4 +1,4 @@
-"""Shares: links that need no token, say nothing of their owner, and can be taken back."""
+"""Shares: links that need no token, reveal nothing of their owner, and can be revoked."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.support.builders import (
     ask,
     claims_of,
     confirm,
+    delete_job,
     events_of,
     forget_responses,
     stream_records,
@@ -50,7 +51,7 @@ def share(
     return world.call("POST", f"/api/jobs/{job_id}/share", body, user=user, key=key)
 
 
-def look(world: World, token: str) -> Response:
+def open_link(world: World, token: str) -> Response:
     return world.call("GET", f"/api/shares/{token}", user=None)
 
 
@@ -62,13 +63,11 @@ def assert_missing(response: Response) -> None:
     assert (response.status, response.body["code"]) == (404, "NOT_FOUND")
 
 
-def test_a_link_shows_the_outputs_to_anybody_and_nothing_of_the_job(
-    world: World, user: str
-) -> None:
+def test_a_link_shows_only_the_outputs_and_needs_no_token(world: World, user: str) -> None:
     job_id = a_story(world, user)
 
     made = share(world, job_id, user)
-    seen = look(world, made.body["token"])
+    seen = open_link(world, made.body["token"])
 
     assert made.status == 201
     token = made.body["token"]
@@ -83,9 +82,7 @@ def test_a_link_shows_the_outputs_to_anybody_and_nothing_of_the_job(
     assert job_id not in text and user not in text and "ast_" not in text and "out_" not in text
 
 
-def test_without_a_setting_the_link_leads_to_where_the_request_came(
-    world: World, user: str
-) -> None:
+def test_without_a_setting_the_link_has_the_host_of_the_request(world: World, user: str) -> None:
     job_id = a_story(world, user)
     app = replace(world.app, settings=replace(world.settings, console_url=""))
 
@@ -100,11 +97,11 @@ def test_without_a_setting_the_link_leads_to_where_the_request_came(
     assert response.body["url"] == f"https://api.example/s/{response.body['token']}"
 
 
-def test_each_look_is_a_view_and_each_link_a_share(world: World, user: str) -> None:
+def test_each_read_is_a_view_and_each_link_a_share(world: World, user: str) -> None:
     job_id = a_story(world, user)
     tokens = [share(world, job_id, user).body["token"] for _ in range(2)]
     for token in (tokens[0], tokens[0], tokens[1]):
-        look(world, token)
+        open_link(world, token)
     world.drain()
 
     names = events_of(world, job_id)
@@ -115,14 +112,14 @@ def test_each_look_is_a_view_and_each_link_a_share(world: World, user: str) -> N
     assert len(set(tokens)) == 2
 
 
-def test_a_share_that_the_stream_lost_is_told_by_the_sweeper_once(world: World, user: str) -> None:
+def test_the_sweeper_reports_a_share_that_the_stream_lost_once(world: World, user: str) -> None:
     job_id = a_story(world, user)
     world.drain()
     share(world, job_id, user)
     stream_records(world)
 
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS + 1)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS + 1)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS + 1)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS + 1)
 
     assert events_of(world, job_id).count("share_created") == 1
     sides = [item for item in world.scan("jobs") if item["sk"]["S"].startswith("share#")]
@@ -132,7 +129,7 @@ def test_a_share_that_the_stream_lost_is_told_by_the_sweeper_once(world: World, 
 def test_the_secret_is_stored_nowhere(world: World, user: str) -> None:
     job_id = a_story(world, user)
     token = share(world, job_id, user, key="k").body["token"]
-    look(world, token)
+    open_link(world, token)
     world.drain()
 
     parsed = from_token(token)
@@ -145,7 +142,7 @@ def test_the_secret_is_stored_nowhere(world: World, user: str) -> None:
     assert hashlib.sha256(secret).hexdigest() in everything
 
 
-def test_a_repeat_with_the_same_key_answers_the_same_link(world: World, user: str) -> None:
+def test_a_repeat_with_the_same_key_returns_the_same_link(world: World, user: str) -> None:
     job_id = a_story(world, user)
     body = {"expiresInDays": 3}
 
@@ -184,19 +181,19 @@ def test_the_same_key_makes_another_link_for_another_account_or_job(world: World
     assert len(tokens) == 3
 
 
-def test_a_link_ends_with_its_days(world: World, user: str) -> None:
+def test_a_link_expires_after_its_days(world: World, user: str) -> None:
     job_id = a_story(world, user)
     made = share(world, job_id, user, {"expiresInDays": 1}).body
     lasting = share(world, job_id, user).body["token"]
 
     world.clock.move(hours=23, minutes=59)
-    assert look(world, made["token"]).status == 200
+    assert open_link(world, made["token"]).status == 200
     world.clock.move(minutes=1)
     assert made["expiresAt"] == world.clock.now().isoformat(timespec="milliseconds").replace(
         "+00:00", "Z"
     )
-    assert_missing(look(world, made["token"]))
-    assert look(world, lasting).status == 200
+    assert_missing(open_link(world, made["token"]))
+    assert open_link(world, lasting).status == 200
 
 
 def test_all_links_of_a_job_are_revoked_at_once_and_for_good(world: World, user: str) -> None:
@@ -209,24 +206,24 @@ def test_all_links_of_a_job_are_revoked_at_once_and_for_good(world: World, user:
     forget_responses(world)
     share(world, job_id, user, key="a")
     for token in tokens:
-        assert_missing(look(world, token))
-    assert look(world, kept).status == 200
-    assert look(world, share(world, job_id, user, key="c").body["token"]).status == 200
+        assert_missing(open_link(world, token))
+    assert open_link(world, kept).status == 200
+    assert open_link(world, share(world, job_id, user, key="c").body["token"]).status == 200
 
 
-def test_a_deleted_job_takes_its_links_along(world: World, user: str) -> None:
+def test_links_of_a_deleted_job_are_missing(world: World, user: str) -> None:
     job_id = a_story(world, user)
     token = share(world, job_id, user).body["token"]
 
-    assert world.call("DELETE", f"/api/jobs/{job_id}", user=user).status == 204
-    assert_missing(look(world, token))
+    assert delete_job(world, job_id, user).status == 204
+    assert_missing(open_link(world, token))
     world.drain()
 
-    assert_missing(look(world, token))
+    assert_missing(open_link(world, token))
     assert [item for item in world.scan("jobs") if item["pk"]["S"] == f"{job_id}#side"] == []
 
 
-def test_only_what_was_made_is_shared(world: World, user: str) -> None:
+def test_only_jobs_with_outputs_can_be_shared(world: World, user: str) -> None:
     draft = a_draft(world, user)
     queued = confirm(world, user).body["jobId"]
     failed = a_story(world, user, key="f", failing=[f"kf_{number}" for number in (1, 2, 3)])
@@ -246,7 +243,7 @@ def test_a_stranger_neither_shares_nor_revokes(world: World, user: str) -> None:
         assert act(world, job_id, None).status == 401
         for wanted in (job_id, JOB_ID, "nonsense"):
             assert_missing(act(world, wanted, a_user()))
-    assert look(world, token).status == 200
+    assert open_link(world, token).status == 200
 
 
 @pytest.mark.parametrize(
@@ -261,13 +258,13 @@ def test_a_stranger_neither_shares_nor_revokes(world: World, user: str) -> None:
         [],
     ],
 )
-def test_a_share_that_means_nothing_is_refused(body: Any, world: World, user: str) -> None:
+def test_an_invalid_share_is_refused(body: Any, world: World, user: str) -> None:
     response = share(world, JOB_ID, user, body)
 
     assert (response.status, response.body["code"]) == (400, "VALIDATION_FAILED")
 
 
-def test_whatever_is_wrong_with_a_link_it_is_just_missing(world: World, user: str) -> None:
+def test_every_invalid_link_is_404(world: World, user: str) -> None:
     job_id = a_story(world, user)
     token = share(world, job_id, user).body["token"]
     parsed = from_token(token)
@@ -287,7 +284,7 @@ def test_whatever_is_wrong_with_a_link_it_is_just_missing(world: World, user: st
         job_id,
     ]
 
-    bodies = [look(world, text) for text in wrong]
+    bodies = [open_link(world, text) for text in wrong]
 
     for response in bodies:
         assert_missing(response)
@@ -295,7 +292,7 @@ def test_whatever_is_wrong_with_a_link_it_is_just_missing(world: World, user: st
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 2**128 - 1))
-def test_a_token_has_one_spelling_and_leads_back(secret: bytes, number: int) -> None:
+def test_a_token_decodes_to_its_job_and_secret(secret: bytes, number: int) -> None:
     job_id = id_from_bytes("job", number.to_bytes(16, "big"))
 
     assert from_token(to_token(job_id, secret)) == (job_id, secret)

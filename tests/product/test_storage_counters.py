@@ -1,4 +1,4 @@
-"""What an account is told to store is the sum over its assets, whatever happens to whom when."""
+"""The storage counters of an account are the sums over its assets in every interleaving."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.usecases.uploads.ingest_upload import ingest_upload
 from tests.support.builders import owner_of
 from tests.support.crash import Call, Point, Stage, Wire
-from tests.support.interleave import by_seed, every_overtaking, interleave
+from tests.support.interleave import by_seed, every_preemption, interleave
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -93,7 +93,7 @@ def number(item: dict[str, Any], name: str) -> int:
     return int(item.get(name, {}).get("N", 0))
 
 
-def test_the_law_sees_a_counter_that_was_not_moved(world: World) -> None:
+def test_the_law_finds_a_counter_that_was_not_updated(world: World) -> None:
     open_one(world)
     write = take_write(
         ALICE, plan="free", used_bytes=1, uploads=0, needed_bytes=1, needed_uploads=0
@@ -151,7 +151,7 @@ def ingest(check: Any) -> Verb:
 
 
 def expire(world: World, asset_id: str) -> Any:
-    """The sweeper, at a time when nothing of it has arrived."""
+    """The sweeper, before any content has arrived."""
     asset = assets_store.find_asset(ALICE, asset_id)
     if asset is not None:
         world.app.storage.delete(f"quarantine/image/{owner_of(world, ALICE)}/{asset_id}")
@@ -183,7 +183,7 @@ def quietly(verb: Verb, world: World, asset_id: str) -> None:
 
 
 def stopped_everywhere(stage: Stage, name: str) -> list[str]:
-    """What is wrong after every fault at every call of a use case, and after its repeat."""
+    """The breaches after every fault at every call of a use case, and after its repeat."""
     world = stage.world
     asset_id = open_and_send(world)
     if name == "expire":
@@ -213,17 +213,15 @@ def stopped_everywhere(stage: Stage, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_counters_hold_wherever_a_use_case_is_stopped(
-    stage: Stage, world: World, name: str
-) -> None:
+def test_counters_hold_wherever_a_use_case_crashes(stage: Stage, world: World, name: str) -> None:
     """Every fault at every call of each use case; then its caller repeats it."""
     assert stopped_everywhere(stage, name) == []
 
 
-def test_a_counter_that_is_moved_on_its_own_is_found_out(
+def test_a_counter_updated_in_its_own_transaction_is_found(
     stage: Stage, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A planted bug: the asset goes, and what it took is given back in a step of its own."""
+    """A planted bug: the asset is deleted, and its storage is returned in a separate step."""
 
     def one_by_one(writes: list[Write]) -> None:
         for write in writes:
@@ -243,7 +241,7 @@ PAIRS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_counters_hold_whoever_overtakes_whom(
+def test_counters_hold_in_every_interleaving_of_two_use_cases(
     stage: Stage, world: World, one: str, other: str
 ) -> None:
     asset_id = open_and_send(world)
@@ -259,13 +257,13 @@ def test_counters_hold_whoever_overtakes_whom(
         wrong.extend(breaches(world))
         return done
 
-    for order, _ in every_overtaking(run):
+    for order, _ in every_preemption(run):
         assert wrong == [], order
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_counters_hold_through_any_mixture(stage: Stage, world: World, seed: int) -> None:
-    """Several files, everything that can happen to them, in an order that the seed makes."""
+def test_counters_hold_in_random_sequences(stage: Stage, world: World, seed: int) -> None:
+    """Several files and all use cases, in an order that the seed decides."""
     rng = random.Random(seed)
     files = [open_and_send(world) for _ in range(3)]
     names = [rng.choice([*VERBS]) for _ in range(5)]
@@ -278,12 +276,12 @@ def test_counters_hold_through_any_mixture(stage: Stage, world: World, seed: int
     assert breaches(world) == [], done.order
 
 
-# What the counters are for
+# Limits
 
 
 GB = 1000**3
 PLANS = {
-    # One video or sound, everything together, and files on their way.
+    # The size of one video or sound, all storage, and open uploads.
     "free": (GB // 2, GB, 20),
     "basic": (2 * GB, 10 * GB, 50),
     "standard": (10 * GB, 50 * GB, 100),
@@ -291,7 +289,7 @@ PLANS = {
 }
 
 
-def test_what_each_plan_allows() -> None:
+def test_each_plan_has_its_limits() -> None:
     allowed = {
         plan: (limits.file_bytes["video"], limits.storage_bytes, limits.concurrent_uploads)
         for plan in plan_names()
@@ -305,7 +303,7 @@ def test_what_each_plan_allows() -> None:
     )
 
 
-def test_two_devices_cannot_take_the_last_place_both(stage: Stage, world: World) -> None:
+def test_two_devices_cannot_both_take_the_last_place(stage: Stage, world: World) -> None:
     most = limits_of("free").concurrent_uploads
     create_upload(world.app, command(world), photos(most - 1))
     snapshot = stage.take_snapshot()
@@ -314,16 +312,14 @@ def test_two_devices_cannot_take_the_last_place_both(stage: Stage, world: World)
         stage.restore(snapshot)
         return interleave([lambda: open_one(world)] * 2, choose)
 
-    for order, done in every_overtaking(run):
+    for order, done in every_preemption(run):
         errors = [actor.error for actor in done.actors if actor.error]
         assert [type(error) for error in errors] == [PlanLimit], order
         assert find_stored(ALICE).open_uploads == most
         assert breaches(world) == []
 
 
-def test_a_repeat_whose_first_response_was_lost_opens_nothing_more(
-    stage: Stage, world: World
-) -> None:
+def test_a_repeat_after_a_lost_response_opens_no_second_upload(stage: Stage, world: World) -> None:
     """Every fault at every call of the request; then the client repeats it with its key."""
     poll_at = stage.take_snapshot()
     request = {"files": [PHOTO, {**PHOTO, "filename": "b.jpg"}]}
@@ -351,7 +347,7 @@ def test_a_repeat_whose_first_response_was_lost_opens_nothing_more(
     assert len(calls) > 3
 
 
-def test_a_key_whose_file_was_deleted_opens_it_no_more(world: World) -> None:
+def test_a_repeated_key_does_not_reopen_a_deleted_file(world: World) -> None:
     [session, _] = create_upload(world.app, command(world, key="k"), photos(2))
     abort_upload(world.app, account_id=ALICE, asset_id=session.asset.asset_id)
 
@@ -361,15 +357,15 @@ def test_a_key_whose_file_was_deleted_opens_it_no_more(world: World) -> None:
     assert refused.value.error_code == "UPLOAD_CLOSED"
 
 
-def test_too_many_files_at_once_are_refused_with_the_plan_that_takes_them(world: World) -> None:
+def test_too_many_open_uploads_are_refused_with_a_sufficient_plan(world: World) -> None:
     most = limits_of("free").concurrent_uploads
     create_upload(world.app, command(world), photos(most))
 
     response = world.call("POST", "/api/uploads/session", PHOTO)
 
     assert (response.status, response.body["code"]) == (403, "PLAN_LIMIT")
-    told = {name: response.body[name] for name in ("name", "limit", "used", "plan", "upgradeTo")}
-    assert told == {
+    limit = {name: response.body[name] for name in ("name", "limit", "used", "plan", "upgradeTo")}
+    assert limit == {
         "name": "concurrentUploads",
         "limit": 20,
         "used": 20,
@@ -395,11 +391,11 @@ def test_declared_sizes_of_open_sessions_count_as_storage(world: World) -> None:
     assert larger.body["upgradeTo"] == "basic"
 
 
-def test_a_larger_plan_makes_room_at_once(world: World) -> None:
+def test_a_larger_plan_raises_the_limit_at_once(world: World) -> None:
     clip = {"filename": "a.mp4", "sizeBytes": 2_000_000_000, "mimeType": "video/mp4"}
 
     before = world.call("POST", "/api/uploads/session", clip)
-    commit([plan_write(ALICE, "basic", "op")])
+    commit([plan_write(ALICE, plan="basic", operation="op")])
     after = world.call("POST", "/api/uploads/session", clip)
 
     assert (before.status, before.body["code"]) == (413, "FILE_TOO_LARGE")
@@ -408,8 +404,8 @@ def test_a_larger_plan_makes_room_at_once(world: World) -> None:
     assert after.status == 201
 
 
-def test_no_plan_takes_more_than_the_largest(world: World) -> None:
-    commit([plan_write(ALICE, "professional", "op")])
+def test_the_limit_of_the_largest_plan_offers_no_upgrade(world: World) -> None:
+    commit([plan_write(ALICE, plan="professional", operation="op")])
     for _ in range(4):
         open_clip(world, 50_000_000_000)
 
@@ -423,7 +419,7 @@ def open_clip(world: World, size_bytes: int) -> Any:
     return world.call("POST", "/api/uploads/session", clip)
 
 
-def test_what_ends_makes_room(world: World) -> None:
+def test_an_ended_upload_frees_its_storage(world: World) -> None:
     ids = [open_and_send(world) for _ in range(4)]
     size = len(CONTENT)
 
@@ -442,8 +438,8 @@ def test_what_ends_makes_room(world: World) -> None:
     assert deleted == Stored(used_bytes=size, open_uploads=1)
 
 
-def test_a_hundred_files_are_all_opened_or_none(world: World) -> None:
-    commit([plan_write(ALICE, "standard", "op")])
+def test_a_hundred_files_are_opened_all_or_none(world: World) -> None:
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     create_upload(world.app, command(world), photos(100))
     with pytest.raises(PlanLimit):
@@ -453,11 +449,9 @@ def test_a_hundred_files_are_all_opened_or_none(world: World) -> None:
     assert breaches(world) == []
 
 
-def test_the_hundredth_file_that_finds_no_room_takes_the_others_along(
-    stage: Stage, world: World
-) -> None:
-    """A hundred files take two transactions: somebody may be faster between them."""
-    commit([plan_write(ALICE, "standard", "op")])
+def test_one_file_over_the_limit_refuses_all_hundred(stage: Stage, world: World) -> None:
+    """A hundred files take two transactions: another request may commit between them."""
+    commit([plan_write(ALICE, plan="standard", operation="op")])
 
     def hundred() -> None:
         create_upload(world.app, command(world), photos(100))
@@ -471,7 +465,7 @@ def test_the_hundredth_file_that_finds_no_room_takes_the_others_along(
 
 
 def _between_transactions() -> Callable[[Any], int]:
-    """The first goes on until its first transaction is done, then the other to its end."""
+    """The first runs to the end of its first transaction, then the other to its end."""
     turns = itertools.count()
 
     def choose(waiting: Any) -> int:
@@ -482,13 +476,13 @@ def _between_transactions() -> Callable[[Any], int]:
     return choose
 
 
-def test_files_from_before_they_were_counted_take_and_give_nothing(world: World) -> None:
-    """An upload that was open when counting began is counted once it is checked."""
+def test_files_older_than_the_counters_do_not_change_them(world: World) -> None:
+    """An upload that was open when counting started is counted once it is checked."""
     session = open_one(world)
     asset = session.asset
     uncounted = replace(asset, counted_bytes=0, counted_uploads=0)
     commit([assets_store.delete_write(asset)])
-    commit([assets_store.create_write(uncounted, "op")])
+    commit([assets_store.create_write(uncounted, operation="op")])
     before = find_stored(ALICE)
     world.app.storage.write(session.storage_key, CONTENT, mime_type="image/jpeg")
     VERBS["accept"](world, asset.asset_id)
@@ -503,4 +497,4 @@ def test_a_save_that_forgets_the_counters_is_a_bug(world: World) -> None:
     smaller = replace(await_check(asset, world.clock.now()), counted_bytes=0)
 
     with pytest.raises(AssertionError, match="counters"):
-        assets_store.save_write(asset, smaller, "op")
+        assets_store.save_write(asset, smaller, operation="op")

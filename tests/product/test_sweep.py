@@ -1,4 +1,4 @@
-"""The sweeper: whatever was lost is repaired, and whatever takes too long is ended."""
+"""The sweeper: lost records and messages are replaced, and overdue work is ended."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def lose_everything(world: World) -> None:
     lose_messages(world)
 
 
-# What was lost
+# Lost records and messages
 
 
 def test_a_job_whose_stream_record_was_lost_is_planned(world: World) -> None:
@@ -81,7 +81,7 @@ def test_a_task_whose_message_was_lost_is_sent_again(world: World) -> None:
     assert a_job(world, job_id)["status"] == "succeeded"
 
 
-def test_what_was_sent_again_is_not_sent_again_at_once(world: World) -> None:
+def test_a_message_sent_again_is_not_sent_a_third_time_at_once(world: World) -> None:
     confirm(world)
     world.pump_stream()
     lose_everything(world)
@@ -127,15 +127,15 @@ def test_a_job_ends_though_no_record_ever_arrives(world: World) -> None:
     assert check_laws(world) == []
 
 
-# What takes too long
+# Overdue work
 
 
-def test_a_task_that_hangs_is_tried_three_times_and_then_refunded(world: World) -> None:
+def test_a_hanging_task_is_tried_three_times_and_then_refunded(world: World) -> None:
     job_id = confirm(world, testFaults={"clip_2": "hang"}).body["jobId"]
     world.drain()
     seen = []
     for _ in range(TASK_ATTEMPTS_LIMIT):
-        world.outlive(seconds=LEASE_SECONDS)
+        world.advance_time(seconds=LEASE_SECONDS)
         seen.append(statuses(a_job(world, job_id))["clip_2"])
 
     job = a_job(world, job_id)
@@ -144,11 +144,11 @@ def test_a_task_that_hangs_is_tried_three_times_and_then_refunded(world: World) 
     assert (job["status"], job["receipt"]["used"], job["receipt"]["refunded"]) == ("partial", 1, 1)
     assert job["receipt"]["reason"] == "LEASE_EXPIRED"
     assert a_balance(world) == (4, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
-def test_a_lease_is_lost_at_its_end_and_not_before(world: World) -> None:
+def test_a_lease_expires_at_its_end_and_not_before(world: World) -> None:
     job_id = confirm(world, mode="quick", testFaults={"kf_1": "hang"}).body["jobId"]
     world.drain()
 
@@ -162,7 +162,7 @@ def test_a_lease_is_lost_at_its_end_and_not_before(world: World) -> None:
     assert statuses(a_job(world, job_id))["kf_1"] == "ready"
 
 
-def test_a_job_that_nobody_began_within_an_hour_is_ended_and_refunded(world: World) -> None:
+def test_a_job_that_has_not_started_within_an_hour_is_ended_and_refunded(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
     lose_everything(world)
@@ -178,7 +178,7 @@ def test_a_job_that_nobody_began_within_an_hour_is_ended_and_refunded(world: Wor
     assert waiting == "queued"
     assert (job["status"], job["receipt"]["reason"]) == ("failed", "QUEUE_TIMEOUT")
     assert a_balance(world) == (5, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
@@ -188,14 +188,14 @@ def test_a_job_that_was_never_planned_is_ended_and_refunded_too(
     job_id = confirm(world).body["jobId"]
     lose_everything(world)
 
-    world.outlive(seconds=QUEUED_LIMIT_SECONDS)
+    world.advance_time(seconds=QUEUED_LIMIT_SECONDS)
 
     job = a_job(world, job_id)
     assert (job["status"], job["receipt"]["refunded"]) == ("failed", 2)
     assert "job_done" in events_of(world, job_id)
 
 
-def test_a_job_is_ended_after_six_hours_and_what_was_made_is_kept(world: World) -> None:
+def test_a_job_is_ended_after_six_hours_and_its_outputs_are_kept(world: World) -> None:
     job_id = confirm(world).body["jobId"]
     world.pump_stream()
     world.pump_stream()
@@ -225,24 +225,24 @@ def test_a_child_is_ended_like_any_job_and_its_parent_stays(world: World) -> Non
     child_id = regenerate(world, parent_id).body["retryJobId"]
     lose_everything(world)
 
-    world.outlive(seconds=QUEUED_LIMIT_SECONDS)
+    world.advance_time(seconds=QUEUED_LIMIT_SECONDS)
 
     assert a_job(world, child_id)["status"] == "failed"
     assert a_job(world, parent_id)["status"] == parent == "succeeded"
     assert a_balance(world) == (3, 0)
 
 
-def test_a_draft_waits_for_ever(world: World) -> None:
+def test_a_draft_never_expires(world: World) -> None:
     job_id = a_draft(world)
     world.drain()
 
-    world.outlive(days=400)
+    world.advance_time(days=400)
 
     assert a_job(world, job_id)["status"] == "draft"
     assert watched(world) == []
 
 
-# What cannot be planned
+# Jobs that cannot be planned
 
 
 def test_a_job_whose_template_is_gone_is_ended_and_refunded(
@@ -259,7 +259,7 @@ def test_a_job_whose_template_is_gone_is_ended_and_refunded(
     job = a_job(world, job_id)
     assert (job["status"], job["receipt"]["reason"]) == ("failed", "NO_TEMPLATES")
     assert a_balance(world) == (5, 0)
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     assert check_laws(world) == []
 
 
@@ -271,14 +271,14 @@ def test_sweeping_again_changes_nothing(world: World) -> None:
     buy(world, 10)
     world.drain()
     for seconds in (0, LEASE_SECONDS, QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS):
-        world.outlive(seconds=seconds)
+        world.advance_time(seconds=seconds)
         before = a_picture(world)
         again = dict(world.sweep())
         assert a_picture(world) == before
         assert not again
 
 
-def test_one_item_that_cannot_be_handled_does_not_stop_the_others(world: World) -> None:
+def test_one_failing_item_does_not_stop_the_others(world: World) -> None:
     good = confirm(world, mode="quick").body["jobId"]
     lose_everything(world)
     due = int((world.clock.now() - timedelta(hours=1)).timestamp())

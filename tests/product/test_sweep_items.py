@@ -1,4 +1,4 @@
-"""The loop that all sweeps share: what cannot be handled is never in the way of what can."""
+"""The loop that all sweeps share: failing items never block the others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.world import START, World
 BATCH = 25
 Item = dict[str, Any]
 FEW, MANY = 101, 250
-"""More than one page of the time when sweeps read page by page; and what is to be expected."""
+"""Numbers of failing items: more than a page of earlier sweeps, and many more."""
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def a_good_purchase(world: World, count: int) -> None:
     world.clock.move(seconds=PROJECTION_CHECK_SECONDS)
 
 
-class NobodysPayments:
-    """A gateway that knows no payment of ours."""
+class NoPayments:
+    """A gateway without any payment."""
 
     name = "test"
 
@@ -129,7 +129,7 @@ class NobodysPayments:
 
 
 def a_good_event(world: World, count: int) -> None:
-    world.use_gateway(NobodysPayments())  # type: ignore[arg-type]
+    world.use_gateway(NoPayments())  # type: ignore[arg-type]
     bad = [{"eventId": {"S": f"test#{n}"}, **overdue(n)} for n in range(count)]
     good = {
         "eventId": {"S": "test#good"},
@@ -153,7 +153,7 @@ CASES: dict[str, tuple[Callable[[World, int], None], Callable[..., Counter[str]]
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", CASES)
-def test_what_is_good_is_done_behind_many_that_fail(world: World, kind: str, count: int) -> None:
+def test_a_good_item_is_handled_behind_many_that_fail(world: World, kind: str, count: int) -> None:
     arrange, sweep, outcome = CASES[kind]
     arrange(world, count)
     failed: list[str] = []
@@ -163,11 +163,11 @@ def test_what_is_good_is_done_behind_many_that_fail(world: World, kind: str, cou
 
     assert (done["error"], len(failed)) == (count, count)
     assert done[outcome] == 1
-    # A wallet's place in its index is part of the books, so it is never moved.
+    # The index key of a wallet is part of the books, so it is never changed.
     assert again["error"] == (count if kind == "grants" else 0)
 
 
-def test_what_fails_again_and_again_waits_longer_up_to_a_limit() -> None:
+def test_the_delay_of_a_failing_item_grows_up_to_a_limit() -> None:
     waits = [sweep_backoff_seconds(failures) for failures in range(1, 8)]
 
     assert waits[:3] == [SWEEP_BACKOFF_BASE_SECONDS * factor for factor in (1, 2, 4)]
@@ -175,7 +175,7 @@ def test_what_fails_again_and_again_waits_longer_up_to_a_limit() -> None:
     assert waits == sorted(waits)
 
 
-def test_what_failed_is_tried_again_when_its_time_has_come(world: World) -> None:
+def test_a_failed_item_is_retried_after_its_delay(world: World) -> None:
     a_good_purchase(world, 1)
 
     def errors() -> int:
@@ -204,7 +204,7 @@ def test_failing_items_are_counted_for_the_alarm(
     assert counted["SweepErrors"] == 3
 
 
-def test_damaged_entries_go_with_their_deleted_album(world: World) -> None:
+def test_damaged_entries_are_deleted_with_their_album(world: World) -> None:
     deleted_albums_with_damaged_entries(world, 3)
 
     done = sweep_albums(world.app, lambda item, error: None)

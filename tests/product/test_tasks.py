@@ -1,4 +1,4 @@
-"""Attempts at tasks: claimed once, retried within bounds, and never paid for in vain."""
+"""Attempts of tasks: claimed once, retried within bounds, and refunded when they fail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.support.world import World
 
 
 def a_ready_job(world: World, *, mode: str = "quick", **changes: Any) -> str:
-    """A job that is planned and sent; nobody has worked on it yet."""
+    """A job that is planned and whose messages are sent; no worker has started."""
     job_id = confirm(world, mode=mode, **changes).body["jobId"]
     while world.pump_stream():
         pass
@@ -68,10 +68,10 @@ def attempts(job: dict[str, Any]) -> dict[str, int]:
     return {task["key"]: task["attempts"] for task in job["tasks"]}
 
 
-# Once
+# Claims
 
 
-def test_a_task_is_made_once_however_often_its_message_comes(world: World) -> None:
+def test_a_task_is_done_once_for_repeated_messages(world: World) -> None:
     job_id = a_ready_job(world)
 
     first = attempt(world, job_id)
@@ -83,7 +83,7 @@ def test_a_task_is_made_once_however_often_its_message_comes(world: World) -> No
     assert len(world.studio.requests) == 1
 
 
-def test_messages_that_are_too_early_too_late_or_about_nothing_do_nothing(world: World) -> None:
+def test_early_late_and_unknown_messages_do_nothing(world: World) -> None:
     job_id = a_ready_job(world)
     before = a_picture(world)
 
@@ -100,7 +100,7 @@ def test_messages_that_are_too_early_too_late_or_about_nothing_do_nothing(world:
     assert world.studio.requests == []
 
 
-def test_a_claim_is_a_lease_of_five_minutes_with_the_attempt_as_fence(world: World) -> None:
+def test_a_claim_is_a_lease_of_five_minutes_fenced_by_the_attempt(world: World) -> None:
     job_id = a_ready_job(world)
 
     task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
@@ -114,11 +114,11 @@ def test_a_claim_is_a_lease_of_five_minutes_with_the_attempt_as_fence(world: Wor
     assert item["claim"]["S"] == task.claim
 
 
-def test_an_attempt_that_lost_its_lease_has_no_say_any_more(world: World) -> None:
+def test_an_attempt_that_lost_its_lease_changes_nothing(world: World) -> None:
     job_id = a_ready_job(world)
     old = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     assert old is not None
-    world.outlive(minutes=5)
+    world.advance_time(minutes=5)
     done = a_job(world, job_id)
     before = a_picture(world)
 
@@ -130,7 +130,7 @@ def test_an_attempt_that_lost_its_lease_has_no_say_any_more(world: World) -> Non
     assert a_picture(world) == before
 
 
-def test_while_the_next_attempt_runs_the_one_before_cannot_speak_for_it(world: World) -> None:
+def test_an_earlier_attempt_cannot_finish_the_current_one(world: World) -> None:
     job_id = a_ready_job(world)
     old = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     assert old is not None
@@ -155,10 +155,10 @@ def test_a_job_whose_first_attempt_was_claimed_is_shown_as_running(world: World)
     assert (job["status"], job["startedAt"]) == ("running", to_iso(world.clock.now()))
 
 
-# What the provider is told, and what becomes of what it made
+# The request to the provider, and its outputs
 
 
-def test_the_provider_is_told_everything_it_needs(world: World) -> None:
+def test_the_request_to_the_provider_is_complete(world: World) -> None:
     second = a_photo(world)
     first = a_photo(world)
 
@@ -191,7 +191,7 @@ def test_a_seed_makes_a_run_repeatable_and_jobs_differ_without_one(world: World)
     assert all(of_job["kf_1"] != of_job["clip_1"] for of_job in seeds.values())
 
 
-def test_what_was_made_lies_in_our_storage_under_its_attempt(world: World) -> None:
+def test_outputs_are_stored_under_their_attempt(world: World) -> None:
     job_id = a_ready_job(world)
     world.drain()
 
@@ -217,7 +217,7 @@ def busy(times: int) -> Callable[[GenerationRequest], None]:
     return refuse
 
 
-def test_a_passing_failure_is_tried_again_and_costs_nothing_more(world: World) -> None:
+def test_a_transient_failure_is_retried_and_costs_nothing_more(world: World) -> None:
     world.studio.refuse = busy(2)
     job_id = a_ready_job(world)
     world.drain()
@@ -257,17 +257,17 @@ def test_each_kind_of_failure_has_its_code_and_its_number_of_attempts(world: Wor
     for name, (error, code, tries) in expected.items():
         refuse_key(world, "kf_1", error)
         job_id = a_ready_job(world, key=name)
-        asked = len(world.studio.requests)
+        requests_before = len(world.studio.requests)
         world.drain()
 
         job = a_job(world, job_id)
         assert (job["status"], statuses(job)["clip_1"]) == ("failed", "skipped"), name
         assert job["tasks"][0]["error"]["code"] == code
         assert job["tasks"][0]["error"]["message"]
-        assert attempts(job)["kf_1"] == len(world.studio.requests) - asked == tries
+        assert attempts(job)["kf_1"] == len(world.studio.requests) - requests_before == tries
 
 
-def test_planted_faults_are_like_real_ones(world: World) -> None:
+def test_injected_faults_are_handled_like_real_ones(world: World) -> None:
     expected = {
         "transient": ("PROVIDER_UNAVAILABLE", 3),
         "permanent": ("PROVIDER_REFUSED", 1),
@@ -287,7 +287,7 @@ def test_planted_faults_are_like_real_ones(world: World) -> None:
     assert world.studio.requests == []
 
 
-def test_without_test_hooks_a_planted_fault_is_not_obeyed(world: World) -> None:
+def test_without_test_hooks_an_injected_fault_is_ignored(world: World) -> None:
     job_id = a_ready_job(world, testFaults={"kf_1": "permanent"})
     app = world.without_test_hooks()
 
@@ -318,7 +318,7 @@ def test_a_worker_without_the_provider_fails_the_task_and_not_itself(world: Worl
     assert job["status"] == "failed"
 
 
-def test_waits_double_up_to_half_a_minute(world: World) -> None:
+def test_delays_double_up_to_half_a_minute(world: World) -> None:
     class Longest:
         def uniform(self, least: float, most: float) -> float:
             return most
@@ -335,7 +335,7 @@ def test_waits_double_up_to_half_a_minute(world: World) -> None:
     ]
 
 
-# Messages nobody can read
+# Unreadable messages
 
 
 @pytest.mark.parametrize(
@@ -357,12 +357,12 @@ def test_waits_double_up_to_half_a_minute(world: World) -> None:
     ],
     ids=lambda body: json.dumps(body)[:60],
 )
-def test_a_message_that_names_no_attempt_is_left_to_the_dead_letters(body: Any) -> None:
+def test_a_message_without_an_attempt_is_refused(body: Any) -> None:
     with pytest.raises(InvalidInput):
         handle_task_message(None, a_message(body))  # type: ignore[arg-type]
 
 
-def test_of_a_batch_only_what_failed_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_failed_messages_of_a_batch_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
 
     def handle(record: Any) -> str:

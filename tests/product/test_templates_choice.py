@@ -1,4 +1,4 @@
-"""Which variant an account gets, and that it keeps it."""
+"""The variant that an account gets and keeps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_variant_is_the_documented_hash(
 
 
 def test_known_accounts_keep_their_variants_between_releases() -> None:
-    # sha256("alice||spark|romance|story") begins with these digits; 0x…  modulo 3 names the place.
+    # sha256("alice||spark|romance|story") begins with these digits; 0x… modulo 3 is the index.
     digits = hashlib.sha256(b"alice||spark|romance|story").hexdigest()[:8]
 
     assert pick(IDS) == IDS[int(digits, 16) % 3] == "story-spark-romance-2"
@@ -78,14 +78,14 @@ def test_every_variant_has_its_share() -> None:
     assert all(900 < count < 1100 for count in given_out.values())
 
 
-def test_no_templates_is_an_error_of_its_own() -> None:
+def test_no_templates_has_its_own_error() -> None:
     with pytest.raises(InvalidInput) as refusal:
         pick([])
 
     assert refusal.value.error_code == "NO_TEMPLATES"
 
 
-# The catalogue
+# The catalog
 
 
 def test_every_combination_has_three_variants_in_order() -> None:
@@ -110,7 +110,7 @@ def test_an_unknown_combination_has_no_templates() -> None:
     assert templates_of("story", "spark", "western") == []
 
 
-def test_a_template_that_is_gone_is_told() -> None:
+def test_a_removed_template_is_an_error() -> None:
     assert get_template(IDS[0], *COMBINATION)["templateId"] == IDS[0]
     with pytest.raises(InvalidInput) as refusal:
         get_template("story-spark-romance-9", *COMBINATION)
@@ -121,8 +121,8 @@ def test_a_template_that_is_gone_is_told() -> None:
 # Assignments
 
 
-def catalogue_with(patch: pytest.MonkeyPatch, templates: list[Mapping[str, Any]]) -> None:
-    """The catalogue after a deploy that changed one file of templates."""
+def catalog_with(patch: pytest.MonkeyPatch, templates: list[Mapping[str, Any]]) -> None:
+    """The catalog after a deploy that changed one file of templates."""
     read = catalog.read
     changed = {FILE: {"templates": templates}}
     patch.setattr(catalog, "read", lambda name: changed.get(name) or read(name))
@@ -141,7 +141,7 @@ def test_an_account_keeps_its_variant_when_templates_are_added(
     more = five_variants()
     ids = [template["templateId"] for template in more]
     assert [pick(ids, account=user) for user in ("alice", "bob")] != pinned
-    catalogue_with(monkeypatch, more)
+    catalog_with(monkeypatch, more)
 
     later = [confirm(world, user, key="later") for user in ("alice", "bob")]
     newcomer = confirm(world, "carol").body["templateId"]
@@ -150,14 +150,14 @@ def test_an_account_keeps_its_variant_when_templates_are_added(
     assert newcomer == pick(ids, account="carol")
 
 
-def test_a_variant_that_is_gone_is_replaced_by_the_hash(
+def test_a_removed_variant_is_replaced_by_the_hash(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confirm(world)
     world.pump_stream()
     left = [template for template in templates_of(*COMBINATION) if template["variant"] != 2]
     assert len(left) == 2
-    catalogue_with(monkeypatch, left)
+    catalog_with(monkeypatch, left)
 
     response = confirm(world, key="later")
 
@@ -166,7 +166,7 @@ def test_a_variant_that_is_gone_is_replaced_by_the_hash(
 
 def test_a_device_brings_its_variant_to_an_account_that_has_none(world: World) -> None:
     device, first, second = devices_that_differ()
-    told = confirm(world, "guest", deviceId=device).body["templateId"]
+    first_variant = confirm(world, "guest", deviceId=device).body["templateId"]
     world.pump_stream()
 
     taken_over = confirm(world, first, deviceId=device).body["templateId"]
@@ -174,11 +174,11 @@ def test_a_device_brings_its_variant_to_an_account_that_has_none(world: World) -
     kept = confirm(world, first, deviceId=second, key="later").body["templateId"]
 
     alone = pick(IDS, account=first, device=device)
-    assert told == taken_over == kept
-    assert alone != told
+    assert first_variant == taken_over == kept
+    assert alone != first_variant
 
 
-def test_the_next_confirm_keeps_the_variant_whether_or_not_anything_followed_the_first(
+def test_the_next_confirm_keeps_the_variant_with_or_without_stream_records(
     world: World,
 ) -> None:
     phone, tablet = two_devices_that_differ("alice")
@@ -223,7 +223,7 @@ def test_a_variant_costs_its_write_once(world: World) -> None:
     assert world.scan("templates") == before
 
 
-def test_an_accounts_own_variant_goes_before_its_devices(world: World) -> None:
+def test_an_accounts_own_variant_has_priority_over_its_devices(world: World) -> None:
     device, account, _ = devices_that_differ()
     confirm(world, "guest", deviceId=device)
     own = confirm(world, account).body["templateId"]
@@ -247,7 +247,7 @@ def devices_that_differ() -> tuple[str, str, str]:
 
 
 def confirmed(world: World, inputs: dict[str, Any], device_id: str) -> str | None:
-    """The variant that a story of alice's got when she confirmed it on this device."""
+    """The variant of a story that alice confirmed on this device."""
     call = new_command(
         world.app.ids, account_id="alice", route="confirm", language="en", key=device_id, body={}
     )

@@ -1,4 +1,4 @@
-"""A damaged item hides nothing else, and its job ends with everything given back."""
+"""A damaged item hides no other item, and its job ends with all its credits returned."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from darkroom.jobs import items as jobs_items
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.model import Failure, JobFamily, ProviderRun, Receipt, Source
 from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.writing import inherited_to_item, job_to_item, task_to_item
 from darkroom.kernel.limits import JOB_LIMIT_SECONDS
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
@@ -25,20 +25,13 @@ from tests.support.builders import (
     a_task,
     a_user,
     an_output,
+    cancel,
     confirm,
     finish,
     lose_messages,
     stream_records,
 )
-from tests.support.damage import (
-    Damage,
-    RawItem,
-    collection,
-    copied,
-    damaged,
-    damages_of,
-    store,
-)
+from tests.support.damage import Damage, RawItem, collection, copied, damaged, damages_of, store
 from tests.support.moto_world import moto_world
 from tests.support.world import START, World
 
@@ -46,7 +39,7 @@ from tests.support.world import START, World
 
 
 def a_family() -> JobFamily:
-    """A job with everything in it that a job may have."""
+    """A job with every optional attribute."""
     job = a_queued_job(
         inputs={"stage": "spark", "options": {"translate": True}},
         receipt=Receipt(used=1, refunded=1, parts=(1,)),
@@ -83,9 +76,9 @@ def raw_items(family: JobFamily) -> list[RawItem]:
     return [
         item.serialize()
         for item in (
-            jobs_items.job_to_item(family.job, operation),
-            *(jobs_items.task_to_item(task, operation) for task in family.tasks),
-            *(jobs_items.inherited_to_item(job_id, [o], operation) for o in family.inherited),
+            job_to_item(family.job, operation),
+            *(task_to_item(task, operation) for task in family.tasks),
+            *(inherited_to_item(job_id, [o], operation) for o in family.inherited),
         )
     ]
 
@@ -94,18 +87,18 @@ FAMILY = a_family()
 RAW = raw_items(FAMILY)
 
 
-def test_a_sound_family_is_read_as_it_was_written() -> None:
-    read = jobs_store.family_from_raw(RAW)
+def test_a_sound_family_is_read_back_unchanged() -> None:
+    read = family_from_raw(RAW)
 
     assert read is not None
     assert read.unreadable == ()
     assert replace(read, job=replace(read.job, version=FAMILY.job.version)) == FAMILY
 
 
-def test_whatever_an_attribute_holds_the_rest_of_the_family_is_read() -> None:
+def test_an_unreadable_attribute_does_not_hide_the_rest_of_the_family() -> None:
     tried = 0
     for damage in damages_of(RAW):
-        family = jobs_store.family_from_raw(damaged(RAW, damage))
+        family = family_from_raw(damaged(RAW, damage))
         tried += 1
 
         if damage.attribute == "deletedAt":
@@ -120,7 +113,7 @@ def test_whatever_an_attribute_holds_the_rest_of_the_family_is_read() -> None:
 # The whole product on damaged items
 
 PRICE, BALANCE = 3, 2
-"""Of the story below, and what its account keeps."""
+"""The price of the story below, and the rest of its account's balance."""
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +187,7 @@ def read_everything(world: World, user: str, job_id: str) -> list[int]:
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(400, marks=pytest.mark.slow)])
-def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_given_back(
+def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_returned(
     world: World, books: dict[str, list[RawItem]], count: int
 ) -> None:
     cases = [
@@ -202,10 +195,7 @@ def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_given_back(
         for damage in some_damages(books["jobs"], count)
     ]
     read = {str(damage): read_everything(world, user, job) for damage, user, job in cases}
-    canceled = {
-        str(damage): world.call("POST", f"/api/jobs/{job}/cancel", user=user).status
-        for damage, user, job in cases[::2]
-    }
+    canceled = {str(damage): cancel(world, job, user).status for damage, user, job in cases[::2]}
     world.clock.move(seconds=JOB_LIMIT_SECONDS)
     done = world.sweep()
 
@@ -236,7 +226,7 @@ LOST_PLAN = Damage("task#kf_3", "plan", {"S": "{"})
     ],
     ids=str,
 )
-def test_the_record_of_the_damage_is_enough_to_end_the_job(
+def test_the_stream_record_of_the_damage_ends_the_job(
     world: World, books: dict[str, list[RawItem]], damage: Damage
 ) -> None:
     user, job_id = a_damaged_job(world, books, damage)
@@ -260,20 +250,20 @@ def test_a_hold_that_cannot_be_read_is_known_from_the_ledger(
     damage = Damage("job", "hold", None if held is None else {"S": held})
     user, job_id = a_damaged_job(world, books, damage)
 
-    world.call("POST", f"/api/jobs/{job_id}/cancel", user=user)
+    cancel(world, job_id, user)
 
     assert a_job(world, job_id, user)["receipt"]["refunded"] == PRICE
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_a_job_is_ended_once_however_often_its_damage_is_met(
+def test_a_damaged_job_is_ended_once_for_repeated_requests(
     world: World, books: dict[str, list[RawItem]]
 ) -> None:
     user, job_id = a_damaged_job(world, books, LOST_PLAN)
     records = stream_records(world)
 
-    responses = [world.call("POST", f"/api/jobs/{job_id}/cancel", user=user) for _ in range(2)]
+    responses = [cancel(world, job_id, user) for _ in range(2)]
     world.drain()
 
     assert [response.body["outcome"] for response in responses] == ["already_final"] * 2
@@ -281,17 +271,17 @@ def test_a_job_is_ended_once_however_often_its_damage_is_met(
     assert records
 
 
-def test_a_stranger_learns_nothing_of_a_damaged_job(
+def test_a_damaged_job_looks_missing_to_another_account(
     world: World, books: dict[str, list[RawItem]]
 ) -> None:
     _, job_id = a_damaged_job(world, books, LOST_PLAN)
 
-    response = world.call("POST", f"/api/jobs/{job_id}/cancel", user=a_user())
+    response = cancel(world, job_id, a_user())
 
     assert response.status == 404
 
 
-def test_damaged_tasks_do_not_keep_the_places_of_other_jobs(
+def test_damaged_tasks_do_not_block_other_jobs(
     world: World, books: dict[str, list[RawItem]]
 ) -> None:
     user, damaged_id = a_damaged_job(world, books, LOST_PLAN)
@@ -303,9 +293,7 @@ def test_damaged_tasks_do_not_keep_the_places_of_other_jobs(
     assert a_job(world, damaged_id, user)["status"] == "failed"
 
 
-def test_what_was_damaged_is_kept_as_evidence(
-    world: World, books: dict[str, list[RawItem]]
-) -> None:
+def test_damaged_items_are_kept_as_evidence(world: World, books: dict[str, list[RawItem]]) -> None:
     _, job_id = a_damaged_job(world, books, LOST_PLAN)
 
     world.drain()
@@ -329,7 +317,7 @@ def test_a_damaged_job_that_has_ended_keeps_its_credits_and_is_shown(world: Worl
     assert a_balance(world, user) == (3, 0)
 
 
-def test_a_job_whose_end_is_in_the_ledger_is_not_paid_back_again(world: World) -> None:
+def test_a_job_settled_in_the_ledger_is_not_refunded_again(world: World) -> None:
     user = a_user()
     job_id = confirm(world, user, mode="story").body["jobId"]
     finish(world, job_id, failing=["clip_2"])
@@ -356,7 +344,7 @@ def test_a_job_whose_inputs_are_lost_cannot_be_made_again(
     assert a_balance(world, user) == (BALANCE + PRICE, 0)
 
 
-def test_a_job_whose_owner_is_lost_waits_for_an_operator_and_holds_nobody_up(
+def test_a_job_without_an_owner_waits_for_an_operator_and_blocks_no_other(
     world: World, books: dict[str, list[RawItem]]
 ) -> None:
     job_id = world.app.ids.new("job")

@@ -1,5 +1,5 @@
-"""The client that sends many files, against the product in one process: what can go wrong on the
-way between them does, and everything still arrives once."""
+"""The client that uploads many files, with the product in one process: requests and responses
+between them are lost and refused, and every file still arrives once."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Disturb = Callable[[httpx.Request], httpx.Response | None]
 
 
 class Killed(BaseException):
-    """The client is gone."""
+    """The client is killed."""
 
 
 class Line(httpx.BaseTransport):
-    """The way from the client to the API and to the storage. ``disturb`` sees every request
-    before it is answered, and every response before it comes back."""
+    """The connection from the client to the API and the storage. ``disturb`` sees every request
+    before it is handled, and every response before it is returned."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -49,7 +49,7 @@ class Line(httpx.BaseTransport):
         self.before: Disturb = lambda request: None
         self.after: Disturb = lambda request: None
         self.puts = 0
-        # The gateway's adapter wants a loop in its thread, and would take the test's.
+        # The gateway's adapter needs a loop in its thread, and would use the test's.
         self._there = ThreadPoolExecutor(1, initializer=_with_a_loop)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -92,7 +92,7 @@ def _with_a_loop() -> None:
 
 
 def check(world: World, asset_id: str) -> None:
-    """What the storage event would have led to."""
+    """Check the upload as its storage event would."""
     asset = assets_store.get_asset("alice", asset_id)
     pipeline = pipeline_of(asset.kind)
     ingest_upload(world.app, accept, pipeline=pipeline, account_id="alice", asset_id=asset_id)
@@ -135,10 +135,10 @@ def files(tmp_path: Path) -> list[Path]:
     return [tmp_path / "trip.mp4", tmp_path / "us.jpg"]
 
 
-def run(line: Line, files: list[Path], *, said: list[str] | None = None) -> bool:
-    """One life of the client."""
+def run(line: Line, files: list[Path], *, printed: list[str] | None = None) -> bool:
+    """Run the client once."""
     api = Api("https://api.example", lambda: "token")
-    lines: list[str] = [] if said is None else said
+    lines: list[str] = [] if printed is None else printed
     state = State(files[0].parent / "uploads.json")
     uploader = Uploader(api, state, parts_at_once=1, max_mbps=None, say=lines.append)
     api._client = httpx.Client(base_url="https://api.example", transport=line)
@@ -154,7 +154,7 @@ def uploaded(world: World) -> list[str]:
 
 
 def once(act: Disturb, *words: str) -> Disturb:
-    """Do it at the first request that has all these words."""
+    """Act on the first request that contains all these words."""
     left = [True]
 
     def disturb(request: httpx.Request) -> httpx.Response | None:
@@ -198,7 +198,7 @@ def test_files_are_sent_and_checked(world: World, line: Line, files: list[Path])
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_client_that_is_killed_goes_on_where_it_was(
+def test_a_killed_client_resumes_where_it_stopped(
     world: World, line: Line, files: list[Path], step: str, moment: str
 ) -> None:
     setattr(line, moment, once(kill, *STEPS[step]))
@@ -214,7 +214,7 @@ def test_a_client_that_is_killed_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_response_that_is_lost_is_asked_for_again(
+def test_a_request_with_a_lost_response_is_repeated(
     world: World, line: Line, files: list[Path], step: str
 ) -> None:
     line.after = once(lose, *STEPS[step])
@@ -225,7 +225,7 @@ def test_a_response_that_is_lost_is_asked_for_again(
     assert len(assets_store.list_assets("alice", limit=9)[0]) == 2
 
 
-def test_a_link_that_has_run_out_is_replaced(world: World, line: Line, files: list[Path]) -> None:
+def test_an_expired_link_is_replaced(world: World, line: Line, files: list[Path]) -> None:
     line.before = once(refuse, "PUT", "partNumber=2")
 
     assert run(line, files)
@@ -233,22 +233,22 @@ def test_a_link_that_has_run_out_is_replaced(world: World, line: Line, files: li
     assert uploaded(world) == ["trip.mp4", "us.jpg"]
 
 
-def test_a_file_that_was_given_up_meanwhile_is_begun_anew(
+def test_an_upload_that_expired_meanwhile_starts_again(
     world: World, line: Line, files: list[Path]
 ) -> None:
     line.before = once(kill, "PUT", "partNumber=3")
     with pytest.raises(Killed):
         run(line, files)
-    world.outlive(seconds=UPLOAD_URL_SECONDS * 25)
-    said: list[str] = []
+    world.advance_time(seconds=UPLOAD_URL_SECONDS * 25)
+    printed: list[str] = []
 
-    assert run(line, files, said=said)
+    assert run(line, files, printed=printed)
 
-    assert "again     trip.mp4 UPLOAD_EXPIRED" in said
+    assert "again     trip.mp4 UPLOAD_EXPIRED" in printed
     assert uploaded(world) == ["trip.mp4", "us.jpg"]
 
 
-def test_a_file_that_has_changed_is_sent_as_it_now_is(
+def test_a_changed_file_is_uploaded_with_its_new_content(
     world: World, line: Line, files: list[Path]
 ) -> None:
     assert run(line, files)
@@ -259,7 +259,7 @@ def test_a_file_that_has_changed_is_sent_as_it_now_is(
     assert uploaded(world) == ["trip.mp4", "us.jpg", "us.jpg"]
 
 
-def test_more_files_than_may_be_open_come_in_turns(
+def test_more_files_than_may_be_open_are_uploaded_in_turns(
     world: World, line: Line, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"{number}.jpg" for number in range(25)]

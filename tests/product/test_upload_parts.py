@@ -1,4 +1,4 @@
-"""Large files: how they are cut, what is signed, how they survive, and how they end."""
+"""Multipart uploads: parts, signed links, resuming, completing and aborting."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def is_stored(world: World, session: dict[str, Any]) -> bool:
     return world.app.storage.find(session["storageKey"]) is not None
 
 
-# How a file is cut
+# Part sizes
 
 
 @given(st.integers(SINGLE_PUT_LIMIT_BYTES + 1, UPLOAD_LIMIT_BYTES))
-def test_every_size_is_cut_as_the_storage_wants_it(size_bytes: int) -> None:
+def test_parts_of_every_size_are_within_the_limits_of_the_storage(size_bytes: int) -> None:
     part_size = parts.part_size_of(size_bytes)
     count = parts.part_count(size_bytes, part_size)
 
@@ -100,13 +100,13 @@ def test_every_size_is_cut_as_the_storage_wants_it(size_bytes: int) -> None:
     assert part_size * (count - 1) + lengths[2] == size_bytes
 
 
-def test_only_what_is_larger_than_a_put_is_cut() -> None:
+def test_only_files_larger_than_a_put_have_parts() -> None:
     assert not parts.is_cut(SINGLE_PUT_LIMIT_BYTES)
     assert parts.is_cut(SINGLE_PUT_LIMIT_BYTES + 1)
 
 
 @given(st.data())
-def test_a_part_is_missing_if_it_is_absent_short_or_another(data: st.DataObject) -> None:
+def test_a_part_is_missing_if_it_is_absent_short_or_different(data: st.DataObject) -> None:
     size, part_size = data.draw(st.integers(2, 90)), data.draw(st.integers(1, 30))
     numbers = range(1, parts.part_count(size, part_size) + 1)
     absent, short, other = (data.draw(st.sets(st.sampled_from(numbers))) for _ in range(3))
@@ -127,8 +127,8 @@ def test_a_part_is_missing_if_it_is_absent_short_or_another(data: st.DataObject)
 # Sessions
 
 
-def test_a_session_of_50_gb_gives_the_first_hundred_links(world: World) -> None:
-    commit([plan_write("alice", "professional", "op")])
+def test_a_session_of_50_gb_returns_the_first_hundred_links(world: World) -> None:
+    commit([plan_write("alice", plan="professional", operation="op")])
 
     session = world.call(
         "POST", "/api/uploads/session", {**CLIP, "sizeBytes": UPLOAD_LIMIT_BYTES}
@@ -141,7 +141,7 @@ def test_a_session_of_50_gb_gives_the_first_hundred_links(world: World) -> None:
     assert len(open_uploads(world)) == 1
 
 
-def test_links_are_signed_for_one_part_of_its_length(session: dict[str, Any]) -> None:
+def test_links_are_signed_for_one_part_and_its_length(session: dict[str, Any]) -> None:
     links = session["uploadUrls"]
 
     queries = [parse_qs(urlsplit(link["url"]).query) for link in links]
@@ -160,7 +160,9 @@ def test_a_hundred_links_are_shared_by_all_files_of_a_request(world: World) -> N
     assert [len(session["uploadUrls"]) for session in sessions] == [48, 48]
 
 
-def test_links_of_later_parts_are_asked_for(world: World, session: dict[str, Any]) -> None:
+def test_links_of_later_parts_are_returned_on_request(
+    world: World, session: dict[str, Any]
+) -> None:
     path = f"/api/uploads/{session['assetId']}/urls"
 
     response = world.call("POST", path, {"partNumbers": [3, 2, 3]})
@@ -174,7 +176,7 @@ def test_links_of_later_parts_are_asked_for(world: World, session: dict[str, Any
 # Resuming
 
 
-def test_what_arrived_is_told_part_by_part(world: World, session: dict[str, Any]) -> None:
+def test_the_status_lists_each_part_that_arrived(world: World, session: dict[str, Any]) -> None:
     before = arrived(world, session)
     send(world, session, 3, 1)
 
@@ -188,7 +190,7 @@ def test_what_arrived_is_told_part_by_part(world: World, session: dict[str, Any]
     assert all(len(part["etag"]) == 32 for part in after["parts"])
 
 
-def test_more_than_a_page_of_parts_is_told(
+def test_more_than_a_page_of_parts_is_listed(
     world: World, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(world, session, 1, 2, 3)
@@ -200,7 +202,7 @@ def test_more_than_a_page_of_parts_is_told(
 
 
 def _paged(world: World) -> Any:
-    """One part a page: the emulator never says that there are more."""
+    """One part a page: the emulator never reports that there are more."""
     real = world.app.storage._parts_after
 
     def page(key: str, upload: str, after: int) -> Any:
@@ -217,25 +219,27 @@ def _paged(world: World) -> Any:
 
 def test_an_upload_in_parts_outlives_its_links(world: World, session: dict[str, Any]) -> None:
     send(world, session, 1)
-    world.outlive(seconds=UPLOAD_URL_SECONDS * 5)
+    world.advance_time(seconds=UPLOAD_URL_SECONDS * 5)
 
     path = f"/api/uploads/{session['assetId']}/urls"
     signed = world.call("POST", path, {"partNumbers": [2, 3]})
-    world.outlive(seconds=MULTIPART_SECONDS - 1)
+    world.advance_time(seconds=MULTIPART_SECONDS - 1)
     send(world, session, 2, 3)
 
     assert signed.status == 200
     assert complete(world, session).body["asset"]["status"] == "checking"
 
 
-def test_not_even_new_links_keep_an_upload_for_ever(world: World, session: dict[str, Any]) -> None:
+def test_new_links_do_not_extend_an_upload_beyond_its_limit(
+    world: World, session: dict[str, Any]
+) -> None:
     path = f"/api/uploads/{session['assetId']}/urls"
     days = MULTIPART_LIMIT_SECONDS // MULTIPART_SECONDS
 
     for _ in range(days + 1):
         world.call("POST", path, {"partNumbers": [1]})
-        world.outlive(seconds=MULTIPART_SECONDS - 60)
-    world.outlive(seconds=MULTIPART_SECONDS)
+        world.advance_time(seconds=MULTIPART_SECONDS - 60)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     assert arrived(world, session)["status"] == "failed"
     assert open_uploads(world) == []
@@ -261,9 +265,7 @@ def test_a_part_of_the_wrong_length_is_missing(world: World, session: dict[str, 
     assert complete(world, session).body["missingParts"] == [3]
 
 
-def test_etags_that_differ_from_what_arrived_are_missing(
-    world: World, session: dict[str, Any]
-) -> None:
+def test_parts_with_other_etags_are_missing(world: World, session: dict[str, Any]) -> None:
     send(world, session, 1, 2, 3)
     etags = [
         {"partNumber": part["partNumber"], "etag": f'"{part["etag"]}"'}
@@ -294,7 +296,7 @@ def test_complete_needs_no_etags_and_repeating_it_changes_nothing(
     ]
 
 
-def test_a_complete_whose_response_was_lost_in_the_middle_succeeds_again(
+def test_a_complete_with_a_lost_storage_response_can_be_repeated(
     world: World, session: dict[str, Any]
 ) -> None:
     send(world, session, 1, 2, 3)
@@ -317,15 +319,13 @@ def test_an_upload_that_the_storage_has_dropped_is_incomplete(
     assert arrived(world, session)["parts"] == []
 
 
-# Ends that nobody asked for, and those that somebody did
+# Expired and aborted uploads
 
 
-def test_parts_of_an_upload_that_expires_are_thrown_away(
-    world: World, session: dict[str, Any]
-) -> None:
+def test_parts_of_an_expired_upload_are_deleted(world: World, session: dict[str, Any]) -> None:
     send(world, session, 1, 2)
 
-    world.outlive(seconds=MULTIPART_SECONDS)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     asset = world.call("GET", f"/api/assets/{session['assetId']}").body
     assert (asset["status"], asset["errorCode"]) == ("failed", "UPLOAD_EXPIRED")
@@ -333,7 +333,7 @@ def test_parts_of_an_upload_that_expires_are_thrown_away(
     assert find_stored("alice") == Stored()
 
 
-def test_the_sweeper_throws_parts_away_when_the_stream_has_lost_the_news(
+def test_the_sweeper_deletes_parts_when_the_stream_record_was_lost(
     world: World, session: dict[str, Any]
 ) -> None:
     send(world, session, 1)
@@ -349,12 +349,12 @@ def test_the_sweeper_throws_parts_away_when_the_stream_has_lost_the_news(
     assert open_uploads(world) == []
 
 
-def test_an_upload_that_is_all_there_is_completed_for_its_dead_client(
+def test_an_upload_with_all_parts_is_completed_for_a_client_that_stopped(
     world: World, session: dict[str, Any]
 ) -> None:
     send(world, session, 1, 2, 3)
 
-    world.outlive(seconds=MULTIPART_SECONDS)
+    world.advance_time(seconds=MULTIPART_SECONDS)
 
     assert arrived(world, session)["status"] == "checking"
     assert world.app.storage.read(session["storageKey"], limit_bytes=SIZE) == CONTENT
@@ -367,7 +367,7 @@ def queued_checks(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("verb", ["/api/uploads/{id}", "/api/assets/{id}"])
-def test_an_upload_that_is_given_up_leaves_no_parts(
+def test_an_aborted_upload_leaves_no_parts(
     world: World, session: dict[str, Any], verb: str
 ) -> None:
     send(world, session, 1)
@@ -381,7 +381,7 @@ def test_an_upload_that_is_given_up_leaves_no_parts(
     assert find_stored("alice") == Stored()
 
 
-def test_parts_that_landed_after_an_abort_go_with_the_tombstone(
+def test_parts_that_arrived_after_an_abort_are_deleted_with_the_tombstone(
     world: World, session: dict[str, Any]
 ) -> None:
     world.call("DELETE", f"/api/uploads/{session['assetId']}")
@@ -396,7 +396,7 @@ def test_parts_that_landed_after_an_abort_go_with_the_tombstone(
     assert not is_stored(world, session)
 
 
-# Stopped anywhere
+# Crashes at any point
 
 
 def give_up(world: World, session: dict[str, Any]) -> None:
@@ -418,10 +418,10 @@ ENDS: dict[str, tuple[Any, tuple[int, ...], str | None]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENDS)
-def test_an_upload_ends_the_same_wherever_its_end_is_stopped(
+def test_an_upload_ends_the_same_wherever_its_end_crashes(
     world: World, small_parts: None, name: str
 ) -> None:
-    """Every fault at every call; then the caller repeats, and stream and sweeper do theirs."""
+    """Every fault at every call; then the caller repeats, and stream and sweeper run."""
     act, numbers, status = ENDS[name]
 
     def perform(point: Point | None) -> list[Call]:
@@ -431,13 +431,13 @@ def test_an_upload_ends_the_same_wherever_its_end_is_stopped(
         with wire.armed(point):
             act(world, session)
         act(world, session)
-        world.outlive(minutes=11)
+        world.advance_time(minutes=11)
         found = assets_store.find_asset("alice", session["assetId"])
         assert (found and found.status.value) == status, point
         assert open_uploads(world) == [], point
         assert is_stored(world, session) == (status == "checking"), point
         world.call("DELETE", f"/api/assets/{session['assetId']}")
-        world.outlive(seconds=UPLOAD_URL_SECONDS)
+        world.advance_time(seconds=UPLOAD_URL_SECONDS)
         assert find_stored("alice") == Stored(), point
         assert not is_stored(world, session), point
         return list(wire.calls)
@@ -461,8 +461,8 @@ def test_only_media_may_be_so_large(world: World) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_unread(world: World) -> Iterator[None]:
-    """Every asset's counters agree with it, whatever a test has done."""
+def counters_are_checked(world: World) -> Iterator[None]:
+    """After each test the counters agree with the assets."""
     yield
     assets, _ = assets_store.list_assets("alice", limit=100)
     counted = Stored(

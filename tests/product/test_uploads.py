@@ -1,4 +1,4 @@
-"""Upload sessions: what is admitted, what is signed, and how a session ends."""
+"""Upload sessions: accepted files, signed links, and the end of a session."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def send(world: World, session: dict[str, Any], content: bytes = b"hello world")
 
 
 def delete_as_alice(world: World, session: dict[str, Any]) -> Response:
-    """Without the gateway's adapter, which gives an empty answer a type it does not have."""
+    """Without the gateway's adapter, which adds a content type to an empty response."""
     api = create_app(uploads.router, app=world.app)
     api.dependency_overrides[current_caller] = lambda: ALICE
 
@@ -51,7 +51,7 @@ def delete_as_alice(world: World, session: dict[str, Any]) -> Response:
         async with AsyncClient(transport=ASGITransport(api), base_url="https://api") as client:
             return await client.delete(f"/api/uploads/{session['assetId']}")
 
-    # Not asyncio.run: it leaves the thread without the loop that the adapter asks for.
+    # Not asyncio.run: it leaves the thread without the loop that the adapter needs.
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(delete())
@@ -63,7 +63,7 @@ def is_stored(world: World, session: dict[str, Any]) -> bool:
     return world.app.storage.find(session["storageKey"]) is not None
 
 
-def test_a_session_names_an_asset_and_where_to_put_it(world: World) -> None:
+def test_a_session_has_an_asset_and_a_link_to_upload_it(world: World) -> None:
     session = open_upload(world)
 
     assert session["assetId"].startswith("ast_")
@@ -84,10 +84,10 @@ def test_the_link_is_signed_for_key_type_and_length(world: World) -> None:
     assert {"content-length", "content-type", "host"} <= set(signed)
 
 
-def test_the_link_is_signed_for_the_type_as_the_client_declared_it(
+def test_the_link_is_signed_for_the_type_that_the_client_declared(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A signature holds the second in which it is made. Either module may sign.
+    # A signature contains the second of signing. Either module may sign.
     for module in ("botocore.auth", "botocore.crt.auth"):
         monkeypatch.setattr(f"{module}.get_current_datetime", lambda **_: SIGNED_AT)
     declared = [
@@ -110,7 +110,7 @@ def test_the_link_is_signed_for_the_type_as_the_client_declared_it(
 
 
 def test_many_files_get_sessions_in_their_order(world: World) -> None:
-    commit([plan_write("alice", "standard", "op")])
+    commit([plan_write("alice", plan="standard", operation="op")])
     files = [{**PHOTO, "filename": f"{number}.jpg"} for number in range(100)]
 
     response = world.call("POST", "/api/uploads/session", {"files": files})
@@ -163,7 +163,7 @@ DECLARED: list[tuple[dict[str, Any], int, str | None]] = [
 ]
 
 
-def test_what_may_be_declared(world: World) -> None:
+def test_only_allowed_declarations_are_accepted(world: World) -> None:
     responses = [
         world.call("POST", "/api/uploads/session", {**PHOTO, **changes})
         for changes, _, _ in DECLARED
@@ -222,7 +222,7 @@ def test_complete_before_anything_arrived_is_a_conflict(world: World) -> None:
     assert response.body["assetId"] == session["assetId"]
 
 
-def test_complete_looks_itself_and_repeating_changes_nothing(world: World) -> None:
+def test_complete_checks_the_storage_and_a_repeat_changes_nothing(world: World) -> None:
     session = open_upload(world)
     send(world, session)
     body = {"assetId": session["assetId"], "etags": [{"partNumber": 1, "etag": '"x"'}]}
@@ -235,7 +235,7 @@ def test_complete_looks_itself_and_repeating_changes_nothing(world: World) -> No
     assert first.body == second.body
 
 
-def test_a_check_that_ends_while_complete_looks_is_not_missed(
+def test_a_check_that_ends_during_complete_is_not_missed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = open_upload(world)
@@ -249,7 +249,7 @@ def test_a_check_that_ends_while_complete_looks_is_not_missed(
     assert (response.status, response.body["asset"]["status"]) == (200, "failed")
 
 
-def test_complete_refuses_what_it_does_not_know(world: World) -> None:
+def test_complete_refuses_unknown_uploads(world: World) -> None:
     bodies = [{}, {"assetId": 5}, {"assetId": "x", "accountId": "bob"}, {"assetId": "x" * 65}]
 
     responses = [world.call("POST", "/api/uploads/complete", body) for body in bodies]
@@ -257,7 +257,7 @@ def test_complete_refuses_what_it_does_not_know(world: World) -> None:
     assert [response.status for response in responses] == [400] * len(bodies)
 
 
-def test_an_upload_tells_what_has_arrived(world: World) -> None:
+def test_an_upload_reports_what_has_arrived(world: World) -> None:
     session = open_upload(world)
     path = f"/api/uploads/{session['assetId']}"
 
@@ -276,13 +276,13 @@ def test_an_upload_tells_what_has_arrived(world: World) -> None:
     assert part["etag"] == "5eb63bbbe01eeed093cb22bb8f5acdc3"
 
 
-def test_links_can_be_signed_again_and_the_upload_lives_on(world: World) -> None:
+def test_links_can_be_signed_again_and_extend_the_upload(world: World) -> None:
     session = open_upload(world)
     world.clock.move(seconds=UPLOAD_URL_SECONDS - 1)
 
     path = f"/api/uploads/{session['assetId']}"
     response = world.call("POST", f"{path}/urls", {"partNumbers": [1]})
-    world.outlive(seconds=2)
+    world.advance_time(seconds=2)
 
     assert response.status == 200
     assert [link["partNumber"] for link in response.body["uploadUrls"]] == [1]
@@ -344,7 +344,7 @@ def test_uploads_need_a_token(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["another account's", "missing", "no id"])
-def test_another_accounts_upload_is_like_a_missing_one(world: World, kind: str) -> None:
+def test_another_accounts_upload_looks_missing(world: World, kind: str) -> None:
     session = open_upload(world)
     send(world, session)
     asset_id = {

@@ -1,4 +1,4 @@
-"""Tasks that wait for a provider: handed over once, looked at until done, ended in any case."""
+"""Tasks that wait for a provider: submitted once, polled until done, ended in any case."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from tests.support.builders import (
     owner_of,
     statuses,
 )
-from tests.support.cloud import PaperRun
+from tests.support.cloud import FakeRun
 from tests.support.laws import check_laws
 from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
-NEXT_LOOK = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
+NEXT_POLL = POLL_LIMIT_SECONDS + DISPATCH_CHECK_SECONDS + 1
 
 
 @pytest.fixture
@@ -56,18 +56,18 @@ def world() -> Iterator[World]:
 
 
 def a_waiting_job(world: World, **changes: Any) -> str:
-    """A quick job whose keyframe the provider is at work on."""
+    """A quick job whose keyframe the provider is making."""
     world.cloud.is_slow = True
     job_id = confirm(world, mode="quick", **changes).body["jobId"]
     world.drain()
     return job_id
 
 
-def call_back(world: World, run: PaperRun | None = None, **changes: Any) -> Response:
+def call_back(world: World, run: FakeRun | None = None, **changes: Any) -> Response:
     return world.call(**((run or world.cloud.last).call | changes))
 
 
-def look(world: World, job_id: str, number: int, *, attempt: int = 1) -> str:
+def poll(world: World, job_id: str, number: int, *, attempt: int = 1) -> str:
     message = {"jobId": job_id, "key": "kf_1", "attempt": attempt, "look": number}
     return handle_task_message(world.app, a_message({"schemaVersion": 1, **message}))
 
@@ -77,14 +77,14 @@ def task_of(world: World, job_id: str) -> dict[str, Any]:
 
 
 def is_at_rest(world: World) -> bool:
-    world.outlive(seconds=PROJECTION_CHECK_SECONDS)
+    world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
     return check_laws(world) == []
 
 
 # Done
 
 
-def test_a_task_handed_over_waits_and_its_call_brings_it_home(world: World) -> None:
+def test_a_submitted_task_waits_and_its_callback_completes_it(world: World) -> None:
     job_id = a_waiting_job(world)
     waiting = statuses(a_job(world, job_id))
     world.cloud.end()
@@ -102,17 +102,17 @@ def test_a_task_handed_over_waits_and_its_call_brings_it_home(world: World) -> N
     assert is_at_rest(world)
 
 
-def test_a_call_that_never_comes_is_not_missed(world: World) -> None:
+def test_a_task_without_a_callback_is_completed_by_polling(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.end()
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(world.cloud.requests) == 1
 
 
-def test_a_call_that_comes_twice_makes_one_output_and_one_settlement(world: World) -> None:
+def test_a_repeated_callback_makes_one_output_and_one_settlement(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.end()
 
@@ -122,14 +122,14 @@ def test_a_call_that_comes_twice_makes_one_output_and_one_settlement(world: Worl
     third = call_back(world)
     world.drain()
 
-    told = [response.body["outcome"] for response in (first, second, third)]
-    assert told == ["heard", "known", "known"]
+    outcomes = [response.body["outcome"] for response in (first, second, third)]
+    assert outcomes == ["heard", "known", "known"]
     assert a_picture(world) == done
     assert len(world.files.fetched) == 1
     assert len(a_job(world, job_id)["outputs"]) == 2
 
 
-def test_a_call_before_the_provider_has_answered_us_is_the_response(world: World) -> None:
+def test_a_callback_before_the_response_counts_as_the_response(world: World) -> None:
     responses = []
     world.cloud.took = lambda request, run: responses.append(call_back(world, run))
     job_id = confirm(world, mode="quick").body["jobId"]
@@ -142,8 +142,8 @@ def test_a_call_before_the_provider_has_answered_us_is_the_response(world: World
     assert len(world.cloud.requests) == 1
 
 
-def test_a_call_is_news_and_not_the_truth(world: World) -> None:
-    """It says that the run has succeeded; the provider itself says it is under way."""
+def test_a_callback_is_verified_with_the_provider(world: World) -> None:
+    """It reports that the run has succeeded; the provider itself reports it as in progress."""
     job_id = a_waiting_job(world)
 
     call_back(world)
@@ -153,16 +153,16 @@ def test_a_call_is_news_and_not_the_truth(world: World) -> None:
     assert world.files.fetched == []
 
 
-def test_a_call_during_a_look_brings_another_look(world: World) -> None:
+def test_a_callback_during_a_poll_causes_another_poll(world: World) -> None:
     job_id = a_waiting_job(world)
 
-    def meanwhile(run: PaperRun) -> None:
+    def meanwhile(run: FakeRun) -> None:
         world.cloud.seen = lambda run: None
         call_back(world, run)
 
     world.cloud.seen = meanwhile
     world.clock.move(seconds=POLL_BASE_SECONDS)
-    look(world, job_id, 1)
+    poll(world, job_id, 1)
     world.cloud.end()
     world.drain()
 
@@ -170,23 +170,23 @@ def test_a_call_during_a_look_brings_another_look(world: World) -> None:
     assert world.cloud.polls == 2
 
 
-def test_looks_are_spread_and_an_early_or_old_message_brings_none(world: World) -> None:
+def test_polls_are_spaced_and_early_or_old_messages_cause_none(world: World) -> None:
     job_id = a_waiting_job(world)
-    early = look(world, job_id, 1)
+    early = poll(world, job_id, 1)
     world.clock.move(seconds=POLL_BASE_SECONDS)
 
-    outcomes = [look(world, job_id, number) for number in (2, 1, 1, 2)]
+    outcomes = [poll(world, job_id, number) for number in (2, 1, 1, 2)]
     polls = world.cloud.polls
     world.clock.move(seconds=2 * POLL_BASE_SECONDS)
 
     assert early == "idle"
     assert outcomes == ["idle", "waiting", "idle", "idle"]
     assert polls == 1
-    assert look(world, job_id, 2) == "waiting"
+    assert poll(world, job_id, 2) == "waiting"
 
 
-def test_a_run_that_was_perhaps_taken_is_found_and_not_begun_again(world: World) -> None:
-    def lose(request: GenerationRequest, run: PaperRun) -> None:
+def test_a_run_with_a_lost_response_is_found_and_not_submitted_again(world: World) -> None:
+    def lose(request: GenerationRequest, run: FakeRun) -> None:
         raise ResponseLost("timeout")
 
     world.cloud.took = lose
@@ -194,17 +194,17 @@ def test_a_run_that_was_perhaps_taken_is_found_and_not_begun_again(world: World)
     world.drain()
     waiting = task_of(world, job_id)["status"]
 
-    world.outlive(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
+    world.advance_time(seconds=POLL_BASE_SECONDS + DISPATCH_CHECK_SECONDS + 1)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
     assert (len(world.cloud.requests), task_of(world, job_id)["attempts"]) == (1, 1)
 
 
-def test_a_worker_that_died_after_handing_over_leaves_a_run_that_is_waited_for(
+def test_a_run_of_a_worker_that_died_after_submitting_is_waited_for(
     world: World,
 ) -> None:
-    """Neither is the request made again when its lease ends, nor is its result lost."""
+    """The request is not repeated when its lease ends, and its result is not lost."""
     job_id = confirm(world, mode="quick").body["jobId"]
     while world.pump_stream():
         pass
@@ -212,23 +212,23 @@ def test_a_worker_that_died_after_handing_over_leaves_a_run_that_is_waited_for(
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     world.cloud.took = die
     with pytest.raises(Died):
         handle_task_message(world.app, a_task_message(job_id, "kf_1"))
-    world.outlive(seconds=LEASE_SECONDS + 1)
+    world.advance_time(seconds=LEASE_SECONDS + 1)
     waiting = task_of(world, job_id)["status"]
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_POLL)
 
     assert waiting == "waiting"
     assert a_job(world, job_id)["status"] == "succeeded"
     assert len(world.cloud.requests) == 1
 
 
-def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> None:
-    def stumble(request: GenerationRequest, run: PaperRun) -> None:
+def test_a_bug_of_ours_while_submitting_causes_no_second_submission(world: World) -> None:
+    def stumble(request: GenerationRequest, run: FakeRun) -> None:
         raise ZeroDivisionError
 
     world.cloud.took = stumble
@@ -236,7 +236,7 @@ def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> 
     world.drain()
 
     assert task_of(world, job_id)["status"] == "waiting"
-    world.outlive(seconds=NEXT_LOOK)
+    world.advance_time(seconds=NEXT_POLL)
     assert (a_job(world, job_id)["status"], len(world.cloud.requests)) == ("succeeded", 1)
 
 
@@ -244,12 +244,12 @@ def test_a_bug_of_ours_while_handing_over_begins_nothing_again(world: World) -> 
 
 
 def pass_time(world: World, seconds: float) -> None:
-    """As the schedule would: in steps of two minutes."""
+    """In steps of two minutes, like the schedule."""
     for _ in range(int(seconds // 120) + 1):
-        world.outlive(seconds=120)
+        world.advance_time(seconds=120)
 
 
-def test_who_has_waited_for_half_an_hour_tries_again_three_times_at_most(world: World) -> None:
+def test_a_task_that_waited_half_an_hour_is_tried_three_times_at_most(world: World) -> None:
     job_id = a_waiting_job(world)
 
     pass_time(world, 3 * (WAITING_LIMIT_SECONDS + 300))
@@ -266,7 +266,7 @@ def test_who_has_waited_for_half_an_hour_tries_again_three_times_at_most(world: 
 
 
 @pytest.mark.slow
-def test_a_provider_that_is_down_for_ever_ends_the_job_as_well(world: World) -> None:
+def test_a_permanent_outage_of_the_provider_ends_the_job(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.is_down = True
 
@@ -276,7 +276,7 @@ def test_a_provider_that_is_down_for_ever_ends_the_job_as_well(world: World) -> 
     assert is_at_rest(world)
 
 
-def test_without_any_worker_the_sweeper_gives_the_attempt_up(world: World) -> None:
+def test_without_a_worker_the_sweeper_ends_the_attempt(world: World) -> None:
     job_id = a_waiting_job(world)
     world.clock.move(seconds=WAITING_LIMIT_SECONDS + WAITING_GRACE_SECONDS)
 
@@ -295,7 +295,7 @@ def test_without_any_worker_the_sweeper_gives_the_attempt_up(world: World) -> No
     ],
     ids=lambda value: str(value),
 )
-def test_a_run_that_fails_fails_its_task_for_its_own_reason(
+def test_a_failed_run_fails_its_task_with_the_same_reason(
     world: World, error: Exception, code: str, attempts: int
 ) -> None:
     job_id = a_waiting_job(world)
@@ -310,7 +310,7 @@ def test_a_run_that_fails_fails_its_task_for_its_own_reason(
     assert a_balance(world) == (5, 0)
 
 
-def test_a_request_that_was_not_taken_is_made_again_after_the_time_it_asks_for(
+def test_a_throttled_request_is_repeated_after_the_requested_delay(
     world: World,
 ) -> None:
     def busy(request: GenerationRequest) -> None:
@@ -335,10 +335,10 @@ def test_a_request_that_was_not_taken_is_made_again_after_the_time_it_asks_for(
      (UnsafeAddress("elsewhere"), "failed", 1)],
     ids=["slow", "expired", "unsafe"],
 )  # fmt: skip
-def test_a_result_that_cannot_be_fetched(
+def test_a_result_that_cannot_be_fetched_is_polled_repeated_or_failed(
     world: World, error: Exception, status: str, runs: int
 ) -> None:
-    """Of a slow one another look is taken, of a lost one another run, and of none its word."""
+    """A slow result is polled again, a lost one is made again, and a refused one fails."""
     job_id = a_waiting_job(world)
 
     def refuse(url: str) -> None:
@@ -356,7 +356,7 @@ def test_a_result_that_cannot_be_fetched(
 # Canceled
 
 
-def test_a_canceled_job_ends_at_once_and_its_provider_is_told_to_stop(world: World) -> None:
+def test_a_canceled_job_ends_at_once_and_its_run_is_canceled(world: World) -> None:
     job_id = a_waiting_job(world)
 
     response = world.call("POST", f"/api/jobs/{job_id}/cancel")
@@ -369,14 +369,14 @@ def test_a_canceled_job_ends_at_once_and_its_provider_is_told_to_stop(world: Wor
     assert is_at_rest(world)
 
 
-def test_what_is_handed_over_while_its_job_is_canceled_is_stopped_again(world: World) -> None:
+def test_a_run_submitted_while_its_job_is_canceled_is_canceled(world: World) -> None:
     job_id = confirm(world, mode="quick").body["jobId"]
     while world.pump_stream():
         pass
     task = claim_task(world.app, job_id=job_id, key="kf_1", attempt=1)
     assert task is not None
     requested = world.call("POST", f"/api/jobs/{job_id}/cancel").body["outcome"]
-    world.cloud.runs["run12345"] = PaperRun("run12345", "https://api.example")
+    world.cloud.runs["run12345"] = FakeRun("run12345", "https://api.example")
 
     await_provider(world.app, task, "run12345")
     world.drain()
@@ -385,11 +385,11 @@ def test_what_is_handed_over_while_its_job_is_canceled_is_stopped_again(world: W
     assert world.cloud.last.is_canceled
 
 
-def test_a_look_that_comes_home_after_the_cancel_changes_nothing(world: World) -> None:
+def test_a_poll_that_returns_after_the_cancel_changes_nothing(world: World) -> None:
     job_id = a_waiting_job(world)
     world.cloud.end()
 
-    def cancel(run: PaperRun) -> None:
+    def cancel(run: FakeRun) -> None:
         world.call("POST", f"/api/jobs/{job_id}/cancel")
 
     world.cloud.seen = cancel
@@ -401,10 +401,10 @@ def test_a_look_that_comes_home_after_the_cancel_changes_nothing(world: World) -
     assert (job["status"], job["outputs"], a_balance(world)) == ("canceled", [], (5, 0))
 
 
-# Who may call
+# Access to the callback
 
 
-def test_a_call_with_another_address_or_signature_is_refused(world: World) -> None:
+def test_a_callback_with_another_address_or_signature_is_refused(world: World) -> None:
     job_id = a_waiting_job(world)
     call = world.cloud.last.call
     before = a_picture(world)
@@ -422,13 +422,13 @@ def test_a_call_with_another_address_or_signature_is_refused(world: World) -> No
 
     for name, response in responses.items():
         assert (response.status, response.body["code"]) == (401, "BAD_SIGNATURE"), name
-    assert world.call(**call | {"path": path.replace("replicate?", "nobody?")}).status == 404
+    assert world.call(**call | {"path": path.replace("replicate?", "unknown?")}).status == 404
     assert world.call(**call | {"path": path.partition("&nonce")[0]}).status == 400
     assert a_picture(world) == before
     assert task_of(world, job_id)["status"] == "waiting"
 
 
-def test_a_call_for_the_attempt_before_is_known_and_changes_nothing(world: World) -> None:
+def test_a_callback_for_an_earlier_attempt_is_known_and_changes_nothing(world: World) -> None:
     job_id = a_waiting_job(world)
     old = world.cloud.last
     world.cloud.end(TransientProviderError("broken"))
@@ -446,7 +446,9 @@ def test_a_call_for_the_attempt_before_is_known_and_changes_nothing(world: World
 # Dead letters
 
 
-def test_a_look_that_dies_fails_the_task_and_an_older_one_does_not(world: World) -> None:
+def test_a_dead_letter_of_the_current_poll_fails_the_task_and_an_older_one_does_not(
+    world: World,
+) -> None:
     job_id = a_waiting_job(world)
     letter = {"schemaVersion": 1, "jobId": job_id, "key": "kf_1", "attempt": 1}
 

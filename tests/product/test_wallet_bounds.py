@@ -1,4 +1,4 @@
-"""No wallet locks: however many grants are due and whatever the clocks say, credits move on."""
+"""A wallet is never stuck, with any number of due grants and with clocks that differ."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from darkroom.credits import model, store
 from darkroom.credits.model import EntryType, Grant, Reason, Wallet
 from darkroom.db import commit
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.model import JobFamily
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import (
@@ -60,7 +61,7 @@ def user(world: World) -> str:
 
 @pytest.fixture
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many writes each transaction had."""
+    """The number of writes of each transaction."""
     module = importlib.import_module("darkroom.db.commit")
     seen: list[int] = []
     submit = module._submit
@@ -74,7 +75,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def crowd(world: World, user: str, count: int, *, due_at: datetime) -> None:
-    """Give a wallet as many expiring grants as the version before could store."""
+    """Give a wallet as many expiring grants as an earlier version could store."""
     wallet = store.find_wallet(user)
     assert wallet is not None
     gifts = tuple(
@@ -89,7 +90,7 @@ def crowd(world: World, user: str, count: int, *, due_at: datetime) -> None:
         for number in range(count)
     )
     reason = Reason("adjust#crowd", "adjustment", "op", "Gifts of the version before")
-    change = model.adjust(wallet, count, reason, world.clock.now(), expires_at=None)
+    change = model.adjust(wallet, count, reason=reason, now=world.clock.now(), expires_at=None)
     after = Wallet(
         account_id=user,
         balance=change.wallet.balance,
@@ -111,7 +112,7 @@ def gift(world: World, user: str, amount: int, *, key: str, **life: float) -> No
     assert response.status == 201, response.body
 
 
-# However many grants are due
+# Many due grants
 
 
 @pytest.mark.parametrize("count", SIZES)
@@ -149,7 +150,7 @@ def test_a_wallet_with_many_due_grants_can_buy_spend_and_be_adjusted(
 
 
 def test_a_thousand_due_grants_expire_in_changes_of_bounded_size() -> None:
-    """A wallet of the version before, which had no bound."""
+    """A wallet of an earlier version, which had no bound."""
     gifts = tuple(a_grant(f"g{n}", 1, expires_in=n * MOMENT) for n in range(1000))
     wallet = Wallet(account_id="alice", balance=1000, version=1000, grants=gifts)
     entries = []
@@ -187,7 +188,7 @@ def crowd_after_hold(world: World, user: str) -> None:
     )
 
 
-def test_many_gifts_that_expire_at_one_moment_are_one_grant(world: World, user: str) -> None:
+def test_many_gifts_that_expire_at_the_same_time_are_one_grant(world: World, user: str) -> None:
     for number in range(4):
         gift(world, user, 2, key=str(number), hours=1)
 
@@ -202,7 +203,7 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
     wallet = a_wallet(a_grant("gift", 110, expires_in=timedelta(hours=1), source="adjust"))
     holds = []
     for number in range(100):
-        change, hold = model.reserve(wallet, 1, f"job_{number:03}", START)
+        change, hold = model.reserve(wallet, 1, job_id=f"job_{number:03}", now=START)
         wallet = change.wallet
         holds.append(hold)
     now = START + timedelta(hours=2)
@@ -210,7 +211,7 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
 
     for number, hold in enumerate(holds):
         moment = now + number * MOMENT
-        wallet = model.settle(wallet, hold, 0, f"job_{number:03}", moment).wallet
+        wallet = model.settle(wallet, hold, used=0, job_id=f"job_{number:03}", now=moment).wallet
     grants = len(wallet.grants)
     changes = 0
     while model.due_grants(wallet, now + 2 * DAY):
@@ -222,9 +223,9 @@ def test_a_hundred_graces_of_one_wallet_stay_within_its_limit() -> None:
 
 
 def test_the_largest_settlement_fits_one_transaction() -> None:
-    """A job writes itself, its tasks, the wallet, three entries and what its end cost."""
+    """A settlement writes the job, its tasks, the wallet, three entries and the cost records."""
     wallet = a_wallet(a_grant(credits=5))
-    reserved, hold = model.reserve(wallet, 5, "job", START)
+    reserved, hold = model.reserve(wallet, 5, job_id="job", now=START)
     in_debt = Wallet(
         account_id="alice",
         held=reserved.wallet.held,
@@ -232,21 +233,19 @@ def test_the_largest_settlement_fits_one_transaction() -> None:
         debt=3,
     )
 
-    change = model.settle(in_debt, hold, 2, "job", START)
+    change = model.settle(in_debt, hold, used=2, job_id="job", now=START)
 
     money = len(store.change_writes(change, before=in_debt, operation="op"))
     assert money == 4
-    # If credits were used, one task at least had ended before, and is not written again.
+    # If credits were used, at least one task had ended earlier and is not written again.
     assert 1 + (CAPTION_TASKS_LIMIT - 1) + money + 1 <= TRANSACTION_ITEMS_LIMIT
 
 
-# Whatever the clocks say
+# Clocks that differ
 
 
-def test_a_clock_a_moment_behind_does_not_bring_an_expired_grant_back(
-    world: World, user: str
-) -> None:
-    """The sweeper has expired a gift; a worker's clock says that it is not due yet."""
+def test_a_clock_behind_does_not_restore_an_expired_grant(world: World, user: str) -> None:
+    """The sweeper has expired a gift that is not yet due by a worker's clock."""
     gift(world, user, 4, key="gift", hours=1)
     job_id = confirm(world, user).body["jobId"]
     world.clock.move(hours=1)
@@ -261,8 +260,8 @@ def test_a_clock_a_moment_behind_does_not_bring_an_expired_grant_back(
     assert audit_accounts(world.app, user).breaches == ()
 
 
-def test_an_expiry_that_meets_its_own_cause_heals(world: World, user: str) -> None:
-    """A grant that stands in the wallet although the ledger says that it has expired."""
+def test_an_expiry_already_in_the_ledger_is_repaired(world: World, user: str) -> None:
+    """A grant in the wallet that has expired in the ledger."""
     gift(world, user, 4, key="gift", hours=1)
     before = store.find_wallet(user)
     assert before is not None
@@ -273,7 +272,11 @@ def test_an_expiry_that_meets_its_own_cause_heals(world: World, user: str) -> No
     assert wallet is not None
     reason = Reason("adjust#back", "adjustment", "op", "Back under its old id")
     change = model.add_grant(
-        wallet, grant, EntryType.ADJUST, reason, world.clock.now() - timedelta(seconds=1)
+        wallet,
+        grant,
+        entry_type=EntryType.ADJUST,
+        reason=reason,
+        now=world.clock.now() - timedelta(seconds=1),
     )
     commit(store.change_writes(change, before=wallet, operation="arranged"))
 
@@ -286,7 +289,7 @@ def test_an_expiry_that_meets_its_own_cause_heals(world: World, user: str) -> No
     assert entries == [f"expire#{grant.grant_id}", f"expire#{grant.grant_id}#2"]
 
 
-def test_what_is_due_is_not_offered_although_it_is_not_swept(world: World, user: str) -> None:
+def test_due_credits_are_not_spendable_before_the_sweep(world: World, user: str) -> None:
     gift(world, user, 4, key="gift", hours=1)
     world.clock.move(hours=1)
 
@@ -311,22 +314,22 @@ def _fail(item: str, error: Exception) -> None:
 
 @pytest.mark.parametrize("inherited", [1, 5, 6, 99, 100, 101, 1000])
 def test_a_child_that_inherits_many_outputs_is_planned_in_one_transaction(inherited: int) -> None:
-    """It has as many tasks as a job may have; several outputs then share an item."""
+    """It has the maximum number of tasks; several outputs then share an item."""
     job = a_queued_job()
     outputs = tuple(an_output(f"srt_{number:04}", number) for number in range(inherited))
     tasks = tuple(a_task(f"t_{number}") for number in range(CAPTION_TASKS_LIMIT - 4))
     after = JobFamily(job=job, tasks=tasks, inherited=outputs)
 
-    writes = jobs_store.family_writes(JobFamily(job=job), after, "op")
+    writes = jobs_store.family_writes(JobFamily(job=job), after, operation="op")
     raw = [write.item.serialize() for write in writes]
-    read = jobs_store.family_from_raw(raw)
+    read = family_from_raw(raw)
 
     assert len(writes) <= TRANSACTION_ITEMS_LIMIT
     assert read is not None
     assert set(read.inherited) == set(outputs)
 
 
-def test_a_job_has_room_for_so_many_children_only(world: World, user: str) -> None:
+def test_the_number_of_children_of_a_job_is_limited(world: World, user: str) -> None:
     parent = a_story(world, user, key="parent")
     buy(world, 10, user)
     table = world.settings.tables["jobs"]

@@ -1,4 +1,4 @@
-"""The inbox: what was told is stored once and handled until it is done, whoever repeats it."""
+"""The inbox: every event is stored once, and retried until it is handled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def one_shop() -> Iterator[Shop]:
 
 @pytest.fixture
 def shop(one_shop: Shop) -> Shop:
-    """The file's shop, with nothing left to do in its inbox."""
+    """The shop of this file, with an empty inbox."""
     one_shop.stripe.recover()
     one_shop.stripe.take_events()
     for item in one_shop.world.scan("webhooks"):
@@ -46,7 +46,7 @@ def user() -> str:
 
 
 def sweep(shop: Shop) -> dict[str, int]:
-    """What the sweeper does with the inbox alone."""
+    """Sweep only the inbox."""
     return dict(sweep_payment_events(shop.world.app, lambda item, error: None))
 
 
@@ -57,16 +57,14 @@ def paid_event(shop: Shop, user: str) -> dict[str, str]:
 
 
 def due_in(shop: Shop, event_id: str) -> float | None:
-    """Seconds until the next try; None when there is nothing left to do."""
+    """Seconds until the next attempt; None for a handled event."""
     found = store.find_received(f"stripe#{event_id}")
     assert found is not None
     due = found.next_check_at
     return None if due is None else (due - shop.world.clock.now()).total_seconds()
 
 
-def test_an_event_whose_handling_fails_is_503_and_a_redelivery_does_the_work(
-    shop: Shop, user: str
-) -> None:
+def test_a_failed_event_is_503_and_its_redelivery_is_handled(shop: Shop, user: str) -> None:
     event = paid_event(shop, user)
     shop.stripe.refuse(500, 2, path=PAYMENTS)
 
@@ -83,7 +81,7 @@ def test_an_event_whose_handling_fails_is_503_and_a_redelivery_does_the_work(
     assert a_balance(shop.world, user) == (55, 0)
 
 
-def test_the_sweeper_does_it_when_nobody_delivers_again(shop: Shop, user: str) -> None:
+def test_the_sweeper_handles_an_event_that_is_not_redelivered(shop: Shop, user: str) -> None:
     event = paid_event(shop, user)
     shop.stripe.refuse(429, path=PAYMENTS)
     assert shop.deliver(event).status == 503
@@ -105,7 +103,7 @@ def test_the_sweeper_of_the_schedule_sweeps_the_inbox(shop: Shop, user: str) -> 
     assert shop.world.sweep()["payment_handled"] == 1
 
 
-def test_nothing_is_swept_before_its_time(shop: Shop, user: str) -> None:
+def test_no_event_is_swept_before_its_time(shop: Shop, user: str) -> None:
     event = paid_event(shop, user)
     shop.stripe.refuse(429, path=PAYMENTS)
     shop.deliver(event)
@@ -115,7 +113,7 @@ def test_nothing_is_swept_before_its_time(shop: Shop, user: str) -> None:
     assert a_balance(shop.world, user) == (5, 0)
 
 
-def test_a_handled_event_asks_the_gateway_nothing(shop: Shop, user: str) -> None:
+def test_a_handled_event_causes_no_request_to_the_gateway(shop: Shop, user: str) -> None:
     event = paid_event(shop, user)
     shop.deliver(event)
     shop.stripe.requests.clear()
@@ -170,10 +168,10 @@ def test_a_failing_event_does_not_stop_the_others(shop: Shop, user: str) -> None
 
 
 class Stopped(BaseException):
-    """The function dies here."""
+    """The function crashes here."""
 
 
-def test_an_event_whose_handler_died_after_the_work_is_handled_again_without_harm(
+def test_an_event_whose_handler_crashed_after_its_work_is_handled_again_without_harm(
     shop: Shop, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = paid_event(shop, user)
@@ -196,10 +194,10 @@ def test_an_event_whose_handler_died_after_the_work_is_handled_again_without_har
     assert shop.breaches(user) == ()
 
 
-# What can never be handled
+# Events that cannot be handled
 
 
-def test_an_event_that_cannot_be_read_is_put_off_and_does_not_stop_the_others(
+def test_an_unreadable_event_is_deferred_and_does_not_stop_the_others(
     shop: Shop, user: str
 ) -> None:
     broken, good = paid_event(shop, a_user()), paid_event(shop, user)
@@ -233,7 +231,7 @@ def test_a_gateway_that_is_down_ends_the_sweep_early(shop: Shop) -> None:
     assert sweep(shop) == {"handled": 2}
 
 
-def test_what_is_remembered_of_an_event_ends(shop: Shop, user: str) -> None:
+def test_a_handled_event_is_kept_longer_than_stripe_resends_it(shop: Shop, user: str) -> None:
     event = paid_event(shop, user)
     shop.deliver(event)
 

@@ -83,16 +83,16 @@ class AnthropicStandIn(HttpStandIn):
             return 404, an_error("not_found_error")
         if request.headers.get("x-api-key") != API_KEY:
             return 401, an_error("authentication_error", "invalid x-api-key")
-        asked = request.json
+        body = request.json
         if request.headers.get("anthropic-version") != "2023-06-01":
             return 400, an_error("invalid_request_error", "anthropic-version")
-        if asked.get("model") not in MODELS:
-            return 404, an_error("not_found_error", f"model: {asked.get('model')}")
-        if REFUSED_SETTINGS & set(asked) or asked["messages"][-1]["role"] != "user":
+        if body.get("model") not in MODELS:
+            return 404, an_error("not_found_error", f"model: {body.get('model')}")
+        if REFUSED_SETTINGS & set(body) or body["messages"][-1]["role"] != "user":
             return 400, an_error("invalid_request_error", "not supported on this model")
-        if not isinstance(asked.get("max_tokens"), int) or asked["max_tokens"] < 1:
+        if not isinstance(body.get("max_tokens"), int) or body["max_tokens"] < 1:
             return 400, an_error("invalid_request_error", "max_tokens")
-        form = asked.get("output_config", {}).get("format", {"type": "json_schema", "schema": {}})
+        form = body.get("output_config", {}).get("format", {"type": "json_schema", "schema": {}})
         if form["type"] != "json_schema" or not _is_closed(form["schema"]):
             return 400, an_error("invalid_request_error", "output_config.format")
         return None

@@ -1,4 +1,4 @@
-"""Values of the money core → what the auditor reads, without a store between them."""
+"""Converts values of the money core to the facts that the auditor reads, without a store."""
 
 from __future__ import annotations
 

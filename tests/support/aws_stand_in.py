@@ -1,6 +1,6 @@
 """A stand-in for one AWS service: a local server that speaks its wire to the real botocore client.
 
-Owns what all services have in common: the signature's presence, the operation that is asked for,
+Owns what all services have in common: the signature's presence, the requested operation,
 the limits that the service's own model sets (required fields, lengths, patterns, enumerations), the
 shape of errors, and what goes wrong on request. What a service does is a subclass's.
 
@@ -30,6 +30,7 @@ from tests.support.threaded_server import ThreadedServer
 
 Json = dict[str, Any]
 REGION = "us-east-1"
+SECRET_ACCESS_KEY = "of-the-stand-in/and-of-no-account-at-all"
 
 
 @dataclass(frozen=True)
@@ -91,19 +92,8 @@ class AwsStandIn:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def client(self, *, read_timeout: float = 5, endpoint_url: str | None = None) -> Any:
-        """As the product makes it: one attempt, no retries."""
-        make: Any = boto3.client
-        return make(
-            self.service,
-            region_name=REGION,
-            endpoint_url=endpoint_url or self.endpoint_url,
-            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-            aws_secret_access_key="of-the-stand-in",
-            config=Config(
-                connect_timeout=5,
-                read_timeout=read_timeout,
-                retries={"total_max_attempts": 1, "mode": "standard"},
-            ),
+        return a_client(
+            self.service, endpoint_url=endpoint_url or self.endpoint_url, read_timeout=read_timeout
         )
 
     def calls_of(self, operation: str) -> list[Json]:
@@ -186,6 +176,23 @@ class AwsStandIn:
         return f"{next(self._numbers):08}-stand-in"
 
 
+def a_client(service: str, *, endpoint_url: str, read_timeout: float = 5) -> Any:
+    """As the product makes it: one attempt, no retries."""
+    make: Any = boto3.client
+    return make(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint_url,
+        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+        aws_secret_access_key=SECRET_ACCESS_KEY,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=read_timeout,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+        ),
+    )
+
+
 @cache
 def model_of(service: str) -> Any:
     return botocore.session.get_session().get_service_model(service)
@@ -245,13 +252,13 @@ def _handler_of(stand_in: AwsStandIn) -> type[BaseHTTPRequestHandler]:
             response = stand_in.respond(self.command, self.path, headers, self.rfile.read(size))
             if isinstance(response, Gone):
                 if response.how == "late":
-                    stand_in.ended.wait(10)
+                    stand_in.ended.wait(60)
                 self.close_connection = True
                 return
             self.send_response(response.status)
-            told = {"content-type": "application/json", "x-amzn-requestid": stand_in.new_id()}
-            told |= {"content-length": str(len(response.body))} | dict(response.headers)
-            for name, value in told.items():
+            sent = {"content-type": "application/json", "x-amzn-requestid": stand_in.new_id()}
+            sent |= {"content-length": str(len(response.body))} | dict(response.headers)
+            for name, value in sent.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(response.body)

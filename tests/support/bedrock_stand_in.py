@@ -59,16 +59,16 @@ class BedrockStandIn(AwsStandIn):
         modes = PICTURE_MODELS.get(fields["modelId"])
         if modes is None:
             raise AwsError("ValidationException", 400, "The provided model identifier is invalid.")
-        asked = json.loads(fields["body"])
-        mode = asked.get("mode", "text-to-image")
+        body = json.loads(fields["body"])
+        mode = body.get("mode", "text-to-image")
         extra = {"aspect_ratio"} if mode == "text-to-image" else {"image", "strength"}
         problem = (
             mode not in modes
-            or set(asked) - _FIELDS - extra
-            or asked.get("aspect_ratio", "1:1") not in ASPECTS
-            or not 0 <= asked.get("seed", 0) <= 4_294_967_294
-            or not 0 <= asked.get("strength", 0) <= 1
-            or (mode == "image-to-image" and not extra <= set(asked))
+            or set(body) - _FIELDS - extra
+            or body.get("aspect_ratio", "1:1") not in ASPECTS
+            or not 0 <= body.get("seed", 0) <= 4_294_967_294
+            or not 0 <= body.get("strength", 0) <= 1
+            or (mode == "image-to-image" and not extra <= set(body))
         )
         if problem:
             raise AwsError("ValidationException", 400, f"Malformed input request: {problem}")

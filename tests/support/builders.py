@@ -1,4 +1,4 @@
-"""Small makers: what a test needs to exist before it begins. They arrange and never assert."""
+"""Builders of the data that tests need. They arrange and never assert."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.world import START, Response, World, http_response, made_of
 JOB_ID = "job_01KE6P4YM0DW25PDBDE1K4KS00"
 ASSET_ID = "ast_01KE6P4YM0DW25PDBDE1K4KS00"
 REWRITE = {
-    "rawText": "They meet again at the harbour.",
+    "rawText": "They meet again at the harbor.",
     "distanceMode": "close",
     "desiredEnding": "happy",
 }
@@ -69,9 +69,9 @@ def a_grant(
 
 
 def credited(wallet: Wallet, grant: Grant, now: datetime = START) -> Change:
-    """The wallet after a purchase that brought this grant."""
+    """The change of a wallet by a purchase with this grant."""
     reason = Reason(f"purchase#{grant.grant_id}", "purchase", grant.grant_id, "Credits purchased")
-    return add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+    return add_grant(wallet, grant, entry_type=EntryType.PURCHASE, reason=reason, now=now)
 
 
 def a_wallet(*grants: Grant) -> Wallet:
@@ -135,18 +135,18 @@ def running(family: JobFamily, key: str, *, attempt: int = 1) -> JobFamily:
     return replace(family, tasks=tasks)
 
 
-# Things of a world
+# Data of a world
 
 _numbers = itertools.count(1)
 
 
 def a_user() -> str:
-    """An account nobody has used: tests that share a world do not meet."""
+    """A new account: tests that share a world do not touch each other's data."""
     return f"user-{next(_numbers):04}"
 
 
 def claims_of(world: World, user: str = "alice", **changes: Any) -> dict[str, Any]:
-    """What the gateway hands over of a good access token; a change to None leaves one out."""
+    """The claims of a valid access token, as the gateway passes them; None leaves one out."""
     expires = int(world.clock.now().timestamp()) + 3600
     good = {"sub": user, "token_use": "access", "exp": str(expires), "cognito:groups": ""}
     return {name: value for name, value in (good | changes).items() if value is not None}
@@ -161,7 +161,7 @@ def ask(
     claims: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One request to the API of any App, with any claims."""
+    """One request to the API of an ``App``, with any claims."""
     raw_path, _, query = path.partition("?")
     context: dict[str, Any] = {"http": {"method": method, "path": raw_path, "sourceIp": "::1"}}
     if claims is not None:
@@ -188,7 +188,7 @@ def an_asset(
     filename: str = "us.jpg",
     duration_ms: int | None = None,
 ) -> str:
-    """An asset in any state, a picture unless said otherwise; returns its id."""
+    """An asset in any state, by default a picture; returns its id."""
     asset_id, now = world.app.ids.new(assets_store.ASSET_PREFIX), world.clock.now()
     mime_type, name = {
         "image": ("image/jpeg", "image.jpg"),
@@ -210,12 +210,12 @@ def an_asset(
         clean_key=clean_key(user, asset_id, name) if is_usable else None,
         clean_mime_type=mime_type if is_usable else None,
     )
-    commit([assets_store.create_write(asset, "arranged")])
+    commit([assets_store.create_write(asset, operation="arranged")])
     return asset_id
 
 
 def owner_of(world: World, user: str = "alice") -> str:
-    """What stands for the account in the keys of its new files."""
+    """The tag of the account in the keys of its new files."""
     return owner_tag(world.app.signing_secret.value, user)
 
 
@@ -252,7 +252,7 @@ def a_reference_photo(world: World, user: str = "alice", *, role: str = "self") 
         clean_key=clean_key(user, asset_id, "image.jpg"),
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, "arranged")])
+    commit([reference_store.create_write(photo, operation="arranged")])
     return photo.reference_photo_id
 
 
@@ -279,9 +279,9 @@ def confirm(
 
 
 def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
-    """Bring a queued job to its end in two commits, as if workers had made what can be made.
+    """Finish a queued job in two commits, as if workers had run every task that can run.
 
-    The files themselves are not written: who needs them lets the world run instead.
+    The files are not written: a test that needs them drains the world instead.
     """
     plan_job(world.app, job_id)
 
@@ -301,7 +301,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
 
 def _made(task: Task) -> Output:
     type_, mime_type, suffix = made_of(task.kind, task.params)
-    key = output_key(task.owner, task.job_id, task.key, 1, suffix)
+    key = output_key(task.owner, task.job_id, key=task.key, attempt=1, suffix=suffix)
     return an_output(
         task.key,
         output_id=output_id(task.job_id, (task.number - 1) * MAX_OUTPUTS_PER_TASK + 1),
@@ -331,7 +331,7 @@ def a_job(world: World, job_id: str, user: str = "alice") -> dict[str, Any]:
 
 
 def a_balance(world: World, user: str = "alice") -> tuple[int, int]:
-    """What the account can spend and what its jobs hold."""
+    """The account's balance and what its jobs hold."""
     wallet = world.call("GET", "/api/credits", user=user).body
     return wallet["balance"], wallet["held"]
 
@@ -364,6 +364,18 @@ def regenerate(
     return world.call("POST", f"/api/jobs/{job_id}/regenerate", sent, user=user, key=key)
 
 
+def cancel(
+    world: World, job_id: str, user: str | None = "alice", *, key: str | None = None
+) -> Response:
+    return world.call("POST", f"/api/jobs/{job_id}/cancel", user=user, key=key)
+
+
+def delete_job(
+    world: World, job_id: str, user: str | None = "alice", *, query: str = ""
+) -> Response:
+    return world.call("DELETE", f"/api/jobs/{job_id}{query}", user=user)
+
+
 def everything_of(world: World, user: str) -> list[dict[str, Any]]:
     """The account's wallet, ledger, purchases and jobs, as they are stored."""
     indexes = {"wallets": None, "ledger": None, "purchases": None, "jobs": "byAccount"}
@@ -380,19 +392,19 @@ def everything_of(world: World, user: str) -> list[dict[str, Any]]:
 
 
 def events_of(world: World, entity_id: str) -> list[str]:
-    """Names of what happened to an entity, in the order of time."""
+    """Names of an entity's events, oldest first."""
     return [event.name for event in list_events(entity_id)]
 
 
 def forget_responses(world: World) -> None:
-    """Delete every remembered response, as their time to live does after a day."""
+    """Delete every stored response, as their time to live does after a day."""
     table = world.settings.tables["idempotency"]
     for item in world.scan("idempotency"):
         world.client("dynamodb").delete_item(TableName=table, Key={"key": item["key"]})
 
 
 def refuse_key(world: World, key: str, error: Exception) -> None:
-    """The provider fails whenever it is asked for this key."""
+    """Let the provider fail every request for this key."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key == key:
@@ -401,7 +413,7 @@ def refuse_key(world: World, key: str, error: Exception) -> None:
     world.studio.refuse = refuse
 
 
-# The cloud's side, by hand
+# The cloud's side
 
 Record = dict[str, Any]
 
@@ -418,12 +430,12 @@ def a_task_message(job_id: str, key: str, *, attempt: int = 1) -> Record:
 
 
 def stream_records(world: World) -> list[Record]:
-    """What changed since the last look, taken away from the world: deliver it or lose it."""
+    """Take the stream records since the last read: the caller delivers or drops them."""
     return [record for batch in world.take_changes() for record in batch]
 
 
 def lose_messages(world: World) -> None:
-    """Whatever waits for the studio is gone."""
+    """Delete every message in the studio's queue."""
     sqs, url = world.client("sqs"), world.settings.studio_queue_url
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
@@ -431,7 +443,7 @@ def lose_messages(world: World) -> None:
 
 
 def waiting_messages(world: World) -> list[tuple[str, int]]:
-    """(key, attempt) of what waits for the studio, sorted."""
+    """(key, attempt) of each message in the studio's queue, sorted."""
     response = world.client("sqs").receive_message(
         QueueUrl=world.settings.studio_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )
@@ -440,7 +452,7 @@ def waiting_messages(world: World) -> list[tuple[str, int]]:
 
 
 def a_picture(world: World) -> dict[str, list[str]]:
-    """All tables, byte for byte, but for the dead letters that are kept for operators."""
+    """All tables, byte for byte, except the dead letters that are stored for operators."""
     tables = ("wallets", "ledger", "jobs", "assets", "events", "templates", "purchases")
     return {
         name: sorted(

@@ -1,4 +1,4 @@
-"""A provider that makes things later, faked at its port: a test says when, and what comes of it."""
+"""An asynchronous provider, faked at its port: a test decides when a run ends, and how."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from darkroom.generation.ports import (
 from darkroom.generation.routing.routes import REPLICATE
 from darkroom.kernel.errors import Unauthorized
 
-SIGNATURE = {"webhook-signature": "of the paper cloud"}
+SIGNATURE = {"webhook-signature": "of the fake cloud"}
 
 
 def a_png(width: int = 2, height: int = 3) -> bytes:
-    """A whole picture, black."""
+    """A complete black PNG."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         sealed = kind + body
@@ -41,7 +41,7 @@ def a_png(width: int = 2, height: int = 3) -> bytes:
 
 
 @dataclass(frozen=True)
-class PaperRun:
+class FakeRun:
     """One run at the provider."""
 
     ref: str
@@ -67,10 +67,10 @@ class PaperRun:
         }
 
 
-class PaperCloud:
-    """Runs are over as soon as they begin, unless ``is_slow``; no callback is sent automatically.
+class FakeCloud:
+    """Runs end as soon as they begin, unless ``is_slow``; no callback is sent automatically.
 
-    ``refuse`` may raise when a request is handed over; ``took`` may after it was taken.
+    ``refuse`` may raise before a submit is accepted, ``took`` after it.
     """
 
     name = REPLICATE
@@ -78,14 +78,14 @@ class PaperCloud:
 
     def __init__(self) -> None:
         self.requests: list[GenerationRequest] = []
-        self.runs: dict[str, PaperRun] = {}
+        self.runs: dict[str, FakeRun] = {}
         self.polls = 0
         self.is_slow = False
         self.is_down = False
         self.refuse: Callable[[GenerationRequest], None] = lambda request: None
-        self.took: Callable[[GenerationRequest, PaperRun], None] = lambda request, run: None
-        self.seen: Callable[[PaperRun], None] = lambda run: None
-        """Called at every submit, before it returns."""
+        self.took: Callable[[GenerationRequest, FakeRun], None] = lambda request, run: None
+        self.seen: Callable[[FakeRun], None] = lambda run: None
+        """Called at every poll, before it returns."""
 
     def model_of(self, kind: str) -> str:
         return "black-forest-labs/flux-kontext-pro"
@@ -95,7 +95,7 @@ class PaperCloud:
         self.requests.append(request)
         name = f"{request.job_id} {request.key} {request.attempt} {len(self.requests)}"
         ref = hashlib.sha256(name.encode()).hexdigest()[:20]
-        self.runs[ref] = PaperRun(ref, callback_url, is_over=not self.is_slow)
+        self.runs[ref] = FakeRun(ref, callback_url, is_over=not self.is_slow)
         self.took(request, self.runs[ref])
         return ref
 
@@ -128,29 +128,29 @@ class PaperCloud:
             raise Unauthorized("forged", code="BAD_SIGNATURE")
         return json.loads(body)["id"]
 
-    # What a test does
+    # Controls of a test
 
     def end(self, error: Exception | None = None) -> None:
-        """All runs are over, well or with this."""
+        """End all runs, successfully or with this error."""
         for run in self.runs.values():
             self.runs[run.ref] = replace(run, ends=error, is_over=True)
 
     @property
-    def last(self) -> PaperRun:
+    def last(self) -> FakeRun:
         return list(self.runs.values())[-1]
 
-    def runs_by_task(self) -> Iterator[tuple[str, PaperRun]]:
+    def runs_by_task(self) -> Iterator[tuple[str, FakeRun]]:
         for request, run in zip(self.requests, self.runs.values(), strict=False):
             yield f"{request.job_id} {request.key}", run
 
-    def restore(self, requests: Sequence[GenerationRequest], runs: Mapping[str, PaperRun]) -> None:
-        """As it was at another moment, and nothing misbehaves."""
+    def restore(self, requests: Sequence[GenerationRequest], runs: Mapping[str, FakeRun]) -> None:
+        """Restore the runs of a snapshot; nothing misbehaves."""
         self.__init__()  # type: ignore[misc]
         self.requests[:], self.runs = requests, dict(runs)
 
 
-class PaperFiles:
-    """The provider's files, faked at the fetcher: every address holds a picture."""
+class FakeFiles:
+    """The provider's files, faked at the fetcher: every address returns a picture."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []

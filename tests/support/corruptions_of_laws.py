@@ -1,7 +1,7 @@
-"""More corruptions, by law: each does what one law forbids, and hides it from the other laws.
+"""More corruptions, by law: each breaks one law and is hidden from the others.
 
-Where a corruption can be balanced it is: sums, versions, grants and receipts agree again, so
-that only the law it names can notice.
+Where a corruption can be balanced, sums, versions, grants and receipts agree again, so that only
+the law it names can find it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from tests.support.corruptions import (
     FINAL,
     Item,
-    NothingToSpoil,
-    Shelves,
+    NothingToCorrupt,
+    StoredBooks,
     corruption,
 )
 
@@ -36,7 +36,7 @@ def _edit(item: Item, name: str, edit: Callable[[Any], object]) -> None:
     item[name] = json.dumps(value)
 
 
-def _edit_grant(books: Shelves, *sources: str, **changes: Any) -> None:
+def _edit_grant(books: StoredBooks, *sources: str, **changes: Any) -> None:
     """Change a grant of the wallet that came from one of these sources."""
     grants = _json(books.wallet, "grants")
     grant = books.choose([grant for grant in grants if not sources or grant["s"] in sources])
@@ -45,21 +45,21 @@ def _edit_grant(books: Shelves, *sources: str, **changes: Any) -> None:
     books.wallet["grants"] = json.dumps(grants)
 
 
-def _ended(books: Shelves, *statuses: str) -> Item:
+def _ended(books: StoredBooks, *statuses: str) -> Item:
     return books.any_job(*(statuses or (*FINAL, "canceled")))
 
 
-def _kept(books: Shelves, *statuses: str) -> Item:
+def _kept(books: StoredBooks, *statuses: str) -> Item:
     """A job that ended and is not deleted: what it made is still there."""
     return books.choose([job for job in books.jobs(*statuses) if "deletedAt" not in job])
 
 
-def _hold_of(books: Shelves) -> tuple[Item, str]:
+def _hold_of(books: StoredBooks) -> tuple[Item, str]:
     job = books.any_job("running", *FINAL, "canceled")
     return job, f"deduct#{job['pk']}"
 
 
-def _any(books: Shelves, *, status: str, queued: bool) -> Item:
+def _any(books: StoredBooks, *, status: str, queued: bool) -> Item:
     return books.choose(
         [
             item
@@ -77,61 +77,61 @@ def _any(books: Shelves, *, status: str, queued: bool) -> Item:
 
 
 @corruption("L1")
-def an_entry_dated_before_the_one_it_follows(books: Shelves) -> str | None:
+def an_entry_dated_before_the_one_it_follows(books: StoredBooks) -> str | None:
     entry = books.choose(books.entries()[1:])
     entry["createdAt"] = EARLIER
     return entry["cause"]
 
 
 @corruption("L1")
-def an_entry_dated_in_the_future(books: Shelves) -> str | None:
+def an_entry_dated_in_the_future(books: StoredBooks) -> str | None:
     entry = books.any_entry()
     entry["createdAt"] = LATER
     return entry["cause"]
 
 
 @corruption("L1")
-def the_times_of_two_entries_exchanged(books: Shelves) -> str | None:
+def the_times_of_two_entries_exchanged(books: StoredBooks) -> str | None:
     first, last = books.entries()[0], books.entries()[-1]
     first["createdAt"], last["createdAt"] = last["createdAt"], first["createdAt"]
     return None
 
 
 @corruption("L1")
-def the_history_without_its_bonus_balanced(books: Shelves) -> str | None:
+def the_history_without_its_bonus_balanced(books: StoredBooks) -> str | None:
     books.remove("ledger", books.any_entry("BONUS"))
     books.balance()
     return books.entries()[0]["cause"]
 
 
 @corruption("L1")
-def the_bonus_in_the_middle_of_the_history_balanced(books: Shelves) -> str | None:
+def the_bonus_in_the_middle_of_the_history_balanced(books: StoredBooks) -> str | None:
     books.any_entry("BONUS")["version"] = 3.5
     books.balance()
     return books.entries()[0]["cause"]
 
 
-def _forget_the_ledger(books: Shelves) -> None:
+def _forget_the_ledger(books: StoredBooks) -> None:
     books.remove("wallets", books.wallet)
     for entry in books.entries():
         books.remove("ledger", entry)
 
 
 @corruption("L1")
-def wallet_and_ledger_gone_while_everything_else_remains(books: Shelves) -> str | None:
+def wallet_and_ledger_gone_while_everything_else_remains(books: StoredBooks) -> str | None:
     _forget_the_ledger(books)
     return None
 
 
 @corruption("L1")
-def wallet_and_ledger_gone_while_purchases_remain(books: Shelves) -> str | None:
+def wallet_and_ledger_gone_while_purchases_remain(books: StoredBooks) -> str | None:
     _forget_the_ledger(books)
     books.tables["jobs"].clear()
     return None
 
 
 @corruption("L1")
-def wallet_and_ledger_gone_while_a_free_job_remains(books: Shelves) -> str | None:
+def wallet_and_ledger_gone_while_a_free_job_remains(books: StoredBooks) -> str | None:
     kept = _any(books, status="queued", queued=True)
     _forget_the_ledger(books)
     books.tables["purchases"].clear()
@@ -145,31 +145,31 @@ def wallet_and_ledger_gone_while_a_free_job_remains(books: Shelves) -> str | Non
 
 
 @corruption("L3")
-def a_grant_of_another_source(books: Shelves) -> str | None:
+def a_grant_of_another_source(books: StoredBooks) -> str | None:
     _edit_grant(books, s=lambda source: "bonus" if source == "purchase" else "purchase")
     return None
 
 
 @corruption("L3")
-def a_grant_of_another_priority(books: Shelves) -> str | None:
+def a_grant_of_another_priority(books: StoredBooks) -> str | None:
     _edit_grant(books, p=lambda priority: priority + books.rng.choice([-1, 1]))
     return None
 
 
 @corruption("L3")
-def a_grant_of_another_time(books: Shelves) -> str | None:
+def a_grant_of_another_time(books: StoredBooks) -> str | None:
     _edit_grant(books, c=EARLIER)
     return None
 
 
 @corruption("L3")
-def a_grant_with_an_origin_it_never_had(books: Shelves) -> str | None:
+def a_grant_with_an_origin_it_never_had(books: StoredBooks) -> str | None:
     _edit_grant(books, m=lambda merged: {**(merged or {}), "pur_of_another": 3})
     return None
 
 
 @corruption("L3")
-def a_grant_without_its_origins(books: Shelves) -> str | None:
+def a_grant_without_its_origins(books: StoredBooks) -> str | None:
     grants = _json(books.wallet, "grants")
     merged = books.choose([grant for grant in grants if grant.get("m")])
     del merged["m"]
@@ -178,7 +178,7 @@ def a_grant_without_its_origins(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def a_grant_with_more_of_its_origin(books: Shelves) -> str | None:
+def a_grant_with_more_of_its_origin(books: StoredBooks) -> str | None:
     grants = _json(books.wallet, "grants")
     merged = books.choose([grant for grant in grants if grant.get("m")])
     merged["m"] = {name: credits + 1 for name, credits in merged["m"].items()}
@@ -187,25 +187,25 @@ def a_grant_with_more_of_its_origin(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def a_purchase_that_expires(books: Shelves) -> str | None:
+def a_purchase_that_expires(books: StoredBooks) -> str | None:
     _edit_grant(books, "purchase", e=LATER)
     books.mark()
     return None
 
 
 @corruption("L3")
-def a_gift_that_lasts_longer(books: Shelves) -> str | None:
+def a_gift_that_lasts_longer(books: StoredBooks) -> str | None:
     _move_expiry(books, LATER)
     return None
 
 
 @corruption("L3")
-def a_gift_that_no_longer_expires(books: Shelves) -> str | None:
+def a_gift_that_no_longer_expires(books: StoredBooks) -> str | None:
     _move_expiry(books, None)
     return None
 
 
-def _move_expiry(books: Shelves, moment: str | None) -> None:
+def _move_expiry(books: StoredBooks, moment: str | None) -> None:
     grants = _json(books.wallet, "grants")
     grant = books.choose([grant for grant in grants if "e" in grant])
     if moment is None:
@@ -217,8 +217,8 @@ def _move_expiry(books: Shelves, moment: str | None) -> None:
 
 
 @corruption("L3")
-def a_due_gift_that_is_still_there(books: Shelves) -> str | None:
-    """Everything agrees, only that its time was long ago."""
+def a_due_gift_that_is_still_there(books: StoredBooks) -> str | None:
+    """All values agree, but the grant expired long ago."""
     for entry in books.entries("ADJUST"):
         if "expiresAt" in entry:
             entry["expiresAt"] = EARLIER
@@ -228,10 +228,10 @@ def a_due_gift_that_is_still_there(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def a_grant_below_zero(books: Shelves) -> str | None:
+def a_grant_below_zero(books: StoredBooks) -> str | None:
     grants = _json(books.wallet, "grants")
     if len(grants) < 2:
-        raise NothingToSpoil
+        raise NothingToCorrupt
     more = grants[0]["r"] + 1
     grants[0]["r"] -= more
     grants[1]["r"] += more
@@ -240,14 +240,14 @@ def a_grant_below_zero(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def an_empty_grant(books: Shelves) -> str | None:
+def an_empty_grant(books: StoredBooks) -> str | None:
     blank = {"i": "empty", "s": "adjust", "r": 0, "p": 10, "c": books.entries()[0]["createdAt"]}
     _edit(books.wallet, "grants", lambda grants: grants.append(blank))
     return None
 
 
 @corruption("L3")
-def more_than_fifty_grants_balanced(books: Shelves) -> str | None:
+def more_than_fifty_grants_balanced(books: StoredBooks) -> str | None:
     """Gifts of one credit without expiry, none of them merged."""
     for number in range(60):
         entry = books.forge("ADJUST", f"adjust#gift{number}", 1)
@@ -260,31 +260,31 @@ def more_than_fifty_grants_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def no_mark_of_the_next_expiry(books: Shelves) -> str | None:
+def no_mark_of_the_next_expiry(books: StoredBooks) -> str | None:
     del books.wallet["nextExpiryAt"]
     return None
 
 
 @corruption("L3")
-def a_mark_of_another_expiry(books: Shelves) -> str | None:
+def a_mark_of_another_expiry(books: StoredBooks) -> str | None:
     books.wallet["nextExpiryAt"] += books.rng.choice([-3600, 1, 3600])
     return None
 
 
 @corruption("L3")
-def no_key_in_the_index_of_expiries(books: Shelves) -> str | None:
+def no_key_in_the_index_of_expiries(books: StoredBooks) -> str | None:
     del books.wallet["dueShard"]
     return None
 
 
 @corruption("L3")
-def a_key_of_another_index_partition(books: Shelves) -> str | None:
+def a_key_of_another_index_partition(books: StoredBooks) -> str | None:
     books.wallet["dueShard"] = "s9"
     return None
 
 
 @corruption("L3")
-def marks_of_an_expiry_that_is_none(books: Shelves) -> str | None:
+def marks_of_an_expiry_that_is_none(books: StoredBooks) -> str | None:
     wallet = books.tables["wallets"][(books.other,)]
     wallet |= {"nextExpiryAt": 1_900_000_000, "dueShard": "s0"}
     return None
@@ -293,8 +293,8 @@ def marks_of_an_expiry_that_is_none(books: Shelves) -> str | None:
 # Law L3: entries that move other grants than their kind may
 
 
-def _move_between_grants(books: Shelves, entry: Item) -> str:
-    """One credit of what the entry moves is moved on another grant instead, in the wallet too."""
+def _move_between_grants(books: StoredBooks, entry: Item) -> str:
+    """One credit of the entry's moves comes from another grant, also in the wallet."""
     moves = _json(entry, "moves", "{}")
     mine = books.rng.choice(sorted(moves))
     grants = _json(books.wallet, "grants")
@@ -308,18 +308,18 @@ def _move_between_grants(books: Shelves, entry: Item) -> str:
 
 
 @corruption("L3")
-def a_purchase_into_another_grant_balanced(books: Shelves) -> str | None:
+def a_purchase_into_another_grant_balanced(books: StoredBooks) -> str | None:
     return _move_between_grants(books, books.any_entry("PURCHASE"))
 
 
 @corruption("L3")
-def a_gift_into_another_grant_balanced(books: Shelves) -> str | None:
+def a_gift_into_another_grant_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry("ADJUST", when=lambda item: item["amount"] > 0)
     return _move_between_grants(books, entry)
 
 
 @corruption("L3")
-def a_hold_on_credits_out_of_order_balanced(books: Shelves) -> str | None:
+def a_hold_on_credits_out_of_order_balanced(books: StoredBooks) -> str | None:
     """Entry, job and wallet agree that a credit was taken that was not the next to spend."""
     job, cause = _hold_of(books)
     entry = books.entry(cause)
@@ -335,18 +335,18 @@ def a_hold_on_credits_out_of_order_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def credits_taken_by_hand_out_of_order_balanced(books: Shelves) -> str | None:
+def credits_taken_by_hand_out_of_order_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry("ADJUST", when=lambda item: item["amount"] < -1)
     return _move_between_grants(books, entry)
 
 
 @corruption("L5")
-def credits_returned_to_another_grant_balanced(books: Shelves) -> str | None:
+def credits_returned_to_another_grant_balanced(books: StoredBooks) -> str | None:
     return _move_between_grants(books, books.any_entry("REFUND"))
 
 
 @corruption("L3")
-def a_reversal_of_another_purchase_first_balanced(books: Shelves) -> str | None:
+def a_reversal_of_another_purchase_first_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry(
         when=lambda item: item["cause"].startswith("reversal#") and item["amount"] < 0
     )
@@ -354,18 +354,18 @@ def a_reversal_of_another_purchase_first_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def a_settlement_that_moves_credits_balanced(books: Shelves) -> str | None:
+def a_settlement_that_moves_credits_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry("SETTLE")
     grants = _json(books.wallet, "grants")
     if len(grants) < 2:
-        raise NothingToSpoil
+        raise NothingToCorrupt
     entry["moves"] = json.dumps({grants[0]["i"]: 1, grants[1]["i"]: -1})
     books.balance()
     return entry["cause"]
 
 
 @corruption("L3")
-def credits_spent_before_they_came_balanced(books: Shelves) -> str | None:
+def credits_spent_before_they_came_balanced(books: StoredBooks) -> str | None:
     """The first purchase is moved behind everything that was paid from it."""
     entry = books.entries("PURCHASE")[0]
     entry["version"] = books.entries()[-1]["version"] + 1
@@ -375,7 +375,7 @@ def credits_spent_before_they_came_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L3")
-def credits_from_a_grant_that_never_was_balanced(books: Shelves) -> str | None:
+def credits_from_a_grant_that_never_was_balanced(books: StoredBooks) -> str | None:
     entry = books.forge("ADJUST", "adjust#forged", -1)
     entry["moves"] = json.dumps({"a grant that never was": -1})
     books.balance()
@@ -385,7 +385,7 @@ def credits_from_a_grant_that_never_was_balanced(books: Shelves) -> str | None:
 # Law L3: expiries
 
 
-def _forge_expiry(books: Shelves, grant: Item, credits: int, cause: str | None = None) -> str:
+def _forge_expiry(books: StoredBooks, grant: Item, credits: int, cause: str | None = None) -> str:
     entry = books.forge("EXPIRE", cause or f"expire#{grant['i']}", -credits)
     entry["moves"] = json.dumps({grant["i"]: -credits})
     entry["referenceType"], entry["referenceId"] = "grant", grant["i"]
@@ -393,56 +393,56 @@ def _forge_expiry(books: Shelves, grant: Item, credits: int, cause: str | None =
     return entry["cause"]
 
 
-def _grant(books: Shelves, when: Callable[[Item], bool]) -> Item:
+def _grant(books: StoredBooks, when: Callable[[Item], bool]) -> Item:
     return books.choose([grant for grant in _json(books.wallet, "grants") if when(grant)])
 
 
 @corruption("L3")
-def an_expiry_of_paid_credits_balanced(books: Shelves) -> str | None:
+def an_expiry_of_paid_credits_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: grant["s"] == "purchase")
     return _forge_expiry(books, grant, grant["r"])
 
 
 @corruption("L3")
-def an_expiry_of_a_gift_for_ever_balanced(books: Shelves) -> str | None:
+def an_expiry_of_a_permanent_gift_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: grant["s"] == "adjust" and "e" not in grant)
     return _forge_expiry(books, grant, grant["r"])
 
 
 @corruption("L3")
-def an_expiry_before_its_time_balanced(books: Shelves) -> str | None:
+def an_expiry_before_its_time_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: "e" in grant)
     return _forge_expiry(books, grant, grant["r"])
 
 
 @corruption("L3")
-def an_expiry_of_a_part_balanced(books: Shelves) -> str | None:
+def an_expiry_of_a_part_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: "e" in grant and grant["r"] > 1)
     return _forge_expiry(books, grant, 1)
 
 
 @corruption("L4")
-def a_second_expiry_without_a_first_balanced(books: Shelves) -> str | None:
+def a_second_expiry_without_a_first_balanced(books: StoredBooks) -> str | None:
     grant = _grant(books, lambda grant: "e" in grant)
     return _forge_expiry(books, grant, grant["r"], f"expire#{grant['i']}#2")
 
 
 @corruption("L3")
-def a_gift_recorded_without_its_expiry(books: Shelves) -> str | None:
+def a_gift_recorded_without_its_expiry(books: StoredBooks) -> str | None:
     gift = _grant(books, lambda grant: grant["s"] == "adjust" and "e" in grant)
     del books.tables["ledger"][(books.account, gift["i"])]["expiresAt"]
     return None
 
 
 @corruption("L3")
-def a_gift_recorded_with_an_expiry_it_has_not(books: Shelves) -> str | None:
+def a_gift_recorded_with_an_expiry_it_has_not(books: StoredBooks) -> str | None:
     gift = _grant(books, lambda grant: grant["s"] == "adjust" and "e" not in grant)
     books.tables["ledger"][(books.account, gift["i"])]["expiresAt"] = LATER
     return None
 
 
 @corruption("L4")
-def a_purchase_recorded_with_an_expiry(books: Shelves) -> str | None:
+def a_purchase_recorded_with_an_expiry(books: StoredBooks) -> str | None:
     entry = books.any_entry("PURCHASE")
     entry["expiresAt"] = LATER
     return entry["cause"]
@@ -451,33 +451,33 @@ def a_purchase_recorded_with_an_expiry(books: Shelves) -> str | None:
 # Law L3: merges
 
 
-def _merging(books: Shelves) -> Item:
+def _merging(books: StoredBooks) -> Item:
     return books.any_entry(when=lambda item: bool(item.get("merges")))
 
 
 @corruption("L3")
-def a_merge_not_recorded(books: Shelves) -> str | None:
+def a_merge_not_recorded(books: StoredBooks) -> str | None:
     entry = _merging(books)
     del entry["merges"]
     return entry["cause"]
 
 
 @corruption("L3")
-def a_merge_of_other_credits(books: Shelves) -> str | None:
+def a_merge_of_other_credits(books: StoredBooks) -> str | None:
     entry = _merging(books)
     _edit(entry, "merges", lambda merges: merges[0].__setitem__(2, merges[0][2] + 1))
     return entry["cause"]
 
 
 @corruption("L3")
-def a_merge_that_did_not_happen(books: Shelves) -> str | None:
+def a_merge_that_did_not_happen(books: StoredBooks) -> str | None:
     entry = books.any_entry("ADJUST")
     entry["merges"] = json.dumps([["nothing", "nothing else", 1]])
     return entry["cause"]
 
 
 @corruption("L3")
-def a_merge_of_two_kinds_balanced(books: Shelves) -> str | None:
+def a_merge_of_two_kinds_balanced(books: StoredBooks) -> str | None:
     """A gift becomes part of a purchase, so that a reversal could take it."""
     gift = _grant(books, lambda grant: grant["s"] == "adjust" and "e" not in grant)
     bought = _grant(books, lambda grant: grant["s"] == "purchase")
@@ -491,11 +491,11 @@ def a_merge_of_two_kinds_balanced(books: Shelves) -> str | None:
     return entry["cause"]
 
 
-# Law L4: what entries say of themselves
+# Law L4: the fields of entries
 
 
 @corruption("L4")
-def a_bonus_of_another_size_balanced(books: Shelves) -> str | None:
+def a_bonus_of_another_size_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry("BONUS")
     entry["amount"] += 1
     _edit(entry, "moves", lambda moves: moves.update({"bonus#signup": entry["amount"]}))
@@ -504,21 +504,21 @@ def a_bonus_of_another_size_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L4")
-def an_entry_that_refers_to_another_kind(books: Shelves) -> str | None:
+def an_entry_that_refers_to_another_kind(books: StoredBooks) -> str | None:
     entry = books.any_entry()
     entry["referenceType"] = "album"
     return entry["cause"]
 
 
 @corruption("L4")
-def a_bonus_of_another_account(books: Shelves) -> str | None:
+def a_bonus_of_another_account(books: StoredBooks) -> str | None:
     entry = books.any_entry("BONUS")
     entry["referenceId"] = books.other
     return entry["cause"]
 
 
 @corruption("L4")
-def an_adjustment_of_credits_and_debt_at_once_balanced(books: Shelves) -> str | None:
+def an_adjustment_of_credits_and_debt_at_once_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry("ADJUST", when=lambda item: item["amount"] > 0)
     entry["debtChange"] = -1
     books.balance()
@@ -526,7 +526,7 @@ def an_adjustment_of_credits_and_debt_at_once_balanced(books: Shelves) -> str | 
 
 
 @corruption("L4")
-def an_adjustment_of_nothing_balanced(books: Shelves) -> str | None:
+def an_adjustment_of_nothing_balanced(books: StoredBooks) -> str | None:
     entry = books.forge("ADJUST", "adjust#nothing", 0)
     books.balance()
     return entry["cause"]
@@ -535,33 +535,33 @@ def an_adjustment_of_nothing_balanced(books: Shelves) -> str | None:
 # Law L4: purchases
 
 
-def _purchase(books: Shelves, when: Callable[[Item], bool] = lambda item: True) -> Item:
+def _purchase(books: StoredBooks, when: Callable[[Item], bool] = lambda item: True) -> Item:
     return books.choose([item for item in books.purchases() if when(item)])
 
 
 @corruption("L4")
-def two_purchases_with_one_payment(books: Shelves) -> str | None:
+def two_purchases_with_one_payment(books: StoredBooks) -> str | None:
     paid = [item for item in books.purchases() if item.get("paymentId")]
     if len(paid) < 2:
-        raise NothingToSpoil
+        raise NothingToCorrupt
     paid[0]["paymentId"] = paid[1]["paymentId"]
     return None
 
 
 @corruption("L4")
-def a_purchase_settled_without_a_payment(books: Shelves) -> str | None:
+def a_purchase_settled_without_a_payment(books: StoredBooks) -> str | None:
     del _purchase(books, lambda item: item["gateway"] == "stripe")["paymentId"]
     return None
 
 
 @corruption("L4")
-def a_test_purchase_with_a_payment(books: Shelves) -> str | None:
+def a_test_purchase_with_a_payment(books: StoredBooks) -> str | None:
     _purchase(books, lambda item: item["gateway"] == "test")["paymentId"] = "pi_none"
     return None
 
 
 @corruption("L4")
-def a_purchase_of_more_credits_than_its_pack_balanced(books: Shelves) -> str | None:
+def a_purchase_of_more_credits_than_its_pack_balanced(books: StoredBooks) -> str | None:
     record = _purchase(books, lambda item: bool(item.get("pack")))
     entry = books.entry(f"purchase#{record['purchaseId']}")
     assert entry is not None
@@ -573,12 +573,12 @@ def a_purchase_of_more_credits_than_its_pack_balanced(books: Shelves) -> str | N
 
 
 @corruption("L4")
-def a_purchase_under_the_name_of_another_pack(books: Shelves) -> str | None:
+def a_purchase_under_the_name_of_another_pack(books: StoredBooks) -> str | None:
     _purchase(books, lambda item: item["credits"] != 10)["pack"] = "Starter"
     return None
 
 
-def _not_settled(books: Shelves, *statuses: str) -> Item:
+def _not_settled(books: StoredBooks, *statuses: str) -> Item:
     return books.choose(
         [
             item
@@ -589,13 +589,13 @@ def _not_settled(books: Shelves, *statuses: str) -> Item:
 
 
 @corruption("L4")
-def a_pending_purchase_that_was_reversed(books: Shelves) -> str | None:
+def a_pending_purchase_that_was_reversed(books: StoredBooks) -> str | None:
     _not_settled(books, "pending")["reversals"] = json.dumps({"reversal#early": 1})
     return None
 
 
 @corruption("L4")
-def a_pending_purchase_with_its_credits_balanced(books: Shelves) -> str | None:
+def a_pending_purchase_with_its_credits_balanced(books: StoredBooks) -> str | None:
     record = _not_settled(books, "pending")
     entry = books.forge("PURCHASE", f"purchase#{record['purchaseId']}", record["credits"])
     entry["moves"] = json.dumps({record["purchaseId"]: record["credits"]})
@@ -604,27 +604,27 @@ def a_pending_purchase_with_its_credits_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L4")
-def a_purchase_that_became_failed(books: Shelves) -> str | None:
+def a_purchase_that_became_failed(books: StoredBooks) -> str | None:
     record = _purchase(books)
     record["status"] = "failed"
     return f"purchase#{record['purchaseId']}"
 
 
 @corruption("L4")
-def a_purchase_of_no_credits(books: Shelves) -> str | None:
+def a_purchase_of_no_credits(books: StoredBooks) -> str | None:
     _not_settled(books, "pending")["credits"] = 0
     return None
 
 
 @corruption("L4")
-def a_purchase_of_less_than_nothing(books: Shelves) -> str | None:
+def a_purchase_of_less_than_nothing(books: StoredBooks) -> str | None:
     record = _not_settled(books, "pending")
     record["credits"] = -record["credits"]
     return None
 
 
 @corruption("L4")
-def a_reversal_by_something_else(books: Shelves) -> str | None:
+def a_reversal_by_something_else(books: StoredBooks) -> str | None:
     """A debt payment is recorded as if it were a reversal of the purchase."""
     debt = books.any_entry(when=lambda item: item["cause"].startswith("debt#"))
     record = _purchase(books)
@@ -634,7 +634,7 @@ def a_reversal_by_something_else(books: Shelves) -> str | None:
 
 
 @corruption("L4")
-def more_given_back_than_was_reversed_balanced(books: Shelves) -> str | None:
+def more_given_back_than_was_reversed_balanced(books: StoredBooks) -> str | None:
     """The sum of a purchase's reversals is below zero."""
     record = _purchase(books, lambda item: not item.get("reversals"))
     entry = books.forge("REVERSAL", "reversal#forged", 0, debt=-1)
@@ -645,8 +645,8 @@ def more_given_back_than_was_reversed_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L4")
-def a_reversal_beyond_and_back_balanced(books: Shelves) -> str | None:
-    """In between more was reversed than was bought; in the end the sum looks right."""
+def a_reversal_beyond_and_back_balanced(books: StoredBooks) -> str | None:
+    """At one point more was reversed than bought; the final sum looks right."""
     record = _purchase(books, lambda item: not item.get("reversals"))
     more = record["credits"] + 3
     one = books.forge("REVERSAL", "reversal#beyond", 0, debt=more)
@@ -662,7 +662,7 @@ def a_reversal_beyond_and_back_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L7")
-def a_debt_payment_dropped_balanced(books: Shelves) -> str | None:
+def a_debt_payment_dropped_balanced(books: StoredBooks) -> str | None:
     paid = books.any_entry(when=lambda item: item["cause"].startswith("debt#"))
     came = books.entries()[paid["version"] - 2]
     books.remove("ledger", paid)
@@ -671,7 +671,7 @@ def a_debt_payment_dropped_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L7")
-def a_debt_payment_halved_balanced(books: Shelves) -> str | None:
+def a_debt_payment_halved_balanced(books: StoredBooks) -> str | None:
     paid = books.any_entry(
         when=lambda item: item["cause"].startswith("debt#") and item["amount"] < -1
     )
@@ -686,7 +686,7 @@ def a_debt_payment_halved_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L7")
-def a_debt_payment_later_than_the_credits_balanced(books: Shelves) -> str | None:
+def a_debt_payment_later_than_the_credits_balanced(books: StoredBooks) -> str | None:
     paid = books.any_entry(when=lambda item: item["cause"].startswith("debt#"))
     came = books.entries()[paid["version"] - 2]
     paid["version"] = books.entries()[-1]["version"] + 1
@@ -695,20 +695,20 @@ def a_debt_payment_later_than_the_credits_balanced(books: Shelves) -> str | None
 
 
 @corruption("L4")
-def a_debt_paid_under_another_name_balanced(books: Shelves) -> str | None:
+def a_debt_paid_under_another_name_balanced(books: StoredBooks) -> str | None:
     paid = books.any_entry(when=lambda item: item["cause"].startswith("debt#"))
     return books.rename("ledger", paid, cause=paid["cause"] + "~")["cause"]
 
 
 @corruption("L7")
-def more_debt_cleared_than_there_was(books: Shelves) -> str | None:
+def more_debt_cleared_than_there_was(books: StoredBooks) -> str | None:
     entry = books.forge("ADJUST", "adjust#clear", 0, debt=-1 - books.wallet.get("debt", 0))
     books.balance()
     return entry["cause"]
 
 
 @corruption("L7")
-def a_debt_made_while_purchased_credits_remain_balanced(books: Shelves) -> str | None:
+def a_debt_made_while_purchased_credits_remain_balanced(books: StoredBooks) -> str | None:
     entry = books.any_entry(
         when=lambda item: item["cause"].startswith("reversal#") and item["amount"] < -1
     )
@@ -721,14 +721,14 @@ def a_debt_made_while_purchased_credits_remain_balanced(books: Shelves) -> str |
 
 
 @corruption("L5")
-def credits_spent_while_a_debt_is_open_balanced(books: Shelves) -> str | None:
+def credits_spent_while_a_debt_is_open_balanced(books: StoredBooks) -> str | None:
     """A hold is moved behind the reversal that made the debt."""
     job = books.any_job("running", *FINAL)
     entry = books.entry(f"deduct#{job['pk']}")
     assert entry is not None
     debts = [item["version"] for item in books.entries() if item.get("debtChange", 0) > 0]
     if not debts:
-        raise NothingToSpoil
+        raise NothingToCorrupt
     entry["version"] = max(debts) + 0.5
     books.balance()
     return entry["cause"]
@@ -738,67 +738,67 @@ def credits_spent_while_a_debt_is_open_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_hold_of_other_grants_of_the_same_sum(books: Shelves) -> str | None:
+def a_hold_of_other_grants_of_the_same_sum(books: StoredBooks) -> str | None:
     job, cause = _hold_of(books)
     _edit(job, "hold", lambda slices: slices[0].update(i="another grant"))
     return cause
 
 
-def _edit_slice(books: Shelves, **changes: Any) -> str:
+def _edit_slice(books: StoredBooks, **changes: Any) -> str:
     job, cause = _hold_of(books)
     _edit(job, "hold", lambda slices: slices[0].update(changes))
     return cause
 
 
 @corruption("L5")
-def a_slice_that_expires_later(books: Shelves) -> str | None:
+def a_slice_that_expires_later(books: StoredBooks) -> str | None:
     return _edit_slice(books, e=LATER)
 
 
 @corruption("L5")
-def a_slice_of_another_source(books: Shelves) -> str | None:
+def a_slice_of_another_source(books: StoredBooks) -> str | None:
     return _edit_slice(books, s="nowhere")
 
 
 @corruption("L5")
-def a_slice_of_another_priority(books: Shelves) -> str | None:
+def a_slice_of_another_priority(books: StoredBooks) -> str | None:
     return _edit_slice(books, p=99)
 
 
 @corruption("L5")
-def a_slice_of_another_time(books: Shelves) -> str | None:
+def a_slice_of_another_time(books: StoredBooks) -> str | None:
     return _edit_slice(books, c=EARLIER)
 
 
 @corruption("L5")
-def a_slice_with_an_origin_it_never_had(books: Shelves) -> str | None:
+def a_slice_with_an_origin_it_never_had(books: StoredBooks) -> str | None:
     return _edit_slice(books, m={"pur_of_another": 2})
 
 
 @corruption("L5")
-def a_hold_with_one_slice_twice(books: Shelves) -> str | None:
+def a_hold_with_one_slice_twice(books: StoredBooks) -> str | None:
     job, cause = _hold_of(books)
     _edit(job, "hold", lambda slices: slices.append(slices[0]))
     return cause
 
 
 @corruption("L5")
-def a_hold_on_a_free_job(books: Shelves) -> str | None:
-    """When it ends it would return what another job holds."""
+def a_hold_on_a_free_job(books: StoredBooks) -> str | None:
+    """When the job ends, it would return the hold of another job."""
     donor = books.any_job("running")
     _any(books, status="queued", queued=True)["hold"] = donor["hold"]
     return None
 
 
 @corruption("L5")
-def a_hold_on_a_draft(books: Shelves) -> str | None:
+def a_hold_on_a_draft(books: StoredBooks) -> str | None:
     donor = books.any_job("running")
     _any(books, status="draft", queued=False)["hold"] = donor["hold"]
     return None
 
 
 @corruption("L5")
-def a_hold_that_ends_before_it_begins_balanced(books: Shelves) -> str | None:
+def a_hold_that_ends_before_it_begins_balanced(books: StoredBooks) -> str | None:
     job = _ended(books)
     begin, ends = books.entry(f"deduct#{job['pk']}"), [
         entry for kind in ("settle", "refund")
@@ -811,7 +811,7 @@ def a_hold_that_ends_before_it_begins_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_paid_recipe_for_nothing(books: Shelves) -> str | None:
+def a_paid_recipe_for_nothing(books: StoredBooks) -> str | None:
     """Price, hold and entry are gone together: the job never cost anything."""
     job = books.choose([item for item in books.jobs("running") if not item.get("parentJobId")])
     _edit(job, "price", lambda price: [part.__setitem__(1, 0) for part in price])
@@ -824,7 +824,7 @@ def a_paid_recipe_for_nothing(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_job_that_promises_nothing_for_nothing(books: Shelves) -> str | None:
+def a_job_that_promises_nothing_for_nothing(books: StoredBooks) -> str | None:
     job = books.choose([item for item in books.jobs("running") if not item.get("parentJobId")])
     job |= {"price": None, "hold": None, "costs": COSTS}
     entry = books.entry(f"deduct#{job['pk']}")
@@ -835,7 +835,7 @@ def a_job_that_promises_nothing_for_nothing(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_part_of_less_than_nothing_balanced(books: Shelves) -> str | None:
+def a_part_of_less_than_nothing_balanced(books: StoredBooks) -> str | None:
     """One part pays for another."""
     job = books.any_job("running")
     price = _json(job, "price")
@@ -845,20 +845,20 @@ def a_part_of_less_than_nothing_balanced(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_running_job_that_was_never_queued(books: Shelves) -> str | None:
+def a_running_job_that_was_never_queued(books: StoredBooks) -> str | None:
     job = books.any_job("running")
     job["queuedAt"] = None
     return f"deduct#{job['pk']}"
 
 
 @corruption("L5")
-def a_free_job_that_was_never_queued(books: Shelves) -> str | None:
+def a_free_job_that_was_never_queued(books: StoredBooks) -> str | None:
     _any(books, status="queued", queued=True)["queuedAt"] = None
     return None
 
 
 @corruption("L5")
-def a_draft_that_was_queued(books: Shelves) -> str | None:
+def a_draft_that_was_queued(books: StoredBooks) -> str | None:
     job = _any(books, status="draft", queued=False)
     job["queuedAt"] = job["updatedAt"]
     return None
@@ -867,7 +867,7 @@ def a_draft_that_was_queued(books: Shelves) -> str | None:
 # Law L5: receipts
 
 
-def _recharge(books: Shelves, job: Item, difference: int) -> None:
+def _recharge(books: StoredBooks, job: Item, difference: int) -> None:
     """The receipt, the settlement and the refund agree on another price than what was made."""
     receipt = _json(job, "receipt", "{}")
     parts = receipt["parts"]
@@ -875,15 +875,15 @@ def _recharge(books: Shelves, job: Item, difference: int) -> None:
     parts[place] += difference
     receipt |= {"used": receipt["used"] + difference, "refunded": receipt["refunded"] - difference}
     if min(receipt["used"], receipt["refunded"]) < 0:
-        raise NothingToSpoil
+        raise NothingToCorrupt
     job["receipt"] = json.dumps(receipt)
     _end(books, job, "settle", receipt["used"])
     _end(books, job, "refund", receipt["refunded"])
     books.balance()
 
 
-def _end(books: Shelves, job: Item, kind: str, credits: int) -> None:
-    """The entry that ends the hold says so many credits; slices are returned as they should be."""
+def _end(books: StoredBooks, job: Item, kind: str, credits: int) -> None:
+    """The entry that ends the hold has this number of credits; its slices are right."""
     cause = f"{kind}#{job['pk']}"
     entry, begin = books.entry(cause), books.entry(f"deduct#{job['pk']}")
     assert begin is not None
@@ -909,42 +909,42 @@ def _end(books: Shelves, job: Item, kind: str, credits: int) -> None:
 
 
 @corruption("L5")
-def a_success_that_cost_less_balanced(books: Shelves) -> str | None:
+def a_success_that_cost_less_balanced(books: StoredBooks) -> str | None:
     _recharge(books, _kept(books, "succeeded"), -1)
     return None
 
 
 @corruption("L5")
-def a_partial_job_that_cost_less_balanced(books: Shelves) -> str | None:
+def a_partial_job_that_cost_less_balanced(books: StoredBooks) -> str | None:
     _recharge(books, _kept(books, "partial"), -1)
     return None
 
 
 @corruption("L5")
-def a_partial_job_that_cost_more_balanced(books: Shelves) -> str | None:
+def a_partial_job_that_cost_more_balanced(books: StoredBooks) -> str | None:
     _recharge(books, _kept(books, "partial"), 1)
     return None
 
 
 @corruption("L5")
-def a_failure_that_cost_something_balanced(books: Shelves) -> str | None:
+def a_failure_that_cost_something_balanced(books: StoredBooks) -> str | None:
     _recharge(books, _kept(books, "failed"), 1)
     return None
 
 
 @corruption("L5")
-def a_canceled_job_that_cost_nothing_for_what_it_keeps_balanced(books: Shelves) -> str | None:
+def a_canceled_job_that_cost_nothing_for_what_it_keeps_balanced(books: StoredBooks) -> str | None:
     _charge_canceled(books, 0)
     return None
 
 
 @corruption("L5")
-def a_canceled_job_that_cost_more_balanced(books: Shelves) -> str | None:
+def a_canceled_job_that_cost_more_balanced(books: StoredBooks) -> str | None:
     _charge_canceled(books, 2)
     return None
 
 
-def _charge_canceled(books: Shelves, credits: int) -> None:
+def _charge_canceled(books: StoredBooks, credits: int) -> None:
     """A job that its user canceled and that keeps one clip, which costs 1 credit."""
     job = _kept(books, "canceled")
     job["costs"] = COSTS
@@ -953,12 +953,12 @@ def _charge_canceled(books: Shelves, credits: int) -> None:
         _recharge(books, job, credits - used)
 
 
-def _edit_receipt(books: Shelves, *statuses: str, edit: Callable[[Item], object]) -> None:
+def _edit_receipt(books: StoredBooks, *statuses: str, edit: Callable[[Item], object]) -> None:
     _edit(_kept(books, *(statuses or FINAL)), "receipt", edit)
 
 
 @corruption("L5")
-def parts_of_a_receipt_that_do_not_add_up(books: Shelves) -> str | None:
+def parts_of_a_receipt_that_do_not_add_up(books: StoredBooks) -> str | None:
     def more(receipt: Item) -> None:
         receipt["parts"][0] += 1
 
@@ -967,30 +967,30 @@ def parts_of_a_receipt_that_do_not_add_up(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_receipt_without_parts(books: Shelves) -> str | None:
+def a_receipt_without_parts(books: StoredBooks) -> str | None:
     _edit_receipt(books, "succeeded", "partial", edit=lambda receipt: receipt.update(parts=[]))
     return None
 
 
 @corruption("L5")
-def a_receipt_with_a_part_too_many(books: Shelves) -> str | None:
+def a_receipt_with_a_part_too_many(books: StoredBooks) -> str | None:
     _edit_receipt(books, edit=lambda receipt: receipt["parts"].append(0))
     return None
 
 
 @corruption("L5")
-def a_receipt_with_its_parts_exchanged(books: Shelves) -> str | None:
+def a_receipt_with_its_parts_exchanged(books: StoredBooks) -> str | None:
     """The sum is right, but the wrong part was charged."""
     for job in books.jobs(*FINAL, "canceled"):
         parts = _json(job, "receipt", "{}")["parts"]
         if len(set(parts)) > 1 and "deletedAt" not in job:
             _edit(job, "receipt", lambda receipt: receipt["parts"].reverse())
             return None
-    raise NothingToSpoil
+    raise NothingToCorrupt
 
 
 @corruption("L5")
-def a_receipt_of_a_part_below_zero(books: Shelves) -> str | None:
+def a_receipt_of_a_part_below_zero(books: StoredBooks) -> str | None:
     def shift(receipt: Item) -> None:
         receipt["parts"] = [receipt["used"] + 1, -1, *([0] * (len(receipt["parts"]) - 2))]
 
@@ -1000,33 +1000,33 @@ def a_receipt_of_a_part_below_zero(books: Shelves) -> str | None:
 
 
 @corruption("L5")
-def a_receipt_before_the_end(books: Shelves) -> str | None:
+def a_receipt_before_the_end(books: StoredBooks) -> str | None:
     job = books.any_job("running")
     job["receipt"] = json.dumps({"used": 0, "refunded": 2, "parts": [0], "reason": "EARLY"})
     return None
 
 
 @corruption("L5")
-def a_success_with_a_reason(books: Shelves) -> str | None:
+def a_success_with_a_reason(books: StoredBooks) -> str | None:
     _edit_receipt(books, "succeeded", edit=lambda receipt: receipt.update(reason="BROKEN"))
     return None
 
 
 @corruption("L5")
-def a_failure_without_a_reason(books: Shelves) -> str | None:
+def a_failure_without_a_reason(books: StoredBooks) -> str | None:
     _edit_receipt(books, "failed", edit=lambda receipt: receipt.update(reason=None))
     return None
 
 
 @corruption("L5")
-def a_failure_that_says_it_was_canceled(books: Shelves) -> str | None:
-    """Its user would have kept something for nothing."""
+def a_failure_that_says_it_was_canceled(books: StoredBooks) -> str | None:
+    """The user would have kept an output for free."""
     _edit_receipt(books, "failed", edit=lambda receipt: receipt.update(reason="CANCELED"))
     return None
 
 
 @corruption("L5")
-def a_deleted_job_whose_receipt_does_not_add_up(books: Shelves) -> str | None:
+def a_deleted_job_whose_receipt_does_not_add_up(books: StoredBooks) -> str | None:
     job = books.choose([job for job in books.jobs(*FINAL) if "deletedAt" in job])
     _edit(job, "receipt", lambda receipt: receipt["parts"].append(2))
     return None
@@ -1035,7 +1035,7 @@ def a_deleted_job_whose_receipt_does_not_add_up(books: Shelves) -> str | None:
 # Law L6: outputs
 
 
-def _task_of(books: Shelves, job: Item, *, made: bool) -> Item:
+def _task_of(books: StoredBooks, job: Item, *, made: bool) -> Item:
     keys = {key for _, _, promised in _json(job, "price") for key in promised}
     return books.choose(
         [
@@ -1048,21 +1048,21 @@ def _task_of(books: Shelves, job: Item, *, made: bool) -> Item:
     )
 
 
-def _output(books: Shelves, key: str) -> str:
+def _output(books: StoredBooks, key: str) -> str:
     task = books.choose([item for item in books.tables["jobs"].values() if item.get("outputs")])
     [output, *_] = _json(task, "outputs")
     return json.dumps([{**output, "key": key, "output_id": "out_forged"}])
 
 
 @corruption("L6")
-def a_failure_that_made_something(books: Shelves) -> str | None:
+def a_failure_that_made_something(books: StoredBooks) -> str | None:
     task = _task_of(books, _kept(books, "failed"), made=False)
     task["outputs"] = _output(books, task["sk"].removeprefix("task#"))
     return None
 
 
 @corruption("L6")
-def a_partial_job_that_made_nothing(books: Shelves) -> str | None:
+def a_partial_job_that_made_nothing(books: StoredBooks) -> str | None:
     job = _kept(books, "partial")
     for item in books.tables["jobs"].values():
         if item["pk"] == job["pk"] and item.get("outputs"):
@@ -1071,14 +1071,14 @@ def a_partial_job_that_made_nothing(books: Shelves) -> str | None:
 
 
 @corruption("L6")
-def an_output_of_a_partial_job_doubled(books: Shelves) -> str | None:
+def an_output_of_a_partial_job_doubled(books: StoredBooks) -> str | None:
     task = _task_of(books, _kept(books, "partial"), made=True)
     _edit(task, "outputs", lambda outputs: outputs.append({**outputs[0], "output_id": "out_2"}))
     return None
 
 
 @corruption("L6")
-def an_output_both_made_and_inherited(books: Shelves) -> str | None:
+def an_output_both_made_and_inherited(books: StoredBooks) -> str | None:
     child = books.choose([job for job in books.jobs("succeeded") if job.get("parentJobId")])
     task = _task_of(books, child, made=True)
     [output, *_] = _json(task, "outputs")
@@ -1088,7 +1088,7 @@ def an_output_both_made_and_inherited(books: Shelves) -> str | None:
 
 
 @corruption("L6")
-def a_draft_with_an_output(books: Shelves) -> str | None:
+def a_draft_with_an_output(books: StoredBooks) -> str | None:
     draft = _any(books, status="draft", queued=False)
     donor = books.choose([item for item in books.tables["jobs"].values() if item.get("outputs")])
     books.add("jobs", {**deepcopy(donor), "pk": draft["pk"]})
@@ -1103,153 +1103,153 @@ def _odd(item: Item, **changes: Any) -> None:
 
 
 @corruption("L8")
-def a_balance_that_is_a_text(books: Shelves) -> str | None:
+def a_balance_that_is_a_text(books: StoredBooks) -> str | None:
     _odd(books.wallet, balance="5")
     return None
 
 
 @corruption("L8")
-def grants_with_a_text_for_a_number(books: Shelves) -> str | None:
+def grants_with_a_text_for_a_number(books: StoredBooks) -> str | None:
     _edit(books.wallet, "grants", lambda grants: grants[0].update(r=str(grants[0]["r"])))
     return None
 
 
 @corruption("L8")
-def grants_with_a_truth_for_a_number(books: Shelves) -> str | None:
+def grants_with_a_truth_for_a_number(books: StoredBooks) -> str | None:
     _edit(books.wallet, "grants", lambda grants: grants[0].update(r=True))
     return None
 
 
 @corruption("L8")
-def a_wallet_without_a_version(books: Shelves) -> str | None:
+def a_wallet_without_a_version(books: StoredBooks) -> str | None:
     _odd(books.wallet, version=None)
     return None
 
 
-def _odd_entry(books: Shelves, **changes: Any) -> str:
+def _odd_entry(books: StoredBooks, **changes: Any) -> str:
     entry = books.any_entry()
     _odd(entry, **changes)
     return entry["cause"]
 
 
 @corruption("L8")
-def a_description_that_is_a_number(books: Shelves) -> str | None:
+def a_description_that_is_a_number(books: StoredBooks) -> str | None:
     return _odd_entry(books, description=7)
 
 
 @corruption("L8")
-def an_entry_without_a_type(books: Shelves) -> str | None:
+def an_entry_without_a_type(books: StoredBooks) -> str | None:
     return _odd_entry(books, type=None)
 
 
 @corruption("L8")
-def an_amount_that_is_a_text(books: Shelves) -> str | None:
+def an_amount_that_is_a_text(books: StoredBooks) -> str | None:
     return _odd_entry(books, amount="1")
 
 
 @corruption("L8")
-def moves_that_are_a_list(books: Shelves) -> str | None:
+def moves_that_are_a_list(books: StoredBooks) -> str | None:
     return _odd_entry(books, moves="[1, 2]")
 
 
 @corruption("L8")
-def moves_that_nest_without_end(books: Shelves) -> str | None:
+def moves_that_nest_without_end(books: StoredBooks) -> str | None:
     return _odd_entry(books, moves="[" * 100_000)
 
 
 @corruption("L8")
-def a_time_that_is_none(books: Shelves) -> str | None:
+def a_time_that_is_none(books: StoredBooks) -> str | None:
     return _odd_entry(books, createdAt="yesterday")
 
 
 @corruption("L8")
-def merges_that_are_none(books: Shelves) -> str | None:
+def merges_that_are_none(books: StoredBooks) -> str | None:
     return _odd_entry(books, merges='[["from", "into"]]')
 
 
 @corruption("L8")
-def purchased_credits_that_are_a_text(books: Shelves) -> str | None:
+def purchased_credits_that_are_a_text(books: StoredBooks) -> str | None:
     record = _purchase(books)
     _odd(record, credits=str(record["credits"]))
     return None
 
 
 @corruption("L8")
-def a_status_of_a_purchase_nobody_knows(books: Shelves) -> str | None:
+def an_unknown_status_of_a_purchase(books: StoredBooks) -> str | None:
     _odd(_not_settled(books, "pending"), status="bartered")
     return None
 
 
 @corruption("L8")
-def reversals_that_are_no_map(books: Shelves) -> str | None:
+def reversals_that_are_no_map(books: StoredBooks) -> str | None:
     _odd(_purchase(books), reversals='["reversal#1"]')
     return None
 
 
 @corruption("L8")
-def a_purchase_without_its_time(books: Shelves) -> str | None:
+def a_purchase_without_its_time(books: StoredBooks) -> str | None:
     _odd(_purchase(books), createdAt=None)
     return None
 
 
 @corruption("L8")
-def a_status_of_a_job_nobody_knows(books: Shelves) -> str | None:
+def an_unknown_status_of_a_job(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), status="resting")
     return None
 
 
 @corruption("L8")
-def a_price_that_is_no_price(books: Shelves) -> str | None:
+def a_price_that_is_no_price(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), price='[["story", "2", ["clip_1"]]]')
     return None
 
 
 @corruption("L8")
-def a_hold_that_is_no_json(books: Shelves) -> str | None:
+def a_hold_that_is_no_json(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), hold="[")
     return None
 
 
 @corruption("L8")
-def a_receipt_that_is_a_list(books: Shelves) -> str | None:
+def a_receipt_that_is_a_list(books: StoredBooks) -> str | None:
     _odd(_kept(books, *FINAL), receipt="[1, 1]")
     return None
 
 
 @corruption("L8")
-def a_version_of_a_job_that_is_a_text(books: Shelves) -> str | None:
+def a_version_of_a_job_that_is_a_text(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), version="3")
     return None
 
 
 @corruption("L8")
-def a_job_without_an_account(books: Shelves) -> str | None:
+def a_job_without_an_account(books: StoredBooks) -> str | None:
     _odd(books.any_job("running"), accountId=None)
     return None
 
 
 @corruption("L8")
-def outputs_that_are_no_json(books: Shelves) -> str | None:
+def outputs_that_are_no_json(books: StoredBooks) -> str | None:
     task = _task_of(books, _kept(books, "succeeded"), made=True)
     _odd(task, outputs="{")
     return None
 
 
 @corruption("L8")
-def an_output_without_a_key(books: Shelves) -> str | None:
+def an_output_without_a_key(books: StoredBooks) -> str | None:
     task = _task_of(books, _kept(books, "succeeded"), made=True)
     _edit(task, "outputs", lambda outputs: outputs[0].pop("key"))
     return None
 
 
 @corruption("L8")
-def a_task_without_a_plan(books: Shelves) -> str | None:
+def a_task_without_a_plan(books: StoredBooks) -> str | None:
     _odd(_task_of(books, _kept(books, "succeeded"), made=True), plan=None)
     return None
 
 
 @corruption("L8")
-def an_inherited_output_that_is_a_number(books: Shelves) -> str | None:
+def an_inherited_output_that_is_a_number(books: StoredBooks) -> str | None:
     items = [i for i in books.tables["jobs"].values() if i["sk"].startswith("inherited#")]
     _odd(books.choose(items), output="3")
     return None
@@ -1275,4 +1275,4 @@ ODD_VALUES: Mapping[str, Mapping[str, Any]] = {
     "json number": {"S": "1e400"},
     "deep json": {"S": "[" * 10_000 + "]" * 10_000},
 }
-"""Values that no attribute of an item has by right, in the form of DynamoDB."""
+"""Values that are valid for no attribute, in the form of DynamoDB."""

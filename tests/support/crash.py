@@ -1,5 +1,5 @@
 """Crash points: stop or disturb a use case at every call it makes, retry as its real caller
-would, and see whether the laws hold and the outcome is that of an undisturbed run.
+would, and check that the laws hold and the outcome equals that of an undisturbed run.
 
 Every AWS call of the product goes through ``BaseClient._make_api_call`` and every generation
 through the provider port; ``Wire`` stands at both. What runs after the fault are only the real
@@ -37,8 +37,8 @@ from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.tasks import handle_task_message
-from tests.support.cloud import PaperRun
-from tests.support.gateway import PaperGateway
+from tests.support.cloud import FakeRun
+from tests.support.gateway import FakeGateway
 from tests.support.laws import (
     AT_ONCE_TABLES,
     Books,
@@ -64,7 +64,7 @@ READS = frozenset(
     }
 )
 SDK: Any = BaseClient
-"""Its one function that every call passes is private, and so in no stubs."""
+"""Every call passes its private function, which stubs do not declare."""
 BATCH_LIMIT = 25
 ROUNDS_LIMIT = 200
 SWEEPS_LIMIT = 40
@@ -78,22 +78,22 @@ _TOKEN = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 class Crash(BaseException):
-    """The process is gone. Not an ``Exception``, so that no handler can swallow it."""
+    """The process died. Not an ``Exception``, so that no handler can swallow it."""
 
 
 class Fault(StrEnum):
     STOPPED_BEFORE = "stopped before"
     STOPPED_AFTER = "stopped after"
     UNREACHED = "unreached"
-    """It does not happen, and the caller sees a network error."""
+    """The call is not made, and the caller sees a network error."""
     LOST = "lost"
-    """It happens, and the caller sees a network error."""
+    """The call is made, and the caller sees a network error."""
     RESENT = "resent"
     """Its response is lost below the caller, and the SDK sends the same again."""
     BUSY = "busy"
     """The database refuses it for the moment: a conflict of transactions, or throttling."""
     UNCERTAIN = "uncertain"
-    """It happens, and the database reports an internal error; the product asks once more."""
+    """The call is made, and the database reports an internal error; the product tries again."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,14 @@ class Call:
     writes: bool
 
     def faults(self) -> tuple[Fault, ...]:
-        """What can go wrong with it. Of a read that fails, only the caller notices."""
+        """The possible faults. Only the caller notices a failed read."""
         if not self.writes:
             return (Fault.STOPPED_BEFORE, Fault.UNREACHED)
         always = (Fault.STOPPED_BEFORE, Fault.STOPPED_AFTER, Fault.UNREACHED, Fault.LOST)
         if self.name.startswith(("provider", "gateway")):
             return always
         if self.name == "dynamodb.TransactWriteItems":
-            # The SDK's own repeat carries a token by which the database knows it.
+            # The SDK's own retry has a token, so the database deduplicates it.
             return (*always, Fault.BUSY, Fault.UNCERTAIN)
         if self.name.startswith("dynamodb"):
             return (*always, Fault.BUSY, Fault.RESENT)
@@ -129,14 +129,14 @@ class Point:
 
 
 class Wire:
-    """Stands between the product and everything outside; disturbs one call when armed."""
+    """Intercepts all outgoing calls of the product; disturbs one call when armed."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._point: Point | None = None
         self._armed = False
         self.rival: Callable[[], None] | None = None
-        """Somebody who is faster, once: acts right before the first transaction."""
+        """A concurrent caller: acts once, right before the first transaction."""
         self.calls: list[Call] = []
         self.dead = False
 
@@ -172,13 +172,13 @@ class Wire:
                 delattr(owner, name)
 
     def _cloud_calls(self) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-        """Everything the product asks of a provider that works later, and its files."""
+        """All calls to an asynchronous provider, to its files and to the gateway."""
         world = self._world
-        asked = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
-        for owner, name in (*asked, (world.files, "fetch")):
+        calls = [(world.cloud, name) for name in ("submit", "poll", "find", "cancel")]
+        for owner, name in (*calls, (world.files, "fetch")):
             once = Call(f"provider.{name}", name in ("submit", "cancel"))
             yield owner, name, self._disturbed(once, getattr(owner, name))
-        if isinstance(world.app.payments, PaperGateway):
+        if isinstance(world.app.payments, FakeGateway):
             for name in ("create_checkout", "read_payment", "refund_payment"):
                 once = Call(f"gateway.{name}", name != "read_payment")
                 yield (
@@ -194,8 +194,8 @@ class Wire:
         return ask
 
     @contextlib.contextmanager
-    def elsewhere(self) -> Iterator[None]:
-        """What happens within is done by other processes: neither counted nor disturbed."""
+    def bypassed(self) -> Iterator[None]:
+        """Within, calls belong to other processes: they are neither counted nor disturbed."""
         self._armed, before = False, self._armed
         try:
             yield
@@ -206,7 +206,7 @@ class Wire:
         """Let the rival act, if it has not yet."""
         rival, self.rival = self.rival, None
         if rival is not None:
-            with self.elsewhere():
+            with self.bypassed():
                 rival()
 
     @property
@@ -250,15 +250,15 @@ class Wire:
 
 def _network_error(call: Call, kind: type[ConnectTimeoutError | ReadTimeoutError]) -> Exception:
     if call.name.startswith("gateway"):
-        return GatewayUnavailable("the answer did not arrive")
+        return GatewayUnavailable("the response did not arrive")
     if call.name == "provider.fetch":
-        return FetchFailed("the answer did not arrive")
+        return FetchFailed("the response did not arrive")
     if call.name == "provider.submit" and kind is ConnectTimeoutError:
         return TransientProviderError("it was not reached")
     if call.name == "provider.generate":
-        return TransientProviderError("the answer did not arrive")
+        return TransientProviderError("the response did not arrive")
     if call.name.startswith("provider"):
-        return ResponseLost("the answer did not arrive")
+        return ResponseLost("the response did not arrive")
     return kind(endpoint_url=call.name, error="planted")
 
 
@@ -289,15 +289,15 @@ class Snapshot:
     files: Mapping[str, tuple[str, bytes]]
     """Key → MIME type and content."""
     messages: Mapping[str, Sequence[str]]
-    looked_at: Mapping[str, Mapping[str, Any]]
+    streamed: Mapping[str, Mapping[str, Any]]
     requests: Sequence[GenerationRequest]
-    handed_over: Sequence[GenerationRequest] = ()
-    runs: Mapping[str, PaperRun] = field(default_factory=dict)
+    submitted: Sequence[GenerationRequest] = ()
+    runs: Mapping[str, FakeRun] = field(default_factory=dict)
     """At the provider that works later."""
 
 
 class Stage:
-    """One world for many performances, each of which starts from a snapshot."""
+    """One world for many runs, each of which starts from a snapshot."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -309,25 +309,25 @@ class Stage:
             state=State(tables={name: [] for name in _KEYS}, files=frozenset()),
             files={},
             messages=dict.fromkeys(self._queues, ()),
-            looked_at={name: {} for name in STREAMED},
+            streamed={name: {} for name in STREAMED},
             requests=(),
         )
 
     def take_snapshot(self) -> Snapshot:
-        world, state = self.world, self.look()
+        world, state = self.world, self.read()
         return Snapshot(
             now=world.clock.now(),
             state=state,
             files={key: _read_file(world, key) for key in state.files},
             messages=self.messages(),
-            looked_at={name: dict(items) for name, items in world._seen.items()},
+            streamed={name: dict(items) for name, items in world._seen.items()},
             requests=tuple(world.studio.requests),
-            handed_over=tuple(world.cloud.requests),
+            submitted=tuple(world.cloud.requests),
             runs=dict(world.cloud.runs),
         )
 
-    def look(self) -> State:
-        """Everything that is stored. Whoever acts afterwards says so with ``changes``."""
+    def read(self) -> State:
+        """Everything that is stored, cached until ``changes`` is called."""
         self._known = self._known or read_state(self.world)
         return self._known
 
@@ -335,7 +335,7 @@ class Stage:
         self._known = None
 
     def messages(self) -> dict[str, list[str]]:
-        """Bodies of what waits in each queue, sorted; they stay there."""
+        """The bodies of the messages in each queue, sorted; the messages stay there."""
         return {
             url: sorted(message["Body"] for message in waiting_messages(self.world, url))
             for url in self._queues
@@ -343,7 +343,7 @@ class Stage:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put tables, files, queues, clock and provider back; functions start cold."""
-        world, now = self.world, self.look()
+        world, now = self.world, self.read()
         for name, items in snapshot.state.tables.items():
             _restore_table(world, name, now.tables[name], items)
         for key in now.files - snapshot.state.files:
@@ -354,11 +354,11 @@ class Stage:
         for url, bodies in snapshot.messages.items():
             _restore_queue(world, url, bodies)
         world.clock.move(seconds=(snapshot.now - world.clock.now()).total_seconds())
-        world._seen = {name: dict(items) for name, items in snapshot.looked_at.items()}
+        world._seen = {name: dict(items) for name, items in snapshot.streamed.items()}
         world._receives.clear()
         world.studio.requests[:] = snapshot.requests
         world.studio.refuse = lambda request: None
-        world.cloud.restore(snapshot.handed_over, snapshot.runs)
+        world.cloud.restore(snapshot.submitted, snapshot.runs)
         world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("text", None)
@@ -375,7 +375,7 @@ def _read_file(world: World, key: str) -> tuple[str, bytes]:
 
 
 def waiting_messages(world: World, url: str) -> list[dict[str, Any]]:
-    """What a queue would hand over now; it stays there."""
+    """The messages that a queue would deliver now; they stay there."""
     response = world.client("sqs").receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )
@@ -424,18 +424,18 @@ def _keyed(table: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Scene:
-    """One performance of a scenario."""
+    """One run of a scenario."""
 
     world: World
     wire: Wire
     facts: dict[str, Any] = field(default_factory=dict)
-    """What the arrangement left behind for the actor: ids, and what to ask for."""
+    """What the arrangement leaves for the actor: ids and the request to send."""
     responses: list[Any] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-    """What no retrier could get through."""
+    failures: list[str] = field(default_factory=list)
+    """What no retry could complete."""
 
-    def trouble(self, message: str) -> None:
-        self.troubles.append(message)
+    def add_failure(self, message: str) -> None:
+        self.failures.append(message)
 
 
 class Actor(Protocol):
@@ -444,13 +444,13 @@ class Actor(Protocol):
     name: str
 
     def prepare(self, scene: Scene) -> None:
-        """Take what is to be handled; not part of the product's work."""
+        """Take the messages or records to handle, outside of the product's work."""
 
     def act(self, scene: Scene) -> None:
         """The invocation whose calls are the crash points."""
 
-    def again(self, scene: Scene) -> None:
-        """What the caller does after whatever happened."""
+    def retry(self, scene: Scene) -> None:
+        """What the caller does next, whatever the outcome."""
 
 
 End = tuple[tuple[str, ...], int]
@@ -463,24 +463,24 @@ class Scenario:
     arrange: Callable[[Scene], None]
     actors: tuple[Actor, ...]
     ends: End
-    also: tuple[End, ...] = ()
-    """Other ends that are right once something went wrong; they are not those of a clean run."""
+    other_ends: tuple[End, ...] = ()
+    """Other ends that are right after a fault, but not in an undisturbed run."""
 
 
 class Client:
     """Sends ``facts["request"]``; repeats it until it has a response, and then once more.
 
     A ``late`` client does so a day later, when the response that was kept for it has expired.
-    What counts is the response's status and body, or what ``hears`` makes of them: of a request
-    that is not answered twice in the same words, that it is done.
+    Outcomes are compared by the response's status and body, or by what ``outcome`` derives from
+    them, for requests whose second response differs from the first.
     """
 
     def __init__(
-        self, *, late: bool = False, hears: Callable[[int, Any], Any] | None = None
+        self, *, late: bool = False, outcome: Callable[[int, Any], Any] | None = None
     ) -> None:
         self.name = "client, a day later" if late else "client"
         self._late = late
-        self._hears = hears or (lambda status, body: (status, _lasting(body)))
+        self._outcome = outcome or (lambda status, body: (status, _lasting(body)))
         self._response: Response | None = None
 
     def prepare(self, scene: Scene) -> None:
@@ -490,13 +490,13 @@ class Client:
         response = self._ask(scene)
         self._response = None if scene.wire.dead else response
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._late:
-            run_out(scene)
+            run_to_completion(scene)
             scene.world.clock.move(hours=KEY_LIFETIME_HOURS)
         for first in (self._response, None):
             response = self._final_response(scene, first)
-            scene.responses.append(self._hears(response.status, response.body))
+            scene.responses.append(self._outcome(response.status, response.body))
 
     def _final_response(self, scene: Scene, response: Response | None) -> Response:
         """Repeat the request while its response says that it may succeed a moment later."""
@@ -532,7 +532,7 @@ def _wait_seconds(response: Response) -> int:
 
 
 def _lasting(body: Any) -> Any:
-    """A response without its moments, and without what a gateway is told of our progress."""
+    """A response without its timestamps and without the outcome of a webhook."""
     if isinstance(body, dict):
         passing = {name for name in body if name.endswith("At")} | {"outcome"}
         kept = {name: value for name, value in body.items() if name not in passing}
@@ -541,7 +541,7 @@ def _lasting(body: Any) -> Any:
 
 
 class Message:
-    """The queue hands over the message of ``facts["task"]`` and keeps it until it is handled.
+    """The queue delivers the message of ``facts["task"]`` and keeps it until it is handled.
 
     A ``lost`` message is not delivered again.
     """
@@ -564,7 +564,7 @@ class Message:
         with contextlib.suppress(Exception):
             handle(scene.world.app, record_of(self._message, self._at))
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._lost:
             remove_message(scene.world, self._at, self._message)
 
@@ -618,16 +618,16 @@ class Stream:
         for place, batch in enumerate(self._batches):
             self._failed[place] = deliver(scene.world, batch)
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         if self._late:
-            run_out(scene)
+            run_to_completion(scene)
         batches = self._batches if self._late else self._failed
         for batch in () if self._lost else batches:
             deliver_until_done(scene, batch)
 
 
 def deliver(world: World, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Hand a batch to the stream's function; returns the records it has to get again."""
+    """Deliver a batch to the stream's function; returns the records to deliver again."""
     response = handle_stream(world.app, {"Records": batch})
     failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     for place, record in enumerate(batch):
@@ -642,23 +642,23 @@ def deliver_until_done(scene: Scene, batch: list[dict[str, Any]]) -> None:
             return
         batch = deliver(scene.world, batch)
     if batch:
-        scene.trouble(f"the stream stands still before {batch[0]['dynamodb']['NewImage']}")
+        scene.add_failure(f"the stream is blocked by {batch[0]['dynamodb']['NewImage']}")
 
 
 class Schedule:
-    """The minute schedule runs the sweeper, and a minute later again."""
+    """The schedule runs the sweeper every minute."""
 
     name = "schedule"
 
     def prepare(self, scene: Scene) -> None:
-        """The schedule brings nothing along."""
+        """The schedule has no message."""
 
     def act(self, scene: Scene) -> None:
         # A sweep that fails as a whole is only reported; the next minute brings another.
         with contextlib.suppress(Exception):
             scene.world.sweep()
 
-    def again(self, scene: Scene) -> None:
+    def retry(self, scene: Scene) -> None:
         scene.world.clock.move(minutes=1)
         sweep(scene)
 
@@ -666,11 +666,11 @@ class Schedule:
 def sweep(scene: Scene) -> None:
     done = scene.world.sweep()
     if any(name.endswith("error") and count for name, count in done.items()):
-        scene.trouble(f"the sweeper fails on its own: {dict(done)}")
+        scene.add_failure(f"the sweeper fails on its own: {dict(done)}")
 
 
 def settle(scene: Scene) -> None:
-    """Let stream and queues work until nothing moves, without any time passing."""
+    """Run stream and queues until nothing is left to deliver, without moving the clock."""
     for _ in range(ROUNDS_LIMIT):
         batches = scene.world.take_changes()
         for batch in batches:
@@ -678,18 +678,18 @@ def settle(scene: Scene) -> None:
         moved = scene.world.pump_tasks() + scene.world.pump_dead_letters()
         if not batches and not moved:
             return
-    scene.trouble("stream and queues do not come to rest")
+    scene.add_failure("stream and queues always have something to deliver")
 
 
 SWEPT = ("jobs", "assets", "purchases", "webhooks")
 
 
-def run_out(scene: Scene) -> None:
-    """Let stream, queues and sweeper work, and time pass, until nothing is left to do."""
+def run_to_completion(scene: Scene) -> None:
+    """Run stream, queues and sweeper, and move the clock, until no item is due."""
     for _ in range(SWEEPS_LIMIT):
         settle(scene)
         items = [item for name in SWEPT for item in _at_rest(scene.world, name)]
-        # Polls of paid purchases go on for months and find nothing that is not found before.
+        # Polls of paid purchases go on for months and find nothing new.
         items = [item for item in items if item.get("dueShard") != {"S": POLL_SHARD}]
         due = [float(item["nextCheckAt"]["N"]) for item in items if "nextCheckAt" in item]
         if not due:
@@ -697,11 +697,11 @@ def run_out(scene: Scene) -> None:
         ahead = min(due) + 1 - scene.world.clock.now().timestamp()
         scene.world.clock.move(seconds=max(1, ahead))
         sweep(scene)
-    scene.trouble("the sweeper always finds something")
+    scene.add_failure("the sweeper always finds something")
 
 
 def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
-    """A table's items right after ``settle``, which has just read the streamed ones."""
+    """A table's items after ``settle``, which has just read the streamed tables."""
     return list(world._seen[table].values()) if table in STREAMED else world.scan(table)
 
 
@@ -709,7 +709,7 @@ def _at_rest(world: World, table: str) -> list[dict[str, Any]]:
 
 
 def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
-    """What has to be the same however often it was disturbed on the way."""
+    """What must not depend on the disturbances."""
     wallets = {
         account: (
             wallet["balance"],
@@ -742,7 +742,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
         (item["purchaseId"], item["credits"], item["status"]) for item in books.purchases
     )
     return {
-        "answers": list(responses),
+        "responses": list(responses),
         "wallets": wallets,
         "ledger": ledger,
         "jobs": jobs,
@@ -752,7 +752,7 @@ def outcome_of(books: Books, responses: Sequence[Any]) -> dict[str, Any]:
             album: sorted((output, entry["isRemoved"]) for output, entry in entries.items())
             for album, entries in books.entries.items()
         },
-        # Their ids tell when they were made, which a disturbance may change.
+        # Their ids contain the time, which a disturbance may change.
         "made files": sum(names.count("ASSET_GENERATED") for names in books.events.values()),
         "their copies": sum(key.startswith("clean/") and ".png" in key for key in books.files),
     }
@@ -768,7 +768,7 @@ def provider_breaches(world: World, *, clean_runs: Counter[str] | None) -> Itera
     for name, runs in _runs(world).items():
         if clean_runs is not None and runs > clean_runs[name] + SPARE_RUNS_LIMIT:
             yield Breach("provider", "", name, f"{runs} runs instead of {clean_runs[name]}")
-    # Whoever has taken a request and finishes it is never asked for the same again.
+    # A provider that finishes a request never gets the same request again.
     good = Counter(name for name, run in world.cloud.runs_by_task() if run.is_good)
     for name, count in good.items():
         if count > 1:
@@ -782,19 +782,19 @@ def _runs(world: World) -> Counter[str]:
 def fingerprint(stage: Stage, scene: Scene) -> str:
     """A world's whole state as text, with random tokens numbered in the order they appear.
 
-    Two points that leave the same state end the same way, so only the first is run out.
+    Two points that leave the same state end the same way, so only the first runs to completion.
     """
-    world, stored = scene.world, stage.look()
+    world, stored = scene.world, stage.read()
     state = {
         "now": world.clock.now().isoformat(),
         "tables": {name: _keyed(name, items) for name, items in stored.tables.items()},
-        "looked_at": world._seen,
+        "streamed": world._seen,
         "messages": stage.messages(),
         "files": sorted(stored.files),
         "requests": [(r.job_id, r.key, r.attempt) for r in world.requests],
         "runs": {ref: repr(run) for ref, run in world.cloud.runs.items()},
         "gateway": vars(scene.facts["gateway"]) if "gateway" in scene.facts else None,
-        "said": [scene.responses, scene.troubles],
+        "results": [scene.responses, scene.failures],
     }
     names: dict[str, str] = {}
     text = json.dumps(state, sort_keys=True, default=str)
@@ -848,7 +848,7 @@ class _Run:
     known: dict[str, list[str]] = field(default_factory=dict)
 
     def perform(self, point: Point | None) -> tuple[list[str], list[Call]]:
-        """One performance: (what is wrong, the calls that were made)."""
+        """One run: (problems, calls)."""
         world = self.stage.world
         scene = Scene(world, Wire(world), facts=dict(self.facts))
         self.stage.restore(self.snapshot)
@@ -864,12 +864,12 @@ class _Run:
         self.actor.prepare(scene)
         with scene.wire.armed(point):
             self.actor.act(scene)
-        scene.wire.overtake()  # A rival is faster also where the point came before them.
+        scene.wire.overtake()  # The rival also acts if the point came before the first transaction.
         wrong = [] if scene.wire.reached else ["the point was not reached"]
         at_once = read_books(read_state(world, AT_ONCE_TABLES))
         wrong += [f"at once: {breach}" for breach in check_books(at_once, at_rest=False)]
-        self.actor.again(scene)
-        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
+        self.actor.retry(scene)
+        metrics.clear_metrics()  # nothing flushes them here, and they must not pile up
         left = fingerprint(self.stage, scene)
         if left not in self.known:
             self.stage.changes()
@@ -877,16 +877,16 @@ class _Run:
         return wrong + self.known[left], list(scene.wire.calls)
 
     def _end(self, scene: Scene) -> list[str]:
-        run_out(scene)
-        books = read_books(self.stage.look())
+        run_to_completion(scene)
+        books = read_books(self.stage.read())
         wrong = [str(breach) for breach in check_books(books)]
         wrong += map(str, provider_breaches(scene.world, clean_runs=self.clean_runs))
-        wrong += scene.troubles
+        wrong += scene.failures
         ends = (
             tuple(sorted(job.status for job in books.jobs.values())),
             sum(wallet["balance"] for wallet in books.wallets.values()),
         )
-        if self.clean is not None and ends in self.scenario.also:
+        if self.clean is not None and ends in self.scenario.other_ends:
             return wrong
         if ends != self.scenario.ends:
             wrong.append(f"ends as {ends}, must be {self.scenario.ends}")
@@ -949,20 +949,20 @@ def _perform_all(run: _Run, faults: Sequence[Fault]) -> Iterator[tuple[Point | N
 
 
 def _arranged(stage: Stage, scenario: Scenario) -> tuple[Snapshot, dict[str, Any]]:
-    """An empty world, as the scenario wants it."""
+    """Arrange the scenario in an empty world."""
     # A process reads its secret once: only a request to a new process makes this call.
     assert stage.world.app.signing_secret.value
     scene = Scene(stage.world, Wire(stage.world))
     stage.restore(stage.empty())
     scenario.arrange(scene)
-    if scene.troubles:
-        raise AssertionError(f"{scenario.name} cannot be arranged: {scene.troubles}")
+    if scene.failures:
+        raise AssertionError(f"{scenario.name} cannot be arranged: {scene.failures}")
     return stage.take_snapshot(), scene.facts
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Planted faults are no news to the log."""
+    """Keep planted faults out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

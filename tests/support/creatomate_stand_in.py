@@ -80,15 +80,15 @@ class CreatomateStandIn(HttpStandIn):
                 return Response(200, self.renders[ref])
         return _refusal(404, "Not found.")
 
-    def _create(self, asked: Any) -> Response:
-        if asked.get("template_id", TEMPLATE) != TEMPLATE:
+    def _create(self, body: Any) -> Response:
+        if body.get("template_id", TEMPLATE) != TEMPLATE:
             return _refusal(404, "The template was not found.")
-        if not str(asked.get("webhook_url", "https://")).startswith("https://"):
+        if not str(body.get("webhook_url", "https://")).startswith("https://"):
             return _refusal(400, "webhook_url")
-        if not isinstance(asked.get("metadata", ""), str):
+        if not isinstance(body.get("metadata", ""), str):
             return _refusal(400, "metadata must be a string")
         try:
-            duration = 9.0 if "template_id" in asked else self.seconds_of(asked)
+            duration = 9.0 if "template_id" in body else self.seconds_of(body)
         except BadSource as error:
             return _refusal(400, str(error))
         ref = str(uuid.UUID(int=next(self._numbers), version=4))
@@ -97,12 +97,12 @@ class CreatomateStandIn(HttpStandIn):
             "id": ref,
             "status": "planned",
             "url": f"{base}/renders/{ref}.mp4",
-            "template_id": asked.get("template_id"),
+            "template_id": body.get("template_id"),
             "output_format": "mp4",
             "render_scale": 1,
             "duration": duration,
-            "webhook_url": asked.get("webhook_url"),
-            "metadata": asked.get("metadata"),
+            "webhook_url": body.get("webhook_url"),
+            "metadata": body.get("metadata"),
         }
         return Response(202, self.renders[ref])
 

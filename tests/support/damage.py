@@ -1,4 +1,4 @@
-"""Damage of stored items, attribute by attribute: what a bug, a hand or a bad restore leaves."""
+"""Damage of stored items, attribute by attribute, as a bug or a bad restore could cause."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GARBAGE: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Damage:
-    """One attribute of one item is gone, or holds something else."""
+    """One attribute of one item is missing or has another value."""
 
     sort_key: str
     attribute: str
@@ -100,7 +100,7 @@ def _damaged(item: RawItem, damage: Damage) -> RawItem:
 
 
 def copied(items: Sequence[RawItem], **names: str) -> list[RawItem]:
-    """The items with these texts, wherever they stand, replaced by others."""
+    """The items with every occurrence of these texts replaced."""
     text = json.dumps(items)
     for old, new in names.items():
         text = text.replace(old, new)

@@ -53,7 +53,7 @@ class ElevenLabsStandIn(HttpStandIn):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tells_cost = True
+        self.reports_cost = True
         self._numbers = itertools.count(1)
 
     @property
@@ -65,12 +65,12 @@ class ElevenLabsStandIn(HttpStandIn):
         problem = self._problem(request)
         if problem is not None:
             return Response(*problem, headers)
-        asked = request.json
-        credits = round(len(asked["text"]) * MODELS[asked["model_id"]][1])
-        if self.tells_cost:
+        body = request.json
+        credits = round(len(body["text"]) * MODELS[body["model_id"]][1])
+        if self.reports_cost:
             headers["character-cost"] = str(credits)
         headers["content-type"] = "audio/mpeg"
-        return Response(200, an_mp3(len(asked["text"]) * FRAMES_A_CHARACTER), headers)
+        return Response(200, an_mp3(len(body["text"]) * FRAMES_A_CHARACTER), headers)
 
     def _problem(self, request: Request) -> tuple[int, Json] | None:
         parts = urlsplit(request.path)
@@ -85,18 +85,18 @@ class ElevenLabsStandIn(HttpStandIn):
             return 400, an_error("validation_error", "invalid_output_format")
         return self._problem_of(request.json)
 
-    def _problem_of(self, asked: Any) -> tuple[int, Json] | None:
-        model = asked.get("model_id")
+    def _problem_of(self, body: Any) -> tuple[int, Json] | None:
+        model = body.get("model_id")
         if model not in MODELS:
             return 404, an_error("not_found", "model_not_found")
-        if not asked.get("text"):
+        if not body.get("text"):
             return 400, an_error("validation_error", "empty_text")
-        if len(asked["text"]) > MODELS[model][0]:
+        if len(body["text"]) > MODELS[model][0]:
             return 400, an_error("validation_error", "text_too_long")
-        if "language_code" in asked and model == "eleven_multilingual_v2":
+        if "language_code" in body and model == "eleven_multilingual_v2":
             return 400, an_error("validation_error", "invalid_parameters")
-        if not 0 <= asked.get("seed", 0) < 2**32:
+        if not 0 <= body.get("seed", 0) < 2**32:
             return 422, {"detail": [{"loc": ["body", "seed"], "msg": "seed", "type": "value"}]}
-        if not 0.7 <= asked.get("voice_settings", {}).get("speed", 1.0) <= 1.2:
+        if not 0.7 <= body.get("voice_settings", {}).get("speed", 1.0) <= 1.2:
             return 400, an_error("validation_error", "invalid_voice_settings")
         return None

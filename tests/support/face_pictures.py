@@ -1,8 +1,8 @@
 """Pictures with a known number of faces, composed from the demo's portrait: what the face count
 is measured on.
 
-There is one person in them, changed in size, tilt, light, color and side; so they say how the
-count copes with arrangements, not how it copes with the variety of people.
+All show one person, changed in size, tilt, light, color and side: they measure the count for
+arrangements, not for the variety of people.
 ``python -m tests.support.face_pictures`` prints the table of docs/faces.md.
 """
 
@@ -85,7 +85,7 @@ def group(
     face_px: tuple[int, int] = (60, 140),
     tilt_degrees: float = 10.0,
 ) -> Image.Image:
-    """That many heads beside each other in rows, none over another."""
+    """This number of heads in rows, without overlap."""
     canvas = backdrop(dice, size)
     columns = max(1, round((faces * size[0] / size[1]) ** 0.5))
     rows = -(-faces // columns)
@@ -95,8 +95,8 @@ def group(
         wanted = dice.randint(*face_px)
         tilt = dice.uniform(-tilt_degrees, tilt_degrees)
         one = head(dice, min(wanted, int(min(cell) * 0.5)), tilt_degrees=tilt)
-        room = (max(1, cell[0] - one.width), max(1, cell[1] - one.height))
-        place = (left + dice.randrange(room[0]), top + dice.randrange(room[1]))
+        free_px = (max(1, cell[0] - one.width), max(1, cell[1] - one.height))
+        place = (left + dice.randrange(free_px[0]), top + dice.randrange(free_px[1]))
         canvas.paste(one, place, one)
     return canvas
 

@@ -4,10 +4,10 @@ It checks key, model and inputs, responds with objects of the documented shapes,
 their time, and can refuse, break, hang or take a request and lose the response. As there, wrong
 inputs are taken and only the result says what was wrong with them, a run that failed is
 ``COMPLETED``, and a run is known under its own app alone. What a model does there is a method
-here; ``call_of`` makes the call that fal would send, signed with a key of its own.
+here; ``call_of`` makes the call that fal would send, signed with its own key.
 
-Sources: those of ``darkroom.generation.vendors.fal``. From memory: that a status asked under
-another app is 404, and which types of errors go with which statuses.
+Sources: those of ``darkroom.generation.vendors.fal``. From memory: that a status request
+under another app returns 404, and which types of errors go with which statuses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import base64
 import itertools
 import json
 import re
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ _DATA = re.compile(r"data:image/(?:png|jpeg|webp);base64,(.+)")
 class Fault:
     """How the next request to the queue goes wrong."""
 
-    kind: Literal["refuse", "lose_answer", "drop_answer", "no_object"]
+    kind: Literal["refuse", "lose_response", "drop_response", "no_object"]
     status: int = 500
     body: Any = None
     headers: Mapping[str, str] | None = None
@@ -81,7 +80,6 @@ class FalStandIn(LoopbackServer):
         self.faults: list[Fault] = []
         self.is_down = False
         self.keys_are_down = False
-        self.lost_seconds = 1.0
         self.before_response: Any = lambda request_id: None
         """Called when a run was accepted, before the response."""
         self.signing_key = Ed25519PrivateKey.generate()
@@ -136,14 +134,14 @@ class FalStandIn(LoopbackServer):
         """Body and headers of the call to the run's webhook."""
         run = self.runs[request_id]
         status, payload = run.result
-        told = {
+        event = {
             "request_id": request_id,
             "gateway_request_id": request_id,
             "status": "OK" if status == 200 else "ERROR",
             "error": run.error,
             "payload": payload,
         }
-        return self.signed(json.dumps(told).encode(), now, **changes)
+        return self.signed(json.dumps(event).encode(), now, **changes)
 
     def signed(self, body: bytes, now: datetime, *, key: Ed25519PrivateKey | None = None) -> Json:
         request_id, timestamp = str(uuid.UUID(int=7)), str(int(now.timestamp()))
@@ -184,7 +182,7 @@ class FalStandIn(LoopbackServer):
         return 404, {"detail": "Not Found"}, {}
 
     def _jwks(self, headers: Mapping[str, str]) -> Any:
-        assert "authorization" not in headers, "our key goes to nobody else"
+        assert "authorization" not in headers, "the request for public keys carries no API key"
         if self.keys_are_down:
             return 503, {}, {}
         raw = self.signing_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -208,8 +206,8 @@ class FalStandIn(LoopbackServer):
         self.before_response(request_id)
         if fault is None:
             return 200, self._shown(request_id) | {"queue_position": 0}, {}
-        if fault.kind == "lose_answer":
-            time.sleep(self.lost_seconds)
+        if fault.kind == "lose_response":
+            self.hold()
         return None if fault.kind != "no_object" else (200, "<html>", {})
 
     def _of(self, app: str, request_id: str, response: Any) -> Any:
@@ -222,8 +220,8 @@ class FalStandIn(LoopbackServer):
         shown = self._shown(request_id)
         if run.state != "COMPLETED":
             return 202, shown, {}
-        told = {"error": run.error, "error_type": run.error_type}
-        return 200, shown | {name: value for name, value in told.items() if value}, {}
+        errors = {"error": run.error, "error_type": run.error_type}
+        return 200, shown | {name: value for name, value in errors.items() if value}, {}
 
     def _result(self, request_id: str, run: Run) -> Any:
         if run.state != "COMPLETED":
@@ -276,6 +274,7 @@ def content_of(link: str) -> bytes:
 def _handler_of(stand_in: FalStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             if self.path.startswith("/files/"):
@@ -298,8 +297,8 @@ def _handler_of(stand_in: FalStandIn) -> type[BaseHTTPRequestHandler]:
             if response is None:
                 self.close_connection = True
                 return
-            status, told, more = response
-            content = told.encode() if isinstance(told, str) else json.dumps(told).encode()
+            status, value, more = response
+            content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
             self._send(status, content, {"content-type": "application/json", **more})
 
         def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
@@ -310,6 +309,6 @@ def _handler_of(stand_in: FalStandIn) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     return Handler

@@ -7,9 +7,9 @@ from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentSt
 from darkroom.payments.store import Purchase
 
 
-class PaperGateway:
-    """The money's side of one purchase, and of those whose checkouts it opens. It knows repeated
-    requests as the real one does."""
+class FakeGateway:
+    """The gateway's records of one purchase, and of those whose checkouts it opens. It deduplicates
+    repeated requests as the real one does."""
 
     name = "stripe"
 
@@ -17,19 +17,19 @@ class PaperGateway:
         self._purchase, self._clock = purchase, clock
         self._paid_minor = purchase.amount_minor or 0 if paid_minor is None else paid_minor
         self.taken_back: tuple[MoneyBack, ...] = ()
-        """What has gone back before the scenario's request."""
+        """Refunded or disputed before the scenario's request."""
         self.refunds: dict[str, MoneyBack] = {}
-        """Made over the port: the request's key → the refund."""
+        """Made through the port: the request's key → the refund."""
         self.opened: dict[str, Purchase] = {}
         """Session or payment → the purchase whose checkout it is."""
 
     def restore(self) -> None:
-        """As it was before anything was asked of it."""
+        """Forget all calls."""
         self.refunds.clear()
         self.opened.clear()
 
     def refunded_minor(self) -> list[int]:
-        """What was refunded over the port."""
+        """What was refunded through the port."""
         return sorted(refund.amount_minor for refund in self.refunds.values())
 
     def create_checkout(self, purchase: Purchase) -> Checkout:
@@ -73,7 +73,7 @@ class PaperGateway:
         if key in self.refunds:
             return
         if gone >= self._paid_minor:
-            raise AssertionError("the same money was asked back twice")
+            raise AssertionError("the same money was refunded twice")
         self.refunds[key] = MoneyBack(
             id=f"re_made_{len(self.refunds) + 1}",
             amount_minor=self._paid_minor - gone,

@@ -1,7 +1,7 @@
-"""Random lives of one account on the money core alone: wallet, entries, jobs and purchases.
+"""Random histories of one account on the money core alone: wallet, entries, jobs and purchases.
 
-No store and no moto, so that a hundred thousand of them can be lived. Whatever happens follows
-from the seed. Jobs and purchases are facts, made by the rules of the specification.
+There is no store and no moto, so that a hundred thousand histories can run. Each follows from its
+seed. Jobs and purchases are facts, made by the rules of the specification.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Open:
     parts: tuple[PartFacts, ...]
 
 
-class Life:
+class AccountHistory:
     """One account's history; every operation leaves sound books."""
 
     def __init__(self, seed: int) -> None:
@@ -53,7 +53,7 @@ class Life:
         self.serial = 0
         self._apply(model.open_wallet(ACCOUNT, self.now))
 
-    def live(self, steps: int) -> None:
+    def run(self, steps: int) -> None:
         for operation in self.rng.choices(OPERATIONS, WEIGHTS, k=steps):
             # Clocks of different machines differ by less than a second.
             self.now += timedelta(milliseconds=self.rng.randint(-500, 60_000))
@@ -93,7 +93,7 @@ class Life:
             created_at=self.now,
         )
         reason = Reason(f"purchase#{name}", "purchase", name, "Credits purchased")
-        self._apply(model.add_purchase(self.wallet, grant, reason, self.now))
+        self._apply(model.add_purchase(self.wallet, grant, reason=reason, now=self.now))
         self.purchases[name] = PurchaseFacts(
             purchase_id=name,
             status="settled",
@@ -122,7 +122,7 @@ class Life:
             self._give(self._expiry())
 
     def _expiry(self) -> datetime | None:
-        """Never, or one of a few moments that gifts share."""
+        """None, or one of a few times that gifts share."""
         hours = self.rng.choice([None, 1, 24, 48, self.rng.randint(1, 500)])
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         return None if hours is None else max(midnight, self.now) + timedelta(hours=hours)
@@ -137,14 +137,16 @@ class Life:
     def _adjust(self, amount: int, expires_at: datetime | None) -> None:
         name = self._name("adj")
         reason = Reason(f"adjust#{name}", "adjustment", name, "By hand")
-        self._apply(model.adjust(self.wallet, amount, reason, self.now, expires_at=expires_at))
+        self._apply(
+            model.adjust(self.wallet, amount, reason=reason, now=self.now, expires_at=expires_at)
+        )
 
     def clear_debt(self) -> None:
         if self.wallet.debt:
             name = self._name("adj")
             reason = Reason(f"adjust#{name}", "adjustment", name, "Forgiven")
             credits = self.rng.randint(1, self.wallet.debt)
-            self._apply(model.clear_debt(self.wallet, credits, reason, self.now))
+            self._apply(model.clear_debt(self.wallet, credits, reason=reason, now=self.now))
 
     def draft(self) -> None:
         name = self._name("job")
@@ -175,7 +177,7 @@ class Life:
             return
         name = self._name("job")
         credits = self.rng.randint(1, min(self.wallet.balance, self.rng.choice([3, 12, 200])))
-        change, hold = model.reserve(self.wallet, credits, name, self.now)
+        change, hold = model.reserve(self.wallet, credits, job_id=name, now=self.now)
         self._apply(change)
         parts = self._parts(credits)
         self.open[name] = Open(hold, parts)
@@ -217,7 +219,9 @@ class Life:
     def _settled(self, hold: Hold, used: int, job_id: str) -> Change:
         live = {grant.grant_id for grant in self.wallet.grants}
         expired = self.expired - live
-        return model.settle(self.wallet, hold, used, job_id, self.now, expired=expired)
+        return model.settle(
+            self.wallet, hold, used=used, job_id=job_id, now=self.now, expired=expired
+        )
 
     def reverse(self) -> None:
         """A refund or a dispute, of a part or of the whole."""
@@ -240,11 +244,19 @@ class Life:
         cause = f"reversal#{self._name('re')}"
         reason = Reason(cause, "purchase", name, "Payment refunded or disputed")
         act = model.reverse if credits > 0 else model.restore
-        self._apply(act(self.wallet, name, abs(credits), reason, self.now))
+        self._apply(
+            act(
+                self.wallet,
+                purchase_id=name,
+                credits=abs(credits),
+                reason=reason,
+                now=self.now,
+            )
+        )
         self.purchases[name] = replace(purchase, reversals={**reversals, cause: credits})
 
     def let_time_pass(self) -> None:
-        """Some hours, or to just before, to, or just after the next expiry."""
+        """Move by some hours, or to just before, to, or just after the next expiry."""
         moments = [grant.expires_at for grant in self.wallet.grants if grant.expires_at]
         if moments and self.rng.random() < 0.4:
             near = min(moments) + timedelta(milliseconds=self.rng.choice([-1, 0, 1]))
@@ -284,26 +296,26 @@ def _used(part: PartFacts, made: set[str], status: str) -> int:
     return max(used, min(1, part.credits)) if status == "canceled" and count else used
 
 
-_WEIGHED: dict[Callable[[Life], None], float] = {
-    Life.buy: 4,
-    Life.buy_often: 0.06,
-    Life.begin_checkout: 0.5,
-    Life.give: 4,
-    Life.give_often: 0.06,
-    Life.take: 1,
-    Life.clear_debt: 0.5,
-    Life.draft: 0.5,
-    Life.run_for_free: 0.5,
-    Life.reserve: 7,
-    Life.end: 6,
-    Life.reverse: 2,
-    Life.restore: 1,
-    Life.let_time_pass: 3,
+_WEIGHED: dict[Callable[[AccountHistory], None], float] = {
+    AccountHistory.buy: 4,
+    AccountHistory.buy_often: 0.06,
+    AccountHistory.begin_checkout: 0.5,
+    AccountHistory.give: 4,
+    AccountHistory.give_often: 0.06,
+    AccountHistory.take: 1,
+    AccountHistory.clear_debt: 0.5,
+    AccountHistory.draft: 0.5,
+    AccountHistory.run_for_free: 0.5,
+    AccountHistory.reserve: 7,
+    AccountHistory.end: 6,
+    AccountHistory.reverse: 2,
+    AccountHistory.restore: 1,
+    AccountHistory.let_time_pass: 3,
 }
 OPERATIONS, WEIGHTS = list(_WEIGHED), list(_WEIGHED.values())
 
 
-def a_life(seed: int, steps: int) -> Life:
-    life = Life(seed)
-    life.live(steps)
-    return life
+def a_history(seed: int, steps: int) -> AccountHistory:
+    history = AccountHistory(seed)
+    history.run(steps)
+    return history

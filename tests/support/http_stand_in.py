@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -17,6 +16,7 @@ from typing import Any, Literal, Self
 from tests.support.threaded_server import ThreadedServer
 
 Json = dict[str, Any]
+HELD_LIMIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back; an object is sent as JSON."""
+    """The response; an object is sent as JSON."""
 
     status: int
     body: Any = ""
@@ -45,8 +45,8 @@ class Response:
 @dataclass(frozen=True)
 class Fault:
     """How the next request goes wrong: ``refuse`` returns this status instead of doing it,
-    ``lose`` does it and responds too late, ``drop`` does it and hangs up, ``cut`` does it and hangs
-    up in the middle of its response, ``garble`` does it and answers something else."""
+    ``lose`` does it and never responds, ``drop`` does it and hangs up, ``cut`` does it and hangs
+    up in the middle of its response, ``garble`` does it and responds with something else."""
 
     kind: Literal["refuse", "lose", "drop", "cut", "garble"]
     status: int = 500
@@ -58,6 +58,9 @@ class LoopbackServer:
     """A server on a free port of this machine, from ``with`` until its end."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.held = threading.Event()
+        """Whether a request is done whose response never comes."""
+        self._ended = threading.Event()
         self._server = ThreadedServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name=type(self).__name__, daemon=True
@@ -68,6 +71,7 @@ class LoopbackServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -75,6 +79,11 @@ class LoopbackServer:
     @property
     def api_base(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def hold(self) -> None:
+        """Never respond: until the server ends, which is longer than any client waits."""
+        self.held.set()
+        self._ended.wait(HELD_LIMIT_SECONDS)
 
 
 class HttpStandIn(LoopbackServer):
@@ -84,7 +93,6 @@ class HttpStandIn(LoopbackServer):
         super().__init__(_handler_of(self))
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
-        self.lost_seconds = 1.0
 
     def respond(self, request: Request) -> Response:
         """The vendor's response, after the work."""
@@ -100,7 +108,8 @@ class HttpStandIn(LoopbackServer):
             return Response(fault.status, fault.body, fault.headers), False
         done = self.respond(request)
         if fault.kind == "lose":
-            time.sleep(self.lost_seconds)
+            self.hold()
+            return None, False
         if fault.kind == "garble":
             return Response(done.status, fault.body, {**done.headers, **fault.headers}), False
         return (None if fault.kind == "drop" else done), fault.kind == "cut"
@@ -109,15 +118,7 @@ class HttpStandIn(LoopbackServer):
 def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._response()
-
-        def do_POST(self) -> None:
-            self._response()
-
-        def do_DELETE(self) -> None:
-            self._response()
+        disable_nagle_algorithm = True
 
         def _response(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -127,6 +128,8 @@ def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             self._send(response, is_cut)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _response
 
         def _send(self, response: Response, is_cut: bool) -> None:
             content = response.body
@@ -144,6 +147,6 @@ def _handler_of(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     return Handler

@@ -1,9 +1,9 @@
-"""Interleavings: several callers at once, one AWS call at a time, in an order that is chosen.
+"""Interleavings: several callers at once, one AWS call at a time, in a chosen order.
 
-Each actor is a thread, but only one of them ever runs: it makes its next call to AWS, goes on to
-the one after, and hands over. What happens between two calls touches nothing shared, so every
-behaviour of real concurrency is one of these orders. The order follows from a seed (or from a
-path through the tree of all orders), so whatever is found can be found again.
+Each actor is a thread, but only one of them runs at a time: it makes its next call to AWS, goes on
+to the one after, and yields. What happens between two calls touches nothing shared, so every
+behavior of real concurrency is one of these orders. The order follows from a seed (or from a
+path through the tree of all orders), so a finding can be reproduced.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Choose = Callable[[Sequence[int]], int]
 
 PATIENCE_SECONDS = 60
 SDK: Any = BaseClient
-"""Its one function that every call passes is private, and so in no stubs."""
+"""Every call passes its private function, which stubs do not declare."""
 
 
 class Stuck(AssertionError):
-    """An actor neither called anything nor came to its end."""
+    """An actor neither made a call nor ended."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class _Gate:
             self._back.release()
 
     def pause(self, name: str) -> None:
-        """A call is about to be made: whoever is chosen makes theirs first."""
+        """Before a call: the actors that are chosen first make their calls."""
         actor: Actor | None = getattr(self._current, "actor", None)
         if actor is None:
             return
@@ -106,7 +106,7 @@ _gate: _Gate | None = None
 
 
 def pause(name: str) -> None:
-    """For calls of fakes that do not go through AWS: somebody else may act before them."""
+    """For calls of fakes that do not go through AWS: other actors may act before them."""
     if _gate is not None:
         _gate.pause(name)
 
@@ -139,7 +139,7 @@ def _direct(
     choices = []
     for thread in threads:
         thread.start()
-    # Up to its first call nobody meets anybody.
+    # Actors cannot affect each other before their first call.
     for actor in actors:
         gate.let(actor)
     while waiting := [actor for actor in actors if not actor.done]:
@@ -156,8 +156,8 @@ def by_seed(seed: object) -> Choose:
     return lambda waiting: rng.randrange(len(waiting))
 
 
-def overtaken(victim: int, after: int) -> Choose:
-    """The victim makes so many calls; then all others do all that they want to; then it goes on."""
+def preempted(victim: int, after: int) -> Choose:
+    """The victim makes ``after`` calls, then all others run to their ends, then it goes on."""
     steps = 0
 
     def choose(waiting: Sequence[int]) -> int:
@@ -171,18 +171,18 @@ def overtaken(victim: int, after: int) -> Choose:
     return choose
 
 
-def every_overtaking(run: Callable[[Choose], Run]) -> Iterator[tuple[str, Run]]:
-    """Each actor overtaken by all others before each of its calls: what finds most bugs soonest."""
+def every_preemption(run: Callable[[Choose], Run]) -> Iterator[tuple[str, Run]]:
+    """Each actor preempted by all others before each of its calls: this finds most bugs soonest."""
     victim = count = 0
     while victim <= count:
-        done = run(overtaken(victim, 0))
+        done = run(preempted(victim, 0))
         yield f"{victim} comes last", done
         count = len(done.actors) - 1
-        # Once it has nothing left to do after so many calls, it was the first.
+        # Preempting it after its last call is the order in which it comes first.
         after = 1
         while after <= len(done.actors[victim].calls):
-            done = run(overtaken(victim, after))
-            yield f"{victim} is overtaken after {after}", done
+            done = run(preempted(victim, after))
+            yield f"{victim} is preempted after {after}", done
             after += 1
         victim += 1
 

@@ -1,4 +1,4 @@
-"""The laws of credits and jobs, checked on what is stored.
+"""The laws of credits and jobs, checked on the stored data.
 
 Reads tables and bucket raw and derives everything again with arithmetic of its own: it shares
 nothing with the product but the names of attributes, so that a mistake there cannot hide here.
@@ -29,7 +29,7 @@ TASK_FINAL = {"succeeded", "failed", "skipped", "canceled"}
 IN_ACCOUNT_QUEUE = {"ready", "running", "waiting"}
 SIDE = "#side"
 PERSONAL = ("inputs", "deviceId", "templateId", "combo", "pick", "listKey", "changedAt")
-"""What a deleted job may not keep once it is erased."""
+"""Attributes that an erased job must not have."""
 LIVE_GRANTS_LIMIT = 50
 ATTEMPTS_LIMIT = 3
 SIGNUP_BONUS = 5
@@ -68,7 +68,7 @@ class JobRecord:
     """Its places in lists by word, file and duration."""
     shares: tuple[Item, ...] = ()
     others: tuple[str, ...] = ()
-    """Keys of everything else that is stored of it: its large inputs."""
+    """Keys of its other items: its large inputs."""
 
     @property
     def job_id(self) -> str:
@@ -126,7 +126,7 @@ class JobRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """Everything the laws speak about, read once."""
+    """All records that the laws are about, read once."""
 
     wallets: Mapping[str, Item]
     ledger: Mapping[str, list[Item]]
@@ -148,7 +148,7 @@ class Books:
 
 
 def check_laws(world: World, *, at_rest: bool = True) -> list[Breach]:
-    """Every breach there is; with ``at_rest`` false, only of laws that hold at every moment."""
+    """All breaches; with ``at_rest`` false, only of laws that hold at every moment."""
     return check_books(read_books(read_state(world)), at_rest=at_rest)
 
 
@@ -275,8 +275,8 @@ def wallet_follows_from_its_entries(books: Books) -> Iterator[Breach]:
             held += entry["heldChange"]
             debt += entry.get("debtChange", 0)
             if (entry["balanceAfter"], entry["heldAfter"]) != (balance, held):
-                told = f"{entry['balanceAfter']} and {entry['heldAfter']} held"
-                message = f"says {told}, follows {balance} and {held} held"
+                stated = f"{entry['balanceAfter']} and {entry['heldAfter']} held"
+                message = f"says {stated}, follows {balance} and {held} held"
                 yield Breach("L1", account, entry["cause"], message)
         follows, stands = (balance, held, debt, len(entries)), (0, 0, 0, 0)
         if wallet is not None:
@@ -311,17 +311,17 @@ def grants_add_up_to_the_balance(books: Books) -> Iterator[Breach]:
             yield Breach("L3", account, "wallet", message)
         if any(not isinstance(rest, int) or rest <= 0 for rest in rests):
             yield Breach("L3", account, "wallet", f"an empty or broken grant in {rests}")
-        if (told := _grants_of_history(books.ledger.get(account, []))) is not None:
+        if (derived := _grants_of_history(books.ledger.get(account, []))) is not None:
             left = {grant["i"]: grant["r"] for grant in grants}
-            if told != left:
-                yield Breach("L3", account, "wallet", f"grants are {left}, entries left {told}")
+            if derived != left:
+                yield Breach("L3", account, "wallet", f"grants are {left}, entries left {derived}")
         names = [grant["i"] for grant in grants]
         if len(names) > LIVE_GRANTS_LIMIT or len(set(names)) < len(names):
             yield Breach("L3", account, "wallet", f"grants are {names}")
 
 
 def _grants_of_history(entries: list[Item]) -> dict[str, int] | None:
-    """What each grant should hold by the moves of the entries; None if some tell of none."""
+    """What each grant should hold by the moves of the entries; None if an entry has no moves."""
     if any(entry["amount"] and "moves" not in entry for entry in entries):
         return None
     left: Counter[str] = Counter()
@@ -355,7 +355,7 @@ def each_cause_happens_once_as_it_says(books: Books) -> Iterator[Breach]:
 
 
 def _broken_shape(entry: Item) -> str | None:
-    """What each type does to balance and hold: the rest of the laws relies on it."""
+    """The effect of each type on balance and hold, which the other laws rely on."""
     amount, held = entry["amount"], entry["heldChange"]
     right = {
         "PURCHASE": amount > 0 and held == 0,
@@ -474,12 +474,12 @@ def a_receipt_adds_up(books: Books) -> Iterator[Breach]:
             yield Breach("receipt", job.account, job.job_id, f"{job.status} with {receipt}")
         if receipt is None:
             continue
-        # What a deleted job made is gone; what it cost must still add up.
+        # The outputs of a deleted job are gone; its costs must still add up.
         parts = list(receipt["parts"]) if job.is_deleted else _used_parts(job)
-        told = (receipt["used"], receipt["refunded"], list(receipt["parts"]))
+        stated = (receipt["used"], receipt["refunded"], list(receipt["parts"]))
         follows = (sum(parts), job.reserved - sum(parts), parts)
-        if told != follows:
-            message = f"says {told}, follows {follows}"
+        if stated != follows:
+            message = f"says {stated}, follows {follows}"
             yield Breach("receipt", job.account, job.job_id, message)
         if (job.status == "succeeded") != (receipt.get("reason") is None):
             message = f"{job.status} because of {receipt.get('reason')}"
@@ -524,7 +524,7 @@ def a_status_agrees_with_the_tasks(books: Books) -> Iterator[Breach]:
 
 
 def _cancellation(job: JobRecord, statuses: Counter[str]) -> Iterator[Breach]:
-    """A job that was canceled says so, and nothing of it begins any more."""
+    """A canceled job has the reason CANCELED, and no task of it begins."""
     reason = None if job.receipt is None else job.receipt["reason"]
     if (job.status == "canceled") != (reason == "CANCELED"):
         yield Breach("cancel", job.account, job.job_id, f"is {job.status} because of {reason}")
@@ -536,25 +536,25 @@ def _cancellation(job: JobRecord, statuses: Counter[str]) -> Iterator[Breach]:
             yield Breach("cancel", job.account, job.job_id, f"waits for tasks that are {open_}")
 
 
-def lanes_hold_what_may_run(books: Books) -> Iterator[Breach]:
-    """Who waits for their turn, and who is on the way: what the lane says is what the task is."""
+def account_queues_hold_what_may_run(books: Books) -> Iterator[Breach]:
+    """The account queue lists exactly the tasks that wait for their turn or are in progress."""
     for job in books.jobs.values():
         for task in job.tasks:
             where, status = f"{job.job_id} {key_of(task)}", task["status"]
-            lane, place = task.get("lane"), task.get("laneKey")
-            if (lane, place) != (None, None) and status not in IN_ACCOUNT_QUEUE:
-                yield Breach("lane", job.account, where, f"is {status} at {place} of {lane}")
-            if status in IN_ACCOUNT_QUEUE and lane != job.account:
-                yield Breach("lane", job.account, where, f"is {status} in the lane of {lane}")
+            queue, place = task.get("lane"), task.get("laneKey")
+            if (queue, place) != (None, None) and status not in IN_ACCOUNT_QUEUE:
+                yield Breach("queue", job.account, where, f"is {status} at {place} of {queue}")
+            if status in IN_ACCOUNT_QUEUE and queue != job.account:
+                yield Breach("queue", job.account, where, f"is {status} in the queue of {queue}")
             if status in ("running", "waiting") and place != "0":
-                yield Breach("lane", job.account, where, f"is {status} at {place}")
+                yield Breach("queue", job.account, where, f"is {status} at {place}")
             waits = status == "ready" and place is not None and place.startswith("1#")
             if status == "ready" and place != "0" and not waits:
-                yield Breach("lane", job.account, where, f"is ready at {place}")
+                yield Breach("queue", job.account, where, f"is ready at {place}")
 
 
-def families_know_each_other(books: Books) -> Iterator[Breach]:
-    """A parent names just the children that there are, and outlives them."""
+def parents_and_children_match(books: Books) -> Iterator[Breach]:
+    """A parent lists exactly its stored children, and is not deleted before them."""
     there_are: dict[str, set[str]] = defaultdict(set)
     for job in books.jobs.values():
         parent_id = job.item.get("parentJobId")
@@ -578,7 +578,7 @@ def a_pick_is_an_output(books: Books) -> Iterator[Breach]:
             yield Breach("pick", job.account, job.job_id, f"{pick} is none of its outputs")
 
 
-def what_is_deleted_is_listed_nowhere(books: Books) -> Iterator[Breach]:
+def deleted_jobs_are_in_no_list(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
         kept = [name for name in ("listKey", "changedAt") if name in job.item]
         if job.is_deleted and kept:
@@ -591,9 +591,9 @@ def progress_counts_the_tasks(books: Books) -> Iterator[Breach]:
             continue
         ended = sum(1 for task in job.tasks if task["status"] in TASK_FINAL)
         counted = [len(job.made), ended - len(job.made), len(job.tasks)]
-        told = _json(job.item, "progress", [0, 0, 0])
-        if told != counted:
-            yield Breach("progress", job.account, job.job_id, f"says {told}, is {counted}")
+        stated = _json(job.item, "progress", [0, 0, 0])
+        if stated != counted:
+            yield Breach("progress", job.account, job.job_id, f"says {stated}, is {counted}")
 
 
 def outputs_are_unique_and_stored(books: Books) -> Iterator[Breach]:
@@ -630,7 +630,7 @@ def _task_outputs(job: JobRecord) -> Iterator[Breach]:
             yield Breach("attempts", job.account, where, f"{task['attempts']} attempts")
 
 
-# What holds once nothing is under way any more
+# What holds once no work is in progress
 
 
 def every_job_has_ended(books: Books) -> Iterator[Breach]:
@@ -648,7 +648,7 @@ def events_happened_exactly_once(books: Books) -> Iterator[Breach]:
         expected = [] if job.status == "draft" else list(_expected_events(job))
         found = [n for n in books.events.get(job.job_id, []) if not n.startswith("share_")]
         if job.is_deleted:
-            # What kind of child it was is forgotten.
+            # A deleted child does not store its kind.
             found = ["JOB_RETRIED" if name == "regen_requested" else name for name in found]
         if sorted(found) != sorted(expected):
             message = f"{sorted(found)} instead of {sorted(expected)}"
@@ -678,15 +678,15 @@ def _expected_events(job: JobRecord) -> Iterator[str]:
         yield "JOB_FAILED_REASON"
 
 
-def every_share_was_told_once(books: Books) -> Iterator[Breach]:
+def every_share_has_one_event(books: Books) -> Iterator[Breach]:
     for job in books.jobs.values():
-        told = books.events.get(job.job_id, []).count("share_created")
-        if told != len(job.shares) and not job.is_deleted:
-            yield Breach("events", job.account, job.job_id, f"{told} of {len(job.shares)} shares")
+        count = books.events.get(job.job_id, []).count("share_created")
+        if count != len(job.shares) and not job.is_deleted:
+            yield Breach("events", job.account, job.job_id, f"{count} of {len(job.shares)} shares")
 
 
 def only_a_tombstone_stays(books: Books) -> Iterator[Breach]:
-    """Of a deleted job: that it was, and what became of its credits."""
+    """A deleted job keeps its tombstone and the receipt of its credits."""
     for job in books.jobs.values():
         if not job.is_deleted:
             continue
@@ -698,7 +698,7 @@ def only_a_tombstone_stays(books: Books) -> Iterator[Breach]:
 
 
 def albums_hold_what_was_made_for_them(books: Books) -> Iterator[Breach]:
-    """As many entries as they count, each of an output that there is; and all that belong there."""
+    """Each album counts its entries, each entry has an output, and no output is missing."""
     made = {
         o["output_id"] for job in books.jobs.values() if not job.is_deleted for o in job.outputs
     }
@@ -709,7 +709,9 @@ def albums_hold_what_was_made_for_them(books: Books) -> Iterator[Breach]:
             message = f"counts {album['outputCount']}, holds {len(shown)}"
             yield Breach("album", album["accountId"], album_id, message)
         if shown - made:
-            yield Breach("album", album["accountId"], album_id, f"holds {shown - made} of nobody")
+            yield Breach(
+                "album", album["accountId"], album_id, f"holds {shown - made} without a job"
+            )
     for job in books.jobs.values():
         wanted = job.inputs.get("albumId", "")
         if job.is_deleted or wanted not in books.albums:
@@ -757,7 +759,7 @@ def _facet(account: str, *facet: str) -> str:
 
 
 def variants_stay_assigned(books: Books) -> Iterator[Breach]:
-    """Every combination an account has used is remembered with a variant that it was given."""
+    """Every combination that an account used is stored with a variant that the account got."""
     given: dict[tuple[str, str], set[str]] = defaultdict(set)
     for job in books.jobs.values():
         if "queuedAt" in job.item and "combo" in job.item:
@@ -770,7 +772,7 @@ def variants_stay_assigned(books: Books) -> Iterator[Breach]:
 
 
 AT_ONCE_TABLES = ("wallets", "ledger", "jobs", "purchases")
-"""What the laws that hold at every moment are about."""
+"""The tables of the laws that hold at every moment."""
 
 MONEY_LAWS: tuple[Rule, ...] = (
     wallet_follows_from_its_entries,
@@ -787,16 +789,16 @@ JOB_LAWS: tuple[Rule, ...] = (
     a_status_agrees_with_the_tasks,
     progress_counts_the_tasks,
     outputs_are_unique_and_stored,
-    lanes_hold_what_may_run,
-    families_know_each_other,
+    account_queues_hold_what_may_run,
+    parents_and_children_match,
     a_pick_is_an_output,
-    what_is_deleted_is_listed_nowhere,
+    deleted_jobs_are_in_no_list,
 )
 REST_LAWS: tuple[Rule, ...] = (
     every_job_has_ended,
     events_happened_exactly_once,
     variants_stay_assigned,
-    every_share_was_told_once,
+    every_share_has_one_event,
     only_a_tombstone_stays,
     lists_agree_with_the_jobs,
     albums_hold_what_was_made_for_them,

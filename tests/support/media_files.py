@@ -1,4 +1,4 @@
-"""Small real videos and sounds, made with PyAV: whole, and with everything a file may carry."""
+"""Small real videos and sounds, made with PyAV: complete, with all that a file may contain."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _tone(media: Any, stream: Any, track: Track, seconds: int, tone_hz: int) -> 
 
 @functools.cache
 def a_clip() -> bytes:
-    """A small clip, whole: 72×128, H.264."""
+    """A small complete clip: 72×128, H.264."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         return write_media(path, "mp4", video="libx264", size=(72, 128)).read_bytes()

@@ -1,7 +1,7 @@
 """Planted bugs: each breaks one guard of the product while it is in place.
 
 A harness that cannot fail proves nothing. Every bug here is one that a plausible change could
-bring, and ``PLANTED`` names the scenarios in which it must come to light.
+bring, and ``PLANTED`` names the scenarios that must find it.
 
 A planted bug that no longer fits the product proves nothing either: it must be reached, it must
 do something that the product would not do, and it must not fail by itself. ``Plant`` counts all
@@ -30,7 +30,7 @@ from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
 from darkroom.generation.ports import TransientProviderError
 from darkroom.idempotency import store as idempotency_store
-from darkroom.jobs import engine
+from darkroom.jobs import engine, task_store, tombstone_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Job, JobFamily, Task
@@ -63,7 +63,7 @@ MISFIT = (TypeError, AttributeError, NameError, LookupError)
 
 
 class PlantWithoutEffect(AssertionError):
-    """A planted bug is not a bug any more: the product has moved away from it."""
+    """A planted bug has no effect any more, because the product has changed."""
 
 
 class Plant:
@@ -153,9 +153,9 @@ Bug = Callable[[Plant], None]
 
 @dataclass(frozen=True)
 class Planted:
-    """A bug, where it must come to light, and by what.
+    """A bug, the scenario that must find it, and the sign.
 
-    Only this actor and this fault are played (none: the undisturbed run gives it away), and only
+    Only this actor and this fault are played (none: the undisturbed run shows it), and only
     a finding that contains ``sign`` counts.
     """
 
@@ -203,7 +203,7 @@ def hold_before_the_job(plant: Plant) -> None:
 
 
 def purchase_overwrites(plant: Plant) -> None:
-    """Neither the purchase's record nor its entry is the first of its key."""
+    """Neither the purchase's record nor its entry is conditioned on being the first."""
     for store, name in ((credits_store, "_entry_write"), (payments_store, "create_write")):
         plant.replace(store, name, unconditional(plant, getattr(store, name)))
     plant.replace(settle_purchase, "_replay", lambda *args, **kwargs: None)
@@ -233,7 +233,7 @@ def wallet_without_version(plant: Plant) -> None:
 
 
 def random_ids(plant: Plant) -> None:
-    """What a request creates is not named after its Idempotency-Key."""
+    """The ids that a request creates do not derive from its Idempotency-Key."""
 
     def id_for(call: Command, ids: Ids, prefix: str, *discriminators: str) -> str:
         plant.acts()
@@ -266,19 +266,19 @@ def lost_plans_stay_lost(plant: Plant) -> None:
 
 
 def claim_without_fence(plant: Plant) -> None:
-    """A claim asks for a ready task, but not for the attempt that its message is about."""
-    real = jobs_store.claim_write
+    """A claim checks that the task is ready, but not the attempt of its message."""
+    real = task_store.claim_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
         plant.acts()
         only_ready = TaskItem.status == TaskStatus.READY.value
         return replace(real(*args, **kwargs), condition=only_ready)
 
-    plant.replace(jobs_store, "claim_write", write)
+    plant.replace(task_store, "claim_write", write)
 
 
 def own_writes_unknown(plant: Plant) -> None:
-    """A condition refused by our own earlier write counts as another caller's."""
+    """A condition that our own earlier write made fail counts as another caller's write."""
     real = Write.is_ours
 
     def is_ours(write: Write, stored: Any) -> bool:
@@ -289,7 +289,7 @@ def own_writes_unknown(plant: Plant) -> None:
 
 
 def stale_attempts_speak(plant: Plant) -> None:
-    """Whether an attempt still holds the task's lease is not asked."""
+    """An attempt that lost the task's lease may still finish the task."""
     real = finish_task._holds
 
     def holds(family: JobFamily, task: Task) -> bool:
@@ -302,7 +302,7 @@ def stale_attempts_speak(plant: Plant) -> None:
 
 
 def plan_again(plant: Plant) -> None:
-    """A record that comes late plans a job that was planned long ago."""
+    """A late stream record plans a job again."""
 
     def plan(app: App, job_id: str) -> JobFamily | None:
         now = app.clock.now()
@@ -318,8 +318,8 @@ def plan_again(plant: Plant) -> None:
     plant.replace(relay, "plan_job", plan)
 
 
-def answered_before_the_work(plant: Plant) -> None:
-    """The request is marked as done when it begins."""
+def responded_before_the_work(plant: Plant) -> None:
+    """A response is stored when the request begins."""
     real = idempotency_store.begin_write
 
     def write(*args: Any, **kwargs: Any) -> Write:
@@ -332,13 +332,13 @@ def answered_before_the_work(plant: Plant) -> None:
 
 
 def refund_of_everything(plant: Plant) -> None:
-    """A job that made a part gets back all that it reserved."""
+    """A partial job gets a refund of all that it reserved."""
     real = model.settle
 
-    def settle(wallet: Wallet, hold: Hold, used: int, *args: Any, **kwargs: Any) -> Change:
+    def settle(wallet: Wallet, hold: Hold, *, used: int, **kwargs: Any) -> Change:
         charged = used if used == hold.credits else 0
         plant.acts(charged != used)
-        return real(wallet, hold, charged, *args, **kwargs)
+        return real(wallet, hold, used=charged, **kwargs)
 
     plant.replace(model, "settle", settle)
 
@@ -383,7 +383,7 @@ def success_before_the_file(plant: Plant) -> None:
 
 
 def events_with_random_ids(plant: Plant) -> None:
-    """An event that is reported twice is written twice."""
+    """An event that is delivered twice is written twice."""
 
     def write(event: Event, *, retention_days: int) -> Write:
         plant.acts()
@@ -394,7 +394,7 @@ def events_with_random_ids(plant: Plant) -> None:
 
 
 def decisions_are_forgotten(plant: Plant) -> None:
-    """What an operator decided is done by the request that decided it, or never."""
+    """Only the operator's own request carries out the decision."""
 
     def forget(purchase: Purchase, moment: datetime) -> Purchase:
         plant.acts()
@@ -442,7 +442,8 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted("plan again", plan_again, "plan", LATE_STREAM, None, "L5"),
     Planted(
-        "answered before the work", answered_before_the_work, "confirm", Client(), AFTER, "ends as"
+        "responded before the work", responded_before_the_work,
+        "confirm", Client(), AFTER, "ends as",
     ),
     Planted("refund of everything", refund_of_everything, "last refusal", Message(), None, "L5"),
     Planted("blind resubmit", blind_resubmit, "first keyframe", Message(), LOST, "was sent 2"),
@@ -454,11 +455,11 @@ PLANTED: tuple[Planted, ...] = (
 # fmt: on
 
 
-# Bugs in what is done with jobs besides confirming them
+# Bugs in what is done with jobs after they are confirmed
 
 
 def retry_at_full_price(plant: Plant) -> None:
-    """What was made and paid for is paid for again."""
+    """A retry charges again for outputs that were paid."""
     real = pricing.price_of_missing
 
     def full(
@@ -471,13 +472,13 @@ def retry_at_full_price(plant: Plant) -> None:
     plant.replace(pricing, "price_of_missing", full)
 
 
-def parents_remember_the_dead(plant: Plant) -> None:
-    """A child is deleted, and its parent's set forgotten."""
+def parents_keep_deleted_children(plant: Plant) -> None:
+    """Deleting a child does not remove it from its parent's set."""
     plant.replace(jobs_store, "disown_write", _only_checked(plant, jobs_store.disown_write))
 
 
-def parents_do_not_know(plant: Plant) -> None:
-    """A child is made, and its parent not changed."""
+def parents_lack_new_children(plant: Plant) -> None:
+    """Creating a child does not add it to its parent's set."""
     plant.replace(jobs_store, "adopt_write", _only_checked(plant, jobs_store.adopt_write))
 
 
@@ -490,7 +491,7 @@ def _only_checked(plant: Plant, real: Callable[..., Write]) -> Callable[..., Wri
 
 
 def erase_before_the_deletion(plant: Plant) -> None:
-    """The files go first, and the job after them."""
+    """The files are deleted before the job."""
     real = delete_job._delete
 
     def delete(app: App, job: Job) -> None:
@@ -502,18 +503,18 @@ def erase_before_the_deletion(plant: Plant) -> None:
 
 
 def erased_for_good(plant: Plant) -> None:
-    """The sweeper does not come again for what a worker of that time may still have written."""
-    real = jobs_store.tombstone_write
+    """The sweeper does not check again for files that a late worker wrote."""
+    real = tombstone_store.tombstone_write
 
     def write(tombstone: Any, *, check_at: Any) -> Write:
         plant.acts(check_at is not None)
         return real(tombstone, check_at=None)
 
-    plant.replace(jobs_store, "tombstone_write", write)
+    plant.replace(tombstone_store, "tombstone_write", write)
 
 
-def facts_die_with_their_job(plant: Plant) -> None:
-    """What happened before a deletion, and was not recorded yet, is not recorded any more."""
+def events_lost_with_their_job(plant: Plant) -> None:
+    """Events that precede a deletion and are not recorded yet are lost."""
 
     def project(app: App, job: Job, **_: Any) -> int:
         plant.acts()
@@ -522,8 +523,8 @@ def facts_die_with_their_job(plant: Plant) -> None:
     plant.replace(erase_job, "project_job", project)
 
 
-def quotes_for_ever(plant: Plant) -> None:
-    """How old a quote is, is not asked."""
+def quotes_never_expire(plant: Plant) -> None:
+    """The age of a quote is not checked."""
     real = signing.verify
 
     def verify(*args: Any, **kwargs: Any) -> Any:
@@ -533,8 +534,8 @@ def quotes_for_ever(plant: Plant) -> None:
     plant.replace(quote_job, "verify", verify)
 
 
-def quotes_for_everybody(plant: Plant) -> None:
-    """Whose quote it is, is not asked."""
+def quotes_of_other_accounts(plant: Plant) -> None:
+    """The account of a quote is not checked."""
     real = quote_job._subject
 
     def subject(account_id: str, recipe_name: str, inputs: Any) -> str:
@@ -545,28 +546,28 @@ def quotes_for_everybody(plant: Plant) -> None:
 
 
 def canceled_tasks_go_on(plant: Plant) -> None:
-    """A running task of a job that is to be canceled fails for now, and is tried again."""
+    """A running task of a canceling job fails temporarily and is retried."""
     real = engine.retry
 
     def retry(family: JobFamily, *args: Any, **kwargs: Any) -> JobFamily:
-        asked = family.job.status
-        if asked is not JobStatus.CANCELING:
+        status = family.job.status
+        if status is not JobStatus.CANCELING:
             return real(family, *args, **kwargs)
         plant.acts()
         running = replace(family, job=replace(family.job, status=JobStatus.RUNNING))
         done = real(running, *args, **kwargs)
-        return replace(done, job=replace(done.job, status=asked))
+        return replace(done, job=replace(done.job, status=status))
 
     plant.replace(engine, "retry", retry)
 
 
-def noted_before_sent(plant: Plant) -> None:
-    """A message is noted as sent, then sent; and what is noted is not doubted."""
+def recorded_before_sent(plant: Plant) -> None:
+    """A message is recorded as sent before it is sent, and the sweeper trusts the record."""
 
     def send(app: App, task: Task) -> None:
         plant.acts()
         later = app.clock.now() + timedelta(minutes=2)
-        commit([jobs_store.sent_write(task, check_at=later, operation=app.ids.token())])
+        commit([task_store.sent_write(task, check_at=later, operation=app.ids.token())])
         dispatch_task(app, task)
 
     plant.replace(admit_tasks, "send_task", send)
@@ -574,7 +575,7 @@ def noted_before_sent(plant: Plant) -> None:
 
 
 def one_operation_for_all(plant: Plant) -> None:
-    """The parts of a request about many things are not told apart."""
+    """All parts of a bulk request share one operation."""
 
     def of(call: Command, subject: str) -> Command:
         plant.acts()
@@ -598,11 +599,11 @@ JOB_PLANTED: tuple[Planted, ...] = (
         "retry of a part", Client(), None, "ends as",
     ),
     Planted(
-        "parents do not know", parents_do_not_know,
+        "parents lack new children", parents_lack_new_children,
         "retry of a part", Client(), None, "family",
     ),
     Planted(
-        "parents remember the dead", parents_remember_the_dead,
+        "parents keep deleted children", parents_keep_deleted_children,
         "delete a child", Client(), None, "family",
     ),
     Planted(
@@ -611,19 +612,22 @@ JOB_PLANTED: tuple[Planted, ...] = (
     ),
     Planted("erased for good", erased_for_good, "late file", Schedule(), None, "tombstone"),
     Planted(
-        "facts die with their job", facts_die_with_their_job,
+        "events lost with their job", events_lost_with_their_job,
         "erase at the end", Stream(), None, "events",
     ),
-    Planted("quotes for ever", quotes_for_ever, "confirm too late", Client(), None, "ends as"),
     Planted(
-        "quotes for everybody", quotes_for_everybody,
+        "quotes never expire", quotes_never_expire,
+        "confirm too late", Client(), None, "ends as",
+    ),
+    Planted(
+        "quotes of other accounts", quotes_of_other_accounts,
         "confirm as quoted to another", Client(), None, "ends as",
     ),
     Planted(
         "canceled tasks go on", canceled_tasks_go_on,
         "canceled, then not now", Message(), None, "cancel",
     ),
-    Planted("noted before sent", noted_before_sent, "turns", LOST_STREAM, AFTER, "ends as"),
+    Planted("recorded before sent", recorded_before_sent, "turns", LOST_STREAM, AFTER, "ends as"),
     Planted(
         "one operation for all", one_operation_for_all,
         "bulk retry", Client(), None, "ends as",

@@ -1,7 +1,7 @@
 """A stand-in for Amazon Polly: checks the markup, the voice and the limits, and speaks in frames.
 
-What it sends is an MP3 as the real one sends it: a tag, a header frame that tells how long this
-part is, and then sound; here a frame to a billed character. Sources: as darkroom's adapter.
+What it sends is an MP3 as the real one sends it: a tag, a header frame with the length of
+this part, and then sound; here a frame to a billed character. Sources: as darkroom's adapter.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ _IS_X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
 
 def _extensions() -> str:
-    """What this processor offers NumPy beyond what its wheel requires."""
+    """The features of this processor that NumPy's wheel does not require."""
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     return " ".join(found)
 
@@ -24,4 +24,4 @@ OTHER_PROCESSORS: list[dict[str, str]] = [
     _kernel("HASWELL"),
     {**_kernel("PRESCOTT"), "NPY_DISABLE_CPU_FEATURES": _extensions()},
 ]
-"""One with half of what this one can do, and one with nothing that is not required."""
+"""One with half of this processor's features, and one with only the required features."""

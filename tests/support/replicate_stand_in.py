@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +46,7 @@ CANCEL_AFTER = re.compile(r"\d+[smh]")
 class Fault:
     """How the next request to create a prediction goes wrong."""
 
-    kind: Literal["refuse", "lose_answer", "drop_answer", "no_object"]
+    kind: Literal["refuse", "lose_response", "drop_response", "no_object"]
     status: int = 500
     body: Any = None
     headers: Mapping[str, str] | None = None
@@ -68,7 +67,6 @@ class ReplicateStandIn(LoopbackServer):
         self.lists_webhooks = False
         """Whether the list shows webhooks; the example of the documentation does not."""
         self.is_down = False
-        self.lost_seconds = 1.0
         self._numbers = itertools.count(1)
 
     @property
@@ -159,8 +157,8 @@ class ReplicateStandIn(LoopbackServer):
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None and fault.kind == "refuse":
             return fault.status, fault.body, fault.headers or {}
-        asked = json.loads(body)
-        problem = self._problem(model, headers, asked)
+        fields = json.loads(body)
+        problem = self._problem(model, headers, fields)
         if problem is not None:
             return 422, {"title": "Input validation failed", "detail": problem, "status": 422}, {}
         ref = f"{next(self._numbers):026}".replace("0", "q")
@@ -168,7 +166,7 @@ class ReplicateStandIn(LoopbackServer):
             "id": ref,
             "model": model,
             "version": "hidden",
-            "input": asked["input"],
+            "input": fields["input"],
             "logs": "",
             "output": None,
             "data_removed": False,
@@ -176,18 +174,18 @@ class ReplicateStandIn(LoopbackServer):
             "status": "starting",
             "created_at": _iso(),
             "source": "api",
-            "webhook": asked["webhook"],
-            "webhook_events_filter": asked["webhook_events_filter"],
+            "webhook": fields["webhook"],
+            "webhook_events_filter": fields["webhook_events_filter"],
             "urls": {"get": f"{self.api_base}/v1/predictions/{ref}"},
         }
         if fault is None:
             return 201, self._shown(self.predictions[ref]), {}
-        if fault.kind == "lose_answer":
-            time.sleep(self.lost_seconds)
+        if fault.kind == "lose_response":
+            self.hold()
         return None if fault.kind != "no_object" else (201, "<html>", {})
 
-    def _problem(self, model: str, headers: Mapping[str, str], asked: Json) -> str | None:
-        given = asked.get("input", {})
+    def _problem(self, model: str, headers: Mapping[str, str], fields: Json) -> str | None:
+        given = fields.get("input", {})
         if model not in (MODEL, CLIP, KLING):
             return "the model does not exist"
         if not given.get("prompt"):
@@ -197,9 +195,9 @@ class ReplicateStandIn(LoopbackServer):
             return problem
         if not 0 <= given.get("seed", 0) < 2**31:
             return "seed"
-        if not asked["webhook"].startswith("https://"):
+        if not fields["webhook"].startswith("https://"):
             return "webhook must be https"
-        if not set(asked["webhook_events_filter"]) <= EVENTS:
+        if not set(fields["webhook_events_filter"]) <= EVENTS:
             return "webhook_events_filter"
         if not CANCEL_AFTER.fullmatch(headers.get("cancel-after", "1m")):
             return "Cancel-After"
@@ -247,6 +245,7 @@ def _iso() -> str:
 def _handler_of(stand_in: ReplicateStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             found = stand_in.results.get(urlsplit(self.path).path)
@@ -266,8 +265,8 @@ def _handler_of(stand_in: ReplicateStandIn) -> type[BaseHTTPRequestHandler]:
             if response is None:
                 self.close_connection = True
                 return
-            status, told, more = response
-            content = told.encode() if isinstance(told, str) else json.dumps(told).encode()
+            status, value, more = response
+            content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
             self._send(status, content, {"content-type": "application/json", **more})
 
         def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
@@ -279,6 +278,6 @@ def _handler_of(stand_in: ReplicateStandIn) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     return Handler

@@ -36,11 +36,11 @@ from tests.support.crash import (
     queue_of,
     record_of,
     remove_message,
-    run_out,
+    run_to_completion,
     settle,
     sweep,
 )
-from tests.support.gateway import PaperGateway
+from tests.support.gateway import FakeGateway
 from tests.support.world import World
 
 USER = "alice"
@@ -59,14 +59,14 @@ PURCHASE_OF_7 = {
 LEASE_SECONDS = 300
 JOB_HOURS = 6
 CLIENTS = (Client(), Client(late=True))
-# Whether it is paid by the time of the response depends on when that comes.
+# Whether it is paid in the response depends on when the response comes.
 BUYERS = tuple(
-    Client(late=late, hears=lambda status, body: (status, body.get("checkoutUrl")))
+    Client(late=late, outcome=lambda status, body: (status, body.get("checkoutUrl")))
     for late in (False, True)
 )
-# What has become of the decision when it is answered depends on the gateway's own response.
+# The state of the decision in the response depends on the gateway's own response.
 DECIDED = tuple(
-    Client(late=late, hears=lambda status, body: (status, "decisions" in body))
+    Client(late=late, outcome=lambda status, body: (status, "decisions" in body))
     for late in (False, True)
 )
 STREAMS = (Stream(), Stream(lost=True), Stream(late=True))
@@ -93,22 +93,22 @@ def upload_photo(scene: Scene) -> None:
         created_at=now,
         updated_at=now,
     )
-    commit([assets_store.create_write(photo, app.ids.token())])
+    commit([assets_store.create_write(photo, operation=app.ids.token())])
     key = f"clean/{USER}/{asset_id}/image.jpg"
     app.storage.write(key, b"jpg", mime_type="image/jpeg")
     scene.facts["photo"] = asset_id
     settle(scene)
 
 
-def look(scene: Scene) -> None:
-    """The account is seen for the first time."""
+def open_account(scene: Scene) -> None:
+    """The first request of the account, which opens its wallet."""
     scene.world.call("GET", "/api/credits", user=USER)
 
 
 def expect(scene: Scene, status: int, **request: Any) -> Any:
     response = scene.world.call(user=USER, **request)
     if response.status != status:
-        scene.trouble(f"{request['path']} answered {response.status} {response.body}")
+        scene.add_failure(f"{request['path']} returned {response.status} {response.body}")
     return response.body
 
 
@@ -118,15 +118,15 @@ def story_request(scene: Scene, key: str, **more: Any) -> dict[str, Any]:
 
 
 def ask(scene: Scene, method: str, path: str, body: Any = None, key: str | None = None) -> None:
-    """What the client of this scenario sends."""
+    """Set the request that the client of this scenario sends."""
     request = {"method": method, "path": path, "body": body, "key": key, "user": USER}
     scene.facts["request"] = request
 
 
 def confirm_story(scene: Scene, key: str = "arranged", **more: Any) -> str:
-    """An account with a photo, and a story it has just confirmed; nothing has seen it yet."""
+    """An account with a photo and a confirmed story that is not planned yet."""
     if "photo" not in scene.facts:
-        look(scene)
+        open_account(scene)
         upload_photo(scene)
     job_id: str = expect(scene, 202, **story_request(scene, key, **more))["jobId"]
     scene.facts["job"] = job_id
@@ -140,7 +140,7 @@ def buy(scene: Scene, amount: int) -> None:
 
 
 def stream_only(scene: Scene) -> None:
-    """The stream catches up, and no worker is there."""
+    """Deliver the stream without running any worker."""
     while batches := scene.world.take_changes():
         for batch in batches:
             deliver_until_done(scene, batch)
@@ -150,12 +150,12 @@ def work(scene: Scene, *tasks: str) -> None:
     """Workers handle these tasks' messages, in this order, and the stream follows."""
     stream_only(scene)
     for task in tasks:
-        hand_over(scene.world, task)
+        run_worker(scene.world, task)
         stream_only(scene)
 
 
-def hand_over(world: World, task: str) -> str:
-    """A worker gets the task's message and finishes with it; returns the outcome."""
+def run_worker(world: World, task: str) -> str:
+    """A worker receives the task's message and handles it; returns the outcome."""
     url = queue_of(world, task)
     message = find_message(world, url, task)
     outcome = handle_task_message(world.app, record_of(message, url))
@@ -163,8 +163,8 @@ def hand_over(world: World, task: str) -> str:
     return outcome
 
 
-def provide(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
-    """How the provider behaves, in the arrangement and in every performance."""
+def set_provider(scene: Scene, refusal: Callable[[Scene], Refusal]) -> None:
+    """Set how the provider behaves, in the arrangement and in every performance."""
     scene.facts["provider"] = refusal
     scene.world.studio.refuse = refusal(scene)
 
@@ -185,23 +185,23 @@ def refusing(task: str, error: Callable[[], Exception], times: int = 99) -> Call
 # Clients
 
 
-def arrange_first_look(scene: Scene) -> None:
+def arrange_first_request(scene: Scene) -> None:
     ask(scene, "GET", "/api/credits")
 
 
 def arrange_confirm(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     arrange_confirm_of_new_account(scene)
 
 
 def arrange_confirm_of_new_account(scene: Scene) -> None:
     upload_photo(scene)
-    ask(scene, **story_request(scene, "asked"))
+    ask(scene, **story_request(scene, "requested"))
 
 
 def arrange_confirm_of_draft(scene: Scene) -> None:
     """With the rewrite, so that two parts are priced and the inputs are large."""
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     photo_ids = {"photoAssetIds": [scene.facts["photo"]]}
     inputs = {"stage": "spark", "genre": "noir", **photo_ids}
@@ -210,34 +210,34 @@ def arrange_confirm_of_draft(scene: Scene) -> None:
     settle(scene)
     draft = {"draftJobId": made["jobs"][0]["jobId"]}
     changes = {**STORY, **photo_ids, "rewriteEnabled": True, "rewrite": REWRITE}
-    ask(scene, "POST", "/api/jobs/confirm", {**draft, **changes}, "asked")
+    ask(scene, "POST", "/api/jobs/confirm", {**draft, **changes}, "requested")
 
 
 def arrange_confirm_without_credits(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     trailer = {**STORY, "mode": "trailer", "rewriteEnabled": True, "rewrite": REWRITE}
-    ask(scene, **story_request(scene, "asked", **trailer))
+    ask(scene, **story_request(scene, "requested", **trailer))
 
 
 def arrange_draft(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "noir", "photoAssetIds": [scene.facts["photo"]]}
     ask(scene, "POST", "/api/jobs", {"recipe": "story", "inputs": inputs, "status": "draft"}, "d")
 
 
 def arrange_purchase(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     arrange_purchase_of_new_account(scene)
 
 
 def arrange_purchase_of_new_account(scene: Scene) -> None:
-    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "requested")
 
 
 def arrange_gift(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     path = f"/api/admin/accounts/{USER}/credits"
     ask(scene, "POST", path, {"amount": 4, "reason": "a broken clip"}, "gift")
     scene.facts["request"]["groups"] = "admin"
@@ -248,18 +248,18 @@ def arrange_taking(scene: Scene) -> None:
     scene.facts["request"]["body"] = {"amount": -3, "reason": "a mistake of ours"}
 
 
-# Payments through a real gateway, which redelivers what was not answered with success
+# Payments through a real gateway, which redelivers an event until the response is a success
 
 
 def arrange_payment(scene: Scene, *, credits: int = 10, paid_minor: int | None = None) -> None:
-    """Credits are paid for, and the gateway is about to tell."""
-    look(scene)
+    """Credits are paid, and the gateway is about to send the event."""
+    open_account(scene)
     purchase = replace(a_purchase(scene), credits=credits)
-    commit([payments_store.create_write(purchase, "arranged")])
-    gateway = PaperGateway(purchase, scene.world.clock, paid_minor=paid_minor)
+    commit([payments_store.create_write(purchase, operation="arranged")])
+    gateway = FakeGateway(purchase, scene.world.clock, paid_minor=paid_minor)
     scene.facts["gateway"] = gateway
     scene.world.use_gateway(gateway)
-    tell(scene, "evt_paid")
+    send_payment_event(scene, "evt_paid")
 
 
 def a_purchase(scene: Scene) -> Purchase:
@@ -276,8 +276,8 @@ def a_purchase(scene: Scene) -> Purchase:
     )
 
 
-def tell(scene: Scene, event: str) -> None:
-    ask(scene, "POST", "/api/webhooks/stripe", {"told": event})
+def send_payment_event(scene: Scene, event: str) -> None:
+    ask(scene, "POST", "/api/webhooks/stripe", {"event": event})
     scene.facts["request"] |= {"user": None, "headers": {"stripe-signature": event}}
 
 
@@ -286,28 +286,28 @@ def arrange_reversal(scene: Scene) -> None:
     arrange_payment(scene)
     scene.world.call(**scene.facts["request"])
     confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     scene.facts["gateway"].taken_back = (
         MoneyBack(id="re_1", amount_minor=1000, created_at=scene.world.clock.now()),
     )
-    tell(scene, "evt_refunded")
+    send_payment_event(scene, "evt_refunded")
 
 
 def arrange_many_reversals(scene: Scene) -> None:
-    """The gateway tells of more refunds than one transaction reverses."""
+    """The gateway reports more refunds than one transaction reverses."""
     arrange_payment(scene, credits=60)
     scene.world.call(**scene.facts["request"])
     scene.facts["gateway"].taken_back = tuple(
         MoneyBack(id=f"re_{n:02}", amount_minor=22, created_at=scene.world.clock.now())
         for n in range(45)
     )
-    tell(scene, "evt_refunded")
+    send_payment_event(scene, "evt_refunded")
 
 
 def arrange_mismatch(scene: Scene) -> str:
-    """Another amount was paid than was asked for; a part of it has been refunded since."""
+    """The paid amount is not the price; a part of it has been refunded since."""
     arrange_payment(scene, paid_minor=800)
     scene.world.call(**scene.facts["request"])
     settle(scene)
@@ -338,7 +338,7 @@ def arrange_poll(scene: Scene) -> None:
     arrange_payment(scene)
     made = a_purchase(scene)
     opened = replace(made, session_id="cs_1", next_check_at=scene.world.clock.now())
-    commit([payments_store.save_write(made, opened, "opened", creation="arranged")])
+    commit([payments_store.save_write(made, opened, operation="opened", creation="arranged")])
     scene.facts["gateway"].taken_back = (
         MoneyBack(id="re_1", amount_minor=300, created_at=scene.world.clock.now()),
     )
@@ -350,17 +350,17 @@ def arrange_checkout(scene: Scene) -> None:
 
     It is paid, and no webhook comes; the sweeper finds that.
     """
-    look(scene)
-    scene.facts["gateway"] = PaperGateway(a_purchase(scene), scene.world.clock)
+    open_account(scene)
+    scene.facts["gateway"] = FakeGateway(a_purchase(scene), scene.world.clock)
     scene.world.use_gateway(scene.facts["gateway"])
-    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "asked")
+    ask(scene, "POST", "/api/credits/purchase", {"pack": "Value"}, "requested")
 
 
 def arrange_regenerate(scene: Scene) -> None:
     parent = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     body = {"target": "story_clip", "clipNo": 2}
-    ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "asked")
+    ask(scene, "POST", f"/api/jobs/{parent}/regenerate", body, "requested")
 
 
 # Races
@@ -374,10 +374,10 @@ def arrange_confirm_against_purchase(scene: Scene) -> None:
 
 def arrange_confirm_against_confirm(scene: Scene) -> None:
     """Two devices spend the same five credits: the one that comes second is refused."""
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     story = story_request(scene, "faster")
-    ask(scene, **story_request(scene, "asked", mode="trailer"))
+    ask(scene, **story_request(scene, "requested", mode="trailer"))
     scene.facts["rival"] = lambda scene: lambda: meanwhile(scene, **story)
 
 
@@ -387,7 +387,7 @@ def arrange_settlement_against_purchase(scene: Scene) -> None:
 
 
 def meanwhile(scene: Scene, **request: Any) -> None:
-    """A request in another process: it needs an event loop of its own."""
+    """A request in another process: it needs its own event loop."""
 
     def send() -> None:
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
@@ -420,28 +420,28 @@ def arrange_dispatch(scene: Scene) -> None:
 
 
 def arrange_begin(scene: Scene) -> None:
-    """A worker has claimed the first keyframe and is still at it."""
+    """A worker has claimed the first keyframe and still runs it."""
     confirm_story(scene)
     stream_only(scene)
-    provide(scene, refusing("kf_1", Hung, times=1))
-    hand_over(scene.world, "kf_1")
+    set_provider(scene, refusing("kf_1", Hung, times=1))
+    run_worker(scene.world, "kf_1")
 
 
 def arrange_release(scene: Scene) -> None:
     """A keyframe is done, so its clip is ready."""
     confirm_story(scene)
     stream_only(scene)
-    hand_over(scene.world, "kf_1")
+    run_worker(scene.world, "kf_1")
 
 
 def arrange_ending(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, *KEYFRAMES, *CLIPS)
-    hand_over(scene.world, "film")
+    run_worker(scene.world, "film")
 
 
 def arrange_purchase_record(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     expect(scene, 201, **PURCHASE_OF_7)
 
 
@@ -473,15 +473,15 @@ def arrange_last_refusal(scene: Scene) -> None:
     """The last clip is refused: the job ends in part, its hold of two grants is split."""
     buy(scene, 10)
     confirm_story(scene, "first", rewriteEnabled=True, rewrite=REWRITE)
-    run_out(scene)
+    run_to_completion(scene)
     confirm_story(scene, "second", rewriteEnabled=True, rewrite=REWRITE)
-    provide(scene, refusing("clip_3", PermanentProviderError))
+    set_provider(scene, refusing("clip_3", PermanentProviderError))
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
     scene.facts["task"] = "clip_3"
 
 
 def arrange_total_failure(scene: Scene) -> None:
-    """Nothing promised can be made: everything goes back."""
+    """No promised output can be made: everything is refunded."""
 
     def refusal(scene: Scene) -> Refusal:
         def refuse(request: GenerationRequest) -> None:
@@ -490,14 +490,14 @@ def arrange_total_failure(scene: Scene) -> None:
         return refuse
 
     confirm_story(scene)
-    provide(scene, refusal)
+    set_provider(scene, refusal)
     work(scene, "kf_1", "kf_2")
     scene.facts["task"] = "kf_3"
 
 
 def arrange_passing_failure(scene: Scene) -> None:
     confirm_story(scene)
-    provide(scene, refusing("film", TransientProviderError, times=1))
+    set_provider(scene, refusing("film", TransientProviderError, times=1))
     work(scene, *KEYFRAMES, *CLIPS)
     scene.facts["task"] = "film"
 
@@ -505,7 +505,7 @@ def arrange_passing_failure(scene: Scene) -> None:
 def arrange_last_attempt(scene: Scene) -> None:
     """The film has failed twice; its third attempt is the last, and fails as well."""
     confirm_story(scene)
-    provide(scene, refusing("film", TransientProviderError))
+    set_provider(scene, refusing("film", TransientProviderError))
     work(scene, *KEYFRAMES, *CLIPS, "film", "film")
     scene.facts["task"] = "film"
 
@@ -513,7 +513,7 @@ def arrange_last_attempt(scene: Scene) -> None:
 def arrange_old_message(scene: Scene) -> None:
     """The message of an attempt whose lease was lost comes again, before that of the next."""
     confirm_story(scene)
-    provide(scene, refusing("film", Hung, times=1))
+    set_provider(scene, refusing("film", Hung, times=1))
     work(scene, *KEYFRAMES, *CLIPS)
     url = scene.world.settings.studio_queue_url
     record = record_of(find_message(scene.world, url, "film"), url)
@@ -529,23 +529,23 @@ def arrange_slow_worker(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, *KEYFRAMES, *CLIPS)
     scene.facts["task"] = "film"
-    scene.facts["provider"] = lambda scene: _overtaken(scene, None)
+    scene.facts["provider"] = lambda scene: _late_attempt(scene, None)
 
 
 def arrange_slow_failure(scene: Scene) -> None:
-    """The same, but what attempt 1 tells too late is that it failed."""
+    """The same, but attempt 1 reports a failure, too late."""
     arrange_slow_worker(scene)
     refused = PermanentProviderError("too late")
-    scene.facts["provider"] = lambda scene: _overtaken(scene, refused)
+    scene.facts["provider"] = lambda scene: _late_attempt(scene, refused)
 
 
-def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
-    """While attempt 1 is in its provider call, the others go on without it."""
+def _late_attempt(scene: Scene, late: Exception | None) -> Refusal:
+    """While attempt 1 is in its provider call, its lease is lost and attempt 2 begins."""
 
     def refuse(request: GenerationRequest) -> None:
         if request.key != "film" or request.attempt > 1:
             return
-        with scene.wire.elsewhere():
+        with scene.wire.bypassed():
             scene.world.clock.move(seconds=LEASE_SECONDS + 1)
             sweep(scene)
             _claim_elsewhere(scene)
@@ -556,7 +556,7 @@ def _overtaken(scene: Scene, late: Exception | None) -> Refusal:
 
 
 def _claim_elsewhere(scene: Scene) -> None:
-    """Another worker claims the next attempt and dies with it; the sweeper will notice."""
+    """Another worker claims the next attempt and dies; the sweeper finds the lost lease."""
     claim_task(scene.world.app, job_id=scene.facts["job"], key="film", attempt=2)
 
 
@@ -572,7 +572,7 @@ def arrange_dead_letter(scene: Scene) -> None:
 
 
 def arrange_expiry(scene: Scene) -> None:
-    """A gift is past its time; nobody has touched the wallet since."""
+    """A gift has expired, and the wallet has not changed since."""
     arrange_gift(scene)
     ends = scene.world.clock.now() + timedelta(hours=1)
     scene.facts["request"]["body"]["expiresAt"] = ends.isoformat()
@@ -589,7 +589,7 @@ def arrange_lost_lease(scene: Scene) -> None:
 def arrange_last_lost_lease(scene: Scene) -> None:
     """The third attempt at the film is lost: the sweeper ends the job."""
     confirm_story(scene)
-    provide(scene, refusing("film", Hung))
+    set_provider(scene, refusing("film", Hung))
     work(scene, *KEYFRAMES, *CLIPS, "film")
     for _ in range(2):
         scene.world.clock.move(seconds=LEASE_SECONDS + 1)
@@ -599,17 +599,17 @@ def arrange_last_lost_lease(scene: Scene) -> None:
 
 
 def arrange_lost_record(scene: Scene) -> None:
-    """Nobody was told of the new job: the sweeper plans it."""
+    """The stream record of the new job is lost: the sweeper plans the job."""
     confirm_story(scene)
     scene.world.take_changes()
     scene.world.clock.move(minutes=2)
 
 
 def arrange_lost_dispatch(scene: Scene) -> None:
-    """The film is ready, but neither its record nor its message has come through."""
+    """The film is ready, but its stream record and its message are lost."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1", "clip_2")
-    hand_over(scene.world, "clip_3")
+    run_worker(scene.world, "clip_3")
     scene.world.take_changes()
     scene.world.clock.move(minutes=3)
 
@@ -621,7 +621,7 @@ def arrange_lost_ending(scene: Scene) -> None:
 
 
 def arrange_timeout(scene: Scene) -> None:
-    """A job that nobody could finish in time is ended, and everything unused goes back."""
+    """A job that did not finish in time is ended, and everything unused is refunded."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1")
     scene.world.clock.move(seconds=timedelta(hours=JOB_HOURS).total_seconds() + 1)
@@ -642,7 +642,7 @@ SCHEDULE = (Schedule(),)
 
 # The last two columns: the states in which the account's jobs end, and its balance then.
 SCENARIOS: tuple[Scenario, ...] = (
-    _scenario("first look", arrange_first_look, CLIENTS, (), 5),
+    _scenario("first request", arrange_first_request, CLIENTS, (), 5),
     _scenario("purchase", arrange_purchase, CLIENTS, (), 55),
     _scenario("purchase of a new account", arrange_purchase_of_new_account, CLIENTS, (), 55),
     _scenario("gift", arrange_gift, CLIENTS, (), 9),

@@ -29,7 +29,7 @@ from tests.support.crash import (
     find_message,
     queue_of,
     remove_message,
-    run_out,
+    run_to_completion,
     settle,
 )
 from tests.support.scenarios import (
@@ -47,10 +47,10 @@ from tests.support.scenarios import (
     buy,
     confirm_story,
     expect,
-    hand_over,
-    look,
     meanwhile,
-    provide,
+    open_account,
+    run_worker,
+    set_provider,
     stream_only,
     upload_photo,
     work,
@@ -69,21 +69,21 @@ def _is_changed(status: int, body: Any) -> str:
 
 
 def _as_it_was(status: int, body: Any) -> Any:
-    """Each result without the state its job has reached meanwhile."""
-    told = ("jobId", "ok", "code", "retryJobId")
-    return status, [{name: each.get(name) for name in told} for each in body["results"]]
+    """Each result without the current state of its job."""
+    names = ("jobId", "ok", "code", "retryJobId")
+    return status, [{name: each.get(name) for name in names} for each in body["results"]]
 
 
 def _is_picked(status: int, body: Any) -> Any:
-    """Without the link to the file, which is signed anew each time."""
+    """Without the link to the file, which has a new signature each time."""
     return status, body["outputId"], body["selected"]
 
 
-PICKER = tuple(Client(late=late, hears=_is_picked) for late in (False, True))
+PICKER = tuple(Client(late=late, outcome=_is_picked) for late in (False, True))
 
 
 def _is_created(status: int, body: Any) -> Any:
-    """Which jobs there are, and which of them lack credits; they go on meanwhile."""
+    """The ids of the jobs, and which of them lack credits; their states change meanwhile."""
     return status, [(job["jobId"], job.get("code")) for job in body["jobs"]]
 
 
@@ -91,13 +91,13 @@ def _is_moved(status: int, body: Any) -> Any:
     return status, body["plan"]
 
 
-OPERATOR = tuple(Client(late=late, hears=_is_moved) for late in (False, True))
-CREATORS = tuple(Client(late=late, hears=_is_created) for late in (False, True))
-CROWD = tuple(Client(late=late, hears=_as_it_was) for late in (False, True))
-DELETER = (Client(hears=_is_gone),)
-"""The second DELETE finds nothing: whoever did not hear the response to the first is told 404."""
-EDITOR = (Client(hears=_is_changed),)
-"""With If-Match the second PATCH meets the first: whoever did not hear is told 412."""
+OPERATOR = tuple(Client(late=late, outcome=_is_moved) for late in (False, True))
+CREATORS = tuple(Client(late=late, outcome=_is_created) for late in (False, True))
+CROWD = tuple(Client(late=late, outcome=_as_it_was) for late in (False, True))
+DELETER = (Client(outcome=_is_gone),)
+"""A client that lost the response to its first DELETE gets 404 for the second."""
+EDITOR = (Client(outcome=_is_changed),)
+"""A client that lost the response to its first PATCH with If-Match gets 412 for the second."""
 
 
 # Steps of arrangements
@@ -122,7 +122,7 @@ def upload_recording(scene: Scene, *, minutes: int = 1) -> str:
         clean_key=key,
         clean_mime_type="audio/mpeg",
     )
-    commit([assets_store.create_write(recording, app.ids.token())])
+    commit([assets_store.create_write(recording, operation=app.ids.token())])
     app.storage.write(key, b"mp3", mime_type="audio/mpeg")
     settle(scene)
     return asset_id
@@ -142,7 +142,7 @@ def register_photo(scene: Scene) -> str:
         clean_key=clean_key(USER, asset_id, "image.jpg"),
         mime_type="image/jpeg",
     )
-    commit([reference_store.create_write(photo, app.ids.token())])
+    commit([reference_store.create_write(photo, operation=app.ids.token())])
     settle(scene)
     return photo.reference_photo_id
 
@@ -150,7 +150,7 @@ def register_photo(scene: Scene) -> str:
 def draft_story(scene: Scene, key: str = "drafted", **changes: Any) -> str:
     """An account with a photo, and a draft of a story."""
     if "photo" not in scene.facts:
-        look(scene)
+        open_account(scene)
         upload_photo(scene)
     inputs = {"stage": "spark", "genre": "romance", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs | changes, "status": "draft"}
@@ -170,7 +170,7 @@ def draft_captions(scene: Scene, key: str, *, minutes: int = 1) -> str:
 
 
 def create(scene: Scene, recipe: str, inputs: dict[str, Any], key: str = "arranged") -> str:
-    """A queued job of any recipe that nothing has seen yet."""
+    """A queued job of any recipe that is not planned yet."""
     body = {"recipe": recipe, "inputs": inputs, "status": "queued"}
     made = expect(scene, 201, method="POST", path="/api/jobs", body=body, key=key)
     job_id: str = made["jobs"][0]["jobId"]
@@ -189,7 +189,7 @@ def portraits_of(photo_id: str, count: int = 3) -> dict[str, Any]:
 
 
 def refusing_first(task: str, error: Callable[[], Exception]) -> Callable[[Scene], Refusal]:
-    """A provider that fails a task of the first job, and makes it for every other."""
+    """A provider that fails a task of the first job only."""
 
     def of(scene: Scene) -> Refusal:
         first = scene.facts.setdefault("first", [])
@@ -209,10 +209,10 @@ def cancel(scene: Scene, job_id: str) -> None:
 
 
 def end_partial(scene: Scene, key: str = "arranged") -> str:
-    """A story whose third clip could not be made; what it needs is there."""
-    provide(scene, refusing_first("clip_3", lambda: TransientProviderError("not now")))
+    """A story whose third clip failed; the clip's keyframe exists."""
+    set_provider(scene, refusing_first("clip_3", lambda: TransientProviderError("not now")))
     job_id = confirm_story(scene, key)
-    run_out(scene)
+    run_to_completion(scene)
     return job_id
 
 
@@ -220,13 +220,13 @@ def end_partial(scene: Scene, key: str = "arranged") -> str:
 
 
 def arrange_confirm_as_quoted(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "romance", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs}
     quoted = expect(scene, 200, method="POST", path="/api/jobs/quote", body=body)
     sent = {"mode": "story", **inputs, "quoteId": quoted["quoteId"]}
-    ask(scene, "POST", "/api/jobs/confirm", sent, "asked")
+    ask(scene, "POST", "/api/jobs/confirm", sent, "requested")
 
 
 def arrange_confirm_too_late(scene: Scene) -> None:
@@ -236,7 +236,7 @@ def arrange_confirm_too_late(scene: Scene) -> None:
 
 
 def arrange_confirm_as_quoted_to_another(scene: Scene) -> None:
-    """What was signed for one account is of no use to another."""
+    """A quote that was signed for another account."""
     arrange_confirm_as_quoted(scene)
     secret = scene.world.app.signing_secret.value
     sent = scene.facts["request"]["body"]
@@ -251,11 +251,11 @@ def arrange_confirm_of_draft_as_quoted(scene: Scene) -> None:
     draft = {"draftJobId": draft_story(scene)}
     quoted = expect(scene, 200, method="POST", path="/api/jobs/quote", body=draft)
     sent = draft | {"quoteId": quoted["quoteId"], "priority": 7}
-    ask(scene, "POST", "/api/jobs/confirm", sent, "asked")
+    ask(scene, "POST", "/api/jobs/confirm", sent, "requested")
 
 
-def arrange_news_of_draft(scene: Scene) -> None:
-    look(scene)
+def arrange_record_of_draft(scene: Scene) -> None:
+    open_account(scene)
     upload_photo(scene)
     inputs = {"stage": "spark", "genre": "noir", "photoAssetIds": [scene.facts["photo"]]}
     body = {"recipe": "story", "inputs": inputs, "status": "draft"}
@@ -278,11 +278,11 @@ def arrange_patch_of_what_was_read(scene: Scene) -> None:
 
 
 def arrange_cancel_of_draft(scene: Scene) -> None:
-    ask(scene, "POST", f"/api/jobs/{draft_story(scene)}/cancel", key="asked")
+    ask(scene, "POST", f"/api/jobs/{draft_story(scene)}/cancel", key="requested")
 
 
 def arrange_cancel_of_queued(scene: Scene) -> None:
-    ask(scene, "POST", f"/api/jobs/{confirm_story(scene)}/cancel", key="asked")
+    ask(scene, "POST", f"/api/jobs/{confirm_story(scene)}/cancel", key="requested")
 
 
 def arrange_cancel_of_planned(scene: Scene) -> None:
@@ -291,13 +291,13 @@ def arrange_cancel_of_planned(scene: Scene) -> None:
 
 
 def arrange_cancel_of_running(scene: Scene) -> None:
-    """A worker is at the first keyframe, and nobody hears of it again."""
+    """A worker that runs the first keyframe never reports again."""
     arrange_begin(scene)
     stream_only(scene)
-    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/cancel", key="asked")
+    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/cancel", key="requested")
 
 
-def arrange_news_of_cancel(scene: Scene) -> None:
+def arrange_record_of_cancel(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1")
     cancel(scene, scene.facts["job"])
@@ -312,17 +312,17 @@ def arrange_canceling_lost_lease(scene: Scene) -> None:
 
 
 def canceling_while(task: str, error: Exception | None) -> Callable[[Scene], Refusal]:
-    """While the task's first run is under way its owner cancels the job; then it ends like this."""
+    """The owner cancels the job during the task's first run, which then ends with this error."""
 
     def of(scene: Scene) -> Refusal:
         request = {"method": "POST", "path": f"/api/jobs/{scene.facts['job']}/cancel"}
         done: list[bool] = []
 
-        def refuse(asked: GenerationRequest) -> None:
-            if asked.key != task or done:
+        def refuse(generation: GenerationRequest) -> None:
+            if generation.key != task or done:
                 return
             done.append(True)
-            with scene.wire.elsewhere():
+            with scene.wire.bypassed():
                 meanwhile(scene, **request, key="canceled")
             if error is not None:
                 raise error
@@ -334,7 +334,7 @@ def canceling_while(task: str, error: Exception | None) -> Callable[[Scene], Ref
 
 def arrange_canceled_under_way(error: Exception | None) -> Callable[[Scene], None]:
     def arrange(scene: Scene) -> None:
-        # Nothing else may be made meanwhile, so that it does not matter how long it takes.
+        # No other task may be ready, so that the duration does not matter.
         confirm_story(scene)
         work(scene, *KEYFRAMES, "clip_1", "clip_3")
         scene.facts["task"] = "clip_2"
@@ -347,25 +347,25 @@ def arrange_canceled_under_way(error: Exception | None) -> Callable[[Scene], Non
 
 
 def arrange_retry_of_partial(scene: Scene) -> None:
-    ask(scene, "POST", f"/api/jobs/{end_partial(scene)}/retry", {}, "asked")
+    ask(scene, "POST", f"/api/jobs/{end_partial(scene)}/retry", {}, "requested")
 
 
 def arrange_retry_of_canceled(scene: Scene) -> None:
     confirm_story(scene)
     work(scene, "kf_1")
     cancel(scene, scene.facts["job"])
-    run_out(scene)
-    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "asked")
+    run_to_completion(scene)
+    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "requested")
 
 
 def arrange_retry_of_captions(scene: Scene) -> None:
-    """Heard and written, but not translated; the child translates what was heard."""
-    look(scene)
+    """Transcribed and written, but not translated; the child translates the transcript."""
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"], "outputFormats": ["srt", "txt"]}
-    provide(scene, refusing_first("translate_ko", lambda: TransientProviderError("not now")))
+    set_provider(scene, refusing_first("translate_ko", lambda: TransientProviderError("not now")))
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
-    run_out(scene)
-    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "asked")
+    run_to_completion(scene)
+    ask(scene, "POST", f"/api/jobs/{scene.facts['job']}/retry", {}, "requested")
 
 
 def arrange_plan_of_retry(scene: Scene) -> None:
@@ -375,20 +375,20 @@ def arrange_plan_of_retry(scene: Scene) -> None:
 
 def arrange_rerun(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
-    ask(scene, "POST", f"/api/jobs/{job_id}/rerun", key="asked")
+    run_to_completion(scene)
+    ask(scene, "POST", f"/api/jobs/{job_id}/rerun", key="requested")
 
 
 def arrange_regenerate_image(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     job_id = create(scene, "portraits", portraits_of(register_photo(scene)))
-    run_out(scene)
+    run_to_completion(scene)
     ask(
         scene,
         "POST",
         f"/api/jobs/{job_id}/regenerate",
         {"target": "image", "key": "img_02"},
-        "asked",
+        "requested",
     )
 
 
@@ -398,13 +398,13 @@ def arrange_regenerate_image(scene: Scene) -> None:
 def a_family(scene: Scene) -> str:
     """A story, a child of it, and a child of that."""
     root = parent = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     for number in (1, 2):
         body = {"target": "story_clip", "clipNo": number}
         path = f"/api/jobs/{parent}/regenerate"
         made = expect(scene, 202, method="POST", path=path, body=body, key=f"child {number}")
         scene.facts["last"] = parent = made["retryJobId"]
-        run_out(scene)
+        run_to_completion(scene)
     return root
 
 
@@ -414,7 +414,7 @@ def arrange_delete_of_draft(scene: Scene) -> None:
 
 def arrange_delete(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     ask(scene, "DELETE", f"/api/jobs/{job_id}")
 
 
@@ -429,10 +429,10 @@ def arrange_delete_of_family(scene: Scene) -> None:
 
 
 def arrange_delete_at_the_end(scene: Scene) -> None:
-    """A job is deleted before anything but its own record knows that it has ended."""
+    """A job is deleted right after it ended, before the stream delivered its end."""
     confirm_story(scene)
     work(scene, *KEYFRAMES, "clip_1", "clip_2", "clip_3")
-    hand_over(scene.world, "film")
+    run_worker(scene.world, "film")
     ask(scene, "DELETE", f"/api/jobs/{scene.facts['job']}")
 
 
@@ -448,17 +448,19 @@ def arrange_erase_at_the_end(scene: Scene) -> None:
 
 
 def arrange_lost_erase(scene: Scene) -> None:
-    """Nobody was told of the deletion: the sweeper erases."""
+    """The stream record of the deletion is lost: the sweeper erases the job."""
     arrange_erase(scene)
     scene.world.take_changes()
     scene.world.clock.move(minutes=1)
 
 
 def arrange_late_file(scene: Scene) -> None:
-    """A worker that nobody waits for any more writes its file after everything was erased."""
+    """A late worker writes its file after the job was erased."""
     arrange_erase(scene)
     settle(scene)
-    late = output_key(owner_of(scene.world, USER), scene.facts["job"], "clip_1", 2, ".mp4")
+    late = output_key(
+        owner_of(scene.world, USER), scene.facts["job"], key="clip_1", attempt=2, suffix=".mp4"
+    )
     scene.world.app.storage.write(late, b"late", mime_type="video/mp4")
     scene.world.clock.move(minutes=16)
 
@@ -469,43 +471,43 @@ def arrange_late_file(scene: Scene) -> None:
 def arrange_bulk_run(scene: Scene) -> None:
     """Three drafts of two credits each, and five credits."""
     drafts = [draft_story(scene, key) for key in ("one", "two", "three")]
-    ask(scene, "POST", "/api/jobs/bulk/run", {"jobIds": drafts}, "asked")
+    ask(scene, "POST", "/api/jobs/bulk/run", {"jobIds": drafts}, "requested")
 
 
 def arrange_bulk_cancel(scene: Scene) -> None:
     done = confirm_story(scene, "done")
-    run_out(scene)
+    run_to_completion(scene)
     draft = draft_story(scene)
     jobs = [confirm_story(scene, "queued"), draft, done]
-    ask(scene, "POST", "/api/jobs/bulk/cancel", {"jobIds": jobs}, "asked")
+    ask(scene, "POST", "/api/jobs/bulk/cancel", {"jobIds": jobs}, "requested")
 
 
 def arrange_bulk_retry(scene: Scene) -> None:
-    """One that lacks a clip, one that was canceled, and one that lacks nothing."""
+    """One job lacks a clip, one was canceled, and one is complete."""
     buy(scene, 5)
     done = confirm_story(scene, "done")
-    run_out(scene)
+    run_to_completion(scene)
     partial = end_partial(scene, "partial")
     canceled = confirm_story(scene, "canceled")
     cancel(scene, canceled)
-    run_out(scene)
+    run_to_completion(scene)
     body = {"jobIds": [partial, done, canceled]}
-    ask(scene, "POST", "/api/jobs/bulk/retry", body, "asked")
+    ask(scene, "POST", "/api/jobs/bulk/retry", body, "requested")
 
 
 def arrange_bulk_options(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     drafts = [draft_captions(scene, key) for key in ("one", "two")]
     body = {"jobIds": [*drafts, "no"], "optionsPartial": {"outputFormats": ["vtt"]}}
-    ask(scene, "PATCH", "/api/jobs/bulk", body, "asked")
+    ask(scene, "PATCH", "/api/jobs/bulk", body, "requested")
 
 
 def arrange_captions_that_do_not_all_fit(scene: Scene) -> None:
     """Three files of two credits each, and five credits."""
-    look(scene)
+    open_account(scene)
     files = [upload_recording(scene, minutes=2) for _ in range(3)]
     body = {"recipe": "captions", "inputs": {"assetIds": files}, "status": "queued"}
-    ask(scene, "POST", "/api/jobs", body, "asked")
+    ask(scene, "POST", "/api/jobs", body, "requested")
 
 
 # Picks and links
@@ -513,30 +515,30 @@ def arrange_captions_that_do_not_all_fit(scene: Scene) -> None:
 
 def arrange_select(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
+    run_to_completion(scene)
     found = scene.world.call("GET", f"/api/jobs/{job_id}", user=USER).body["outputs"]
     ask(scene, "POST", f"/api/outputs/{found[1]['outputId']}/select", {})
 
 
 def arrange_share(scene: Scene) -> None:
     job_id = confirm_story(scene)
-    run_out(scene)
-    ask(scene, "POST", f"/api/jobs/{job_id}/share", {"expiresInDays": 3}, "asked")
+    run_to_completion(scene)
+    ask(scene, "POST", f"/api/jobs/{job_id}/share", {"expiresInDays": 3}, "requested")
 
 
-def arrange_news_of_share(scene: Scene) -> None:
+def arrange_record_of_share(scene: Scene) -> None:
     arrange_share(scene)
     expect(scene, 201, **{n: v for n, v in scene.facts["request"].items() if n != "user"})
 
 
 def arrange_lost_share(scene: Scene) -> None:
-    arrange_news_of_share(scene)
+    arrange_record_of_share(scene)
     scene.world.take_changes()
     scene.world.clock.move(minutes=11)
 
 
 def arrange_unshare(scene: Scene) -> None:
-    """Two links, both of which are taken back."""
+    """Two links, both of which are revoked."""
     arrange_share(scene)
     path = scene.facts["request"]["path"]
     for key in ("one", "two"):
@@ -549,23 +551,23 @@ def arrange_unshare(scene: Scene) -> None:
 
 
 def arrange_turns(scene: Scene) -> None:
-    """Two portraits are on their way, as many as the plan lets; one ends, and a third may go."""
-    look(scene)
+    """Two portraits run, as many as the plan allows; one ends, and a third may run."""
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
-def arrange_lost_news_of_room(scene: Scene) -> None:
-    """There is room in the lane, but nobody was told."""
+def arrange_lost_message_of_free_slot(scene: Scene) -> None:
+    """The account queue has a free slot, but the stream record is lost."""
     arrange_turns(scene)
     scene.world.take_changes()
     scene.world.clock.move(minutes=3)
 
 
 def arrange_lost_message(scene: Scene) -> None:
-    """A task was noted as sent, and its message is gone."""
-    look(scene)
+    """A task was recorded as sent, and its message is lost."""
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     url = queue_of(scene.world, "img_02")
@@ -574,8 +576,8 @@ def arrange_lost_message(scene: Scene) -> None:
 
 
 def portraits_for_an_album(scene: Scene) -> None:
-    """Portraits that go into an album as they are made; nothing has seen the job yet."""
-    look(scene)
+    """A job whose portraits go into an album; it is not planned yet."""
+    open_account(scene)
     made = expect(scene, 201, method="POST", path="/api/albums", body={"name": "Us"}, key="album")
     inputs = portraits_of(register_photo(scene)) | {"albumId": made["albumId"]}
     create(scene, "portraits", inputs)
@@ -584,58 +586,58 @@ def portraits_for_an_album(scene: Scene) -> None:
 def arrange_into_album(scene: Scene) -> None:
     portraits_for_an_album(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
 def arrange_lost_way_into_album(scene: Scene) -> None:
-    """All is made, and the album was told of nothing."""
+    """All portraits are made, but their stream records are lost before the album gets them."""
     portraits_for_an_album(scene)
     work(scene, "img_01", "img_02")
-    hand_over(scene.world, "img_03")
+    run_worker(scene.world, "img_03")
     scene.world.take_changes()
     scene.world.clock.move(minutes=11)
 
 
 def arrange_erase_from_album(scene: Scene) -> None:
     portraits_for_an_album(scene)
-    run_out(scene)
+    run_to_completion(scene)
     expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
 
 
 def pictures_for_the_files(scene: Scene) -> None:
-    """Two pictures from words, which become files; nothing has seen the job yet."""
-    look(scene)
+    """A job of two images, which become files; it is not planned yet."""
+    open_account(scene)
     create(scene, "images", {"prompt": "The sea", "count": 2})
 
 
 def arrange_into_files(scene: Scene) -> None:
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
+    run_worker(scene.world, "img_01")
 
 
 def arrange_lost_way_into_files(scene: Scene) -> None:
-    """All is made, and nobody was told."""
+    """All images are made, and their stream records are lost."""
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
-    hand_over(scene.world, "img_02")
+    run_worker(scene.world, "img_01")
+    run_worker(scene.world, "img_02")
     scene.world.take_changes()
     scene.world.clock.move(minutes=11)
 
 
 def arrange_erase_before_files(scene: Scene) -> None:
-    """All is made, nobody was told, and the job was deleted."""
+    """All images are made, their stream records are lost, and the job is deleted."""
     pictures_for_the_files(scene)
     stream_only(scene)
-    hand_over(scene.world, "img_01")
-    hand_over(scene.world, "img_02")
+    run_worker(scene.world, "img_01")
+    run_worker(scene.world, "img_02")
     scene.world.take_changes()
     expect(scene, 204, method="DELETE", path=f"/api/jobs/{scene.facts['job']}")
 
 
 def arrange_change_of_plan(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     ask(scene, "PATCH", f"/api/admin/accounts/{USER}", {"plan": "standard"})
@@ -643,14 +645,14 @@ def arrange_change_of_plan(scene: Scene) -> None:
 
 
 def arrange_picture(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     create(scene, "portraits", portraits_of(register_photo(scene)))
     stream_only(scene)
     scene.facts["task"] = "img_02"
 
 
 def arrange_translation(scene: Scene) -> None:
-    look(scene)
+    open_account(scene)
     options = {"translate": True, "targetLangs": ["ko"]}
     create(scene, "captions", {"assetIds": [upload_recording(scene)], "options": options})
     work(scene, "transcribe")
@@ -663,15 +665,17 @@ def _scenario(
     actors: tuple[Actor, ...],
     statuses: tuple[str, ...],
     balance: int,
-    also: tuple[End, ...] = (),
+    other_ends: tuple[End, ...] = (),
 ) -> Scenario:
-    return Scenario(name=name, arrange=arrange, actors=actors, ends=(statuses, balance), also=also)
+    return Scenario(
+        name=name, arrange=arrange, actors=actors, ends=(statuses, balance), other_ends=other_ends
+    )
 
 
 CANCELED = ("canceled",)
 NOT_NOW, NEVER = TransientProviderError("not now"), PermanentProviderError("no")
-NOT_TOLD: End = (CANCELED, 4)
-"""Whoever would have told what was made is dead."""
+NOT_RECORDED: End = (CANCELED, 4)
+"""The worker died before it recorded its output."""
 
 # fmt: off
 JOB_SCENARIOS: tuple[Scenario, ...] = (
@@ -681,22 +685,22 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     _scenario(
         "confirm as quoted to another", arrange_confirm_as_quoted_to_another, DEVICE, (), 5
     ),
-    _scenario("news of a draft", arrange_news_of_draft, STREAMS, ("draft",), 5),
+    _scenario("record of a draft", arrange_record_of_draft, STREAMS, ("draft",), 5),
     _scenario("patch", arrange_patch, CLIENTS, ("draft",), 5),
     _scenario("patch of what was read", arrange_patch_of_what_was_read, EDITOR, ("draft",), 5),
     _scenario("cancel of a draft", arrange_cancel_of_draft, CLIENTS, CANCELED, 5),
     _scenario("cancel of a queued job", arrange_cancel_of_queued, DEVICE, CANCELED, 5),
     _scenario("cancel of a planned job", arrange_cancel_of_planned, DEVICE, CANCELED, 5),
     _scenario("cancel of a running job", arrange_cancel_of_running, DEVICE, CANCELED, 5),
-    _scenario("news of a cancel", arrange_news_of_cancel, STREAMS, CANCELED, 5),
+    _scenario("record of a cancel", arrange_record_of_cancel, STREAMS, CANCELED, 5),
     _scenario("lost lease of a canceled job", arrange_canceling_lost_lease, SCHEDULE, CANCELED, 5),
     _scenario(
         "canceled, then done", arrange_canceled_under_way(None), MESSAGES, CANCELED, 4,
-        also=(NOT_TOLD,),
+        other_ends=(NOT_RECORDED,),
     ),
     _scenario(
         "canceled, then failed", arrange_canceled_under_way(NEVER), MESSAGES, CANCELED, 4,
-        also=(NOT_TOLD,),
+        other_ends=(NOT_RECORDED,),
     ),
     _scenario("canceled, then not now", arrange_canceled_under_way(NOT_NOW), MESSAGES, CANCELED, 4),
     _scenario("retry of a part", arrange_retry_of_partial, CLIENTS, ("partial", "succeeded"), 3),
@@ -734,11 +738,11 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     ),
     _scenario("select", arrange_select, PICKER, DONE, 3),
     _scenario("share", arrange_share, CLIENTS, DONE, 3),
-    _scenario("news of a share", arrange_news_of_share, STREAMS, DONE, 3),
+    _scenario("record of a share", arrange_record_of_share, STREAMS, DONE, 3),
     _scenario("lost share", arrange_lost_share, SCHEDULE, DONE, 3),
     _scenario("unshare", arrange_unshare, CLIENTS, DONE, 3),
     _scenario("turns", arrange_turns, STREAMS, DONE, 2),
-    _scenario("lost news of room", arrange_lost_news_of_room, SCHEDULE, DONE, 2),
+    _scenario("lost message of a free slot", arrange_lost_message_of_free_slot, SCHEDULE, DONE, 2),
     _scenario("lost message", arrange_lost_message, SCHEDULE, DONE, 2),
     _scenario("change of plan", arrange_change_of_plan, OPERATOR, DONE, 2),
     _scenario("into an album", arrange_into_album, STREAMS, DONE, 2),

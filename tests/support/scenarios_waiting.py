@@ -1,4 +1,4 @@
-"""Crash points of tasks that wait for a provider: handing over, being called, looking, giving up.
+"""Crash points of tasks that wait for a provider: submit, callback, poll, give up.
 
 The job is one portrait, which the cloud makes.
 """
@@ -33,7 +33,7 @@ from darkroom.usecases.tasks import run_task
 from darkroom.usecases.tasks.call_provider import callback_url_of
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 from tests.support.builders import a_reference_photo
-from tests.support.cloud import SIGNATURE, PaperRun
+from tests.support.cloud import SIGNATURE, FakeRun
 from tests.support.crash import (
     Actor,
     Client,
@@ -51,8 +51,8 @@ from tests.support.scenarios import (
     USER,
     ask,
     expect,
-    hand_over,
-    look,
+    open_account,
+    run_worker,
     stream_only,
     work,
 )
@@ -68,7 +68,7 @@ def order_portrait(scene: Scene) -> None:
     """A portrait is sent to the cloud; its message waits."""
     world = scene.world
     world.use_cloud()
-    look(scene)
+    open_account(scene)
     photo = a_reference_photo(world, USER)
     wanted = {"mode": "single", "referencePhotoIds": [photo], "styles": [STYLE], "totalImages": 1}
     body = {"recipe": "portraits", "inputs": wanted, "status": "queued"}
@@ -78,48 +78,48 @@ def order_portrait(scene: Scene) -> None:
 
 
 def order_slow(scene: Scene) -> None:
-    """The cloud is at work on it, and the message of the first look waits."""
+    """The cloud works on it, and the message of the first poll waits."""
     scene.world.cloud.is_slow = True
     order_portrait(scene)
     work(scene, KEY)
 
 
-def hear(scene: Scene, run: PaperRun) -> str:
+def call_back(scene: Scene, run: FakeRun) -> str:
     """The cloud calls back, in another process."""
-    told = dict(parse_qsl(urlsplit(run.callback_url).query))
+    query = dict(parse_qsl(urlsplit(run.callback_url).query))
     return receive_provider_callback(
         scene.world.app,
         provider=scene.world.cloud.name,
-        job_id=told["job"],
-        key=told["key"],
-        attempt=int(told["attempt"]),
-        nonce=told["nonce"],
+        job_id=query["job"],
+        key=query["key"],
+        attempt=int(query["attempt"]),
+        nonce=query["nonce"],
         body=json.dumps({"id": run.ref}).encode(),
         headers=SIGNATURE,
     )
 
 
-# Handing over
+# Submitting
 
 
 def arrange_lost_response(scene: Scene) -> None:
     """The cloud takes the request, but its response never comes."""
     order_portrait(scene)
 
-    def lose(request: GenerationRequest, run: PaperRun) -> None:
+    def lose(request: GenerationRequest, run: FakeRun) -> None:
         raise ResponseLost("timeout")
 
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "took", lose)
 
 
-def arrange_early_call(scene: Scene) -> None:
-    """The cloud calls back before it has answered."""
+def arrange_early_callback(scene: Scene) -> None:
+    """The cloud calls back before it responds to the request."""
     order_portrait(scene)
 
     def call(scene: Scene) -> None:
-        def early(request: GenerationRequest, run: PaperRun) -> None:
-            with scene.wire.elsewhere():
-                scene.facts["heard"] = hear(scene, run)
+        def early(request: GenerationRequest, run: FakeRun) -> None:
+            with scene.wire.bypassed():
+                scene.facts["callback"] = call_back(scene, run)
 
         scene.world.cloud.took = early
 
@@ -135,54 +135,54 @@ def arrange_refusal(scene: Scene) -> None:
     scene.facts["cloud"] = lambda scene: setattr(scene.world.cloud, "refuse", refuse)
 
 
-# Being called
+# Callbacks
 
 
-def arrange_call(scene: Scene) -> None:
-    """The cloud calls back, as often as it takes to be heard."""
+def arrange_callback(scene: Scene) -> None:
+    """The cloud repeats its callback until it gets a response."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.facts["request"] = scene.world.cloud.last.call
 
 
-def arrange_call_of_canceled(scene: Scene) -> None:
-    """Its owner cancels the job while its portrait is handed over; the call ends it."""
+def arrange_callback_of_canceled(scene: Scene) -> None:
+    """The owner cancels the job while its portrait is submitted; the callback ends it."""
     scene.world.cloud.is_slow = True
     order_portrait(scene)
 
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     scene.world.cloud.took = die
     with contextlib.suppress(Died):
-        hand_over(scene.world, KEY)
+        run_worker(scene.world, KEY)
     scene.world.cloud.took = lambda request, run: None
     scene.world.call("POST", f"/api/jobs/{scene.facts['job']}/cancel", user="alice")
     scene.facts["request"] = scene.world.cloud.last.call
 
 
-# Looking
+# Polling
 
 
-def arrange_look(scene: Scene) -> None:
-    """It is finished, nobody called, and the first look is due."""
+def arrange_poll(scene: Scene) -> None:
+    """The run is finished without a callback, and the first poll is due."""
     order_slow(scene)
     scene.world.cloud.end()
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
 
 
-def arrange_look_too_soon(scene: Scene) -> None:
-    """The first look finds it unfinished, any other finished."""
+def arrange_early_poll(scene: Scene) -> None:
+    """The first poll finds the run unfinished, the others find it finished."""
     order_slow(scene)
     scene.world.clock.move(seconds=POLL_BASE_SECONDS)
 
     def finish_after_first(scene: Scene) -> None:
         cloud = scene.world.cloud
 
-        def seen(run: PaperRun) -> None:
+        def seen(run: FakeRun) -> None:
             if cloud.polls > 1:
                 cloud.end()
 
@@ -204,7 +204,7 @@ def arrange_passing_failure(scene: Scene) -> None:
 
 
 def arrange_deadline(scene: Scene) -> None:
-    """Half an hour has gone by; the look that is due gives it up, the next run is made."""
+    """After half an hour, the poll that is due gives the run up, and the next run succeeds."""
     order_slow(scene)
     scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS)
 
@@ -212,40 +212,40 @@ def arrange_deadline(scene: Scene) -> None:
 # The schedule, the stream, the client
 
 
-def arrange_lost_look(scene: Scene) -> None:
-    """Neither a call nor the message of the look has come."""
-    arrange_look(scene)
+def arrange_lost_poll(scene: Scene) -> None:
+    """Both the callback and the message of the poll are lost."""
+    arrange_poll(scene)
     url = scene.world.settings.generate_queue_url
     scene.world.client("sqs").purge_queue(QueueUrl=url)
     scene.world.clock.move(seconds=DISPATCH_CHECK_SECONDS + 1)
 
 
 def arrange_lost_worker(scene: Scene) -> None:
-    """Whoever handed it over died before it could be noted, and its lease is over."""
+    """The worker died after the submit, before it recorded the run, and its lease is over."""
     order_portrait(scene)
 
     class Died(BaseException):
         pass
 
-    def die(request: GenerationRequest, run: PaperRun) -> None:
+    def die(request: GenerationRequest, run: FakeRun) -> None:
         raise Died
 
     scene.world.cloud.took = die
     with contextlib.suppress(Died):
-        hand_over(scene.world, KEY)
+        run_worker(scene.world, KEY)
     scene.world.clock.move(seconds=LEASE_SECONDS + 1)
 
 
 def arrange_given_up(scene: Scene) -> None:
-    """Nobody has looked for so long that the sweeper gives it up."""
+    """No poll ran for so long that the sweeper gives the run up."""
     order_slow(scene)
     scene.world.clock.move(seconds=WAITING_LIMIT_SECONDS + WAITING_GRACE_SECONDS)
 
 
 def arrange_stream(scene: Scene) -> None:
-    """It waits, and the stream is about to tell."""
+    """The task waits, and the stream has not delivered its record yet."""
     order_portrait(scene)
-    hand_over(scene.world, KEY)
+    run_worker(scene.world, KEY)
 
 
 def arrange_cancel(scene: Scene) -> None:
@@ -254,7 +254,7 @@ def arrange_cancel(scene: Scene) -> None:
 
 
 def arrange_stop(scene: Scene) -> None:
-    """The job was canceled, and the message that the cloud is to stop waits."""
+    """The job was canceled, and the message to stop the cloud's run waits."""
     order_slow(scene)
     url = scene.world.settings.generate_queue_url
     scene.world.client("sqs").purge_queue(QueueUrl=url)
@@ -270,18 +270,18 @@ def _scenario(
 
 DONE, FAILED, CANCELED = "succeeded", "failed", "canceled"
 WAITING_SCENARIOS: tuple[Scenario, ...] = (
-    _scenario("hand over", order_portrait, MESSAGES, DONE, 4),
-    _scenario("hand over, answer lost", arrange_lost_response, MESSAGES, DONE, 4),
-    _scenario("hand over, early call", arrange_early_call, MESSAGES, DONE, 4),
-    _scenario("hand over, refused", arrange_refusal, MESSAGES, FAILED, 5),
-    _scenario("call", arrange_call, CLIENTS, DONE, 4),
-    _scenario("call of a canceled job", arrange_call_of_canceled, CLIENTS, CANCELED, 5),
-    _scenario("look", arrange_look, MESSAGES, DONE, 4),
-    _scenario("look too soon", arrange_look_too_soon, MESSAGES, DONE, 4),
-    _scenario("look at a failure", arrange_failure, MESSAGES, FAILED, 5),
-    _scenario("look at a passing failure", arrange_passing_failure, MESSAGES, DONE, 4),
-    _scenario("look at the deadline", arrange_deadline, MESSAGES, DONE, 4),
-    _scenario("lost look", arrange_lost_look, (Schedule(),), DONE, 4),
+    _scenario("submit", order_portrait, MESSAGES, DONE, 4),
+    _scenario("submit, response lost", arrange_lost_response, MESSAGES, DONE, 4),
+    _scenario("submit, early callback", arrange_early_callback, MESSAGES, DONE, 4),
+    _scenario("submit, refused", arrange_refusal, MESSAGES, FAILED, 5),
+    _scenario("callback", arrange_callback, CLIENTS, DONE, 4),
+    _scenario("callback of a canceled job", arrange_callback_of_canceled, CLIENTS, CANCELED, 5),
+    _scenario("poll", arrange_poll, MESSAGES, DONE, 4),
+    _scenario("early poll", arrange_early_poll, MESSAGES, DONE, 4),
+    _scenario("poll of a failed run", arrange_failure, MESSAGES, FAILED, 5),
+    _scenario("poll of a run that may be repeated", arrange_passing_failure, MESSAGES, DONE, 4),
+    _scenario("poll at the deadline", arrange_deadline, MESSAGES, DONE, 4),
+    _scenario("lost poll", arrange_lost_poll, (Schedule(),), DONE, 4),
     _scenario("lost worker", arrange_lost_worker, (Schedule(),), DONE, 4),
     _scenario("given up", arrange_given_up, (Schedule(),), DONE, 4),
     _scenario("stream of a waiting task", arrange_stream, STREAMS, DONE, 4),
@@ -290,11 +290,11 @@ WAITING_SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-# Bugs that these scenarios must bring to light
+# Bugs that these scenarios must find
 
 
 def resubmitting_sweeper(plant: Plant) -> None:
-    """A lost lease begins the next attempt, whatever the provider may be at work on."""
+    """A lost lease begins the next attempt, even if the provider still runs the first."""
     real = sweep_due._lose_lease
 
     def lose(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
@@ -307,9 +307,9 @@ def resubmitting_sweeper(plant: Plant) -> None:
 def resubmitting_worker(plant: Plant) -> None:
     """A response that was lost counts as a refusal."""
 
-    def submit(app: Any, asked: Any, provider: Any, request: Any) -> str | None:
+    def submit(app: Any, attempt: Any, provider: Any, request: Any) -> str | None:
         try:
-            return provider.submit(request, callback_url_of(app, asked.task))
+            return provider.submit(request, callback_url_of(app, attempt.task))
         except ResponseLost as error:
             plant.acts()
             raise TransientProviderError("again") from error
@@ -318,7 +318,7 @@ def resubmitting_worker(plant: Plant) -> None:
 
 
 def forgetful_sweeper(plant: Plant) -> None:
-    """What waits is not polled when the message of a poll is lost."""
+    """A waiting task is not polled when the message of its poll is lost."""
 
     def handle(app: Any, task: Task) -> str:
         plant.acts()
@@ -331,7 +331,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="resubmitting sweeper",
         bug=resubmitting_sweeper,
-        scenario="hand over",
+        scenario="submit",
         actor=Message(),
         fault=Fault.STOPPED_AFTER,
         sign="one was enough",
@@ -339,7 +339,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="resubmitting worker",
         bug=resubmitting_worker,
-        scenario="hand over",
+        scenario="submit",
         actor=Message(),
         fault=Fault.LOST,
         sign="one was enough",
@@ -347,7 +347,7 @@ WAITING_PLANTED: tuple[Planted, ...] = (
     Planted(
         name="forgetful sweeper",
         bug=forgetful_sweeper,
-        scenario="lost look",
+        scenario="lost poll",
         actor=Schedule(),
         fault=None,
         sign="sweeper always finds something",

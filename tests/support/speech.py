@@ -1,4 +1,4 @@
-"""Speech to test with: espeak-ng, and sound files of what it says."""
+"""Speech for tests: espeak-ng, and sound files of its speech."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def say(text: str, words_a_minute: int = 130) -> Samples:
     @ctypes.CFUNCTYPE(  # type: ignore[untyped-decorator]
         ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
     )
-    def hear(wave: Any, count: int, events: Any) -> int:
+    def collect(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             parts.append(ctypes.string_at(wave, count * 2))
         return 0
 
-    library.espeak_SetSynthCallback(hear)
+    library.espeak_SetSynthCallback(collect)
     library.espeak_SetVoiceByName(b"en-us+f2")
     library.espeak_SetParameter(1, words_a_minute, 0)
     spoken = text.encode()
@@ -53,7 +53,7 @@ def say(text: str, words_a_minute: int = 130) -> Samples:
 
 
 def save_speech(text: str, path: Path) -> Path:
-    """What is said, as a WAV file."""
+    """The spoken text as a WAV file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -66,7 +66,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def share_heard(spoken: str, written: str) -> float:
+def share_recognized(spoken: str, written: str) -> float:
     """The share of the spoken words that were recognized, in order (longest common run)."""
     a, b = words_of(spoken), words_of(written)
     row = [0] * (len(b) + 1)

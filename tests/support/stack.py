@@ -1,6 +1,6 @@
 """Local clouds for tests: the real one, once for a session, and one of stub functions.
 
-The real one is shared by all integration tests, so each test uses accounts of its own.
+The real one is shared by all integration tests, so each test uses its own accounts.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from local.stack import LocalStack
 from local.template import expand, folder_of
 
 STUB_LAYER = 'VALUE = "first"\n'
-STUB_HANDLER = '''"""Tells what reached it, and where it read its words."""
+STUB_HANDLER = '''"""Returns the event and the values of its layer."""
 
 import json
 
@@ -59,7 +59,7 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture
 def denials(stack: LocalStack) -> Callable[[], list[str]]:
-    """What roles have refused since the test began."""
+    """The calls that roles have denied since the test began."""
     assert stack.emulator is not None
     emulator, before = stack.emulator, len(stack.emulator.denials())
     return lambda: emulator.denials()[before:]
@@ -79,7 +79,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def stub_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The template with functions that only tell what they got; code and state may be spoiled."""
+    """The template with functions that only return their event; tests may change code and state."""
     folder = tmp_path_factory.mktemp("stubs")
     write_stub_source(folder / "source")
     running = LocalStack(folder / "state", source=folder / "source", reload=True)

@@ -36,6 +36,7 @@ from darkroom.payments import store as payments_store
 from darkroom.payments.store import Purchase
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from tests.support.http_stand_in import HELD_LIMIT_SECONDS
 from tests.support.moto_world import moto_world
 from tests.support.threaded_server import ThreadedServer
 from tests.support.world import Response, World
@@ -70,10 +71,9 @@ class Refused(Exception):
 class Fault:
     """How the next fitting requests go wrong."""
 
-    kind: typing.Literal["lose_answer", "refuse", "break", "hang"]
+    kind: typing.Literal["lose_response", "refuse", "break", "hang"]
     path: str
     status: int = 500
-    seconds: float = 0
 
 
 class StripeStandIn:
@@ -90,7 +90,7 @@ class StripeStandIn:
         self.refunds: dict[str, Json] = {}
         self.disputes: dict[str, Json] = {}
         self.refund_status = "succeeded"
-        """How refunds that are asked for over the API turn out."""
+        """The status of refunds that the API creates."""
         self.events: list[Json] = []
         """Everything that Stripe would have sent so far, oldest first."""
         self.requests: list[tuple[str, str]] = []
@@ -104,6 +104,7 @@ class StripeStandIn:
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self.ended = threading.Event()
         self._server = ThreadedServer(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stripe", daemon=True
@@ -114,6 +115,7 @@ class StripeStandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -131,7 +133,7 @@ class StripeStandIn:
 
     def lose_responses(self, times: int = 1, *, path: str = "/v1/") -> None:
         """Do the work, then close the connection without a response."""
-        self._faults += [Fault("lose_answer", path)] * times
+        self._faults += [Fault("lose_response", path)] * times
 
     def refuse(self, status: int, times: int = 1, *, path: str = "/v1/") -> None:
         """Response with an error before anything is done: 429, 500, 409 …"""
@@ -141,9 +143,9 @@ class StripeStandIn:
         """Fail while the work is being done: 500, which is kept for the idempotency key."""
         self._faults += [Fault("break", path)] * times
 
-    def hang(self, seconds: float, times: int = 1, *, path: str = "/v1/") -> None:
-        """Take long before anything is done, then close the connection."""
-        self._faults += [Fault("hang", path, seconds=seconds)] * times
+    def hang(self, times: int = 1, *, path: str = "/v1/") -> None:
+        """Do nothing and never respond."""
+        self._faults += [Fault("hang", path)] * times
 
     def recover(self) -> None:
         self._faults.clear()
@@ -164,7 +166,7 @@ class StripeStandIn:
     # What customers, banks and operators do
 
     def a_session(self, **changes: Any) -> Json:
-        """A session that somebody else opened at the same Stripe account."""
+        """A session that another system opened at the same Stripe account."""
         given = {
             "mode": "payment",
             "metadata": {},
@@ -177,7 +179,7 @@ class StripeStandIn:
         """The customer pays at once; another amount or currency is what should never happen."""
         payment = self._attempt(session_id, "succeeded", amount, currency)
         self.sessions[session_id] |= {"status": "complete", "payment_status": "paid"}
-        self._tell("checkout.session.completed", self.sessions[session_id])
+        self._send_event("checkout.session.completed", self.sessions[session_id])
         return payment
 
     def pay_nothing(self, session_id: str) -> None:
@@ -189,25 +191,25 @@ class StripeStandIn:
             "amount_total": 0,
             "payment_intent": None,
         }
-        self._tell("checkout.session.completed", session)
+        self._send_event("checkout.session.completed", session)
 
     def pay_later(self, session_id: str) -> Json:
         """The customer has chosen a method whose money comes, or does not, days later."""
         payment = self._attempt(session_id, "processing", None, "")
         self.sessions[session_id] |= {"status": "complete"}
-        self._tell("checkout.session.completed", self.sessions[session_id])
+        self._send_event("checkout.session.completed", self.sessions[session_id])
         return payment
 
     def succeed_later(self, session_id: str) -> None:
         payment = self.payments[self.sessions[session_id]["payment_intent"]]
         self._receive(payment, payment["amount"])
         self.sessions[session_id] |= {"payment_status": "paid"}
-        self._tell("checkout.session.async_payment_succeeded", self.sessions[session_id])
+        self._send_event("checkout.session.async_payment_succeeded", self.sessions[session_id])
 
     def fail_later(self, session_id: str) -> None:
         payment = self.payments[self.sessions[session_id]["payment_intent"]]
         payment |= {"status": "requires_payment_method"}
-        self._tell("checkout.session.async_payment_failed", self.sessions[session_id])
+        self._send_event("checkout.session.async_payment_failed", self.sessions[session_id])
 
     def decline(self, session_id: str) -> Json:
         """A card is declined; the session stays open for another try, and nothing is sent."""
@@ -215,7 +217,7 @@ class StripeStandIn:
 
     def expire(self, session_id: str) -> None:
         self.sessions[session_id] |= {"status": "expired", "url": None}
-        self._tell("checkout.session.expired", self.sessions[session_id])
+        self._send_event("checkout.session.expired", self.sessions[session_id])
 
     def refund(
         self, payment_id: str, amount: int | None = None, *, status: str = "succeeded"
@@ -240,7 +242,7 @@ class StripeStandIn:
         self.refunds[refund["id"]] = refund
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-        self._tell("charge.refunded", charge)
+        self._send_event("charge.refunded", charge)
         return refund
 
     def fail_refund(self, refund_id: str) -> None:
@@ -250,7 +252,7 @@ class StripeStandIn:
         charge = self.charges[refund["charge"]]
         charge["amount_refunded"] -= refund["amount"]
         charge["refunded"] = False
-        self._tell("refund.failed", refund)
+        self._send_event("refund.failed", refund)
 
     def dispute(
         self,
@@ -262,7 +264,7 @@ class StripeStandIn:
     ) -> Json:
         """The customer's bank takes the money back; ``warning_…`` is an inquiry that takes none.
 
-        Its amount may be in a currency of its own.
+        Its amount may be in another currency.
         """
         payment = self.payments[payment_id]
         dispute = _shaped(
@@ -285,7 +287,7 @@ class StripeStandIn:
         )
         self.disputes[dispute["id"]] = dispute
         self.charges[payment["latest_charge"]]["disputed"] = True
-        self._tell("charge.dispute.created", dispute)
+        self._send_event("charge.dispute.created", dispute)
         return dispute
 
     def escalate(self, dispute_id: str) -> None:
@@ -293,16 +295,16 @@ class StripeStandIn:
         dispute = self.disputes[dispute_id]
         is_inquiry = dispute["status"].startswith("warning")
         dispute["status"] = "needs_response" if is_inquiry else "appeal_needs_response"
-        self._tell("charge.dispute.funds_withdrawn", dispute)
+        self._send_event("charge.dispute.funds_withdrawn", dispute)
 
     def close_dispute(self, dispute_id: str, status: str) -> None:
         """``won``, ``lost``, or ``warning_closed``."""
         dispute = self.disputes[dispute_id]
         dispute["status"] = status
-        self._tell("charge.dispute.closed", dispute)
+        self._send_event("charge.dispute.closed", dispute)
 
     def tamper(self, payment_id: str, **changes: Any) -> None:
-        """Change what is known of a payment behind everybody's back."""
+        """Change a payment without sending an event."""
         self.payments[payment_id] |= changes
 
     def paid_again(self, payment_id: str) -> Json:
@@ -315,7 +317,7 @@ class StripeStandIn:
         return self.pay(session["id"])
 
     def take_events(self) -> list[Json]:
-        """What has happened since the last time this was asked."""
+        """The events since the last call."""
         taken, self.events[:] = list(self.events), []
         return taken
 
@@ -339,7 +341,7 @@ class StripeStandIn:
         return json.dumps(event, indent=2, ensure_ascii=False)
 
     def sign(self, body: str, *, secret: str | None = None, at: float | None = None) -> str:
-        """The header ``Stripe-Signature`` for a body, as of now unless told otherwise."""
+        """The header ``Stripe-Signature`` for a body, as of now unless ``at`` is given."""
         moment = int(time.time() if at is None else at)
         key = (self.webhook_secret if secret is None else secret).encode()
         mac = hmac.new(key, f"{moment}.{body}".encode(), hashlib.sha256).hexdigest()
@@ -347,7 +349,7 @@ class StripeStandIn:
 
     # What happens inside
 
-    def _tell(self, kind: str, subject: Mapping[str, Any]) -> None:
+    def _send_event(self, kind: str, subject: Mapping[str, Any]) -> None:
         self.events.append(self.event(kind, subject))
 
     def _id(self, prefix: str) -> str:
@@ -825,7 +827,7 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
             fault = stand_in.next_fault(self.command, urlsplit(self.path).path)
             headers: Any = self.headers
             if fault is not None and fault.kind == "hang":
-                time.sleep(fault.seconds)
+                stand_in.ended.wait(HELD_LIMIT_SECONDS)
                 self.close_connection = True
                 return
             if fault is not None and fault.kind == "refuse":
@@ -883,7 +885,7 @@ class Shop:
         return self.session_of(response.body["purchaseId"])["id"]
 
     def buy(self, user: str, pack: str = "Value", *, key: str = "buy", **more: Any) -> str:
-        """Purchased, paid and told of; returns the payment's id."""
+        """Purchase, pay and deliver the events; returns the payment's id."""
         payment = self.stripe.pay(self.open(user, pack, key=key, **more))
         self.deliver_all()
         return payment["id"]

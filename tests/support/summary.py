@@ -1,7 +1,7 @@
-"""What a run did, at its end: tests and minutes of each file, and the figures that tests record.
+"""The summary of a test run: tests and minutes of each file, and the figures that tests record.
 
 A test records a figure with ``record_property("crash_points", 120)``; the figures of a file are
-added up. Works also when files run side by side, because figures travel with the reports.
+added up. It also works when files run in parallel, because figures travel with the reports.
 """
 
 from __future__ import annotations

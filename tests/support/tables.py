@@ -11,7 +11,7 @@ import yaml
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads CloudFormation's short tags as plain values."""
 
 

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback for what stands in for a vendor in tests."""
+"""An HTTP server on the loopback address for stand-ins of vendors."""
 
 from http.server import ThreadingHTTPServer
 from typing import Final

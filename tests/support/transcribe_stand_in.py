@@ -1,4 +1,4 @@
-"""A stand-in for Amazon Transcribe: jobs by name, results at an address of its own for a while.
+"""A stand-in for Amazon Transcribe: jobs by name, each result at its own address for a while.
 
 ``finish``, ``fail`` and ``expire`` are what happens there in time. Sources: as darkroom's adapter.
 """

@@ -61,7 +61,7 @@ def deliver_to(state: Path) -> Deliver:
         except (LocalCloudError, httpx.HTTPError) as error:
             print(f"Not delivered: {error}", flush=True)
         else:
-            print(f"Paid; the API answered {response.status_code}.", flush=True)
+            print(f"Paid; the API returned {response.status_code}.", flush=True)
 
     return deliver
 

@@ -1,7 +1,7 @@
 """The whole product in one process, on any backend that speaks AWS's protocols.
 
 The handlers, use cases and stores are the real ones. What drives them is deterministic: the
-stream is the difference between two looks at the tables, messages are taken from the real
+stream is the difference between two scans of the tables, messages are taken from the real
 queues, and time moves only when a test moves it.
 """
 
@@ -34,7 +34,7 @@ from darkroom.workers.edge import metrics
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
-from tests.support.cloud import PaperCloud, PaperFiles
+from tests.support.cloud import FakeCloud, FakeFiles
 from tests.support.declared import check_declared
 from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
@@ -48,7 +48,7 @@ DEAD_FUNCTION = "Internal Server Error"
 responds then, and not the function."""
 
 
-class HandClock:
+class ManualClock:
     """A clock that a test moves by hand."""
 
     def __init__(self, now: datetime = START) -> None:
@@ -68,9 +68,9 @@ class NoJitter(random.Random):
         return 0.0
 
 
-class Undelayed(Queue):
-    """A queue whose messages come at once: delays would run in real time. Whoever gets one too
-    early does nothing, and the sweeper sends it again when its time has come."""
+class UndelayedQueue(Queue):
+    """A queue that ignores delays, which would run in real time. A worker ignores a message that
+    comes too early, and the sweeper sends it again when it is due."""
 
     def __init__(self, queue: Queue) -> None:
         super().__init__(queue._clients, queue._url)
@@ -79,7 +79,7 @@ class Undelayed(Queue):
         super().send(message)
 
 
-class PaperStudio:
+class FakeStudio:
     """A provider that we do not own, faked at its port: writes small files, at once.
 
     ``refuse`` may raise a provider error for a request.
@@ -100,8 +100,8 @@ class PaperStudio:
         type_, mime_type, suffix = made_of(request.kind, request.params)
         path = request.workdir / f"out{suffix}"
         path.write_text(f"{request.key} {request.seed}", encoding="utf-8")
-        told = ("style", "role", "language")
-        extra = {name: request.params[name] for name in told if name in request.params}
+        names = ("style", "role", "language")
+        extra = {name: request.params[name] for name in names if name in request.params}
         return [
             Artifact(
                 type=type_, mime_type=mime_type, path=path, width=720, height=1280, extra=extra
@@ -138,13 +138,13 @@ class Response:
 
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
-    """All functions' routes together. Put together once: that takes longer than most tests."""
+    """All functions' routes together. Built once: that takes longer than most tests."""
     api = create_app(*ROUTERS)
     return api, Mangum(api, lifespan="off")
 
 
 def http_response(app: App, event: dict[str, Any]) -> dict[str, Any]:
-    """One event of the gateway, answered by all functions' routes together.
+    """The response of all functions' routes together to one event of the gateway.
 
     Raises:
         Undeclared: the response is not what the OpenAPI document declares.
@@ -179,9 +179,9 @@ class Resources:
 
 
 class World:
-    """One private set of tables, queues and a bucket, and everything that works on them.
+    """A private set of tables, queues and a bucket, and the product that runs on them.
 
-    ``resources``: those to use, which are empty; by default, new ones are created.
+    ``resources``: empty ones to use; by default, new ones are created.
     """
 
     def __init__(
@@ -189,15 +189,15 @@ class World:
         *,
         endpoint_url: str | None = None,
         region: str = "us-east-1",
-        clock: HandClock | None = None,
+        clock: ManualClock | None = None,
         stripe_api_base: str | None = None,
         stripe_secret: str = "",
         resources: Resources | None = None,
     ) -> None:
-        # Whoever ran before may have left clients and credentials of another backend behind.
+        # Earlier tests may have left clients and credentials of another backend behind.
         boto3.setup_default_session()
-        self.clock = clock or HandClock()
-        self.studio = PaperStudio()
+        self.clock = clock or ManualClock()
+        self.studio = FakeStudio()
         self._endpoint_url, self._region = endpoint_url, region
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in STREAMED}
         self._receives: dict[str, int] = {}
@@ -205,14 +205,14 @@ class World:
         self.settings, self.dead_url = self.resources.settings, self.resources.dead_url
         if stripe_api_base is not None:
             self.settings = self._with_stripe(stripe_api_base, stripe_secret)
-        self.cloud, self.files = PaperCloud(), PaperFiles()
+        self.cloud, self.files = FakeCloud(), FakeFiles()
         providers: dict[str, Provider | AsyncProvider] = {
             LOCAL_STUDIO: self.studio,
             LOCAL_SPEECH: self.studio,
             REPLICATE: self.cloud,
         }
         app = build_app(self.settings, clock=self.clock, providers=providers)
-        queues = {**app.queues, GENERATE: Undelayed(app.queues[GENERATE])}
+        queues = {**app.queues, GENERATE: UndelayedQueue(app.queues[GENERATE])}
         self.app: App = replace(
             app,
             jitter=NoJitter(),
@@ -222,23 +222,23 @@ class World:
         self.use_gateway(self.app.payments)
 
     def use_gateway(self, gateway: PaymentGateway | None) -> None:
-        """Let this one take the money from now on; None is the test gateway."""
+        """Use this payment gateway from now on; None is the test gateway."""
         self.app = replace(self.app, payments=gateway)
 
     @property
     def requests(self) -> list[GenerationRequest]:
-        """What providers were asked for, by provider and then in order."""
+        """The requests to all providers, by provider and then in order."""
         return [*self.studio.requests, *self.cloud.requests]
 
     def use_cloud(self) -> None:
-        """Let the cloud make pictures from now on, and not the studio."""
+        """Let the cloud make images from now on, and not the studio."""
         self.use_images_of(REPLICATE)
 
     def use_images_of(self, *providers: str) -> None:
         self.use_routes({"image": providers})
 
     def use_routes(self, routes: Mapping[str, Sequence[str]]) -> None:
-        """Let these do what they are named for from now on."""
+        """Use these providers for these capabilities from now on."""
         self.settings = replace(self.settings, provider_routes=routes)
         self.app = replace(self.app, settings=self.settings)
         self.use_gateway(self.app.payments)
@@ -333,7 +333,7 @@ class World:
         groups: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """One HTTPS request as the gateway hands it to a function."""
+        """One HTTPS request as the gateway passes it to a function."""
         sent = {"content-type": "application/json", **(headers or {})}
         if key is not None:
             sent["idempotency-key"] = key
@@ -347,7 +347,7 @@ class World:
         )
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
-        """One event of the gateway, answered by all functions' routes together."""
+        """The response of all functions' routes together to one event of the gateway."""
         return http_response(self.app, event)
 
     def _event(
@@ -388,16 +388,15 @@ class World:
     # The cloud's side
 
     def pump_stream(self) -> int:
-        """Deliver what changed in the streamed tables since the last look, oldest key first."""
+        """Deliver what changed in the streamed tables since the last read, oldest key first."""
         records = [record for batch in self.take_changes() for record in batch]
         for record in records:
             handle_stream(self.app, {"Records": [record]})
-        metrics.clear_metrics()  # nobody flushes them here, and they may not pile up
+        metrics.clear_metrics()  # nothing flushes them here, and they must not pile up
         return len(records)
 
     def take_changes(self) -> list[list[dict[str, Any]]]:
-        """Stream records since the last look, one batch per table; delivering them is the
-        caller's."""
+        """Stream records since the last read, one batch per table; the caller delivers them."""
         batches = [list(self._changes(name)) for name in STREAMED]
         return [batch for batch in batches if batch]
 
@@ -428,7 +427,7 @@ class World:
         return "|".join(item[name]["S"] for name in names if name in item)
 
     def pump_tasks(self) -> int:
-        """Hand every waiting task message to the worker once."""
+        """Deliver every waiting task message to the worker once."""
         return sum(
             self._pump(url, lambda record: handle_task_message(self.app, record))
             for url in self.task_queue_urls
@@ -461,7 +460,7 @@ class World:
             handled += 1
             try:
                 handle(record)
-            except Exception:  # noqa: BLE001 - the queue redelivers, whatever failed
+            except Exception:  # noqa: BLE001 - the queue redelivers after any error
                 self._receives[message["MessageId"]] = (
                     self._receives.get(message["MessageId"], 0) + 1
                 )
@@ -476,15 +475,15 @@ class World:
         return sweep_everything(self.app)
 
     def drain(self) -> None:
-        """Let stream and queues run until nothing moves."""
+        """Run stream and queues until nothing is left to deliver."""
         for _ in range(ROUNDS_LIMIT):
             moved = self.pump_stream() + self.pump_tasks() + self.pump_archives()
             if not moved + self.pump_dead_letters():
                 return
-        raise AssertionError("the world does not come to rest")
+        raise AssertionError("stream and queues always have something to deliver")
 
-    def outlive(self, **duration: float) -> None:
-        """Let time pass as the schedule would: move, sweep, drain."""
+    def advance_time(self, **duration: float) -> None:
+        """Move the clock, then sweep and drain, as the schedule would."""
         self.clock.move(**duration)
         self.sweep()
         self.drain()
@@ -494,5 +493,5 @@ class World:
 
 
 def stream_arn(table: str) -> str:
-    """As DynamoDB names the stream of a table in its records."""
+    """The ARN of a table's stream, as in DynamoDB's records."""
     return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000"

@@ -46,7 +46,7 @@ def a_slice(grant_id: str, credits: int) -> Grant:
     [(1, {"gift~job_B": 1, "gift~job_A~job_B": 2}), (2, {"gift~job_B": 3})],
     ids=["a grace for each slice", "one grace, named after its root"],
 )
-def test_graces_of_an_entry_have_the_names_that_its_version_wrote(
+def test_graces_of_an_entry_have_the_names_of_its_version(
     schema: int, names: dict[str, int]
 ) -> None:
     late = [a_slice("gift", 1), a_slice("gift~job_A", 2)]

@@ -1,4 +1,4 @@
-"""The auditor finds nothing wrong in sound histories, however they went, and takes linear time."""
+"""The auditor finds no breach in sound random histories, and takes linear time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from darkroom.credits.audit import audit
-from tests.support.histories import PACKS, a_life
+from tests.support.histories import PACKS, a_history
 
 HISTORIES, LONG_HISTORIES = 300, 100_000
 STEPS = 12
@@ -22,28 +22,28 @@ def false_alarms(seeds: Iterable[int]) -> list[tuple[int, object]]:
     return [
         (seed, breach)
         for seed in seeds
-        for life in [a_life(seed, STEPS)]
-        for breach in audit(life.books(), PACKS, life.now + timedelta(minutes=1))
+        for history in [a_history(seed, STEPS)]
+        for breach in audit(history.books(), PACKS, history.now + timedelta(minutes=1))
     ]
 
 
-def test_no_sound_history_raises_an_alarm() -> None:
+def test_a_sound_history_has_no_breach() -> None:
     assert false_alarms(range(HISTORIES)) == []
 
 
 @pytest.mark.slow
-def test_no_sound_history_of_very_many_raises_an_alarm() -> None:
+def test_a_sound_history_of_many_entries_has_no_breach() -> None:
     assert false_alarms(range(HISTORIES, LONG_HISTORIES)) == []
 
 
 @pytest.mark.slow
 def test_a_long_history_takes_linear_time() -> None:
-    life = a_life(0, 0)
-    while len(life.entries) < MANY_ENTRIES:
-        life.live(200)
+    history = a_history(0, 0)
+    while len(history.entries) < MANY_ENTRIES:
+        history.run(200)
     started = time.monotonic()
 
-    breaches = audit(life.books(), PACKS, life.now + timedelta(minutes=1))
+    breaches = audit(history.books(), PACKS, history.now + timedelta(minutes=1))
 
     assert breaches == []
     assert time.monotonic() - started < SECONDS_FOR_MANY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.generation.vendors.aws import ref_of, require_field, translate_errors
-from tests.support.aws_stand_in import AwsError, Gone, Raw
+from tests.support.aws_stand_in import AwsError, Raw
 from tests.support.polly_stand_in import PollyStandIn
 from tests.support.translate_stand_in import TranslateStandIn
 
@@ -58,26 +57,19 @@ LOST = ("PROVIDER_UNAVAILABLE", ResponseLost)
         (AwsError("InternalServerException", 500), BUSY),
         (AwsError("InternalFailure", 500), BUSY),
         (AwsError("ExpiredTokenException", 403), BUSY),
-        (AwsError("NobodyKnowsThis", 500), BUSY),
-        (AwsError("NobodyKnowsThis", 429), BUSY),
+        (AwsError("SomethingNewException", 500), BUSY),
         (AwsError("AccessDeniedException"), OURS),
         (AwsError("UnrecognizedClientException"), OURS),
         (AwsError("InvalidSignatureException", 403), OURS),
         (AwsError("ResourceNotFoundException"), OURS),
         (AwsError("SubscriptionRequiredException"), OURS),
-        (AwsError("NobodyKnowsThis", 403), OURS),
         (AwsError("ServiceQuotaExceededException", 402), EMPTY),
         (AwsError("LimitExceededException"), EMPTY),
         (AwsError("InvalidRequestException"), BAD),
-        (Raw(502, b"<html>"), LOST),
-        (Raw(504, b""), LOST),
-        (Raw(500, b"<html>"), BUSY),
-        (Raw(200, b'{"TranslatedText": "on'), LOST),
-        (Gone("closed"), LOST),
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_each_response_maps_to_one_error(
+def test_a_code_means_what_its_status_would(
     stand_in: TranslateStandIn, fault: Any, meaning: Any
 ) -> None:
     stand_in.faults.append(fault)
@@ -85,33 +77,7 @@ def test_each_response_maps_to_one_error(
     error = failure_of(stand_in.client())
 
     assert (error.error_code, type(error)) == meaning
-    assert len(stand_in.requests) == 1, "never asked twice"
-
-
-@pytest.mark.parametrize(("told", "seconds"), [("7", 7), ("100000", 600), ("soon", 0), ("²", 0)])
-def test_retry_after_is_passed_on(stand_in: TranslateStandIn, told: str, seconds: float) -> None:
-    headers = {"retry-after": told.encode("utf-8").decode("latin-1")}
-    stand_in.faults.append(AwsError("ThrottlingException", 400, headers=headers))
-
-    error = failure_of(stand_in.client())
-
-    assert isinstance(error, TransientProviderError)
-    assert error.retry_after_seconds == seconds
-
-
-def test_a_missing_response_is_lost(stand_in: TranslateStandIn) -> None:
-    stand_in.faults.append(Gone("late"))
-
-    error = failure_of(stand_in.client(read_timeout=0.2))
-
-    assert isinstance(error, ResponseLost)
-
-
-def test_a_service_that_is_not_reached_got_no_request(stand_in: TranslateStandIn) -> None:
-    error = failure_of(stand_in.client(endpoint_url="http://127.0.0.1:9"))
-
-    assert isinstance(error, TransientProviderError)
-    assert stand_in.requests == []
+    assert len(stand_in.requests) == 1, "never sent twice"
 
 
 def test_without_credentials_nothing_is_configured(
@@ -141,7 +107,7 @@ def test_a_request_that_botocore_refuses_is_never_sent(stand_in: TranslateStandI
     assert stand_in.requests == []
 
 
-def test_the_id_of_a_call_is_known(stand_in: TranslateStandIn) -> None:
+def test_the_error_has_the_request_id(stand_in: TranslateStandIn) -> None:
     response = ask(stand_in.client())
 
     assert ref_of(response) == "00000001-stand-in"
@@ -150,10 +116,7 @@ def test_the_id_of_a_call_is_known(stand_in: TranslateStandIn) -> None:
 def test_a_stream_that_breaks_off_is_lost() -> None:
     with PollyStandIn() as stand_in:
         stand_in.faults.append(Raw(200, b"half", {"content-length": "4000"}))
-        asked = {"VoiceId": "Joanna", "OutputFormat": "mp3", "Text": "one"}
+        speech = {"VoiceId": "Joanna", "OutputFormat": "mp3", "Text": "one"}
 
-        began = time.monotonic()
         with pytest.raises(ResponseLost), translate_errors():
-            stand_in.client(read_timeout=0.3).synthesize_speech(**asked)["AudioStream"].read()
-
-    assert time.monotonic() - began < 5
+            stand_in.client(read_timeout=1).synthesize_speech(**speech)["AudioStream"].read()

@@ -8,7 +8,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from darkroom.generation.captions import transcript as transcript_module
 from darkroom.generation.captions.characters import cells, clean_text, clusters
 from darkroom.generation.captions.cues import Cue, make_cues, script_of
 from darkroom.generation.captions.timing import GAP_MS, MAX_MS, MIN_MS, Span, settle
@@ -60,7 +62,7 @@ def spoken(text: str, *, start_ms: int = 0, word_ms: int = 300, **more: object) 
 
 
 def said(transcript: Transcript) -> list[str]:
-    """What was said, in order, without the spaces that breaks may move."""
+    """The words in order, without the spaces that line breaks may move."""
     ordered = sorted(transcript.segments, key=lambda s: (s.start_ms, s.end_ms))
     texts = (
         clean_text(s.text) or " ".join(filter(None, (clean_text(w.text) for w in s.words)))
@@ -101,7 +103,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
     assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
     assert all(a.end_ms <= b.start_ms for a, b in itertools.pairwise(cues))
     assert all(cue.end_ms - cue.start_ms <= MAX_MS for cue in cues)
-    # Where there are more cues than milliseconds, nothing else is possible.
+    # With more cues than milliseconds, overlap cannot be avoided.
     if transcript.duration_ms >= len(cues) > 0:
         assert cues[-1].end_ms <= transcript.duration_ms
     needed_ms = len(cues) * MIN_MS + (len(cues) - 1) * GAP_MS
@@ -116,7 +118,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
         st.builds(Span, start_ms=TIMES, end_ms=TIMES, read_ms=st.integers(0, 9000)), min_size=1
     )
 )
-def test_a_cue_goes_too_early_to_be_read_only_for_a_reason(targets: list[Span]) -> None:
+def test_a_cue_is_too_short_to_read_only_for_a_reason(targets: list[Span]) -> None:
     targets = [Span(start_ms=w.start_ms, end_ms=max(w.start_ms, w.end_ms), read_ms=w.read_ms)
               for w in targets]  # fmt: skip
 
@@ -144,20 +146,20 @@ def test_cues_have_the_times_of_their_words() -> None:
 
 
 def test_a_short_text_stays_on_one_line() -> None:
-    (cue,) = make_cues(spoken("Nothing was found in the old house."), "en")
+    (cue,) = make_cues(spoken("Nothing was found in the old barn."), "en")
 
-    assert cue.lines == ("Nothing was found in the old house.",)
+    assert cue.lines == ("Nothing was found in the old barn.",)
 
 
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("He opened the door very slowly, and nobody was there.",
-         ("He opened the door very slowly,", "and nobody was there.")),
+        ("He opened the door very slowly, and nothing was there.",
+         ("He opened the door very slowly,", "and nothing was there.")),
         ("She put all of her letters into the small wooden box.",
          ("She put all of her letters", "into the small wooden box.")),
-        ("They told nobody that Mr. Smith had left the city.",
-         ("They told nobody", "that Mr. Smith had left the city.")),
+        ("They warned no one that Mr. Smith had left the city.",
+         ("They warned no one", "that Mr. Smith had left the city.")),
     ],
 )  # fmt: skip
 def test_lines_break_after_punctuation_and_before_small_words(
@@ -226,7 +228,7 @@ def test_speakers_never_share_a_cue_and_are_named_where_they_change() -> None:
     assert all("line" in line for cue in cues for line in cue.lines)
 
 
-def test_speech_of_two_at_once_is_shown_one_after_the_other() -> None:
+def test_overlapping_speech_is_shown_in_sequence() -> None:
     segments = (
         Segment(start_ms=0, end_ms=4000, text="I have always said so", speaker="Ann"),
         Segment(start_ms=500, end_ms=3000, text="no you have not", speaker="Bob"),
@@ -289,6 +291,11 @@ def test_a_transcript_reads_back_as_written(transcript: Transcript) -> None:
     assert read_transcript(write_transcript(transcript)) == transcript
 
 
+def a_segment_with(**changes: object) -> bytes:
+    segment = {"startMs": 0, "endMs": 10, "text": "hi"} | changes
+    return json.dumps({"language": "en", "durationMs": 10, "segments": [segment]}).encode()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -300,7 +307,19 @@ def test_a_transcript_reads_back_as_written(transcript: Transcript) -> None:
         b'{"language": "en", "durationMs": 1, "segments": [1]}',
         b'{"language": "en", "durationMs": 1, "segments": [{"startMs": 0, "endMs": 1}]}',
         b'{"language": "en", "durationMs": NaN, "segments": []}',
+        b'{"language": "en", "durationMs": "1", "segments": []}',
+        b'{"language": "en", "durationMs": 3600000001, "segments": []}',
+        b'{"language": "en", "durationMs": 1' + b"0" * 400 + b', "segments": []}',
+        b'{"language": "en", "durationMs": 1' + b"0" * 5000 + b', "segments": []}',
+        b'{"language": "en", "duration_ms": 1, "segments": []}',
+        b'{"language": "en", "durationMs": 1, "segments": {"0": 1}}',
+        a_segment_with(words=None),
+        a_segment_with(words=[{"startMs": 0, "endMs": False, "text": "x"}]),
+        a_segment_with(speaker=7),
+        a_segment_with(speaker="x" * 201),
+        a_segment_with(text="x" * 100_001),
     ],
+    ids=lambda broken: broken[:60].decode(errors="replace"),
 )  # fmt: skip
 def test_a_file_of_another_shape_is_refused(broken: bytes) -> None:
     with pytest.raises(TranscriptRejected):
@@ -317,3 +336,30 @@ def test_a_segment_may_leave_out_words_and_carry_fields_of_later_versions() -> N
     transcript = read_transcript(json.dumps(document).encode())
 
     assert transcript.segments == (Segment(start_ms=0, end_ms=10, text="hi"),)
+
+
+def test_a_large_file_of_another_shape_is_refused_at_its_first_error() -> None:
+    broken = b'{"language": "en", "durationMs": 1, "segments": [' + b"1," * 10_000 + b"1]}"
+
+    with pytest.raises(TranscriptRejected) as caught:
+        read_transcript(broken)
+
+    found = caught.value.__context__
+    assert isinstance(found, ValidationError)
+    assert found.error_count() == 1
+
+
+def test_all_words_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write_transcript(spoken("one two three"))
+    monkeypatch.setattr(transcript_module, "MAX_WORDS", 2)
+
+    with pytest.raises(TranscriptRejected):
+        read_transcript(written)
+
+
+def test_half_a_character_is_left_out_of_a_transcript() -> None:
+    document = a_segment_with(text="hi\ud83d", speaker="\ud83dAnn")
+
+    [segment] = read_transcript(document).segments
+
+    assert (segment.text, segment.speaker) == ("hi", "Ann")

@@ -1,4 +1,4 @@
-"""Caption files, read back by other people's parsers."""
+"""Caption files, read back by third-party parsers."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def test_json_carries_the_cues(transcript: Transcript) -> None:
 
 
 @pytest.mark.parametrize("format", sorted(MIME_TYPES))
-def test_nothing_said_is_a_file_that_can_be_read(format: str) -> None:
-    text = written(Transcript(language="ko", duration_ms=4000), format, "ko")
+def test_silence_gives_a_readable_file(format: str) -> None:
+    text = written(Transcript(language="ko", duration_ms=4000, segments=()), format, "ko")
 
     assert not text.startswith("\ufeff")
     if format == "srt":
@@ -128,7 +128,7 @@ def test_markup_and_arrows_stay_text_in_vtt() -> None:
 
 
 @pytest.mark.parametrize("trap", ["42", "00:00:01,000 --> 00:00:02,000", "<b>x</b>", r"{\an8}x"])
-def test_a_trap_for_srt_readers_stays_text(trap: str) -> None:
+def test_text_that_looks_like_srt_syntax_stays_text(trap: str) -> None:
     text = written(transcript_of(trap, "after"), "srt")
 
     first, second = srt.parse(text)
@@ -138,7 +138,7 @@ def test_a_trap_for_srt_readers_stays_text(trap: str) -> None:
     assert "".join(events[0].text.replace(JOINER, "").split()) == "".join(trap.split())
 
 
-def test_a_number_in_a_line_of_its_own_is_not_taken_for_the_next_index() -> None:
+def test_a_number_on_its_own_line_is_not_the_next_index() -> None:
     text = written(transcript_of("a" * 40 + " 42"), "srt")
 
     (event,) = lenient(text)

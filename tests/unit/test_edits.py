@@ -18,7 +18,7 @@ S3_PART_LIMIT_BYTES = 5_000_000_000
 
 
 def pairs(limit: int) -> st.SearchStrategy[list[tuple[int, int]]]:
-    """Ranges in order and apart from each other."""
+    """Sorted ranges without overlap."""
     points = st.lists(st.integers(0, SIZE), unique=True, max_size=2 * limit).map(sorted)
     return points.map(lambda p: list(zip(p[::2], p[1::2], strict=False)))
 
@@ -39,7 +39,7 @@ def edited_at_once(content: bytes, edits: Edits) -> bytes:
 
 
 @given(edits=any_edits(), cell_bytes=st.integers(1, 50), cells=st.integers(1, 5))
-def test_a_file_edited_in_parts_is_the_file_edited_at_once(
+def test_editing_in_parts_gives_the_same_file_as_editing_at_once(
     edits: Edits, cell_bytes: int, cells: int
 ) -> None:
     content = bytes(range(1, SIZE + 1))
@@ -56,11 +56,11 @@ def test_a_file_edited_in_parts_is_the_file_edited_at_once(
 
 
 @given(edits=any_edits())
-def test_edits_survive_the_way_between_processes(edits: Edits) -> None:
+def test_edits_can_be_passed_between_processes(edits: Edits) -> None:
     assert Edits.from_json(edits.to_json()) == edits
 
 
-def test_the_largest_upload_fits_into_the_parts_that_the_storage_takes() -> None:
+def test_the_largest_upload_fits_into_the_part_limit_of_the_storage() -> None:
     everything = Edits(erased=[(0, UPLOAD_LIMIT_BYTES)])
 
     parts = parts_of(

@@ -1,4 +1,4 @@
-"""Fetching what others made: only from where it is expected, and never from inside."""
+"""Fetching results: only from the expected hosts, and never from private addresses."""
 
 from __future__ import annotations
 
@@ -86,17 +86,17 @@ def test_there_are_enough_hostile_addresses() -> None:
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=lambda url: repr(url)[:60])
-def test_a_hostile_address_is_refused_before_anybody_is_asked(url: str, tmp_path: Path) -> None:
-    asked: list[str] = []
+def test_a_hostile_address_is_refused_before_its_name_is_resolved(url: str, tmp_path: Path) -> None:
+    resolved: list[str] = []
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
+        resolved.append(host)
         return ["203.0.113.1"]
 
     with pytest.raises(UnsafeAddress):
         Fetcher(resolve=resolve).fetch(url, tmp_path / "out", LIMITS)
 
-    assert asked == []
+    assert resolved == []
 
 
 @pytest.mark.parametrize("url", GOOD)
@@ -114,7 +114,7 @@ def test_an_address_of_the_provider_may_be_fetched(url: str) -> None:
      "64:ff9b:1::1", "2002:7f00:1::1", "2002:a00:1::1",
      "2001:0:4136:e378:8000:63bf:3fff:fdd2", "100::1", "", "localhost", "1", "0x7f000001"],
 )  # fmt: skip
-def test_an_address_that_is_not_public_is_known(address: str) -> None:
+def test_a_private_address_is_recognized(address: str) -> None:
     assert not is_public(address)
 
 
@@ -128,7 +128,9 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
     [[], ["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:169.254.169.254"], ["fe80::1%2"]],
     ids=str,
 )
-def test_a_good_name_that_leads_inside_is_refused(responses: list[str], tmp_path: Path) -> None:
+def test_an_allowed_name_with_a_private_address_is_refused(
+    responses: list[str], tmp_path: Path
+) -> None:
     fetcher = Fetcher(resolve=lambda host, port: responses)
 
     with pytest.raises(UnsafeAddress):
@@ -138,12 +140,12 @@ def test_a_good_name_that_leads_inside_is_refused(responses: list[str], tmp_path
 def test_the_connection_goes_to_the_address_that_was_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is asked for once: what it says afterwards does not matter."""
-    asked, connected = [], []
+    """The name is resolved once, so a later record cannot redirect the connection."""
+    resolved, connected = [], []
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return ["8.8.8.8"] if len(asked) == 1 else ["127.0.0.1"]
+        resolved.append(host)
+        return ["8.8.8.8"] if len(resolved) == 1 else ["127.0.0.1"]
 
     def connect(address: Any, *args: Any, **kwargs: Any) -> Any:
         connected.append(address)
@@ -153,7 +155,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     with pytest.raises(FetchFailed):
         Fetcher(resolve=resolve).fetch(GOOD[0], tmp_path / "out", LIMITS)
 
-    assert asked == ["replicate.delivery"]
+    assert resolved == ["replicate.delivery"]
     assert connected == [("8.8.8.8", 443)]
 
 
@@ -177,7 +179,7 @@ def serving(response: Response) -> Iterator[str]:
             response(self)
 
         def log_message(self, *args: Any) -> None:
-            """Nobody reads it."""
+            """Keep the test's output short."""
 
     server = ThreadedServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -191,10 +193,10 @@ def serving(response: Response) -> Iterator[str]:
 
 def saying(status: int = 200, body: bytes = b"png", **headers: str) -> Response:
     def respond(handler: BaseHTTPRequestHandler) -> None:
-        told = {"content-type": "image/png", "content-length": str(len(body))}
-        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"content-type": "image/png", "content-length": str(len(body))}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         handler.send_response(status)
-        for name, value in told.items():
+        for name, value in sent.items():
             if value:
                 handler.send_header(name, value)
         handler.end_headers()
@@ -242,14 +244,14 @@ def test_a_file_is_fetched(tmp_path: Path) -> None:
         "sent to a file", "sent without a scheme", "sent round and round", "sent nowhere",
     ],
 )  # fmt: skip
-def test_a_response_that_is_not_what_was_expected(
+def test_an_unexpected_response_raises_its_error(
     response: Response, error: type[Exception], tmp_path: Path
 ) -> None:
     with pytest.raises(error):
         fetch(response, tmp_path / "out")
 
 
-def test_a_redirect_within_what_is_allowed_is_followed(tmp_path: Path) -> None:
+def test_a_redirect_to_an_allowed_address_is_followed(tmp_path: Path) -> None:
     def respond(handler: BaseHTTPRequestHandler) -> None:
         moved = handler.path == "/x.png"
         (saying(307, location="/y.png") if moved else saying(body=b"moved"))(handler)
@@ -257,7 +259,7 @@ def test_a_redirect_within_what_is_allowed_is_followed(tmp_path: Path) -> None:
     assert fetch(respond, tmp_path / "out") == 5
 
 
-def test_a_file_that_trickles_in_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_arrives_too_slowly_is_given_up(tmp_path: Path) -> None:
     ended = threading.Event()
 
     def trickle(handler: BaseHTTPRequestHandler) -> None:

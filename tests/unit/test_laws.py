@@ -1,4 +1,4 @@
-"""Each law notices its own breach, in books written by hand; sound books breach none."""
+"""Each law finds its own breach in handwritten books; sound books have none."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def laws_broken(tables: Tables, files: tuple[str, ...] = (FILE.format("clip_1-1"
     return {breach.law for breach in check_books(books)}
 
 
-def test_sound_books_breach_no_law() -> None:
+def test_sound_books_have_no_breach() -> None:
     assert laws_broken(sound()) == set()
 
 
@@ -215,9 +215,9 @@ def _repeat(table: str, number: int, **changes: Any) -> Callable[[Tables], None]
         ("events", _drop("events", 0)),
         ("events", _repeat("events", 4)),
         ("events", _drop("events", 6)),
-        ("lane", _set("jobs", 2, lane="alice", laneKey="0")),
-        ("lane", _set("jobs", 2, status="running", lane="alice", laneKey="1#9#job_1#0002")),
-        ("lane", _set("jobs", 2, status="ready", lane="bob", laneKey="0")),
+        ("queue", _set("jobs", 2, lane="alice", laneKey="0")),
+        ("queue", _set("jobs", 2, status="running", lane="alice", laneKey="1#9#job_1#0002")),
+        ("queue", _set("jobs", 2, status="ready", lane="bob", laneKey="0")),
         ("family", _set("jobs", 0, children={"job_2"})),
         ("family", _set("jobs", 0, parentJobId="job_0")),
         ("pick", _set("jobs", 0, pick="out_clip_2")),
@@ -238,7 +238,7 @@ def _repeat(table: str, number: int, **changes: Any) -> Callable[[Tables], None]
         ("variant", _set("templates", 0, templateId="t2")),
     ],
 )
-def test_each_law_notices_its_breach(law: str, spoil: Callable[[Tables], None]) -> None:
+def test_each_law_finds_its_breach(law: str, spoil: Callable[[Tables], None]) -> None:
     tables = sound()
 
     spoil(tables)
@@ -260,7 +260,7 @@ def test_a_fraction_of_a_credit_is_a_breach() -> None:
     assert "L2" in laws_broken(tables)
 
 
-def test_moves_that_lead_to_other_grants_are_a_breach() -> None:
+def test_moves_of_other_grants_are_a_breach() -> None:
     tables = sound()
     moves: tuple[dict[str, int], ...] = (
         {"bonus#signup": 5},
@@ -278,7 +278,7 @@ def test_moves_that_lead_to_other_grants_are_a_breach() -> None:
     assert laws_broken(tables) == {"L3"}
 
 
-def test_what_was_made_for_an_album_and_is_not_there_is_a_breach() -> None:
+def test_an_output_missing_from_its_album_is_a_breach() -> None:
     tables = sound()
     _set_json(0, "inputs", albumId="alb_1")(tables)
     assert laws_broken(tables) == set()
@@ -288,7 +288,7 @@ def test_what_was_made_for_an_album_and_is_not_there_is_a_breach() -> None:
     assert laws_broken(tables) == {"album"}
 
 
-def test_of_a_deleted_job_its_tombstone_is_enough() -> None:
+def test_a_deleted_job_needs_only_its_tombstone() -> None:
     tables = sound()
     job = tables["jobs"][0]
     for name in ("inputs", "listKey", "combo", "templateId"):

@@ -1,4 +1,4 @@
-"""Every command of the local cloud answers a mistake with a sentence and a failure."""
+"""Every command of the local cloud reports a mistake with a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     "words",
-    [("token", "--user", "alice"), ("logs",), ("audit",), ("audit", "--account", "nobody")],
+    [("token", "--user", "alice"), ("logs",), ("audit",), ("audit", "--account", "unknown")],
     ids=" ".join,
 )
 def test_without_a_running_cloud_every_command_says_how_to_start_one(
@@ -45,7 +45,7 @@ def test_without_a_running_cloud_every_command_says_how_to_start_one(
     assert run(*words) == (1, "The local cloud is not running: `make up` starts it.\n")
 
 
-def test_to_stop_what_does_not_run_is_no_mistake(run: Run) -> None:
+def test_stopping_a_stopped_cloud_is_no_error(run: Run) -> None:
     assert run("down") == (0, "Nothing was running.\n")
 
 
@@ -57,7 +57,7 @@ def test_a_token_is_of_a_named_user(run: Run) -> None:
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_is_none_is_refused(run: Run, port: str) -> None:
+def test_an_invalid_port_is_refused(run: Run, port: str) -> None:
     code, said = run("up", f"--port={port}")
 
     assert code == 2
@@ -110,7 +110,7 @@ def test_files_are_not_sent_without_a_running_cloud(
     ids=["named", "login name only"],
 )
 def test_make_takes_a_user_only_from_its_own_arguments(given: list[str], user: str) -> None:
-    """The login name, which most shells keep in USER, is nobody whom make was asked for."""
+    """The login name, which most shells keep in USER, is not an argument of make."""
     shown = subprocess.run(
         ["make", "--dry-run", "token", *given],
         cwd=ROOT,

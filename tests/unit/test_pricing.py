@@ -1,4 +1,4 @@
-"""Prices: what is suggested to whoever is short, and what of a price is used."""
+"""Prices: the suggestion for an account without enough credits, and the used share of a price."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named(shortfall: int) -> list[str]:
         (121, ["Pro"]),
     ],
 )
-def test_up_to_two_packs_that_cover_are_suggested_smallest_first(
+def test_up_to_two_sufficient_packs_are_suggested_smallest_first(
     shortfall: int, expected: list[str]
 ) -> None:
     assert named(shortfall) == expected
@@ -42,7 +42,7 @@ def test_suggestions_do_not_depend_on_the_order_of_the_offer() -> None:
     assert suggest(1, packs())[0] == {"pack": "Starter", "credits": 10}
 
 
-def test_nothing_is_suggested_where_nothing_is_offered() -> None:
+def test_without_packs_there_is_no_suggestion() -> None:
     assert suggest(1, ()) == []
 
 
@@ -119,7 +119,7 @@ def test_a_receipt_never_charges_more_than_was_delivered(
         (40, {"film"}, 10),
     ],
 )
-def test_a_part_of_a_canceled_job_costs_a_credit_if_anything_of_it_was_made(
+def test_a_started_part_of_a_canceled_job_costs_at_least_a_credit(
     credits: int, made: set[str], used: int
 ) -> None:
     part = PricePart(name="base", credits=credits, promised=PROMISED)

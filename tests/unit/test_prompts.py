@@ -38,7 +38,7 @@ def test_scenes_take_the_photos_in_turn_by_their_numbers(tmp_path: Path) -> None
     assert keys == ["photo_1", "photo_2", "photo_10", "photo_1"]
 
 
-def test_a_clip_takes_what_was_made_for_it_and_a_photo_only_without_that(tmp_path: Path) -> None:
+def test_a_clip_uses_its_keyframe_before_a_photo(tmp_path: Path) -> None:
     photo, made = a_source(tmp_path, "photo_1"), a_source(tmp_path, "image_2", "image/png")
     sound = a_source(tmp_path, "voice", "audio/mp4")
     request = a_clip_request(tmp_path)
@@ -65,14 +65,14 @@ def test_a_picture_from_text_has_the_requested_aspect_ratio(tmp_path: Path, shap
 
 
 @pytest.mark.parametrize(
-    ("asked", "seconds"),
+    ("duration", "seconds"),
     [(5, 5), (2.5, 2.5), (0, 3), (-1, 3), (None, 3), ("7", 3), (True, 3), (float("nan"), 3)],
 )
-def test_a_clip_has_the_requested_duration(tmp_path: Path, asked: Any, seconds: float) -> None:
-    assert visual_prompt_of(a_clip_request(tmp_path, durationSec=asked)).seconds == seconds
+def test_a_clip_has_the_requested_duration(tmp_path: Path, duration: Any, seconds: float) -> None:
+    assert visual_prompt_of(a_clip_request(tmp_path, durationSec=duration)).seconds == seconds
 
 
-def test_every_move_and_genre_and_all_that_falls_has_words_of_its_own(tmp_path: Path) -> None:
+def test_every_motion_genre_and_effect_has_its_own_words(tmp_path: Path) -> None:
     prompts = {
         visual_prompt_of(a_clip_request(tmp_path, look={"motion": move}, genre=genre)).text
         for move in MOTIONS
@@ -84,11 +84,11 @@ def test_every_move_and_genre_and_all_that_falls_has_words_of_its_own(tmp_path: 
     }
 
     assert len(prompts) == len(MOTIONS) * len(GENRES)
-    # What is only in the picture's own grain needs no words for its movement.
+    # An effect of the picture's grain needs no words for motion.
     assert len(effects) == len(EFFECTS) - len({"grain", "vignette", "film_burn"})
 
 
-def test_the_recipe_s_own_words_come_first_and_unknown_ones_are_left_out(tmp_path: Path) -> None:
+def test_the_prompt_of_the_recipe_comes_first_and_unknown_words_are_omitted(tmp_path: Path) -> None:
     params = {"prompt": "A cat jumps.", "look": {"motion": "teleport"}, "genre": "opera"}
 
     slow, quick = (

@@ -77,7 +77,7 @@ def test_a_file_alone_is_enough() -> None:
     assert stored == {"assetIds": FILES[:1], "options": DEFAULTS}
 
 
-def test_everything_that_is_accepted_is_stored() -> None:
+def test_all_accepted_fields_are_stored() -> None:
     options = {
         "sourceLang": "en",
         "translate": True,
@@ -163,7 +163,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert refused(captions() | changes) == [path]
 
 
-def test_every_contradiction_is_told_at_once() -> None:
+def test_all_contradictions_are_reported_together() -> None:
     assert refused(captions(sourceLang="ko", targetLang="ko", targetLangs=["ja"])) == [
         "options.targetLang",
         "options.targetLang",
@@ -185,7 +185,7 @@ def test_each_file_becomes_a_job_with_the_same_options() -> None:
     assert all(CAPTIONS.material_ids(job) == tuple(job["assetIds"]) for job in jobs)
 
 
-def test_a_job_that_stands_keeps_to_one_file() -> None:
+def test_an_existing_job_keeps_one_file() -> None:
     [stored] = CAPTIONS.split(CAPTIONS.validate(captions()))
 
     assert CAPTIONS.patch(stored, {"assetIds": [FILES[1]]})["assetIds"] == [FILES[1]]
@@ -219,7 +219,7 @@ STORED = CAPTIONS.validate(captions(sourceLang="en", **translated("ko", "ja")))
         ({"sourceLang": "ko", "targetLang": "en"}, {"sourceLang": "ko", "targetLangs": ["en"]}),
     ],
 )
-def test_a_patch_of_options_leaves_no_contradiction(
+def test_a_patch_of_options_removes_contradicting_options(
     patch: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     options = STORED["options"] | expected
@@ -241,28 +241,30 @@ def test_a_patch_of_options_leaves_no_contradiction(
         ({"x": 1}, "options.x"),
     ],
 )
-def test_a_patch_that_contradicts_what_stands_is_refused(patch: dict[str, Any], path: str) -> None:
+def test_a_patch_that_contradicts_the_stored_options_is_refused(
+    patch: dict[str, Any], path: str
+) -> None:
     with pytest.raises(InvalidInput) as refusal:
         CAPTIONS.patch(STORED, {"options": patch})
 
     assert [field["path"] for field in refusal.value.facts["fields"]] == [path]
 
 
-def test_options_changed_in_bulk_or_at_a_retry_are_those_of_the_inputs() -> None:
+def test_bulk_and_retry_options_follow_the_rules_of_the_inputs() -> None:
     patch = CAPTIONS.patch_of({"targetLang": "fr"})
 
     assert set(patch) <= CAPTIONS.changeable
     assert CAPTIONS.patch(STORED, patch)["options"]["targetLangs"] == ["fr"]
 
 
-def test_options_can_be_taken_away_or_replaced_whole() -> None:
+def test_options_can_be_removed_or_replaced() -> None:
     assert CAPTIONS.patch(STORED, {"options": None})["options"] == DEFAULTS
     replaced = CAPTIONS.revise(STORED, {"options": {"sourceLang": "ko"}})
     assert replaced["options"] == {**DEFAULTS, "sourceLang": "ko"}
     assert CAPTIONS.revise(STORED, {}) == STORED
 
 
-def test_reopening_leaves_what_is_stored_alone() -> None:
+def test_reopening_does_not_change_the_stored_inputs() -> None:
     before = {**STORED, "options": dict(STORED["options"])}
 
     CAPTIONS.patch(STORED, {"options": {"translate": False}})
@@ -279,7 +281,7 @@ def test_anything_with_sound_can_be_captioned(kind: str) -> None:
 
 
 @pytest.mark.parametrize("material", [a_film(kind="image"), a_film(None), a_film(None, "image")])
-def test_a_picture_or_a_file_without_a_length_cannot(material: Material) -> None:
+def test_a_picture_or_a_file_without_a_duration_cannot_be_captioned(material: Material) -> None:
     with pytest.raises(InvalidInput) as refusal:
         CAPTIONS.check(STORED, [material])
 
@@ -304,7 +306,7 @@ def test_every_started_minute_costs(duration_ms: int, minutes: int) -> None:
     assert [part.credits for part in parts] == [minutes, minutes, minutes]
 
 
-def test_minutes_have_the_prices_of_the_catalogue() -> None:
+def test_minutes_have_the_prices_of_the_catalog() -> None:
     prices = {"captionsPerMinute": 2, "translationPerMinute": 5}
 
     parts = CAPTIONS.price(STORED, prices, [a_film(61_000)])
@@ -336,7 +338,7 @@ def plan(*only: str, of: Material | None = None, **options: Any) -> dict[str, Ta
     return {spec.key: spec for spec in CAPTIONS.plan(blueprint)}
 
 
-def test_speech_is_heard_once_translated_per_language_and_written_per_format() -> None:
+def test_speech_is_transcribed_once_translated_per_language_and_written_per_format() -> None:
     specs = plan(**translated("ko", "ja", sourceLang="en", outputFormats=["srt", "txt"]))
 
     assert {key: spec.needs for key, spec in specs.items()} == {
@@ -355,7 +357,7 @@ def test_speech_is_heard_once_translated_per_language_and_written_per_format() -
     ]  # fmt: skip
 
 
-def test_tasks_are_told_languages_and_format() -> None:
+def test_tasks_have_languages_and_format() -> None:
     specs = plan(**translated("ko", sourceLang="en", diarization=True))
 
     assert {key: spec.params for key, spec in specs.items()} == {
@@ -366,7 +368,7 @@ def test_tasks_are_told_languages_and_format() -> None:
     }
 
 
-def test_a_language_that_is_to_be_found_out_is_called_auto() -> None:
+def test_a_language_to_detect_is_called_auto() -> None:
     specs = plan(**translated("ko"))
 
     assert list(specs) == ["transcribe", "translate_ko", "srt_auto", "srt_ko"]
@@ -418,15 +420,15 @@ def parts_of(specs: Mapping[str, TaskSpec]) -> list[TaskSpec]:
         (a_recording(4 * HOUR), True, 0),
         (a_recording(4 * HOUR + 1), True, 2),
         (a_recording(12 * HOUR), True, 4),
-        # A file that is too large for a listener is not, as sound alone.
+        # A file that is too large to transcribe is small enough as sound alone.
         (a_recording(MINUTE, 2_000_000_000), False, 0),
         (a_recording(MINUTE, 2_000_000_001), False, 1),
-        # Nor are what telephones record, and AAC without a container, as they are.
+        # Recordings of phones and AAC without a container are converted first.
         (replace(a_film(MINUTE), mime_type="video/quicktime"), False, 1),
         (replace(a_recording(MINUTE), mime_type="audio/aac"), False, 1),
     ],
 )
-def test_what_is_too_much_for_a_listener_is_heard_in_parts(
+def test_a_long_or_large_recording_is_transcribed_in_parts(
     recording: Material, diarization: bool, parts: int
 ) -> None:
     specs = plan(of=recording, diarization=diarization)
@@ -435,7 +437,7 @@ def test_what_is_too_much_for_a_listener_is_heard_in_parts(
     assert specs["transcribe"].kind == ("merge" if parts else "transcribe")
 
 
-def test_a_part_is_cut_heard_and_joined_under_the_old_key() -> None:
+def test_parts_are_cut_transcribed_and_merged_under_the_old_key() -> None:
     specs = plan(of=a_recording(40 * MINUTE), **translated("ko", sourceLang="en"))
 
     assert {key: (spec.kind, spec.needs, spec.materials) for key, spec in specs.items()} == {
@@ -457,7 +459,7 @@ def test_a_part_is_cut_heard_and_joined_under_the_old_key() -> None:
 
 
 @pytest.mark.parametrize("diarization", [False, True])
-def test_parts_follow_on_each_other_and_none_is_too_long(diarization: bool) -> None:
+def test_parts_are_consecutive_and_none_is_too_long(diarization: bool) -> None:
     most_ms = 4 * HOUR if diarization else 30 * MINUTE
     for duration_ms in (most_ms + 1, most_ms + MINUTE, 5 * HOUR - 7, 12 * HOUR):
         specs = plan(of=a_recording(duration_ms), diarization=diarization)
@@ -483,7 +485,7 @@ def test_the_longest_recording_with_the_most_files_still_fits_in_one_transaction
     assert specs["media_01"].params["toMs"] <= 45 * MINUTE
 
 
-def test_a_long_recording_promises_and_costs_as_any_other() -> None:
+def test_a_long_recording_has_the_usual_promises_and_price() -> None:
     inputs = CAPTIONS.validate(captions(**translated("ko")))
     price = CAPTIONS.price(inputs, costs(), [a_recording(12 * HOUR)])
 
@@ -504,7 +506,7 @@ def test_a_child_of_a_long_recording_makes_only_the_parts_it_lacks() -> None:
     ]  # fmt: skip
 
 
-def test_captions_are_not_made_again_one_by_one() -> None:
+def test_captions_cannot_be_regenerated() -> None:
     for target in (Target(name="image", key="srt_en"), Target(name="story_clip", clip_no=1)):
         with pytest.raises(Conflict) as refusal:
             CAPTIONS.regenerate(STORED, frozenset(), target)
@@ -552,7 +554,7 @@ def test_any_job_is_planned_as_it_is_priced(request: dict[str, Any], duration_ms
 
 
 @given(any_request())
-def test_what_was_stored_is_accepted_again_unchanged(request: dict[str, Any]) -> None:
+def test_stored_inputs_are_accepted_unchanged(request: dict[str, Any]) -> None:
     for stored in CAPTIONS.split(CAPTIONS.validate(request)):
         assert CAPTIONS.validate(CAPTIONS.reopen(stored, {})) == stored
         assert CAPTIONS.split(stored) == [stored]
@@ -560,7 +562,7 @@ def test_what_was_stored_is_accepted_again_unchanged(request: dict[str, Any]) ->
 
 
 @given(any_request(), any_request())
-def test_the_options_of_another_job_can_be_patched_in_whole(
+def test_all_options_of_another_job_can_be_patched_in(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     [stored] = CAPTIONS.split(CAPTIONS.validate(one | {"assetIds": FILES[:1]}))
@@ -570,7 +572,7 @@ def test_the_options_of_another_job_can_be_patched_in_whole(
     assert CAPTIONS.patch(stored, {"options": sent}) == wanted
 
 
-# The catalogue's languages and formats
+# The catalog's languages and formats
 
 
 def test_languages_have_codes_and_labels() -> None:

@@ -1,4 +1,4 @@
-"""The recipe of portraits: what it accepts, needs, costs, plans, and makes again."""
+"""The recipe of portraits: what it accepts, needs, costs, plans and regenerates."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def test_the_recipe_is_found_by_its_name() -> None:
     assert get_recipe("portraits") is PORTRAITS
 
 
-def test_the_least_that_is_needed_is_stored_as_it_is() -> None:
+def test_minimal_inputs_are_stored_unchanged() -> None:
     assert PORTRAITS.validate(portraits()) == portraits()
 
 
-def test_everything_that_is_accepted_is_stored() -> None:
+def test_all_accepted_fields_are_stored() -> None:
     given = portraits(
         referencePhotoIds=PHOTOS[:4],
         styles=STYLES,
@@ -148,7 +148,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert refused(portraits(**changes)) == [path]
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     assert refused({"mode": "single", "x": 1}) == [
         "referencePhotoIds",
         "styles",
@@ -184,7 +184,7 @@ def missing(inputs: Mapping[str, Any], materials: Sequence[Material]) -> tuple[l
     return [field["path"] for field in fields], refusal.value.facts["roles"]
 
 
-def test_every_role_asked_for_needs_a_photo() -> None:
+def test_every_requested_role_needs_a_photo() -> None:
     inputs = portraits(referencePhotoIds=PHOTOS[:2], roles=["groom", "self", "bride"])
 
     PORTRAITS.check(inputs | {"roles": ["bride", "self"]}, photos_of("self", "bride"))
@@ -196,7 +196,7 @@ def test_every_role_asked_for_needs_a_photo() -> None:
     )
 
 
-def test_a_photo_that_was_withdrawn_is_named_and_shows_no_role() -> None:
+def test_the_refusal_names_a_withdrawn_photo_without_its_role() -> None:
     materials = (a_photo(), a_photo(PHOTOS[1], "bride", is_active=False))
 
     without_roles = missing(portraits(referencePhotoIds=PHOTOS[:2]), materials)
@@ -206,7 +206,7 @@ def test_a_photo_that_was_withdrawn_is_named_and_shows_no_role() -> None:
     assert with_roles == (["referencePhotoIds.1", "roles.0"], ["bride"])
 
 
-def test_the_refusal_says_which_photo_and_which_role() -> None:
+def test_the_refusal_names_the_photo_and_the_role() -> None:
     inputs = portraits(referencePhotoIds=PHOTOS[:2], roles=["groom"])
     materials = (a_photo(), a_photo(PHOTOS[1], "bride", is_active=False))
 
@@ -263,7 +263,7 @@ def pairs_of(specs: Mapping[str, TaskSpec]) -> list[tuple[str, str]]:
     return [(spec.params["style"], spec.params["role"]) for spec in specs.values()]
 
 
-def test_styles_and_roles_go_side_by_side_and_every_pair_comes_once() -> None:
+def test_styles_and_roles_alternate_and_every_pair_comes_once() -> None:
     specs, _ = plan("bride", "groom", styles=STYLES[:2], totalImages=5)
 
     assert list(specs) == ["img_01", "img_02", "img_03", "img_04", "img_05"]
@@ -288,7 +288,7 @@ def test_as_many_images_as_styles_show_every_style() -> None:
     ]
 
 
-def test_a_task_works_on_the_photo_of_its_role_and_needs_nothing_else() -> None:
+def test_a_task_uses_the_photo_of_its_role_and_needs_no_other_task() -> None:
     specs, _ = plan("bride", "groom", styles=["VINTAGE"], totalImages=2)
 
     assert {spec.params["role"]: spec.materials for spec in specs.values()} == {
@@ -309,7 +309,7 @@ def test_without_roles_each_photos_role_is_drawn_once_in_their_order() -> None:
     ]
 
 
-def test_roles_asked_for_come_in_the_order_asked() -> None:
+def test_requested_roles_keep_their_order() -> None:
     specs, _ = plan("groom", "bride", "guest", roles=["bride", "groom"], totalImages=2)
 
     assert [role for _, role in pairs_of(specs)] == ["bride", "groom"]
@@ -328,7 +328,7 @@ def test_the_prompt_is_the_styles_with_the_role_in_it() -> None:
     assert all("{" not in text and "_" not in text for text in texts)
 
 
-def test_a_task_is_told_shape_and_model() -> None:
+def test_a_task_has_a_shape_and_a_model() -> None:
     plain, _ = plan("self")
     chosen, _ = plan("self", modelId="some/model")
 
@@ -351,7 +351,7 @@ def test_a_photo_withdrawn_after_the_job_was_queued_is_still_used() -> None:
 # Regenerating
 
 
-def test_an_image_is_made_again_alone_with_its_style_and_role() -> None:
+def test_an_image_is_regenerated_alone_with_its_style_and_role() -> None:
     whole, stored = plan("bride", "groom", styles=STYLES[:3], totalImages=8)
 
     again = PORTRAITS.regenerate(stored, frozenset(), Target(name="image", key="img_07"))
@@ -377,7 +377,7 @@ def test_an_image_is_made_again_alone_with_its_style_and_role() -> None:
         Target(name="portrait", key="img_01"),
     ],
 )
-def test_what_is_no_image_of_the_job_cannot_be_made_again(target: Target) -> None:
+def test_only_an_image_of_the_job_can_be_regenerated(target: Target) -> None:
     with pytest.raises(InvalidInput) as refusal:
         PORTRAITS.regenerate(portraits(totalImages=3), frozenset(), target)
 
@@ -394,11 +394,11 @@ some_styles = st.lists(st.sampled_from(STYLES), min_size=1, unique=True)
 def any_job(draw: st.DrawFn) -> tuple[tuple[Material, ...], dict[str, Any]]:
     shown = draw(roles_of_photos)
     materials = photos_of(*shown)
-    asked = st.lists(st.sampled_from(sorted(set(shown))), min_size=1, unique=True)
+    some_roles = st.lists(st.sampled_from(sorted(set(shown))), min_size=1, unique=True)
     inputs = portraits(
         referencePhotoIds=[material.id for material in materials],
         styles=draw(some_styles),
-        roles=draw(st.none() | asked),
+        roles=draw(st.none() | some_roles),
         totalImages=draw(st.integers(min_value=1, max_value=20)),
         seed=draw(st.none() | st.integers(min_value=0, max_value=2**32 - 1)),
         modelId=draw(st.none() | st.just("m")),
@@ -431,7 +431,7 @@ def test_any_job_is_planned_as_it_is_priced(
 
 
 @given(any_job())
-def test_what_was_stored_is_accepted_again_unchanged(
+def test_stored_inputs_are_accepted_unchanged(
     job: tuple[tuple[Material, ...], dict[str, Any]],
 ) -> None:
     stored = PORTRAITS.validate(job[1])
@@ -446,7 +446,7 @@ def test_what_was_stored_is_accepted_again_unchanged(
     st.lists(st.sampled_from("abcd"), min_size=1, unique=True),
     st.integers(min_value=1, max_value=60),
 )
-def test_a_walk_is_fair_to_styles_roles_and_pairs(
+def test_styles_roles_and_pairs_come_equally_often(
     some: list[str], roles: list[str], count: int
 ) -> None:
     pairs = walk(some, roles, count)
@@ -465,10 +465,10 @@ def test_a_walk_is_fair_to_styles_roles_and_pairs(
     assert len(set(pairs[:every])) == every
 
 
-# The catalogue's styles
+# The catalog's styles
 
 
-def test_every_style_has_labels_and_a_prompt_with_one_place_for_the_role() -> None:
+def test_every_style_has_labels_and_a_prompt_with_one_role_placeholder() -> None:
     assert list(styles()) == STYLES
     for style in styles().values():
         assert set(style) == {"label", "look", "prompt"}

@@ -1,4 +1,4 @@
-"""The recipes of scenes: what they accept, cost, plan, and make again."""
+"""The recipes of scenes: what they accept, cost, plan and regenerate."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def refused(recipe: SceneRecipe, inputs: Mapping[str, Any]) -> list[str]:
 # Validation
 
 
-def test_the_least_that_is_needed_is_stored_with_its_defaults() -> None:
+def test_minimal_inputs_are_stored_with_their_defaults() -> None:
     stored = STORY.validate(scene_inputs())
 
     assert stored == {
@@ -52,7 +52,7 @@ def test_the_least_that_is_needed_is_stored_with_its_defaults() -> None:
     }
 
 
-def test_everything_that_is_accepted_is_stored() -> None:
+def test_all_accepted_fields_are_stored() -> None:
     sliders = {"intensity": 0, "humor": 100, "drama": 1, "warmth": 50, "pace": 99}
     given = scene_inputs(
         ASSET_ID, OTHER_ASSET, sliders=sliders, seed=2**32 - 1, testFaults={"film": "hang"}
@@ -126,7 +126,7 @@ def test_each_field_is_checked_and_named(changes: dict[str, Any], path: str) -> 
     assert any(name.startswith(path) for name in found), found
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     assert refused(STORY, {"sliders": {"humor": 999}, "x": 1}) == [
         "photoAssetIds",
         "stage",
@@ -136,7 +136,7 @@ def test_every_problem_is_told_at_once() -> None:
     ]
 
 
-def test_refused_content_is_told_by_its_own_code() -> None:
+def test_refused_content_has_its_own_code() -> None:
     rewrite = REWRITE | {"rawText": "음란영상"}
 
     with pytest.raises(InvalidInput) as refusal:
@@ -163,13 +163,13 @@ def test_an_unknown_recipe_is_refused_by_its_field() -> None:
 # Revising what is stored
 
 
-def test_revising_with_nothing_changes_nothing() -> None:
+def test_an_empty_revision_changes_nothing() -> None:
     stored = STORY.validate(scene_inputs(seed=7, sliders={"humor": 3}, **REWRITTEN))
 
     assert STORY.revise(stored, {}) == stored
 
 
-def test_fields_sent_replace_what_is_stored() -> None:
+def test_sent_fields_replace_stored_fields() -> None:
     stored = STORY.validate(scene_inputs(sliders={"humor": 3}, **REWRITTEN))
     ending = REWRITE | {"rawText": "Another end.", "desiredEnding": "open"}
 
@@ -199,8 +199,8 @@ def test_a_revision_is_checked_like_new_inputs() -> None:
         QUICK.revise(stored, {})
 
 
-def test_a_text_is_measured_as_it_is_kept_so_that_what_was_accepted_can_be_revised() -> None:
-    # Compatibility forms grow when they are normalised: one "…" becomes three dots.
+def test_a_text_is_measured_as_stored_so_that_accepted_inputs_can_be_revised() -> None:
+    # Compatibility forms grow when they are normalized: one "…" becomes three dots.
     fits = REWRITE | {"rawText": "가" * 1970 + "…" * 10}
     grows = REWRITE | {"rawText": "가" * 1990 + "…" * 10}
 
@@ -210,7 +210,7 @@ def test_a_text_is_measured_as_it_is_kept_so_that_what_was_accepted_can_be_revis
     assert refused(STORY, scene_inputs(rewriteEnabled=True, rewrite=grows)) == ["rewrite.rawText"]
 
 
-def test_a_patch_merges_into_what_is_stored_and_null_takes_away() -> None:
+def test_a_patch_merges_into_the_stored_inputs_and_null_removes_a_field() -> None:
     stored = STORY.validate(scene_inputs(seed=7, sliders={"humor": 3, "pace": 4}, **REWRITTEN))
 
     patched = STORY.patch(
@@ -316,7 +316,7 @@ def test_a_clip_needs_its_keyframe_and_the_film_all_clips_in_order() -> None:
     assert specs["film"].needs == ("clip_1", "clip_2", "clip_3")
 
 
-def test_only_keyframes_work_on_the_photos() -> None:
+def test_only_keyframes_use_the_photos() -> None:
     specs = plan(STORY, photoAssetIds=[OTHER_ASSET, ASSET_ID])
 
     works_on = {key: spec.materials for key, spec in specs.items() if spec.materials}
@@ -337,7 +337,7 @@ def test_sliders_default_to_the_middle() -> None:
     assert sliders == {"drama": 50, "humor": 7, "intensity": 50, "pace": 50, "warmth": 50}
 
 
-def test_the_film_is_told_in_the_callers_language() -> None:
+def test_the_texts_of_the_film_are_in_the_callers_language() -> None:
     english, korean = plan(STORY)["film"].params, plan(STORY, language="ko")["film"].params
     template = templates_of("story", "spark", "romance")[0]
 
@@ -355,12 +355,12 @@ def test_a_rewrite_changes_the_last_keyframe_its_look_its_caption_and_the_ending
     changed = {key for key in plain if plain[key] != rewritten[key]}
 
     assert changed <= {"kf_3", "clip_3", "film"}
-    assert "They meet again at the harbour." in rewritten["kf_3"].params["prompt"]
+    assert "They meet again at the harbor." in rewritten["kf_3"].params["prompt"]
     assert rewritten["kf_3"].params["look"]["framing"] == "close"
     assert rewritten["clip_3"].params["look"]["framing"] == "close"
     film, before = rewritten["film"].params, plain["film"].params
     assert film["captions"][:2] == before["captions"][:2]
-    assert film["captions"][2] == "They meet again at the harbour."
+    assert film["captions"][2] == "They meet again at the harbor."
     assert film["ending"] != before["ending"]
     assert film["hook"] == before["hook"]
 
@@ -396,14 +396,14 @@ def again(
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_clip_is_made_again_with_its_keyframe_and_the_film(number: int) -> None:
+def test_regenerating_a_clip_remakes_its_keyframe_and_the_film(number: int) -> None:
     keys, promised = again(STORY, "story_clip", number)
 
     assert keys == (f"kf_{number}", f"clip_{number}", "film")
     assert promised == (f"clip_{number}", "film")
 
 
-def test_a_scene_of_a_trailer_is_made_again() -> None:
+def test_a_scene_of_a_trailer_can_be_regenerated() -> None:
     made = frozenset(plan(TRAILER))
 
     assert again(TRAILER, "trailer_scene", 5, made=made)[0] == ("kf_5", "clip_5", "film")
@@ -413,7 +413,7 @@ def test_the_rewritten_ending_is_the_last_scene() -> None:
     assert again(STORY, "rewrite_only", **REWRITTEN)[0] == ("kf_3", "clip_3", "film")
 
 
-def test_the_film_is_cut_again_only_when_every_clip_will_exist() -> None:
+def test_the_film_is_remade_only_if_every_clip_will_exist() -> None:
     without_two = ALL_MADE - {"clip_2", "film"}
 
     assert again(STORY, "story_clip", 2, made=without_two)[0] == ("kf_2", "clip_2", "film")
@@ -438,7 +438,7 @@ def test_the_film_is_cut_again_only_when_every_clip_will_exist() -> None:
         (TRAILER, "trailer_scene", 6, InvalidInput, "INVALID_TARGET"),
     ],
 )
-def test_what_cannot_be_made_again_is_told_why(
+def test_an_impossible_regeneration_is_refused_with_its_code(
     recipe: SceneRecipe,
     target: str,
     clip_no: int | None,

@@ -1,4 +1,4 @@
-"""The user's own ending: what is cleaned, what is masked, what is refused, what it becomes."""
+"""The user's own ending: its cleaning, masking, refusal and result."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ ZERO_WIDTH = "\u200b"
         ("it ends… happily", "it ends... happily"),
     ],
 )
-def test_text_is_normalised_and_stripped_of_what_is_not_text(raw: str, clean: str) -> None:
+def test_text_is_normalized_and_stripped_of_what_is_not_text(raw: str, clean: str) -> None:
     assert sanitize(raw) == clean
 
 
 @pytest.mark.parametrize("raw", ["", " ", "\u200b\u200d", "<b></b>", "\x00\x07", "<>"])
-def test_a_text_of_which_nothing_is_left_is_refused_by_its_field(raw: str) -> None:
+def test_a_text_that_is_empty_after_cleaning_is_refused_by_its_field(raw: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         sanitize(raw)
 
@@ -101,7 +101,7 @@ def test_contact_data_is_masked_when_korean_particles_follow() -> None:
     [
         "In 2024 they met 3 times.",
         "At 10:30, seat 12-34.",
-        "Meet me @ the harbour",
+        "Meet me @ the harbor",
         "She said: wait... he did.",
         "3.14159 is a number",
         "1,000,000 stars",
@@ -152,7 +152,7 @@ def test_refused_content_names_its_category(text: str, category: str) -> None:
     assert refusal.value.facts["category"] == category
 
 
-def test_letters_taken_apart_and_spread_out_do_not_hide_a_word() -> None:
+def test_decomposed_or_spaced_letters_do_not_hide_a_word() -> None:
     spread = ZERO_WIDTH.join(unicodedata.normalize("NFD", "포르노"))
 
     with pytest.raises(InvalidInput) as refusal:
@@ -172,7 +172,7 @@ def test_words_that_only_contain_a_refused_one_pass(text: str) -> None:
 # Limits, and cleaning twice
 
 
-def test_two_thousand_characters_are_accepted_and_one_more_is_not() -> None:
+def test_a_text_has_two_thousand_characters_at_most() -> None:
     longest = REWRITE | {"rawText": "가" * REWRITE_LIMIT_CHARS}
     too_long = REWRITE | {"rawText": "가" * (REWRITE_LIMIT_CHARS + 1)}
 
@@ -202,7 +202,7 @@ def test_cleaning_a_clean_text_changes_nothing(raw: str) -> None:
     assert sanitize(clean) == clean
 
 
-# What it becomes
+# Results
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
         ("captions", LOCAL_SPEECH),
     ],
 )
-def test_without_configuration_everything_is_made_by_what_is_built_in(
+def test_without_configuration_the_built_in_providers_do_everything(
     kind: str, provider: str
 ) -> None:
     order = order_of({}, capability=capability_of(kind), recipe="story", plan="free")
@@ -62,7 +62,7 @@ def test_without_configuration_everything_is_made_by_what_is_built_in(
     assert order == (provider,)
 
 
-def test_the_narrowest_route_counts() -> None:
+def test_the_most_specific_route_wins() -> None:
     routes = {
         "image": [REPLICATE],
         "professional:image": [FAL],
@@ -86,7 +86,7 @@ def test_a_route_to_an_unknown_provider_is_an_error_that_names_it() -> None:
         check_routes({"clip": [FAL]}, frozenset({REPLICATE}))
 
 
-def test_the_next_in_order() -> None:
+def test_the_next_provider_in_an_order_or_none() -> None:
     order = (REPLICATE, FAL, LOCAL_STUDIO)
 
     assert next_in(order, REPLICATE) == FAL
@@ -95,7 +95,7 @@ def test_the_next_in_order() -> None:
     assert next_in(order, "gone") is None
 
 
-def test_who_delivers_later_is_who_says_so() -> None:
+def test_only_declared_providers_are_asynchronous() -> None:
     assert {name for name, provider in implementations().items() if hasattr(provider, "poll")} == (
         LATER
     )
@@ -111,22 +111,22 @@ def failed(times: int, health: Health = HEALTHY, now: datetime = NOW) -> Health:
     return health
 
 
-def test_a_few_failures_mean_nothing() -> None:
+def test_a_few_failures_keep_the_circuit_closed() -> None:
     assert not failed(FAILURES_LIMIT - 1).is_circuit_open(NOW)
 
 
-def test_five_in_a_row_leave_it_alone_for_half_a_minute() -> None:
+def test_five_failures_in_a_row_open_the_circuit_for_half_a_minute() -> None:
     health = failed(FAILURES_LIMIT)
 
     assert health.is_circuit_open(NOW + timedelta(seconds=OPEN_SECONDS - 1))
     assert not health.is_circuit_open(NOW + timedelta(seconds=OPEN_SECONDS))
 
 
-def test_failures_of_calls_that_were_under_way_do_not_prolong_it() -> None:
+def test_failures_of_calls_in_flight_do_not_extend_the_open_circuit() -> None:
     assert failed(3 * FAILURES_LIMIT) == failed(FAILURES_LIMIT)
 
 
-def test_one_more_failure_after_that_doubles_it_up_to_ten_minutes() -> None:
+def test_each_later_failure_doubles_the_open_time_up_to_ten_minutes() -> None:
     health, now, pauses = failed(FAILURES_LIMIT), NOW, []
     for _ in range(8):
         assert health.open_until is not None
@@ -137,7 +137,7 @@ def test_one_more_failure_after_that_doubles_it_up_to_ten_minutes() -> None:
     assert pauses == [30, 60, 120, 240, 480, OPEN_LIMIT_SECONDS, OPEN_LIMIT_SECONDS, 600]
 
 
-def test_an_empty_account_is_left_alone_at_once() -> None:
+def test_an_empty_account_opens_the_circuit_at_once() -> None:
     health = out_of_quota(HEALTHY, NOW)
 
     assert health.open_until == NOW + timedelta(seconds=OUT_OF_QUOTA_SECONDS)
@@ -160,7 +160,7 @@ def test_a_bill_is_exact_to_the_billionth() -> None:
 
 
 def test_usage_without_a_price_is_recorded_too() -> None:
-    bill = prices.bill("nobody", "nothing", [("image", 2)])
+    bill = prices.bill("unknown", "nothing", [("image", 2)])
 
     assert bill.nanos == 0
     assert [(line.unit, line.quantity, line.unit_cost) for line in bill.lines] == [
@@ -206,7 +206,7 @@ def test_the_order_of_parameters_does_not_matter() -> None:
     assert cache_key(**again) == cache_key(**ONE)
 
 
-def test_only_a_script_of_words_is_shared_between_accounts() -> None:
+def test_only_a_script_without_sources_is_shared_between_accounts() -> None:
     def key(account_id: str, **changes: Any) -> str:
         return cache_key(**(ONE | {"sources": [], "account_id": account_id} | changes))
 

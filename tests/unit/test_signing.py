@@ -1,4 +1,4 @@
-"""Signed tokens: readable by anyone, changed by nobody, good for one purpose."""
+"""Signed tokens: readable, protected against changes, valid for one purpose."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def test_a_token_gives_back_what_was_signed(value: object) -> None:
     assert verify(SECRET, PURPOSE, sign(SECRET, PURPOSE, value)) == value
 
 
-def test_the_same_value_has_the_same_token_however_it_is_ordered() -> None:
+def test_the_order_of_fields_does_not_change_the_token() -> None:
     assert sign(SECRET, PURPOSE, {"a": 1, "b": 2}) == sign(SECRET, PURPOSE, {"b": 2, "a": 1})
 
 
 @pytest.mark.parametrize("purpose", ["cursor|jobs|bob|", "cursor|credits|alice|", ""])
-def test_a_token_is_good_for_its_purpose_only(purpose: str) -> None:
+def test_a_token_is_valid_for_its_purpose_only(purpose: str) -> None:
     with pytest.raises(BadSignature):
         verify(SECRET, purpose, sign(SECRET, PURPOSE, 7))
 
@@ -53,6 +53,6 @@ def test_no_single_changed_character_passes() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "A", "AAAA", "!!!!", "ä", "한글", "a b", "=" * 9, "A" * 99])
-def test_what_was_never_a_token_is_refused(token: str) -> None:
+def test_a_malformed_token_is_refused(token: str) -> None:
     with pytest.raises(BadSignature):
         verify(SECRET, PURPOSE, token)

@@ -1,6 +1,6 @@
-"""Whatever value a domain object holds, it holds the same after it was stored and read.
+"""Every value of a domain object is the same after it was stored and read.
 
-Nothing, zero, False, empty text and empty lists are different values. Each object goes through its
+None, zero, False, empty text and empty lists are different values. Each object goes through its
 real item and back through DynamoDB's own representation.
 """
 
@@ -26,11 +26,11 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import Change, Entry, Grant, Hold, Wallet
 from darkroom.events import store as events_store
 from darkroom.events.store import Event
-from darkroom.jobs import items as jobs_items
 from darkroom.jobs import reading, share_store
 from darkroom.jobs.model import Failure, Job, Output, Receipt, Source, Task
 from darkroom.jobs.share_store import Share
 from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.writing import inherited_to_item, inputs_to_item, job_to_item, task_to_item
 from darkroom.kernel.faces import FaceBox
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.money import PricePart
@@ -53,7 +53,7 @@ JSON = st.dictionaries(NAMES, JSON_VALUES, max_size=3)
 
 
 def values_of(declared: Any) -> st.SearchStrategy[Any]:
-    """Values of a declared type, those that are false first of all."""
+    """Values of a declared type, the false ones first."""
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, UnionType):
         return st.one_of(*map(values_of, arguments))
@@ -105,21 +105,21 @@ OPERATION = "op"
 
 def job_and_back(job: Job) -> Job:
     job = replace(job, created_at=job.created_at)
-    item = through(jobs_items.job_to_item(job, OPERATION))
-    inputs = through(jobs_items.inputs_to_item(job, OPERATION)) if item.inputs is None else None
+    item = through(job_to_item(job, OPERATION))
+    inputs = through(inputs_to_item(job, OPERATION)) if item.inputs is None else None
     read = reading.read_job(item, inputs)
     assert read.unreadable == frozenset()
     return read.value
 
 
 def task_and_back(task: Task) -> Task:
-    read = reading.read_task(through(jobs_items.task_to_item(task, OPERATION)))
+    read = reading.read_task(through(task_to_item(task, OPERATION)))
     assert read.unreadable == frozenset()
     return read.value
 
 
 def output_and_back(output: Output) -> Output:
-    item = through(jobs_items.inherited_to_item(JOB_ID, [output], OPERATION))
+    item = through(inherited_to_item(JOB_ID, [output], OPERATION))
     read = reading.read_inherited(item)
     assert read.unreadable == frozenset()
     [found] = read.value
@@ -127,16 +127,18 @@ def output_and_back(output: Output) -> Output:
 
 
 def share_and_back(share: Share) -> Share:
-    write = share_store.create_write(share, OPERATION, check_at=share.created_at)
+    write = share_store.create_write(share, operation=OPERATION, check_at=share.created_at)
     return replace(share_store.read_share(through(write.item)).value, revoked_at=share.revoked_at)
 
 
 def asset_and_back(asset: Asset) -> Asset:
-    return assets_store.to_asset(through(assets_store.create_write(asset, OPERATION).item))
+    return assets_store.to_asset(
+        through(assets_store.create_write(asset, operation=OPERATION).item)
+    )
 
 
 def photo_and_back(photo: ReferencePhoto) -> ReferencePhoto:
-    item = through(reference_store.create_write(photo, OPERATION).item)
+    item = through(reference_store.create_write(photo, operation=OPERATION).item)
     return reference_store.to_reference_photo(item)
 
 
@@ -149,7 +151,7 @@ def picture_and_back(entry: albums.Entry) -> albums.Entry:
 
 
 def purchase_and_back(purchase: Purchase) -> Purchase:
-    write = payments_store.create_write(purchase, OPERATION)
+    write = payments_store.create_write(purchase, operation=OPERATION)
     return payments_store.to_purchase(through(write.item))
 
 
@@ -258,7 +260,7 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_what_is_stored_is_read_as_it_was(kind: str) -> None:
+def test_stored_values_are_read_back_unchanged(kind: str) -> None:
     strategy, and_back = CASES[kind]
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -296,9 +298,9 @@ def test_a_task_keeps_the_empty_parts_of_its_failure_and_sources() -> None:
     assert task_and_back(task) == task
 
 
-def test_an_empty_file_whose_size_the_version_before_left_out_has_no_bytes() -> None:
+def test_a_file_that_an_older_version_stored_without_a_size_has_no_bytes() -> None:
     whole = Output(output_id="o", key="k", type="srt", mime_type="m", storage_key="s", size_bytes=0)
-    item = jobs_items.inherited_to_item(JOB_ID, [whole], OPERATION)
+    item = inherited_to_item(JOB_ID, [whole], OPERATION)
     item.output = item.output.replace('"size_bytes":0', '"width":null')
 
     assert reading.read_inherited(item).value == [whole]

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe, asked by Stripe's own library: what it takes, refuses and repeats."""
+"""The stand-in for Stripe, called by Stripe's own library: what it accepts, refuses and repeats."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def open_session(stand_in: StripeStandIn, *, key: str | None = None, **changes: 
     return sessions.create(params=parameters(**changes), options=options)
 
 
-def test_a_session_is_what_the_library_says_it_is(stand_in: StripeStandIn) -> None:
+def test_a_session_has_the_shape_of_the_library(stand_in: StripeStandIn) -> None:
     session = open_session(stand_in)
 
     found = client(stand_in).v1.checkout.sessions.retrieve(session.id)
@@ -61,7 +61,7 @@ def test_a_session_is_what_the_library_says_it_is(stand_in: StripeStandIn) -> No
     assert session.last_response.request_id.startswith("req_")
 
 
-def test_a_payment_carries_its_names_and_what_was_paid(stand_in: StripeStandIn) -> None:
+def test_a_payment_has_its_metadata_and_amount(stand_in: StripeStandIn) -> None:
     payment_id = stand_in.pay(open_session(stand_in).id)["id"]
 
     payment = client(stand_in).v1.payment_intents.retrieve(payment_id)
@@ -92,8 +92,8 @@ def test_a_wrong_key_is_401(key: str, stand_in: StripeStandIn) -> None:
         ({"line_items": None}, "parameter_missing", "line_items"),
         ({"success_url": None}, "parameter_missing", "success_url"),
         ({"success_url": "/credits"}, "url_invalid", "success_url"),
-        ({"colour": "red"}, "parameter_unknown", "colour"),
-        ({"payment_intent_data": {"colour": "red"}}, "parameter_unknown", "colour"),
+        ({"unknown_field": "red"}, "parameter_unknown", "unknown_field"),
+        ({"payment_intent_data": {"unknown_field": "red"}}, "parameter_unknown", "unknown_field"),
         ({"metadata": {"a": {"b": "c"}}}, None, "metadata"),
         ({"metadata": {"a": "x" * 501}}, None, "metadata"),
         ({"client_reference_id": "x" * 201}, None, "client_reference_id"),
@@ -120,7 +120,7 @@ def test_amounts_are_in_the_smallest_unit(
     assert (session.amount_total, session.currency) == (amount, currency)
 
 
-def test_a_key_used_again_is_the_same_session(stand_in: StripeStandIn) -> None:
+def test_a_repeated_key_returns_the_same_session(stand_in: StripeStandIn) -> None:
     first = open_session(stand_in, key="k")
 
     again = open_session(stand_in, key="k")
@@ -139,14 +139,14 @@ def test_a_key_used_for_something_else_is_refused(stand_in: StripeStandIn) -> No
     assert refused.value.http_status == 400
 
 
-def test_what_was_refused_is_not_kept_for_its_key(stand_in: StripeStandIn) -> None:
+def test_a_refusal_is_not_stored_under_its_key(stand_in: StripeStandIn) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         open_session(stand_in, key="k", unit_amount=1)
 
     assert open_session(stand_in, key="k").amount_total == 1599
 
 
-def test_a_failure_in_mid_work_is_kept_for_its_key(stand_in: StripeStandIn) -> None:
+def test_a_failure_during_the_work_is_stored_under_its_key(stand_in: StripeStandIn) -> None:
     stand_in.break_down()
 
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_a_lost_response_has_done_its_work(stand_in: StripeStandIn) -> None:
     ("status", "kind"),
     [(429, stripe.RateLimitError), (500, stripe.APIError), (409, stripe.APIError)],
 )
-def test_a_refusal_on_demand_is_what_the_library_knows(
+def test_a_requested_refusal_raises_the_error_of_the_library(
     status: int, kind: type[stripe.StripeError], stand_in: StripeStandIn
 ) -> None:
     stand_in.refuse(status)
@@ -216,7 +216,7 @@ def test_what_does_not_exist_is_404(stand_in: StripeStandIn) -> None:
         assert (refused.value.http_status, refused.value.code) == (404, "resource_missing")
 
 
-def test_every_event_is_one_for_the_library(stand_in: StripeStandIn) -> None:
+def test_every_event_is_readable_by_the_library(stand_in: StripeStandIn) -> None:
     session_id = open_session(stand_in).id
     payment_id = stand_in.pay(session_id)["id"]
     stand_in.fail_refund(stand_in.refund(payment_id, 100)["id"])
@@ -229,8 +229,8 @@ def test_every_event_is_one_for_the_library(stand_in: StripeStandIn) -> None:
     stand_in.expire(open_session(stand_in, key="never").id)
 
     kinds = []
-    for told in stand_in.take_events():
-        body = stand_in.body_of(told)
+    for sent in stand_in.take_events():
+        body = stand_in.body_of(sent)
         event = stripe.Webhook.construct_event(body, stand_in.sign(body), WEBHOOK_SECRET)
         kinds.append((event.type, type(event.data.object).__name__))
 
@@ -247,7 +247,7 @@ def test_every_event_is_one_for_the_library(stand_in: StripeStandIn) -> None:
     ]
 
 
-def test_the_signer_is_the_librarys(stand_in: StripeStandIn) -> None:
+def test_the_library_accepts_the_signatures(stand_in: StripeStandIn) -> None:
     body, moment = '{"id": "evt_1", "name": "결제"}', int(time.time())
 
     signed = stand_in.sign(body, secret="whsec_other", at=moment)

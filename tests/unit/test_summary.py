@@ -1,4 +1,4 @@
-"""A run says at its end what it ran and found."""
+"""A test run prints a summary at its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report(
     )
 
 
-def test_each_file_shows_its_tests_minutes_and_figures_and_all_are_added_up() -> None:
+def test_each_file_shows_its_tests_minutes_and_figures_with_totals() -> None:
     summary = Summary()
     for found in (
         report("a.py::test_1", "call"),

@@ -1,4 +1,4 @@
-"""The stand-in that pays every checkout, beside the local cloud."""
+"""The stand-in that pays every checkout of the local cloud."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_an_open_checkout_is_paid_once_and_its_signed_event_delivered() -> None:
     assert stripe.sign(body, at=int(signature[2:].partition(",")[0])) == signature
 
 
-def test_what_it_prints_is_an_env_file_that_the_template_takes(tmp_path: Path) -> None:
+def test_its_output_is_an_env_file_for_the_template(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     with StripeStandIn() as stripe:
         env_file.write_text(settings_for(stripe), encoding="utf-8")

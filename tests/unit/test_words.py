@@ -1,4 +1,4 @@
-"""Words of names and tags: every accepted one is found, and every key fits its table."""
+"""Words of names and tags: every accepted word is found, and every key fits its table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from darkroom.uploads.policy import FILE_NAME_LIMIT_CHARS, clean_name
 
 HASH_KEY_LIMIT_BYTES, SORT_KEY_LIMIT_BYTES = 2048, 1024
 GROWING = "ﷺİŉﬃ㌀ẞǰΐ"
-"""Each becomes longer when it is folded, up to 18 times."""
+"""Each becomes up to 18 times longer by case folding."""
 ASSET = begin_upload(
     account_id="a" * 64, asset_id="ast_01KE6P4YM0FGWFNMB77QGBKW00", filename="x", kind="image",
     mime_type="image/jpeg", size_bytes=1, now=from_iso("2026-01-05T09:00:00.000Z"),
@@ -67,7 +67,7 @@ def test_a_name_and_each_tag_are_found_by_any_beginning_of_their_words(
 
     for text in (asset.filename, *asset.tags):
         own = words_of([text], limit=ASSET_WORDS_LIMIT)
-        # Of a file of more words than it is listed by, the first of each text.
+        # A file with more words than the limit is listed by the first words of each text.
         for word in own if len(known) < ASSET_WORDS_LIMIT else own[:1]:
             for length in {1, len(word) // 2 or 1, len(word)}:
                 searched = facets.words_of(word[:length])
@@ -101,6 +101,6 @@ def test_a_text_of_many_words_does_not_crowd_out_the_others() -> None:
     assert words == ("w0", "beach", "2024", "w1", "house", "w2")
 
 
-def test_a_longer_word_is_known_by_its_beginning() -> None:
+def test_a_long_word_is_indexed_by_its_beginning() -> None:
     assert words_of(["x" * 300], limit=5) == ("x" * WORD_LIMIT_CHARS,)
     assert has_words(words_of(["x" * 200], limit=5), words_of(["x" * 300], limit=5))

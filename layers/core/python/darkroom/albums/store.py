@@ -30,12 +30,13 @@ from darkroom.albums.items import (
 from darkroom.albums.model import Album, Entry
 from darkroom.db.damage import read_all, read_item, read_or
 from darkroom.db.due import Due, due_fields, list_due_items
-from darkroom.db.writes import RawItem, Write, delete, put
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
+from darkroom.db.writes import Write, delete, put
+from darkroom.kernel.errors import ConcurrentUpdate, NotFound
 from darkroom.kernel.ids import is_id
 
 ITEM_CLASSES = (AlbumItem, TombstoneItem, EntryItem)
 OUTPUT_PREFIX = "out"
+_MOVED_ON = ConcurrentUpdate("the album has moved on")
 
 
 def get_album(account_id: str, album_id: str) -> Album:
@@ -195,50 +196,48 @@ def has_tombstone(account_id: str, album_id: str) -> bool:
     return True
 
 
-def create_write(album: Album, operation: str) -> Write:
+def create_write(album: Album, *, operation: str) -> Write:
     item = album_to_item(album, operation)
-    return put(item, condition=AlbumItem.sort_key.does_not_exist(), refused=_moved_on)
+    return put(item, condition=AlbumItem.sort_key.does_not_exist(), refused=_MOVED_ON)
 
 
-def save_write(before: Album, after: Album, operation: str) -> Write:
+def save_write(before: Album, after: Album, *, operation: str) -> Write:
     """Save the changed album, if it did not change since it was read."""
     item = album_to_item(after, operation)
     item.version = before.version + 1
-    return put(item, condition=AlbumItem.version == before.version, refused=_moved_on)
+    return put(item, condition=AlbumItem.version == before.version, refused=_MOVED_ON)
 
 
-def tombstone_writes(account_id: str, album_id: str, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(
+    account_id: str, album_id: str, *, now: datetime, operation: str
+) -> list[Write]:
     """Delete the album in any state; its tombstone is due until its entries are removed."""
     item = AlbumItem(account_id, album_key(album_id))
     tombstone = TombstoneItem(
         account_id, tombstone_key(album_id), **due_fields(now), operation=operation
     )
     return [
-        delete(item, condition=AlbumItem.sort_key.exists(), refused=_moved_on),
-        put(tombstone, refused=_moved_on),
+        delete(item, condition=AlbumItem.sort_key.exists(), refused=_MOVED_ON),
+        put(tombstone),
     ]
 
 
 def forget_tombstone_write(account_id: str, album_id: str) -> Write:
-    return delete(TombstoneItem(account_id, tombstone_key(album_id)), refused=_moved_on)
+    return delete(TombstoneItem(account_id, tombstone_key(album_id)))
 
 
-def add_entry_write(entry: Entry, operation: str) -> Write:
+def add_entry_write(entry: Entry, *, operation: str) -> Write:
     item = entry_to_item(entry, operation)
-    return put(item, condition=EntryItem.sort_key.does_not_exist(), refused=_moved_on)
+    return put(item, condition=EntryItem.sort_key.does_not_exist(), refused=_MOVED_ON)
 
 
-def save_entry_write(before: Entry, after: Entry, operation: str) -> Write:
+def save_entry_write(before: Entry, after: Entry, *, operation: str) -> Write:
     item = entry_to_item(after, operation)
     item.version = before.version + 1
-    return put(item, condition=EntryItem.version == before.version, refused=_moved_on)
+    return put(item, condition=EntryItem.version == before.version, refused=_MOVED_ON)
 
 
 def delete_entry_write(account_id: str, album_id: str, output_id: str) -> Write:
     """Remove the entry without a marker, because its album was deleted."""
     item = EntryItem(account_id, entry_key(album_id, output_id))
-    return delete(item, refused=_moved_on)
-
-
-def _moved_on(stored: RawItem | None) -> DarkroomError:
-    return ConcurrentUpdate("the album has moved on")
+    return delete(item)

@@ -61,8 +61,8 @@ def respond_once(
     """Run the action, or return the stored response of an earlier request.
 
     Raises:
-        Conflict: IN_PROGRESS; Unprocessable: IDEMPOTENCY_MISMATCH; and the errors of the
-        action, after which nothing is stored and the key can be used again.
+        Conflict: IN_PROGRESS; KeyReused; and the errors of the action, after which nothing is
+        stored and the key can be used again.
     """
     if command.key is None:
         return json_response(action(), status=status)
@@ -70,19 +70,19 @@ def respond_once(
     key = hashlib.sha256(name.encode()).hexdigest()
     hashed, lock_id = body_hash(body), app.ids.token()
     try:
-        commit_one(store.begin_write(key, hashed, lock_id, app.clock.now()))
+        commit_one(store.begin_write(key, body_hash=hashed, operation=lock_id, now=app.clock.now()))
     except AlreadyCompleted as error:
         return _response(error.response, {REPLAYED_HEADER: "true"})
     try:
         content = action()
     except Exception:
-        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
+        _quietly(lambda: commit_one(store.forget_write(key, operation=lock_id)))
         raise
     if _may_succeed_later(content):
-        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
+        _quietly(lambda: commit_one(store.forget_write(key, operation=lock_id)))
         return json_response(content, status=status)
     response = StoredResponse(status, to_json(content))
-    _store(key, hashed, lock_id, response, app.clock.now())
+    _store(key, hashed=hashed, lock_id=lock_id, response=response, now=app.clock.now())
     return _response(response)
 
 
@@ -92,16 +92,20 @@ def _may_succeed_later(content: ResponseBody) -> bool:
     return any(result.code in _SERVER_FAULTS for result in getattr(content, "results", ()))
 
 
-def _store(key: str, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:
+def _store(key: str, *, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:
     """Store the response for repeats. If that fails, release the key: a repeat then finds its own
     writes and need not wait for the lock."""
     try:
-        commit_one(store.complete_write(key, hashed, lock_id, response, now))
+        commit_one(
+            store.complete_write(
+                key, body_hash=hashed, operation=lock_id, response=response, now=now
+            )
+        )
     except Conflict:
         return
     except Exception:
         logger.exception("idempotency_record_lost")
-        _quietly(lambda: commit_one(store.forget_write(key, lock_id)))
+        _quietly(lambda: commit_one(store.forget_write(key, operation=lock_id)))
 
 
 def _response(response: StoredResponse, headers: Mapping[str, str] | None = None) -> Response:

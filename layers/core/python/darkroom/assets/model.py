@@ -116,6 +116,26 @@ class Asset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DamagedAsset:
+    """What is readable of a damaged asset: enough to delete it."""
+
+    account_id: str
+    asset_id: str
+    version: int | None
+    """None if it is unreadable."""
+    references: int | None
+    """The number of active reference photos that use it; None if it is unreadable."""
+    upload_id: str | None = None
+    owner_tag: str | None = None
+    is_owner_tag_lost: bool = False
+    """Whether it had a tag, which is unreadable."""
+    made_from: str | None = None
+    counted_bytes: int = 0
+    counted_uploads: int = 0
+    """Of the counters, an unreadable share counts as zero: it is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """The check's result for usable content."""
 

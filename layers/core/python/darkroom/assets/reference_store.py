@@ -15,10 +15,10 @@ from pynamodb.models import Model
 from darkroom.assets.model import ReferencePhoto
 from darkroom.db.damage import read_all, read_item
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import Write, put
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, NotFound
+from darkroom.kernel.errors import ConcurrentUpdate, NotFound
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.shapes import checked, whole
 
@@ -106,24 +106,29 @@ def list_reference_photos(
     return photos, (items[limit - 1].active_key if len(items) > limit else None)
 
 
-def create_write(photo: ReferencePhoto, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the reference photo exists")
+def is_reference_photo(account_id: str, asset_id: str) -> bool:
+    """Whether a readable active photo uses the asset. The index is eventually consistent."""
+    of_asset = ReferencePhotoItem.of_asset_id == asset_id
+    return any(True for _ in ReferencePhotoItem.active.query(account_id, filter_condition=of_asset))
 
+
+def create_write(photo: ReferencePhoto, *, operation: str) -> Write:
     missing = ReferencePhotoItem.reference_photo_id.does_not_exist()
-    return put(_to_item(photo, operation), condition=missing, refused=refused)
+    return put(
+        _to_item(photo, operation),
+        condition=missing,
+        refused=ConcurrentUpdate("the reference photo exists"),
+    )
 
 
-def save_write(before: ReferencePhoto, after: ReferencePhoto, operation: str) -> Write:
+def save_write(before: ReferencePhoto, after: ReferencePhoto, *, operation: str) -> Write:
     """Save the changed photo, if it did not change since it was read."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the reference photo has moved on")
-
     item = _to_item(after, operation)
     item.version = before.version + 1
     unchanged = ReferencePhotoItem.version == before.version
-    return put(item, condition=unchanged, refused=refused)
+    return put(
+        item, condition=unchanged, refused=ConcurrentUpdate("the reference photo has moved on")
+    )
 
 
 def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:

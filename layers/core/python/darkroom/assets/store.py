@@ -8,28 +8,31 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from darkroom.assets.model import Asset, AssetStatus
-from darkroom.db.damage import read_all, read_item, read_or
+from darkroom.assets.model import Asset, AssetStatus, DamagedAsset
+from darkroom.db.damage import DAMAGE, read_all, read_item, read_or
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, check, delete, put, update
+from darkroom.db.writes import Write, check, delete, put, update
 from darkroom.kernel import faces
 from darkroom.kernel.clock import from_iso, to_iso
 from darkroom.kernel.errors import (
     ConcurrentUpdate,
     Conflict,
-    DarkroomError,
     NotFound,
     Unreadable,
 )
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.media_types import suffixes_of
+from darkroom.kernel.object_keys import is_owner_tag
 from darkroom.kernel.shapes import checked, whole, whole_or_none
 
 ASSET_PREFIX = "ast"
 TOMBSTONE = "grave#"
+_MOVED_ON = ConcurrentUpdate("the asset has moved on")
 
 
 class AssetItem(SalvagedItem, DueItem):
@@ -134,6 +137,44 @@ def find_asset(account_id: str, asset_id: str) -> Asset | None:
     return read_item(item, to_asset)
 
 
+def find_asset_to_delete(account_id: str, asset_id: str) -> Asset | DamagedAsset | None:
+    """The asset, what is readable of it if it is damaged, or None."""
+    try:
+        return find_asset(account_id, asset_id)
+    except Unreadable:
+        item = AssetItem.get(account_id, asset_id, consistent_read=True)
+        return _damaged(item)
+
+
+def _damaged(item: AssetItem) -> DamagedAsset:
+    tags = [item.owner_tag or "", *(item.clean_key or "").split("/")[1:2]]
+    tag = next(filter(is_owner_tag, tags), None)
+    had_tag = "owner_tag" in item.attribute_values or "ownerTag" in item.unreadable
+    made_from = "unreadable" if "madeFrom" in item.unreadable else item.made_from
+    return DamagedAsset(
+        account_id=item.account_id,
+        asset_id=item.asset_id,
+        version=_count_or_none(item.version),
+        references=None
+        if "references" in item.unreadable
+        else _count_or_none(item.references or 0),
+        upload_id=item.upload_id or None,
+        owner_tag=tag,
+        is_owner_tag_lost=had_tag and tag is None,
+        made_from=made_from,
+        counted_bytes=_count_or_none(item.counted_bytes) or 0,
+        counted_uploads=_count_or_none(item.counted_uploads) or 0,
+    )
+
+
+def _count_or_none(stored: float | None) -> int | None:
+    try:
+        count = whole(stored)
+    except DAMAGE:
+        return None
+    return count if count >= 0 else None
+
+
 def is_stored(account_id: str, asset_id: str) -> bool:
     """Whether the asset exists, readable or not."""
     try:
@@ -207,15 +248,16 @@ def list_due(until: datetime, *, limit: int) -> list[Due]:
     return list_due_items(AssetItem.due, until, limit=limit)
 
 
-def create_write(asset: Asset, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset exists")
-
+def create_write(asset: Asset, *, operation: str) -> Write:
     item = _to_item(asset, operation)
-    return put(item, condition=AssetItem.asset_id.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=AssetItem.asset_id.does_not_exist(),
+        refused=ConcurrentUpdate("the asset exists"),
+    )
 
 
-def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = False) -> Write:
+def save_write(before: Asset, after: Asset, *, operation: str, counted: bool = False) -> Write:
     """Save the changed asset, if it did not change since it was read.
 
     Its share of the account's counters may differ only if the same transaction changes them
@@ -223,28 +265,22 @@ def save_write(before: Asset, after: Asset, operation: str, *, counted: bool = F
     """
     assert counted or _counted(before) == _counted(after), "the counters have to move along"
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
     item = _to_item(after, operation)
     item.version = before.version + 1
-    return put(item, condition=AssetItem.version == before.version, refused=refused)
+    return put(item, condition=AssetItem.version == before.version, refused=_MOVED_ON)
 
 
-def delete_write(asset: Asset) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
+def delete_write(asset: Asset | DamagedAsset) -> Write:
     item = AssetItem(asset.account_id, asset.asset_id)
-    return delete(item, condition=AssetItem.version == asset.version, refused=refused)
+    condition: Condition = AssetItem.version == asset.version
+    if asset.version is None:
+        # There is no version to compare, and a damaged asset is only ever deleted.
+        condition = AssetItem.asset_id.exists()
+    return delete(item, condition=condition, refused=_MOVED_ON)
 
 
-def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+def tombstone_writes(asset: Asset | DamagedAsset, *, now: datetime, operation: str) -> list[Write]:
     """Delete the asset; its tombstone is due when no content for it can arrive any more."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the asset has moved on")
-
     tombstone = TombstoneItem(
         asset.account_id,
         TOMBSTONE + asset.asset_id,
@@ -255,41 +291,30 @@ def tombstone_writes(asset: Asset, now: datetime, operation: str) -> list[Write]
         **due_fields(now + timedelta(seconds=UPLOAD_URL_SECONDS)),
         operation=operation,
     )
-    return [delete_write(asset), put(tombstone, refused=refused)]
+    return [delete_write(asset), put(tombstone)]
 
 
 def no_tombstone_write(account_id: str, asset_id: str) -> Write:
     """Check that the asset was never deleted; changes nothing."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the asset was deleted")
-
     return check(
         TombstoneItem(account_id, TOMBSTONE + asset_id),
         condition=TombstoneItem.tombstone_id.does_not_exist(),
-        refused=refused,
+        refused=Conflict("the asset was deleted"),
     )
 
 
 def rest_write(account_id: str, asset_id: str) -> Write:
     """Keep the tombstone, but remove it from the ``due`` index."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the tombstone has moved on")
-
     return update(
         TombstoneItem(account_id, TOMBSTONE + asset_id),
         [TombstoneItem.due_shard.remove(), TombstoneItem.next_check_at.remove()],
         condition=TombstoneItem.deleted_at.exists(),
-        refused=refused,
+        refused=ConcurrentUpdate("the tombstone has moved on"),
     )
 
 
 def forget_tombstone_write(account_id: str, asset_id: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the tombstone has moved on")
-
-    return delete(TombstoneItem(account_id, TOMBSTONE + asset_id), refused=refused)
+    return delete(TombstoneItem(account_id, TOMBSTONE + asset_id))
 
 
 def read_asset(item: AssetItem) -> Asset | None:
@@ -326,7 +351,7 @@ def to_asset(item: AssetItem) -> Asset:
         folder=item.folder,
         references=whole(item.references or 0),
         clean_key=item.clean_key,
-        clean_mime_type=item.clean_mime_type,
+        clean_mime_type=_known_type(item.clean_mime_type),
         note=item.note,
         thumbnail_key=item.thumbnail_key,
         made_from=item.made_from,
@@ -340,6 +365,17 @@ def to_asset(item: AssetItem) -> Asset:
         next_check_at=due_moment(item),
     )
     return checked(asset)
+
+
+def _known_type(mime_type: str | None) -> str | None:
+    """The type of a clean copy, for which there are endings of file names.
+
+    Raises:
+        LookupError: there are none.
+    """
+    if mime_type is not None:
+        suffixes_of(mime_type)
+    return mime_type
 
 
 def _to_item(asset: Asset, operation: str) -> AssetItem:

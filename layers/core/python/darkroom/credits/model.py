@@ -163,7 +163,9 @@ def open_wallet(account_id: str, now: datetime) -> Change:
         created_at=now,
     )
     reason = Reason("bonus#signup", "signup", account_id, "Welcome bonus")
-    return add_grant(Wallet(account_id=account_id), grant, EntryType.BONUS, reason, now)
+    return add_grant(
+        Wallet(account_id=account_id), grant, entry_type=EntryType.BONUS, reason=reason, now=now
+    )
 
 
 def spendable(wallet: Wallet, now: datetime) -> Wallet:
@@ -176,7 +178,7 @@ def spendable(wallet: Wallet, now: datetime) -> Wallet:
 
 
 def add_grant(
-    wallet: Wallet, grant: Grant, entry_type: EntryType, reason: Reason, now: datetime
+    wallet: Wallet, grant: Grant, *, entry_type: EntryType, reason: Reason, now: datetime
 ) -> Change:
     """Add credits as a new grant.
 
@@ -191,29 +193,28 @@ def add_grant(
     return _record(
         Change(wallet, ()),
         after,
-        entry_type,
-        grant.remaining,
-        0,
-        reason,
-        now,
+        entry_type=entry_type,
+        amount=grant.remaining,
+        reason=reason,
+        now=now,
         merges=merges,
         expires_at=grant.expires_at,
     )
 
 
-def add_purchase(wallet: Wallet, grant: Grant, reason: Reason, now: datetime) -> Change:
+def add_purchase(wallet: Wallet, grant: Grant, *, reason: Reason, now: datetime) -> Change:
     """Add purchased credits; an open debt is paid from them first.
 
     Raises:
         InvalidInput: the grant holds no credits.
         ConcurrentUpdate: grants are due.
     """
-    change = add_grant(wallet, grant, EntryType.PURCHASE, reason, now)
+    change = add_grant(wallet, grant, entry_type=EntryType.PURCHASE, reason=reason, now=now)
     return _pay_debt(change, f"debt#{reason.reference_id}", reason, now)
 
 
 def reverse(
-    wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
+    wallet: Wallet, *, purchase_id: str, credits: int, reason: Reason, now: datetime
 ) -> Change:
     """Take back purchased credits: first the remaining ones of the purchase's grant, then other
     purchased credits. The rest becomes a debt.
@@ -230,17 +231,16 @@ def reverse(
     return _record(
         Change(wallet, ()),
         replace(wallet, grants=kept),
-        EntryType.REVERSAL,
-        -taken,
-        0,
-        reason,
-        now,
+        entry_type=EntryType.REVERSAL,
+        amount=-taken,
+        reason=reason,
+        now=now,
         debt=credits - taken,
     )
 
 
 def restore(
-    wallet: Wallet, purchase_id: str, credits: int, reason: Reason, now: datetime
+    wallet: Wallet, *, purchase_id: str, credits: int, reason: Reason, now: datetime
 ) -> Change:
     """Undo a reversal (a dispute was won): pay an open debt, add the rest to its grant.
 
@@ -265,18 +265,17 @@ def restore(
     return _record(
         Change(wallet, ()),
         replace(wallet, grants=grants),
-        EntryType.REVERSAL,
-        credits - forgiven,
-        0,
-        reason,
-        now,
+        entry_type=EntryType.REVERSAL,
+        amount=credits - forgiven,
+        reason=reason,
+        now=now,
         debt=-forgiven,
         merges=merges,
     )
 
 
 def adjust(
-    wallet: Wallet, amount: int, reason: Reason, now: datetime, *, expires_at: datetime | None
+    wallet: Wallet, amount: int, *, reason: Reason, now: datetime, expires_at: datetime | None
 ) -> Change:
     """Give or take credits for an operator; never below zero, and never from a hold.
 
@@ -296,7 +295,7 @@ def adjust(
             created_at=now,
             expires_at=expires_at,
         )
-        change = add_grant(wallet, grant, EntryType.ADJUST, reason, now)
+        change = add_grant(wallet, grant, entry_type=EntryType.ADJUST, reason=reason, now=now)
         return _pay_debt(change, f"debt#{reason.cause}", reason, now)
     _require_current(wallet, now)
     if -amount > wallet.balance:
@@ -306,10 +305,17 @@ def adjust(
         )
     kept, _ = _take(wallet.grants, -amount)
     after = replace(wallet, grants=kept)
-    return _record(Change(wallet, ()), after, EntryType.ADJUST, amount, 0, reason, now)
+    return _record(
+        Change(wallet, ()),
+        after,
+        entry_type=EntryType.ADJUST,
+        amount=amount,
+        reason=reason,
+        now=now,
+    )
 
 
-def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Change:
+def clear_debt(wallet: Wallet, amount: int, *, reason: Reason, now: datetime) -> Change:
     """Forgive a debt, or a part of it, for an operator.
 
     Raises:
@@ -323,10 +329,17 @@ def clear_debt(wallet: Wallet, amount: int, reason: Reason, now: datetime) -> Ch
             "more than the debt",
             fields=[problem("amount", "TOO_MUCH")],
         )
-    return _record(Change(wallet, ()), wallet, EntryType.ADJUST, 0, 0, reason, now, debt=-amount)
+    return _record(
+        Change(wallet, ()),
+        wallet,
+        entry_type=EntryType.ADJUST,
+        reason=reason,
+        now=now,
+        debt=-amount,
+    )
 
 
-def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Change, Hold]:
+def reserve(wallet: Wallet, amount: int, *, job_id: str, now: datetime) -> tuple[Change, Hold]:
     """Move ``amount`` credits from the balance into a hold for a job.
 
     Raises:
@@ -357,17 +370,25 @@ def reserve(wallet: Wallet, amount: int, job_id: str, now: datetime) -> tuple[Ch
     kept, hold = _take(wallet.grants, amount)
     reason = Reason(f"deduct#{job_id}", "job", job_id, "Reserved for a job")
     after = replace(wallet, grants=kept)
-    change = _record(Change(wallet, ()), after, EntryType.DEDUCT, -amount, amount, reason, now)
+    change = _record(
+        Change(wallet, ()),
+        after,
+        entry_type=EntryType.DEDUCT,
+        amount=-amount,
+        held_change=amount,
+        reason=reason,
+        now=now,
+    )
     return change, hold
 
 
 def settle(
     wallet: Wallet,
     hold: Hold,
+    *,
     used: int,
     job_id: str,
     now: datetime,
-    *,
     expired: Collection[str] = (),
 ) -> Change:
     """End a hold: ``used`` credits are spent, the rest returns to its grants.
@@ -388,7 +409,14 @@ def settle(
     change = Change(wallet, ())
     if used:
         reason = Reason(f"settle#{job_id}", "job", job_id, "Used by a job")
-        change = _record(change, wallet, EntryType.SETTLE, 0, -used, reason, now)
+        change = _record(
+            change,
+            wallet,
+            entry_type=EntryType.SETTLE,
+            held_change=-used,
+            reason=reason,
+            now=now,
+        )
     unused = reserved - used
     if unused:
         slices = _with_grace(_last_credits(hold, unused), expired, job_id, now)
@@ -396,7 +424,14 @@ def settle(
         reason = Reason(f"refund#{job_id}", "job", job_id, "Unused credits returned")
         after = replace(change.wallet, grants=grants)
         change = _record(
-            change, after, EntryType.REFUND, unused, -unused, reason, now, merges=merges
+            change,
+            after,
+            entry_type=EntryType.REFUND,
+            amount=unused,
+            held_change=-unused,
+            reason=reason,
+            now=now,
+            merges=merges,
         )
         change = _pay_debt(change, f"debt#{reason.cause}", reason, now)
     return change
@@ -426,7 +461,14 @@ def expire_due(
         cause = next(cause for cause in expiry_causes(grant.grant_id) if cause not in happened)
         reason = Reason(cause, "grant", grant.grant_id, "Credits expired")
         after = replace(change.wallet, grants=kept)
-        change = _record(change, after, EntryType.EXPIRE, -grant.remaining, 0, reason, now)
+        change = _record(
+            change,
+            after,
+            entry_type=EntryType.EXPIRE,
+            amount=-grant.remaining,
+            reason=reason,
+            now=now,
+        )
     return change
 
 
@@ -438,12 +480,12 @@ def expiry_causes(grant_id: str) -> Iterable[str]:
 def _record(
     change: Change,
     wallet: Wallet,
+    *,
     entry_type: EntryType,
-    amount: int,
-    held_change: int,
     reason: Reason,
     now: datetime,
-    *,
+    amount: int = 0,
+    held_change: int = 0,
     debt: int = 0,
     merges: tuple[Merge, ...] = (),
     expires_at: datetime | None = None,
@@ -516,7 +558,15 @@ def _pay_debt(change: Change, cause: str, income: Reason, now: datetime) -> Chan
     kept = tuple(sorted((*left, *others), key=Grant.spending_order))
     reason = Reason(cause, income.reference_type, income.reference_id, "Debt paid")
     after = replace(change.wallet, grants=kept)
-    return _record(change, after, EntryType.REVERSAL, -paid, 0, reason, now, debt=-paid)
+    return _record(
+        change,
+        after,
+        entry_type=EntryType.REVERSAL,
+        amount=-paid,
+        reason=reason,
+        now=now,
+        debt=-paid,
+    )
 
 
 def _reduced(

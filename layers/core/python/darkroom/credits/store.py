@@ -22,8 +22,8 @@ from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import (
+    AlreadyHappened,
     ConcurrentUpdate,
-    Conflict,
     DarkroomError,
     NotFound,
     WalletDamaged,
@@ -33,6 +33,7 @@ from darkroom.kernel.limits import DUE_PAGE_LIMIT, TRANSACTION_ITEMS_LIMIT
 from darkroom.kernel.shapes import checked
 
 EXPIRY_SHARD = "s0"
+_MOVED_ON = ConcurrentUpdate("the wallet has moved on")
 
 
 class Expiring(GlobalSecondaryIndex[Any]):
@@ -207,24 +208,19 @@ def _entry_write(entry: Entry, operation: str) -> Write:
         operation=operation,
     )
 
-    def refused(stored: RawItem | None) -> DarkroomError:
-        if entry.type is EntryType.EXPIRE:
-            # Any change of a wallet expires its due grants first. That another one did it means
-            # only that ours was computed from an older wallet.
-            return ConcurrentUpdate("the grant expired meanwhile")
-        return Conflict(f"{entry.cause} has already happened", code="ALREADY_HAPPENED")
-
+    refused: DarkroomError = AlreadyHappened(f"{entry.cause} has already happened")
+    if entry.type is EntryType.EXPIRE:
+        # Any change of a wallet expires its due grants first. That another one did it means
+        # only that ours was computed from an older wallet.
+        refused = ConcurrentUpdate("the grant expired meanwhile")
     # There must be no entry with this cause: a cause happens once, forever.
     return put(item, condition=LedgerItem.cause.does_not_exist(), refused=refused)
 
 
 def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the wallet has moved on")
-
     item = _wallet_item(wallet, operation)
     if before is None:
-        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
+        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=_MOVED_ON)
     # The version says that the wallet is the one we computed from; the balance clause repeats
     # law L2 at the store itself, so that no bug upstream can overdraw. Freezing does not change
     # the version, so the last clause keeps a change that began earlier from unfreezing the wallet.
@@ -233,7 +229,7 @@ def _wallet_write(wallet: Wallet, before: Wallet | None, operation: str) -> Writ
         & (WalletItem.balance >= max(0, before.balance - wallet.balance))
         & _is_as_frozen_as(before)
     )
-    return put(item, condition=condition, refused=refused)
+    return put(item, condition=condition, refused=_MOVED_ON)
 
 
 def _wallet_item(wallet: Wallet, operation: str) -> WalletItem:
@@ -260,7 +256,7 @@ def _is_as_frozen_as(before: Wallet) -> Condition:
 
 
 def freeze_write(
-    account_id: str, reason: str, operation: str, *, found: str | None = None
+    account_id: str, *, reason: str, operation: str, found: str | None = None
 ) -> Write:
     """Freeze the account for this reason; ``found`` is the digest of the audit's breaches."""
     actions: list[Action] = [WalletItem.frozen.set(reason)]
@@ -269,33 +265,26 @@ def freeze_write(
     return _freezing_write(account_id, actions, operation)
 
 
-def unfreeze_write(account_id: str, operation: str) -> Write:
+def unfreeze_write(account_id: str, *, operation: str) -> Write:
     """Unfreeze the account. The breaches for which the audit froze it are accepted then."""
     return _freezing_write(account_id, [WalletItem.frozen.remove()], operation)
 
 
 def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return NotFound("no such account")
-
     return update(
         WalletItem(account_id),
         actions,
         condition=WalletItem.account_id.exists(),
-        refused=refused,
+        refused=NotFound("no such account"),
         operation=operation,
     )
 
 
-def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Write:
+def rebuild_write(wallet: Wallet, *, before: RawItem | None, operation: str) -> Write:
     """Replace the stored wallet, if it did not change since it was read, by the rebuilt one."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the wallet has moved on")
-
     item = _wallet_item(wallet, operation)
     if before is None:
-        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=refused)
+        return put(item, condition=WalletItem.account_id.does_not_exist(), refused=_MOVED_ON)
     # A damaged wallet may have no readable version; every change of it stamps its operation.
     stamp = before.get("op", {}).get("S")
     condition = WalletItem.account_id.exists()
@@ -306,7 +295,7 @@ def rebuild_write(wallet: Wallet, before: RawItem | None, operation: str) -> Wri
     # Several changes of one request have one stamp.
     if "N" in (version := before.get("version", {})):
         condition &= WalletItem.version == float(version["N"])
-    return put(item, condition=condition, refused=refused)
+    return put(item, condition=condition, refused=_MOVED_ON)
 
 
 def accepted_breaches(raw: RawItem | None) -> str | None:

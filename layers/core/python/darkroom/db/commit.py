@@ -64,7 +64,7 @@ def configure(
     *, region: str, endpoint_url: str | None, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Open the connection that transactions use. Called once by bootstrap."""
-    _store.connection = connection_to(region, endpoint_url)
+    _store.connection = connection_to(region, endpoint_url=endpoint_url)
     _store.sleep = sleep
 
 
@@ -111,7 +111,7 @@ def commit_one(write: Write) -> dict[str, Any]:
                 stored = _stored_item(error)
                 if write.is_ours(stored):
                     return None, dict(stored or {})
-                return write.refused(stored), {}
+                return write.refusal(stored), {}
             if code in _RETRIED_ERRORS:
                 raise _Passing from error
             raise
@@ -258,7 +258,7 @@ def _verdict(
         return None
     order = {id(write): place for place, write in enumerate(writes)}
     write, stored = min(refusals, key=lambda refusal: order[id(refusal[0])])
-    return write.refused(stored)
+    return write.refusal(stored)
 
 
 def _has_happened(

@@ -19,7 +19,7 @@ _connections: dict[tuple[str, str | None], Connection] = {}
 _lock = Lock()
 
 
-def connection_to(region: str, endpoint_url: str | None) -> Connection:
+def connection_to(region: str, *, endpoint_url: str | None) -> Connection:
     """The connection to a region or an emulator; the same for the life of the process."""
     with _lock:
         connection = _connections.get((region, endpoint_url))
@@ -35,8 +35,8 @@ def connection_to(region: str, endpoint_url: str | None) -> Connection:
         return connection
 
 
-def client_to(region: str, endpoint_url: str | None) -> Any:
+def client_to(region: str, *, endpoint_url: str | None) -> Any:
     """The botocore client; created once, also if several threads need it first."""
-    connection = connection_to(region, endpoint_url)
+    connection = connection_to(region, endpoint_url=endpoint_url)
     with _lock:
         return connection.client

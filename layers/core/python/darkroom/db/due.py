@@ -15,10 +15,10 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from darkroom.db.commit import commit_one
 from darkroom.db.items import BaseItem
-from darkroom.db.writes import RawItem, update
+from darkroom.db.writes import update
 from darkroom.kernel.backoff import backoff_seconds
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import (
     DUE_PAGE_LIMIT,
     SWEEP_BACKOFF_BASE_SECONDS,
@@ -27,6 +27,7 @@ from darkroom.kernel.limits import (
 
 ONE_SHARD = "s0"
 """For tables with so few due items that one index partition is enough."""
+_MOVED_ON = ConcurrentUpdate("the item has moved on")
 
 
 class DueItem(BaseItem):
@@ -102,21 +103,28 @@ def put_off(due: Due, now: datetime) -> None:
     """
     is_unchanged = DueItem.next_check_at == due.item.next_check_at
 
-    def moved_on(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the item has moved on")
-
     try:
         # A damaged count starts again.
         is_number = DueItem.check_failures.does_not_exist() | DueItem.check_failures.is_type()
         try:
             count = DueItem.check_failures.add(1)
             counted = commit_one(
-                update(due.item, [count], condition=is_unchanged & is_number, refused=moved_on)
+                update(
+                    due.item,
+                    [count],
+                    condition=is_unchanged & is_number,
+                    refused=_MOVED_ON,
+                )
             )
         except ConcurrentUpdate:
             begin = DueItem.check_failures.set(1)
             counted = commit_one(
-                update(due.item, [begin], condition=is_unchanged & ~is_number, refused=moved_on)
+                update(
+                    due.item,
+                    [begin],
+                    condition=is_unchanged & ~is_number,
+                    refused=_MOVED_ON,
+                )
             )
         failures = max(1, int(counted["checkFailures"]["N"]))
         later = now + timedelta(seconds=sweep_backoff_seconds(failures))
@@ -125,7 +133,7 @@ def put_off(due: Due, now: datetime) -> None:
                 due.item,
                 [DueItem.next_check_at.set(to_epoch_seconds(later))],
                 condition=is_unchanged,
-                refused=moved_on,
+                refused=_MOVED_ON,
             )
         )
     except ConcurrentUpdate:

@@ -27,7 +27,7 @@ class BaseItem(Model):
         table = super()._get_connection()
         if table.connection._client is None:
             meta: Any = cls.Meta
-            table.connection._client = client_to(meta.region, meta.host)
+            table.connection._client = client_to(meta.region, endpoint_url=meta.host)
         return table
 
     def key_values(self) -> tuple[Any, ...]:

@@ -13,9 +13,9 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_all, read_item
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import Write, put
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.kernel.errors import AlreadyHappened
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.shapes import checked
 
@@ -50,10 +50,6 @@ class EventItem(SalvagedItem):
 
 def record_write(event: Event, *, retention_days: int) -> Write:
     """Append the event unless it is already recorded."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("already recorded", code="ALREADY_HAPPENED")
-
     item = EventItem(
         event.entity_id,
         event.event_id,
@@ -65,7 +61,11 @@ def record_write(event: Event, *, retention_days: int) -> Write:
         created_at=to_iso(event.created_at),
         expires_at=to_epoch_seconds(event.created_at + timedelta(days=retention_days)),
     )
-    return put(item, condition=EventItem.event_id.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=EventItem.event_id.does_not_exist(),
+        refused=AlreadyHappened("already recorded"),
+    )
 
 
 def list_events(entity_id: str) -> list[Event]:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from darkroom.generation.ports import GenerationRequest, PermanentProviderError, SourceFile
+from darkroom.generation.ports import GenerationRequest, SourceFile
+from darkroom.generation.vendor_errors import bad_source, unsupported
 
 KINDS: Final = frozenset({"keyframe", "portrait", "picture", "clip"})
 SOURCE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/webp"})
@@ -89,17 +90,12 @@ def visual_prompt_of(request: GenerationRequest) -> VisualPrompt:
     )
 
 
-def unsupported(detail: str) -> PermanentProviderError:
-    """This provider cannot do it; another may."""
-    return PermanentProviderError(detail, code="UNSUPPORTED_KIND")
-
-
 def _photo_of(request: GenerationRequest) -> SourceFile:
     """Scene n uses photo ((n - 1) mod count) + 1, as the built-in studio does."""
     numbered = [(_PHOTO.fullmatch(source.key), source) for source in request.sources]
     photos = sorted(((int(m[1]), s) for m, s in numbered if m), key=lambda pair: pair[0])
     if not photos:
-        raise _bad_source("a picture needs a photo")
+        raise bad_source("a picture needs a photo")
     scene_no = int(request.params.get("sceneNo", 1))
     return photos[(scene_no - 1) % len(photos)][1]
 
@@ -109,20 +105,16 @@ def _keyframe_of(request: GenerationRequest) -> SourceFile:
     pictures = [source for source in request.sources if source.mime_type.startswith("image/")]
     made = [source for source in pictures if not _PHOTO.fullmatch(source.key)]
     if not pictures:
-        raise _bad_source("a clip needs its keyframe")
+        raise bad_source("a clip needs its keyframe")
     return (made or pictures)[0]
 
 
 def _checked(source: SourceFile) -> SourceFile:
     if source.mime_type not in SOURCE_TYPES:
-        raise _bad_source(f"{source.key} is of another type")
+        raise bad_source(f"{source.key} is of another type")
     if not source.path.is_file() or source.path.stat().st_size == 0:
-        raise _bad_source(f"{source.key} is missing")
+        raise bad_source(f"{source.key} is missing")
     return source
-
-
-def _bad_source(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail, code="BAD_SOURCE")
 
 
 def _seconds(params: Mapping[str, Any]) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from darkroom.generation.captions.characters import clean_text
-from darkroom.generation.ports import GenerationRequest, PermanentProviderError
+from darkroom.generation.ports import GenerationRequest
 from darkroom.generation.script import MAX_BYTES, ScriptRejected, read_script
+from darkroom.generation.vendor_errors import bad_source
 
 SCRIPT_KEY = "script"
 
@@ -20,16 +21,16 @@ def speech_text_of(request: GenerationRequest) -> str:
     lines = [clean_text(line) for line in source.splitlines()]
     speech = "\n\n".join(line for line in lines if line)
     if not speech:
-        raise PermanentProviderError("there is nothing to say", code="BAD_SOURCE")
+        raise bad_source("there is nothing to say")
     return speech
 
 
 def _text_of_script(request: GenerationRequest) -> str:
     source = next((source for source in request.sources if source.key == SCRIPT_KEY), None)
     if source is None:
-        raise PermanentProviderError("speech needs a text or a script", code="BAD_SOURCE")
+        raise bad_source("speech needs a text or a script")
     try:
         with source.path.open("rb") as file:
             return read_script(file.read(MAX_BYTES + 1)).spoken_text
     except (OSError, ScriptRejected) as error:
-        raise PermanentProviderError("the script cannot be read", code="BAD_SOURCE") from error
+        raise bad_source("the script cannot be read") from error

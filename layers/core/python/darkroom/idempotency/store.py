@@ -16,10 +16,11 @@ from darkroom.db.damage import DAMAGE, report_unreadable
 from darkroom.db.items import BaseItem
 from darkroom.db.writes import RawItem, Write, delete, put
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import Conflict, DarkroomError, Unprocessable, Unreadable
+from darkroom.kernel.errors import AlreadyHappened, Conflict, DarkroomError, KeyReused, Unreadable
 from darkroom.kernel.limits import IDEMPOTENCY_LOCK_SECONDS, IDEMPOTENCY_TTL_SECONDS
 
 _STATUSES = range(200, 600)
+_TAKEN_OVER = AlreadyHappened("the key was taken over")
 
 
 class IdempotencyItem(BaseItem):
@@ -51,19 +52,17 @@ class AlreadyCompleted(DarkroomError):
         self.response = response
 
 
-def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Write:
+def begin_write(key: str, *, body_hash: str, operation: str, now: datetime) -> Write:
     """Lock the key, unless it has a response or another request holds the lock.
 
-    It is refused with AlreadyCompleted, Conflict IN_PROGRESS or Unprocessable IDEMPOTENCY_MISMATCH.
+    It is refused with AlreadyCompleted, Conflict IN_PROGRESS or KeyReused.
     """
     seconds = to_epoch_seconds(now)
 
     def refused(stored: RawItem | None) -> DarkroomError:
         stored = stored or {}
         if stored.get("bodyHash", {}).get("S") != body_hash:
-            return Unprocessable(
-                "the key was used for another request", code="IDEMPOTENCY_MISMATCH"
-            )
+            return KeyReused("the key was used for another request")
         if "answer" in stored:
             return _completed(stored)
         return Conflict("the first request is still running", code="IN_PROGRESS")
@@ -82,26 +81,18 @@ def begin_write(key: str, body_hash: str, operation: str, now: datetime) -> Writ
 
 
 def complete_write(
-    key: str, body_hash: str, operation: str, response: StoredResponse, now: datetime
+    key: str, *, body_hash: str, operation: str, response: StoredResponse, now: datetime
 ) -> Write:
     """Store the response. If another request took the key over, it stores the same one."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the key was taken over", code="ALREADY_HAPPENED")
-
     item = _item(key, body_hash, operation, now)
     item.status, item.response = response.status, response.body
-    return put(item, condition=IdempotencyItem.operation == operation, refused=refused)
+    return put(item, condition=IdempotencyItem.operation == operation, refused=_TAKEN_OVER)
 
 
-def forget_write(key: str, operation: str) -> Write:
+def forget_write(key: str, *, operation: str) -> Write:
     """Release the key after a failure, so that the client may repeat the request at once."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the key was taken over", code="ALREADY_HAPPENED")
-
     condition = IdempotencyItem.operation == operation
-    return delete(IdempotencyItem(key), condition=condition, refused=refused)
+    return delete(IdempotencyItem(key), condition=condition, refused=_TAKEN_OVER)
 
 
 def _completed(stored: RawItem) -> DarkroomError:

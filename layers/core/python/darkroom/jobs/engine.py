@@ -91,7 +91,7 @@ def fail(family: JobFamily, key: str, failure: Failure, now: datetime) -> JobFam
 
 
 def wait(
-    family: JobFamily, key: str, ref: str | None, now: datetime, *, has_called_back: bool = False
+    family: JobFamily, key: str, *, ref: str | None, now: datetime, has_called_back: bool = False
 ) -> JobFamily:
     """Let a running task wait for its provider; without ``ref``, the provider may not have
     accepted the request.
@@ -110,14 +110,14 @@ def wait(
     return _touched(begin(_with_task(family, waiting), now), now)
 
 
-def callback_received(family: JobFamily, key: str, ref: str, now: datetime) -> JobFamily:
+def callback_received(family: JobFamily, key: str, *, ref: str, now: datetime) -> JobFamily:
     """Poll a waiting task now because its provider called back, once for any number of callbacks.
 
     A callback that arrives before the response to our request counts as that response.
     """
     task = _require(family, key)
     if task.status is TaskStatus.RUNNING:
-        return wait(family, key, ref, now, has_called_back=True)
+        return wait(family, key, ref=ref, now=now, has_called_back=True)
     run = task.run
     if task.status is not TaskStatus.WAITING or run is None or run.has_called_back:
         return family
@@ -161,10 +161,10 @@ def _polled_at(run: ProviderRun, moment: datetime) -> dict[str, Any]:
 def retry(
     family: JobFamily,
     key: str,
+    *,
     failure: Failure,
     delay_seconds: float,
     now: datetime,
-    *,
     provider: str | None = None,
 ) -> JobFamily:
     """Make a task ready again after the delay, or fail it if its attempts are used up.
@@ -192,7 +192,7 @@ def retry(
     return _touched(_with_task(family, again), now)
 
 
-def reroute(family: JobFamily, key: str, provider: str, now: datetime) -> JobFamily:
+def reroute(family: JobFamily, key: str, *, provider: str, now: datetime) -> JobFamily:
     """Assign a ready task to another provider."""
     task = _require(family, key)
     if task.status is not TaskStatus.READY:

@@ -17,7 +17,7 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import report_unreadable
 from darkroom.db.due import due_fields
-from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.db.writes import Write, put, update
 from darkroom.jobs.items import (
     SHARE_PREFIX,
     SIDE_SUFFIX,
@@ -28,11 +28,12 @@ from darkroom.jobs.items import (
 )
 from darkroom.jobs.reading import LONG_AGO, Attributes, Read
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable
+from darkroom.kernel.errors import ConcurrentUpdate, KeyReused
 from darkroom.kernel.ids import id_from_bytes, id_to_bytes
 from darkroom.kernel.limits import SHARE_SECRET_BYTES
 
 _ID_BYTES = 16
+_GONE = ConcurrentUpdate("the share is gone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +94,8 @@ def list_shares(job_id: str) -> list[Share]:
     return [read_share(item).value for item in items]
 
 
-def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
+def create_write(share: Share, *, operation: str, check_at: datetime) -> Write:
     """Create the share. The sweeper checks it at ``check_at``, in case its event was lost."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
-
     item = ShareItem(
         side_key(share.job_id),
         SHARE_PREFIX + share.digest,
@@ -107,32 +104,29 @@ def create_write(share: Share, operation: str, *, check_at: datetime) -> Write:
         **due_fields(check_at, shard=due_shard(share.job_id)),
         operation=operation,
     )
-    return put(item, condition=ShareItem.pk.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=ShareItem.pk.does_not_exist(),
+        refused=KeyReused("the key was used for another request"),
+    )
 
 
 def revoke_write(share: Share, now: datetime) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the share is gone")
-
     return update(
         ShareItem(side_key(share.job_id), SHARE_PREFIX + share.digest),
         [ShareItem.revoked_at.set(to_iso(now))],
         condition=ShareItem.pk.exists(),
-        refused=refused,
+        refused=_GONE,
     )
 
 
 def settled_write(share: Share) -> Write:
     """Its event is recorded: the sweeper need not check it any more."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the share is gone")
-
     return update(
         ShareItem(side_key(share.job_id), SHARE_PREFIX + share.digest),
         [CollectionItem.next_check_at.remove(), CollectionItem.due_shard.remove()],
         condition=ShareItem.pk.exists(),
-        refused=refused,
+        refused=_GONE,
     )
 
 

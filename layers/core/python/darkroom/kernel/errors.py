@@ -5,6 +5,7 @@ DarkroomError
 ├── NotFound              missing, or another account's (indistinguishable)
 │   └── Unreadable            stored, but damaged; reported where it was found
 ├── Conflict              valid input, but not possible in this state
+│   ├── AlreadyHappened       the cause, claim or message had its effect before
 │   ├── WalletDamaged         the account counts as frozen until its wallet is rebuilt
 │   ├── PreconditionFailed    a stale If-Match
 │   └── ConcurrentUpdate      another request changed it between read and commit
@@ -14,6 +15,7 @@ DarkroomError
 ├── TooLarge
 ├── UnsupportedType
 ├── Unprocessable
+│   └── KeyReused             an idempotency key that belongs to another request
 ├── RateLimited
 ├── Unavailable           a dependency did not respond; repeating is safe
 │   └── CountersDamaged       an operator has to repair the account's counters
@@ -25,7 +27,7 @@ A queue, a stream or a sweep passes such an item over, so that the others behind
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from darkroom.kernel.redaction import redacted
 
@@ -41,6 +43,13 @@ class DarkroomError(Exception):
         self.detail = redacted(detail)
         self.facts = facts
         super().__init__(f"{self.error_code}: {self.detail}" if detail else self.error_code)
+
+    def __copy__(self) -> Self:
+        """The same failure as if it had not been raised: without traceback, cause and notes."""
+        copied = type(self).__new__(type(self), *self.args)
+        copied.__dict__.update({**vars(self), "facts": dict(self.facts)})
+        copied.__dict__.pop("__notes__", None)
+        return copied
 
 
 class Damaged(Exception):
@@ -65,6 +74,10 @@ class OwnerUnknown(LookupError, Damaged):
 
 class Conflict(DarkroomError):
     code = "CONFLICT"
+
+
+class AlreadyHappened(Conflict):
+    code = "ALREADY_HAPPENED"
 
 
 class WalletDamaged(Conflict, Damaged):
@@ -101,6 +114,10 @@ class UnsupportedType(DarkroomError):
 
 class Unprocessable(DarkroomError):
     code = "UNPROCESSABLE"
+
+
+class KeyReused(Unprocessable):
+    code = "IDEMPOTENCY_MISMATCH"
 
 
 class RateLimited(DarkroomError):

@@ -62,6 +62,6 @@ def outputs_prefix(owner: str, job_id: str) -> str:
     return f"outputs/{owner}/{job_id}/"
 
 
-def output_key(owner: str, job_id: str, key: str, attempt: int, suffix: str) -> str:
+def output_key(owner: str, job_id: str, *, key: str, attempt: int, suffix: str) -> str:
     """The attempt is part of the name: a stray earlier attempt never overwrites the result."""
     return f"{outputs_prefix(owner, job_id)}{key}-{attempt}{suffix}"

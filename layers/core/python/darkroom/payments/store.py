@@ -24,9 +24,9 @@ from darkroom.db.due import (
     list_due_items,
 )
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import Write, put
 from darkroom.kernel.clock import from_iso, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError, Unprocessable, Unreadable
+from darkroom.kernel.errors import ConcurrentUpdate, KeyReused, Unreadable
 from darkroom.kernel.shapes import checked, whole, whole_or_none
 
 
@@ -54,6 +54,7 @@ PAID = frozenset(
 )
 """States of a purchase that belongs to its payment."""
 POLL_SHARD = "poll"
+_MOVED_ON = ConcurrentUpdate("the purchase has moved on")
 """Partition of the ``due`` index for purchases that are only polled in case a webhook was lost.
 They never delay a purchase with an open step."""
 DecisionAction = Literal["accept", "refund"]
@@ -229,25 +230,22 @@ def list_due(until: datetime, *, limit: int, shard: str = ONE_SHARD) -> list[Due
     return list_due_items(PurchaseItem.due, until, limit=limit, shard=shard)
 
 
-def create_write(purchase: Purchase, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
-
+def create_write(purchase: Purchase, *, operation: str) -> Write:
     item = _to_item(purchase, operation, creation=operation)
-    return put(item, condition=PurchaseItem.purchase_id.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=PurchaseItem.purchase_id.does_not_exist(),
+        refused=KeyReused("the key was used for another purchase"),
+    )
 
 
-def save_write(before: Purchase, after: Purchase, operation: str, *, creation: str | None) -> Write:
+def save_write(before: Purchase, after: Purchase, *, operation: str, creation: str | None) -> Write:
     """Save the changed record, if it did not change since it was read (version 0: not stored)."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the purchase has moved on")
-
     moved = replace(after, version=before.version + 1)
     item = _to_item(moved, operation, creation=creation)
     if before.version == 0:
-        return put(item, condition=PurchaseItem.purchase_id.does_not_exist(), refused=refused)
-    return put(item, condition=PurchaseItem.version == before.version, refused=refused)
+        return put(item, condition=PurchaseItem.purchase_id.does_not_exist(), refused=_MOVED_ON)
+    return put(item, condition=PurchaseItem.version == before.version, refused=_MOVED_ON)
 
 
 def to_purchase(item: PurchaseItem) -> Purchase:

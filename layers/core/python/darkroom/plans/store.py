@@ -7,8 +7,7 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.db.writes import Write, put
 from darkroom.plans.model import FREE
 
 
@@ -36,8 +35,5 @@ def plan_of(item: AccountItem) -> str:
     return plan
 
 
-def plan_write(account_id: str, plan: str, operation: str) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the account was changed")
-
-    return put(AccountItem(account_id, plan=plan, operation=operation), refused=refused)
+def plan_write(account_id: str, *, plan: str, operation: str) -> Write:
+    return put(AccountItem(account_id, plan=plan, operation=operation))

@@ -137,7 +137,7 @@ class Portraits(Recipe):
         pairs = walk(inputs["styles"], _roles(inputs, photos), inputs["totalImages"])
         wanted = blueprint.only_keys
         return [
-            _picture(blueprint, key, style, role, photos[role])
+            _picture(blueprint, key, style=style, role=role, photo_id=photos[role])
             for key, (style, role) in zip(_keys(inputs), pairs, strict=True)
             if not wanted or key in wanted
         ]
@@ -190,7 +190,7 @@ def _roles(inputs: Mapping[str, Any], photos: Mapping[str, str]) -> list[str]:
     return inputs.get("roles") or list(photos)
 
 
-def _picture(blueprint: Blueprint, key: str, style: str, role: str, photo_id: str) -> TaskSpec:
+def _picture(blueprint: Blueprint, key: str, *, style: str, role: str, photo_id: str) -> TaskSpec:
     inputs = blueprint.inputs
     params = {
         "style": style,

@@ -6,8 +6,8 @@ from pynamodb.attributes import UnicodeAttribute
 
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.db.writes import Write, put
+from darkroom.kernel.errors import ConcurrentUpdate
 
 
 class AssignmentItem(SalvagedItem):
@@ -43,14 +43,10 @@ def _to_template(item: AssignmentItem) -> str:
 
 
 def assign_write(
-    subject: str, combination: str, template_id: str, assigned_at: str, *, operation: str
+    subject: str, combination: str, *, template_id: str, assigned_at: str, operation: str
 ) -> Write:
     """Assign the template if none is assigned. A refusal means that another confirm was first: read
     the assignment again."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("already assigned")
-
     item = AssignmentItem(
         subject,
         combination,
@@ -58,4 +54,8 @@ def assign_write(
         assigned_at=assigned_at,
         operation=operation,
     )
-    return put(item, condition=AssignmentItem.subject.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=AssignmentItem.subject.does_not_exist(),
+        refused=ConcurrentUpdate("already assigned"),
+    )

@@ -12,8 +12,8 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
-from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.db.writes import Write, put
+from darkroom.kernel.errors import AlreadyHappened
 
 _OWNER = "owner"
 
@@ -44,18 +44,18 @@ def _to_account(item: OwnerItem) -> str:
     return account_id
 
 
-def owner_write(tag: str, account_id: str) -> Write:
+def owner_write(tag: str, *, account_id: str) -> Write:
     """Store the account under its tag; a repeat is refused and changes nothing.
 
     A damaged record is replaced, because the tag is derived from the account.
     """
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the owner is stored already", code="ALREADY_HAPPENED")
-
     item = OwnerItem(_key(tag), _OWNER, account_id=account_id)
     damaged = ~OwnerItem.account_id.is_type() | (OwnerItem.account_id != account_id)
-    return put(item, condition=OwnerItem.key.does_not_exist() | damaged, refused=refused)
+    return put(
+        item,
+        condition=OwnerItem.key.does_not_exist() | damaged,
+        refused=AlreadyHappened("the owner is stored already"),
+    )
 
 
 def _key(tag: str) -> str:

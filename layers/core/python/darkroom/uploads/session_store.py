@@ -15,9 +15,9 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_item
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put
+from darkroom.db.writes import Write, put
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import IDEMPOTENCY_TTL_SECONDS
 from darkroom.kernel.shapes import fits, whole
 
@@ -36,7 +36,7 @@ class SessionItem(SalvagedItem):
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
-def find_session(account_id: str, request: str, now: datetime) -> list[str] | None:
+def find_session(account_id: str, request: str, *, now: datetime) -> list[str] | None:
     """Ids of the assets that the request has opened; None if there are none, or it has expired.
 
     Raises:
@@ -59,14 +59,10 @@ def to_session(item: SessionItem) -> tuple[tuple[str, ...], int]:
 
 
 def session_write(
-    account_id: str, request: str, asset_ids: Sequence[str], *, now: datetime, operation: str
+    account_id: str, request: str, *, asset_ids: Sequence[str], now: datetime, operation: str
 ) -> Write:
     """Store the request's assets. ``operation`` is unique to this attempt, because two attempts at
     the same request open different assets."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("the same request is being done")
-
     item = SessionItem(
         account_id,
         _SESSION + request,
@@ -76,4 +72,4 @@ def session_write(
     )
     # TTL deletes items late.
     free = SessionItem.counter.does_not_exist() | (SessionItem.expires_at <= to_epoch_seconds(now))
-    return put(item, condition=free, refused=refused)
+    return put(item, condition=free, refused=ConcurrentUpdate("the same request is being done"))

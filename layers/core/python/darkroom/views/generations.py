@@ -70,7 +70,7 @@ def list_generations(
                     continue
                 if len(items) == limit:
                     return items, (whole, partial_id, number)
-                items.append(_generation(app, job, tasks, task, language))
+                items.append(_generation(app, job, tasks=tasks, task=task, language=language))
                 partial_id, number = job.job_id, task.number
             whole = list_key(job)
         jobs_read += len(page.jobs)
@@ -92,7 +92,9 @@ def remaining_credits(app: App, account_id: str) -> int:
         return 0
 
 
-def _generation(app: App, job: Job, tasks: Sequence[Task], task: Task, language: str) -> Generation:
+def _generation(
+    app: App, job: Job, *, tasks: Sequence[Task], task: Task, language: str
+) -> Generation:
     made = task.outputs[0] if task.outputs else None
     return Generation(
         generation_id=made.output_id if made else first_output_id(task),

@@ -5,6 +5,13 @@ request. The server keeps no state about clients, so the id holds all that is ne
 change and repeat none. Changes are ordered by when they were decided, but the index may show them
 late and out of order. So an id says up to which key the client has all changes, and which changes
 of the last minute it has received: a change that appears late is not among them and is still sent.
+
+The id cannot be simpler. One number would lose the changes that appear late, or repeat those of
+the last minute. ``floor`` is not always a minute before ``at``: it rises when more changes are
+received in a minute than an id can hold, and it never falls, because the client has everything
+below it. Ids are ascending integers for clients that compare them, so ``at`` stands first and in
+decimal. The rest are distances from it in base 36, because the id travels in a header and in a
+query string: a hundred of them take half as many characters as the keys themselves would.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from pynamodb.models import Model
 from darkroom.db.damage import read_item
 from darkroom.db.due import Due, DueItem, due_fields, due_index, due_moment, list_due_items
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.db.writes import Write, put, update
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.kernel.errors import AlreadyHappened
 from darkroom.kernel.limits import RECEIVED_TTL_DAYS
 from darkroom.kernel.shapes import checked
 
@@ -67,10 +67,6 @@ def list_due(until: datetime, *, limit: int) -> list[Due]:
 
 def receive_write(event: Received) -> Write:
     """Store the event unless it is already stored."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the event is already stored", code="ALREADY_HAPPENED")
-
     item = ReceivedItem(
         event.event_id,
         source=event.source,
@@ -82,15 +78,15 @@ def receive_write(event: Received) -> Write:
         **due_fields(event.next_check_at),
         expires_at=to_epoch_seconds(event.received_at + timedelta(days=RECEIVED_TTL_DAYS)),
     )
-    return put(item, condition=ReceivedItem.event_id.does_not_exist(), refused=refused)
+    return put(
+        item,
+        condition=ReceivedItem.event_id.does_not_exist(),
+        refused=AlreadyHappened("the event is already stored"),
+    )
 
 
 def handled_write(event_id: str) -> Write:
     """Mark the event as handled and remove it from the index of due events. Safe to repeat."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return Conflict("the event is gone", code="ALREADY_HAPPENED")
-
     return update(
         ReceivedItem(event_id),
         [
@@ -99,7 +95,7 @@ def handled_write(event_id: str) -> Write:
             ReceivedItem.next_check_at.remove(),
         ],
         condition=ReceivedItem.event_id.exists(),
-        refused=refused,
+        refused=AlreadyHappened("the event is gone"),
     )
 
 

@@ -115,7 +115,7 @@ def _handle_job(app: App, new: RawImage, old: RawImage | None) -> str:
     if newly_queued and (before is None or before.status is JobStatus.DRAFT):
         plan_job(app, job.job_id)
     if job.status is JobStatus.DRAFT:
-        index_again(job, before)
+        index_again(job, before=before)
     else:
         project_job(app, job, before=before)
     _measure(job, before)

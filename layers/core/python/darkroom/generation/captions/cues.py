@@ -246,7 +246,13 @@ def _break_run(tokens: list[Token], script: Script, label: int) -> Iterator[list
     begin = 0
     while begin < count:
         end = best[begin][1]
-        middle = _line_break(run, begin, end, script.line_cells, label if begin == 0 else 0)
+        middle = _line_break(
+            run,
+            begin=begin,
+            end=end,
+            line_cells=script.line_cells,
+            label=label if begin == 0 else 0,
+        )
         assert middle is not None, "a cue was chosen that does not fit"
         yield [tokens[begin:middle[1]], tokens[middle[1]:end]] if middle[1] < end else [
             tokens[begin:end]
@@ -298,7 +304,7 @@ def _cue_costs(run: _Run, begin: int, script: Script, label: int) -> Iterator[tu
             return
         if run.width(begin, end) + label > MAX_LINES * script.line_cells + 1:
             return
-        lines = _line_break(run, begin, end, script.line_cells, label)
+        lines = _line_break(run, begin=begin, end=end, line_cells=script.line_cells, label=label)
         if lines is None:
             continue
         cost = _CUE_COST + lines[0] + _CUE_BREAK_WEIGHT * run.costs[end]
@@ -328,7 +334,7 @@ def _haste_cost(run: _Run, begin: int, end: int, script: Script) -> float:
 
 
 def _line_break(
-    run: _Run, begin: int, end: int, line_cells: int, label: int
+    run: _Run, *, begin: int, end: int, line_cells: int, label: int
 ) -> tuple[float, int] | None:
     """The cost of the best two lines and the token that begins the second; ``end`` for one line.
 

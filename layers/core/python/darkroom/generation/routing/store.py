@@ -14,11 +14,11 @@ from pynamodb.models import Model
 
 from darkroom.db.damage import read_all, read_or
 from darkroom.db.items import BaseItem, SalvagedItem
-from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.db.writes import Write, put, update
 from darkroom.generation.routing.health import HEALTHY, Health
 from darkroom.generation.routing.prices import Bill
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import ConcurrentUpdate, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.kernel.limits import COST_TTL_DAYS, HEALTH_TTL_SECONDS
 from darkroom.kernel.shapes import fits, whole, whole_or_none
 
@@ -99,10 +99,6 @@ class CostRecord:
 
 def cost_write(record: CostRecord) -> Write:
     """Write the record; fields of an earlier record of the attempt that are missing here stay."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("unconditional, so never refused")
-
     actions: list[Action] = [
         CostItem.account_id.set(record.account_id),
         CostItem.task_key.set(record.task_key),
@@ -138,7 +134,7 @@ def cost_write(record: CostRecord) -> Write:
             CostItem.currency.set(record.bill.currency),
         ]
     key = CostItem(record.job_id, f"{record.task_key}#{record.attempt}")
-    return update(key, actions, refused=refused)
+    return update(key, actions)
 
 
 def list_costs(job_id: str) -> list[CostItem]:
@@ -172,12 +168,8 @@ def _to_health(item: ProviderItem) -> Health:
     )
 
 
-def health_write(provider: str, seen: Health, health: Health, now: datetime) -> Write:
+def health_write(provider: str, *, seen: Health, health: Health, now: datetime) -> Write:
     """Write the health, unless another function wrote it since ``seen``, which counts as much."""
-
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("another function wrote first")
-
     item = ProviderItem(
         _HEALTH + provider,
         expires_at=to_epoch_seconds(now + timedelta(seconds=HEALTH_TTL_SECONDS)),
@@ -190,7 +182,7 @@ def health_write(provider: str, seen: Health, health: Health, now: datetime) -> 
         # A damaged record counts as none.
         damaged = ~ProviderItem.failures.is_type()
         condition = ProviderItem.pk.does_not_exist() | condition | damaged
-    return put(item, condition=condition, refused=refused)
+    return put(item, condition=condition, refused=ConcurrentUpdate("another function wrote first"))
 
 
 def find_cached(key: str, now: datetime) -> Sequence[Mapping[str, Any]] | None:
@@ -212,10 +204,7 @@ def _to_cached(item: ProviderItem) -> tuple[int, list[dict[str, Any]]]:
     return whole(item.expires_at), files
 
 
-def cache_write(key: str, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:
-    def refused(stored: RawItem | None) -> DarkroomError:
-        return ConcurrentUpdate("unconditional, so never refused")
-
+def cache_write(key: str, *, files: Sequence[Mapping[str, Any]], until: datetime) -> Write:
     text = json.dumps([dict(file) for file in files], separators=(",", ":"))
     item = ProviderItem(_CACHE + key, expires_at=to_epoch_seconds(until), files=text)
-    return put(item, refused=refused)
+    return put(item)

@@ -16,32 +16,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
     Meter,
-    ModerationRefused,
-    PermanentProviderError,
-    ProviderError,
-    ResponseLost,
-    TransientProviderError,
     capability_of,
 )
 from darkroom.generation.script import (
-    SCRIPT_SCHEMA,
     prompt_of,
     script_of_response,
+    script_schema,
     write_script,
 )
-from darkroom.generation.vendors.api_key import api_key_of
-from darkroom.generation.vendors.http import (
-    HttpVendor,
-    json_object_of,
-    retry_after_seconds,
-    text_of,
+from darkroom.generation.vendor_errors import (
+    ErrorRule,
+    content_rejected,
+    incomplete,
+    quota_exceeded,
+    unsupported,
 )
+from darkroom.generation.vendors.api_key import api_key_of
+from darkroom.generation.vendors.http import HttpVendor, Json, json_object_of
 
 API_BASE: Final = "https://api.anthropic.com"
 API_VERSION: Final = "2023-06-01"
@@ -50,18 +48,23 @@ TIMEOUT_SECONDS: Final = 120.0
 """A script takes seconds; a model that thinks first, a minute."""
 MAX_TOKENS: Final = 16_000
 """What a model thinks counts too; ten minutes of speech are about six thousand."""
-_OVERLOADED: Final = 529
-_TRY_AGAIN: Final = frozenset({409, 429, 500, 503, _OVERLOADED})
-_NOT_CONFIGURED: Final = frozenset({401, 403, 404})
-_SPENT: Final = "enforced_spend_limit_reached"
-"""Distinguishes a 429 that lasts until next month from a passing one."""
-# An account without credit, or at its own spend limit, gets 400 and a message.
-_OUT_OF_MONEY: Final = re.compile(
-    r"credit balance|billing|spend(?:ing)? limit|usage limits?\b", re.IGNORECASE
+_ERROR_RULES: Final = (
+    # An account without credit, or at its own spend limit, gets 400 and a message.
+    ErrorRule(
+        meaning=quota_exceeded,
+        words=re.compile(
+            r"credit balance|billing|spend(?:ing)? limit|usage limits?\b", re.IGNORECASE
+        ),
+        statuses=frozenset({400}),
+    ),
+    # A 429 that lasts until next month.
+    ErrorRule(
+        meaning=quota_exceeded,
+        words=re.compile("enforced_spend_limit_reached"),
+        statuses=frozenset({429}),
+    ),
 )
 _ENDED: Final = frozenset({"end_turn", "stop_sequence"})
-
-Json = Mapping[str, Any]
 
 
 class Anthropic(HttpVendor):
@@ -71,6 +74,7 @@ class Anthropic(HttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_timeout_seconds = TIMEOUT_SECONDS
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -78,27 +82,17 @@ class Anthropic(HttpVendor):
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if capability_of(request.kind) != "script":
-            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+            raise unsupported(f"no {request.kind} here")
         system, user = prompt_of(request.params, request.language)
         response = self._http.call(
             "POST", "/v1/messages", json=_body(self.model_of(request.kind), system, user)
         )
         request.meter.ref = response.headers.get("request-id")
-        if response.status_code != 200:
-            raise _refused(response)
+        self.check(response)
         message = json_object_of(response)
         _charge(request.meter, message)
         script = script_of_response(_text_of(message), request.params, request.language)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_script(script))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=script.duration_ms,
-            )
-        ]
+        return [document_artifact(request, script, write_script(script))]
 
 
 def _body(model: str, system: str, user: str) -> Json:
@@ -107,7 +101,7 @@ def _body(model: str, system: str, user: str) -> Json:
         "max_tokens": MAX_TOKENS,
         "system": system,
         "messages": [{"role": "user", "content": user}],
-        "output_config": {"format": {"type": "json_schema", "schema": SCRIPT_SCHEMA}},
+        "output_config": {"format": {"type": "json_schema", "schema": script_schema()}},
     }
 
 
@@ -131,10 +125,10 @@ def _text_of(message: Json) -> str:
     """
     reason = message.get("stop_reason")
     if reason == "refusal":
-        raise ModerationRefused("The script was refused.")
+        raise content_rejected("the model declined")
     if reason not in _ENDED:
         # Most often ``max_tokens``: it thought or wrote for too long, this time.
-        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
+        raise incomplete("the response is incomplete")
     blocks = message.get("content")
     texts = [
         block["text"]
@@ -144,29 +138,3 @@ def _text_of(message: Json) -> str:
         and isinstance(block.get("text"), str)
     ]
     return "".join(texts)
-
-
-def _refused(response: Any) -> ProviderError:
-    """The error that a response without a message means."""
-    status = response.status_code
-    if _is_out_of_money(response):
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if status in _TRY_AGAIN:
-        return TransientProviderError(
-            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
-        )
-    if status in _NOT_CONFIGURED:
-        # Our key or model is wrong: no fault of the request.
-        return PermanentProviderError(
-            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
-        )
-    if 400 <= status < 500:
-        return PermanentProviderError("The model cannot write this.")
-    # 502, 504 (``timeout_error``): the service may have written it. Also redirects.
-    return ResponseLost(f"HTTP {status}")
-
-
-def _is_out_of_money(response: Any) -> bool:
-    if response.status_code in (400, 402):
-        return response.status_code == 402 or _OUT_OF_MONEY.search(text_of(response)) is not None
-    return response.status_code == 429 and _SPENT in text_of(response)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.generation.ports import PermanentProviderError
+from darkroom.generation.vendor_errors import not_configured
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,512}")
 
@@ -19,7 +19,5 @@ def api_key_of(secret: Mapping[str, Any]) -> str:
     """
     key = secret.get("apiKey")
     if not isinstance(key, str) or _PRINTABLE.fullmatch(key) is None:
-        raise PermanentProviderError(
-            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
-        )
+        raise not_configured("the secret has no usable apiKey")
     return key

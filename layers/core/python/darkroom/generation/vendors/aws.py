@@ -13,44 +13,49 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from darkroom.generation.ports import (
-    PermanentProviderError,
-    ProviderError,
-    ResponseLost,
-    TransientProviderError,
+from darkroom.generation.ports import ProviderError, ResponseLost
+from darkroom.generation.vendor_errors import (
+    Meaning,
+    bad_result,
+    error_of_status,
+    later,
+    not_configured,
+    refused,
+    seconds_in,
 )
+from darkroom.kernel.limits import RESULT_LIMIT_BYTES
 
-RETRY_AFTER_LIMIT_SECONDS: Final = 600
-_DETAIL_LIMIT_CHARS: Final = 300
+_CHUNK_BYTES: Final = 1024 * 1024
 
 Client = Callable[[], Any]
 """Gives the boto3 client; made when it is first needed."""
-Meaning = Callable[[str], ProviderError]
-"""What a service's own error means, from its message."""
 
-_LATER: Final = frozenset({
-    "BandwidthLimitExceeded", "ExpiredToken", "ExpiredTokenException", "InternalError",
-    "InternalFailure", "InternalFailureException", "InternalServerError",
-    "InternalServerException", "ModelNotReadyException", "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
-    "RequestThrottledException", "RequestTimeTooSkewed", "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceFailureException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown",
-    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
-})  # fmt: skip
-_NOT_CONFIGURED: Final = frozenset({
-    "AccessDenied", "AccessDeniedException", "AuthFailure", "IncompleteSignature",
-    "IncompleteSignatureException", "InvalidClientTokenId", "InvalidSignatureException",
-    "MissingAuthenticationToken", "MissingAuthenticationTokenException", "NotAuthorized",
-    "OptInRequired", "ResourceNotFoundException", "SignatureDoesNotMatch",
-    "SubscriptionRequiredException", "UnauthorizedOperation", "UnknownOperationException",
-    "UnrecognizedClientException",
-})  # fmt: skip
-_QUOTA: Final = frozenset({
-    "LimitExceededException", "ServiceQuotaExceeded", "ServiceQuotaExceededException",
-})  # fmt: skip
-_UNKNOWN_END: Final = frozenset({502, 504})
-"""A proxy gave up; the service may have begun."""
+# Most errors come with 400 and a code. The status that the code stands for is mapped to an error as
+# for any vendor.
+_STATUSES: Final[Mapping[int, str]] = {
+    503: """
+        ExpiredToken ExpiredTokenException InternalError InternalFailure InternalFailureException
+        InternalServerError InternalServerException ModelNotReadyException PriorRequestNotComplete
+        RequestTimeTooSkewed RequestTimeout RequestTimeoutException ServiceFailureException
+        ServiceUnavailable ServiceUnavailableException
+    """,
+    429: """
+        BandwidthLimitExceeded ProvisionedThroughputExceededException RequestLimitExceeded
+        RequestThrottled RequestThrottledException SlowDown ThrottledException Throttling
+        ThrottlingException TooManyRequestsException
+    """,
+    403: """
+        AccessDenied AccessDeniedException AuthFailure IncompleteSignature
+        IncompleteSignatureException InvalidClientTokenId InvalidSignatureException
+        MissingAuthenticationToken MissingAuthenticationTokenException NotAuthorized OptInRequired
+        ResourceNotFoundException SignatureDoesNotMatch SubscriptionRequiredException
+        UnauthorizedOperation UnknownOperationException UnrecognizedClientException
+    """,
+    402: "LimitExceededException ServiceQuotaExceeded ServiceQuotaExceededException",
+}
+_STATUS_OF_CODE: Final = {
+    code: status for status, codes in _STATUSES.items() for code in codes.split()
+}
 
 
 @contextmanager
@@ -74,70 +79,26 @@ def translate_errors(meanings: Mapping[str, Meaning] | None = None) -> Iterator[
         raise not_configured(type(error).__name__) from error
     except (aws.ConnectionError, aws.CredentialRetrievalError) as error:
         # Also a certificate that is not theirs: nothing was sent.
-        raise TransientProviderError(f"not reached: {type(error).__name__}") from error
+        raise later(f"not reached: {type(error).__name__}") from error
     except aws.ParamValidationError as error:
-        raise PermanentProviderError("The service cannot make this.") from error
+        raise refused("botocore refuses the request") from error
     except (aws.BotoCoreError, ResponseParserError) as error:
         raise ResponseLost(type(error).__name__) from error
+    except (UnicodeDecodeError, RecursionError, AttributeError, TypeError) as error:
+        # botocore reads a response as the object that it should be, and trips over any other.
+        raise ResponseLost("the response cannot be parsed") from error
 
 
 def _meaning_of(response: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> ProviderError:
-    error = response.get("Error", {})
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in meanings:
         return meanings[code](message)
-    if code in _LATER:
-        return later(code, retry_after_seconds=_retry_after_seconds(response))
-    if code in _NOT_CONFIGURED or status in (401, 403):
-        return not_configured(code)
-    if code in _QUOTA or status == 402:
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if status in _UNKNOWN_END:
-        return ResponseLost(f"HTTP {status}")
-    if status == 429 or status >= 500:
-        return later(f"HTTP {status}", retry_after_seconds=_retry_after_seconds(response))
-    if 400 <= status < 500:
-        return refused(code)
-    return ResponseLost(f"HTTP {status}")
-
-
-def later(detail: str, *, retry_after_seconds: float = 0) -> TransientProviderError:
-    return TransientProviderError(
-        detail[:_DETAIL_LIMIT_CHARS], retry_after_seconds=retry_after_seconds
-    )
-
-
-def failed(detail: str) -> TransientProviderError:
-    """The run failed: the service itself is healthy."""
-    return TransientProviderError(detail[:_DETAIL_LIMIT_CHARS], code="PROVIDER_FAILED")
-
-
-def not_configured(detail: str) -> PermanentProviderError:
-    """A key, right, region or model is missing: the operator must fix it, not the user."""
-    return PermanentProviderError(
-        "The provider is not available.",
-        code="PROVIDER_NOT_CONFIGURED",
-        vendor_message=detail[:_DETAIL_LIMIT_CHARS],
-    )
-
-
-def unsupported(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail[:_DETAIL_LIMIT_CHARS], code="UNSUPPORTED_KIND")
-
-
-def bad_source(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail[:_DETAIL_LIMIT_CHARS], code="BAD_SOURCE")
-
-
-def bad_result(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail[:_DETAIL_LIMIT_CHARS], code="BAD_RESULT")
-
-
-def refused(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(
-        "The service cannot make this.", vendor_message=detail[:_DETAIL_LIMIT_CHARS]
-    )
+    status = _STATUS_OF_CODE.get(code) or metadata.get("HTTPStatusCode", 0)
+    # The message of an error that an operator can fix names what is missing.
+    detail = f"{code}: {message}" if status in (401, 403, 404) else code
+    retry_after = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
+    return error_of_status(status, detail, retry_after_seconds=seconds_in(retry_after))
 
 
 def require_field(response: Mapping[str, Any], name: str) -> Any:
@@ -152,12 +113,21 @@ def require_field(response: Mapping[str, Any], name: str) -> Any:
     return found
 
 
+def read_stream(stream: Any) -> bytes:
+    """A response's stream to its end.
+
+    Raises:
+        PermanentProviderError: BAD_RESULT; it is larger than a result may be.
+    """
+    content = bytearray()
+    # Only a read that finds nothing more checks that the stream did not break off.
+    while chunk := stream.read(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > RESULT_LIMIT_BYTES:
+            raise bad_result("the result is too large")
+    return bytes(content)
+
+
 def ref_of(response: Mapping[str, Any]) -> str | None:
     """The service's id of the call."""
     return response.get("ResponseMetadata", {}).get("RequestId") or None
-
-
-def _retry_after_seconds(response: Mapping[str, Any]) -> float:
-    after = str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
-    is_number = after.isascii() and after.isdigit()
-    return float(min(RETRY_AFTER_LIMIT_SECONDS, int(after))) if is_number else 0.0

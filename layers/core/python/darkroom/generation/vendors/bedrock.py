@@ -21,30 +21,35 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
     ModerationRefused,
     ProviderError,
     SourceFile,
-    TransientProviderError,
     capability_of,
 )
 from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
 from darkroom.generation.script import prompt_of, script_of_response, write_script
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
+from darkroom.generation.vendor_errors import (
     bad_result,
     bad_source,
+    content_rejected,
     failed,
+    incomplete,
     later,
     not_configured,
-    ref_of,
     refused,
+    unsupported,
+)
+from darkroom.generation.vendors.aws import (
+    Client,
+    read_stream,
+    ref_of,
     require_field,
     translate_errors,
-    unsupported,
 )
 from darkroom.media.media_size import read_size
 
@@ -89,7 +94,7 @@ _TOPICS: Final = (
 
 def _not_valid(message: str) -> ProviderError:
     if _BLOCKED.search(message):
-        return ModerationRefused("The request was refused.")
+        return content_rejected("The request was refused.")
     return not_configured(message) if _NO_MODEL.search(message) else refused(message)
 
 
@@ -153,7 +158,7 @@ class Bedrock:
                 accept="application/json",
                 body=json.dumps(inputs).encode(),
             )
-            content = response["body"].read()
+            content = read_stream(response["body"])
         request.meter.ref = ref_of(response)
         picture = _picture_of(content)
         request.meter.charge("image", 1)
@@ -191,17 +196,7 @@ class Bedrock:
         request.meter.charge("input_token", usage.get("inputTokens", 0))
         request.meter.charge("output_token", usage.get("outputTokens", 0))
         script = script_of_response(_said(response), request.params, request.language)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_script(script))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=script.duration_ms,
-                extra={"language": script.language},
-            )
-        ]
+        return [document_artifact(request, script, write_script(script))]
 
 
 class BedrockGuardrail:
@@ -281,11 +276,11 @@ def _picture_of(content: bytes) -> bytes:
         drawn = json.loads(content)
         reason = next(iter(drawn.get("finish_reasons") or ()), None)
         images = list(drawn.get("images") or ())
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise bad_result("the response does not have the shape of this model family") from error
     if reason is not None:
         if _FILTERED.search(str(reason)):
-            raise ModerationRefused("The picture was refused.")
+            raise content_rejected("The picture was refused.")
         raise failed("The model failed.")
     try:
         return base64.b64decode(images[0], validate=True)
@@ -306,9 +301,9 @@ def _said(response: Mapping[str, Any]) -> str:
     """
     reason = require_field(response, "stopReason")
     if reason in _REFUSED:
-        raise ModerationRefused("The script was refused.")
+        raise content_rejected("The script was refused.")
     if reason not in _WHOLE:
-        raise TransientProviderError("The response is incomplete.", code="BAD_RESULT")
+        raise incomplete("the response is incomplete")
     content = response.get("output", {}).get("message", {}).get("content", ())
     return "".join(block.get("text", "") for block in content)
 

@@ -19,19 +19,23 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from darkroom.generation.ports import (
     Charge,
     Finished,
     GenerationRequest,
-    PermanentProviderError,
-    ProviderError,
     ResponseLost,
     ResultFile,
-    TransientProviderError,
     capability_of,
+)
+from darkroom.generation.vendor_errors import (
+    bad_result,
+    failed,
+    not_configured,
+    run_canceled,
+    unsupported,
 )
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.creatomate_film import (
@@ -41,10 +45,11 @@ from darkroom.generation.vendors.creatomate_film import (
 )
 from darkroom.generation.vendors.http import (
     AsyncHttpVendor,
+    Json,
     RunIds,
+    VendorResponse,
     json_object_of,
     read_json_object,
-    retry_after_seconds,
 )
 from darkroom.kernel.errors import InvalidInput
 
@@ -61,8 +66,6 @@ RATE_WINDOW_SECONDS: Final = 10.0
 _UNDER_WAY: Final = frozenset({"planned", "waiting", "transcribing", "rendering"})
 _RUN_IDS: Final = RunIds(re.compile(r"[A-Za-z0-9-]{8,64}"), "render")
 _TEMPLATE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-Json = Mapping[str, Any]
 
 
 class Creatomate(AsyncHttpVendor):
@@ -83,7 +86,7 @@ class Creatomate(AsyncHttpVendor):
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
         if capability_of(request.kind) != "film":
-            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+            raise unsupported(f"no {request.kind} here")
         body = {
             **_film_of(request, self.model_of(request.kind)),
             "webhook_url": callback_url,
@@ -91,18 +94,12 @@ class Creatomate(AsyncHttpVendor):
             "metadata": hashlib.sha256(callback_url.encode()).hexdigest()[:32],
         }
         response = self._http.call("POST", "/v2/renders", json=body)
-        if response.status_code not in (200, 201, 202):
-            raise _refused(response)
+        self.check(response)
         request.meter.ref = ref = _RUN_IDS.of(json_object_of(response))
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        response = self._http.call("GET", f"/v2/renders/{_RUN_IDS.checked(ref)}")
-        if response.status_code == 404:
-            raise TransientProviderError("the render is unknown there", code="RESULT_EXPIRED")
-        if response.status_code != 200:
-            raise ResponseLost(f"HTTP {response.status_code}")
-        return _result_of(json_object_of(response), ref)
+        return _result_of(self.read_run(f"/v2/renders/{_RUN_IDS.checked(ref)}"), ref)
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         """None: the vendor lists no renders. One whose response was lost is identified by its
@@ -120,13 +117,17 @@ class Creatomate(AsyncHttpVendor):
             raise InvalidInput("not a render")
         return str(ref)
 
+    def wait_seconds(self, response: VendorResponse) -> float:
+        window = RATE_WINDOW_SECONDS if response.status == 429 else 0.0
+        return super().wait_seconds(response) or window
+
 
 def _film_of(request: GenerationRequest, model: str) -> Json:
     urls = clip_urls(request)
     if model == RENDER_SCRIPT:
         return film_source(urls, request.params)
     if _TEMPLATE.fullmatch(model) is None:
-        raise PermanentProviderError("no such template", code="PROVIDER_NOT_CONFIGURED")
+        raise not_configured("no such template")
     return {"template_id": model, "modifications": film_modifications(urls, request.params)}
 
 
@@ -139,18 +140,18 @@ def _result_of(render: Json, ref: str) -> Finished | None:
     if status == "succeeded":
         return _finished(render)
     if status == "cancelled":
-        raise TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
+        raise run_canceled("it was stopped there")
     if status != "failed":
         raise ResponseLost("of an unknown status")
     # Its sentence does not say whose fault it is; clips that it could not fetch in time, because
     # their links had run out in its queue, it can fetch the next time.
-    raise TransientProviderError("The film could not be rendered.", code="PROVIDER_FAILED")
+    raise failed("the film could not be rendered")
 
 
 def _finished(render: Json) -> Finished:
     url = render.get("url")
     if not isinstance(url, str) or not _is_kept_by_vendor(url):
-        raise PermanentProviderError("The film is not where films are.", code="BAD_RESULT")
+        raise bad_result("the film is not where films are")
     file = ResultFile(url=url, type="film", mime_type="video/mp4", suffix=".mp4")
     return Finished(files=(file,), charges=_charges_of(render))
 
@@ -171,25 +172,3 @@ def _charges_of(render: Json) -> tuple[Charge, ...]:
             return ()
         pixels *= side
     return (Charge(unit="credit", quantity=max(1.0, round(pixels / PIXELS_PER_CREDIT, 2))),)
-
-
-def _refused(response: Any) -> ProviderError:
-    """The error that a response without a render means."""
-    status = response.status_code
-    if status in (429, 500, 503):
-        seconds = retry_after_seconds(response)
-        return TransientProviderError(
-            f"HTTP {status}",
-            retry_after_seconds=seconds or (RATE_WINDOW_SECONDS if status == 429 else 0.0),
-        )
-    if status == 402:
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if status in (401, 403, 404):
-        # Our key or template is wrong: no fault of the request.
-        return PermanentProviderError(
-            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
-        )
-    if 400 <= status < 500:
-        return PermanentProviderError("The provider cannot render this.")
-    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
-    return ResponseLost(f"HTTP {status}")

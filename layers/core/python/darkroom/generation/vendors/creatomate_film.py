@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from darkroom.generation.captions.characters import clean_text
-from darkroom.generation.ports import GenerationRequest, PermanentProviderError
+from darkroom.generation.ports import GenerationRequest
+from darkroom.generation.vendor_errors import bad_source
 
 WIDTH: Final = 720
 HEIGHT: Final = 1280
@@ -51,10 +52,10 @@ def clip_urls(request: GenerationRequest) -> list[str]:
         if match is None:
             continue
         if _CLIP_URL.fullmatch(source.url) is None:
-            raise PermanentProviderError(f"{source.key} has no link", code="BAD_SOURCE")
+            raise bad_source(f"{source.key} has no link")
         numbered.append((int(match[1]), source.url))
     if not 1 <= len(numbered) <= MAX_CLIPS:
-        raise PermanentProviderError(f"a film needs 1 to {MAX_CLIPS} clips", code="BAD_SOURCE")
+        raise bad_source(f"a film needs 1 to {MAX_CLIPS} clips")
     return [url for _, url in sorted(numbered)]
 
 

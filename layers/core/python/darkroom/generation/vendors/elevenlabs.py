@@ -19,16 +19,20 @@ from typing import Any, Final
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
-    ModerationRefused,
-    PermanentProviderError,
-    ProviderError,
-    ResponseLost,
-    TransientProviderError,
     capability_of,
 )
 from darkroom.generation.speech_text import speech_text_of
+from darkroom.generation.vendor_errors import (
+    ErrorRule,
+    bad_result,
+    content_rejected,
+    not_configured,
+    quota_exceeded,
+    refused,
+    unsupported,
+)
 from darkroom.generation.vendors.api_key import api_key_of
-from darkroom.generation.vendors.http import HttpVendor, Json, retry_after_seconds
+from darkroom.generation.vendors.http import HttpVendor, Json, VendorResponse
 from darkroom.kernel.limits import RESULT_LIMIT_BYTES
 
 API_BASE: Final = "https://api.elevenlabs.io"
@@ -51,15 +55,31 @@ _CHARACTER_LIMIT: Final = 5_000
 _DETECTS_LANGUAGE_ITSELF: Final = frozenset({"eleven_multilingual_v2"})
 """Models that take no ``language_code``."""
 _VOICE: Final = re.compile(r"[A-Za-z0-9]{20}")
-_OUT_OF_MONEY: Final = frozenset({"quota_exceeded", "insufficient_credits", "payment_required"})
-_OTHER_VOICE: Final = frozenset(
-    {"voice_not_found", "invalid_voice_id", "voice_access_denied", "voice_does_not_exist"}
+# The error word counts more than the status, which has changed (400, 401 and 402 have all stood for
+# an empty account).
+_ERROR_RULES: Final = (
+    ErrorRule(
+        meaning=quota_exceeded,
+        words=re.compile(r"\A(?:quota_exceeded|insufficient_credits|payment_required)\Z"),
+    ),
+    # Another voice or another length may do elsewhere.
+    ErrorRule(
+        meaning=unsupported,
+        words=re.compile(
+            r"\A(?:voice_not_found|invalid_voice_id|voice_access_denied|voice_does_not_exist"
+            r"|max_character_limit_exceeded|text_too_long)\Z"
+        ),
+    ),
+    ErrorRule(
+        meaning=not_configured,
+        words=re.compile(r"\A(?:unsupported_model|model_not_found|model_access_denied)\Z"),
+    ),
+    ErrorRule(
+        meaning=content_rejected,
+        words=re.compile(r"moderat|content_policy|against_policy|safety"),
+        statuses=frozenset({400, 422}),
+    ),
 )
-_TOO_LONG: Final = frozenset({"max_character_limit_exceeded", "text_too_long"})
-_OUR_MODEL: Final = frozenset({"unsupported_model", "model_not_found", "model_access_denied"})
-_REFUSAL: Final = re.compile(r"moderat|content_policy|against_policy|safety")
-_TRY_AGAIN: Final = frozenset({409, 425, 429, 500, 503})
-_NOT_CONFIGURED: Final = frozenset({401, 403, 404})
 
 
 class ElevenLabs(HttpVendor):
@@ -69,6 +89,7 @@ class ElevenLabs(HttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_timeout_seconds = TIMEOUT_SECONDS
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -76,7 +97,7 @@ class ElevenLabs(HttpVendor):
 
     def generate(self, request: GenerationRequest) -> list[Artifact]:
         if capability_of(request.kind) != "speech":
-            raise PermanentProviderError(f"no {request.kind} here", code="UNSUPPORTED_KIND")
+            raise unsupported(f"no {request.kind} here")
         voice = _voice_of(request.params)
         body = _body(request, self.model_of(request.kind))
         response = self._http.call(
@@ -87,8 +108,7 @@ class ElevenLabs(HttpVendor):
             headers={"accept": "audio/mpeg"},
         )
         request.meter.ref = response.headers.get("request-id")
-        if response.status_code != 200:
-            raise _refused(response)
+        self.check(response)
         request.meter.charge("character", _cost_of(response, len(body["text"])))
         content = _mp3_of(response)
         path = request.workdir / f"{request.key}.mp3"
@@ -102,6 +122,14 @@ class ElevenLabs(HttpVendor):
             )
         ]
 
+    def error_text(self, response: VendorResponse) -> str:
+        """``detail.code``, or ``detail.status`` of older responses; empty if there is neither."""
+        detail = response.object.get("detail")
+        if not isinstance(detail, dict):
+            return ""
+        word = detail.get("code") or detail.get("status")
+        return word if isinstance(word, str) else ""
+
 
 def _voice_of(params: Mapping[str, Any]) -> str:
     """The requested voice, safe in a path.
@@ -112,14 +140,14 @@ def _voice_of(params: Mapping[str, Any]) -> str:
     """
     voice = params.get("voiceId") or DEFAULT_VOICE
     if not isinstance(voice, str) or _VOICE.fullmatch(voice) is None:
-        raise PermanentProviderError("no such voice here", code="UNSUPPORTED_KIND")
+        raise unsupported("no such voice here")
     return voice
 
 
 def _body(request: GenerationRequest, model: str) -> dict[str, Any]:
     text = speech_text_of(request)
     if len(text) > _CHARACTER_LIMITS.get(model, _CHARACTER_LIMIT):
-        raise PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
+        raise unsupported("longer than the model takes")
     body: dict[str, Any] = {"text": text, "model_id": model, "seed": request.seed}
     if model not in _DETECTS_LANGUAGE_ITSELF:
         body["language_code"] = request.language
@@ -138,22 +166,22 @@ def _speed_of(params: Mapping[str, Any]) -> float:
     """
     rate = params.get("rate", 100)
     if isinstance(rate, bool) or not isinstance(rate, int | float):
-        raise PermanentProviderError("rate is no percentage")
+        raise refused("rate is no percentage")
     if not SLOWEST_PERCENT <= rate <= FASTEST_PERCENT:
-        raise PermanentProviderError("no speech at this rate here", code="UNSUPPORTED_KIND")
+        raise unsupported("no speech at this rate here")
     return round(rate / 100, 2)
 
 
-def _cost_of(response: Any, characters: int) -> int:
+def _cost_of(response: VendorResponse, characters: int) -> int:
     """How many characters are charged: fewer than were sent with the cheaper models."""
     cost = response.headers.get("character-cost", "")
     return int(cost) if cost.isdecimal() and len(cost) < 10 else characters
 
 
-def _mp3_of(response: Any) -> bytes:
-    content = bytes(response.content)
+def _mp3_of(response: VendorResponse) -> bytes:
+    content = response.content
     if len(content) > RESULT_LIMIT_BYTES or not _is_mp3(content):
-        raise PermanentProviderError("The result is no speech.", code="BAD_RESULT")
+        raise bad_result("the result is no speech")
     return content
 
 
@@ -172,43 +200,3 @@ def _duration_ms(content: bytes) -> int:
         high, upper, lower, low = content[6:10]
         tag_bytes = 10 + ((high << 21) | (upper << 14) | (lower << 7) | low)
     return max(0, len(content) - tag_bytes) // _BYTES_PER_MS
-
-
-def _refused(response: Any) -> ProviderError:
-    """The error that a response without speech means. The error word counts more than the status,
-    which has changed (400, 401 and 402 have all stood for an empty account)."""
-    status, word = response.status_code, _word_of(response)
-    if word in _OUT_OF_MONEY or status == 402:
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if word in _OTHER_VOICE:
-        return PermanentProviderError("no such voice here", code="UNSUPPORTED_KIND")
-    if word in _TOO_LONG:
-        return PermanentProviderError("longer than the model takes", code="UNSUPPORTED_KIND")
-    if status in _TRY_AGAIN:
-        return TransientProviderError(
-            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
-        )
-    if status in _NOT_CONFIGURED or word in _OUR_MODEL:
-        # Our key, plan or model is wrong: no fault of the request.
-        return PermanentProviderError(
-            "The provider is not available.", code="PROVIDER_NOT_CONFIGURED"
-        )
-    if 400 <= status < 500:
-        if _REFUSAL.search(word):
-            return ModerationRefused("The text was refused.")
-        return PermanentProviderError("The provider cannot say this.")
-    # 502, 504: a proxy gave up and the service may have spoken. Also redirects.
-    return ResponseLost(f"HTTP {status}")
-
-
-def _word_of(response: Any) -> str:
-    """``detail.code``, or ``detail.status`` of older responses; empty where there is neither."""
-    try:
-        found = response.json()
-    except ValueError:
-        return ""
-    detail = found.get("detail") if isinstance(found, dict) else None
-    if not isinstance(detail, dict):
-        return ""
-    word = detail.get("code") or detail.get("status")
-    return word if isinstance(word, str) else ""

@@ -34,25 +34,37 @@ from darkroom.generation.ports import (
     Charge,
     Finished,
     GenerationRequest,
-    ModerationRefused,
-    PermanentProviderError,
     ProviderError,
     ResponseLost,
     ResultFile,
     SourceFile,
-    TransientProviderError,
     capability_of,
 )
-from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt_of
+from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
+from darkroom.generation.vendor_errors import (
+    ErrorRule,
+    bad_result,
+    bad_source,
+    content_rejected,
+    error_of_rules,
+    failed,
+    later,
+    not_configured,
+    quota_exceeded,
+    refused,
+    result_expired,
+    run_canceled,
+    unsupported,
+)
 from darkroom.generation.vendors import fal_signatures
 from darkroom.generation.vendors.api_key import api_key_of
 from darkroom.generation.vendors.http import (
     AsyncHttpVendor,
+    Json,
     VendorHttp,
+    VendorResponse,
     json_object_of,
     read_json_object,
-    retry_after_seconds,
-    text_of,
 )
 from darkroom.kernel.errors import InvalidInput, Unavailable
 from darkroom.kernel.limits import WAITING_LIMIT_SECONDS
@@ -75,33 +87,43 @@ _MODEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)+")
 _APP: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _UNDER_WAY: Final = frozenset({"IN_QUEUE", "IN_PROGRESS"})
-_LOCKED: Final = re.compile(r"user is locked|exhausted balance|top.?up", re.IGNORECASE)
-_REFUSAL: Final = re.compile(r"nsfw|sensitive|unsafe|safety|moderat|content policy", re.IGNORECASE)
-_BAD_SOURCES: Final = frozenset(
-    {
-        "face_detection_error",
-        "file_download_error",
-        "file_too_large",
-        "image_load_error",
-        "image_too_large",
-        "image_too_small",
-        "unsupported_image_format",
-    }
+_UNKNOWN_THERE: Final = frozenset({400, 404, 405, 422})
+"""How it responds to a poll of a run that is another app's, or none."""
+_REFUSAL: Final = re.compile(r"nsfw|sensitive|unsafe|safety|moderat|content.policy", re.IGNORECASE)
+# Types stand alone in their lines, before the messages.
+_BLAME: Final = (
+    ErrorRule(meaning=content_rejected, words=_REFUSAL, statuses=frozenset({400, 422})),
+    ErrorRule(
+        meaning=bad_source,
+        words=re.compile(
+            r"^(?:face_detection_error|file_download_error|file_too_large|image_load_error"
+            r"|image_too_large|image_too_small|unsupported_image_format)$",
+            re.MULTILINE,
+        ),
+        statuses=frozenset({400, 422}),
+    ),
+    ErrorRule(
+        meaning=unsupported,
+        words=re.compile(r"^feature_not_supported$", re.MULTILINE),
+        statuses=frozenset({400, 422}),
+    ),
 )
-_PASSING: Final = frozenset(
-    {
-        "downstream_service_error",
-        "downstream_service_unavailable",
-        "generation_timeout",
-        "internal_server_error",
-        # Some models now and then make nothing, and something the next time.
-        "no_media_generated",
-    }
+_ERROR_RULES: Final = (
+    ErrorRule(
+        meaning=quota_exceeded,
+        words=re.compile(r"user is locked|exhausted balance|top.?up", re.IGNORECASE),
+        statuses=frozenset({403}),
+    ),
+    *_BLAME,
+)
+# Some models now and then make nothing, and something the next time.
+_PASSING: Final = re.compile(
+    r"^(?:downstream_service_error|downstream_service_unavailable|generation_timeout"
+    r"|internal_server_error|no_media_generated)$",
+    re.MULTILINE,
 )
 # Failures of the service, not of the model: they count against the provider's health.
 _OUTAGES: Final = re.compile(r"runner_\w+|startup_timeout|request_timeout")
-
-Json = Mapping[str, Any]
 
 
 class Fal(AsyncHttpVendor):
@@ -116,6 +138,7 @@ class Fal(AsyncHttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_result_hosts = RESULT_HOSTS
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
@@ -156,8 +179,7 @@ class Fal(AsyncHttpVendor):
                 ),
             },
         )
-        if response.status_code not in (200, 201, 202):
-            raise _refused(response)
+        self.check(response)
         request_id = _request_id_of(json_object_of(response))
         request.meter.ref = request_id
         if prompt.seconds:
@@ -168,12 +190,9 @@ class Fal(AsyncHttpVendor):
     def poll(self, ref: str) -> Finished | None:
         for place in self._places_of(ref):
             response = self._http.call("GET", f"{place}/status")
-            if response.status_code in (400, 404, 405, 422):
-                continue
-            if response.status_code not in (200, 202):
-                raise ResponseLost(f"HTTP {response.status_code}")
-            return self._result_at(place, json_object_of(response))
-        raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
+            if response.status not in _UNKNOWN_THERE:
+                return self._result_at(place, json_object_of(response))
+        raise result_expired("the run is unknown there")
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         """None: the API does not list runs by their callback address."""
@@ -181,10 +200,7 @@ class Fal(AsyncHttpVendor):
 
     def cancel(self, ref: str) -> None:
         for place in self._places_of(ref):
-            response = self._http.call("PUT", f"{place}/cancel")
-            if response.status_code >= 500 or response.status_code == 429:
-                raise ResponseLost(f"HTTP {response.status_code}")
-            if response.status_code != 404:
+            if self.stop_run("PUT", f"{place}/cancel") != 404:
                 return
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
@@ -195,12 +211,12 @@ class Fal(AsyncHttpVendor):
             raise InvalidInput("not about a request")
         return str(request_id)
 
+    def error_text(self, response: VendorResponse) -> str:
+        return _text_of(response.object)
+
     def _fetch_keys(self) -> Json:
         try:
-            response = self._keys_http.call("GET", KEYS_PATH)
-            if response.status_code != 200:
-                raise ResponseLost(f"HTTP {response.status_code}")
-            return json_object_of(response)
+            return json_object_of(self._keys_http.call("GET", KEYS_PATH))
         except ProviderError as error:
             raise Unavailable("the provider's keys cannot be read") from error
 
@@ -220,7 +236,7 @@ class Fal(AsyncHttpVendor):
         if state != "COMPLETED":
             raise ResponseLost("of an unknown status")
         response = self._http.call("GET", _result_path(place, status))
-        if response.status_code == 200:
+        if response.status == 200:
             return _finished(json_object_of(response))
         raise _failed(response, status)
 
@@ -278,7 +294,7 @@ def _family_of(model: str, kind: str) -> _Family:
         fits = model.startswith(begin) and family.makes == capability_of(kind)
         if fits and _MODEL.fullmatch(model):
             return family
-    raise _not_configured(f"no known family: {model!r} for a {kind}")
+    raise not_configured(f"no known family: {model!r} for a {kind}")
 
 
 def _link_to(source: SourceFile) -> str:
@@ -290,31 +306,9 @@ def _link_to(source: SourceFile) -> str:
     if source.url.startswith("https://"):
         return source.url
     if source.path.stat().st_size > INLINE_LIMIT_BYTES:
-        raise PermanentProviderError("the picture is too large to send", code="BAD_SOURCE")
+        raise bad_source("the picture is too large to send")
     content = base64.b64encode(source.path.read_bytes()).decode()
     return f"data:{source.mime_type};base64,{content}"
-
-
-def _not_configured(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail, code="PROVIDER_NOT_CONFIGURED")
-
-
-def _refused(response: Any) -> ProviderError:
-    """The error that a failed submit response means."""
-    status = response.status_code
-    if status in (429, 500, 503):
-        return TransientProviderError(
-            f"HTTP {status}", retry_after_seconds=retry_after_seconds(response)
-        )
-    if status == 402 or (status == 403 and _LOCKED.search(text_of(response))):
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if status in (401, 403, 404):
-        # Our key or model is wrong: no fault of the request.
-        return _not_configured("The provider is not available.")
-    if 400 <= status < 500:
-        return _blamed(_detail_of(_body_of(response)))
-    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
-    return ResponseLost(f"HTTP {status}")
 
 
 def _finished(result: Json) -> Finished:
@@ -326,7 +320,7 @@ def _finished(result: Json) -> Finished:
     # A picture that was blacked out is a success there.
     flags = result.get("has_nsfw_concepts")
     if isinstance(flags, list) and any(flag is True for flag in flags):
-        raise ModerationRefused("The content was refused.")
+        raise content_rejected("the picture was blacked out")
     images = result.get("images")
     first = images[0] if isinstance(images, list) and images else None
     file = ResultFile(url=_url_of(first), type="image", mime_type="image/png", suffix=".png")
@@ -336,73 +330,47 @@ def _finished(result: Json) -> Finished:
 def _url_of(file: Any) -> str:
     url = file.get("url") if isinstance(file, dict) else None
     if not isinstance(url, str):
-        raise PermanentProviderError("the result has no file", code="BAD_RESULT")
+        raise bad_result("the result has no file")
     return url
 
 
-def _failed(response: Any, status: Json) -> ProviderError:
+def _failed(response: VendorResponse, status: Json) -> ProviderError:
     """The error that explains a missing result, or a poll that failed."""
-    body = _body_of(response)
+    body = response.object
     error_type = _error_type_of(response, body, status)
-    details = body.get("detail")
-    is_of_the_run = bool(error_type or status.get("error")) or isinstance(details, list)
+    is_of_the_run = error_type or status.get("error") or isinstance(body.get("detail"), list)
     if not is_of_the_run:
-        if response.status_code in (404, 410):
-            return TransientProviderError("the result is gone", code="RESULT_EXPIRED")
-        return ResponseLost(f"HTTP {response.status_code}")
+        if response.status in (404, 410):
+            return result_expired("the result is gone")
+        return ResponseLost(f"HTTP {response.status}")
     if error_type == "client_cancelled":
-        return TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
+        return run_canceled("it was stopped there")
     if _OUTAGES.fullmatch(error_type):
-        return TransientProviderError("it could not be run", code="PROVIDER_UNAVAILABLE")
-    detail = _detail_of(body)
+        return later("it could not be run")
+    text = _text_of(body)
     may_pass = response.headers.get("x-fal-retryable", "").lower() == "true"
-    if response.status_code >= 500 or may_pass or detail.types & _PASSING:
-        if _REFUSAL.search(detail.words):
-            return _blamed(detail)
-        return TransientProviderError("The model failed.", code="PROVIDER_FAILED")
-    return _blamed(detail)
+    if response.status >= 500 or may_pass or _PASSING.search(text):
+        return _blamed(text) if _REFUSAL.search(text) else failed("the model failed")
+    return _blamed(text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Detail:
-    """The types and messages of an error."""
-
-    types: frozenset[str]
-    words: str
-
-
-def _detail_of(body: Json) -> _Detail:
-    details = body.get("detail")
+def _text_of(error: Json) -> str:
+    """The types and messages of an error, without the inputs that it repeats."""
+    details = error.get("detail")
     if isinstance(details, str):
-        return _Detail(types=frozenset(), words=details)
+        return details
     entries = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
-    return _Detail(
-        types=frozenset(str(entry.get("type", "")) for entry in entries),
-        words=" ".join(str(entry.get("msg", "")) for entry in entries),
-    )
+    return "\n".join(str(entry.get(name, "")) for name in ("type", "msg") for entry in entries)
 
 
-def _blamed(detail: _Detail) -> PermanentProviderError:
-    """The request cannot be fulfilled. Types decide; messages only where there are no types."""
-    if "content_policy_violation" in detail.types or _REFUSAL.search(detail.words):
-        return ModerationRefused("The content was refused.")
-    if detail.types & _BAD_SOURCES:
-        return PermanentProviderError("The picture cannot be used.", code="BAD_SOURCE")
-    if "feature_not_supported" in detail.types:
-        return unsupported("The model cannot do this.")
-    return PermanentProviderError("The model cannot make this.")
+def _blamed(text: str) -> ProviderError:
+    """The request cannot be fulfilled."""
+    return error_of_rules(_BLAME, 422, text) or refused("the model cannot make this")
 
 
-def _error_type_of(response: Any, body: Json, status: Json) -> str:
+def _error_type_of(response: VendorResponse, body: Json, status: Json) -> str:
     error_type = response.headers.get("x-fal-error-type") or body.get("error_type")
     return str(error_type or status.get("error_type") or "")
-
-
-def _body_of(response: Any) -> Json:
-    try:
-        return json_object_of(response)
-    except ResponseLost:
-        return {}
 
 
 def _result_path(place: str, status: Json) -> str:

@@ -14,17 +14,25 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeGuard
 
 from darkroom.generation.ports import (
-    PermanentProviderError,
     ResponseLost,
     TransientProviderError,
     capability_of,
 )
+from darkroom.generation.vendor_errors import (
+    ErrorRule,
+    error_of_rules,
+    error_of_status,
+    not_configured,
+    result_expired,
+    seconds_in,
+)
 from darkroom.kernel.errors import InvalidInput
+from darkroom.kernel.limits import RESULT_LIMIT_BYTES
 
 TIMEOUT_SECONDS = 20.0
 UPLOAD_TIMEOUT_SECONDS = 60.0
-RETRY_AFTER_LIMIT_SECONDS = 600
-ERROR_LIMIT_CHARS = 1000
+ERROR_LIMIT_BYTES = 4000
+_SUCCESS = frozenset({200, 201, 202})
 
 Json = Mapping[str, Any]
 
@@ -57,12 +65,9 @@ class VendorHttp:
             PermanentProviderError: PROVIDER_NOT_CONFIGURED; it is not a JSON object.
         """
         try:
-            found = json.loads(self._read_secret())
-        except ValueError as error:
-            raise _no_secret() from error
-        if not isinstance(found, dict):
-            raise _no_secret()
-        return found
+            return read_json_object(self._read_secret())
+        except InvalidInput as error:
+            raise not_configured(f"the secret is {error.detail}") from error
 
     @cached_property
     def _client(self) -> Any:
@@ -76,8 +81,9 @@ class VendorHttp:
             trust_env=False,
         )
 
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request; the response (``httpx.Response``) whatever its status.
+    def call(self, method: str, path: str, **options: Any) -> VendorResponse:
+        """One request; the response whatever its status. A body over the limit is cut off there:
+        then it is no JSON, and larger than a file may be.
 
         Raises:
             TransientProviderError: it never reached the vendor.
@@ -86,7 +92,8 @@ class VendorHttp:
         import httpx
 
         try:
-            return self._client.request(method, path, **options)
+            with self._client.stream(method, path, **options) as response:
+                return VendorResponse(response.status_code, response.headers, _body_of(response))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             if method == "GET":
                 raise ResponseLost("not reached") from error
@@ -95,12 +102,46 @@ class VendorHttp:
             raise ResponseLost(type(error).__name__) from error
 
 
+@dataclass(frozen=True)
+class VendorResponse:
+    """A response that was read to its end or to the limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Found by names in any case."""
+    content: bytes
+
+    @property
+    def error_text(self) -> str:
+        """The beginning of an error's body."""
+        return self.content[:ERROR_LIMIT_BYTES].decode("utf-8", errors="replace")
+
+    @property
+    def object(self) -> Json:
+        """The JSON object in the body, whatever the status; empty if it is none."""
+        try:
+            return read_json_object(self.content)
+        except InvalidInput:
+            return {}
+
+
+def _body_of(response: Any) -> bytes:
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > RESULT_LIMIT_BYTES:
+            break
+    return bytes(content)
+
+
 class HttpVendor:
     """What every adapter of an HTTP API has: its models by capability, and its client."""
 
     default_api_base: ClassVar[str]
     default_models: ClassVar[Mapping[str, str]]
     default_timeout_seconds: ClassVar[float] = TIMEOUT_SECONDS
+    error_rules: ClassVar[tuple[ErrorRule, ...]] = ()
+    """Its errors that the status does not say; the first that fits counts."""
 
     def __init__(
         self,
@@ -133,6 +174,26 @@ class HttpVendor:
     def model_of(self, kind: str) -> str:
         return self._models.get(capability_of(kind), "")
 
+    def check(self, response: VendorResponse) -> None:
+        """Pass a response to a request that makes something, or raise what it means.
+
+        Raises:
+            ProviderError: by the vendor's rules, else by the status.
+        """
+        status = response.status
+        if status in _SUCCESS:
+            return
+        error = error_of_rules(self.error_rules, status, self.error_text(response))
+        raise error or error_of_status(status, retry_after_seconds=self.wait_seconds(response))
+
+    def error_text(self, response: VendorResponse) -> str:
+        """The part of an error response in which the rules look for words."""
+        return response.error_text
+
+    def wait_seconds(self, response: VendorResponse) -> float:
+        """How long the vendor wants us to wait; 0 if it does not say."""
+        return seconds_in(response.headers.get("retry-after", ""))
+
 
 class AsyncHttpVendor(HttpVendor):
     """A vendor whose runs end later, with files on other hosts."""
@@ -152,6 +213,30 @@ class AsyncHttpVendor(HttpVendor):
             read_secret, models=models, api_base=api_base, timeout_seconds=timeout_seconds
         )
         self.result_hosts = self.default_result_hosts if result_hosts is None else result_hosts
+
+    def read_run(self, path: str) -> Json:
+        """A run as the vendor describes it. A failed poll proves nothing about the run, unless
+        the vendor does not know it.
+
+        Raises:
+            TransientProviderError: RESULT_EXPIRED; there is no such run.
+            ResponseLost: poll again later.
+        """
+        response = self._http.call("GET", path)
+        if response.status == 404:
+            raise result_expired("the run is unknown there")
+        return json_object_of(response)
+
+    def stop_run(self, method: str, path: str) -> int:
+        """Ask for a run's end; returns the status. A run that has ended or is unknown is no error.
+
+        Raises:
+            ResponseLost: it may or may not have stopped.
+        """
+        status = self._http.call(method, path).status
+        if status >= 500 or status == 429:
+            raise ResponseLost(f"HTTP {status}")
+        return status
 
 
 @dataclass(frozen=True)
@@ -186,10 +271,6 @@ class RunIds:
         return ref
 
 
-def _no_secret() -> PermanentProviderError:
-    return PermanentProviderError("The provider is not available.", code="PROVIDER_NOT_CONFIGURED")
-
-
 @contextmanager
 def retryable() -> Iterator[None]:
     """A response lost inside this block started no run, so the call may be retried."""
@@ -199,23 +280,22 @@ def retryable() -> Iterator[None]:
         raise TransientProviderError(error.detail) from error
 
 
-def json_object_of(response: Any) -> Json:
-    """The JSON object in a response.
+def json_object_of(response: VendorResponse) -> Json:
+    """The JSON object in a successful response.
 
     Raises:
-        ResponseLost: it has none.
+        ResponseLost: it is none, or not successful.
     """
+    if response.status not in _SUCCESS:
+        raise ResponseLost(f"HTTP {response.status}")
     try:
-        found = response.json()
-    except ValueError as error:
-        raise ResponseLost("not JSON") from error
-    if not isinstance(found, dict):
-        raise ResponseLost("not an object")
-    return found
+        return read_json_object(response.content)
+    except InvalidInput as error:
+        raise ResponseLost(error.detail) from error
 
 
-def read_json_object(body: bytes) -> Json:
-    """The JSON object in the body of a vendor's callback.
+def read_json_object(body: bytes | str) -> Json:
+    """The JSON object in a body or a secret.
 
     Raises:
         InvalidInput: it has none.
@@ -227,18 +307,3 @@ def read_json_object(body: bytes) -> Json:
     if not isinstance(found, dict):
         raise InvalidInput("not an object")
     return found
-
-
-def text_of(response: Any) -> str:
-    """The beginning of the body of an error response."""
-    return str(response.text[:ERROR_LIMIT_CHARS])
-
-
-def retry_after_seconds(response: Any) -> float:
-    """The header ``Retry-After`` in seconds, at most ten minutes; 0 without one."""
-    value = response.headers.get("retry-after", "")
-    return (
-        float(min(RETRY_AFTER_LIMIT_SECONDS, int(value)))
-        if value.isascii() and value.isdigit()
-        else 0.0
-    )

@@ -19,15 +19,8 @@ from xml.sax.saxutils import escape
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.generation.speech_text import speech_text_of
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
-    bad_result,
-    not_configured,
-    ref_of,
-    refused,
-    translate_errors,
-    unsupported,
-)
+from darkroom.generation.vendor_errors import bad_result, not_configured, refused, unsupported
+from darkroom.generation.vendors.aws import Client, read_stream, ref_of, translate_errors
 from darkroom.media.mp3 import NoMp3, join_mp3, mp3_duration_ms
 
 DEFAULT_MODELS: Final = {"speech": "neural"}
@@ -127,7 +120,7 @@ class Polly:
             request.meter.ref = ref_of(response)
             # Polly bills each synthesis, even if the response is lost.
             request.meter.charge("character", response.get("RequestCharacters") or len(text))
-            return bytes(response["AudioStream"].read())
+            return read_stream(response["AudioStream"])
 
 
 def _chunks(text: str, request: GenerationRequest, rate: int) -> Iterator[str]:

@@ -20,13 +20,8 @@ from darkroom.generation.ports import (
     ResponseLost,
     TransientProviderError,
 )
-from darkroom.generation.vendors.aws import (
-    Client,
-    bad_source,
-    not_configured,
-    require_field,
-    translate_errors,
-)
+from darkroom.generation.vendor_errors import bad_source, not_configured
+from darkroom.generation.vendors.aws import Client, require_field, translate_errors
 from darkroom.kernel.faces import FaceBox, FaceCheckUnavailable, box_between
 
 BYTES_LIMIT: Final = 5 * 1024 * 1024

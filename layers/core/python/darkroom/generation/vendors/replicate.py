@@ -26,27 +26,33 @@ from darkroom.generation.ports import (
     Charge,
     Finished,
     GenerationRequest,
-    ModerationRefused,
-    PermanentProviderError,
-    ProviderError,
     ResponseLost,
     ResultFile,
     SourceFile,
-    TransientProviderError,
     capability_of,
 )
-from darkroom.generation.prompts import VisualPrompt, unsupported, visual_prompt_of
+from darkroom.generation.prompts import VisualPrompt, visual_prompt_of
+from darkroom.generation.vendor_errors import (
+    ErrorRule,
+    content_rejected,
+    failed,
+    not_configured,
+    refused,
+    result_expired,
+    run_canceled,
+    seconds_in,
+    unsupported,
+)
 from darkroom.generation.vendors import standard_webhooks
 from darkroom.generation.vendors.http import (
-    RETRY_AFTER_LIMIT_SECONDS,
     UPLOAD_TIMEOUT_SECONDS,
     AsyncHttpVendor,
+    Json,
     RunIds,
+    VendorResponse,
     json_object_of,
     read_json_object,
-    retry_after_seconds,
     retryable,
-    text_of,
 )
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput
@@ -73,8 +79,9 @@ _REFUSAL: Final = re.compile(
 )
 # Out of memory and inputs that do not fit are the same the next time.
 _HOPELESS: Final = re.compile(r"\bE1001\b|input validation|invalid input", re.IGNORECASE)
-
-Json = Mapping[str, Any]
+_ERROR_RULES: Final = (
+    ErrorRule(meaning=content_rejected, words=_REFUSAL, statuses=frozenset({400, 422})),
+)
 
 
 class Replicate(AsyncHttpVendor):
@@ -90,12 +97,13 @@ class Replicate(AsyncHttpVendor):
     default_api_base = API_BASE
     default_models = DEFAULT_MODELS
     default_result_hosts = RESULT_HOSTS
+    error_rules = _ERROR_RULES
 
     @staticmethod
     def headers_of(secret: Json) -> Mapping[str, str]:
         token = secret.get("apiToken")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise _not_configured("the secret has no apiToken")
+            raise not_configured("the secret has no apiToken")
         return {"Authorization": f"Bearer {token}"}
 
     def submit(self, request: GenerationRequest, callback_url: str) -> str:
@@ -117,19 +125,13 @@ class Replicate(AsyncHttpVendor):
             json=body,
             headers={"Cancel-After": f"{WAITING_LIMIT_SECONDS}s"},
         )
-        if response.status_code not in (200, 201, 202):
-            raise _refused(response)
+        self.check(response)
         ref = _RUN_IDS.of(json_object_of(response))
         request.meter.ref = ref
         return ref
 
     def poll(self, ref: str) -> Finished | None:
-        response = self._http.call("GET", f"/v1/predictions/{_RUN_IDS.checked(ref)}")
-        if response.status_code == 404:
-            raise TransientProviderError("the run is unknown there", code="RESULT_EXPIRED")
-        if response.status_code != 200:
-            raise ResponseLost(f"HTTP {response.status_code}")
-        return _result_of(json_object_of(response))
+        return _result_of(self.read_run(f"/v1/predictions/{_RUN_IDS.checked(ref)}"))
 
     def find(self, callback_url: str, since: datetime) -> str | None:
         details = 0
@@ -144,9 +146,7 @@ class Replicate(AsyncHttpVendor):
         return None
 
     def cancel(self, ref: str) -> None:
-        response = self._http.call("POST", f"/v1/predictions/{_RUN_IDS.checked(ref)}/cancel")
-        if response.status_code >= 500 or response.status_code == 429:
-            raise ResponseLost(f"HTTP {response.status_code}")
+        self.stop_run("POST", f"/v1/predictions/{_RUN_IDS.checked(ref)}/cancel")
 
     def read_callback(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         secrets = self._http.secret.get("webhookSecrets", ())
@@ -156,6 +156,11 @@ class Replicate(AsyncHttpVendor):
             raise InvalidInput("not a prediction")
         return ref
 
+    def wait_seconds(self, response: VendorResponse) -> float:
+        """From the header, or from the message in the body."""
+        found = _RESET.search(response.error_text)
+        return super().wait_seconds(response) or (seconds_in(found[1]) if found else 0.0)
+
     def _upload(self, source: SourceFile) -> str:
         with source.path.open("rb") as file:
             response = self._http.call(
@@ -164,8 +169,7 @@ class Replicate(AsyncHttpVendor):
                 files={"content": (source.path.name, file, source.mime_type)},
                 timeout=UPLOAD_TIMEOUT_SECONDS,
             )
-        if response.status_code not in (200, 201):
-            raise _refused(response)
+        self.check(response)
         urls = json_object_of(response).get("urls")
         url = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(url, str):
@@ -174,17 +178,14 @@ class Replicate(AsyncHttpVendor):
 
     def _read(self, ref: str) -> Json:
         response = self._http.call("GET", f"/v1/predictions/{_RUN_IDS.checked(ref)}")
-        return json_object_of(response) if response.status_code == 200 else {}
+        return json_object_of(response) if response.status == 200 else {}
 
     def _list(self, since: datetime) -> Iterator[Json]:
         """Predictions of our models begun after ``since``, newest first; a few pages of them."""
         path = "/v1/predictions"
         models = frozenset(self._models.values())
         for _ in range(PAGES_LIMIT):
-            response = self._http.call("GET", path)
-            if response.status_code != 200:
-                raise ResponseLost(f"HTTP {response.status_code}")
-            page = json_object_of(response)
+            page = json_object_of(self._http.call("GET", path))
             for entry in _entries_of(page):
                 if _began(entry) < since:
                     return
@@ -245,11 +246,7 @@ def _family_of(model: str, kind: str) -> _Family:
     for begin, family in _FAMILIES.items():
         if model.startswith(begin) and family.makes == capability_of(kind):
             return family
-    raise _not_configured(f"no known family: {model!r} for a {kind}")
-
-
-def _not_configured(detail: str) -> PermanentProviderError:
-    return PermanentProviderError(detail, code="PROVIDER_NOT_CONFIGURED")
+    raise not_configured(f"no known family: {model!r} for a {kind}")
 
 
 def _result_of(prediction: Json) -> Finished | None:
@@ -259,14 +256,14 @@ def _result_of(prediction: Json) -> Finished | None:
     if status == "succeeded":
         return _finished(prediction)
     if status in _STOPPED:
-        raise TransientProviderError("it was stopped there", code="PROVIDER_CANCELED")
+        raise run_canceled("it was stopped there")
     if status != "failed":
         raise ResponseLost("of an unknown status")
     if _REFUSAL.search(error):
-        raise ModerationRefused("The content was refused.")
+        raise content_rejected("the content was refused")
     if _HOPELESS.search(error):
-        raise PermanentProviderError("The model cannot make this.")
-    raise TransientProviderError("The model failed.", code="PROVIDER_FAILED")
+        raise refused("the model cannot make this")
+    raise failed("the model failed")
 
 
 def _finished(prediction: Json) -> Finished:
@@ -275,7 +272,7 @@ def _finished(prediction: Json) -> Finished:
     outputs = output if isinstance(output, list) else [output]
     urls = [url for url in outputs if isinstance(url, str)]
     if prediction.get("data_removed") or not urls:
-        raise TransientProviderError("the result is gone", code="RESULT_EXPIRED")
+        raise result_expired("the result is gone")
     seconds = _seconds_of(prediction)
     if seconds is None:
         file = ResultFile(url=urls[0], type="image", mime_type="image/png", suffix=".png")
@@ -289,33 +286,6 @@ def _seconds_of(prediction: Json) -> float | None:
     inputs = prediction.get("input")
     seconds = inputs.get("duration") if isinstance(inputs, dict) else None
     return float(seconds) if isinstance(seconds, int | float) else None
-
-
-def _refused(response: Any) -> ProviderError:
-    """The error that a failed submit response means."""
-    status, text = response.status_code, text_of(response)
-    if status in (429, 500, 503):
-        return TransientProviderError(
-            f"HTTP {status}", retry_after_seconds=_wait_seconds(response, text)
-        )
-    if status == 402:
-        return PermanentProviderError("The provider is not available.", code="PROVIDER_QUOTA")
-    if status in (401, 403, 404):
-        # Our token or model is wrong: no fault of the request.
-        return _not_configured("The provider is not available.")
-    if 400 <= status < 500:
-        if _REFUSAL.search(text):
-            return ModerationRefused("The request was refused.")
-        return PermanentProviderError("The model cannot make this.")
-    # 502, 504: a proxy gave up and the service may have begun. Also redirects.
-    return ResponseLost(f"HTTP {status}")
-
-
-def _wait_seconds(response: Any, text: str) -> float:
-    """From the header, or from the message in the body."""
-    found = _RESET.search(text)
-    seconds = min(RETRY_AFTER_LIMIT_SECONDS, int(found[1])) if found else 0
-    return retry_after_seconds(response) or float(seconds)
 
 
 def _entries_of(page: Json) -> list[Json]:

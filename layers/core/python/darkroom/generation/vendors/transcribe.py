@@ -32,19 +32,17 @@ from darkroom.generation.ports import (
     ResponseLost,
     ResultFile,
     SourceFile,
-    TransientProviderError,
 )
-from darkroom.generation.vendors.aws import (
-    Client,
+from darkroom.generation.vendor_errors import (
     bad_source,
     failed,
+    later,
     not_configured,
-    ref_of,
     refused,
-    require_field,
-    translate_errors,
+    result_expired,
     unsupported,
 )
+from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
 from darkroom.generation.vendors.transcribe_json import convert
 from darkroom.kernel.errors import Unauthorized
 from darkroom.media.media_size import read_size
@@ -105,7 +103,7 @@ def _limit_exceeded(message: str) -> ProviderError:
     """Too many requests and too long a file have one code, and sometimes one sentence."""
     if _TOO_MUCH.search(message) and not _TOO_MANY.search(message):
         return bad_source("The media file is too long.")
-    return TransientProviderError("too many requests")
+    return later("too many requests")
 
 
 _MEANINGS: Final = {
@@ -154,6 +152,7 @@ class Transcribe:
             except client.exceptions.ConflictException:
                 # The name belongs to this attempt alone: an earlier call was accepted and charged.
                 return name
+            require_field(response, "TranscriptionJob")
         request.meter.ref = ref_of(response)
         if duration_ms is not None:
             seconds = -(-duration_ms // 1000)
@@ -163,7 +162,7 @@ class Transcribe:
     def poll(self, ref: str) -> Finished | None:
         job = self._find(_checked(ref))
         if job is None:
-            raise TransientProviderError("the job is unknown there", code="RESULT_EXPIRED")
+            raise result_expired("the job is unknown there")
         status = job.get("TranscriptionJobStatus")
         if status in ("QUEUED", "IN_PROGRESS"):
             return None

@@ -9,13 +9,14 @@ in older files, by ``speaker_labels`` alone.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, FailFast, Field, TypeAdapter
 
 from darkroom.generation.captions.characters import clean_text
 from darkroom.generation.captions.transcript import (
@@ -24,10 +25,12 @@ from darkroom.generation.captions.transcript import (
     MAX_WORDS,
     Segment,
     Transcript,
+    TranscriptRejected,
     Word,
     write_transcript,
 )
-from darkroom.generation.vendors.aws import bad_result
+from darkroom.generation.documents import Text, read_document
+from darkroom.generation.vendor_errors import bad_result
 
 PAUSE_MS: Final = 700
 """Who is silent for so long has ended what he was saying."""
@@ -38,7 +41,68 @@ _OPENING: Final = frozenset("¿¡([{“‘«「『（")
 _UNSPACED: Final = frozenset({"ja", "zh", "th"})
 _SPEAKER: Final = re.compile(r"spk_(\d+)")
 
-Json = Mapping[str, Any]
+
+def _ms(seconds: Any) -> int:
+    try:
+        found = float(seconds)
+    except (TypeError, OverflowError) as error:
+        raise ValueError("no time") from error
+    if not math.isfinite(found) or not 0 <= found * 1000 <= MAX_MS:
+        raise ValueError("no time")
+    return round(found * 1000)
+
+
+_Moment = Annotated[int, BeforeValidator(_ms)]
+"""Milliseconds, from seconds written as text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Alternative:
+    content: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Item:
+    type: Text
+    alternatives: tuple[_Alternative, ...]
+    start_time: _Moment | None = None
+    end_time: _Moment | None = None
+    speaker_label: Text | None = None
+
+    @property
+    def text(self) -> str:
+        return clean_text(self.alternatives[0].content) if self.alternatives else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LabeledItem:
+    start_time: _Moment
+    speaker_label: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LabeledSegment:
+    items: Annotated[tuple[_LabeledItem, ...], FailFast()] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labels:
+    segments: Annotated[tuple[_LabeledSegment, ...], FailFast()] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Results:
+    items: Annotated[tuple[_Item, ...], Field(max_length=2 * MAX_WORDS), FailFast()]
+    speaker_labels: _Labels | None = None
+    language_code: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    results: _Results
+
+
+_SHAPE: Final = TypeAdapter(_Document)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,56 +118,46 @@ def convert(fetched: Path, made: Path, *, language: str) -> None:
     Raises:
         PermanentProviderError: BAD_RESULT; it is not what Transcribe writes.
     """
-    if fetched.stat().st_size > MAX_BYTES:
-        raise bad_result("the transcript is too large")
+    with fetched.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
     try:
-        transcript = read(json.loads(fetched.read_bytes()), language)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise bad_result("the service's transcript cannot be read") from error
+        document = read_document(
+            content, _SHAPE, limit_bytes=MAX_BYTES, rejected=TranscriptRejected
+        )
+        transcript = _transcript_of(document.results, language)
+    except TranscriptRejected as error:
+        raise bad_result(f"the service's transcript cannot be read: {error.detail}") from error
     made.write_bytes(write_transcript(transcript))
 
 
-def read(document: Any, language: str) -> Transcript:
+def _transcript_of(results: _Results, language: str) -> Transcript:
     """What was said; silence has no segments. The duration of the media is not included.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, IndexError: it is of another shape.
+        TranscriptRejected: a word has no time.
     """
-    results = document["results"]
-    items = results["items"]
-    if not isinstance(items, list) or len(items) > 2 * MAX_WORDS:
-        raise ValueError("no items")
-    spoken = list(_spoken(items, _speakers_by_start(results)))
-    runs = _runs(spoken)
+    runs = _runs(list(_spoken(results.items, _speakers_by_start(results.speaker_labels))))
     return Transcript(
-        language=language or _language_in(results),
+        language=language or results.language_code.partition("-")[0] or "und",
         duration_ms=0,
         segments=tuple(_segment(run, "" if language in _UNSPACED else " ") for run in runs),
     )
 
 
-def _language_in(results: Json) -> str:
-    return str(results.get("language_code", "")).partition("-")[0] or "und"
+def _speakers_by_start(labels: _Labels | None) -> dict[int, str]:
+    segments = labels.segments if labels is not None else ()
+    return {item.start_time: item.speaker_label for segment in segments for item in segment.items}
 
 
-def _speakers_by_start(results: Json) -> dict[str, str]:
-    labels = results.get("speaker_labels") or {}
-    return {
-        item["start_time"]: item["speaker_label"]
-        for segment in labels.get("segments", ())
-        for item in segment.get("items", ())
-    }
-
-
-def _spoken(items: Sequence[Json], speakers: Mapping[str, str]) -> Iterator[_Spoken]:
+def _spoken(items: Sequence[_Item], speakers: Mapping[int, str]) -> Iterator[_Spoken]:
     """Every word with the punctuation that belongs to it."""
     opening = ""
     waiting: _Spoken | None = None
     for item in items:
-        text = clean_text(str(item["alternatives"][0]["content"])) if item["alternatives"] else ""
+        text = item.text
         if not text:
             continue
-        if item["type"] == "punctuation":
+        if item.type == "punctuation":
             if text in _OPENING:
                 opening += text
             elif waiting is not None:
@@ -111,13 +165,12 @@ def _spoken(items: Sequence[Json], speakers: Mapping[str, str]) -> Iterator[_Spo
             continue
         if waiting is not None:
             yield waiting
-        start = item["start_time"]
-        start_ms = _ms(start)
+        start_ms, end_ms = item.start_time, item.end_time
+        if start_ms is None or end_ms is None:
+            raise TranscriptRejected("a word without its time")
         waiting = _Spoken(
-            word=Word(
-                start_ms=start_ms, end_ms=max(start_ms, _ms(item["end_time"])), text=opening + text
-            ),
-            speaker=_speaker(item.get("speaker_label") or speakers.get(start)),
+            word=Word(start_ms=start_ms, end_ms=max(start_ms, end_ms), text=opening + text),
+            speaker=_speaker(item.speaker_label or speakers.get(start_ms)),
             ends_sentence=False,
         )
         opening = ""
@@ -126,19 +179,11 @@ def _spoken(items: Sequence[Json], speakers: Mapping[str, str]) -> Iterator[_Spo
 
 
 def _with_mark(spoken: _Spoken, mark: str) -> _Spoken:
-    word = spoken.word
-    return _Spoken(
-        word=Word(start_ms=word.start_ms, end_ms=word.end_ms, text=word.text + mark),
-        speaker=spoken.speaker,
+    return replace(
+        spoken,
+        word=replace(spoken.word, text=spoken.word.text + mark),
         ends_sentence=spoken.ends_sentence or mark[-1] in _SENTENCE_ENDS,
     )
-
-
-def _ms(seconds: Any) -> int:
-    found = float(seconds)
-    if not math.isfinite(found) or not 0 <= found * 1000 <= MAX_MS:
-        raise ValueError("no time")
-    return round(found * 1000)
 
 
 def _speaker(label: str | None) -> str | None:

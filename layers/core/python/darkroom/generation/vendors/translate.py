@@ -29,6 +29,7 @@ from darkroom.generation.captions.transcript import (
     read_transcript,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -36,17 +37,8 @@ from darkroom.generation.ports import (
     TransientProviderError,
 )
 from darkroom.generation.text_chunks import chunks_of
-from darkroom.generation.vendors.aws import (
-    Client,
-    bad_result,
-    bad_source,
-    later,
-    ref_of,
-    refused,
-    require_field,
-    translate_errors,
-    unsupported,
-)
+from darkroom.generation.vendor_errors import bad_result, bad_source, later, refused, unsupported
+from darkroom.generation.vendors.aws import Client, ref_of, require_field, translate_errors
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = {}
 """There is one model, and it has no name."""
@@ -117,17 +109,7 @@ class Translate:
             wanted = dict.fromkeys(s.text for s in transcript.segments if s.text.strip())
             texts = self._translate_all(request, list(wanted), pair)
         translated = _translated(transcript, texts, target)
-        path = request.workdir / f"{request.key}.json"
-        path.write_bytes(write_transcript(translated))
-        return [
-            Artifact(
-                type="json",
-                mime_type="application/json",
-                path=path,
-                duration_ms=translated.duration_ms or None,
-                extra={"language": target},
-            )
-        ]
+        return [document_artifact(request, translated, write_transcript(translated))]
 
     def _translate_all(
         self, request: GenerationRequest, texts: Sequence[str], pair: tuple[str, str]
@@ -213,11 +195,7 @@ def _source_of(request: GenerationRequest) -> Transcript:
             transcript = read_transcript(file.read(MAX_BYTES + 1))
     except (OSError, TranscriptRejected) as error:
         raise bad_source("the transcript cannot be read") from error
-    return _without_lone_surrogates(transcript)
-
-
-def _without_lone_surrogates(transcript: Transcript) -> Transcript:
-    """A transcript's JSON may hold half a character; no service takes that."""
+    # A service may refuse control characters, and charges for spaces.
     segments = (replace(s, text=clean_text(s.text)) for s in transcript.segments)
     return replace(transcript, segments=tuple(segments))
 

@@ -24,11 +24,12 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import FINAL_JOB, JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.ids import is_id, job_of_output
-from darkroom.kernel.limits import LIST_CANDIDATES_LIMIT, LIST_CHUNK_LIMIT, PREFIX_LIMIT_CHARS
+from darkroom.kernel.limits import LIST_CANDIDATES_LIMIT, PREFIX_LIMIT_CHARS
 from darkroom.kernel.words import has_words
 
 Position = tuple[int, str]
-"""The phase, and the order of the last candidate that was looked at."""
+"""The phase, and the order of the last candidate that was read."""
+START: Position = (0, "")
 _FILE_PREFIXES = ("ast", "ref")
 
 
@@ -111,33 +112,50 @@ def read_page(
 ) -> Page:
     """Up to ``limit`` jobs from ``after`` on.
 
-    Reads at most ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1).
+    Reads at most ``LIST_CANDIDATES_LIMIT`` candidates (or ``limit`` + 1). The candidate
+    after the last job of the page shows whether there is another page.
     """
     if filters.search is not None and filters.search.job_id is not None:
         return _single(account_id, filters, filters.search.job_id)
     phases = phases_of(account_id, filters)
-    number, order = after or (0, "")
+    position = after or START
     found: list[Job] = []
-    budget, chunk = max(limit + 1, LIST_CANDIDATES_LIMIT), limit + 1
-    while number < len(phases):
-        seen = _candidates(phases[number], order, limit=chunk)
-        for candidate, job in _jobs_of(phases[number], seen):
-            if job is not None and job.account_id == account_id and phases[number].wants(job):
-                if len(found) == limit:
-                    return Page(jobs=tuple(found), position=(number, order))
+    skipped = 0
+    reads_limit = max(limit + 1, LIST_CANDIDATES_LIMIT)
+    while position[0] < len(phases) and (unread := reads_limit - len(found) - skipped) > 0:
+        # If some candidates did not match, many of the next may not match either.
+        wanted = limit + 1 - len(found) + skipped
+        matches, following = _read_matches(account_id, phases, position, limit=min(wanted, unread))
+        for matched_at, job in matches:
+            if job is None:
+                skipped += 1
+            elif len(found) == limit:
+                return Page(jobs=tuple(found), position=position)
+            else:
                 found.append(job)
-            order = candidate.order
-        budget -= len(seen)
-        missing = limit + 1 - len(found)
-        if len(seen) < chunk:
-            number, order, chunk = number + 1, "", missing
-        else:
-            # Some candidates did not match, so many of the next may not match either.
-            chunk = max(missing, LIST_CHUNK_LIMIT)
-        if budget <= 0 and number < len(phases):
-            return Page(jobs=tuple(found), position=(number, order))
-        chunk = min(chunk, max(budget, 1))
-    return Page(jobs=tuple(found), position=None)
+            position = matched_at
+        position = following
+    return Page(jobs=tuple(found), position=position if position[0] < len(phases) else None)
+
+
+def _read_matches(
+    account_id: str, phases: Sequence[Phase], position: Position, *, limit: int
+) -> tuple[list[tuple[Position, Job | None]], Position]:
+    """The next ``limit`` candidates of one phase, each with its position, and where to read on.
+
+    The job is None if it does not match. A phase with fewer candidates has ended.
+    """
+    number, order = position
+    phase = phases[number]
+    seen = _candidates(phase, order, limit=limit)
+    matches = [
+        (
+            (number, place.order),
+            job if job and job.account_id == account_id and phase.wants(job) else None,
+        )
+        for place, job in _jobs_of(phase, seen)
+    ]
+    return matches, (matches[-1][0] if len(seen) == limit else (number + 1, ""))
 
 
 def find_page(account_id: str, job_ids: Iterable[str]) -> Page:

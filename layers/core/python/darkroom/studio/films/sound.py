@@ -1,18 +1,22 @@
 """A quiet bed of sound for a film, made from nothing but its genre, length and seed.
 
-Owns chords, tone and reverb. Knows nothing of pictures or encoders.
+Owns tone and reverb; the chords are data. Knows nothing of pictures or encoders.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, Field
 
 from darkroom.media.portable_math import exp, sine_of_turns
+from darkroom.studio.values import VALUES, read_values
 
 _CHORD_SECONDS: Final = 2.8
 _PEAK: Final = 0.30
@@ -26,37 +30,33 @@ _AUDIBLE: Final = 0.01
 Samples = npt.NDArray[np.float32]
 
 
+_Note = Annotated[int, Field(ge=24, le=96)]
+_Level = Annotated[float, Field(ge=0, le=1)]
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Mood:
-    """Chords as MIDI notes, the tone's overtones, and how often a note is plucked on top."""
+class Mood:
+    """The music of a genre: an entry of ``catalog/studio/music.json``."""
 
-    chords: tuple[tuple[int, ...], ...]
-    overtones: tuple[float, ...]
-    plucks_a_second: float
-    pluck_level: float
-    pad_level: float = 1.0
+    __pydantic_config__: ClassVar[ConfigDict] = VALUES
+
+    chords: Annotated[tuple[tuple[_Note, ...], ...], Field(min_length=1)]
+    """As MIDI notes."""
+    overtones: Annotated[tuple[_Level, ...], Field(min_length=1)]
+    """How loud each multiple of a note's frequency is, from the first on."""
+    plucks_per_second: Annotated[float, Field(gt=0, le=10)]
+    pluck_level: _Level
+    pad_level: _Level = 1.0
 
 
-_MOODS: Final = {
-    "romance": _Mood(
-        chords=((48, 55, 64, 67, 71), (45, 52, 60, 64, 67), (41, 53, 57, 64, 67),
-                (43, 50, 59, 62, 69)),
-        overtones=(1.0, 0.30, 0.10, 0.04), plucks_a_second=1.43, pluck_level=0.30,
-    ),
-    "comedy": _Mood(
-        chords=((48, 55, 64, 69), (41, 57, 60, 65), (43, 55, 59, 64), (45, 57, 60, 64)),
-        overtones=(1.0, 0.16, 0.20, 0.05), plucks_a_second=4.29, pluck_level=0.62, pad_level=0.5,
-    ),
-    "noir": _Mood(
-        chords=((38, 50, 57, 60, 64), (46, 53, 57, 62), (43, 50, 58, 62, 65), (45, 52, 55, 61)),
-        overtones=(1.0, 0.42, 0.20, 0.12, 0.05), plucks_a_second=0.72, pluck_level=0.26,
-    ),
-}  # fmt: skip
+@cache
+def moods() -> Mapping[str, Mood]:
+    return read_values("music.json", dict[str, Mood])
 
 
 def ambient(genre: str, seconds: float, seed: int, rate_hz: int) -> Samples:
     """Stereo sound of the given length, shape (2, samples), peak 0.3."""
-    mood = _MOODS.get(genre, _MOODS["romance"])
+    mood = moods().get(genre, moods()["romance"])
     count = round(seconds * rate_hz)
     rng = np.random.default_rng([seed, 11])
     shift = int(rng.integers(-2, 3))
@@ -65,8 +65,16 @@ def ambient(genre: str, seconds: float, seed: int, rate_hz: int) -> Samples:
     number = 0
     while number * _CHORD_SECONDS < seconds:
         chord = mood.chords[(start_chord + number) % len(mood.chords)]
-        _add_pad(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz)
-        _add_plucks(dry, chord, number * _CHORD_SECONDS, shift, mood, rate_hz, rng)
+        _add_pad(dry, chord, start=number * _CHORD_SECONDS, shift=shift, mood=mood, rate_hz=rate_hz)
+        _add_plucks(
+            dry,
+            chord,
+            start=number * _CHORD_SECONDS,
+            shift=shift,
+            mood=mood,
+            rate_hz=rate_hz,
+            rng=rng,
+        )
         number += 1
     wet = _with_reverb(dry, rate_hz, rng)
     _fade(wet, rate_hz)
@@ -112,7 +120,7 @@ def _tone(
 
 
 def _add_pad(
-    dry: Samples, chord: tuple[int, ...], start: float, shift: int, mood: _Mood, rate_hz: int
+    dry: Samples, chord: tuple[int, ...], *, start: float, shift: int, mood: Mood, rate_hz: int
 ) -> None:
     """A chord that swells in and overlaps the next."""
     first = round(start * rate_hz)
@@ -134,14 +142,15 @@ def _add_pad(
 def _add_plucks(
     dry: Samples,
     chord: tuple[int, ...],
+    *,
     start: float,
     shift: int,
-    mood: _Mood,
+    mood: Mood,
     rate_hz: int,
     rng: np.random.Generator,
 ) -> None:
     """Single notes of the chord, high and short, a little to one side."""
-    step = 1.0 / mood.plucks_a_second
+    step = 1.0 / mood.plucks_per_second
     for number in range(round(_CHORD_SECONDS / step)):
         first = round((start + number * step) * rate_hz)
         length = min(round(0.9 * rate_hz), dry.shape[1] - first)

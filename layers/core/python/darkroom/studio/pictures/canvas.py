@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from darkroom.studio.pictures.raster import FloatImage, Floats, Mask
+from darkroom.studio.values import Rgb
 
-Rgb = tuple[float, float, float]
 Size = tuple[int, int]
 """Width and height in pixels."""
-Points = Sequence[tuple[float, float]]
 _OVERSAMPLING: Final = 2
 _TEXTURE_PX: Final = 512
 
@@ -66,14 +65,14 @@ def texture(rng: np.random.Generator, octaves: int = 6, first: int = 4) -> Mask:
 
 def sample(noise: Mask, u: Floats, v: Floats) -> Mask:
     """The texture at (u, v), where 1 is its side; bilinear, repeating."""
-    side = noise.shape[0]
+    side, flat = noise.shape[0], noise.ravel()
     x, y = u * side, v * side
-    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    left, top = np.floor(x), np.floor(y)
     fx, fy = (x - left).astype(np.float32), (y - top).astype(np.float32)
-    a, b = left % side, (left + 1) % side
-    c, d = top % side, (top + 1) % side
-    upper = noise[c, a] * (1 - fx) + noise[c, b] * fx
-    lower = noise[d, a] * (1 - fx) + noise[d, b] * fx
+    columns, rows = left.astype(np.int64) % side, top.astype(np.int64) % side * side
+    next_columns, next_rows = (columns + 1) % side, (rows + side) % (side * side)
+    upper = flat.take(rows + columns) * (1 - fx) + flat.take(rows + next_columns) * fx
+    lower = flat.take(next_rows + columns) * (1 - fx) + flat.take(next_rows + next_columns) * fx
     return (upper * (1 - fy) + lower * fy).astype(np.float32)
 
 
@@ -103,14 +102,6 @@ def drawn(size: Size, draw: Callable[[ImageDraw.ImageDraw, float, float], None])
     image = Image.new("L", (wide, high))
     draw(ImageDraw.Draw(image), float(wide), float(high))
     return np.asarray(image.reduce(_OVERSAMPLING), dtype=np.float32) / 255.0
-
-
-def polygons(size: Size, shapes: Sequence[Points]) -> Mask:
-    def draw(pen: ImageDraw.ImageDraw, wide: float, high: float) -> None:
-        for shape in shapes:
-            pen.polygon([(x * wide, y * high) for x, y in shape], fill=255)
-
-    return drawn(size, draw)
 
 
 def disc(x: Floats, y: Floats, at: tuple[float, float], radius: float, soft: float) -> Mask:

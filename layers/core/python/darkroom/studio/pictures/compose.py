@@ -7,11 +7,14 @@ never mirrored; the extension is a blur without content. Knows nothing of color 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
 from PIL import Image, ImageFilter
+from pydantic import ConfigDict, Field
 
 from darkroom.studio.pictures.focus import Focus
 from darkroom.studio.pictures.matte import subject_mask
@@ -26,6 +29,7 @@ from darkroom.studio.pictures.raster import (
     to_float,
     to_image,
 )
+from darkroom.studio.values import VALUES, Share, read_values
 
 _ASPECT: Final = WIDTH / HEIGHT
 
@@ -34,10 +38,18 @@ _ASPECT: Final = WIDTH / HEIGHT
 class Shot:
     """How a framing wants the head: its height and its center, in fractions of the frame."""
 
-    head: float
-    x: float
-    y: float
-    tilt_degrees: float = 0.0
+    __pydantic_config__: ClassVar[ConfigDict] = VALUES
+
+    head: Annotated[float, Field(ge=0.1, le=0.6)]
+    x: Share
+    y: Share
+    tilt_degrees: Annotated[float, Field(ge=0, le=15)] = 0.0
+
+
+@cache
+def shots() -> Mapping[str, Shot]:
+    """The framings of ``catalog/studio/framings.json``."""
+    return read_values("framings.json", dict[str, Shot])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +62,6 @@ class Composition:
     """In fractions of the frame."""
 
 
-_SHOTS: Final = {
-    "close": Shot(head=0.40, x=0.5, y=0.39),
-    "medium": Shot(head=0.29, x=0.5, y=0.33),
-    "wide": Shot(head=0.205, x=0.5, y=0.36),
-    "low_left": Shot(head=0.255, x=0.38, y=0.47),
-    "high_right": Shot(head=0.26, x=0.61, y=0.26),
-    "tilted": Shot(head=0.30, x=0.5, y=0.36, tilt_degrees=5.5),
-}
 _MOST_EMPTY_ABOVE: Final = 0.27
 _MOST_EMPTY_BELOW: Final = 0.0
 """At most this share of the frame may lie beyond the photo's top and bottom edge. Above a head
@@ -83,7 +87,7 @@ def frame_photo(
     photo: Image.Image, focus: Focus, framing: str, rng: np.random.Generator
 ) -> Composition:
     """The photo in the frame as ``framing`` says; ``rng`` varies place and scale a little."""
-    shot = _SHOTS[framing]
+    shot = shots()[framing]
     head = shot.head * (1.0 + rng.uniform(-0.04, 0.04))
     x = shot.x + rng.uniform(-0.025, 0.025)
     y = shot.y + rng.uniform(-0.015, 0.015)

@@ -19,7 +19,7 @@ from darkroom.studio.pictures.effects_light import (
     Venetian,
     Vignette,
 )
-from darkroom.studio.pictures.effects_particles import Confetti, Petals, Rain, Snow
+from darkroom.studio.pictures.effects_particles import Rain, confetti, petals, snow
 
 
 class NoEffect:
@@ -43,9 +43,9 @@ _REGISTRY: Final[dict[str, Callable[[Stage], Effect]]] = {
     "vignette": Vignette,
     # Every frame gets grain from ``grain``; the effect of that name only adds more of it.
     "grain": _nothing,
-    "confetti": Confetti,
-    "petals": Petals,
-    "snow": Snow,
+    "confetti": confetti,
+    "petals": petals,
+    "snow": snow,
     "rain": Rain,
 }
 

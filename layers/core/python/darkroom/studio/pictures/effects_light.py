@@ -7,6 +7,8 @@ quick and moves smoothly by fractions of a pixel. Knows nothing of files or enco
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -24,34 +26,31 @@ from darkroom.studio.pictures.raster import (
     smoothstep,
     to_image,
 )
+from darkroom.studio.pictures.tones import grades
+from darkroom.studio.values import Rgb, read_values
 
 _LOW: Final = (90, 160)
 _SIZE: Final = (WIDTH, HEIGHT)
-Rgb = tuple[float, float, float]
-
-_BOKEH_COLORS: Final[dict[str, tuple[Rgb, ...]]] = {
-    "warm": ((1.0, 0.72, 0.36), (1.0, 0.86, 0.60), (1.0, 0.55, 0.35)),
-    "rose": ((1.0, 0.62, 0.70), (1.0, 0.82, 0.84), (0.95, 0.55, 0.80)),
-    "pop": ((1.0, 0.45, 0.70), (0.35, 0.80, 1.0), (1.0, 0.86, 0.35)),
-    "cold": ((0.55, 0.72, 1.0), (0.80, 0.90, 1.0), (0.62, 0.60, 1.0)),
-    "silver": ((0.9, 0.9, 0.9), (0.7, 0.7, 0.7), (1.0, 1.0, 1.0)),
-}
-_PALETTE_OF: Final[dict[str, str]] = {
-    "golden_hour": "warm", "candlelight": "warm", "sunny_retro": "warm", "autumn": "warm",
-    "sepia_smoke": "warm", "soft_pastel": "rose", "rose_film": "rose", "faded_memory": "warm",
-    "candy_pop": "pop", "comic_bright": "pop", "neon_party": "pop", "cold_blue": "cold",
-    "dusk_violet": "cold", "teal_shadow": "cold", "high_contrast_bw": "silver",
-    "silver_noir": "silver",
-}  # fmt: skip
+_LEAK_COLORS: Final[tuple[Rgb, Rgb]] = ((1.0, 0.66, 0.30), (0.96, 0.24, 0.30))
+"""At the edge of the frame, and further in."""
+_SILVER_LEAK_COLORS: Final[tuple[Rgb, Rgb]] = ((0.96, 0.96, 0.96), (0.74, 0.74, 0.76))
+_HALO: Final[Rgb] = (1.0, 0.42, 0.20)
+_SILVER_HALO: Final[Rgb] = (0.72, 0.72, 0.74)
 
 
-def palette(grade: str) -> tuple[Rgb, ...]:
+@cache
+def light_palettes() -> Mapping[str, tuple[Rgb, Rgb, Rgb]]:
+    """The colors of ``catalog/studio/lights.json``, by the name that a grade has."""
+    return read_values("lights.json", dict[str, tuple[Rgb, Rgb, Rgb]])
+
+
+def light_colors(grade: str) -> tuple[Rgb, Rgb, Rgb]:
     """Three colors of light that suit a grade."""
-    return _BOKEH_COLORS[_PALETTE_OF.get(grade, "warm")]
+    return light_palettes()[grades()[grade].lights]
 
 
-def _is_mono(grade: str) -> bool:
-    return _PALETTE_OF.get(grade) == "silver"
+def _is_black_and_white(stage: Stage) -> bool:
+    return grades()[stage.grade].is_black_and_white
 
 
 def _enlarge(pixels: FloatImage) -> Image.Image:
@@ -82,7 +81,7 @@ class Bokeh:
         rng = rng_of(stage, 10 + depth)
         width, height = self._SMALL
         total = Image.new("RGB", (width, height))
-        colors = palette(stage.grade)
+        colors = light_colors(stage.grade)
         for _ in range(self._COUNT[depth]):
             radius = rng.uniform(9, 20) if depth == 0 else rng.uniform(20, 38)
             x, y = rng.uniform(0, width), rng.uniform(0, height)
@@ -153,9 +152,7 @@ class LightLeak:
         self._phase = float(rng.uniform(0, 6.28))
         self._x, self._y = grid(*_LOW)
         self._keep = 0.40 + 0.60 * _off_face(stage, self._x, self._y, 1.3)
-        mono = _is_mono(stage.grade)
-        hot: Rgb = (0.96, 0.96, 0.96) if mono else (1.0, 0.66, 0.30)
-        deep: Rgb = (0.74, 0.74, 0.76) if mono else (0.96, 0.24, 0.30)
+        hot, deep = _SILVER_LEAK_COLORS if _is_black_and_white(stage) else _LEAK_COLORS
         far = (self._x if self._side < 0 else 1.0 - self._x)[..., None]
         mix = smoothstep(0.02, 0.34, far)
         self._color = _enlarge(
@@ -190,7 +187,7 @@ class FilmBurn:
         self._x, self._y = grid(*_LOW)
         self._keep = 0.25 + 0.75 * _off_face(stage, self._x, self._y, 1.5)
         self._corner = (float(rng.choice([0.0, 1.0])), float(rng.uniform(0.0, 0.9)))
-        self._mono = _is_mono(stage.grade)
+        self._mono = _is_black_and_white(stage)
 
     def _flow(self, index: int, seconds: float) -> Mask:
         noise = Image.fromarray(np.tile(self._noise[index], (2, 2)), "F")
@@ -226,8 +223,8 @@ class Halation:
 
     def __init__(self, stage: Stage) -> None:
         self._strength = stage.strength
-        mono = _is_mono(stage.grade) or stage.grade == "sepia_smoke"
-        self._tint = (0.72, 0.72, 0.74) if mono else (1.0, 0.42, 0.20)
+        # A sepia print is mostly of one tone, too.
+        self._tint = _SILVER_HALO if grades()[stage.grade].mono > 0.5 else _HALO
         self._phase = float(rng_of(stage, 40).uniform(0, 6.28))
 
     def draw(self, frame: Image.Image, seconds: float) -> Image.Image:

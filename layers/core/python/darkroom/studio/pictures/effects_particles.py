@@ -1,33 +1,73 @@
 """Effects made of things that fall: confetti, petals, snow, rain.
 
-Owns their sprites and paths. Everything wraps around, so a clip may be of any length, and big
-pieces keep clear of the face. Knows nothing of files or encoders.
+Owns their sprites and paths; how many fall, how fast and in which colors is data. Everything
+wraps around, so a clip may be of any length, and big pieces keep clear of the face. Knows nothing
+of files or encoders.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from pydantic import ConfigDict, Field
 
 from darkroom.studio.pictures.effect import Stage, rng_of
 from darkroom.studio.pictures.raster import HEIGHT, WIDTH, grid, mask_image, smoothstep
+from darkroom.studio.pictures.tones import grades
+from darkroom.studio.values import VALUES, Pixels, Share, read_values
 
 _PHASES: Final = 16
 _MARGIN_PX: Final = 90
-Color = tuple[int, int, int]
+_LARGE_PX: Final = 22.0
+"""Larger pieces keep clear of the face."""
+_SILVER: Final = "silver"
+"""The set of colors for black and white."""
+_Level = Annotated[int, Field(ge=0, le=255)]
+_Speed = Annotated[float, Field(ge=0, le=400)]
+Color = tuple[_Level, _Level, _Level]
 
-_CONFETTI: Final[tuple[Color, ...]] = (
-    (255, 94, 120), (255, 204, 64), (74, 196, 255), (120, 224, 140), (190, 120, 255),
-    (255, 255, 255),
-)  # fmt: skip
-_PETALS: Final[tuple[Color, ...]] = ((255, 196, 208), (250, 168, 188), (255, 222, 226))
-_LEAVES: Final[tuple[Color, ...]] = ((214, 120, 40), (190, 74, 34), (228, 164, 62))
-_SILVER: Final[tuple[Color, ...]] = ((225, 225, 225), (180, 180, 180), (245, 245, 245))
-_MONO_GRADES: Final = ("high_contrast_bw", "silver_noir")
+
+@dataclass(frozen=True, kw_only=True)
+class _Size:
+    """The pieces of one size; those of the largest are near the lens and out of focus."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = VALUES
+
+    size_px: Pixels
+    share: Share
+    """Of all pieces; the shares of the sizes add up to 1."""
+    blur_px: Pixels
+    opacity: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Particles:
+    """What falls: an entry of ``catalog/studio/particles.json``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = VALUES
+
+    shape: Literal["paper", "petal", "flake"]
+    count: Annotated[int, Field(ge=4, le=400)]
+    """Pieces in the frame at normal strength."""
+    sizes: Annotated[tuple[_Size, ...], Field(min_length=1, max_length=6)]
+    fall_px_per_second: tuple[_Speed, _Speed]
+    """The slowest and the fastest, before near pieces become faster."""
+    drift_px_per_second: Annotated[float, Field(ge=-100, le=100)]
+    sway_px: Pixels
+    spin_radians_per_second: Annotated[float, Field(ge=0, le=20)]
+    colors: Mapping[str, Annotated[tuple[Color, ...], Field(min_length=1)]]
+    """Sets of colors by name, one of which a picture's pieces have."""
+
+
+@cache
+def particles() -> Mapping[str, Particles]:
+    return read_values("particles.json", dict[str, Particles])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +86,16 @@ class _Piece:
     color: Color
 
 
-class _Falling:
+class Falling:
     """Pieces with pre-drawn sprites in ``_PHASES`` positions of their turn."""
 
-    def __init__(
-        self, pieces: list[_Piece], sprites: list[list[Image.Image]], opacities: list[float]
-    ) -> None:
-        """``sprites`` and ``opacities``: per size; each size at all phases of its turn."""
-        self._pieces = pieces
+    def __init__(self, stage: Stage, what: Particles, *, colors: str, salt: int) -> None:
+        self._pieces = _pieces(stage, what, what.colors[colors], salt)
         # Sprites are dimmed once here rather than for every frame.
         self._masks = []
-        for phases, opacity in zip(sprites, opacities, strict=True):
-            table = [round(v * opacity) for v in range(256)]
-            self._masks.append([mask.point(table) for mask in phases])
+        for size in what.sizes:
+            table = [round(v * size.opacity) for v in range(256)]
+            self._masks.append([mask.point(table) for mask in _sprites(what.shape, size)])
 
     def draw(self, frame: Image.Image, seconds: float) -> Image.Image:
         out = frame.copy()
@@ -82,12 +119,18 @@ def _path(rng: np.random.Generator, stage: Stage, size_px: float) -> float:
     x = float(rng.uniform(-20, WIDTH + 20))
     half = stage.focus.head * HEIGHT * 0.5 + size_px
     center = stage.focus.x * WIDTH
-    if size_px > 22 and abs(x - center) < half:
+    if size_px > _LARGE_PX and abs(x - center) < half:
         x = center + half * (1 if x >= center else -1)
     return x
 
 
-def _flat_sprites(size_px: float, kind: str, blur_px: float) -> list[Image.Image]:
+def _sprites(shape: str, size: _Size) -> list[Image.Image]:
+    if shape == "flake":
+        return _round_sprites(size.size_px)
+    return _flat_sprites(size.size_px, shape, size.blur_px)
+
+
+def _flat_sprites(size_px: float, shape: str, blur_px: float) -> list[Image.Image]:
     """A thin piece turning in the air, seen at each phase of its turn."""
     scale = 4
     side = math.ceil(size_px * 1.6 + blur_px * 5) * scale
@@ -99,7 +142,7 @@ def _flat_sprites(size_px: float, kind: str, blur_px: float) -> list[Image.Image
         draw = ImageDraw.Draw(picture)
         long, short = size_px * scale / 2, size_px * scale / 2 * flat
         middle = side / 2
-        if kind == "petal":
+        if shape == "petal":
             draw.polygon(_petal(middle, long, short * 0.62), fill=255)
         else:
             draw.rectangle((middle - long, middle - short * 0.55, middle + long,
@@ -123,33 +166,25 @@ def _petal(middle: float, long: float, short: float) -> list[tuple[float, float]
     return points
 
 
-def _pieces(
-    stage: Stage,
-    salt: int,
-    *,
-    count: int,
-    sizes: list[float],
-    weights: list[float],
-    fall: tuple[float, float],
-    drift: float,
-    sway: float,
-    spin: float,
-    colors: tuple[Color, ...],
-) -> list[_Piece]:
+def _pieces(stage: Stage, what: Particles, colors: tuple[Color, ...], salt: int) -> list[_Piece]:
     rng = rng_of(stage, salt)
+    sizes = [size.size_px for size in what.sizes]
+    shares = [size.share for size in what.sizes]
     made = []
-    for _ in range(max(4, round(count * stage.strength))):
-        sprite = int(rng.choice(len(sizes), p=weights))
+    for _ in range(max(4, round(what.count * stage.strength))):
+        sprite = int(rng.choice(len(sizes), p=shares))
         near = 0.75 + 0.5 * sizes[sprite] / max(sizes)
         made.append(
             _Piece(
                 x=_path(rng, stage, sizes[sprite]),
                 y=float(rng.uniform(-_MARGIN_PX, HEIGHT + _MARGIN_PX)),
-                fall=float(rng.uniform(*fall)) * near,
-                drift=drift * float(rng.uniform(0.6, 1.4)),
-                sway=sway * float(rng.uniform(0.4, 1.0)),
+                fall=float(rng.uniform(*what.fall_px_per_second)) * near,
+                drift=what.drift_px_per_second * float(rng.uniform(0.6, 1.4)),
+                sway=what.sway_px * float(rng.uniform(0.4, 1.0)),
                 sway_rate=float(rng.uniform(1.0, 2.4)),
-                spin=spin * float(rng.uniform(0.5, 1.5)) * (1 if rng.random() < 0.5 else -1),
+                spin=what.spin_radians_per_second
+                * float(rng.uniform(0.5, 1.5))
+                * (1 if rng.random() < 0.5 else -1),
                 phase=float(rng.uniform(0, 2 * math.pi)),
                 sprite=sprite,
                 color=colors[int(rng.integers(len(colors)))],
@@ -159,57 +194,22 @@ def _pieces(
     return sorted(made, key=lambda piece: sizes[piece.sprite])
 
 
-class Confetti(_Falling):
+def confetti(stage: Stage) -> Falling:
     """Paper in party colors; a few large pieces near the lens, out of focus."""
-
-    def __init__(self, stage: Stage) -> None:
-        sizes = [11.0, 16.0, 21.0, 46.0]
-        colors = _SILVER if stage.grade in _MONO_GRADES else _CONFETTI
-        pieces = _pieces(
-            stage, 60, count=92, sizes=sizes, weights=[0.34, 0.36, 0.22, 0.08],
-            fall=(90.0, 190.0), drift=6.0, sway=16.0, spin=5.0, colors=colors,
-        )  # fmt: skip
-        blurs = [0.0, 0.0, 0.0, 5.0]
-        super().__init__(
-            pieces,
-            [_flat_sprites(s, "paper", b) for s, b in zip(sizes, blurs, strict=True)],
-            [0.85, 0.95, 0.95, 0.62],
-        )
+    colors = _SILVER if grades()[stage.grade].is_black_and_white else "paper"
+    return Falling(stage, particles()["confetti"], colors=colors, salt=60)
 
 
-class Petals(_Falling):
-    """Cherry petals, or leaves where the grade is autumn."""
-
-    def __init__(self, stage: Stage) -> None:
-        colors = _PETALS
-        if stage.grade in _MONO_GRADES:
-            colors = _SILVER
-        elif stage.grade in ("autumn", "sepia_smoke"):
-            colors = _LEAVES
-        sizes = [18.0, 26.0, 36.0, 70.0]
-        pieces = _pieces(
-            stage, 70, count=64, sizes=sizes, weights=[0.32, 0.34, 0.22, 0.12],
-            fall=(46.0, 92.0), drift=24.0, sway=30.0, spin=1.6, colors=colors,
-        )  # fmt: skip
-        blurs = [0.6, 0.4, 0.6, 6.0]
-        super().__init__(
-            pieces,
-            [_flat_sprites(s, "petal", b) for s, b in zip(sizes, blurs, strict=True)],
-            [0.78, 0.86, 0.90, 0.58],
-        )
+def petals(stage: Stage) -> Falling:
+    """Cherry petals, or leaves where the grade says so."""
+    grade = grades()[stage.grade]
+    colors = _SILVER if grade.is_black_and_white else grade.petals
+    return Falling(stage, particles()["petals"], colors=colors, salt=70)
 
 
-class Snow(_Falling):
-    """Flakes in three depths."""
-
-    def __init__(self, stage: Stage) -> None:
-        sizes = [5.0, 9.0, 15.0, 34.0]
-        pieces = _pieces(
-            stage, 80, count=150, sizes=sizes, weights=[0.42, 0.34, 0.18, 0.06],
-            fall=(52.0, 105.0), drift=-14.0, sway=14.0, spin=0.0,
-            colors=((255, 255, 255), (236, 244, 255)),
-        )  # fmt: skip
-        super().__init__(pieces, [_round_sprites(size) for size in sizes], [0.75, 0.85, 0.80, 0.42])
+def snow(stage: Stage) -> Falling:
+    """Flakes in several depths."""
+    return Falling(stage, particles()["snow"], colors="flakes", salt=80)
 
 
 def _round_sprites(size_px: float) -> list[Image.Image]:
@@ -220,10 +220,16 @@ def _round_sprites(size_px: float) -> list[Image.Image]:
     return [flake] * _PHASES
 
 
+_MIST: Final = (0.58, 0.70, 0.84)
+_SILVER_MIST: Final = (0.72, 0.74, 0.76)
+
+
 class Rain:
     """Two sheets of slanted streaks before a cold mist."""
 
     _LOOP_PX: Final = 1600
+    _SPEEDS_PX_PER_SECOND: Final = (1180.0, 1920.0)
+    """Of the far and the near sheet."""
 
     def __init__(self, stage: Stage) -> None:
         rng = rng_of(stage, 90)
@@ -232,10 +238,9 @@ class Rain:
             self._sheet(rng, count=round(300 * stage.strength), length=(40, 90), level=84),
             self._sheet(rng, count=round(90 * stage.strength), length=(110, 210), level=132),
         ]
-        self._speeds = (1180.0, 1920.0)
         _, y = grid(WIDTH // 8, HEIGHT // 8)
         mist = 0.05 + 0.16 * smoothstep(0.45, 1.0, y)
-        tint = (0.72, 0.74, 0.76) if stage.grade in _MONO_GRADES else (0.58, 0.70, 0.84)
+        tint = _SILVER_MIST if grades()[stage.grade].is_black_and_white else _MIST
         self._mist = Image.merge(
             "RGB", [mask_image((mist * c).astype(np.float32)) for c in tint]
         ).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
@@ -265,7 +270,7 @@ class Rain:
 
     def draw(self, frame: Image.Image, seconds: float) -> Image.Image:
         streaks = Image.new("L", (WIDTH, HEIGHT))
-        for sheet, speed in zip(self._sheets, self._speeds, strict=True):
+        for sheet, speed in zip(self._sheets, self._SPEEDS_PX_PER_SECOND, strict=True):
             traveled = speed * seconds
             top = self._LOOP_PX - round(traveled) % self._LOOP_PX
             left = round(traveled * self._slant) % WIDTH

@@ -1,14 +1,14 @@
-"""Color: sixteen film-like grades and how sliders, genre and stage bend them.
+"""Color: how a grade is applied to a picture, and how sliders, genre and stage bend it.
 
-Owns tone curves, white balance, split toning, monochrome mixes and the light each grade throws on
-the person and behind. Works on float images (see ``raster``); knows no files, video or text.
+Owns tone curves, white balance, split toning, monochrome mixes and the light that a grade throws
+on the person and behind. The values are in ``tones``. Works on float images (see ``raster``);
+knows no files, video or text.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,155 +26,7 @@ from darkroom.studio.pictures.raster import (
     screen,
     smoothstep,
 )
-
-Rgb = tuple[float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grade:
-    """One grade. Amounts are 0 … 1 unless said otherwise; colors are sRGB, 0 … 1."""
-
-    stops: float = 0.0
-    """Exposure, in photographic stops."""
-    contrast: float = 0.2
-    warmth: float = 0.0
-    """-1 blue … +1 amber."""
-    tint: float = 0.0
-    """-1 green … +1 magenta."""
-    saturation: float = 1.0
-    fade: float = 0.0
-    """How far black is lifted."""
-    shadows: Rgb = (0.5, 0.5, 0.5)
-    highlights: Rgb = (0.5, 0.5, 0.5)
-    split: float = 0.0
-    """Strength of the shadows' and highlights' tint."""
-    mono: float = 0.0
-    mono_mix: Rgb = (0.3, 0.59, 0.11)
-    mono_tone: Rgb = (1.0, 1.0, 1.0)
-    backdrop: Rgb = (0.5, 0.5, 0.5)
-    backdrop_amount: float = 0.0
-    """How much what is behind the person takes the backdrop's color."""
-    backdrop_stops: float = 0.0
-    backdrop_blur_px: float = 0.0
-    key_light: Rgb = (1.0, 1.0, 1.0)
-    key_amount: float = 0.0
-    """A soft light from one side, from the edge of the frame."""
-    rim_light: Rgb = (1.0, 1.0, 1.0)
-    rim_amount: float = 0.0
-    """A second light from the other side."""
-    glow: float = 0.0
-    vignette: float = 0.15
-    pattern: str = ""
-    """``rays`` or ``dots`` on the backdrop."""
-
-
-GRADES: Final[dict[str, Grade]] = {
-    "golden_hour": Grade(
-        stops=0.12, contrast=0.18, warmth=0.42, tint=0.05, saturation=1.08, fade=0.03,
-        shadows=(0.50, 0.40, 0.42), highlights=(0.72, 0.56, 0.30), split=0.30,
-        backdrop=(0.98, 0.62, 0.28), backdrop_amount=0.42, backdrop_stops=-0.1,
-        backdrop_blur_px=9, key_light=(1.0, 0.70, 0.32), key_amount=0.62, glow=0.35,
-    ),
-    "soft_pastel": Grade(
-        stops=0.10, contrast=-0.06, warmth=0.02, tint=0.10, saturation=0.80, fade=0.09,
-        shadows=(0.52, 0.48, 0.66), highlights=(0.60, 0.50, 0.53), split=0.28,
-        backdrop=(0.80, 0.66, 0.80), backdrop_amount=0.66, backdrop_stops=-0.12,
-        backdrop_blur_px=7, key_light=(1.0, 0.84, 0.86), key_amount=0.28, glow=0.16,
-        vignette=0.0,
-    ),
-    "candlelight": Grade(
-        stops=-0.28, contrast=0.30, warmth=0.55, tint=0.04, saturation=0.95,
-        shadows=(0.46, 0.30, 0.26), highlights=(0.72, 0.54, 0.28), split=0.34,
-        backdrop=(0.30, 0.13, 0.05), backdrop_amount=0.66, backdrop_stops=-1.2,
-        backdrop_blur_px=10, key_light=(1.0, 0.60, 0.22), key_amount=0.42, glow=0.30,
-        vignette=0.55,
-    ),
-    "rose_film": Grade(
-        stops=0.05, contrast=0.10, warmth=0.08, tint=0.32, saturation=0.90, fade=0.09,
-        shadows=(0.58, 0.36, 0.50), highlights=(0.70, 0.52, 0.52), split=0.36,
-        backdrop=(0.80, 0.42, 0.50), backdrop_amount=0.52, backdrop_stops=-0.15,
-        backdrop_blur_px=7, key_light=(1.0, 0.66, 0.68), key_amount=0.34, glow=0.26,
-        vignette=0.22,
-    ),
-    "candy_pop": Grade(
-        stops=0.18, contrast=0.22, warmth=0.04, tint=0.06, saturation=1.34,
-        backdrop=(0.94, 0.46, 0.62), backdrop_amount=0.92, backdrop_stops=0.3,
-        backdrop_blur_px=14, key_light=(1.0, 0.80, 0.35), key_amount=0.30, vignette=0.0,
-        pattern="rays",
-    ),
-    "comic_bright": Grade(
-        stops=0.20, contrast=0.34, saturation=1.42,
-        backdrop=(0.28, 0.60, 0.82), backdrop_amount=0.92, backdrop_stops=0.3,
-        backdrop_blur_px=14, key_light=(1.0, 0.95, 0.70), key_amount=0.16, vignette=0.0,
-        pattern="dots",
-    ),
-    "sunny_retro": Grade(
-        stops=0.16, contrast=0.06, warmth=0.34, tint=-0.08, saturation=1.02, fade=0.12,
-        shadows=(0.36, 0.52, 0.54), highlights=(0.70, 0.62, 0.30), split=0.36,
-        backdrop=(0.90, 0.70, 0.34), backdrop_amount=0.54, backdrop_stops=-0.1,
-        backdrop_blur_px=5, key_light=(1.0, 0.86, 0.45), key_amount=0.42, vignette=0.12,
-    ),
-    "neon_party": Grade(
-        stops=-0.12, contrast=0.30, tint=0.10, saturation=1.22,
-        shadows=(0.36, 0.26, 0.66), highlights=(0.60, 0.46, 0.62), split=0.30,
-        backdrop=(0.30, 0.06, 0.52), backdrop_amount=0.82, backdrop_stops=-0.6,
-        backdrop_blur_px=12, key_light=(1.0, 0.12, 0.62), key_amount=0.66,
-        rim_light=(0.05, 0.72, 1.0), rim_amount=0.62, glow=0.28, vignette=0.28,
-    ),
-    "high_contrast_bw": Grade(
-        stops=-0.10, contrast=0.78, mono=1.0, mono_mix=(0.52, 0.38, 0.10),
-        backdrop=(0.03, 0.03, 0.03), backdrop_amount=0.62, backdrop_stops=-1.6,
-        backdrop_blur_px=4, key_amount=0.22, vignette=0.55,
-    ),
-    "silver_noir": Grade(
-        stops=0.05, contrast=0.26, mono=1.0, mono_mix=(0.30, 0.50, 0.20),
-        mono_tone=(0.95, 1.0, 1.05), fade=0.05,
-        backdrop=(0.46, 0.48, 0.50), backdrop_amount=0.40, backdrop_stops=-0.45,
-        backdrop_blur_px=9, key_light=(0.92, 0.96, 1.0), key_amount=0.32, glow=0.34,
-        vignette=0.34,
-    ),
-    "teal_shadow": Grade(
-        stops=-0.20, contrast=0.36, warmth=-0.04, saturation=0.82,
-        shadows=(0.16, 0.50, 0.54), highlights=(0.66, 0.52, 0.38), split=0.46,
-        backdrop=(0.02, 0.22, 0.26), backdrop_amount=0.70, backdrop_stops=-0.9,
-        backdrop_blur_px=6, key_light=(1.0, 0.72, 0.45), key_amount=0.24,
-        rim_light=(0.10, 0.62, 0.66), rim_amount=0.36, vignette=0.42,
-    ),
-    "sepia_smoke": Grade(
-        stops=-0.14, contrast=0.30, mono=0.92, mono_mix=(0.38, 0.50, 0.12),
-        mono_tone=(1.12, 0.96, 0.74), fade=0.05,
-        backdrop=(0.24, 0.16, 0.09), backdrop_amount=0.50, backdrop_stops=-0.7,
-        backdrop_blur_px=10, key_light=(1.0, 0.82, 0.55), key_amount=0.34, glow=0.26,
-        vignette=0.46,
-    ),
-    "cold_blue": Grade(
-        stops=-0.14, contrast=0.16, warmth=-0.46, tint=-0.03, saturation=0.60, fade=0.04,
-        shadows=(0.30, 0.42, 0.64), highlights=(0.46, 0.54, 0.62), split=0.40,
-        backdrop=(0.14, 0.26, 0.42), backdrop_amount=0.56, backdrop_stops=-0.55,
-        backdrop_blur_px=6, key_light=(0.60, 0.78, 1.0), key_amount=0.26, vignette=0.34,
-    ),
-    "faded_memory": Grade(
-        stops=0.0, contrast=-0.10, warmth=0.12, tint=0.02, saturation=0.46, fade=0.17,
-        shadows=(0.48, 0.50, 0.58), highlights=(0.60, 0.56, 0.46), split=0.28,
-        backdrop=(0.62, 0.60, 0.54), backdrop_amount=0.50, backdrop_stops=-0.2,
-        backdrop_blur_px=6, key_light=(1.0, 0.90, 0.72), key_amount=0.26, glow=0.12,
-        vignette=0.16,
-    ),
-    "dusk_violet": Grade(
-        stops=-0.20, contrast=0.16, warmth=-0.08, tint=0.22, saturation=0.80, fade=0.03,
-        shadows=(0.40, 0.28, 0.66), highlights=(0.68, 0.50, 0.54), split=0.42,
-        backdrop=(0.30, 0.16, 0.48), backdrop_amount=0.64, backdrop_stops=-0.45,
-        backdrop_blur_px=8, key_light=(1.0, 0.50, 0.42), key_amount=0.34,
-        rim_light=(0.40, 0.36, 1.0), rim_amount=0.30, glow=0.22, vignette=0.32,
-    ),
-    "autumn": Grade(
-        stops=-0.05, contrast=0.22, warmth=0.30, tint=0.03, saturation=0.96, fade=0.02,
-        shadows=(0.44, 0.40, 0.26), highlights=(0.66, 0.50, 0.28), split=0.36,
-        backdrop=(0.62, 0.30, 0.08), backdrop_amount=0.60, backdrop_stops=-0.35,
-        backdrop_blur_px=8, key_light=(1.0, 0.72, 0.36), key_amount=0.34, glow=0.14,
-        vignette=0.28,
-    ),
-}  # fmt: skip
+from darkroom.studio.pictures.tones import Grade, Tone, grades
 
 
 def bend(grade: Grade, sliders: Sliders, genre: str, stage: str) -> Grade:
@@ -219,7 +71,7 @@ def apply_grade(
     rng: np.random.Generator,
 ) -> FloatImage:
     """The composition lit and colored; ``rng`` chooses the side the light comes from."""
-    grade = bend(GRADES[look.grade], sliders, genre, stage)
+    grade = bend(grades()[look.grade], sliders, genre, stage)
     side = 1 if rng.random() < 0.5 else -1
     height_of_light = float(rng.uniform(0.05, 0.32))
     hue = float(rng.uniform(-0.05, 0.05))
@@ -235,13 +87,13 @@ def apply_grade(
     return np.clip(pixels, 0.0, 1.0).astype(np.float32)
 
 
-def develop(pixels: FloatImage, grade: Grade, hue: float = 0.0) -> FloatImage:
+def develop(pixels: FloatImage, tone: Tone, hue: float = 0.0) -> FloatImage:
     """Tone and color alone: exposure, white balance, contrast, split toning, saturation."""
-    pixels = _expose(pixels, grade)
-    pixels = _balance(pixels, grade.warmth + hue * 0.6, grade.tint)
-    pixels = _curve(pixels, grade.contrast)
-    pixels = _split_tone(pixels, grade)
-    return _saturate(pixels, grade)
+    pixels = _expose(pixels, tone)
+    pixels = _balance(pixels, tone.warmth + hue * 0.6, tone.tint)
+    pixels = _curve(pixels, tone.contrast)
+    pixels = _split_tone(pixels, tone)
+    return _saturate(pixels, tone)
 
 
 def even_out(pixels: FloatImage, subject: Mask) -> FloatImage:
@@ -302,9 +154,9 @@ def _pattern(
     return painted * (1 - dot) + light * dot
 
 
-def _expose(pixels: FloatImage, grade: Grade) -> FloatImage:
+def _expose(pixels: FloatImage, tone: Tone) -> FloatImage:
     """Exposure with a soft shoulder, so that bright skin does not burn out."""
-    lit = pixels * np.float32(math.pow(2.0, grade.stops))
+    lit = pixels * np.float32(math.pow(2.0, tone.stops))
     knee = np.float32(0.82)
     over = np.maximum(lit - knee, 0.0)
     return np.minimum(lit, knee) + (1 - knee) * (1.0 - exp(-over / (1 - knee)))
@@ -330,29 +182,29 @@ def _curve(pixels: FloatImage, contrast: float) -> FloatImage:
     return x.astype(np.float32, copy=False)
 
 
-def _split_tone(pixels: FloatImage, grade: Grade) -> FloatImage:
-    if grade.split == 0:
+def _split_tone(pixels: FloatImage, tone: Tone) -> FloatImage:
+    if tone.split == 0:
         return pixels
     bright = luma(pixels)[..., None]
-    low = np.array(grade.shadows, dtype=np.float32) - 0.5
-    high = np.array(grade.highlights, dtype=np.float32) - 0.5
+    low = np.array(tone.shadows, dtype=np.float32) - 0.5
+    high = np.array(tone.highlights, dtype=np.float32) - 0.5
     # Weighted so that pure black and pure white keep less color than the tones beside them.
     in_shadow = (1.0 - bright) ** 2 * (0.35 + 1.3 * bright)
     in_light = bright**2 * (1.9 - 1.25 * bright)
-    toned = pixels + grade.split * (low * in_shadow + high * in_light)
+    toned = pixels + tone.split * (low * in_shadow + high * in_light)
     return toned.astype(np.float32, copy=False)
 
 
-def _saturate(pixels: FloatImage, grade: Grade) -> FloatImage:
+def _saturate(pixels: FloatImage, tone: Tone) -> FloatImage:
     gray = luma(pixels)[..., None]
-    colored = gray + (pixels - gray) * grade.saturation
-    if grade.mono == 0:
+    colored = gray + (pixels - gray) * tone.saturation
+    if tone.mono == 0:
         return colored
-    silver = weighted(pixels, grade.mono_mix)[..., None]
-    tone = np.array(grade.mono_tone, dtype=np.float32)
-    # Tone colors the middle; whites stay white.
-    toned = silver * (tone + (1 - tone) * silver**2)
-    return colored * (1 - grade.mono) + toned * grade.mono
+    silver = weighted(pixels, tone.mono_mix)[..., None]
+    color = np.array(tone.mono_tone, dtype=np.float32)
+    # The tone colors the middle; whites stay white.
+    toned = silver * (color + (1 - color) * silver**2)
+    return colored * (1 - tone.mono) + toned * tone.mono
 
 
 def _light(

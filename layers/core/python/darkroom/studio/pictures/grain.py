@@ -13,25 +13,18 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from darkroom.studio.pictures.raster import HEIGHT, WIDTH
+from darkroom.studio.pictures.tones import grades
 
 _SPARE_PX: Final = 192
-_GRAINY_GRADES: Final = {
-    "high_contrast_bw": 4.4,
-    "silver_noir": 4.0,
-    "sepia_smoke": 4.2,
-    "faded_memory": 4.2,
-    "sunny_retro": 3.4,
-    "rose_film": 3.2,
-    "teal_shadow": 3.0,
-}
-_USUAL: Final = 2.0
+_GRAIN_EFFECT_LEVELS: Final = 4.5
+"""What the effect called grain adds to a grade's own."""
 
 
 def grain_sigma(grade: str, effect: str, drama: float) -> float:
     """Strength of the grain in 8-bit levels."""
-    sigma = _GRAINY_GRADES.get(grade, _USUAL)
+    sigma = grades()[grade].grain_levels
     if effect == "grain":
-        sigma += 4.5
+        sigma += _GRAIN_EFFECT_LEVELS
     return sigma * (1.0 + 0.15 * drama)
 
 

@@ -45,7 +45,7 @@ def make_keyframe(request: GenerationRequest) -> list[Artifact]:
     params = request.params
     look, sliders = read_look(params), read_sliders(params)
     scene_no = read_scene_no(params)
-    source = _photo_of_scene(request.sources, scene_no)
+    source = photo_of_scene(request.sources, scene_no)
     photo = open_picture(source.path, source.key)
     rng = np.random.default_rng([request.seed, scene_no, _prompt_salt(params)])
     focus = find_focus(photo, _face_hint(params, source.key))
@@ -75,7 +75,7 @@ def effect_strength(sliders: Sliders) -> float:
     return min(1.4, max(0.6, 1.0 + 0.25 * sliders.intensity + 0.15 * sliders.humor))
 
 
-def _photo_of_scene(sources: tuple[SourceFile, ...], scene_no: int) -> SourceFile:
+def photo_of_scene(sources: tuple[SourceFile, ...], scene_no: int) -> SourceFile:
     """Scene n uses photo ((n - 1) mod count) + 1, in the order of the photos' numbers."""
     numbered = []
     for source in sources:

@@ -1,7 +1,8 @@
 """The vocabulary of looks that template authors write in, and how a request's words are read.
 
-Owns names, defaults and sliders. Pure: knows no pixels, and imports nothing heavy, so that
-the template catalog can be checked against it anywhere.
+Owns names, defaults and sliders; the names of grades and framings and the default looks are data
+in ``catalog/studio/``. Pure: knows no pixels, and imports nothing heavy, so that the template
+catalog can be checked against it anywhere.
 """
 
 from __future__ import annotations
@@ -10,25 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-GRADES: Final = (
-    "golden_hour",
-    "soft_pastel",
-    "candlelight",
-    "rose_film",
-    "candy_pop",
-    "comic_bright",
-    "sunny_retro",
-    "neon_party",
-    "high_contrast_bw",
-    "silver_noir",
-    "teal_shadow",
-    "sepia_smoke",
-    "cold_blue",
-    "faded_memory",
-    "dusk_violet",
-    "autumn",
-)
-FRAMINGS: Final = ("close", "medium", "wide", "low_left", "high_right", "tilted")
+from darkroom.kernel import catalog
+
 EFFECTS: Final = (
     "none",
     "bokeh",
@@ -56,54 +40,6 @@ MOTIONS: Final = (
 GENRES: Final = ("romance", "comedy", "noir")
 STAGES: Final = ("spark", "together", "apart")
 
-_DEFAULT_LOOKS: Final[Mapping[tuple[str, str], tuple[tuple[str, str, str, str], ...]]] = {
-    ("romance", "spark"): (
-        ("soft_pastel", "medium", "petals", "push_in"),
-        ("golden_hour", "close", "light_leak", "drift"),
-        ("rose_film", "high_right", "bokeh", "pan_right"),
-    ),
-    ("romance", "together"): (
-        ("golden_hour", "medium", "bokeh", "push_in"),
-        ("candlelight", "close", "halation", "drift"),
-        ("rose_film", "wide", "light_leak", "pull_out"),
-    ),
-    ("romance", "apart"): (
-        ("cold_blue", "low_left", "rain", "drift"),
-        ("faded_memory", "wide", "film_burn", "pull_out"),
-        ("dusk_violet", "close", "snow", "push_in"),
-    ),
-    ("comedy", "spark"): (
-        ("candy_pop", "medium", "confetti", "push_in"),
-        ("comic_bright", "tilted", "none", "handheld"),
-        ("sunny_retro", "wide", "light_leak", "pan_left"),
-    ),
-    ("comedy", "together"): (
-        ("neon_party", "medium", "confetti", "handheld"),
-        ("sunny_retro", "close", "film_burn", "push_in"),
-        ("candy_pop", "tilted", "bokeh", "pull_out"),
-    ),
-    ("comedy", "apart"): (
-        ("comic_bright", "low_left", "rain", "handheld"),
-        ("autumn", "medium", "petals", "pan_right"),
-        ("faded_memory", "tilted", "grain", "drift"),
-    ),
-    ("noir", "spark"): (
-        ("high_contrast_bw", "medium", "venetian", "push_in"),
-        ("sepia_smoke", "close", "halation", "drift"),
-        ("silver_noir", "low_left", "grain", "pan_right"),
-    ),
-    ("noir", "together"): (
-        ("silver_noir", "medium", "bokeh", "drift"),
-        ("teal_shadow", "high_right", "halation", "tilt_up"),
-        ("sepia_smoke", "close", "venetian", "push_in"),
-    ),
-    ("noir", "apart"): (
-        ("teal_shadow", "wide", "rain", "pull_out"),
-        ("high_contrast_bw", "close", "venetian", "push_in"),
-        ("cold_blue", "tilted", "snow", "tilt_down"),
-    ),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
@@ -126,11 +62,21 @@ class Sliders:
     pace: float = 0.0
 
 
+def grade_names() -> tuple[str, ...]:
+    return tuple(catalog.read("studio/grades.json"))
+
+
+def framing_names() -> tuple[str, ...]:
+    return tuple(catalog.read("studio/framings.json"))
+
+
 def default_look(genre: str, stage: str, scene_no: int) -> Look:
     """The studio's own choice for a scene (counted from 1) whose template names none."""
-    looks = _DEFAULT_LOOKS.get((genre, stage), _DEFAULT_LOOKS["romance", "spark"])
-    grade, framing, effect, motion = looks[(max(scene_no, 1) - 1) % len(looks)]
-    return Look(grade=grade, framing=framing, effect=effect, motion=motion)
+    by_genre = catalog.read("studio/default_looks.json")
+    if genre not in GENRES or stage not in STAGES:
+        genre, stage = GENRES[0], STAGES[0]
+    looks = by_genre[genre][stage]
+    return Look(**looks[(max(scene_no, 1) - 1) % len(looks)])
 
 
 def read_look(params: Mapping[str, Any]) -> Look:
@@ -146,8 +92,8 @@ def read_look(params: Mapping[str, Any]) -> Look:
         return word if word in names else str(getattr(default, field))
 
     return Look(
-        grade=choose("grade", GRADES),
-        framing=choose("framing", FRAMINGS),
+        grade=choose("grade", grade_names()),
+        framing=choose("framing", framing_names()),
         effect=choose("effect", EFFECTS),
         motion=choose("motion", MOTIONS),
     )

@@ -1,7 +1,7 @@
 """A portrait in one of five styles: a PNG of 1152 x 1536, made from one photo.
 
 Owns the order of the steps, the light on the person and what the seed decides. Knows no style by
-name: ``portrait_styles`` holds their values. Writes no text into pictures.
+name: ``styles`` holds their values. Writes no text into pictures.
 """
 
 from __future__ import annotations
@@ -19,15 +19,9 @@ from darkroom.studio.pictures.focus import find_focus
 from darkroom.studio.pictures.grade import add_glow, develop, even_out
 from darkroom.studio.pictures.grain import Grain
 from darkroom.studio.pictures.photo import open_picture
-from darkroom.studio.pictures.portrait_backdrops import Palette, paint_backdrop
+from darkroom.studio.pictures.portrait_backdrops import paint_backdrop
 from darkroom.studio.pictures.portrait_finish import apply_finish
 from darkroom.studio.pictures.portrait_frame import HEIGHT, WIDTH, Sitter, frame_sitter
-from darkroom.studio.pictures.portrait_styles import (
-    STYLES,
-    Lights,
-    PortraitStyle,
-    Shot,
-)
 from darkroom.studio.pictures.raster import (
     FloatImage,
     Mask,
@@ -38,6 +32,7 @@ from darkroom.studio.pictures.raster import (
     smoothstep,
     to_image,
 )
+from darkroom.studio.pictures.styles import Lights, Palette, PortraitStyle, Shot, styles
 
 _PHOTO: Final = "photo_"
 _ASPECT: Final = WIDTH / HEIGHT
@@ -52,9 +47,9 @@ def make_portrait(request: GenerationRequest) -> list[Artifact]:
     """
     params = request.params
     name, role = str(params.get("style", "")), str(params.get("role", ""))
-    style = STYLES.get(name)
-    if style is None:
+    if name not in styles():
         raise PermanentProviderError(f"no style {name}", code="UNSUPPORTED_KIND", style=name)
+    style = styles()[name].portrait
     # A job's photos are numbered through: the second person's only one is ``photo_2``.
     source = next((s for s in request.sources if s.key.startswith(_PHOTO)), None)
     if source is None:
@@ -67,7 +62,7 @@ def make_portrait(request: GenerationRequest) -> list[Artifact]:
     sitter = frame_sitter(photo, focus, _choose_shot(style, rng))
     pixels = _paint(sitter, style, rng)
     picture = to_image(apply_finish(style.finish, pixels, rng), rng)
-    grain = Grain(int(rng.integers(2**32)), style.grain_sigma, (WIDTH, HEIGHT))
+    grain = Grain(int(rng.integers(2**32)), style.grain_levels, (WIDTH, HEIGHT))
     path = request.workdir / f"{request.key}.png"
     grain.still(picture).save(path, "PNG", compress_level=3)
     return [
@@ -128,7 +123,7 @@ def _surroundings(
     backdrop only further away: where the outline is a guess, the person must not look cut out."""
     soft = blur(develop(even_out(sitter.pixels, sitter.mask), style.grade), 26.0)
     shade = luma(soft)[..., None]
-    dark, light = (np.array(color, dtype=np.float32) for color in palette[:2])
+    dark, light = (np.array(color, dtype=np.float32) for color in (palette.dark, palette.light))
     low, high = luma(dark[None, None])[0, 0], luma(light[None, None])[0, 0]
     duotone = _toned(dark + (light - dark) * np.clip(shade, 0.0, 1.0), style)
     # Nearer to the backdrop's brightness, or the seam between both would show.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,6 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from darkroom.media.portable_math import exp
 from darkroom.studio.pictures.focus import Focus
-from darkroom.studio.pictures.grade import Rgb
 from darkroom.studio.pictures.portrait_frame import HEIGHT, WIDTH
 from darkroom.studio.pictures.raster import (
     FloatImage,
@@ -24,9 +24,30 @@ from darkroom.studio.pictures.raster import (
     screen,
     smoothstep,
 )
+from darkroom.studio.pictures.styles import Palette
+from darkroom.studio.values import Rgb
 
-Palette = tuple[Rgb, Rgb, Rgb]
 _ASPECT: Final = WIDTH / HEIGHT
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Discs:
+    """Lights out of focus: how many, how large, how bright at most and how soft."""
+
+    count: int
+    radius_px: tuple[int, int]
+    level: float
+    blur_px: float
+
+
+_GARDEN_LIGHTS: Final = (
+    _Discs(count=16, radius_px=(80, 150), level=0.30, blur_px=9.0),
+    _Discs(count=30, radius_px=(26, 70), level=0.50, blur_px=3.0),
+)
+_LAMP_RADIUS_PX: Final = (16, 58)
+_STREET_LAMPS: Final = _Discs(count=11, radius_px=_LAMP_RADIUS_PX, level=0.62, blur_px=2.0)
+_OTHER_LAMPS: Final = _Discs(count=7, radius_px=_LAMP_RADIUS_PX, level=0.34, blur_px=2.0)
+_FAR_LAMPS: Final = _Discs(count=22, radius_px=_LAMP_RADIUS_PX, level=0.22, blur_px=2.0)
 
 
 def paint_backdrop(
@@ -66,7 +87,7 @@ def _pool(focus: Focus, dx: float, dy: float, reach: float) -> Mask:
 
 def _canvas(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
     """A photographer's painted cloth: mottled, lit behind the head."""
-    dark, light, accent = palette
+    dark, light, accent = palette.dark, palette.light, palette.accent
     side = float(rng.choice([-1.0, 1.0]))
     mottle = 0.62 * _clouds(rng, (3, 7, 15)) + 0.38 * _clouds(rng, (5, 11, 40))
     lit = _pool(focus, side * float(rng.uniform(0.08, 0.26)), float(rng.uniform(-0.06, 0.2)), 0.52)
@@ -81,7 +102,7 @@ def _canvas(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatIm
 
 def _disc(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
     """Flat color with one large disc behind the head."""
-    base, light, accent = palette
+    base, light, accent = palette.dark, palette.light, palette.accent
     x, y = grid(WIDTH, HEIGHT)
     tilt = float(rng.uniform(-0.5, 0.5))
     wall = _mix(base, light, np.clip(1.0 - y + tilt * (x - 0.5), 0.0, 1.0))
@@ -100,7 +121,7 @@ def _disc(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImag
 
 def _mist(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
     """An old studio's cloth: pale around the head, darker to the corners."""
-    dark, light, middle = palette
+    dark, light, middle = palette.dark, palette.light, palette.accent
     drift = float(rng.uniform(-0.16, 0.16))
     mottle = _clouds(rng, (2, 5, 9))
     lit = np.clip(_pool(focus, drift, 0.02, 0.50) * 0.9 + 0.2 * mottle, 0.0, 1.0)
@@ -109,49 +130,47 @@ def _mist(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImag
 
 def _bokeh(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
     """A garden out of focus: veils of color, and lights that have become discs."""
-    base, light, accent = palette
+    base, light, accent = palette.dark, palette.light, palette.accent
     veil = _clouds(rng, (2, 4, 7))
     x, y = grid(WIDTH, HEIGHT)
     side = float(rng.choice([-1.0, 1.0]))
     sun = exp(-(((x - 0.5 - 0.55 * side) / 0.7) ** 2) - ((y - 0.08) / 0.6) ** 2)
     scene = _mix(base, light, np.clip(0.75 * veil + 0.65 * sun, 0.0, 1.0))
-    for count, radius, level, soft in ((16, (80, 150), 0.30, 9.0), (30, (26, 70), 0.50, 3.0)):
-        lights = _discs(rng, count, radius, level, soft)
+    for discs in _GARDEN_LIGHTS:
+        lights = _draw_discs(rng, discs)
         scene = screen(scene, lights[..., None] * _color(accent))
     return scene
 
 
 def _night(palette: Palette, focus: Focus, rng: np.random.Generator) -> FloatImage:
     """A street at night, far out of focus: low haze and strings of lamps."""
-    dark, haze, lamp = palette
+    dark, haze, lamp = palette.dark, palette.light, palette.accent
     _, y = grid(WIDTH, HEIGHT)
     horizon = float(rng.uniform(0.42, 0.62))
     glow = exp(-(((y - horizon) / 0.34) ** 2)) * (0.35 + 0.65 * _clouds(rng, (2, 4)))
     scene = _mix(dark, haze, np.clip(glow, 0.0, 1.0))
     other = tuple(0.25 + 0.6 * (1.0 - c) for c in lamp)
-    for color, count, level in ((lamp, 11, 0.62), (other, 7, 0.34), (lamp, 22, 0.22)):
-        lights = _discs(rng, count, (16, 58), level, 2.0, around=horizon - 0.06, spread=0.20)
+    for color, discs in ((lamp, _STREET_LAMPS), (other, _OTHER_LAMPS), (lamp, _FAR_LAMPS)):
+        lights = _draw_discs(rng, discs, around=horizon - 0.06, spread=0.20)
         scene = screen(scene, lights[..., None] * np.array(color, dtype=np.float32))
     return scene
 
 
-def _discs(
+def _draw_discs(
     rng: np.random.Generator,
-    count: int,
-    radius_px: tuple[int, int],
-    level: float,
-    soft: float,
+    discs: _Discs,
+    *,
     around: float | None = None,
     spread: float = 0.3,
 ) -> Mask:
     """Discs of light with the slightly brighter rim that lenses draw."""
     scale = 2
     total = Image.new("L", (WIDTH // scale, HEIGHT // scale))
-    for _ in range(count):
-        radius = float(rng.uniform(*radius_px)) / scale
+    for _ in range(discs.count):
+        radius = float(rng.uniform(*discs.radius_px)) / scale
         x = float(rng.uniform(0, total.width))
         y = float(rng.random() if around is None else around + spread * rng.standard_normal())
-        shine = level * float(rng.uniform(0.45, 1.0))
+        shine = discs.level * float(rng.uniform(0.45, 1.0))
         disc = Image.new("L", total.size)
         box = [x - radius, y * total.height - radius, x + radius, y * total.height + radius]
         rim = max(1, math.ceil(radius / 14))
@@ -159,7 +178,7 @@ def _discs(
             box, fill=round(200 * shine), outline=round(255 * shine), width=rim
         )
         total = ImageChops.screen(total, disc)
-    wide = total.filter(ImageFilter.GaussianBlur(soft / scale)).resize(
+    wide = total.filter(ImageFilter.GaussianBlur(discs.blur_px / scale)).resize(
         (WIDTH, HEIGHT), Image.Resampling.BICUBIC
     )
     return np.asarray(wide, dtype=np.float32) / np.float32(255.0)

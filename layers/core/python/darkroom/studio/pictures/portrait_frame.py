@@ -19,7 +19,6 @@ from darkroom.studio.pictures.matte import (
     refine_mask,
     subject_mask,
 )
-from darkroom.studio.pictures.portrait_styles import Shot
 from darkroom.studio.pictures.raster import (
     FloatImage,
     Mask,
@@ -28,6 +27,7 @@ from darkroom.studio.pictures.raster import (
     to_float,
     to_image,
 )
+from darkroom.studio.pictures.styles import Shot
 
 WIDTH: Final = 1152
 HEIGHT: Final = 1536

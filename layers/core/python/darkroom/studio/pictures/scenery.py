@@ -1,23 +1,22 @@
 """The scene that a text describes, as far as a small list of words covers it.
 
-Owns the words (``scenery.json``, English and Korean) and what is chosen where the text says
-nothing. It looks for words and understands no sentence: "no rain" is rain here. Knows nothing of
-pixels.
+Owns how words (``catalog/studio/scenery_words.json``, English and Korean) become a scene, and what
+is chosen where the text says nothing. It looks for words and understands no sentence: "no rain" is
+rain here. A word of what cannot be drawn means the place where that is: a lighthouse is the sea.
+Knows nothing of pixels.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-_WORDS: Final = Path(__file__).parent / "scenery.json"
+from darkroom.kernel import catalog
+
 _TOKEN: Final = re.compile(r"[a-z]+|[가-힣]+")
 _SINGLE: Final = ("time", "light", "weather", "far", "near", "cover", "color", "mood")
 _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
@@ -26,8 +25,11 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "far": ("mountains", "mountains", "hills", "forest", "trees"),
     "near": ("lake", "meadow", "meadow", "sea", "flowers"),
 }
-_BEHIND_WATER: Final = ("mountains", "hills", "hills", "none")
-"""The sea mostly has a horizon, a lake another shore."""
+_BEHIND_THE_SEA: Final = ("none", "none", "none", "hills")
+_BEFORE: Final = {"city": "lake"}
+"""What lies before a background where the text names no foreground."""
+_TURNING: Final = ("orange", "red", "gold", "pink")
+"""Colors of leaves; conifers do not turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +41,13 @@ class Scene:
     weather: str
     """``clear``, ``cloudy``, ``overcast``, ``rain``, ``snow``, ``fog`` or ``petals``."""
     far: str
+    """A background of ``scenery_values``, or ``none``."""
     near: str
+    """A foreground of ``scenery_values``."""
     is_snowy: bool
     """Snow lies, whether or not it falls."""
     sky: tuple[str, ...]
-    """Any of ``stars``, ``milkyway``, ``aurora``, ``fireworks``, ``rainbow``."""
-    things: tuple[str, ...]
+    """Any of ``stars``, ``milkyway``, ``aurora``, ``rainbow``."""
     color: str
     mood: str
 
@@ -54,12 +57,11 @@ class Scene:
 
     @property
     def colors_the_sky(self) -> bool:
-        """A color that is named is that of flowers or leaves where there are some."""
-        return bool(self.color) and self.near != "flowers" and self.far != "trees"
-
-    @property
-    def has_water(self) -> bool:
-        return self.near in ("sea", "lake", "beach")
+        """A color that is named is that of flowers, leaves or grass where there are some."""
+        is_of_the_land = self.near == "flowers" or self.far == "trees"
+        if self.color == "green":
+            is_of_the_land |= self.near == "meadow" or self.far in ("hills", "forest")
+        return bool(self.color) and not is_of_the_land
 
 
 def read_scene(text: str, rng: np.random.Generator) -> Scene:
@@ -73,26 +75,25 @@ def read_scene(text: str, rng: np.random.Generator) -> Scene:
             values.append(value)
     # Drawn in a fixed order, given or not: one more word must not change everything else.
     drawn = {slot: str(rng.choice(values)) for slot, values in _USUAL.items()}
-    behind = str(rng.choice(_BEHIND_WATER))
+    behind_the_sea = str(rng.choice(_BEHIND_THE_SEA))
     first = {slot: given[slot][0] for slot in _SINGLE if slot in given}
-    near = first.get("near", drawn["near"])
-    far = first.get("far", "none" if near == "sea" and behind != "hills" else drawn["far"])
-    if "far" not in first and near in ("sea", "beach"):
-        far = behind if behind != "mountains" else "none"
-    if "near" not in first and far in ("city", "town"):
-        near = "lake"
-    if "near" not in first and far == "dunes":
-        near = "dunes"
+    near = first.get("near", _BEFORE.get(first.get("far", ""), drawn["near"]))
+    behind = {"sea": behind_the_sea, "beach": behind_the_sea, "dunes": "none"}
+    far = first.get("far", behind.get(near, drawn["far"]))
+    if far == "forest" and first.get("color") in _TURNING:
+        far = "trees"
     time = first.get("time", drawn["time"])
+    light = first.get("light", _usual_light(time, float(rng.random())))
+    sky = tuple(sorted(given.get("sky", ())))
     return Scene(
         time=time,
-        light=first.get("light", _usual_light(time, float(rng.random()))),
+        # Who sees a rainbow has the sun behind them.
+        light="none" if "rainbow" in sky else light,
         weather=first.get("weather", drawn["weather"]),
         far=far,
         near=near,
         is_snowy=first.get("cover") == "snow" or first.get("weather") == "snow",
-        sky=tuple(sorted(given.get("sky", ()))),
-        things=tuple(sorted(given.get("thing", ()))),
+        sky=sky,
         color=first.get("color", ""),
         mood=first.get("mood", ""),
     )
@@ -129,6 +130,5 @@ def _meaning_of(token: str) -> str:
     return ""
 
 
-@cache
 def _lexicon() -> Any:
-    return json.loads(_WORDS.read_text(encoding="utf-8"))
+    return catalog.read("studio/scenery_words.json")

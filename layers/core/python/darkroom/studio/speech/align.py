@@ -22,6 +22,7 @@ from darkroom.generation.captions.transcript import (
     Word,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -77,17 +78,7 @@ def make_alignment(request: GenerationRequest) -> list[Artifact]:
         duration_ms=recording.duration_ms,
         segments=tuple(_segments(sentences, times)),
     )
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_transcript(transcript))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=recording.duration_ms,
-            extra={"language": language},
-        )
-    ]
+    return [document_artifact(request, transcript, write_transcript(transcript))]
 
 
 def _speech_of(sources: Sequence[SourceFile]) -> SourceFile:
@@ -115,13 +106,16 @@ def find_words(words: Sequence[str], samples: bytes, language: str) -> Times | N
     A word without a sound takes no time.
     """
     sounds = pronunciations(words, language)
-    searches = (_search(words, sounds, samples, language, beams) for beams in _BEAMS)
+    searches = (
+        _search(words, sounds, samples=samples, language=language, beams=beams) for beams in _BEAMS
+    )
     return next((times for times in searches if times is not None), None)
 
 
 def _search(
     words: Sequence[str],
     sounds: Sequence[str],
+    *,
     samples: bytes,
     language: str,
     beams: Mapping[str, float],

@@ -213,7 +213,9 @@ def _joined(
             pause_ms = _SENTENCE_PAUSE_MS if paragraph == before else _PARAGRAPH_PAUSE_MS
             parts.append(_silence(pause_ms, rate_hz))
             length += len(parts[-1])
-        timed = tuple(_words(text, samples, words, length // BYTES_A_SAMPLE, rate_hz))
+        timed = tuple(
+            _words(text, samples, begins=words, offset=length // BYTES_A_SAMPLE, rate_hz=rate_hz)
+        )
         sentences.append(SpokenSentence(text=text, words=timed))
         parts.append(_soft_edges(samples, rate_hz))
         length += len(samples)
@@ -223,7 +225,7 @@ def _joined(
 
 
 def _words(
-    text: str, samples: bytes, begins: Sequence[Sequence[int]], offset: int, rate_hz: int
+    text: str, samples: bytes, *, begins: Sequence[Sequence[int]], offset: int, rate_hz: int
 ) -> Iterator[SpokenWord]:
     """The text's words with their times; one without sound takes no time."""
     starts = dict[int, int]()

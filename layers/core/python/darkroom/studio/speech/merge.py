@@ -18,6 +18,7 @@ from darkroom.generation.captions.transcript import (
     read_transcript,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -37,17 +38,7 @@ def make_merged_transcript(request: GenerationRequest) -> list[Artifact]:
         (offset_ms, _read(sources, key)) for key, offset_ms in _offsets_of(request.params).items()
     ]
     whole = merged(parts)
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_transcript(whole))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=whole.duration_ms or None,
-            extra={"language": whole.language},
-        )
-    ]
+    return [document_artifact(request, whole, write_transcript(whole))]
 
 
 def merged(parts: Sequence[tuple[int, Transcript]]) -> Transcript:

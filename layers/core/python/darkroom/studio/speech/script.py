@@ -13,15 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from darkroom.generation.captions.characters import clean_text
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import Artifact, GenerationRequest, PermanentProviderError
 from darkroom.generation.script import (
-    MAX_DURATION_SECONDS,
     MAX_KEYWORD_CHARACTERS,
     MAX_TEXT_CHARACTERS,
     MAX_TITLE_CHARACTERS,
-    MIN_DURATION_SECONDS,
     Script,
     body_count,
+    duration_of,
+    known_language,
     script_of_texts,
     write_script,
 )
@@ -44,26 +45,14 @@ def make_script(request: GenerationRequest) -> list[Artifact]:
             keyword, or an unsupported length).
     """
     script = compose(request.params, request.language, request.seed)
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_script(script))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=script.duration_ms,
-            extra={"language": script.language},
-        )
-    ]
+    return [document_artifact(request, script, write_script(script))]
 
 
 def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
     """The script; the same parameters and seed give the same one."""
-    grammars = catalog.read(_SENTENCES)
-    if language not in grammars:
-        raise PermanentProviderError(f"no scripts in {language}", code="UNSUPPORTED_KIND")
-    keyword, duration_sec = _keyword_of(params), _duration_of(params)
-    grammar = grammars[language]
+    known = known_language(language)
+    keyword, duration_sec = _keyword_of(params), duration_of(params)
+    grammar = catalog.read(_SENTENCES)[known]
     tone = grammar["tones"].get(params.get("tone")) or grammar["tones"][grammar["defaultTone"]]
     writer = _Writer(
         keyword=keyword,
@@ -76,7 +65,7 @@ def compose(params: Mapping[str, Any], language: str, seed: int) -> Script:
     bodies = writer.bodies(tone["points"], grammar["points"], body_count(duration_sec), budget)
     return script_of_texts(
         title=writer.title(tone["titles"]),
-        language=language,
+        language=known,
         texts=[intro, *bodies, outro],
         duration_ms=duration_sec * 1000,
     )
@@ -164,14 +153,3 @@ def _keyword_of(params: Mapping[str, Any]) -> str:
     if not keyword:
         raise PermanentProviderError("a script needs a keyword")
     return keyword
-
-
-def _duration_of(params: Mapping[str, Any]) -> int:
-    seconds = params.get("durationSec")
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
-        raise PermanentProviderError("durationSec is no number of seconds")
-    if not MIN_DURATION_SECONDS <= seconds <= MAX_DURATION_SECONDS:
-        raise PermanentProviderError(
-            f"a script takes {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS} seconds"
-        )
-    return seconds

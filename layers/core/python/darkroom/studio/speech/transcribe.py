@@ -19,6 +19,7 @@ from darkroom.generation.captions.transcript import (
     Word,
     write_transcript,
 )
+from darkroom.generation.documents import document_artifact
 from darkroom.generation.ports import (
     Artifact,
     GenerationRequest,
@@ -52,17 +53,7 @@ def make_transcript(request: GenerationRequest) -> list[Artifact]:
     sound = Sound(source.path, source.key)
     segments = tuple(_recognize(find_utterances(sound.chunks())))
     transcript = Transcript(language=LANGUAGE, duration_ms=sound.duration_ms, segments=segments)
-    path = request.workdir / f"{request.key}.json"
-    path.write_bytes(write_transcript(transcript))
-    return [
-        Artifact(
-            type="json",
-            mime_type="application/json",
-            path=path,
-            duration_ms=sound.duration_ms,
-            extra={"language": LANGUAGE},
-        )
-    ]
+    return [document_artifact(request, transcript, write_transcript(transcript))]
 
 
 def _refuse_what_needs_a_service(params: Mapping[str, Any]) -> None:

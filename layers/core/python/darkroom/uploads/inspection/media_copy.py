@@ -66,7 +66,9 @@ def rewrite(
         options = {"fflags": "+bitexact", **dict(container.options)}
         with av.open(str(clean), "w", format=container.muxer, container_options=options) as written:
             targets = {
-                track.index: _target(written, tracks, track, container, keeps_tags)
+                track.index: _target(
+                    written, tracks, track=track, container=container, keeps_tags=keeps_tags
+                )
                 for track in tracks.all
             }
             shown = _shape_to_add(tracks, container)
@@ -267,7 +269,7 @@ class _Timestamps:
 
 
 def _target(
-    written: Any, tracks: Tracks, track: Any, container: Container, keeps_tags: bool
+    written: Any, tracks: Tracks, *, track: Any, container: Container, keeps_tags: bool
 ) -> _Copied | _Converted:
     target: _Copied | _Converted
     if tracks.is_converted(track):

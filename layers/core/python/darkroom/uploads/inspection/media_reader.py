@@ -127,7 +127,9 @@ def read_media(source: Path, workdir: Path, name: str) -> dict[str, Any]:
     span_ms = _copy(source, clean, found)
     if CONTAINERS[found.name].declares_length:
         _expect_whole(found.promised_ms, span_ms)
-    return _described(clean, workdir, found, clean.suffix[1:], span_ms, found.note)
+    return _described(
+        clean, workdir, found=found, clean_name=clean.suffix[1:], span_ms=span_ms, note=found.note
+    )
 
 
 def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
@@ -146,7 +148,9 @@ def probe_media(source: RangedFile, workdir: Path, name: str) -> dict[str, Any]:
         _expect_whole(promised_ms, span_ms)
     edits, kept_because = _erase(source, name, found, found.begins_ms + span_ms)
     note = found.note if kept_because is None else "METADATA_KEPT"
-    response = _described(source, workdir, found, found.name, span_ms, note)
+    response = _described(
+        source, workdir, found=found, clean_name=found.name, span_ms=span_ms, note=note
+    )
     return {**response, "edits": edits.to_json(), "kept_because": kept_because}
 
 
@@ -266,6 +270,7 @@ def _copy(source: Path, clean: Path, found: Inspection) -> int:
 def _described(
     shown: Path | RangedFile,
     workdir: Path,
+    *,
     found: Inspection,
     clean_name: str,
     span_ms: int,

@@ -19,4 +19,4 @@ def change_plan(app: App, *, account_id: str, plan: str) -> None:
     if plan not in plan_names():
         found = problem("plan", "NOT_ALLOWED", allowed=plan_names())
         raise InvalidInput("unknown plan", fields=[found])
-    commit([plan_write(account_id, plan, app.ids.token())])
+    commit([plan_write(account_id, plan=plan, operation=app.ids.token())])

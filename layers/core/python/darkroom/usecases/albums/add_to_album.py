@@ -21,8 +21,8 @@ def add_outputs_to_album(
     app: App,
     account_id: str,
     album_id: str,
-    outputs: Sequence[Output],
     *,
+    outputs: Sequence[Output],
     group: str | None = None,
 ) -> int:
     """Add a job's outputs, as a projection of the job: each output once in the album's life.
@@ -33,7 +33,7 @@ def add_outputs_to_album(
     pictures = [_picture(output) for output in outputs]
     try:
         store.get_album(account_id, album_id)
-        return _add(app, account_id, album_id, pictures, group, revive=False)
+        return _add(app, account_id, album_id, pictures=pictures, group=group, revive=False)
     except (NotFound, Conflict):
         return 0
 
@@ -49,7 +49,7 @@ def put_into_album(
     """
     store.get_album(account_id, album_id)
     pictures = _find_pictures(account_id, list(dict.fromkeys(output_ids)))
-    _add(app, account_id, album_id, pictures, group, revive=True)
+    _add(app, account_id, album_id, pictures=pictures, group=group, revive=True)
     return store.get_album(account_id, album_id)
 
 
@@ -57,9 +57,9 @@ def _add(
     app: App,
     account_id: str,
     album_id: str,
+    *,
     pictures: Sequence[Picture],
     group: str | None,
-    *,
     revive: bool,
 ) -> int:
     added = 0
@@ -76,14 +76,14 @@ def _add(
             if album.output_count + len(new) > ALBUM_OUTPUTS_LIMIT:
                 raise Conflict("the album is full", code="ALBUM_FULL")
             after, entries = model.add_pictures(album, new, group, app.clock.now())
-            writes = [store.save_write(album, after, operation)]
+            writes = [store.save_write(album, after, operation=operation)]
             for entry in entries:
                 mark = known.get(entry.picture.output_id)
                 writes.append(
-                    store.add_entry_write(entry, operation)
+                    store.add_entry_write(entry, operation=operation)
                     if mark is None
                     else store.save_entry_write(
-                        mark, replace(entry, version=mark.version), operation
+                        mark, replace(entry, version=mark.version), operation=operation
                     )
                 )
             commit(writes)

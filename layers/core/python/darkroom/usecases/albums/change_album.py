@@ -35,7 +35,7 @@ def change_album(app: App, *, account_id: str, album_id: str, change: AlbumChang
         after = replace(
             before, name=change.name or before.name, cover=cover, updated_at=app.clock.now()
         )
-        commit([store.save_write(before, after, operation)])
+        commit([store.save_write(before, after, operation=operation)])
         return after
 
     return retry_on_conflict(app.jitter, attempt)

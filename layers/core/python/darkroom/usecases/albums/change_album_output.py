@@ -27,7 +27,7 @@ def change_album_output(
         store.get_album(account_id, album_id)
         before = store.get_entry(account_id, album_id, output_id)
         after = replace(before, **changes)
-        commit([store.save_entry_write(before, after, operation)])
+        commit([store.save_entry_write(before, after, operation=operation)])
         return after
 
     return retry_on_conflict(app.jitter, attempt)

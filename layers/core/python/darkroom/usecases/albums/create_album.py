@@ -24,5 +24,5 @@ def create_album(app: App, command: Command, *, name: str) -> Album:
         created_at=now,
         updated_at=now,
     )
-    commit([store.create_write(album, command.operation)])
+    commit([store.create_write(album, operation=command.operation)])
     return album

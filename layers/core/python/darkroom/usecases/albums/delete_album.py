@@ -28,7 +28,9 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
                 # It was deleted already, perhaps by our own attempt whose response was lost.
                 return
             raise NotFound("no such album")
-        commit(store.tombstone_writes(account_id, album_id, app.clock.now(), operation))
+        commit(
+            store.tombstone_writes(account_id, album_id, now=app.clock.now(), operation=operation)
+        )
 
     retry_on_conflict(app.jitter, attempt)
 
@@ -36,7 +38,7 @@ def delete_album(app: App, *, account_id: str, album_id: str) -> None:
 def sweep_albums(app: App, on_error: OnError) -> Counter[str]:
     """Remove the entries of deleted albums. Safe to repeat and to stop at any point."""
     found = store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
-    return sweep_items(app, found, _empty, on_error)
+    return sweep_items(app, found, handle=_empty, on_error=on_error)
 
 
 def _empty(account_id: str, tombstone_key: str) -> str:

@@ -31,7 +31,7 @@ def remove_from_album(app: App, *, account_id: str, album_id: str, output_id: st
         if entry is None:
             raise NotFound("no such output in the album")
         if not entry.is_removed:
-            _remove(app, account_id, album.album_id, [entry], operation)
+            _remove(app, account_id, album.album_id, entries=[entry], operation=operation)
 
     retry_on_conflict(app.jitter, attempt)
 
@@ -59,7 +59,7 @@ def _forget_in(app: App, account_id: str, album_id: str, beginning: str) -> int:
         )
         entries = [entry for entry in found if not entry.is_removed][:ALBUM_CHUNK_LIMIT]
         if entries:
-            _remove(app, account_id, album_id, entries, app.ids.token())
+            _remove(app, account_id, album_id, entries=entries, operation=app.ids.token())
         return len(entries)
 
     removed = 0
@@ -72,15 +72,15 @@ def _forget_in(app: App, account_id: str, album_id: str, beginning: str) -> int:
 
 
 def _remove(
-    app: App, account_id: str, album_id: str, entries: Sequence[Entry], operation: str
+    app: App, account_id: str, album_id: str, *, entries: Sequence[Entry], operation: str
 ) -> None:
     album = store.get_album(account_id, album_id)
     after, marks = model.remove_entries(album, entries, app.clock.now())
     commit(
         [
-            store.save_write(album, after, operation),
+            store.save_write(album, after, operation=operation),
             *(
-                store.save_entry_write(entry, mark, operation)
+                store.save_entry_write(entry, mark, operation=operation)
                 for entry, mark in zip(entries, marks, strict=True)
             ),
         ]

@@ -119,7 +119,7 @@ def make_archive(storage: Storage, archive: Archive) -> None:
         # Stored, not compressed: images and videos do not get smaller.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for name, output in zip(archive.names, archive.outputs, strict=True):
-                _add(file, name, archive.dated, storage, output.storage_key)
+                _add(file, name=name, dated=archive.dated, storage=storage, key=output.storage_key)
         storage.upload(archive.key, path, mime_type=MIME_TYPE)
 
 
@@ -145,7 +145,7 @@ def take_failure(storage: Storage, archive: Archive) -> bool:
     return True
 
 
-def _add(file: zipfile.ZipFile, name: str, dated: datetime, storage: Storage, key: str) -> None:
+def _add(file: zipfile.ZipFile, *, name: str, dated: datetime, storage: Storage, key: str) -> None:
     """Write one file, in chunks. Its entry depends only on the job, so the bytes are the same."""
     entry = zipfile.ZipInfo(name, date_time=dated.astimezone(UTC).timetuple()[:6])
     entry.create_system = 3  # Unix, wherever this runs

@@ -32,7 +32,7 @@ def count_faces(app: App, find: FindFaces, *, account_id: str, asset_id: str) ->
         if current is None or not model.wants_faces(current):
             return "idle"
         counted = model.count_faces(current, faces)
-        commit([assets_store.save_write(current, counted, operation)])
+        commit([assets_store.save_write(current, counted, operation=operation)])
         return "counted"
 
     return retry_on_conflict(app.jitter, attempt)

@@ -27,11 +27,11 @@ def deactivate_reference_photo(
         if not photo.is_active:
             return photo
         inactive = replace(photo, is_active=False)
-        writes = [reference_store.save_write(photo, inactive, operation)]
+        writes = [reference_store.save_write(photo, inactive, operation=operation)]
         asset = assets_store.find_asset(account_id, photo.asset_id)
         if asset is not None:
             counted = replace(asset, references=max(0, asset.references - 1))
-            writes.append(assets_store.save_write(asset, counted, operation))
+            writes.append(assets_store.save_write(asset, counted, operation=operation))
         commit(writes)
         return inactive
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from darkroom.assets import store as assets_store
+from darkroom.assets.model import Asset, DamagedAsset
+from darkroom.assets.reference_store import is_reference_photo
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit, commit_one
 from darkroom.db.retry import retry_on_conflict
-from darkroom.kernel.errors import Conflict
-from darkroom.kernel.object_keys import MEDIA_PIPELINE, PIPELINES, clean_prefix, quarantine_key
+from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.kernel.object_keys import (
+    MEDIA_PIPELINE,
+    PIPELINES,
+    clean_prefix,
+    owner_tag,
+    quarantine_key,
+)
 from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.usecases.uploads.count_storage import deletion_writes
 
 
 def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
-    """Delete the asset in any state; repeating while its files are being removed changes nothing.
+    """Delete the asset in any state, also if its item is damaged; repeating while its files are
+    being removed changes nothing.
 
     Finished jobs keep their outputs. A job that still needs the file fails and is refunded.
 
@@ -23,15 +34,25 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
     operation = app.ids.token()
 
     def attempt() -> None:
-        asset = assets_store.find_asset(account_id, asset_id)
-        if asset is None and assets_store.has_tombstone(account_id, asset_id):
-            return
-        asset = assets_store.get_asset(account_id, asset_id)
-        if asset.references:
+        asset = assets_store.find_asset_to_delete(account_id, asset_id)
+        if asset is None:
+            if assets_store.has_tombstone(account_id, asset_id):
+                return
+            raise NotFound("no such asset")
+        if _is_in_use(asset):
             raise Conflict("a reference photo is made of it", code="ASSET_IN_USE")
-        commit(deletion_writes(asset, app.clock.now(), operation))
+        if isinstance(asset, DamagedAsset) and asset.is_owner_tag_lost:
+            tag = owner_tag(app.signing_secret.value, account_id)
+            asset = replace(asset, owner_tag=tag)
+        commit(deletion_writes(asset, now=app.clock.now(), operation=operation))
 
     retry_on_conflict(app.jitter, attempt)
+
+
+def _is_in_use(asset: Asset | DamagedAsset) -> bool:
+    if asset.references is None:
+        return is_reference_photo(asset.account_id, asset.asset_id)
+    return asset.references > 0
 
 
 def erase_asset(

@@ -30,7 +30,7 @@ def describe_asset(
     def attempt() -> Asset:
         before = assets_store.get_asset(account_id, asset_id)
         after = model.describe(before, wanted, app.clock.now())
-        commit([assets_store.save_write(before, after, operation)])
+        commit([assets_store.save_write(before, after, operation=operation)])
         return after
 
     return retry_on_conflict(app.jitter, attempt)

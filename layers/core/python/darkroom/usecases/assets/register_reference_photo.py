@@ -61,7 +61,7 @@ def _ask_for_faces(app: App, asset: Asset, operation: str) -> None:
         # A count was requested a moment ago; if the message was lost, the sweeper sends it again.
         return
     asking = model.ask_for_faces(asset, app.clock.now())
-    commit([assets_store.save_write(asset, asking, operation)])
+    commit([assets_store.save_write(asset, asking, operation=operation)])
 
 
 def _activate(app: App, asset: Asset, role: str, operation: str) -> ReferencePhoto:
@@ -82,11 +82,11 @@ def _activate(app: App, asset: Asset, role: str, operation: str) -> ReferencePho
             mime_type=asset.clean_mime_type,
             face=next(iter(asset.face_boxes), None),
         )
-        write = reference_store.create_write(photo, operation)
+        write = reference_store.create_write(photo, operation=operation)
     else:
         photo = replace(before, is_active=True)
-        write = reference_store.save_write(before, photo, operation)
+        write = reference_store.save_write(before, photo, operation=operation)
     # The asset counts its photos, so that a concurrent deletion cannot miss a new one.
     counted = replace(asset, references=asset.references + 1)
-    commit([write, assets_store.save_write(asset, counted, operation)])
+    commit([write, assets_store.save_write(asset, counted, operation=operation)])
     return photo

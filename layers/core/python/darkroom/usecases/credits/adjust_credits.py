@@ -13,7 +13,7 @@ from darkroom.credits.model import Change, Entry, Reason, Wallet
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Unprocessable
+from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused, NotFound
 from darkroom.kernel.problems import problem
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
@@ -47,15 +47,15 @@ def adjust_credits(
     Raises:
         NotFound: the account does not exist.
         InvalidInput: zero, more than the balance, no reason, or an expiry in the past.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
         if expires_at is not None:
             _check_expiry(expires_at, amount, now)
-        return model.adjust(wallet, amount, why, now, expires_at=expires_at)
+        return model.adjust(wallet, amount, reason=why, now=now, expires_at=expires_at)
 
-    return _adjust_once(app, command, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason=reason, adjustment=adjustment)
 
 
 def clear_debt(
@@ -66,19 +66,21 @@ def clear_debt(
     Raises:
         NotFound: the account does not exist.
         Conflict: NO_DEBT. InvalidInput: more than the debt, or no reason.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def adjustment(wallet: Wallet, why: Reason, now: datetime) -> Change:
         if not wallet.debt:
             raise Conflict("nothing is owed", code="NO_DEBT")
-        return model.clear_debt(wallet, wallet.debt if amount is None else amount, why, now)
+        return model.clear_debt(
+            wallet, wallet.debt if amount is None else amount, reason=why, now=now
+        )
 
-    return _adjust_once(app, command, account_id, reason, adjustment)
+    return _adjust_once(app, command, account_id, reason=reason, adjustment=adjustment)
 
 
 def _adjust_once(
-    app: App, command: Command, account_id: str, reason: str, adjustment: Adjustment
+    app: App, command: Command, account_id: str, *, reason: str, adjustment: Adjustment
 ) -> Adjusted:
     assert command.key is not None
     name = "\x1f".join((command.account_id, command.route, command.key))
@@ -95,7 +97,7 @@ def _adjust_once(
         if wallet is None:
             raise NotFound("no such account")
         now = app.clock.now()
-        wallet = expire_due_first(app, wallet, now)
+        wallet = expire_due_first(app, wallet, now=now)
         change = adjustment(wallet, why, now)
         commit(store.change_writes(change, before=wallet, operation=command.operation))
         after = change.wallet
@@ -114,13 +116,13 @@ def _find_adjusted(command: Command, account_id: str, cause: str) -> Adjusted | 
     """The result of this adjustment, if it was committed already.
 
     Raises:
-        Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
+        KeyReused: another request used the key.
     """
     entry = store.find_entry(account_id, cause)
     if entry is None:
         return None
     if entry.reference_id != command.operation:
-        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another request")
     last = store.find_entry(account_id, f"debt#{cause}") or entry
     return Adjusted(entry=entry, balance=last.balance_after, debt=last.debt_after)
 

@@ -29,7 +29,7 @@ def sweep_grants(app: App, on_error: OnError) -> Counter[str]:
         return "wallet"
 
     found = store.list_expiring(app.clock.now(), limit=SWEEP_WALLETS_LISTED_LIMIT)
-    done = sweep_items(app, found, handle, on_error, put_off=None)
+    done = sweep_items(app, found, handle=handle, on_error=on_error, put_off=None)
     return +Counter(expired=expired, error=done[ERROR])
 
 
@@ -44,13 +44,13 @@ def expire_grants(app: App, account_id: str) -> int:
         wallet = store.find_wallet(account_id)
         if wallet is None:
             return 0
-        after = expire_due_first(app, wallet, app.clock.now())
+        after = expire_due_first(app, wallet, now=app.clock.now())
         return after.version - wallet.version
 
     return retry_on_conflict(app.jitter, attempt)
 
 
-def expire_due_first(app: App, wallet: Wallet, now: datetime) -> Wallet:
+def expire_due_first(app: App, wallet: Wallet, *, now: datetime) -> Wallet:
     """The wallet without due grants. Every use case calls this before it changes a wallet.
 
     They expire in separate transactions, a bounded number in each, so that no other transaction
@@ -68,7 +68,7 @@ def expire_due_first(app: App, wallet: Wallet, now: datetime) -> Wallet:
     return wallet
 
 
-def find_expired(account_id: str, hold: Hold, wallet: Wallet) -> set[str]:
+def find_expired(account_id: str, *, hold: Hold, wallet: Wallet) -> set[str]:
     """Grants of a hold that have expired according to the ledger.
 
     A process whose clock is ahead may have expired them before they are due by our clock.

@@ -25,7 +25,7 @@ def freeze_account(app: App, *, account_id: str, reason: str) -> None:
     """
     if not reason.strip():
         raise InvalidInput("no reason", fields=[problem("reason", "NO_TEXT")])
-    commit([store.freeze_write(account_id, reason, app.ids.token())])
+    commit([store.freeze_write(account_id, reason=reason, operation=app.ids.token())])
 
 
 def unfreeze_account(app: App, *, account_id: str) -> None:
@@ -35,7 +35,7 @@ def unfreeze_account(app: App, *, account_id: str) -> None:
     Raises:
         NotFound: the account does not exist.
     """
-    commit([store.unfreeze_write(account_id, app.ids.token())])
+    commit([store.unfreeze_write(account_id, operation=app.ids.token())])
 
 
 def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
@@ -56,7 +56,13 @@ def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
         return False
     reason = f"audit: {', '.join(sorted({breach.law for breach in doubts}))}"
     with suppress(NotFound):
-        commit([store.freeze_write(audited.account_id, reason, app.ids.token(), found=digest)])
+        commit(
+            [
+                store.freeze_write(
+                    audited.account_id, reason=reason, operation=app.ids.token(), found=digest
+                )
+            ]
+        )
         return True
     return False
 

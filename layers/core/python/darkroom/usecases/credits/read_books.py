@@ -133,7 +133,7 @@ class _Reader:
     def entry(self, raw: RawItem) -> EntryFacts | None:
         facts, problems = reading.read_entry(raw)
         cause = _key(raw, "cause")
-        self._report(f"entry {cause}", LedgerItem, raw, problems, cause)
+        self._report(f"entry {cause}", LedgerItem, raw, problems, entry_id=cause)
         if facts is None:
             self.unread.add(cause)
         return facts
@@ -198,6 +198,7 @@ class _Reader:
         item_class: type[BaseItem],
         raw: RawItem,
         problems: Iterable[str],
+        *,
         entry_id: str | None = None,
     ) -> None:
         found = sorted({*problems, *problems_of_shape(item_class, raw)})

@@ -17,6 +17,7 @@ from darkroom.db import commit
 from darkroom.db.raw import find_raw
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs import tombstone_store
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.usecases.credits.audit_accounts import read_account
 from darkroom.usecases.credits.read_books import read_books
@@ -59,7 +60,7 @@ def _rebuild(app: App, account_id: str) -> Wallet:
         frozen=store.frozen_reason(before),
         accepted=store.accepted_breaches(before),
     )
-    commit([store.rebuild_write(wallet, before, app.ids.token())])
+    commit([store.rebuild_write(wallet, before=before, operation=app.ids.token())])
     return wallet
 
 
@@ -130,14 +131,23 @@ def _settle(app: App, account_id: str, job_id: str) -> bool:
     """Settle the hold of an ended job by its receipt; False while the job is unfinished."""
 
     def attempt() -> bool:
-        job = jobs_store.find_job(job_id) or jobs_store.find_deleted(job_id)
+        job = jobs_store.find_job(job_id) or tombstone_store.find_deleted(job_id)
         wallet = store.find_wallet(account_id)
         if job is None or wallet is None or not job.is_final or job.receipt is None:
             return False
         hold = store.hold_from_json(job.hold)
         if not hold.credits or wallet.held < hold.credits:
             return False
-        commit(settle_writes(app, wallet, hold, job.receipt.used, job_id, app.ids.token()))
+        commit(
+            settle_writes(
+                app,
+                wallet,
+                hold=hold,
+                used=job.receipt.used,
+                job_id=job_id,
+                operation=app.ids.token(),
+            )
+        )
         return True
 
     return retry_on_conflict(app.jitter, attempt)

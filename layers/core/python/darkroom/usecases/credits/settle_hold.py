@@ -11,7 +11,7 @@ from darkroom.usecases.credits.expire_grants import expire_due_first, find_expir
 
 
 def settle_writes(
-    app: App, wallet: Wallet, hold: Hold, used: int, job_id: str, operation: str
+    app: App, wallet: Wallet, *, hold: Hold, used: int, job_id: str, operation: str
 ) -> list[Write]:
     """The writes that spend ``used`` credits of a hold and return the rest to the wallet.
 
@@ -19,7 +19,7 @@ def settle_writes(
         ConcurrentUpdate: the wallet has changed; read it again.
     """
     now = app.clock.now()
-    wallet = expire_due_first(app, wallet, now)
-    expired = find_expired(wallet.account_id, hold, wallet)
-    change = model.settle(wallet, hold, used, job_id, now, expired=expired)
+    wallet = expire_due_first(app, wallet, now=now)
+    expired = find_expired(wallet.account_id, hold=hold, wallet=wallet)
+    change = model.settle(wallet, hold, used=used, job_id=job_id, now=now, expired=expired)
     return credits_store.change_writes(change, before=wallet, operation=operation)

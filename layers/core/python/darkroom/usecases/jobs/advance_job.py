@@ -36,11 +36,11 @@ def advance(
     def attempt() -> JobFamily | None:
         before = jobs_store.find_family(job_id)
         if before is not None and must_end(before):
-            return write_off(app, before, operation)
+            return write_off(app, before, operation=operation)
         after = None if before is None else step(before)
         if before is None or after is None or after == before:
             return before
-        writes = jobs_store.family_writes(before, after, operation)
+        writes = jobs_store.family_writes(before, after, operation=operation)
         if after.job.is_final and not before.job.is_final:
             writes += _settlement(app, after.job, operation)
         commit([*writes, *extra_writes])
@@ -67,6 +67,8 @@ def _settlement(app: App, job: Job, operation: str) -> list[Write]:
             raise ConcurrentUpdate("the job has moved on")
         # The wallet was damaged or restored from a backup. The job still ends, but moves no
         # credits that the ledger does not explain; the auditor reports the breach.
-        report_unknown_hold(job.account_id, job.job_id)
+        report_unknown_hold(job.account_id, job_id=job.job_id)
         return []
-    return settle_writes(app, wallet, hold, job.receipt.used, job.job_id, operation)
+    return settle_writes(
+        app, wallet, hold=hold, used=job.receipt.used, job_id=job.job_id, operation=operation
+    )

@@ -54,9 +54,11 @@ def confirm_new(
 
     Raises:
         InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
-        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, Unprocessable (IDEMPOTENCY_MISMATCH).
+        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, KeyReused.
     """
-    blank = blank_job(app, command, get_recipe(recipe_name), inputs, device_id)
+    blank = blank_job(
+        app, command, recipe=get_recipe(recipe_name), inputs=inputs, device_id=device_id
+    )
     blank = replace(blank, priority=priority)
     claimed = None if quote_id is None else ClaimedQuote(quote_id=quote_id, inputs=blank.inputs)
     return with_shortfall_event(
@@ -102,7 +104,7 @@ def confirm_draft(
             priority=draft.priority if priority is None else priority,
         )
         claimed = None if quote_id is None else ClaimedQuote(quote_id=quote_id, inputs=job.inputs)
-        return _queue(app, command, job, read_snapshot(job), claimed, draft=draft)
+        return _queue(app, command, job, snapshot=read_snapshot(job), claimed=claimed, draft=draft)
 
     return with_shortfall_event(app, command.account_id, attempt)
 
@@ -144,7 +146,7 @@ def create_jobs(
     if not queued:
         if find_made(blanks[0], command) is None:
             recipe = get_recipe(recipe_name)
-            check_drafted(command.account_id, recipe, recipe.validate(inputs))
+            check_drafted(command.account_id, recipe=recipe, inputs=recipe.validate(inputs))
         return [(keep_draft(app, blank, command), None) for blank in blanks]
     quotes: list[ClaimedQuote | None] = [None] * len(blanks)
     if quote_id is not None:
@@ -183,11 +185,11 @@ def _queue_those_that_fit(
 def _queue_new(app: App, command: Command, blank: Job, claimed: ClaimedQuote | None) -> Submission:
     snapshot = read_snapshot(blank)
     if not snapshot.exists:
-        return _queue(app, command, blank, snapshot, claimed, draft=None)
+        return _queue(app, command, blank, snapshot=snapshot, claimed=claimed, draft=None)
     kept = jobs_store.find_job(blank.job_id)
     if kept is not None and _is_own_draft(kept, command):
         # A repeat of a request that the balance did not cover in full, and now may.
-        return _queue(app, command, kept, snapshot, claimed, draft=kept)
+        return _queue(app, command, kept, snapshot=snapshot, claimed=claimed, draft=kept)
     return replay(blank.job_id, command)
 
 
@@ -199,9 +201,9 @@ def _queue(
     app: App,
     command: Command,
     job: Job,
+    *,
     snapshot: JobSnapshot,
     claimed: ClaimedQuote | None,
-    *,
     draft: Job | None,
 ) -> Submission:
     quote = None if claimed is None else redeem_quote(app, claimed, job)
@@ -230,5 +232,11 @@ def _assignment(app: App, command: Command, job: Job, snapshot: JobSnapshot) -> 
         return []
     subject, now = account_subject(job.account_id), to_iso(app.clock.now())
     return [
-        assign_write(subject, job.combination, job.template_id, now, operation=command.operation)
+        assign_write(
+            subject,
+            job.combination,
+            template_id=job.template_id,
+            assigned_at=now,
+            operation=command.operation,
+        )
     ]

@@ -6,6 +6,7 @@ from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store
+from darkroom.jobs import tombstone_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import Conflict, NotFound
@@ -51,7 +52,7 @@ def _doomed(account_id: str, job_id: str, *, cascade: bool) -> list[Job]:
 
 def _delete(app: App, job: Job) -> None:
     operation = app.ids.token()
-    writes = [jobs_store.delete_write(job, app.clock.now(), operation)]
+    writes = [tombstone_store.delete_write(job, now=app.clock.now(), operation=operation)]
     if job.parent_job_id is not None:
-        writes.append(jobs_store.disown_write(job.parent_job_id, job.job_id))
+        writes.append(jobs_store.disown_write(job.parent_job_id, child_id=job.job_id))
     commit(writes)

@@ -24,7 +24,7 @@ from darkroom.usecases.jobs.find_materials import check_drafted
 
 
 def blank_job(
-    app: App, command: Command, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
+    app: App, command: Command, *, recipe: Recipe, inputs: Mapping[str, Any], device_id: str
 ) -> Job:
     """A job with validated inputs, not stored.
 
@@ -69,7 +69,10 @@ def blank_jobs(
         InvalidInput.
     """
     recipe = get_recipe(recipe_name)
-    first = replace(blank_job(app, command, recipe, inputs, device_id), priority=priority)
+    first = replace(
+        blank_job(app, command, recipe=recipe, inputs=inputs, device_id=device_id),
+        priority=priority,
+    )
     jobs = []
     for number, part in enumerate(recipe.split(first.inputs)):
         job_id = command.id_for(app.ids, "job", str(number)) if number else first.job_id
@@ -87,14 +90,14 @@ def keep_draft(app: App, draft: Job, command: Command) -> Job:
     """Store a draft, or find the draft that this request stored; it holds no credits.
 
     Raises:
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
     made = find_made(draft, command)
     if made is not None:
         return made
     draft = replace(draft, next_check_at=_check_at(app))
     # A separate operation: that the draft exists does not mean that the request has queued it.
-    commit(jobs_store.create_writes(draft, command.of("draft").operation))
+    commit(jobs_store.create_writes(draft, operation=command.of("draft").operation))
     return draft
 
 
@@ -149,7 +152,7 @@ def patch_draft(
         check_hooks(app, changes)
         inputs = recipe.patch(draft.inputs, changes)
         if _names_other_files(recipe, draft.inputs, inputs):
-            check_drafted(command.account_id, recipe, inputs)
+            check_drafted(command.account_id, recipe=recipe, inputs=inputs)
         changed = replace(
             draft,
             inputs=inputs,
@@ -159,7 +162,7 @@ def patch_draft(
             version=draft.version + 1,
             next_check_at=_check_at(app),
         )
-        commit(jobs_store.replace_draft_writes(draft, changed, command.operation))
+        commit(jobs_store.replace_draft_writes(draft, changed, operation=command.operation))
         return changed
 
     return retry_on_conflict(app.jitter, attempt)

@@ -44,7 +44,7 @@ def end_unreadable(app: App, job_id: str) -> bool:
         family = jobs_store.find_family(job_id)
         if family is None or not must_end(family):
             return False
-        write_off(app, family, app.ids.token())
+        write_off(app, family, operation=app.ids.token())
         return True
 
     return retry_on_conflict(app.jitter, attempt)
@@ -62,7 +62,7 @@ def must_end(family: JobFamily) -> bool:
     return job.status is not JobStatus.DRAFT and not _holds_its_price(job)
 
 
-def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
+def write_off(app: App, family: JobFamily, *, operation: str) -> JobFamily:
     """Commit the end of a job that must end; returns the resulting family.
 
     Raises:
@@ -73,7 +73,7 @@ def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
         raise OwnerUnknown(job.job_id)
     if job.is_final and "status" not in _damage_of(family, jobs_items.JOB_KEY):
         # Only the version is damaged: writing it again is enough.
-        commit(jobs_store.family_writes(family, family, operation))
+        commit(jobs_store.family_writes(family, family, operation=operation))
         return family
     taken = _taken_for(job)
     hold = Hold()
@@ -93,15 +93,17 @@ def write_off(app: App, family: JobFamily, operation: str) -> JobFamily:
     after = engine.write_off(replace(family, job=priced), UNREADABLE, lost, now)
     if taken.has_ended:
         after = replace(after, job=_as_settled(after.job, taken))
-    writes = jobs_store.family_writes(family, after, operation)
+    writes = jobs_store.family_writes(family, after, operation=operation)
     must_refund = hold.credits > 0 and not taken.has_ended
     is_held = wallet is not None and wallet.held >= hold.credits
     if must_refund and wallet is not None and is_held:
-        writes += settle_writes(app, wallet, hold, 0, job.job_id, operation)
+        writes += settle_writes(
+            app, wallet, hold=hold, used=0, job_id=job.job_id, operation=operation
+        )
     commit(writes)
     if must_refund and not is_held:
         # As for any job whose hold is missing in the wallet: no credits are moved.
-        report_unknown_hold(job.account_id, job.job_id)
+        report_unknown_hold(job.account_id, job_id=job.job_id)
     return after
 
 

@@ -43,7 +43,7 @@ def find_materials(account_id: str, ids: Sequence[str]) -> tuple[Material, ...]:
     return to_materials(ids, snapshot(material_keys(account_id, ids))) if ids else ()
 
 
-def check_drafted(account_id: str, recipe: Recipe, inputs: Mapping[str, Any]) -> None:
+def check_drafted(account_id: str, *, recipe: Recipe, inputs: Mapping[str, Any]) -> None:
     """Check that a draft's files exist and are of the right kind; they may still be unchecked.
 
     Raises:

@@ -83,7 +83,7 @@ def _tasks(app: App, job: Job) -> list[Task]:
     sources = _sources(blueprint.materials)
     order = _order_of(app, job)
     return [
-        _task(job, number, spec, sources, order(spec.kind))
+        _task(job, number=number, spec=spec, sources=sources, order=order(spec.kind))
         for number, spec in enumerate(specs, start=1)
     ]
 
@@ -100,7 +100,7 @@ def _order_of(app: App, job: Job) -> Callable[[str], tuple[str, ...]]:
 
 
 def _task(
-    job: Job, number: int, spec: TaskSpec, sources: Mapping[str, Source], order: tuple[str, ...]
+    job: Job, *, number: int, spec: TaskSpec, sources: Mapping[str, Source], order: tuple[str, ...]
 ) -> Task:
     return Task(
         job_id=job.job_id,

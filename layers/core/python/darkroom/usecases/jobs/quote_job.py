@@ -64,7 +64,7 @@ def quote_inputs(
         InvalidInput, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
     """
     recipe = get_recipe(recipe_name)
-    blank = blank_job(app, command, recipe, inputs, device_id)
+    blank = blank_job(app, command, recipe=recipe, inputs=inputs, device_id=device_id)
     parts = [replace(blank, inputs=part) for part in recipe.split(blank.inputs)]
     return _quote(app, command.account_id, parts, blank.inputs)
 

@@ -26,7 +26,7 @@ def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target
 
     Raises:
         NotFound; Conflict NOT_REGENERABLE; InvalidInput INVALID_TARGET; PaymentRequired;
-        Unprocessable IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:
@@ -40,8 +40,8 @@ def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target
             name=pricing.REGENERATE, credits=costs[pricing.REGENERATE], promised=again.promised
         )
         child = blank_child(
-            app, job, child_id, only_keys=again.keys, price=(part,), without=_OWN_OF_A_RUN
+            app, job, child_id=child_id, only_keys=again.keys, price=(part,), without=_OWN_OF_A_RUN
         )
         return replace(child, costs=costs, regen_target=target.name, regen_clip_no=target.clip_no)
 
-    return submit_child(app, command, parent_job_id, build)
+    return submit_child(app, command, parent_job_id=parent_job_id, build=build)

@@ -41,7 +41,7 @@ def retry_job(
 
     Raises:
         NotFound; Conflict NOT_RETRYABLE; InvalidInput; PaymentRequired;
-        Unprocessable IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
 
     def build(parent: JobFamily, child_id: str) -> Job:
@@ -50,7 +50,7 @@ def retry_job(
             raise Conflict("only what failed or was canceled can be retried", code="NOT_RETRYABLE")
         return _child(app, parent, with_options(parent.job, options), child_id)
 
-    return submit_child(app, command, parent_job_id, build)
+    return submit_child(app, command, parent_job_id=parent_job_id, build=build)
 
 
 def rerun_job(app: App, command: Command, *, job_id: str) -> Submission:
@@ -98,7 +98,7 @@ def _child(app: App, parent: JobFamily, job: Job, child_id: str) -> Job:
     child = blank_child(
         app,
         job,
-        child_id,
+        child_id=child_id,
         only_keys=attempt.keys,
         price=attempt.price,
         without=_OWN_OF_A_RUN,
@@ -134,9 +134,9 @@ def next_attempt(parent: JobFamily, job: Job, blueprint: Blueprint) -> Attempt:
     )
     keys = keys_to_make(
         recipe.plan(blueprint),
-        _promised(whole),
-        made - void,
-        frozenset() if is_changed else refused,
+        promised=_promised(whole),
+        made=made - void,
+        refused=frozenset() if is_changed else refused,
     )
     return Attempt(
         keys=keys,
@@ -207,6 +207,7 @@ def _chain_of_before(parent: JobFamily, materials: Sequence[Material]) -> RetryC
 
 def keys_to_make(
     specs: Sequence[TaskSpec],
+    *,
     promised: frozenset[str],
     made: frozenset[str],
     refused: frozenset[str],

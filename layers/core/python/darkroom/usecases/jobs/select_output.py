@@ -29,7 +29,7 @@ def select_output(
     def attempt() -> tuple[Job, Output]:
         job, output = _find(account_id, job_id, output_id)
         if job.selected_output != output_id:
-            commit([jobs_store.select_write(job, output_id, app.ids.token())])
+            commit([jobs_store.select_write(job, output_id=output_id, operation=app.ids.token())])
             return _find(account_id, job_id, output_id)
         return job, output
 

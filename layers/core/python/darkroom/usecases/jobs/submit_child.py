@@ -22,12 +22,12 @@ from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_s
 
 
 def submit_child(
-    app: App, command: Command, parent_job_id: str, build: Callable[[JobFamily, str], Job]
+    app: App, command: Command, *, parent_job_id: str, build: Callable[[JobFamily, str], Job]
 ) -> Submission:
     """Queue the child that ``build`` makes from the parent and an id, and record it in the parent.
 
     Raises:
-        NotFound; PaymentRequired; Unprocessable (IDEMPOTENCY_MISMATCH); what ``build`` raises.
+        NotFound; PaymentRequired; KeyReused; what ``build`` raises.
         Conflict: JOB_UNREADABLE; the parent is damaged.
     """
     child_id = command.id_for(app.ids, "job")
@@ -49,7 +49,7 @@ def submit_child(
         else:
             wallet = credits_store.to_wallet(wallet_item)
         child = replace(_built(build, parent, child_id), created_by=command.operation)
-        adopt = jobs_store.adopt_write(parent.job, child_id)
+        adopt = jobs_store.adopt_write(parent.job, child_id=child_id)
         return submit(
             app,
             draft=None,
@@ -76,8 +76,8 @@ def _built(build: Callable[[JobFamily, str], Job], parent: JobFamily, child_id: 
 def blank_child(
     app: App,
     parent: Job,
-    child_id: str,
     *,
+    child_id: str,
     only_keys: tuple[str, ...],
     price: tuple[PricePart, ...],
     without: frozenset[str],

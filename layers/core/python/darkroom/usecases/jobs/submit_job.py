@@ -21,7 +21,7 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, check_job
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired, Unprocessable
+from darkroom.kernel.errors import Conflict, KeyReused, NotFound, PaymentRequired
 from darkroom.kernel.limits import PLAN_CHECK_SECONDS
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
@@ -50,7 +50,7 @@ def submit(
     Raises:
         PaymentRequired: with needed, balance, shortfall and suggestions.
         Conflict: JOB_NOT_DRAFT.
-        Unprocessable: IDEMPOTENCY_MISMATCH; the job's id was derived from another request.
+        KeyReused: the job's id was derived from another request.
         ConcurrentUpdate: the wallet or the draft has changed; read again.
     """
     now = app.clock.now()
@@ -66,7 +66,7 @@ def submit(
     money: list[Write] = []
     balance = model.spendable(wallet, now).balance
     if queued.reserved:
-        wallet = expire_due_first(app, wallet, now)
+        wallet = expire_due_first(app, wallet, now=now)
         change, hold = _reserve(wallet, queued, now)
         queued = replace(queued, hold=credits_store.hold_to_json(hold))
         money = credits_store.change_writes(change, before=wallet, operation=operation)
@@ -74,9 +74,9 @@ def submit(
     else:
         queued = replace(queued, balance_then=balance)
     if draft is None:
-        writes = jobs_store.create_writes(queued, operation)
+        writes = jobs_store.create_writes(queued, operation=operation)
     else:
-        writes = jobs_store.replace_draft_writes(draft, queued, operation)
+        writes = jobs_store.replace_draft_writes(draft, queued, operation=operation)
     commit([*writes, *money, *extra_writes])
     return Submission(job=queued, balance=balance)
 
@@ -86,13 +86,13 @@ def replay(job_id: str, command: Command) -> Submission:
 
     Raises:
         NotFound: the job is another account's.
-        Unprocessable: IDEMPOTENCY_MISMATCH; the job was made by another request.
+        KeyReused: the job was made by another request.
     """
     job = jobs_store.find_job(job_id)
     if job is None or job.account_id != command.account_id:
         raise NotFound("no such job")
     if job.operation != command.operation:
-        raise Unprocessable("the key was used for another request", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another request")
     entry = credits_store.find_entry(job.account_id, f"deduct#{job.job_id}")
     if entry is not None:
         return Submission(job=job, balance=entry.balance_after)
@@ -101,7 +101,7 @@ def replay(job_id: str, command: Command) -> Submission:
 
 def _reserve(wallet: Wallet, job: Job, now: datetime) -> tuple[model.Change, model.Hold]:
     try:
-        return model.reserve(wallet, job.reserved, job.job_id, now)
+        return model.reserve(wallet, job.reserved, job_id=job.job_id, now=now)
     except PaymentRequired as error:
         shortfall = error.facts["shortfall"]
         error.facts["suggestions"] = pricing.suggest(shortfall, pricing.packs())

@@ -18,7 +18,7 @@ def fill_album(app: App, tasks: Sequence[Task]) -> int:
     This is a projection: it may run twice or late, and the sweeper repeats it for the whole job.
     """
     return sum(
-        add_outputs_to_album(app, task.account_id, task.params[ALBUM_PARAM], task.outputs)
+        add_outputs_to_album(app, task.account_id, task.params[ALBUM_PARAM], outputs=task.outputs)
         for task in tasks
         if task.status is TaskStatus.SUCCEEDED and ALBUM_PARAM in task.params
     )

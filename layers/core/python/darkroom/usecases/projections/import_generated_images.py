@@ -56,7 +56,7 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
     try:
         commit(
             [
-                assets_store.create_write(asset, app.ids.token()),
+                assets_store.create_write(asset, operation=app.ids.token()),
                 assets_store.no_tombstone_write(account_id, asset_id),
                 count_write(account_id, used_bytes=asset.counted_bytes, uploads=0),
             ]

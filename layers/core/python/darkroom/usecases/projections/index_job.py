@@ -35,14 +35,14 @@ def index_job(job_id: str) -> int:
     return list_store.replace_entries(job_id, entries, words)
 
 
-def index_again(job: Job, before: Job | None) -> None:
+def index_again(job: Job, *, before: Job | None) -> None:
     """Index the job if this change may affect its entries."""
     is_new = before is None or before.inputs != job.inputs
     if is_new or (job.is_final and not (before and before.is_final)):
         index_job(job.job_id)
 
 
-def is_called_otherwise(asset: Asset, before: Asset) -> bool:
+def is_called_otherwise(asset: Asset, *, before: Asset) -> bool:
     """Whether the file's name or tags have changed."""
     return (asset.filename, asset.tags) != (before.filename, before.tags)
 

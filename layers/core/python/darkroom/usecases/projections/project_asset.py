@@ -42,7 +42,7 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
             app.storage.abort_parts(key, asset.upload_id)
     if before is None or entries_of(before) != entries_of(asset):
         index_asset(asset.account_id, asset.asset_id)
-    if before is not None and is_called_otherwise(asset, before):
+    if before is not None and is_called_otherwise(asset, before=before):
         index_file(asset.account_id, asset.asset_id)
     known = {event.event_id for event in asset_events(before)} if before else set()
     writes = [

@@ -33,7 +33,7 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     if before is None or before.status is JobStatus.DRAFT:
         writes += _assignments(job)
     facts = sum(_once(write) for write in writes)
-    index_again(job, before)
+    index_again(job, before=before)
     return facts
 
 
@@ -104,7 +104,9 @@ def _assignments(job: Job) -> list[Write]:
         subjects.append(account_subject(job.account_id))
     at, operation = to_iso(job.queued_at), f"projected#{job.job_id}"
     return [
-        assign_write(subject, combination, template_id, at, operation=operation)
+        assign_write(
+            subject, combination, template_id=template_id, assigned_at=at, operation=operation
+        )
         for subject in subjects
     ]
 

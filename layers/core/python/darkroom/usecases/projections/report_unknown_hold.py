@@ -12,7 +12,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-def report_unknown_hold(account_id: str, job_id: str) -> None:
+def report_unknown_hold(account_id: str, *, job_id: str) -> None:
     """Log and count it; an alarm watches the metric, and the auditor reports the breach."""
     logger.error("unknown_hold", law="L5", account_id=account_id, job_id=job_id)
     # An operator's command line has no metric namespace, and must not fail for that.

@@ -24,4 +24,4 @@ def count_attempt(app: App, spent: Purchase) -> None:
     purchase, creation = found
     after = replace(purchase, attempt=purchase.attempt + 1)
     with suppress(ConcurrentUpdate):
-        commit([store.save_write(purchase, after, app.ids.token(), creation=creation)])
+        commit([store.save_write(purchase, after, operation=app.ids.token(), creation=creation)])

@@ -101,7 +101,9 @@ def sweep_payment_events(
 
     patience = Patience(app, on_error)
     found = patience.with_(store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT))
-    return sweep_items(app, found, handle, patience.on_error) + Counter(misplaced=misplaced)
+    return sweep_items(app, found, handle=handle, on_error=patience.on_error) + Counter(
+        misplaced=misplaced
+    )
 
 
 def _is_handled(event_id: str) -> bool:

@@ -88,7 +88,7 @@ def reconcile_payment(app: App, read: Callable[[], PaymentState | None]) -> Reco
 
 
 def reconcile_purchase(
-    app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
+    app: App, gateway: PaymentGateway, *, account_id: str, purchase_id: str
 ) -> Reconciled | None:
     """Reconcile one purchase; None if it does not exist, or the gateway has no payment yet.
 
@@ -137,7 +137,7 @@ def _bring_nothing(app: App, found: Found) -> None:
     is_over = before.status is PurchaseStatus.PENDING and is_given_up(before, now)
     after = replace(before, status=PurchaseStatus.FAILED) if is_over else before
     after = scheduled(after, now)
-    commit([payments_store.save_write(before, after, app.ids.token(), creation=creation)])
+    commit([payments_store.save_write(before, after, operation=app.ids.token(), creation=creation)])
 
 
 def _record_of(app: App, state: PaymentState) -> Found | None:
@@ -182,14 +182,14 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
     wallet = ensure_wallet(app, before.account_id)
     for _ in range(RECONCILE_COMMITS_LIMIT):
         now = app.clock.now()
-        wallet = expire_due_first(app, wallet, now)
-        after, change = derive(before, state, wallet, now)
+        wallet = expire_due_first(app, wallet, now=now)
+        after, change = derive(before, state=state, wallet=wallet, now=now)
         after = _scheduled(before, after, state, now)
         if after == before:
             break
         # Each commit has its own token, so that none is mistaken for the previous one.
         operation = app.ids.token()
-        writes = [payments_store.save_write(before, after, operation, creation=creation)]
+        writes = [payments_store.save_write(before, after, operation=operation, creation=creation)]
         if change.entries:
             writes += credits_store.change_writes(change, before=wallet, operation=operation)
         commit(writes)
@@ -209,7 +209,7 @@ def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: date
 
 
 def derive(
-    purchase: Purchase, state: PaymentState, wallet: Wallet, now: datetime
+    purchase: Purchase, *, state: PaymentState, wallet: Wallet, now: datetime
 ) -> tuple[Purchase, Change]:
     """The purchase and wallet after the steps that the payment's state requires, or after the
     first of them. Pure."""
@@ -221,7 +221,7 @@ def derive(
     purchase = _identified(purchase, state)
     if purchase.status in _UNPAID and matches(purchase, state):
         purchase = replace(purchase, status=PurchaseStatus.SETTLED)
-        change = credit(purchase, wallet, now)
+        change = credit(purchase, wallet, now=now)
     elif purchase.status is not PurchaseStatus.SETTLED:
         return _mismatched(purchase, state), change
     for step in _steps(purchase, state):
@@ -268,7 +268,7 @@ def _steps(purchase: Purchase, state: PaymentState) -> list[Reversal]:
     return reversals_of(purchase, state)[: max(0, min(REVERSALS_PER_COMMIT, capacity))]
 
 
-def credit(purchase: Purchase, wallet: Wallet, now: datetime) -> Change:
+def credit(purchase: Purchase, wallet: Wallet, *, now: datetime) -> Change:
     """Add the purchase's credits to the wallet. Pure."""
     grant = Grant(
         grant_id=purchase.purchase_id,
@@ -280,7 +280,7 @@ def credit(purchase: Purchase, wallet: Wallet, now: datetime) -> Change:
     reason = Reason(
         f"purchase#{purchase.purchase_id}", "purchase", purchase.purchase_id, "Credits purchased"
     )
-    return model.add_purchase(wallet, grant, reason, now)
+    return model.add_purchase(wallet, grant, reason=reason, now=now)
 
 
 def _reverse(purchase: Purchase, step: Reversal, change: Change, now: datetime) -> Change:
@@ -288,4 +288,11 @@ def _reverse(purchase: Purchase, step: Reversal, change: Change, now: datetime) 
     text = "Payment refunded or disputed" if taken else "Payment came back"
     reason = Reason(step.cause, "purchase", purchase.purchase_id, text)
     act = model.reverse if taken else model.restore
-    return change.then(act(change.wallet, purchase.purchase_id, abs(step.credits), reason, now))
+    moved = act(
+        change.wallet,
+        purchase_id=purchase.purchase_id,
+        credits=abs(step.credits),
+        reason=reason,
+        now=now,
+    )
+    return change.then(moved)

@@ -25,7 +25,7 @@ REFUND_FAILED = "REFUND_FAILED"
 
 
 def check_purchase(
-    app: App, gateway: PaymentGateway, account_id: str, purchase_id: str
+    app: App, gateway: PaymentGateway, *, account_id: str, purchase_id: str
 ) -> Reconciled | None:
     """Reconcile the purchase with its payment, and request its decided refund; None if the gateway
     has no payment.
@@ -33,7 +33,7 @@ def check_purchase(
     Raises:
         PaymentUnreadable, GatewayUnavailable, Unavailable: the sweeper checks again.
     """
-    done = reconcile_purchase(app, gateway, account_id, purchase_id)
+    done = reconcile_purchase(app, gateway, account_id=account_id, purchase_id=purchase_id)
     if done is None or done.purchase.status is not PurchaseStatus.REFUNDING:
         return done
     try:
@@ -43,11 +43,11 @@ def check_purchase(
         raise
     except RefundRefused as error:
         _reopen(app, done.purchase, error.error_code)
-    again = reconcile_purchase(app, gateway, account_id, purchase_id)
+    again = reconcile_purchase(app, gateway, account_id=account_id, purchase_id=purchase_id)
     if again is None or again.purchase.status is not PurchaseStatus.REFUNDING:
         return again
     _reopen(app, again.purchase, REFUND_FAILED)
-    return reconcile_purchase(app, gateway, account_id, purchase_id)
+    return reconcile_purchase(app, gateway, account_id=account_id, purchase_id=purchase_id)
 
 
 def _reopen(app: App, refunding: Purchase, outcome: str) -> None:
@@ -63,4 +63,4 @@ def _reopen(app: App, refunding: Purchase, outcome: str) -> None:
         before, status=PurchaseStatus.MISMATCHED, decisions=(*before.decisions[:-1], last)
     )
     with suppress(ConcurrentUpdate):
-        commit([store.save_write(before, after, app.ids.token(), creation=creation)])
+        commit([store.save_write(before, after, operation=app.ids.token(), creation=creation)])

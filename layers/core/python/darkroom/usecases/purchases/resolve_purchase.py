@@ -72,10 +72,10 @@ def resolve_purchase(
             credits=credits,
         )
         after = _decided(before, decision)
-        writes = [store.save_write(before, after, command.operation, creation=creation)]
+        writes = [store.save_write(before, after, operation=command.operation, creation=creation)]
         if action == ACCEPT:
-            wallet = expire_due_first(app, ensure_wallet(app, account_id), now)
-            change = credit(after, wallet, now)
+            wallet = expire_due_first(app, ensure_wallet(app, account_id), now=now)
+            change = credit(after, wallet, now=now)
             writes += credits_store.change_writes(
                 change, before=wallet, operation=command.operation
             )
@@ -85,7 +85,7 @@ def resolve_purchase(
     if app.payments is not None:
         # The decision is stored: if the gateway fails now, the sweeper calls it again.
         with suppress(DarkroomError):
-            check_purchase(app, app.payments, account_id, purchase_id)
+            check_purchase(app, app.payments, account_id=account_id, purchase_id=purchase_id)
     resolved = store.find_purchase(account_id, purchase_id)
     if resolved is None:
         raise NotFound("no such purchase")
@@ -101,7 +101,7 @@ def _read_missing_amount(app: App, account_id: str, purchase_id: str) -> None:
     is_open = purchase.status is PurchaseStatus.MISMATCHED
     if is_open and purchase.payment_id is not None and purchase.paid_minor is None:
         with suppress(PaymentUnreadable):
-            reconcile_purchase(app, app.payments, account_id, purchase_id)
+            reconcile_purchase(app, app.payments, account_id=account_id, purchase_id=purchase_id)
 
 
 def _check(action: str, credits: int | None, reason: str) -> None:

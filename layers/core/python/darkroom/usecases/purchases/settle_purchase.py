@@ -13,7 +13,7 @@ from darkroom.credits.model import PURCHASE_PRIORITY, Grant, Reason
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
@@ -37,14 +37,14 @@ def purchase_with_test_gateway(
     Raises:
         InvalidInput: an unknown pack, one not sold in the currency, or not exactly one of pack
             and amount.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
     credits = _credits(pack, amount, currency)
     purchase_id = command.id_for(app.ids, "pur")
 
     def attempt() -> Settled:
         now = app.clock.now()
-        wallet = expire_due_first(app, ensure_wallet(app, command.account_id), now)
+        wallet = expire_due_first(app, ensure_wallet(app, command.account_id), now=now)
         purchase = Purchase(
             purchase_id=purchase_id,
             account_id=command.account_id,
@@ -63,9 +63,9 @@ def purchase_with_test_gateway(
             created_at=now,
         )
         reason = Reason(f"purchase#{purchase_id}", "purchase", purchase_id, "Credits purchased")
-        change = model.add_purchase(wallet, grant, reason, now)
+        change = model.add_purchase(wallet, grant, reason=reason, now=now)
         money = credits_store.change_writes(change, before=wallet, operation=command.operation)
-        commit([payments_store.create_write(purchase, command.operation), *money])
+        commit([payments_store.create_write(purchase, operation=command.operation), *money])
         return Settled(purchase=purchase, balance=change.wallet.balance)
 
     done = _replay(command, purchase_id) if command.key is not None else None
@@ -73,7 +73,7 @@ def purchase_with_test_gateway(
         return done
     try:
         return retry_on_conflict(app.jitter, attempt)
-    except (Conflict, Unprocessable):
+    except (Conflict, KeyReused):
         done = _replay(command, purchase_id)
         if done is None:
             raise
@@ -84,14 +84,14 @@ def _replay(command: Command, purchase_id: str) -> Settled | None:
     """The result of this purchase, if it was committed already.
 
     Raises:
-        Unprocessable: IDEMPOTENCY_MISMATCH; another request used the key.
+        KeyReused: another request used the key.
     """
     found = payments_store.find_purchase(command.account_id, purchase_id)
     if found is None:
         return None
     purchase, operation = found
     if operation != command.operation:
-        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another purchase")
     # If a debt was paid from the purchase, that entry is the last, and has the reported balance.
     for cause in (f"debt#{purchase_id}", f"purchase#{purchase_id}"):
         entry = credits_store.find_entry(command.account_id, cause)

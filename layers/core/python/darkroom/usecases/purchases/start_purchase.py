@@ -12,7 +12,7 @@ from darkroom.credits import pricing
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import Conflict, InvalidInput, Unprocessable
+from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused
 from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
 from darkroom.payments.polling import scheduled
@@ -46,11 +46,13 @@ def start_purchase(
 
     Raises:
         InvalidInput: the pack does not exist, or is not sold in that currency.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
         GatewayUnavailable: repeating is safe: the gateway recognizes the purchase by its id and
             attempt.
     """
-    purchase = _record(command, gateway.name, _wanted(app, command, pack, amount, currency))
+    purchase = _record(
+        command, gateway.name, _wanted(app, command, pack=pack, amount=amount, currency=currency)
+    )
     if purchase.checkout_url is not None:
         return Started(purchase=purchase, checkout_url=purchase.checkout_url)
     try:
@@ -67,7 +69,7 @@ def start_purchase(
         opened = _opened(current, checkout, app.clock.now())
         # A repeat of this request has the same operation, but may have opened another checkout.
         stamp = app.ids.token()
-        commit([payments_store.save_write(current, opened, stamp, creation=creation)])
+        commit([payments_store.save_write(current, opened, operation=stamp, creation=creation)])
         return Started(purchase=opened, checkout_url=checkout.url)
 
     return retry_on_conflict(app.jitter, attempt)
@@ -86,7 +88,7 @@ def _opened(purchase: Purchase, checkout: Checkout, now: datetime) -> Purchase:
 
 
 def _wanted(
-    app: App, command: Command, pack: str | None, amount: int | None, currency: str | None
+    app: App, command: Command, *, pack: str | None, amount: int | None, currency: str | None
 ) -> Purchase:
     if pack is None or amount is not None:
         raise InvalidInput(
@@ -119,11 +121,11 @@ def minor_units(amount: Decimal, currency: str) -> int:
 def _record(command: Command, gateway: str, wanted: Purchase) -> Purchase:
     """The stored record: created now, or by an earlier attempt at the prices of that time."""
     purchase = scheduled(replace(wanted, gateway=gateway), wanted.created_at)
-    with suppress(Unprocessable):
-        commit([payments_store.create_write(purchase, command.operation)])
+    with suppress(KeyReused):
+        commit([payments_store.create_write(purchase, operation=command.operation)])
     stored, creation = _get(command, purchase.purchase_id)
     if creation != command.operation:
-        raise Unprocessable("the key was used for another purchase", code="IDEMPOTENCY_MISMATCH")
+        raise KeyReused("the key was used for another purchase")
     return stored
 
 

@@ -39,7 +39,7 @@ def share_job(
 
     Raises:
         NotFound; Conflict JOB_NOT_FINAL: there is nothing to show yet.
-        Unprocessable: IDEMPOTENCY_MISMATCH.
+        KeyReused.
     """
     job = _own_job(command.account_id, job_id)
     if job.status not in SHARED_STATES:
@@ -52,7 +52,7 @@ def share_job(
         expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
     )
     check_at = now + timedelta(seconds=PROJECTION_CHECK_SECONDS)
-    commit([share_store.create_write(share, command.operation, check_at=check_at)])
+    commit([share_store.create_write(share, operation=command.operation, check_at=check_at)])
     # A repeat after the stored response has expired finds the link that the request created.
     return share_store.find_share(job_id, secret) or share
 

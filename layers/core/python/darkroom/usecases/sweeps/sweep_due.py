@@ -55,7 +55,7 @@ def sweep_jobs(app: App, on_error: OnError) -> Counter[str]:
     handle = functools.partial(_handle, app)
     for shard in jobs_items.due_shards():
         found = jobs_store.list_due(shard, app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
-        done += sweep_items(app, found, handle, on_error)
+        done += sweep_items(app, found, handle=handle, on_error=on_error)
     return done
 
 
@@ -81,7 +81,9 @@ def _handle_job(app: App, family: JobFamily) -> str:
         project_job(app, job)
         project_outputs(app, family.tasks)
         if job.next_check_at is not None:
-            _ignoring_races(lambda: commit([jobs_store.settled_check_write(job, app.ids.token())]))
+            _ignoring_races(
+                lambda: commit([jobs_store.settled_check_write(job, operation=app.ids.token())])
+            )
         return "projected"
     queued_at = job.queued_at or job.created_at
     if now >= queued_at + timedelta(seconds=JOB_LIMIT_SECONDS):
@@ -94,7 +96,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
     if not job.planned:
         plan_job(app, job.job_id)
         return "planned"
-    _recheck(app, job.job_id, jobs_items.JOB_KEY, job, queued_at)
+    _recheck(app, job.job_id, jobs_items.JOB_KEY, job=job, queued_at=queued_at)
     return "waiting"
 
 
@@ -111,7 +113,7 @@ def _handle_task(app: App, task: Task) -> str:
     if task.status is TaskStatus.RUNNING and task.lease_until and task.lease_until <= now:
         attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_lease, seen=task, now=now)
-        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, "lost"))
+        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, outcome="lost"))
         return "lease_lost"
     return "unchanged"
 
@@ -126,7 +128,7 @@ def _handle_ready(app: App, task: Task) -> str:
     admitted = admit_tasks(app, task)
     # If this call sent it, it has a new due time already and keeps it.
     later = app.clock.now() + timedelta(seconds=ACCOUNT_QUEUE_CHECK_SECONDS)
-    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, seen=task.next_check_at, later=later)
     return "admitted" if admitted else "waiting"
 
 
@@ -142,11 +144,11 @@ def _handle_waiting(app: App, task: Task) -> str:
     if now >= task.run.until + timedelta(seconds=WAITING_GRACE_SECONDS):
         attempt = Attempt(task, model_of(app, task), now)
         step = functools.partial(_lose_run, seen=task, now=now)
-        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, "lost"))
+        advance(app, task.job_id, step, extra_writes=record_cost(app, attempt, outcome="lost"))
         return "run_lost"
     dispatch_poll(app, task)
     later = now + timedelta(seconds=DISPATCH_CHECK_SECONDS)
-    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, task.next_check_at, later)
+    _push(app, task.job_id, jobs_items.TASK_PREFIX + task.key, seen=task.next_check_at, later=later)
     return "looked"
 
 
@@ -159,30 +161,34 @@ def _lose_lease(family: JobFamily, seen: Task, now: datetime) -> JobFamily | Non
     if seen.provider in LATER:
         # The worker may have died after the provider accepted the request: wait for the run that
         # may exist, instead of starting another.
-        return engine.wait(family, seen.key, None, now)
-    return engine.retry(family, seen.key, LEASE_LOST, 0, now)
+        return engine.wait(family, seen.key, ref=None, now=now)
+    return engine.retry(family, seen.key, failure=LEASE_LOST, delay_seconds=0, now=now)
 
 
 def _lose_run(family: JobFamily, seen: Task, now: datetime) -> JobFamily | None:
     current = family.task(seen.key)
     if current is None or (current.status, current.run) != (seen.status, seen.run):
         return None
-    return engine.retry(family, seen.key, RUN_LOST, 0, now)
+    return engine.retry(family, seen.key, failure=RUN_LOST, delay_seconds=0, now=now)
 
 
-def _recheck(app: App, job_id: str, sort_key: str, job: Job, queued_at: datetime) -> None:
+def _recheck(app: App, job_id: str, sort_key: str, *, job: Job, queued_at: datetime) -> None:
     """Schedule the check at the next deadline: one hour to start, six hours to end."""
     limits_seconds = (QUEUED_LIMIT_SECONDS, JOB_LIMIT_SECONDS)
     deadlines = (queued_at + timedelta(seconds=limit) for limit in limits_seconds)
     later = min(moment for moment in deadlines if moment > app.clock.now())
-    _push(app, job_id, sort_key, job.next_check_at, later)
+    _push(app, job_id, sort_key, seen=job.next_check_at, later=later)
 
 
-def _push(app: App, job_id: str, sort_key: str, seen: datetime | None, later: datetime) -> None:
+def _push(app: App, job_id: str, sort_key: str, *, seen: datetime | None, later: datetime) -> None:
     if seen is None:
         return
     write = jobs_store.recheck_write(
-        job_id, sort_key, to_epoch_seconds(seen), to_epoch_seconds(later), app.ids.token()
+        job_id,
+        sort_key,
+        seen=to_epoch_seconds(seen),
+        later=to_epoch_seconds(later),
+        operation=app.ids.token(),
     )
     _ignoring_races(lambda: commit([write]))
 

@@ -21,9 +21,9 @@ ERROR = "error"
 def sweep_items(
     app: App,
     found: Iterable[Due],
+    *,
     handle: Callable[..., str],
     on_error: OnError,
-    *,
     put_off: Callable[[Due, datetime], None] | None = put_off,
 ) -> Counter[str]:
     """Call ``handle`` with the key of each due item, up to ``SWEEP_ITEMS_LIMIT`` items.
@@ -42,12 +42,12 @@ def sweep_items(
             on_error(name, error)
             done[ERROR] += 1
             if put_off is not None:
-                _put_off(app, due, name, put_off, on_error)
+                _put_off(app, due, name=name, put_off=put_off, on_error=on_error)
     return done
 
 
 def _put_off(
-    app: App, due: Due, name: str, put_off: Callable[[Due, datetime], None], on_error: OnError
+    app: App, due: Due, *, name: str, put_off: Callable[[Due, datetime], None], on_error: OnError
 ) -> None:
     try:
         put_off(due, app.clock.now())

@@ -54,7 +54,7 @@ def sweep_purchases(
     patience = Patience(app, on_error)
     for shard, limit in _SHARDS.items():
         found = patience.with_(store.list_due(app.clock.now(), limit=limit, shard=shard))
-        done += sweep_items(app, found, check, patience.on_error)
+        done += sweep_items(app, found, handle=check, on_error=patience.on_error)
     return done + Counter(misplaced=misplaced)
 
 
@@ -71,9 +71,11 @@ def _check(app: App, account_id: str, purchase_id: str) -> tuple[str, Purchase |
         later = app.clock.now() + timedelta(seconds=LONGEST_CHECK_SECONDS)
         after = replace(purchase, next_check_at=later)
         with suppress(ConcurrentUpdate):
-            commit([store.save_write(purchase, after, app.ids.token(), creation=creation)])
+            commit(
+                [store.save_write(purchase, after, operation=app.ids.token(), creation=creation)]
+            )
         return "postponed", None
-    done = check_purchase(app, app.payments, account_id, purchase_id)
+    done = check_purchase(app, app.payments, account_id=account_id, purchase_id=purchase_id)
     if done is None or not needs_operator(done.purchase, done.state):
         return "polled", None
     return "polled", done.purchase
@@ -83,7 +85,7 @@ def _project(app: App, purchase: Purchase, creation: str | None) -> str:
     project_purchase(app, purchase)
     after = replace(purchase, next_check_at=None)
     try:
-        commit([store.save_write(purchase, after, app.ids.token(), creation=creation)])
+        commit([store.save_write(purchase, after, operation=app.ids.token(), creation=creation)])
     except ConcurrentUpdate:
         return "moved_on"
     return "projected"

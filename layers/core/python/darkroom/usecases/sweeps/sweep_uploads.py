@@ -29,7 +29,7 @@ from darkroom.usecases.uploads.create_upload import key_of
 def sweep_uploads(app: App, on_error: OnError) -> Counter[str]:
     """Handle due assets; returns the number of assets by outcome."""
     found = assets_store.list_due(app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
-    return sweep_items(app, found, functools.partial(_handle, app), on_error)
+    return sweep_items(app, found, handle=functools.partial(_handle, app), on_error=on_error)
 
 
 def _handle(app: App, account_id: str, asset_id: str) -> str:
@@ -94,4 +94,4 @@ def _fail(app: App, asset: Asset, failure: UploadFailure, now: datetime) -> str:
 
 
 def _save(app: App, before: Asset, after: Asset) -> None:
-    commit(counted_writes(before, after, app.ids.token()))
+    commit(counted_writes(before, after, operation=app.ids.token()))

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import task_store
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.errors import ConcurrentUpdate
@@ -34,16 +34,16 @@ def admit_tasks(app: App, task: Task) -> int:
     number of concurrent tasks depends on it.
     """
     limit = limits_of(find_plan(task.account_id)).concurrent_tasks
-    queue = jobs_store.list_account_queue(task.account_id, limit=limit + 1)
+    queue = task_store.list_account_queue(task.account_id, limit=limit + 1)
     places = [place for place in queue if (place.job_id, place.key) != (task.job_id, task.key)]
-    own = jobs_store.place_of(task)
+    own = task_store.place_of(task)
     if own is not None:
         places.append(own)
     sent = 0
     for place in sorted(places, key=lambda place: place.order)[:limit]:
         if place.is_in_flight:
             continue
-        waiting = jobs_store.find_task(place.job_id, place.key)
+        waiting = task_store.find_task(place.job_id, place.key)
         if waiting is not None and waiting.status is TaskStatus.READY and not waiting.is_sent:
             sent += _send_if_possible(app, waiting)
     return sent
@@ -69,13 +69,13 @@ def send_task(app: App, task: Task) -> None:
     """
     provider = healthy_provider(app, task)
     if provider != task.provider:
-        reroute_task(app, task, provider)
+        reroute_task(app, task, provider=provider)
         return
     dispatch_task(app, task)
     check_at = app.clock.now() + timedelta(seconds=DISPATCH_CHECK_SECONDS)
     if task.not_before is not None:
         check_at = max(check_at, task.not_before + timedelta(seconds=DISPATCH_CHECK_SECONDS))
     try:
-        commit_one(jobs_store.sent_write(task, check_at=check_at, operation=app.ids.token()))
+        commit_one(task_store.sent_write(task, check_at=check_at, operation=app.ids.token()))
     except ConcurrentUpdate:
         return

@@ -55,8 +55,8 @@ class Attempt:
 def record_cost(
     app: App,
     attempt: Attempt,
-    outcome: str,
     *,
+    outcome: str,
     error_code: str | None = None,
     detail: str = "",
     charges: Sequence[Charge] = (),
@@ -115,7 +115,7 @@ def record_health(app: App, task: Task, error: ProviderError | None) -> None:
     if after == health:
         return
     with contextlib.suppress(ConcurrentUpdate):
-        commit_one(providers_store.health_write(task.provider, health, after, now))
+        commit_one(providers_store.health_write(task.provider, seen=health, health=after, now=now))
 
 
 def next_provider(task: Task, error: ProviderError) -> str | None:
@@ -170,7 +170,7 @@ def remember_made(app: App, attempt: Attempt, outputs: Sequence[Output]) -> None
         for output in outputs
     ]
     until = app.clock.now() + timedelta(seconds=_cache_seconds(attempt.task))
-    commit_one(providers_store.cache_write(key, files, until))
+    commit_one(providers_store.cache_write(key, files=files, until=until))
 
 
 def _cache_seconds(task: Task) -> int:

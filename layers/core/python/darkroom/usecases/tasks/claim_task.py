@@ -10,7 +10,7 @@ from datetime import timedelta
 from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit_one
 from darkroom.db.commit import load
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import task_store
 from darkroom.jobs.items import TaskItem
 from darkroom.jobs.model import Task
 from darkroom.jobs.reading import read_task
@@ -22,10 +22,10 @@ from darkroom.usecases.jobs.end_unreadable import end_unreadable
 def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
     """The task, running under our lease; None if the message is outdated."""
     now = app.clock.now()
-    write = jobs_store.claim_write(
+    write = task_store.claim_write(
         job_id,
         key,
-        attempt,
+        attempt=attempt,
         claim=app.ids.token(),
         worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),
@@ -37,11 +37,11 @@ def claim_task(app: App, *, job_id: str, key: str, attempt: int) -> Task | None:
 def claim_poll(app: App, *, job_id: str, key: str, attempt: int, poll: int) -> Task | None:
     """The waiting task, to be polled under our lease; None if the message is outdated."""
     now = app.clock.now()
-    write = jobs_store.poll_write(
+    write = task_store.poll_write(
         job_id,
         key,
-        attempt,
-        poll,
+        attempt=attempt,
+        poll=poll,
         claim=app.ids.token(),
         worker=app.settings.log_stream,
         lease_until=now + timedelta(seconds=LEASE_SECONDS),

@@ -24,7 +24,7 @@ from darkroom.generation.ports import (
     ResultFile,
     TransientProviderError,
 )
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import task_store
 from darkroom.jobs.model import ProviderRun, Task
 from darkroom.kernel.limits import (
     MAX_OUTPUTS_PER_TASK,
@@ -77,7 +77,7 @@ def collect_task(app: App, *, job_id: str, key: str, attempt: int, poll: int) ->
 
 def stop_run(app: App, *, job_id: str, key: str) -> str:
     """Cancel the run of an ended task at its provider."""
-    task = jobs_store.find_task(job_id, key)
+    task = task_store.find_task(job_id, key)
     if task is None or not task.is_final or task.run is None or task.run.ref is None:
         return "idle"
     _cancel(app, task, task.run)
@@ -104,10 +104,12 @@ def _collect(app: App, task: Task, provider: AsyncProvider) -> str:
     if result is None:
         return _wait_on(app, task)
     with tempfile.TemporaryDirectory(prefix="task-") as folder:
-        artifacts = _fetch_all(app, task, provider, result, Path(folder))
+        artifacts = _fetch_all(app, task, provider, result=result, folder=Path(folder))
         outputs = store_all(app, task, artifacts)
     attempt = _attempt_of(app, task)
-    records = record_cost(app, attempt, "succeeded", charges=result.charges, ref=_ref_of(task))
+    records = record_cost(
+        app, attempt, outcome="succeeded", charges=result.charges, ref=_ref_of(task)
+    )
     complete_task(app, task, outputs, extra_writes=records)
     remember_made(app, attempt, outputs)
     return "succeeded"
@@ -145,16 +147,18 @@ def _cancel(app: App, task: Task, run: ProviderRun) -> None:
 
 
 def _fetch_all(
-    app: App, task: Task, provider: AsyncProvider, result: Finished, folder: Path
+    app: App, task: Task, provider: AsyncProvider, *, result: Finished, folder: Path
 ) -> list[Artifact]:
     files = result.files[:MAX_OUTPUTS_PER_TASK]
     return [
-        _fetch(app, task, provider, file, folder / f"{place}{file.suffix}")
+        _fetch(app, task, provider, file=file, path=folder / f"{place}{file.suffix}")
         for place, file in enumerate(files, start=1)
     ]
 
 
-def _fetch(app: App, task: Task, provider: AsyncProvider, file: ResultFile, path: Path) -> Artifact:
+def _fetch(
+    app: App, task: Task, provider: AsyncProvider, *, file: ResultFile, path: Path
+) -> Artifact:
     limits = FetchLimits(
         hosts=provider.result_hosts,
         mime_types=frozenset(file.fetched_mime_types or (file.mime_type,)),

@@ -41,7 +41,7 @@ def await_provider(
     def step(family: JobFamily) -> JobFamily | None:
         if not _holds(family, task):
             return None
-        return engine.wait(family, task.key, ref, now)
+        return engine.wait(family, task.key, ref=ref, now=now)
 
     return advance(app, task.job_id, step, extra_writes=extra_writes)
 
@@ -79,13 +79,20 @@ def fail_task(
         if not _holds(family, task):
             return None
         if transient:
-            return engine.retry(family, task.key, failure, delay_seconds, now, provider=provider)
+            return engine.retry(
+                family,
+                task.key,
+                failure=failure,
+                delay_seconds=delay_seconds,
+                now=now,
+                provider=provider,
+            )
         return engine.fail(family, task.key, failure, now)
 
     return advance(app, task.job_id, step, extra_writes=extra_writes)
 
 
-def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
+def reroute_task(app: App, task: Task, *, provider: str) -> JobFamily | None:
     """Assign a ready task to another provider. Does nothing if the task was claimed already."""
     now = app.clock.now()
 
@@ -97,7 +104,7 @@ def reroute_task(app: App, task: Task, provider: str) -> JobFamily | None:
             task.provider,
         ):
             return None
-        return engine.reroute(family, task.key, provider, now)
+        return engine.reroute(family, task.key, provider=provider, now=now)
 
     return advance(app, task.job_id, step)
 

@@ -63,7 +63,7 @@ def receive_provider_callback(
         task = family.task(key)
         if task is None or task.attempts != attempt or task.provider != provider:
             return None
-        after = engine.callback_received(family, key, ref, now)
+        after = engine.callback_received(family, key, ref=ref, now=now)
         has_changed = after != family
         return after
 

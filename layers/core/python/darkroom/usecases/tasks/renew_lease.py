@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one, is_outage
-from darkroom.jobs import store as jobs_store
+from darkroom.jobs import task_store
 from darkroom.jobs.model import Task
 from darkroom.kernel.errors import Conflict, Unavailable
 from darkroom.kernel.limits import ATTEMPT_LIMIT_SECONDS, LEASE_RENEW_SECONDS, LEASE_SECONDS
@@ -42,7 +42,7 @@ def renew_lease(app: App, task: Task) -> bool:
     """Whether to renew again: False if another worker holds the task."""
     lease_until = app.clock.now() + timedelta(seconds=LEASE_SECONDS)
     try:
-        commit_one(jobs_store.renew_write(task, lease_until=lease_until))
+        commit_one(task_store.renew_write(task, lease_until=lease_until))
     except Conflict:
         return False
     except Unavailable:

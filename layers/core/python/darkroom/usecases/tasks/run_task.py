@@ -108,7 +108,7 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
             return "hung"
         except Exception as error:
             # The boundary of the attempt: after any error, the user must not wait for the lease.
-            records = record_cost(app, current, "failed", error_code=CRASHED.code)
+            records = record_cost(app, current, outcome="failed", error_code=CRASHED.code)
             fail_task(app, task, CRASHED, transient=True, extra_writes=records)
             raise AttemptCrashed(f"{job_id} {key}") from error
     if isinstance(made, HandedOver):
@@ -117,12 +117,14 @@ def run_task(app: App, *, job_id: str, key: str, attempt: int) -> str:
         # the lease makes the task wait.
         await_provider(app, task, made.ref)
         # Not in the same transaction: a callback may have reported the run or its end already.
-        for write in record_cost(app, current, WAITING, ref=made.ref):
+        for write in record_cost(app, current, outcome=WAITING, ref=made.ref):
             commit_one(write)
         if made.ref is not None:
             record_health(app, task, None)
         return "waiting"
-    complete_task(app, task, made.outputs, extra_writes=record_cost(app, current, made.outcome))
+    complete_task(
+        app, task, made.outputs, extra_writes=record_cost(app, current, outcome=made.outcome)
+    )
     # Best effort, after the result was committed.
     if made.outcome == MADE_NOW:
         remember_made(app, current, made.outputs)
@@ -163,7 +165,9 @@ def fail_for(
     failure = Failure(code=error.error_code)
     # This is for operators; the task's owner gets the sentence of the code.
     logger.warning("attempt_failed", provider=task.provider, code=failure.code, detail=error.detail)
-    records = record_cost(app, attempt, "failed", error_code=error.error_code, detail=error.detail)
+    records = record_cost(
+        app, attempt, outcome="failed", error_code=error.error_code, detail=error.detail
+    )
     other = next_provider(task, error)
     if isinstance(error, TransientProviderError) or other is not None:
         wait_seconds = 0.0
@@ -198,7 +202,7 @@ def _submit(
         raise
     except Exception as error:
         # A bug at an unknown point: the provider may have accepted the request.
-        await_provider(app, task, None, extra_writes=record_cost(app, attempt, WAITING))
+        await_provider(app, task, None, extra_writes=record_cost(app, attempt, outcome=WAITING))
         raise AttemptCrashed(f"{task.job_id} {task.key}") from error
 
 
@@ -301,7 +305,7 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
 
 def _storage_key(task: Task, suffix: str, place: int) -> str:
     numbered = suffix if place == 1 else f"-{place}{suffix}"
-    return output_key(task.owner, task.job_id, task.key, task.attempts, numbered)
+    return output_key(task.owner, task.job_id, key=task.key, attempt=task.attempts, suffix=numbered)
 
 
 def _output(task: Task, place: int, storage_key: str, **facts: Any) -> Output:

@@ -35,6 +35,6 @@ def abort_upload(app: App, *, account_id: str, asset_id: str) -> None:
         if asset.status is not AssetStatus.UPLOADING:
             raise Conflict("the upload is finished", code="UPLOAD_CLOSED")
         tried = True
-        commit(deletion_writes(asset, app.clock.now(), operation))
+        commit(deletion_writes(asset, now=app.clock.now(), operation=operation))
 
     retry_on_conflict(app.jitter, attempt)

@@ -39,7 +39,7 @@ def complete_upload(
         if not join_upload(app, asset, etags=etags) and app.storage.find(key_of(asset)) is None:
             return _already_checked(account_id, asset_id)
         waiting = await_check(asset, app.clock.now())
-        commit([assets_store.save_write(asset, waiting, operation)])
+        commit([assets_store.save_write(asset, waiting, operation=operation)])
         return waiting
 
     return retry_on_conflict(app.jitter, attempt)

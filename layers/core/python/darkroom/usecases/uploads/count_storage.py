@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from darkroom.assets import store as assets_store
-from darkroom.assets.model import Asset
+from darkroom.assets.model import Asset, DamagedAsset
 from darkroom.db import Write
 from darkroom.plans.storage_store import count_write
 
 
-def counted_writes(before: Asset, after: Asset, operation: str) -> list[Write]:
+def counted_writes(before: Asset, after: Asset, *, operation: str) -> list[Write]:
     """The writes of the changed asset, and of the difference in the counters."""
-    save = assets_store.save_write(before, after, operation, counted=True)
+    save = assets_store.save_write(before, after, operation=operation, counted=True)
     return [
         save,
         *_count_writes(
@@ -27,10 +27,10 @@ def counted_writes(before: Asset, after: Asset, operation: str) -> list[Write]:
     ]
 
 
-def deletion_writes(asset: Asset, now: datetime, operation: str) -> list[Write]:
+def deletion_writes(asset: Asset | DamagedAsset, *, now: datetime, operation: str) -> list[Write]:
     """The writes that delete the asset and free its storage; its files are removed later."""
     return [
-        *assets_store.tombstone_writes(asset, now, operation),
+        *assets_store.tombstone_writes(asset, now=now, operation=operation),
         *_count_writes(
             asset.account_id, used_bytes=-asset.counted_bytes, uploads=-asset.counted_uploads
         ),

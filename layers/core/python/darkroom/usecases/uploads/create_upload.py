@@ -83,7 +83,7 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
     """
     assert 0 < len(files) <= UPLOAD_FILES_LIMIT
     if command.key is not None:
-        known = find_session(command.account_id, command.operation, app.clock.now())
+        known = find_session(command.account_id, command.operation, now=app.clock.now())
         if known is not None:
             return _open_again(app, command.account_id, known)
     plan = find_plan(command.account_id)
@@ -95,7 +95,7 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
     # Sorted, so that files of one request keep their order.
     asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
     assets = [
-        _begin(app, command.account_id, tag, asset_id, file, now)
+        _begin(app, command.account_id, tag=tag, asset_id=asset_id, file=file, now=now)
         for asset_id, file in zip(asset_ids, files, strict=True)
     ]
     _open_all(app, command, plan, assets)
@@ -119,7 +119,7 @@ def _owner_tag(app: App, account_id: str) -> str:
     tag = owner_tag(app.signing_secret.value, account_id)
     if find_owner(tag) != account_id:
         with suppress(Conflict):
-            commit_one(owner_write(tag, account_id))
+            commit_one(owner_write(tag, account_id=account_id))
     return tag
 
 
@@ -135,7 +135,7 @@ def parts_of(asset: Asset) -> int:
 
 
 def _begin(
-    app: App, account_id: str, tag: str, asset_id: str, file: NewFile, now: datetime
+    app: App, account_id: str, *, tag: str, asset_id: str, file: NewFile, now: datetime
 ) -> Asset:
     upload_id = part_size_bytes = None
     if is_cut(file.size_bytes):
@@ -196,7 +196,9 @@ def _open_all(app: App, command: Command, plan: str, assets: Sequence[Asset]) ->
             needed_bytes=sum(asset.declared_size_bytes for asset in waiting),
             needed_uploads=len(waiting),
         )
-        creations = [assets_store.create_write(asset, command.operation) for asset in batch]
+        creations = [
+            assets_store.create_write(asset, operation=command.operation) for asset in batch
+        ]
         is_last = len(waiting) == len(batch)
         try:
             commit([take, *creations, *(_noted(app, command, assets) if is_last else [])])
@@ -213,7 +215,7 @@ def _noted(app: App, command: Command, assets: Sequence[Asset]) -> list[Write]:
     note = session_write(
         command.account_id,
         command.operation,
-        [asset.asset_id for asset in assets],
+        asset_ids=[asset.asset_id for asset in assets],
         now=app.clock.now(),
         operation=app.ids.token(),
     )
@@ -231,7 +233,7 @@ def _give_up(app: App, asset: Asset) -> None:
     def attempt() -> None:
         current = assets_store.find_asset(asset.account_id, asset.asset_id)
         if current is not None:
-            commit(deletion_writes(current, app.clock.now(), operation))
+            commit(deletion_writes(current, now=app.clock.now(), operation=operation))
 
     retry_on_conflict(app.jitter, attempt)
 

@@ -24,7 +24,7 @@ def fail_ingest(app: App, *, account_id: str, asset_id: str) -> bool:
         if asset is None or asset.is_final:
             return False
         failed = refuse(asset, code=failure.value, message=message_of(failure), now=app.clock.now())
-        commit(counted_writes(asset, failed, operation))
+        commit(counted_writes(asset, failed, operation=operation))
         return True
 
     return retry_on_conflict(app.jitter, attempt)

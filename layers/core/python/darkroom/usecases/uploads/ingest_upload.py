@@ -89,11 +89,18 @@ def ingest_upload(
     owner = owner or _owner_of(account_id, asset_id)
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
         checks = _Checks(check=check, probe=probe)
-        checked = _check(app, checks, (pipeline, owner), account_id, asset_id, Path(folder))
+        checked = _check(
+            app,
+            checks,
+            place=(pipeline, owner),
+            account_id=account_id,
+            asset_id=asset_id,
+            folder=Path(folder),
+        )
         if isinstance(checked, str):
             outcome = checked
         else:
-            _keep(app, pipeline, owner, asset_id, checked)
+            _keep(app, pipeline, owner=owner, asset_id=asset_id, checked=checked)
             outcome = _conclude(app, account_id, asset_id, checked)
     if outcome == UNKNOWN:
         # The upload was aborted, and a check that was running may have left its copies.
@@ -113,6 +120,7 @@ def _owner_of(account_id: str, asset_id: str) -> str:
 def _check(
     app: App,
     checks: _Checks,
+    *,
     place: tuple[str, str],
     account_id: str,
     asset_id: str,
@@ -137,7 +145,7 @@ def _check(
             return ABSENT
         workdir = folder / str(number)
         workdir.mkdir()
-        verdict = _examine(app, checks, asset, arrived, workdir)
+        verdict = _examine(app, checks, asset, arrived=arrived, workdir=workdir)
         if app.storage.find(key) == arrived:
             return _Checked(arrived=arrived, verdict=verdict)
         # The disk has space for one file at a time.
@@ -146,7 +154,7 @@ def _check(
 
 
 def _examine(
-    app: App, checks: _Checks, asset: Asset, arrived: ObjectFacts, workdir: Path
+    app: App, checks: _Checks, asset: Asset, *, arrived: ObjectFacts, workdir: Path
 ) -> Verdict:
     if arrived.size_bytes == 0:
         return UploadFailure.CORRUPT_FILE
@@ -177,7 +185,7 @@ def _examine(
     )
 
 
-def _keep(app: App, pipeline: str, owner: str, asset_id: str, checked: _Checked) -> None:
+def _keep(app: App, pipeline: str, *, owner: str, asset_id: str, checked: _Checked) -> None:
     """Store the clean files before the result is saved: an ``uploaded`` asset has its files.
 
     Raises:
@@ -212,7 +220,7 @@ def _conclude(app: App, account_id: str, asset_id: str, checked: _Checked) -> st
         if asset.is_final:
             return IGNORED
         after = _concluded(app, asset, checked)
-        commit(counted_writes(asset, after, operation))
+        commit(counted_writes(asset, after, operation=operation))
         return after.status.value
 
     return retry_on_conflict(app.jitter, attempt)

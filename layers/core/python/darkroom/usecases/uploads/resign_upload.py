@@ -32,7 +32,7 @@ def resign_upload(
             found = problem("partNumbers", "TOO_LARGE", limit=parts_of(asset))
             raise InvalidInput("no such part", fields=[found])
         extended = extend_upload(asset, app.clock.now())
-        commit([assets_store.save_write(asset, extended, operation)])
+        commit([assets_store.save_write(asset, extended, operation=operation)])
         return open_session(app, extended, sorted(set(part_numbers)))
 
     return retry_on_conflict(app.jitter, attempt)
