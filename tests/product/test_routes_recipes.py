@@ -19,7 +19,7 @@ Inputs = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def respond() -> Iterator[dict[str, Any]]:
+def response() -> Iterator[dict[str, Any]]:
     with moto_world() as world:
         yield world.call("GET", "/api/recipes", user=None).body
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from local.stack import LocalStack
+from tests.support.declared import check_declared
 
 WAIT_SECONDS = 90
 _keys = count(1)
@@ -23,9 +24,13 @@ class Client:
         self._api = httpx.Client(base_url=stack.api_url, headers=headers, timeout=40)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return self._api.request(
+        response = self._api.request(
             method, path, json=body, headers={"Idempotency-Key": f"verbs-{next(_keys)}", **headers}
         )
+        check_declared(
+            method, response.url.path, response.status_code, response.headers, response.text
+        )
+        return response
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         response = self.send(method, path, body, **headers)

@@ -2,79 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from aws_lambda_powertools import Logger
-from fastapi.responses import JSONResponse
 
 from darkroom.api.errors import status_of
-from darkroom.api.idempotency import respond_once
 from darkroom.api.messages import message_for
-from darkroom.bootstrap.composition import App
 from darkroom.db import is_outage
-from darkroom.kernel.command import Command
 from darkroom.kernel.errors import DarkroomError, Unavailable
+from darkroom.views.base import ResponseBody
 
 logger = Logger()
+Result = TypeVar("Result", bound=ResponseBody)
+Refused = Callable[[str, str, str], Result]
+"""The result of an item that failed, by its id, the code and the message of the error."""
 
 
 def results_for_each(
-    ids: Sequence[str],
-    one: Callable[[str], dict[str, Any]],
+    ids: Iterable[str],
+    one: Callable[[str], Result],
     *,
-    name: str,
+    refused: Refused[Result],
     knows: Callable[[str], bool],
     language: str,
-) -> dict[str, Any]:
-    """One result for each id, in the order of the ids; ``name`` is the field of the id.
+) -> list[Result]:
+    """One result for each id, in the order of the ids.
 
     ``knows`` says whether a text has the form of such an id; others are reported as not found. An
     exception of ``one`` becomes the result of its item, so earlier results are not lost.
     """
-    return {"results": [{name: each, **_result(each, one, knows, language)} for each in ids]}
+
+    def result(each: str) -> Result:
+        outcome = _attempt(each, one) if knows(each) else "NOT_FOUND"
+        if isinstance(outcome, str):
+            return refused(each, outcome, message_for(outcome, language))
+        return outcome
+
+    return [result(each) for each in ids]
 
 
-def respond_once_for_each(
-    app: App,
-    command: Command,
-    raw: dict[str, Any],
-    *,
-    ids: Sequence[str],
-    one: Callable[[str], dict[str, Any]],
-    name: str,
-    knows: Callable[[str], bool],
-) -> JSONResponse:
-    """The response of ``results_for_each``, or the stored one of an earlier request."""
-    return respond_once(
-        app,
-        command,
-        raw,
-        status=200,
-        action=lambda: results_for_each(
-            ids, one, name=name, knows=knows, language=command.language
-        ),
-    )
-
-
-def _result(
-    each: str, one: Callable[[str], dict[str, Any]], knows: Callable[[str], bool], language: str
-) -> dict[str, Any]:
-    if not knows(each):
-        return _refused("NOT_FOUND", language)
+def _attempt(each: str, one: Callable[[str], Result]) -> Result | str:
+    """The result of one item, or the code of its error."""
     try:
-        return {"ok": True, **one(each)}
+        return one(each)
     except DarkroomError as error:
         if status_of(error) != 500:
-            return _refused(error.error_code, language)
+            return error.error_code
         logger.exception("bulk_item_failed", item=each)
     except Exception as error:
         if is_outage(error):
             logger.warning("outage", item=each, error=repr(error))
-            return _refused(Unavailable.code, language)
+            return Unavailable.code
         logger.exception("bulk_item_failed", item=each)
-    return _refused(DarkroomError.code, language)
-
-
-def _refused(code: str, language: str) -> dict[str, Any]:
-    return {"ok": False, "code": code, "error": message_for(code, language)}
+    return DarkroomError.code

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.messages import message_for, preferred_language
+from darkroom.api.schemas.errors import ErrorBody, ErrorResponse, PaymentRequiredResponse
 from darkroom.db import is_outage
 from darkroom.kernel import errors
 from darkroom.kernel.problems import problems_of, shown
@@ -32,10 +33,6 @@ STATUS_OF: dict[type[errors.DarkroomError], int] = {
     errors.Unavailable: 503,
 }
 RETRY_AFTER_SECONDS = 1
-_SHOWN_FACTS = {
-    "assetId", "balance", "category", "faces", "fields", "limit", "missingParts", "name", "needed",
-    "plan", "shortfall", "suggestions", "upgradeTo", "used"
-}  # fmt: skip
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 logger = Logger()
 
@@ -57,17 +54,15 @@ def error_response(
 ) -> JSONResponse:
     """An error response in the documented shape, in the caller's language."""
     language = preferred_language(request.headers.get("accept-language"))
-    facts = dict(facts or {})
-    if "fields" in facts:
-        facts["fields"] = [shown(found, language) for found in facts["fields"]]
-    body = {
-        "error": message_for(code, language),
-        "code": code,
-        **facts,
-        "requestId": request_id(request),
-    }
+    known = {**(facts or {}), "error": message_for(code, language), "code": code}
+    if "fields" in known:
+        known["fields"] = [shown(found, language) for found in known["fields"]]
+    shape: type[ErrorBody] = PaymentRequiredResponse if status == 402 else ErrorResponse
+    # Not validated: an odd fact must not hide the error. Facts without a field are left out.
+    body = shape.model_construct(**known, request_id=request_id(request))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return EscapingJSONResponse(body, status_code=status, headers=headers)
+    content = body.model_dump(by_alias=True, exclude_unset=True, warnings=False)
+    return EscapingJSONResponse(content, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -83,8 +78,7 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         return await _unexpected_error(request, error)
-    facts = {name: value for name, value in error.facts.items() if name in _SHOWN_FACTS}
-    return error_response(request, status, error.error_code, facts)
+    return error_response(request, status, error.error_code, error.facts)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import Caller
-from darkroom.api.json_response import EscapingJSONResponse
+from darkroom.api.json_response import json_response, to_json
 from darkroom.api.strict_json import read_json
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
@@ -21,7 +20,7 @@ from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyCompleted, StoredResponse
 from darkroom.kernel.command import Command, body_hash, new_command
 from darkroom.kernel.errors import Conflict, InvalidInput
-from darkroom.kernel.words import is_unicode
+from darkroom.views.base import ResponseBody
 
 REPLAYED_HEADER = "Idempotent-Replayed"
 _SERVER_FAULTS = frozenset({"INTERNAL", "UNAVAILABLE"})
@@ -57,8 +56,8 @@ def respond_once(
     body: dict[str, Any],
     *,
     status: int,
-    action: Callable[[], dict[str, Any]],
-) -> JSONResponse:
+    action: Callable[[], ResponseBody],
+) -> Response:
     """Run the action, or return the stored response of an earlier request.
 
     Raises:
@@ -66,14 +65,14 @@ def respond_once(
         stored and the key can be used again.
     """
     if command.key is None:
-        return EscapingJSONResponse(action(), status_code=status)
+        return json_response(action(), status=status)
     name = "\x1f".join((command.account_id, command.route, command.key))
     key = hashlib.sha256(name.encode()).hexdigest()
     hashed, lock_id = body_hash(body), app.ids.token()
     try:
         commit_one(store.begin_write(key, body_hash=hashed, operation=lock_id, now=app.clock.now()))
     except AlreadyCompleted as error:
-        return _replayed(error.response)
+        return _response(error.response, {REPLAYED_HEADER: "true"})
     try:
         content = action()
     except Exception:
@@ -81,17 +80,16 @@ def respond_once(
         raise
     if _may_succeed_later(content):
         _quietly(lambda: commit_one(store.forget_write(key, operation=lock_id)))
-        return EscapingJSONResponse(content, status_code=status)
-    response = StoredResponse(status, _text(content))
+        return json_response(content, status=status)
+    response = StoredResponse(status, to_json(content))
     _store(key, hashed=hashed, lock_id=lock_id, response=response, now=app.clock.now())
-    return EscapingJSONResponse(content, status_code=status)
+    return _response(response)
 
 
-def _may_succeed_later(content: dict[str, Any]) -> bool:
+def _may_succeed_later(content: ResponseBody) -> bool:
     """Whether an item of a bulk request failed on our side. A repeat with the same key then does
     what is missing, and finds the other items done."""
-    results = content.get("results", ())
-    return any(result.get("code") in _SERVER_FAULTS for result in results)
+    return any(result.code in _SERVER_FAULTS for result in getattr(content, "results", ()))
 
 
 def _store(key: str, *, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:
@@ -110,16 +108,8 @@ def _store(key: str, *, hashed: str, lock_id: str, response: StoredResponse, now
         _quietly(lambda: commit_one(store.forget_write(key, operation=lock_id)))
 
 
-def _replayed(response: StoredResponse) -> JSONResponse:
-    return EscapingJSONResponse(
-        json.loads(response.body), status_code=response.status, headers={REPLAYED_HEADER: "true"}
-    )
-
-
-def _text(content: dict[str, Any]) -> str:
-    """JSON, escaped only if it must be: lone surrogates cannot be stored."""
-    plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return plain if is_unicode(plain) else json.dumps(content, separators=(",", ":"))
+def _response(response: StoredResponse, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(response.body, response.status, headers, media_type="application/json")
 
 
 def _quietly(write: Callable[[], object]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
+
+CancelOutcome = Literal["canceled", "requested", "already_final"]
+"""What canceling a job did: see ``usecases.jobs.cancel_job``."""
 
 
 class JobStatus(StrEnum):

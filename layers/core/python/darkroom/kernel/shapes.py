@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 _OBJECT_KEYS = frozenset({"clean_key", "storage_key", "thumbnail_key"})
@@ -48,12 +48,15 @@ def whole_or_none(number: float | None) -> int | None:
 
 
 def fits(value: Any, declared: Any) -> bool:
-    """Whether a value is of a declared type: plain classes, unions, tuples, sets and mappings."""
+    """Whether a value is of a declared type: plain classes, literals, unions, tuples, sets or
+    mappings."""
     if declared is Any:
         return True
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, UnionType):
         return any(fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
     if origin is tuple:
         return isinstance(value, tuple) and _all_fit(value, arguments)
     if origin is frozenset:

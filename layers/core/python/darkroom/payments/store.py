@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -57,14 +57,14 @@ POLL_SHARD = "poll"
 _MOVED_ON = ConcurrentUpdate("the purchase has moved on")
 """Partition of the ``due`` index for purchases that are only polled in case a webhook was lost.
 They never delay a purchase with an open step."""
+DecisionAction = Literal["accept", "refund"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """An operator's decision about a mismatched payment."""
 
-    action: str
-    """``accept`` or ``refund``."""
+    action: DecisionAction
     reason: str
     by: str
     """The operator's account."""

@@ -5,41 +5,80 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.albums import store
-from darkroom.albums.model import Album, Entry
+from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
+from darkroom.views.base import Omittable, ResponseBody
+
+
+class AlbumResponse(ResponseBody):
+    album_id: str
+    name: str
+    output_count: int
+    created_at: str
+    updated_at: str
+    cover_output_id: Omittable[str] = None
+    cover_url: Omittable[str] = None
+
+
+class AlbumOutput(ResponseBody):
+    """``selected`` marks an output selected in this album, whatever is selected in its job."""
+
+    output_id: str
+    job_id: str
+    key: str
+    type: str
+    mime_type: str
+    size_bytes: int
+    width: Omittable[int] = None
+    height: Omittable[int] = None
+    duration_ms: Omittable[int] = None
+    style: Omittable[str] = None
+    role: Omittable[str] = None
+    language: Omittable[str] = None
+    group: Omittable[str] = None
+    tags: list[str]
+    selected: bool
+    position: int
+    added_at: str
+    download_url: str
+
+
+class AlbumDetailResponse(AlbumResponse):
+    outputs: list[AlbumOutput]
+    next_cursor: str | None
+
+
+class AlbumPage(ResponseBody):
+    items: list[AlbumResponse]
+    next_cursor: str | None
 
 
 def list_albums(
     app: App, account_id: str, *, limit: int, before: str | None
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[AlbumResponse], str | None]:
     """A page of the account's albums, newest first, and the id that the next page starts before."""
     albums, position = store.list_albums(account_id, limit=limit, before=before)
     return [album_summary(app, album) for album in albums], position
 
 
-def album_summary(app: App, album: Album) -> dict[str, Any]:
-    shape: dict[str, Any] = {
-        "albumId": album.album_id,
-        "name": album.name,
-        "outputCount": album.output_count,
-        "createdAt": to_iso(album.created_at),
-        "updatedAt": to_iso(album.updated_at),
-    }
-    if album.cover is not None:
-        shape["coverOutputId"] = album.cover.output_id
-        shape["coverUrl"] = app.storage.download_url(
-            album.cover.storage_key,
-            file_name=_file_name("cover", album.cover.mime_type),
-            mime_type=album.cover.mime_type,
-        )
-    return shape
+def album_summary(app: App, album: Album) -> AlbumResponse:
+    cover = album.cover
+    return AlbumResponse(
+        album_id=album.album_id,
+        name=album.name,
+        output_count=album.output_count,
+        created_at=to_iso(album.created_at),
+        updated_at=to_iso(album.updated_at),
+        cover_output_id=cover.output_id if cover else None,
+        cover_url=_cover_link(app, cover) if cover else None,
+    )
 
 
 def get_album(
     app: App, account_id: str, album_id: str, *, limit: int, after: Any
-) -> tuple[dict[str, Any], Any]:
-    """An album with a page of its outputs by position, and the position of the next page.
+) -> tuple[AlbumResponse, list[AlbumOutput], Any]:
+    """An album, a page of its outputs by position, and the position of the next page.
 
     Raises:
         NotFound.
@@ -48,38 +87,43 @@ def get_album(
     entries, position = store.list_entries(
         account_id, album_id, limit=limit, after=None if after is None else tuple(after)
     )
-    outputs = [entry_detail(app, entry) for entry in entries]
-    return {**album_summary(app, album), "outputs": outputs}, position
+    return album_summary(app, album), [entry_detail(app, entry) for entry in entries], position
 
 
-def entry_detail(app: App, entry: Entry) -> dict[str, Any]:
+def entry_detail(app: App, entry: Entry) -> AlbumOutput:
     """An output in the album; ``selected`` is that of the album."""
     picture = entry.picture
-    shape: dict[str, Any] = {
-        "outputId": picture.output_id,
-        "jobId": picture.job_id,
-        "key": picture.key,
-        "type": picture.type,
-        "mimeType": picture.mime_type,
-        "sizeBytes": picture.size_bytes,
-        "width": picture.width,
-        "height": picture.height,
-        "durationMs": picture.duration_ms,
-        "style": picture.style,
-        "role": picture.role,
-        "language": picture.language,
-        "group": entry.group,
-        "tags": list(entry.tags),
-        "selected": entry.is_selected,
-        "position": entry.position,
-        "addedAt": to_iso(entry.added_at),
-        "downloadUrl": app.storage.download_url(
+    return AlbumOutput(
+        output_id=picture.output_id,
+        job_id=picture.job_id,
+        key=picture.key,
+        type=picture.type,
+        mime_type=picture.mime_type,
+        size_bytes=picture.size_bytes,
+        width=picture.width,
+        height=picture.height,
+        duration_ms=picture.duration_ms,
+        style=picture.style,
+        role=picture.role,
+        language=picture.language,
+        group=entry.group,
+        tags=list(entry.tags),
+        selected=entry.is_selected,
+        position=entry.position,
+        added_at=to_iso(entry.added_at),
+        download_url=app.storage.download_url(
             picture.storage_key,
             file_name=_file_name(picture.key, picture.mime_type, picture.storage_key),
             mime_type=picture.mime_type,
         ),
-    }
-    return {name: value for name, value in shape.items() if value is not None}
+    )
+
+
+def _cover_link(app: App, cover: Cover) -> str:
+    file_name = _file_name("cover", cover.mime_type)
+    return app.storage.download_url(
+        cover.storage_key, file_name=file_name, mime_type=cover.mime_type
+    )
 
 
 def _file_name(stem: str, mime_type: str, storage_key: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any
 
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
@@ -17,8 +16,65 @@ from darkroom.uploads.parts import part_length
 from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
+from darkroom.views.base import Omittable, ResponseBody
 
 _JPEG = "image/jpeg"
+
+
+class LatestJob(ResponseBody):
+    job_id: str
+    status: str
+
+
+class AssetResponse(ResponseBody):
+    """``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
+
+    ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
+    usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
+    """
+
+    asset_id: str
+    filename: str
+    kind: str
+    status: str
+    mime_type: str
+    size_bytes: int
+    width: Omittable[int] = None
+    height: Omittable[int] = None
+    duration_ms: Omittable[int] = None
+    faces: Omittable[int] = None
+    thumbnail_url: Omittable[str] = None
+    download_url: Omittable[str] = None
+    is_ai_generated: bool
+    generation_prompt: Omittable[str] = None
+    tags: list[str]
+    folder: Omittable[str] = None
+    note: Omittable[str] = None
+    error_code: Omittable[str] = None
+    error_message: Omittable[str] = None
+    created_at: str
+    updated_at: str
+    latest_job: Omittable[LatestJob] = None
+
+
+class AssetPage(ResponseBody):
+    items: list[AssetResponse]
+    next_cursor: str | None
+
+
+class ArrivedPart(ResponseBody):
+    """After the parts have been joined, ``etag`` is that of the file."""
+
+    part_number: int
+    size_bytes: int
+    etag: str
+
+
+class UploadResponse(ResponseBody):
+    asset_id: str
+    status: str
+    part_size: int
+    parts: list[ArrivedPart]
 
 
 def list_assets(
@@ -29,48 +85,48 @@ def list_assets(
     limit: int,
     after: str | None,
     language: str,
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[AssetResponse], str | None]:
     """A page of the account's assets, and where the next page starts."""
     assets, position = asset_lists.list_assets(account_id, filters, limit=limit, after=after)
     items = [asset_with_job(app, asset, language=language) for asset in assets]
     return items, position
 
 
-def asset_with_job(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
+def asset_with_job(app: App, asset: Asset, *, language: str) -> AssetResponse:
     """An asset with the newest job that uses it; the index of jobs lags by a moment."""
-    detail, job = asset_detail(app, asset, language=language), _latest_job(asset)
-    return detail if job is None else {**detail, "latestJob": job}
+    detail = asset_detail(app, asset, language=language)
+    detail.latest_job = _latest_job(asset)
+    return detail
 
 
-def asset_detail(app: App, asset: Asset, *, language: str) -> dict[str, Any]:
+def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
     """An asset; until it has been checked, with its declared type and size."""
-    shape: dict[str, Any] = {
-        "assetId": asset.asset_id,
-        "filename": asset.filename,
-        "kind": asset.kind,
-        "status": asset.status.value,
-        "mimeType": asset.mime_type or asset.declared_mime_type,
-        "sizeBytes": asset.declared_size_bytes if asset.size_bytes is None else asset.size_bytes,
-        "width": asset.width,
-        "height": asset.height,
-        "durationMs": asset.duration_ms,
-        "faces": asset.faces,
-        "thumbnailUrl": _link(app, asset, asset.thumbnail_key, _thumbnail_type(asset)),
-        "downloadUrl": _link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
-        "isAiGenerated": asset.is_ai_generated,
-        "generationPrompt": asset.generation_prompt,
-        "tags": list(asset.tags),
-        "folder": asset.folder,
-        "note": asset.note,
-        "errorCode": asset.error_code,
-        "errorMessage": _error_message(asset, language),
-        "createdAt": to_iso(asset.created_at),
-        "updatedAt": to_iso(asset.updated_at),
-    }
-    return {name: value for name, value in shape.items() if value is not None}
+    return AssetResponse(
+        asset_id=asset.asset_id,
+        filename=asset.filename,
+        kind=asset.kind,
+        status=asset.status.value,
+        mime_type=asset.mime_type or asset.declared_mime_type,
+        size_bytes=asset.declared_size_bytes if asset.size_bytes is None else asset.size_bytes,
+        width=asset.width,
+        height=asset.height,
+        duration_ms=asset.duration_ms,
+        faces=asset.faces,
+        thumbnail_url=_link(app, asset, asset.thumbnail_key, _thumbnail_type(asset)),
+        download_url=_link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
+        is_ai_generated=asset.is_ai_generated,
+        generation_prompt=asset.generation_prompt,
+        tags=list(asset.tags),
+        folder=asset.folder,
+        note=asset.note,
+        error_code=asset.error_code,
+        error_message=_error_message(asset, language),
+        created_at=to_iso(asset.created_at),
+        updated_at=to_iso(asset.updated_at),
+    )
 
 
-def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
+def get_upload(app: App, account_id: str, asset_id: str) -> UploadResponse:
     """The parts of an upload that have arrived.
 
     Raises:
@@ -83,15 +139,15 @@ def get_upload(app: App, account_id: str, asset_id: str) -> dict[str, Any]:
         asset = store.get_asset(account_id, asset_id)
     if asset.status is AssetStatus.UPLOADED:
         parts = _whole(asset, asset.checked_etag or "")
-    return {
-        "assetId": asset.asset_id,
-        "status": asset.status.value,
-        "partSize": asset.part_size_bytes or asset.declared_size_bytes,
-        "parts": parts,
-    }
+    return UploadResponse(
+        asset_id=asset.asset_id,
+        status=asset.status.value,
+        part_size=asset.part_size_bytes or asset.declared_size_bytes,
+        parts=parts,
+    )
 
 
-def _sent_parts(app: App, asset: Asset) -> list[dict[str, Any]]:
+def _sent_parts(app: App, asset: Asset) -> list[ArrivedPart]:
     """The parts in quarantine, also after they have been joined to one file."""
     if asset.is_final:
         return []
@@ -108,7 +164,7 @@ def _sent_parts(app: App, asset: Asset) -> list[dict[str, Any]]:
     return _whole(asset, arrived.etag)
 
 
-def _whole(asset: Asset, etag: str) -> list[dict[str, Any]]:
+def _whole(asset: Asset, etag: str) -> list[ArrivedPart]:
     size_bytes = asset.declared_size_bytes
     part_size_bytes = asset.part_size_bytes or size_bytes
     return [
@@ -117,8 +173,8 @@ def _whole(asset: Asset, etag: str) -> list[dict[str, Any]]:
     ]
 
 
-def _part(number: int, size_bytes: int, etag: str) -> dict[str, Any]:
-    return {"partNumber": number, "sizeBytes": size_bytes, "etag": etag}
+def _part(number: int, size_bytes: int, etag: str) -> ArrivedPart:
+    return ArrivedPart(part_number=number, size_bytes=size_bytes, etag=etag)
 
 
 def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
@@ -136,13 +192,13 @@ def _thumbnail_type(asset: Asset) -> str:
     return (asset.clean_mime_type if is_itself else None) or _JPEG
 
 
-def _latest_job(asset: Asset) -> dict[str, str] | None:
+def _latest_job(asset: Asset) -> LatestJob | None:
     if asset.status is not AssetStatus.UPLOADED:
         return None
     for job_id in listing.list_jobs_of_file(asset.account_id, asset.asset_id, limit=1):
         job = jobs_store.find_job(job_id)
         if job is not None:
-            return {"jobId": job.job_id, "status": job.status.value}
+            return LatestJob(job_id=job.job_id, status=job.status.value)
     return None
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
@@ -18,7 +16,8 @@ from darkroom.kernel.errors import Conflict
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.accounts.open_account import ensure_wallet
-from darkroom.views.jobs import failure_detail, output_detail
+from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.jobs import FailureDetail, failure_detail, output_file
 
 Position = tuple[str, str, int]
 """The key of the last job of which all tasks are listed; the id of the next job, of which only some
@@ -28,15 +27,37 @@ _CLEAN = "clean/"
 _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
 
 
+class Generation(ResponseBody):
+    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
+
+    generation_id: str
+    job_id: str
+    key: str
+    status: str
+    style: Omittable[str] = None
+    original_url: Omittable[str] = None
+    url: Omittable[str] = None
+    selected: bool
+    credits_used: int
+    error: Omittable[FailureDetail] = None
+    created_at: str
+
+
+class GenerationPage(ResponseBody):
+    items: list[Generation]
+    next_cursor: str | None
+    remaining_credits: int
+
+
 def list_generations(
     app: App, account_id: str, *, limit: int, after: Position | None, language: str
-) -> tuple[dict[str, Any], Position | None]:
+) -> tuple[list[Generation], Position | None]:
     """Tasks, by newest job and then by highest number, and where the next page starts.
 
     Reads at most ``GENERATION_JOBS_LIMIT`` jobs, so after many drafts a page may be short although
     more tasks follow.
     """
-    items: list[dict[str, Any]] = []
+    items: list[Generation] = []
     whole, partial_id, number = after or START
     jobs_read = 0
     while jobs_read < GENERATION_JOBS_LIMIT:
@@ -48,14 +69,14 @@ def list_generations(
                 if task.number >= below:
                     continue
                 if len(items) == limit:
-                    return _history(app, account_id, items), (whole, partial_id, number)
+                    return items, (whole, partial_id, number)
                 items.append(_generation(app, job, tasks=tasks, task=task, language=language))
                 partial_id, number = job.job_id, task.number
             whole = list_key(job)
         jobs_read += len(page.jobs)
         if page.position is None:
-            return _history(app, account_id, items), None
-    return _history(app, account_id, items), (whole, partial_id, number)
+            return items, None
+    return items, (whole, partial_id, number)
 
 
 def _begun(job: Job) -> Sequence[Task]:
@@ -63,33 +84,36 @@ def _begun(job: Job) -> Sequence[Task]:
     return list_tasks(job.job_id) if job.planned else ()
 
 
-def _history(app: App, account_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    remaining = 0  # A damaged wallet cannot be spent; the history is shown anyway.
-    with suppress(Conflict):
-        wallet = ensure_wallet(app, account_id)
-        remaining = model.spendable(wallet, app.clock.now()).balance
-    return {"items": items, "remainingCredits": remaining}
+def remaining_credits(app: App, account_id: str) -> int:
+    """What the account can spend: nothing with a damaged wallet, whose history is shown anyway."""
+    try:
+        return model.spendable(ensure_wallet(app, account_id), app.clock.now()).balance
+    except Conflict:
+        return 0
 
 
 def _generation(
     app: App, job: Job, *, tasks: Sequence[Task], task: Task, language: str
-) -> dict[str, Any]:
+) -> Generation:
     made = task.outputs[0] if task.outputs else None
-    name = made.output_id if made else first_output_id(task)
-    shape: dict[str, Any] = {
-        "generationId": name,
-        "jobId": job.job_id,
-        "key": task.key,
-        "status": task.status.value,
-        "style": (made.style if made else None) or task.params.get("style"),
-        "originalUrl": _original(app, tasks, task),
-        "url": output_detail(app, job, made)["downloadUrl"] if made else None,
-        "selected": job.selected_output in {output.output_id for output in task.outputs},
-        "creditsUsed": credits_by_key(job, tasks).get(task.key, 0),
-        "error": failure_detail(task.failure, language) if task.failure else None,
-        "createdAt": to_iso(job.queued_at or job.created_at),
-    }
-    return {field: value for field, value in shape.items() if value is not None}
+    return Generation(
+        generation_id=made.output_id if made else first_output_id(task),
+        job_id=job.job_id,
+        key=task.key,
+        status=task.status.value,
+        style=(made.style if made else None) or _planned_style(task),
+        original_url=_original(app, tasks, task),
+        url=output_file(app, job, made).download_url if made else None,
+        selected=job.selected_output in {output.output_id for output in task.outputs},
+        credits_used=credits_by_key(job, tasks).get(task.key, 0),
+        error=failure_detail(task.failure, language) if task.failure else None,
+        created_at=to_iso(job.queued_at or job.created_at),
+    )
+
+
+def _planned_style(task: Task) -> str | None:
+    style = task.params.get("style")
+    return style if isinstance(style, str) else None
 
 
 def first_output_id(task: Task) -> str:

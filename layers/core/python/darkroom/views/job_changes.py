@@ -21,7 +21,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
@@ -38,6 +37,8 @@ from darkroom.kernel.limits import (
     STREAM_LATE_SECONDS,
     STREAM_READ_LIMIT,
 )
+from darkroom.views.base import ResponseBody
+from darkroom.views.jobs import JobProgress, job_progress
 
 # The sweeper ends jobs that are unfinished for longer.
 UNFINISHED_SECONDS = JOB_LIMIT_SECONDS + QUEUED_LIMIT_SECONDS
@@ -76,6 +77,15 @@ class Changes:
     position: Position
 
 
+class JobEvent(ResponseBody):
+    """The data of one server-sent event."""
+
+    job_id: str
+    status: str
+    progress: JobProgress
+    updated_at: str
+
+
 def read_position(text: str | None, now: datetime) -> Position | None:
     """The position of an event id; None if the id is malformed or lies in the future."""
     if text is None or len(text) > STREAM_ID_LIMIT_CHARS:
@@ -101,19 +111,13 @@ def changes_since(app: App, account_id: str, position: Position | None) -> Chang
     return _after(account_id, position)
 
 
-def change_shape(change: JobChange) -> dict[str, Any]:
-    progress = change.progress
-    return {
-        "jobId": change.job_id,
-        "status": change.status.value,
-        "progress": {
-            "completed": progress.completed,
-            "failed": progress.failed,
-            "total": progress.total,
-            "percent": progress.percent,
-        },
-        "updatedAt": to_iso(change.updated_at),
-    }
+def job_event(change: JobChange) -> JobEvent:
+    return JobEvent(
+        job_id=change.job_id,
+        status=change.status.value,
+        progress=job_progress(change.progress),
+        updated_at=to_iso(change.updated_at),
+    )
 
 
 def _unfinished(account_id: str, now: datetime) -> Changes:

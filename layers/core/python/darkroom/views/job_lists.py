@@ -6,7 +6,6 @@ import csv
 import io
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 from darkroom.jobs.lists import pages as listing
 from darkroom.jobs.lists.facets import duration_ms
@@ -14,7 +13,7 @@ from darkroom.jobs.lists.pages import Filters, Page, Position
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases.jobs.find_file_names import find_files
-from darkroom.views.jobs import job_summary
+from darkroom.views.jobs import JobSummary, job_summary
 
 COLUMNS = (
     "jobId", "recipe", "status", "created", "started", "finished", "durationSeconds",
@@ -27,7 +26,7 @@ _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 
 def list_jobs(
     account_id: str, filters: Filters, *, limit: int, after: Position | None, language: str
-) -> tuple[list[dict[str, Any]], Position | None]:
+) -> tuple[list[JobSummary], Position | None]:
     """A page of jobs without tasks, outputs and timelines, and where the next page starts."""
     page = listing.read_page(account_id, filters, limit=limit, after=after)
     return [job_summary(job, language=language) for job in page.jobs], page.position

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
+from darkroom.views.base import ResponseBody
+
+
+class ReferencePhotoResponse(ResponseBody):
+    """A picture of one person. Inactive ones are kept for the jobs that were made from them."""
+
+    reference_photo_id: str
+    asset_id: str
+    role: str
+    is_active: bool
+    download_url: str
+    created_at: str
+
+
+class ReferencePhotoPage(ResponseBody):
+    items: list[ReferencePhotoResponse]
+    next_cursor: str | None
 
 
 def list_reference_photos(
     app: App, account_id: str, *, role: str | None, limit: int, before: str | None
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[ReferencePhotoResponse], str | None]:
     """A page of the account's active photos, and where the next page starts."""
     photos, position = reference_store.list_reference_photos(
         account_id, role=role, limit=limit, before=before
@@ -20,15 +35,15 @@ def list_reference_photos(
     return [reference_photo_detail(app, photo) for photo in photos], position
 
 
-def reference_photo_detail(app: App, photo: ReferencePhoto) -> dict[str, Any]:
+def reference_photo_detail(app: App, photo: ReferencePhoto) -> ReferencePhotoResponse:
     file_name = f"{photo.role}.jpg"
-    return {
-        "referencePhotoId": photo.reference_photo_id,
-        "assetId": photo.asset_id,
-        "role": photo.role,
-        "isActive": photo.is_active,
-        "downloadUrl": app.storage.download_url(
+    return ReferencePhotoResponse(
+        reference_photo_id=photo.reference_photo_id,
+        asset_id=photo.asset_id,
+        role=photo.role,
+        is_active=photo.is_active,
+        download_url=app.storage.download_url(
             photo.clean_key, file_name=file_name, mime_type=photo.mime_type
         ),
-        "createdAt": to_iso(photo.created_at),
-    }
+        created_at=to_iso(photo.created_at),
+    )

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import JobFamily, Output
 from darkroom.jobs.naming import file_name_of, shown_type
 from darkroom.kernel import catalog
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
-from darkroom.views.jobs import output_detail
+from darkroom.views.base import ResponseBody
+from darkroom.views.jobs import OutputFile, output_file
 
-_HIDDEN = frozenset({"outputId", "inheritedFrom"})
 # Intermediate files of captions, which are of use to their owner only.
 _STEPS = frozenset({"transcript", "audio"})
 _PLACE = re.compile(r"_0*([0-9]+)$")
+
+
+class SharedJob(ResponseBody):
+    outputs: list[OutputFile]
+    recipe: str
+    created_at: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +45,12 @@ class SharedFile:
     duration_ms: int | None
 
 
-def shared_outputs(app: App, family: JobFamily) -> list[dict[str, Any]]:
-    """Outputs without ids, from which the job could be found."""
-    details = (output_detail(app, family.job, output) for output in family.outputs)
-    return [
-        {name: value for name, value in detail.items() if name not in _HIDDEN} for detail in details
-    ]
+def shared_job(app: App, family: JobFamily) -> SharedJob:
+    return SharedJob(
+        outputs=[output_file(app, family.job, output) for output in family.outputs],
+        recipe=family.job.recipe,
+        created_at=to_iso(family.job.created_at),
+    )
 
 
 def shared_files(family: JobFamily) -> Iterator[SharedFile]:

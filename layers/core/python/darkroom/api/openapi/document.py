@@ -7,6 +7,7 @@ from typing import Any
 
 from darkroom.api import mounts
 from darkroom.api.app import create_app
+from darkroom.api.openapi.responses import common_failures
 
 
 @cache
@@ -17,7 +18,7 @@ def full_openapi() -> dict[str, Any]:
         "ticket": {"type": "apiKey", "in": "query", "name": "ticket"},
     }
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if path not in mounts.PUBLIC_PATHS:
                 operation["security"] = [{"bearer": []}]
             if path in mounts.SELF_CHECKED_PATHS:
@@ -25,6 +26,7 @@ def full_openapi() -> dict[str, Any]:
             # Invalid input is 400 in the documented shape here, never FastAPI's own 422.
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
+            operation["responses"] = {**common_failures(method), **operation["responses"]}
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     return document

@@ -1,10 +1,12 @@
-"""Declarations of the responses of a route, for the OpenAPI document."""
+"""Declarations of the errors of routes, for the OpenAPI document.
+
+A success is declared by the type that its route returns, or by ``response_model``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from darkroom.api.schemas.base import ResponseBody
 from darkroom.api.schemas.errors import ErrorResponse, PaymentRequiredResponse
 
 _MEANINGS = {
@@ -19,18 +21,31 @@ _MEANINGS = {
     415: "Unsupported type",
     422: "The Idempotency-Key was used for another request",
     429: "Too many requests",
+    500: "A fault on our side",
     503: "A dependency did not respond; repeating is safe",
 }
 
 
-def responses(
-    model: type[ResponseBody] | None, success: int, *failures: int
-) -> dict[int | str, dict[str, Any]]:
-    """FastAPI's ``responses`` for a route: its success, and its errors in the common shape."""
-    declared: dict[int | str, dict[str, Any]] = {}
-    if model is not None:
-        declared[success] = {"model": model, "description": "Success"}
-    for status in (*failures, 503):
-        shape = PaymentRequiredResponse if status == 402 else ErrorResponse
-        declared[status] = {"model": shape, "description": _MEANINGS[status]}
-    return declared
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """FastAPI's ``responses`` for a route: its errors in the common shape."""
+    return {
+        status: {
+            "model": PaymentRequiredResponse if status == 402 else ErrorResponse,
+            "description": _MEANINGS[status],
+        }
+        for status in statuses
+    }
+
+
+def common_failures(method: str) -> dict[str, dict[str, Any]]:
+    """The errors of every operation with this method, as they stand in the document: the
+    middlewares refuse bodies, and anything may fail."""
+    schema = {"$ref": f"#/components/schemas/{ErrorResponse.__name__}"}
+    statuses = (500, 503) if method == "get" else (400, 413, 500, 503)
+    return {
+        str(status): {
+            "description": _MEANINGS[status],
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in statuses
+    }

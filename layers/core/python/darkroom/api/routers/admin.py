@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from aws_lambda_powertools import Logger
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.json_response import json_response
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.admin import (
-    AccountResponse,
     AdjustRequest,
     AdjustResponse,
+    AuditBreach,
     AuditResponse,
     ClearDebtRequest,
+    DeadLetter,
     DeadLetterPage,
     PatchAccountRequest,
     RebuildResponse,
     RedriveRequest,
     RedriveResponse,
+    RedriveResult,
     SweepRequest,
     SweepResponse,
 )
 from darkroom.bootstrap.composition import App
-from darkroom.kernel.clock import ShiftedClock, from_iso
+from darkroom.kernel.clock import ShiftedClock, from_iso, to_iso
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
@@ -42,115 +45,111 @@ from darkroom.usecases.credits.freeze_account import freeze_account, unfreeze_ac
 from darkroom.usecases.credits.rebuild_wallet import rebuild_wallet
 from darkroom.usecases.operations.keep_dead_letter import list_dead_letters, redrive
 from darkroom.views import credits as views
+from darkroom.views.credits import AccountResponse
 from darkroom.workers.sweep import sweep_everything
 
 router = APIRouter(tags=["admin"])
 logger = Logger()
 
 
-@router.post(
-    "/api/admin/sweep",
-    responses=responses(SweepResponse, 200, 400, 401, 403, 404),
-    response_model=None,
-)
-async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+@router.post("/api/admin/sweep", responses=failures(400, 401, 403, 404))
+async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> SweepResponse:
     """Run the sweeper as of ``now``. Only local stacks with test hooks have this route."""
     if not app.settings.test_hooks:
         raise NotFound("no such route")
     caller.require_admin()
-    return {"done": dict(sweep_everything(_at(app, body.now)))}
+    return SweepResponse(done=dict(sweep_everything(_at(app, body.now))))
 
 
-@router.get(
-    "/api/admin/audit",
-    responses=responses(AuditResponse, 200, 401, 403, 404),
-    response_model=None,
-)
+@router.get("/api/admin/audit", responses=failures(401, 403, 404))
 async def audit(
     app: CurrentApp, caller: CurrentCaller, account: str | None = None
-) -> dict[str, Any]:
+) -> AuditResponse:
     """Check the wallet of one account or of all against the ledger, and list breaches."""
     caller.require_admin()
     if account is not None and not is_key_text(account):
         raise NotFound("no such account")
     report = audit_accounts(app, account)
-    return {
-        "accountsChecked": report.accounts_checked,
-        "entriesChecked": report.entries_checked,
-        "breaches": [
-            {
-                "law": breach.law,
-                "accountId": breach.account_id,
-                **({"entryId": breach.entry_id} if breach.entry_id else {}),
-                "message": breach.message,
-            }
+    return AuditResponse(
+        accounts_checked=report.accounts_checked,
+        entries_checked=report.entries_checked,
+        breaches=[
+            AuditBreach(
+                law=breach.law,
+                account_id=breach.account_id,
+                entry_id=breach.entry_id or None,
+                message=breach.message,
+            )
             for breach in report.breaches
         ],
-    }
+    )
 
 
-@router.get(
-    "/api/admin/accounts/{accountId}",
-    responses=responses(AccountResponse, 200, 401, 403, 404),
-    response_model=None,
-)
+@router.get("/api/admin/accounts/{accountId}", responses=failures(401, 403, 404))
 async def get_account(
     accountId: str,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> dict[str, Any]:
+) -> AccountResponse:
     """An account's plan and wallet."""
     caller.require_admin()
     return views.get_account(accountId)
 
 
-@router.get(
-    "/api/admin/dead-letters",
-    responses=responses(DeadLetterPage, 200, 400, 401, 403),
-    response_model=None,
-)
+@router.get("/api/admin/dead-letters", responses=failures(400, 401, 403))
 async def get_dead_letters(
     app: CurrentApp,
     caller: CurrentCaller,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> DeadLetterPage:
     """Messages that queues gave up on, and the outcome for what they were about."""
     caller.require_admin()
     bound = {"account_id": caller.account_id, "route": "dead-letters"}
     items, position = list_dead_letters(limit=limit, before=read_cursor(app, cursor, **bound))
-    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+    return DeadLetterPage(
+        items=[
+            DeadLetter(
+                id=item.dead_letter_id,
+                queue=item.queue,
+                outcome=item.outcome,
+                body=item.body,
+                created_at=to_iso(item.created_at),
+            )
+            for item in items
+        ],
+        next_cursor=make_cursor(app, position, **bound),
+    )
 
 
 @router.post(
     "/api/admin/dead-letters/redrive",
-    responses=responses(RedriveResponse, 200, 400, 401, 403),
-    response_model=None,
+    response_model=RedriveResponse,
+    responses=failures(400, 401, 403),
 )
 async def redrive_dead_letters(
     body: RedriveRequest, app: CurrentApp, caller: CurrentCaller
-) -> dict[str, Any]:
+) -> Response:
     """Send dead letters to their queues again; each has its own result."""
     caller.require_admin()
 
-    def one(dead_letter_id: str) -> dict[str, Any]:
+    def one(dead_letter_id: str) -> RedriveResult:
         redrive(app, dead_letter_id)
-        return {}
+        return RedriveResult(id=dead_letter_id, ok=True)
 
-    return results_for_each(body.ids, one, name="id", knows=is_key_text, language=caller.language)
+    results = results_for_each(
+        body.ids, one, refused=RedriveResult.refused, knows=is_key_text, language=caller.language
+    )
+    return json_response(RedriveResponse(results=results))
 
 
-@router.patch(
-    "/api/admin/accounts/{accountId}",
-    responses=responses(AccountResponse, 200, 400, 401, 403, 404),
-    response_model=None,
-)
+@router.patch("/api/admin/accounts/{accountId}", responses=failures(400, 401, 403, 404))
 async def patch_account(
     accountId: str,
     body: PatchAccountRequest,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> dict[str, Any]:
+) -> AccountResponse:
     """Change an account's plan, freeze its credits, or unfreeze them."""
     caller.require_admin()
     views.get_account(accountId)
@@ -166,7 +165,8 @@ async def patch_account(
 @router.post(
     "/api/admin/accounts/{accountId}/credits",
     status_code=201,
-    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
+    response_model=AdjustResponse,
+    responses=failures(400, 401, 403, 404, 409, 422),
 )
 async def adjust(
     accountId: str,
@@ -174,13 +174,13 @@ async def adjust(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> JSONResponse:
+) -> Response:
     """Add or remove credits, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
     expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
 
-    def action() -> dict[str, Any]:
+    def action() -> AdjustResponse:
         done = adjust_credits(
             app,
             command,
@@ -197,7 +197,8 @@ async def adjust(
 @router.post(
     "/api/admin/accounts/{accountId}/debt",
     status_code=201,
-    responses=responses(AdjustResponse, 201, 400, 401, 403, 404, 409, 422),
+    response_model=AdjustResponse,
+    responses=failures(400, 401, 403, 404, 409, 422),
 )
 async def forgive_debt(
     accountId: str,
@@ -205,12 +206,12 @@ async def forgive_debt(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> JSONResponse:
+) -> Response:
     """Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
 
-    def action() -> dict[str, Any]:
+    def action() -> AdjustResponse:
         return _adjusted(
             clear_debt(app, command, account_id=accountId, amount=body.amount, reason=body.reason)
         )
@@ -219,30 +220,26 @@ async def forgive_debt(
 
 
 @router.post(
-    "/api/admin/accounts/{accountId}/rebuild-wallet",
-    responses=responses(RebuildResponse, 200, 401, 403, 404, 409),
-    response_model=None,
+    "/api/admin/accounts/{accountId}/rebuild-wallet", responses=failures(401, 403, 404, 409)
 )
-async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> RebuildResponse:
     """Rebuild a damaged or restored wallet from its ledger. Safe to repeat."""
     caller.require_admin()
     done = rebuild_wallet(app, accountId)
     logger.warning("wallet_rebuilt", account_id=accountId, settled_jobs=len(done.settled_jobs))
-    return {
-        "balance": done.wallet.balance,
-        "held": done.wallet.held,
-        "debt": done.wallet.debt,
-        "version": done.wallet.version,
-        "settledJobs": list(done.settled_jobs),
-    }
+    return RebuildResponse(
+        balance=done.wallet.balance,
+        held=done.wallet.held,
+        debt=done.wallet.debt,
+        version=done.wallet.version,
+        settled_jobs=list(done.settled_jobs),
+    )
 
 
-def _adjusted(done: Adjusted) -> dict[str, Any]:
-    return {
-        "transaction": views.transaction(done.entry),
-        "balance": done.balance,
-        "debt": done.debt,
-    }
+def _adjusted(done: Adjusted) -> AdjustResponse:
+    return AdjustResponse(
+        transaction=views.transaction(done.entry), balance=done.balance, debt=done.debt
+    )
 
 
 def _at(app: App, now: str | None) -> App:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas.purchases import AdminPurchase, AdminPurchasePage, ResolvePurchaseRequest
+from darkroom.api.openapi.responses import failures
+from darkroom.api.schemas.purchases import ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
 from darkroom.views import purchases as views
+from darkroom.views.purchases import AdminPurchase, AdminPurchasePage
 
 router = APIRouter(tags=["admin"])
 _PURCHASES = "admin-purchases"
 
 
-@router.get(
-    "/api/admin/purchases",
-    responses=responses(AdminPurchasePage, 200, 400, 401, 403),
-    response_model=None,
-)
+@router.get("/api/admin/purchases", responses=failures(400, 401, 403))
 async def list_purchases(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -33,7 +30,7 @@ async def list_purchases(
     account: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> AdminPurchasePage:
     """Purchases of one account, or of all accounts by status, oldest first. Without filters, those
     that need a decision (``mismatched``)."""
     caller.require_admin()
@@ -45,12 +42,13 @@ async def list_purchases(
         limit=limit,
         position=read_cursor(app, cursor, **bound),
     )
-    return {"items": items, "nextCursor": make_cursor(app, following, **bound)}
+    return AdminPurchasePage(items=items, next_cursor=make_cursor(app, following, **bound))
 
 
 @router.post(
     "/api/admin/purchases/{purchaseId}/resolve",
-    responses=responses(AdminPurchase, 200, 400, 401, 403, 404, 409, 422),
+    response_model=AdminPurchase,
+    responses=failures(400, 401, 403, 404, 409, 422),
 )
 async def resolve(
     purchase_id: Annotated[str, Path(alias="purchaseId", max_length=100)],
@@ -58,13 +56,13 @@ async def resolve(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> JSONResponse:
+) -> Response:
     """Resolve a mismatched purchase: add credits for the payment, or refund it. An Idempotency-Key
     is required."""
     caller.require_admin()
     command, raw = await read_command(request, app, caller, key_required=True)
 
-    def action() -> dict[str, Any]:
+    def action() -> AdminPurchase:
         resolved = resolve_purchase(
             app,
             command,

@@ -5,18 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.albums import (
     AddOutputsRequest,
-    AlbumDetailResponse,
-    AlbumOutput,
-    AlbumPage,
-    AlbumResponse,
     ChangeAlbumRequest,
     ChangeOutputRequest,
     CreateAlbumRequest,
@@ -32,6 +27,7 @@ from darkroom.usecases.albums.create_album import create_album
 from darkroom.usecases.albums.delete_album import delete_album
 from darkroom.usecases.albums.remove_from_album import remove_from_album
 from darkroom.views import albums as views
+from darkroom.views.albums import AlbumDetailResponse, AlbumOutput, AlbumPage, AlbumResponse
 
 router = APIRouter(tags=["albums"])
 _ROUTE = "albums"
@@ -40,64 +36,60 @@ AlbumId = Annotated[str, Path(alias="albumId")]
 OutputId = Annotated[str, Path(alias="outputId")]
 
 
-@router.get("/api/albums", responses=responses(AlbumPage, 200, 400, 401), response_model=None)
+@router.get("/api/albums", responses=failures(400, 401))
 async def list_albums(
     app: CurrentApp,
     caller: CurrentCaller,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> AlbumPage:
     """The account's albums, newest first."""
     bound = {"account_id": caller.account_id, "route": _ROUTE}
     items, position = views.list_albums(
         app, caller.account_id, limit=limit, before=read_cursor(app, cursor, **bound)
     )
-    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+    return AlbumPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
 @router.post(
-    "/api/albums", status_code=201, responses=responses(AlbumResponse, 201, 400, 401, 409, 422)
+    "/api/albums",
+    status_code=201,
+    response_model=AlbumResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def post_album(
     body: CreateAlbumRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Create an empty album."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def action() -> dict[str, Any]:
+    def action() -> AlbumResponse:
         return views.album_summary(app, create_album(app, command, name=body.name))
 
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.get(
-    "/api/albums/{albumId}",
-    responses=responses(AlbumDetailResponse, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.get("/api/albums/{albumId}", responses=failures(400, 401, 404))
 async def get_album(
     album_id: AlbumId,
     app: CurrentApp,
     caller: CurrentCaller,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> AlbumDetailResponse:
     """An album with a page of its outputs, sorted by position."""
     bound = {"account_id": caller.account_id, "route": _OUTPUTS, "filters": album_id}
-    album, position = views.get_album(
+    album, outputs, position = views.get_album(
         app, caller.account_id, album_id, limit=limit, after=read_cursor(app, cursor, **bound)
     )
-    return {**album, "nextCursor": make_cursor(app, position, **bound)}
+    cursor = make_cursor(app, position, **bound)
+    return AlbumDetailResponse(**dict(album), outputs=outputs, next_cursor=cursor)
 
 
-@router.patch(
-    "/api/albums/{albumId}",
-    responses=responses(AlbumResponse, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.patch("/api/albums/{albumId}", responses=failures(400, 401, 404))
 async def patch_album(
     album_id: AlbumId, body: ChangeAlbumRequest, app: CurrentApp, caller: CurrentCaller
-) -> dict[str, Any]:
+) -> AlbumResponse:
     """Rename the album or choose its cover."""
     change = AlbumChange(
         name=body.name,
@@ -112,7 +104,7 @@ async def patch_album(
     "/api/albums/{albumId}",
     status_code=204,
     response_class=Response,
-    responses=responses(None, 204, 401, 404),
+    responses=failures(401, 404),
 )
 async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete the album; its outputs stay with their jobs."""
@@ -120,14 +112,10 @@ async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller
     return Response(status_code=204)
 
 
-@router.post(
-    "/api/albums/{albumId}/outputs",
-    responses=responses(AlbumResponse, 200, 400, 401, 404, 409),
-    response_model=None,
-)
+@router.post("/api/albums/{albumId}/outputs", responses=failures(400, 401, 404, 409))
 async def post_outputs(
     album_id: AlbumId, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
-) -> dict[str, Any]:
+) -> AlbumResponse:
     """Add outputs of the account's jobs at the end. Outputs already in the album do not change."""
     album = put_into_album(
         app,
@@ -139,18 +127,14 @@ async def post_outputs(
     return views.album_summary(app, album)
 
 
-@router.patch(
-    "/api/albums/{albumId}/outputs/{outputId}",
-    responses=responses(AlbumOutput, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.patch("/api/albums/{albumId}/outputs/{outputId}", responses=failures(400, 401, 404))
 async def patch_output(
     album_id: AlbumId,
     output_id: OutputId,
     body: ChangeOutputRequest,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> dict[str, Any]:
+) -> AlbumOutput:
     """Group, tag, select or move an output within the album."""
     changes: dict[str, Any] = {
         name: value
@@ -175,7 +159,7 @@ async def patch_output(
     "/api/albums/{albumId}/outputs/{outputId}",
     status_code=204,
     response_class=Response,
-    responses=responses(None, 204, 401, 404),
+    responses=failures(401, 404),
 )
 async def remove_output(
     album_id: AlbumId, output_id: OutputId, app: CurrentApp, caller: CurrentCaller

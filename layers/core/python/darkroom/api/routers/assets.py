@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import respond_once_for_each
+from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.idempotency import read_command
-from darkroom.api.openapi.responses import responses
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.assets import (
-    AssetPage,
-    AssetResponse,
     DescribeRequest,
     Kind,
     Sort,
     Status,
 )
-from darkroom.api.schemas.bulk import AssetIdsRequest, BulkAssetsResponse
+from darkroom.api.schemas.bulk import AssetIdsRequest, BulkAssetResult, BulkAssetsResponse
 from darkroom.assets import store
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.kernel.ids import is_id
@@ -34,13 +31,14 @@ from darkroom.usecases.assets.delete_asset import delete_asset
 from darkroom.usecases.assets.describe_asset import describe_asset
 from darkroom.views import assets as views
 from darkroom.views.asset_lists import AssetFilters
+from darkroom.views.assets import AssetPage, AssetResponse
 
 router = APIRouter(tags=["assets"])
 _ROUTE = "assets"
 AssetId = Annotated[str, Path(alias="assetId")]
 
 
-@router.get("/api/assets", responses=responses(AssetPage, 200, 400, 401), response_model=None)
+@router.get("/api/assets", responses=failures(400, 401))
 async def list_assets(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -51,7 +49,7 @@ async def list_assets(
     sort: Sort = "newest",
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> AssetPage:
     """The account's assets.
 
     ``search`` matches the beginnings of words in names and tags, or a whole id. A search by words
@@ -67,26 +65,20 @@ async def list_assets(
         after=read_cursor(app, cursor, **bound),
         language=caller.language,
     )
-    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+    return AssetPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
-@router.get(
-    "/api/assets/{assetId}", responses=responses(AssetResponse, 200, 401, 404), response_model=None
-)
-async def get_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+@router.get("/api/assets/{assetId}", responses=failures(401, 404))
+async def get_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> AssetResponse:
     """One asset, with links to its clean copy once it is ``uploaded``."""
     asset = store.get_asset(caller.account_id, asset_id)
     return views.asset_with_job(app, asset, language=caller.language)
 
 
-@router.patch(
-    "/api/assets/{assetId}",
-    responses=responses(AssetResponse, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.patch("/api/assets/{assetId}", responses=failures(400, 401, 404))
 async def patch_asset(
     asset_id: AssetId, body: DescribeRequest, app: CurrentApp, caller: CurrentCaller
-) -> dict[str, Any]:
+) -> AssetResponse:
     """Rename a file, tag it, or put it into a folder. Lists show the change a moment later."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
     if body.tags is not None:
@@ -99,7 +91,7 @@ async def patch_asset(
     "/api/assets/{assetId}",
     status_code=204,
     response_class=Response,
-    responses=responses(None, 204, 401, 404, 409),
+    responses=failures(401, 404, 409),
 )
 async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it."""
@@ -109,25 +101,27 @@ async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller
 
 @router.post(
     "/api/assets/bulk/delete",
-    responses=responses(BulkAssetsResponse, 200, 400, 401, 422),
-    response_model=None,
+    response_model=BulkAssetsResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def remove_assets(
     body: AssetIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Delete up to 100 files; each has its own result."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def one(asset_id: str) -> dict[str, Any]:
+    def one(asset_id: str) -> BulkAssetResult:
         delete_asset(app, account_id=command.account_id, asset_id=asset_id)
-        return {}
+        return BulkAssetResult(asset_id=asset_id, ok=True)
 
-    return respond_once_for_each(
-        app,
-        command,
-        raw,
-        ids=body.asset_ids,
-        one=one,
-        name="assetId",
-        knows=lambda text: is_id(text, ASSET_PREFIX),
-    )
+    def action() -> BulkAssetsResponse:
+        results = results_for_each(
+            body.asset_ids,
+            one,
+            refused=BulkAssetResult.refused,
+            knows=lambda text: is_id(text, ASSET_PREFIX),
+            language=command.language,
+        )
+        return BulkAssetsResponse(results=results)
+
+    return respond_once(app, command, raw, status=200, action=action)

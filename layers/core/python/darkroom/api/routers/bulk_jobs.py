@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
-from darkroom.api.bulk import respond_once_for_each
-from darkroom.api.idempotency import read_command
-from darkroom.api.openapi.responses import responses
+from darkroom.api.bulk import results_for_each
+from darkroom.api.idempotency import read_command, respond_once
+from darkroom.api.openapi.responses import failures
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas.bulk import (
     BulkOptionsRequest,
     BulkResponse,
+    BulkResult,
     BulkRetryRequest,
     JobIdsRequest,
 )
@@ -32,78 +33,83 @@ router = APIRouter(tags=["jobs"])
 
 @router.patch(
     "/api/jobs/bulk",
-    responses=responses(BulkResponse, 200, 400, 401, 422),
-    response_model=None,
+    response_model=BulkResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def patch_options(
     body: BulkOptionsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Change the options of up to 100 drafts with one merge patch."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def one(job_id: str) -> dict[str, Any]:
+    def one(job_id: str) -> BulkResult:
         draft = patch_draft(
             app,
             command,
             job_id=job_id,
             patch=lambda recipe: recipe.patch_of(body.options_partial),
         )
-        return {"status": draft.status.value}
+        return BulkResult(job_id=job_id, ok=True, status=draft.status.value)
 
     return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
     "/api/jobs/bulk/run",
-    responses=responses(BulkResponse, 200, 400, 401, 422),
-    response_model=None,
+    response_model=BulkResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def run(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Confirm up to 100 drafts in the given order. Those beyond the balance stay drafts."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def one(job_id: str) -> dict[str, Any]:
+    def one(job_id: str) -> BulkResult:
         done = confirm_draft(app, command.of(job_id), draft_job_id=job_id, overrides={})
-        return {"status": done.job.status.value}
+        return BulkResult(job_id=job_id, ok=True, status=done.job.status.value)
 
     return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
     "/api/jobs/bulk/cancel",
-    responses=responses(BulkResponse, 200, 400, 401, 422),
-    response_model=None,
+    response_model=BulkResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def cancel(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Cancel up to 100 jobs."""
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def one(job_id: str) -> dict[str, Any]:
+    def one(job_id: str) -> BulkResult:
         outcome, job = cancel_job(app, account_id=command.account_id, job_id=job_id)
-        return {"status": job.status.value, "outcome": outcome}
+        return BulkResult(job_id=job_id, ok=True, status=job.status.value, outcome=outcome)
 
     return _respond(app, command, raw, body.job_ids, one)
 
 
 @router.post(
     "/api/jobs/bulk/retry",
-    responses=responses(BulkResponse, 200, 400, 401, 422),
-    response_model=None,
+    response_model=BulkResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def retry(
     body: BulkRetryRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Retry up to 100 jobs, each with a child job."""
     command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 
-    def one(job_id: str) -> dict[str, Any]:
+    def one(job_id: str) -> BulkResult:
         done = retry_job(app, command.of(job_id), parent_job_id=job_id, options=options)
-        return {"status": done.job.status.value, "retryJobId": done.job.job_id}
+        return BulkResult(
+            job_id=job_id,
+            ok=True,
+            status=done.job.status.value,
+            retry_job_id=done.job.job_id,
+        )
 
     return _respond(app, command, raw, body.job_ids, one)
 
@@ -113,11 +119,21 @@ def _respond(
     command: Command,
     raw: dict[str, Any],
     job_ids: Sequence[str],
-    one: Callable[[str], dict[str, Any]],
-) -> JSONResponse:
-    return respond_once_for_each(
-        app, command, raw, ids=job_ids, one=one, name="jobId", knows=is_job_id
+    one: Callable[[str], BulkResult],
+) -> Response:
+    def action() -> BulkResponse:
+        return each_job(job_ids, one, language=command.language)
+
+    return respond_once(app, command, raw, status=200, action=action)
+
+
+def each_job(
+    job_ids: Sequence[str], one: Callable[[str], BulkResult], *, language: str
+) -> BulkResponse:
+    results = results_for_each(
+        job_ids, one, refused=BulkResult.refused, knows=is_job_id, language=language
     )
+    return BulkResponse(results=results)
 
 
 def is_job_id(text: str) -> bool:

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas.catalog import HealthResponse
+from darkroom.api.schemas.catalog import (
+    HealthResponse,
+    Label,
+    RecipeLimits,
+    RecipesResponse,
+    SliderLimits,
+    TemplatePage,
+)
 from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
 router = APIRouter(tags=["catalog"])
 
-_LIMITS = {
-    "photosPerJob": limits.PHOTOS_PER_JOB_LIMIT,
-    "referencePhotosPerJob": limits.REFERENCE_PHOTOS_PER_JOB_LIMIT,
-    "totalImages": limits.PORTRAITS_PER_JOB_LIMIT,
-    "imagesPerJob": limits.IMAGES_PER_JOB_LIMIT,
-    "promptCharacters": limits.PROMPT_LIMIT_CHARS,
-    "filesPerRequest": limits.CAPTION_FILES_LIMIT,
-    "targetLanguages": limits.CAPTION_TARGETS_LIMIT,
-    "rewriteCharacters": limits.REWRITE_LIMIT_CHARS,
-    "slider": {"from": 0, "to": 100, "neutral": scenes.SLIDER_NEUTRAL},
-}
+_LIMITS = RecipeLimits(
+    photos_per_job=limits.PHOTOS_PER_JOB_LIMIT,
+    reference_photos_per_job=limits.REFERENCE_PHOTOS_PER_JOB_LIMIT,
+    total_images=limits.PORTRAITS_PER_JOB_LIMIT,
+    images_per_job=limits.IMAGES_PER_JOB_LIMIT,
+    prompt_characters=limits.PROMPT_LIMIT_CHARS,
+    files_per_request=limits.CAPTION_FILES_LIMIT,
+    target_languages=limits.CAPTION_TARGETS_LIMIT,
+    rewrite_characters=limits.REWRITE_LIMIT_CHARS,
+    slider=SliderLimits.model_validate({"from": 0, "to": 100, "neutral": scenes.SLIDER_NEUTRAL}),
+)
 
 
-@router.get("/api/templates", responses=responses(None, 200))
+@router.get("/api/templates")
 async def get_templates(
     mode: str | None = None, stage: str | None = None, genre: str | None = None
-) -> dict[str, Any]:
+) -> TemplatePage:
     """Templates that match the filters."""
-    return {"items": list_templates(mode, stage, genre), "nextCursor": None}
+    items = list_templates(mode, stage, genre)
+    return TemplatePage.model_validate({"items": items, "nextCursor": None})
 
 
-@router.get("/api/recipes", responses=responses(None, 200))
-async def get_recipes() -> dict[str, Any]:
+@router.get("/api/recipes")
+async def get_recipes() -> RecipesResponse:
     """Recipes with their options, and labels in English and Korean."""
-    return {
-        "recipes": sorted(REGISTRY),
+    return RecipesResponse(
+        recipes=sorted(REGISTRY),
         **catalog.read("recipes.json"),
-        "styles": {code: style["label"] for code, style in portraits.styles().items()},
-        "aspectRatios": list(images.ASPECT_RATIOS),
-        "languages": captions.source_languages(),
-        "sourceLanguages": list(captions.source_languages()),
-        "targetLanguages": list(captions.target_languages()),
-        "limits": _LIMITS,
-    }
+        styles={code: style["label"] for code, style in portraits.styles().items()},
+        aspect_ratios=list(images.ASPECT_RATIOS),
+        languages={code: Label(**label) for code, label in captions.source_languages().items()},
+        source_languages=list(captions.source_languages()),
+        target_languages=list(captions.target_languages()),
+        limits=_LIMITS,
+    )
 
 
-@router.get("/api/health", responses=responses(HealthResponse, 200))
-async def get_health(app: CurrentApp) -> dict[str, str]:
+@router.get("/api/health")
+async def get_health(app: CurrentApp) -> HealthResponse:
     """Report that the function runs."""
-    return {"status": "ok", "stage": app.settings.stage}
+    return HealthResponse(status="ok", stage=app.settings.stage)

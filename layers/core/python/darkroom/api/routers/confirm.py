@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.problem_paths import inputs_below, renamed
-from darkroom.api.schemas.jobs import ConfirmRequest, ConfirmResponse, QuoteRequest, QuoteResponse
+from darkroom.api.schemas.jobs import (
+    ConfirmRequest,
+    ConfirmResponse,
+    QuotePart,
+    QuoteRequest,
+    QuoteResponse,
+)
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.problems import problem
@@ -22,14 +26,10 @@ router = APIRouter(tags=["jobs"])
 _NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"}
 
 
-@router.post(
-    "/api/jobs/quote",
-    responses=responses(QuoteResponse, 200, 400, 401, 404, 409),
-    response_model=None,
-)
+@router.post("/api/jobs/quote", responses=failures(400, 401, 404, 409))
 async def quote(
     body: QuoteRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> dict[str, Any]:
+) -> QuoteResponse:
     """The price of a job. A job confirmed with the quote within 15 minutes costs exactly that."""
     command, _ = await read_command(request, app, caller, key_required=False)
     _check_subject(body)
@@ -45,36 +45,37 @@ async def quote(
                 inputs=body.inputs,
                 device_id=body.device_id or "",
             )
-    return {
-        "quoteId": quoted.quote_id,
-        "expiresAt": to_iso(quoted.expires_at),
-        "credits": quoted.credits,
-        "breakdown": [
-            {"name": part.name, "credits": part.credits}
+    return QuoteResponse(
+        quote_id=quoted.quote_id,
+        expires_at=to_iso(quoted.expires_at),
+        credits=quoted.credits,
+        breakdown=[
+            QuotePart(name=part.name, credits=part.credits)
             for job in quoted.jobs
             for part in job.price
         ],
-        "balance": quoted.balance,
-        "debt": quoted.debt,
-        "sufficient": quoted.is_sufficient,
-    }
+        balance=quoted.balance,
+        debt=quoted.debt,
+        sufficient=quoted.is_sufficient,
+    )
 
 
 @router.post(
     "/api/jobs/confirm",
     status_code=202,
-    responses=responses(ConfirmResponse, 202, 400, 401, 402, 404, 409, 422),
+    response_model=ConfirmResponse,
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def confirm(
     body: ConfirmRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Hold the credits and queue the job, in one transaction."""
     command, raw = await read_command(request, app, caller, key_required=body.draft_job_id is None)
     sent = body.model_dump(by_alias=True, exclude_unset=True)
     inputs = {name: value for name, value in sent.items() if name not in _NOT_INPUTS}
     mode = _mode(body)
 
-    def action() -> dict[str, Any]:
+    def action() -> ConfirmResponse:
         with renamed("recipe", to="mode" if body.recipe is None else "recipe"):
             return confirmation(submit())
 
@@ -135,11 +136,11 @@ def _required(mode: str | None) -> str:
     return mode
 
 
-def confirmation(done: Submission) -> dict[str, Any]:
-    return {
-        "jobId": done.job.job_id,
-        "status": "queued",
-        "templateId": done.job.template_id,
-        "creditsReserved": done.job.reserved,
-        "balance": done.balance,
-    }
+def confirmation(done: Submission) -> ConfirmResponse:
+    return ConfirmResponse(
+        job_id=done.job.job_id,
+        status="queued",
+        template_id=done.job.template_id,
+        credits_reserved=done.job.reserved,
+        balance=done.balance,
+    )

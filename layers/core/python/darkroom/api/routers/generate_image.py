@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
-from darkroom.api.routers.jobs import created_jobs
-from darkroom.api.schemas.jobs import GenerateImageRequest, JobsResponse
+from darkroom.api.openapi.responses import failures
+from darkroom.api.schemas.jobs import GenerateImageRequest
 from darkroom.recipes.images import IMAGES
 from darkroom.usecases.jobs.confirm_job import create_jobs
+from darkroom.views.jobs import JobsResponse, created_jobs
 
 router = APIRouter(tags=["assets"])
 
@@ -21,18 +19,19 @@ router = APIRouter(tags=["assets"])
 @router.post(
     "/api/assets/generate-image",
     status_code=201,
-    responses=responses(JobsResponse, 201, 400, 401, 402, 409, 422),
+    response_model=JobsResponse,
+    responses=failures(400, 401, 402, 409, 422),
 )
 async def generate_image(
     body: GenerateImageRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Queue a job that makes pictures from the prompt; each becomes an asset as soon as it is made.
 
     The response is that of ``POST /api/jobs`` with ``status: "queued"``.
     """
     command, raw = await read_command(request, app, caller, key_required=True)
 
-    def action() -> dict[str, Any]:
+    def action() -> JobsResponse:
         made = create_jobs(
             app,
             command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request
@@ -13,8 +13,8 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.openapi.responses import responses
-from darkroom.api.schemas.jobs import GenerationPage, JobPage, Output, SelectRequest
+from darkroom.api.openapi.responses import failures
+from darkroom.api.schemas.jobs import SelectRequest
 from darkroom.jobs.lists import pages as listing
 from darkroom.jobs.lists.pages import Filters, Sort, to_search
 from darkroom.jobs.states import JobStatus
@@ -31,7 +31,8 @@ from darkroom.kernel.problems import Problem, problem
 from darkroom.recipes import get_recipe
 from darkroom.usecases.jobs.select_output import select_output
 from darkroom.views import generations, job_lists
-from darkroom.views.jobs import output_detail
+from darkroom.views.generations import GenerationPage
+from darkroom.views.jobs import JobPage, OutputDetail, output_detail
 
 router = APIRouter(tags=["jobs"])
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
@@ -77,14 +78,14 @@ async def wanted_jobs(
 WantedJobs = Annotated[Wanted, Depends(wanted_jobs)]
 
 
-@router.get("/api/jobs", responses=responses(JobPage, 200, 400, 401), response_model=None)
+@router.get("/api/jobs", responses=failures(400, 401))
 async def list_jobs(
     app: CurrentApp,
     caller: CurrentCaller,
     wanted: WantedJobs,
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> JobPage:
     """The account's jobs without their tasks, outputs and timelines.
 
     ``dateFrom`` (inclusive) and ``dateTo`` (exclusive) limit the time of creation. ``translate``
@@ -100,12 +101,12 @@ async def list_jobs(
         after=read_cursor(app, cursor, **bound),
         language=caller.language,
     )
-    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+    return JobPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
 @router.get(
     "/api/jobs.csv",
-    responses=responses(None, 200, 400, 401)
+    responses=failures(400, 401)
     | {200: {"description": "A CSV file", "content": {"text/csv": {}}}},
     response_model=None,
 )
@@ -143,38 +144,36 @@ async def export_jobs(
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get(
-    "/api/generations", responses=responses(GenerationPage, 200, 400, 401), response_model=None
-)
+@router.get("/api/generations", responses=failures(400, 401))
 async def list_generations(
     app: CurrentApp,
     caller: CurrentCaller,
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> GenerationPage:
     """The history of tasks, including failed ones, newest first."""
     bound = {"account_id": caller.account_id, "route": "generations"}
-    shape, position = generations.list_generations(
+    items, position = generations.list_generations(
         app,
         caller.account_id,
         limit=limit,
         after=read_cursor(app, cursor, **bound),
         language=caller.language,
     )
-    return {**shape, "nextCursor": make_cursor(app, position, **bound)}
+    return GenerationPage(
+        items=items,
+        next_cursor=make_cursor(app, position, **bound),
+        remaining_credits=generations.remaining_credits(app, caller.account_id),
+    )
 
 
-@router.post(
-    "/api/outputs/{outputId}/select",
-    responses=responses(Output, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.post("/api/outputs/{outputId}/select", responses=failures(400, 401, 404))
 async def select(
     output_id: Annotated[str, Path(alias="outputId")],
     app: CurrentApp,
     caller: CurrentCaller,
     body: Annotated[SelectRequest, Body(default_factory=SelectRequest)],
-) -> dict[str, Any]:
+) -> OutputDetail:
     """Select an output of its job; only one output is selected. Safe to repeat."""
     job, output = select_output(
         app,

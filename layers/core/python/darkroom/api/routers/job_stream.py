@@ -8,22 +8,22 @@ The route has no authorizer at the gateway; the function verifies the ticket or 
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
-from darkroom.api.openapi.responses import responses
+from darkroom.api.json_response import to_json
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.jobs import StreamTicketResponse
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
 from darkroom.kernel.signing import BadSignature, sign, verify
-from darkroom.views.job_changes import Changes, change_shape, changes_since, read_position
+from darkroom.views.job_changes import Changes, changes_since, job_event, read_position
 
 PURPOSE = "stream-ticket"
 MEDIA_TYPE = "text/event-stream"
@@ -36,25 +36,20 @@ ticket_router = APIRouter(tags=["jobs"])
 router = APIRouter(tags=["jobs"])
 
 
-@ticket_router.post(
-    "/api/jobs/stream-ticket",
-    responses=responses(StreamTicketResponse, 200, 401),
-    response_model=None,
-)
-async def open_stream(app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+@ticket_router.post("/api/jobs/stream-ticket", responses=failures(401))
+async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketResponse:
     """A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route."""
     now = app.clock.now().replace(microsecond=0)
     until = now + timedelta(seconds=STREAM_TICKET_SECONDS)
     grant = {"account": caller.account_id, "until": to_epoch_seconds(until)}
-    return {
-        "ticket": sign(app.signing_secret.value, PURPOSE, grant),
-        "expiresAt": to_iso(until),
-    }
+    return StreamTicketResponse(
+        ticket=sign(app.signing_secret.value, PURPOSE, grant), expires_at=to_iso(until)
+    )
 
 
 @router.get(
     "/api/jobs/stream",
-    responses=responses(None, 200, 401)
+    responses=failures(401)
     | {
         200: {
             "description": "Server-sent events: event `job`, data {jobId, status, progress "
@@ -110,7 +105,7 @@ def _events(changes: Changes) -> str:
     """The body: the time to reconnect, a heartbeat, the events, and the position after them."""
     blocks = [f"retry: {STREAM_RETRY_MS}", ": heartbeat"]
     for number, change in changes.events:
-        content = json.dumps(change_shape(change), separators=(",", ":"))
+        content = to_json(job_event(change))
         blocks.append(f"id: {number}\nevent: job\ndata: {content}")
     # An id without data is not an event, but EventSource remembers it.
     blocks.append(f"id: {changes.position}")

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.json_response import json_response
+from darkroom.api.openapi.responses import failures
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas.jobs import (
-    CancelResponse,
     CreateJobsRequest,
-    JobResponse,
-    JobsResponse,
-    JobSummary,
     PatchJobRequest,
 )
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
-from darkroom.kernel.errors import PaymentRequired
 from darkroom.usecases.jobs.cancel_job import cancel_job
 from darkroom.usecases.jobs.confirm_job import create_jobs
 from darkroom.usecases.jobs.delete_job import delete_job
 from darkroom.usecases.jobs.draft_job import patch_draft
 from darkroom.views import jobs as views
+from darkroom.views.jobs import CancelResponse, JobResponse, JobsResponse, JobSummary
 
 router = APIRouter(tags=["jobs"])
 
@@ -35,11 +29,12 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/api/jobs",
     status_code=201,
-    responses=responses(JobsResponse, 201, 400, 401, 402, 404, 409, 422),
+    response_model=JobsResponse,
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def post_jobs(
     body: CreateJobsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
 
     Captions make one job for each file. Of several jobs to be queued, those that the balance does
@@ -48,7 +43,7 @@ async def post_jobs(
     queued = body.status == "queued"
     command, raw = await read_command(request, app, caller, key_required=queued)
 
-    def action() -> dict[str, Any]:
+    def action() -> JobsResponse:
         with inputs_below("inputs", body):
             made = create_jobs(
                 app,
@@ -60,27 +55,15 @@ async def post_jobs(
                 queued=queued,
                 quote_id=body.quote_id,
             )
-        return created_jobs(made, language=command.language)
+        return views.created_jobs(made, language=command.language)
 
     return respond_once(app, command, raw, status=201, action=action)
 
 
-def created_jobs(
-    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
-) -> dict[str, Any]:
-    """The response body for created jobs; a job that could not be queued has a ``code``."""
-    return {"jobs": [_created(job, lacking, language) for job, lacking in made]}
-
-
-def _created(job: Job, lacking: PaymentRequired | None, language: str) -> dict[str, Any]:
-    summary = views.job_summary(job, language=language)
-    return summary if lacking is None else summary | {"code": lacking.error_code}
-
-
 @router.get(
     "/api/jobs/{jobId}",
-    responses=responses(JobResponse, 200, 401, 404) | {304: {"description": "Unchanged"}},
-    response_model=None,
+    response_model=JobResponse,
+    responses=failures(401, 404) | {304: {"description": "Unchanged"}},
 )
 async def get_job(
     jobId: str,
@@ -94,13 +77,13 @@ async def get_job(
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
     if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(views.job_detail(app, family, language=caller.language), headers=headers)
+    return json_response(views.job_detail(app, family, language=caller.language), headers=headers)
 
 
 @router.patch(
     "/api/jobs/{jobId}",
-    responses=responses(JobSummary, 200, 400, 401, 404, 409, 412),
-    response_model=None,
+    response_model=JobSummary,
+    responses=failures(400, 401, 404, 409, 412),
 )
 async def patch_job(
     jobId: str,
@@ -131,26 +114,25 @@ async def patch_job(
             is_current=is_current,
         )
     tag = views.etag(app, JobFamily(job=draft))
-    return JSONResponse(views.job_summary(draft, language=caller.language), headers={"ETag": tag})
+    return json_response(views.job_summary(draft, language=caller.language), headers={"ETag": tag})
 
 
 @router.post(
     "/api/jobs/{jobId}/cancel",
-    responses=responses(CancelResponse, 200, 401, 404),
-    response_model=None,
+    response_model=CancelResponse,
+    responses=failures(401, 404, 409, 422),
 )
-async def cancel(
-    jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
 
     Each part of the price with a finished output costs at least 1 credit.
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def action() -> dict[str, Any]:
+    def action() -> CancelResponse:
         outcome, job = cancel_job(app, account_id=command.account_id, job_id=jobId)
-        return {"outcome": outcome, "receipt": views.job_receipt(job, language=command.language)}
+        receipt = views.job_receipt(job, language=command.language)
+        return CancelResponse(outcome=outcome, receipt=receipt)
 
     return respond_once(app, command, raw, status=200, action=action)
 
@@ -158,7 +140,7 @@ async def cancel(
 @router.delete(
     "/api/jobs/{jobId}",
     status_code=204,
-    responses=responses(None, 204, 400, 401, 404, 409),
+    responses=failures(400, 401, 404, 409),
 )
 async def delete(
     jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False

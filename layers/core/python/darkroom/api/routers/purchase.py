@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.purchases import PurchaseRequest, PurchaseResponse
-from darkroom.payments.store import Purchase
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from darkroom.usecases.purchases.start_purchase import start_purchase
 
@@ -21,15 +18,16 @@ router = APIRouter(tags=["credits"])
 @router.post(
     "/api/credits/purchase",
     status_code=201,
-    responses=responses(PurchaseResponse, 201, 400, 401, 409, 422),
+    response_model=PurchaseResponse,
+    responses=failures(400, 401, 409, 422),
 )
 async def purchase(
     body: PurchaseRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Buy a pack, or with the test gateway any amount of credits."""
     command, raw = await read_command(request, app, caller, key_required=True)
 
-    def action() -> dict[str, Any]:
+    def action() -> PurchaseResponse:
         if app.payments is not None:
             started = start_purchase(
                 app,
@@ -39,19 +37,20 @@ async def purchase(
                 amount=body.amount,
                 currency=body.currency,
             )
-            return _shape(started.purchase, checkoutUrl=started.checkout_url)
+            return PurchaseResponse(
+                purchase_id=started.purchase.purchase_id,
+                status=started.purchase.status.value,
+                credits=started.purchase.credits,
+                checkout_url=started.checkout_url,
+            )
         done = purchase_with_test_gateway(
             app, command, pack=body.pack, amount=body.amount, currency=body.currency
         )
-        return _shape(done.purchase, balance=done.balance)
+        return PurchaseResponse(
+            purchase_id=done.purchase.purchase_id,
+            status=done.purchase.status.value,
+            credits=done.purchase.credits,
+            balance=done.balance,
+        )
 
     return respond_once(app, command, raw, status=201, action=action)
-
-
-def _shape(purchase: Purchase, **more: Any) -> dict[str, Any]:
-    return {
-        "purchaseId": purchase.purchase_id,
-        "status": purchase.status.value,
-        "credits": purchase.credits,
-        **more,
-    }

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.reference_photos import (
     ROLE_PATTERN,
-    ReferencePhotoPage,
-    ReferencePhotoResponse,
     RegisterRequest,
 )
 from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
 from darkroom.usecases.assets.deactivate_reference_photo import deactivate_reference_photo
 from darkroom.usecases.assets.register_reference_photo import register_reference_photo
 from darkroom.views import reference_photos as views
+from darkroom.views.reference_photos import ReferencePhotoPage, ReferencePhotoResponse
 
 router = APIRouter(tags=["reference photos"])
 _ROUTE = "reference-photos"
@@ -29,11 +28,12 @@ _ROUTE = "reference-photos"
 @router.post(
     "/api/reference-photos",
     status_code=201,
-    responses=responses(ReferencePhotoResponse, 201, 400, 401, 404, 409, 422),
+    response_model=ReferencePhotoResponse,
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def register(
     body: RegisterRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Register a checked picture of exactly one person for portraits. It is free.
 
     400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces`` for other pictures. 503
@@ -41,7 +41,7 @@ async def register(
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def action() -> dict[str, Any]:
+    def action() -> ReferencePhotoResponse:
         photo = register_reference_photo(
             app, account_id=caller.account_id, asset_id=body.asset_id, role=body.role
         )
@@ -50,18 +50,14 @@ async def register(
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.get(
-    "/api/reference-photos",
-    responses=responses(ReferencePhotoPage, 200, 400, 401),
-    response_model=None,
-)
+@router.get("/api/reference-photos", responses=failures(400, 401))
 async def list_reference_photos(
     app: CurrentApp,
     caller: CurrentCaller,
     role: Annotated[str | None, Query(pattern=ROLE_PATTERN)] = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
-) -> dict[str, Any]:
+) -> ReferencePhotoPage:
     """The account's active photos, by role and newest first in each role."""
     bound = {"account_id": caller.account_id, "route": _ROUTE, "filters": role or ""}
     items, position = views.list_reference_photos(
@@ -71,19 +67,15 @@ async def list_reference_photos(
         limit=limit,
         before=read_cursor(app, cursor, **bound),
     )
-    return {"items": items, "nextCursor": make_cursor(app, position, **bound)}
+    return ReferencePhotoPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
-@router.delete(
-    "/api/reference-photos/{referencePhotoId}",
-    responses=responses(ReferencePhotoResponse, 200, 401, 404),
-    response_model=None,
-)
+@router.delete("/api/reference-photos/{referencePhotoId}", responses=failures(401, 404))
 async def deactivate(
     reference_photo_id: Annotated[str, Path(alias="referencePhotoId")],
     app: CurrentApp,
     caller: CurrentCaller,
-) -> dict[str, Any]:
+) -> ReferencePhotoResponse:
     """Deactivate a photo: no new portraits are made from it. Safe to repeat."""
     photo = deactivate_reference_photo(
         app, account_id=caller.account_id, reference_photo_id=reference_photo_id

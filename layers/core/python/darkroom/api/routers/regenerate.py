@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
 from darkroom.api.schemas.jobs import (
+    ConfirmResponse,
     RegenerateRequest,
     RegenerateResponse,
-    RerunResponse,
     RetryRequest,
 )
 from darkroom.kernel.errors import InvalidInput
@@ -31,7 +31,8 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/api/jobs/{jobId}/regenerate",
     status_code=202,
-    responses=responses(RegenerateResponse, 202, 400, 401, 402, 404, 409, 422),
+    response_model=RegenerateResponse,
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def regenerate_job(
     jobId: str,
@@ -39,12 +40,12 @@ async def regenerate_job(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> JSONResponse:
+) -> Response:
     """Make one clip, scene, ending or image again, as a child job that inherits the rest."""
     command, raw = await read_command(request, app, caller, key_required=True)
     target = Target(name=body.target, clip_no=body.clip_no, key=body.key)
 
-    def action() -> dict[str, Any]:
+    def action() -> RegenerateResponse:
         return child_response(regenerate(app, command, parent_job_id=jobId, target=target))
 
     return respond_once(app, command, raw, status=202, action=action)
@@ -53,7 +54,8 @@ async def regenerate_job(
 @router.post(
     "/api/jobs/{jobId}/retry",
     status_code=202,
-    responses=responses(RegenerateResponse, 202, 400, 401, 402, 404, 409, 422),
+    response_model=RegenerateResponse,
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def retry(
     jobId: str,
@@ -61,7 +63,7 @@ async def retry(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
-) -> JSONResponse:
+) -> Response:
     """Make the missing outputs of a failed, partial or canceled job, as a child job.
 
     The price is that of the whole run, at the costs of the first run, less the credits used.
@@ -69,7 +71,7 @@ async def retry(
     command, raw = await read_command(request, app, caller, key_required=True)
     options = options_of(body)
 
-    def action() -> dict[str, Any]:
+    def action() -> RegenerateResponse:
         with inputs_below("options", body):
             return child_response(retry_job(app, command, parent_job_id=jobId, options=options))
 
@@ -79,15 +81,14 @@ async def retry(
 @router.post(
     "/api/jobs/{jobId}/rerun",
     status_code=202,
-    responses=responses(RerunResponse, 202, 400, 401, 402, 404, 409, 422),
+    response_model=ConfirmResponse,
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
-async def rerun(
-    jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+async def rerun(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Run the same inputs again, as a new job at full price."""
     command, raw = await read_command(request, app, caller, key_required=True)
 
-    def action() -> dict[str, Any]:
+    def action() -> ConfirmResponse:
         return confirmation(rerun_job(app, command, job_id=jobId))
 
     return respond_once(app, command, raw, status=202, action=action)
@@ -105,9 +106,7 @@ def options_of(body: RetryRequest) -> dict[str, Any]:
     return body.options or {}
 
 
-def child_response(done: Submission) -> dict[str, Any]:
-    return {
-        "retryJobId": done.job.job_id,
-        "creditsReserved": done.job.reserved,
-        "balance": done.balance,
-    }
+def child_response(done: Submission) -> RegenerateResponse:
+    return RegenerateResponse(
+        retry_job_id=done.job.job_id, credits_reserved=done.job.reserved, balance=done.balance
+    )

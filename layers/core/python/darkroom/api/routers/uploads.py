@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.routers.assets import AssetId
 from darkroom.api.schemas.uploads import (
     CompleteRequest,
     CompleteResponse,
     FileToUpload,
     OpenUploadRequest,
-    OpenUploadResponse,
     SignPartsRequest,
     SignPartsResponse,
-    UploadResponse,
+    UploadSession,
+    UploadSessions,
+    UploadUrl,
 )
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
@@ -28,9 +26,11 @@ from darkroom.kernel.problems import problem
 from darkroom.uploads import policy
 from darkroom.usecases.uploads.abort_upload import abort_upload
 from darkroom.usecases.uploads.complete_upload import complete_upload
-from darkroom.usecases.uploads.create_upload import PartLink, UploadSession, create_upload
+from darkroom.usecases.uploads.create_upload import PartLink, create_upload
+from darkroom.usecases.uploads.create_upload import UploadSession as OpenedUpload
 from darkroom.usecases.uploads.resign_upload import resign_upload
 from darkroom.views import assets as views
+from darkroom.views.assets import UploadResponse
 
 router = APIRouter(tags=["uploads"])
 
@@ -38,11 +38,12 @@ router = APIRouter(tags=["uploads"])
 @router.post(
     "/api/uploads/session",
     status_code=201,
-    responses=responses(OpenUploadResponse, 201, 400, 401, 403, 409, 413, 415, 422),
+    response_model=UploadSession | UploadSessions,
+    responses=failures(400, 401, 403, 409, 413, 415, 422),
 )
 async def open_upload(
     body: OpenUploadRequest, request: Request, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> Response:
     """Open upload sessions for one file or many; the client sends files directly to storage.
 
     A file over 100 MB is sent in parts, in any order, also in parallel. The response has up to 100
@@ -50,54 +51,47 @@ async def open_upload(
     """
     command, raw = await read_command(request, app, caller, key_required=False)
 
-    def action() -> dict[str, Any]:
+    def action() -> UploadSession | UploadSessions:
         if body.files is None:
             [session] = create_upload(app, command, [_single_file(body)])
             return _session(session)
         files = _many_files(body, body.files)
-        return {"sessions": [_session(session) for session in create_upload(app, command, files)]}
+        sessions = [_session(session) for session in create_upload(app, command, files)]
+        return UploadSessions(sessions=sessions)
 
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.post(
-    "/api/uploads/complete", responses=responses(CompleteResponse, 200, 400, 401, 404, 409)
-)
-async def complete(body: CompleteRequest, app: CurrentApp, caller: CurrentCaller) -> JSONResponse:
+@router.post("/api/uploads/complete", responses=failures(400, 401, 404, 409))
+async def complete(
+    body: CompleteRequest, app: CurrentApp, caller: CurrentCaller
+) -> CompleteResponse:
     """Report that the file was sent. Safe to repeat, also after the storage event was handled.
 
     409 ``UPLOAD_INCOMPLETE`` lists the ``missingParts``.
     """
     etags = {part.part_number: part.etag for part in body.etags or []}
     asset = complete_upload(app, account_id=caller.account_id, asset_id=body.asset_id, etags=etags)
-    return JSONResponse({"asset": views.asset_detail(app, asset, language=caller.language)})
+    return CompleteResponse(asset=views.asset_detail(app, asset, language=caller.language))
 
 
-@router.get(
-    "/api/uploads/{assetId}",
-    responses=responses(UploadResponse, 200, 401, 404),
-    response_model=None,
-)
-async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> dict[str, Any]:
+@router.get("/api/uploads/{assetId}", responses=failures(401, 404))
+async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> UploadResponse:
     """The parts that have arrived."""
     return views.get_upload(app, caller.account_id, asset_id)
 
 
-@router.post(
-    "/api/uploads/{assetId}/urls", responses=responses(SignPartsResponse, 200, 400, 401, 404, 409)
-)
+@router.post("/api/uploads/{assetId}/urls", responses=failures(400, 401, 404, 409))
 async def sign_parts(
     asset_id: AssetId, body: SignPartsRequest, app: CurrentApp, caller: CurrentCaller
-) -> JSONResponse:
+) -> SignPartsResponse:
     """New links for parts whose links have expired. The upload lasts as long as its links."""
     session = resign_upload(
         app, account_id=caller.account_id, asset_id=asset_id, part_numbers=body.part_numbers
     )
-    return JSONResponse(
-        {
-            "uploadUrls": [_upload_url(link) for link in session.links],
-            "expiresAt": to_iso(session.expires_at),
-        }
+    return SignPartsResponse(
+        upload_urls=[_upload_url(link) for link in session.links],
+        expires_at=to_iso(session.expires_at),
     )
 
 
@@ -105,7 +99,7 @@ async def sign_parts(
     "/api/uploads/{assetId}",
     status_code=204,
     response_class=Response,
-    responses=responses(None, 204, 401, 404, 409),
+    responses=failures(401, 404, 409),
 )
 async def abort(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Abort an unfinished upload; the parts that have arrived are deleted."""
@@ -147,16 +141,16 @@ def _many_files(body: OpenUploadRequest, files: list[FileToUpload]) -> list[poli
     ]
 
 
-def _session(session: UploadSession) -> dict[str, Any]:
-    return {
-        "assetId": session.asset.asset_id,
-        "storageKey": session.storage_key,
-        "uploadUrls": [_upload_url(link) for link in session.links],
-        "partSize": session.part_size_bytes,
-        "headers": session.headers,
-        "expiresAt": to_iso(session.expires_at),
-    }
+def _session(session: OpenedUpload) -> UploadSession:
+    return UploadSession(
+        asset_id=session.asset.asset_id,
+        storage_key=session.storage_key,
+        upload_urls=[_upload_url(link) for link in session.links],
+        part_size=session.part_size_bytes,
+        headers=session.headers,
+        expires_at=to_iso(session.expires_at),
+    )
 
 
-def _upload_url(link: PartLink) -> dict[str, Any]:
-    return {"partNumber": link.part_number, "url": link.url}
+def _upload_url(link: PartLink) -> UploadUrl:
+    return UploadUrl(part_number=link.part_number, url=link.url)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from aws_lambda_powertools.metrics import MetricUnit
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse
 
 from darkroom.api.auth import CurrentApp
 from darkroom.api.lambda_handler import logger, metrics
-from darkroom.api.openapi.responses import responses
+from darkroom.api.openapi.responses import failures
 from darkroom.api.schemas.webhooks import PaymentEventResponse, ProviderCallbackResponse
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
@@ -19,12 +18,8 @@ from darkroom.usecases.tasks.receive_provider_callback import receive_provider_c
 router = APIRouter(tags=["webhooks"])
 
 
-@router.post(
-    "/api/webhooks/stripe",
-    responses=responses(PaymentEventResponse, 200, 400, 401, 404),
-    response_model=None,
-)
-async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
+@router.post("/api/webhooks/stripe", responses=failures(400, 401, 404))
+async def stripe(request: Request, app: CurrentApp) -> PaymentEventResponse:
     """Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors."""
     body = await request.body()
     signature = request.headers.get("stripe-signature", "")
@@ -36,17 +31,13 @@ async def stripe(request: Request, app: CurrentApp) -> JSONResponse:
     if received.misplaced is not None:
         logger.error("payment_mismatch", **mismatch_facts(received.misplaced))
         metrics.add_metric(name="PaymentMismatches", unit=MetricUnit.Count, value=1)
-    return JSONResponse({"outcome": received.outcome})
+    return PaymentEventResponse(outcome=received.outcome)
 
 
 Parameter = Annotated[str, Query(min_length=1, max_length=100)]
 
 
-@router.post(
-    "/api/webhooks/{provider}",
-    responses=responses(ProviderCallbackResponse, 200, 400, 401, 404),
-    response_model=None,
-)
+@router.post("/api/webhooks/{provider}", responses=failures(400, 401, 404))
 async def provider(
     request: Request,
     app: CurrentApp,
@@ -55,7 +46,7 @@ async def provider(
     key: Parameter,
     attempt: Annotated[int, Query(ge=1, le=1000)],
     nonce: Parameter,
-) -> JSONResponse:
+) -> ProviderCallbackResponse:
     """Receive a provider's callback about one attempt, at the URL that the provider was given.
 
     Callbacks may be repeated, late or missing: a callback only triggers a poll of the provider.
@@ -71,4 +62,4 @@ async def provider(
         headers={name.lower(): value for name, value in request.headers.items()},
     )
     logger.info("provider_call", provider=name, job_id=job, task_key=key, outcome=outcome)
-    return JSONResponse({"outcome": outcome})
+    return ProviderCallbackResponse(outcome=outcome)

@@ -10,10 +10,11 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
-from darkroom.api.schemas.credits import Transaction
+from darkroom.api.schemas.base import Identifier, RequestBody, SentId
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
 from darkroom.recipes.fields import broken
+from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.credits import Transaction
 
 
 class AdjustRequest(RequestBody):
@@ -71,19 +72,6 @@ class RebuildResponse(ResponseBody):
     settled_jobs: list[str]
 
 
-class AccountResponse(ResponseBody):
-    account_id: str
-    plan: str
-    balance: int
-    held: int
-    debt: int
-    version: int
-    frozen: bool
-    frozen_reason: str | None
-    is_damaged: bool | None = None
-    """The wallet cannot be read and must be rebuilt from its ledger."""
-
-
 class RedriveRequest(RequestBody):
     bulk_fields = frozenset({"ids"})
 
@@ -91,10 +79,14 @@ class RedriveRequest(RequestBody):
 
 
 class RedriveResult(ResponseBody):
-    id: str
+    id: SentId
     ok: bool
-    code: str | None = None
-    error: str | None = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, id: str, code: str, error: str) -> RedriveResult:
+        return cls(id=id, ok=False, code=code, error=error)
 
 
 class RedriveResponse(ResponseBody):
@@ -119,7 +111,7 @@ class DeadLetterPage(ResponseBody):
 class AuditBreach(ResponseBody):
     law: str
     account_id: str
-    entry_id: str | None = None
+    entry_id: Omittable[str] = None
     message: str
 
 

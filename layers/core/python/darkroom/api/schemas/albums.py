@@ -9,14 +9,7 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import (
-    Composed,
-    Identifier,
-    Line,
-    RequestBody,
-    ResponseBody,
-    checked_change,
-)
+from darkroom.api.schemas.base import Composed, Identifier, Line, RequestBody, checked_change
 from darkroom.kernel.limits import ALBUM_POSITION_LIMIT, PAGE_LIMIT, TAG_LIMIT_CHARS, TAGS_LIMIT
 
 Name = Annotated[str, Line, Field(max_length=100), Composed]
@@ -54,46 +47,3 @@ class ChangeOutputRequest(RequestBody):
     @model_validator(mode="after")
     def _names_something(self) -> ChangeOutputRequest:
         return checked_change(self, never_null={"tags", "selected", "position"})
-
-
-class AlbumResponse(ResponseBody):
-    album_id: str
-    name: str
-    output_count: int
-    cover_output_id: str | None = None
-    cover_url: str | None = None
-    created_at: str
-    updated_at: str
-
-
-class AlbumOutput(ResponseBody):
-    """``selected`` marks an output selected in this album, whatever is selected in its job."""
-
-    output_id: str
-    job_id: str
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    style: str | None = None
-    role: str | None = None
-    language: str | None = None
-    group: str | None = None
-    tags: list[str]
-    selected: bool
-    position: int
-    added_at: str
-    download_url: str
-
-
-class AlbumDetailResponse(AlbumResponse):
-    outputs: list[AlbumOutput]
-    next_cursor: str | None
-
-
-class AlbumPage(ResponseBody):
-    items: list[AlbumResponse]
-    next_cursor: str | None

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from darkroom.api.schemas.base import Composed, Line, RequestBody, ResponseBody, checked_change
+from darkroom.api.schemas.base import Composed, Line, RequestBody, checked_change
 from darkroom.kernel.limits import FOLDER_LIMIT_CHARS, TAG_LIMIT_CHARS, TAGS_LIMIT
 
 Tag = Annotated[str, Line, Field(max_length=TAG_LIMIT_CHARS), Composed]
@@ -18,47 +18,6 @@ Folder = Annotated[str, Line, Field(max_length=FOLDER_LIMIT_CHARS), Composed]
 Status = Literal["uploading", "checking", "uploaded", "failed"]
 Kind = Literal["image", "video", "audio"]
 Sort = Literal["newest", "oldest", "name", "duration"]
-
-
-class LatestJob(ResponseBody):
-    job_id: str
-    status: str
-
-
-class AssetResponse(ResponseBody):
-    """``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
-
-    ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
-    usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
-    """
-
-    asset_id: str
-    filename: str
-    kind: str
-    status: str
-    mime_type: str
-    size_bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    faces: int | None = None
-    is_ai_generated: bool
-    generation_prompt: str | None = None
-    thumbnail_url: str | None = None
-    download_url: str | None = None
-    tags: list[str]
-    folder: str | None = None
-    note: str | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-    latest_job: LatestJob | None = None
-    created_at: str
-    updated_at: str
-
-
-class AssetPage(ResponseBody):
-    items: list[AssetResponse]
-    next_cursor: str | None
 
 
 class DescribeRequest(RequestBody):

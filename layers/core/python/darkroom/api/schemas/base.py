@@ -1,4 +1,4 @@
-"""The base of all request and response bodies: strict requests, camelCase names."""
+"""The base of all request bodies: strict, with camelCase names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    SkipValidation,
     StringConstraints,
     model_validator,
 )
@@ -40,10 +41,6 @@ class RequestBody(BaseModel):
         return body
 
 
-class ResponseBody(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
-
-
 def _composed(text: Any) -> Any:
     return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
 
@@ -52,6 +49,8 @@ Composed = BeforeValidator(_composed)
 """Names and labels are stored in this form. It stands last in an annotation and so runs first:
 limits of length apply to the stored form."""
 DeviceId = Annotated[str, StringConstraints(max_length=200)]
+SentId = SkipValidation[str]
+"""An id as the client sent it, which may be any text, also with lone surrogates."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 # No control characters: names and labels are shown on one line, and lists are sorted by them.
 Line = StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from darkroom.api.schemas.base import RequestBody, ResponseBody
+from darkroom.api.schemas.base import RequestBody, SentId
 from darkroom.api.schemas.jobs import RetryRequest
 from darkroom.kernel.limits import BULK_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
 
@@ -32,15 +31,19 @@ class BulkRetryRequest(JobIdsRequest, RetryRequest):
 class BulkResult(ResponseBody):
     """The result for one job; on failure, ``code`` and ``error`` say why."""
 
-    job_id: str
+    job_id: SentId
     ok: bool
-    status: str | None = None
-    retry_job_id: str | None = None
-    outcome: str | None = None
-    download_url: str | None = None
-    expires_at: str | None = None
-    code: str | None = None
-    error: str | None = None
+    status: Omittable[str] = None
+    retry_job_id: Omittable[str] = None
+    outcome: Omittable[str] = None
+    download_url: Omittable[str] = None
+    expires_at: Omittable[str] = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, job_id: str, code: str, error: str) -> BulkResult:
+        return cls(job_id=job_id, ok=False, code=code, error=error)
 
 
 class BulkResponse(ResponseBody):
@@ -56,10 +59,14 @@ class AssetIdsRequest(RequestBody):
 class BulkAssetResult(ResponseBody):
     """The result for one file; on failure, ``code`` and ``error`` say why."""
 
-    asset_id: str
+    asset_id: SentId
     ok: bool
-    code: str | None = None
-    error: str | None = None
+    code: Omittable[str] = None
+    error: Omittable[str] = None
+
+    @classmethod
+    def refused(cls, asset_id: str, code: str, error: str) -> BulkAssetResult:
+        return cls(asset_id=asset_id, ok=False, code=code, error=error)
 
 
 class BulkAssetsResponse(ResponseBody):

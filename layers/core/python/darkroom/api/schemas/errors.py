@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class FieldProblem(ResponseBody):
@@ -13,14 +13,29 @@ class FieldProblem(ResponseBody):
     message: str
 
 
-class ErrorResponse(ResponseBody):
-    """The body of every error. 400 adds ``fields``; 402 adds ``needed``, ``balance``, ``shortfall``
-    and ``suggestions``."""
+class ErrorBody(ResponseBody):
+    """``error`` is a sentence for users, ``code`` never changes."""
 
     error: str
     code: str
+
+
+class ErrorResponse(ErrorBody):
+    """The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
+    codes; only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
+    enough."""
+
+    fields: Omittable[list[FieldProblem]] = None
+    asset_id: Omittable[str] = None
+    missing_parts: Omittable[list[int]] = None
+    faces: Omittable[int] = None
+    category: Omittable[str] = None
+    name: Omittable[str] = None
+    limit: Omittable[int] = None
+    used: Omittable[int] = None
+    plan: Omittable[str] = None
+    upgrade_to: str | None = None
     request_id: str
-    fields: list[FieldProblem] | None = None
 
 
 class Suggestion(ResponseBody):
@@ -28,8 +43,9 @@ class Suggestion(ResponseBody):
     credits: int
 
 
-class PaymentRequiredResponse(ErrorResponse):
+class PaymentRequiredResponse(ErrorBody):
     needed: int
     balance: int
     shortfall: int
     suggestions: list[Suggestion]
+    request_id: str

@@ -12,10 +12,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody, ResponseBody
-from darkroom.api.schemas.outputs import OutputFile
+from darkroom.api.schemas.base import DeviceId, Identifier, RequestBody
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PRIORITY_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.recipes.images import AspectRatio
+from darkroom.views.base import ResponseBody
 
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_LIMIT)]
 QuoteId = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -81,10 +81,6 @@ class RetryRequest(RequestBody):
     options: dict[str, Any] | None = None
 
 
-class RerunResponse(ConfirmResponse):
-    pass
-
-
 class RegenerateRequest(RequestBody):
     target: Identifier
     clip_no: int | None = None
@@ -118,101 +114,6 @@ class PatchJobRequest(BaseModel):
     priority: Priority | None = None
 
 
-class ReceiptPart(ResponseBody):
-    name: str
-    credits: int
-    used: int
-    refunded: int
-
-
-class Receipt(ResponseBody):
-    """``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-    ``message`` explains the ``reason`` in the caller's language."""
-
-    reserved: int
-    used: int
-    refunded: int
-    parts: list[ReceiptPart]
-    reason: str | None = None
-    message: str | None = None
-    note: str | None = None
-    """``NO_SPEECH``: the job succeeded, but there is no speech, so its captions are empty."""
-
-
-class Progress(ResponseBody):
-    completed: int
-    failed: int
-    total: int
-    percent: int
-
-
-class Failure(ResponseBody):
-    message: str
-    code: str
-
-
-class Task(ResponseBody):
-    key: str
-    kind: str
-    status: str
-    attempts: int
-    provider: str | None = None
-    error: Failure | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
-
-
-class Output(OutputFile):
-    output_id: str
-    inherited_from: str | None = None
-
-
-class TimelineEntry(ResponseBody):
-    name: str
-    at: str
-
-
-class JobSummary(ResponseBody):
-    job_id: str
-    recipe: str
-    mode: str | None = None
-    status: str
-    inputs: dict[str, Any]
-    template_id: str | None = None
-    parent_job_id: str | None = None
-    regen_target: str | None = None
-    regen_clip_no: int | None = None
-    priority: int | None = None
-    credits_reserved: int
-    receipt: Receipt
-    progress: Progress
-    created_at: str
-    started_at: str | None = None
-    finished_at: str | None = None
-    poll_after_ms: int | None = None
-
-
-class JobResponse(JobSummary):
-    tasks: list[Task]
-    outputs: list[Output]
-    timeline: list[TimelineEntry]
-
-
-class CreatedJob(JobSummary):
-    """``code`` says why a job that should be queued stayed a draft."""
-
-    code: str | None = None
-
-
-class JobsResponse(ResponseBody):
-    jobs: list[CreatedJob]
-
-
-class CancelResponse(ResponseBody):
-    outcome: Literal["canceled", "requested", "already_final"]
-    receipt: Receipt
-
-
 class StreamTicketResponse(ResponseBody):
     ticket: str
     expires_at: str
@@ -229,33 +130,6 @@ class BuildingResponse(ResponseBody):
     """Repeat the request after ``Retry-After`` seconds."""
 
     status: Literal["building"]
-
-
-class JobPage(ResponseBody):
-    items: list[JobSummary]
-    next_cursor: str | None
-
-
-class Generation(ResponseBody):
-    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
-
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: str | None = None
-    original_url: str | None = None
-    url: str | None = None
-    selected: bool
-    credits_used: int
-    error: Failure | None = None
-    created_at: str
-
-
-class GenerationPage(ResponseBody):
-    items: list[Generation]
-    next_cursor: str | None
-    remaining_credits: int
 
 
 class SelectRequest(RequestBody):

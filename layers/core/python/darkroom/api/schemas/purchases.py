@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import (
     Field,
     StringConstraints,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 from darkroom.kernel.limits import PURCHASE_LIMIT_CREDITS, REASON_LIMIT_CHARS
+from darkroom.payments.store import DecisionAction
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class PurchaseRequest(RequestBody):
@@ -27,71 +29,14 @@ class PurchaseResponse(ResponseBody):
     purchase_id: str
     status: str
     credits: int
-    balance: int | None = None
-    checkout_url: str | None = None
-
-
-class PurchaseRecord(ResponseBody):
-    """``message`` explains to the user that a purchase failed or was refunded, or that another
-    amount was paid. ``creditsReversed`` is what a refund or dispute took back."""
-
-    purchase_id: str
-    status: Literal["pending", "settled", "failed", "mismatched", "refunding", "refunded"]
-    credits: int
-    credits_reversed: int | None = None
-    message: str | None = None
-    pack: str | None = None
-    gateway: str
-    created_at: str
-
-
-class PurchasePage(ResponseBody):
-    items: list[PurchaseRecord]
-    next_cursor: str | None
-
-
-class PurchaseDecision(ResponseBody):
-    """``outcome`` is the gateway's reason if it did not make the refund."""
-
-    action: Literal["accept", "refund"]
-    credits: int | None = None
-    reason: str
-    by: str
-    at: str
-    outcome: str | None = None
-
-
-class AdminPurchase(ResponseBody):
-    """``amountMinor`` is the price; ``paidMinor`` is the amount paid if different. ``duplicateOf``
-    names the purchase that had already been paid when this payment arrived."""
-
-    purchase_id: str
-    account_id: str
-    status: str
-    gateway: str
-    pack: str | None = None
-    credits: int
-    credits_reversed: int | None = None
-    amount_minor: int | None = None
-    currency: str | None = None
-    paid_minor: int | None = None
-    paid_currency: str | None = None
-    payment_id: str | None = None
-    session_id: str | None = None
-    duplicate_of: str | None = None
-    decisions: list[PurchaseDecision]
-    created_at: str
-
-
-class AdminPurchasePage(ResponseBody):
-    items: list[AdminPurchase]
-    next_cursor: str | None
+    balance: Omittable[int] = None
+    checkout_url: Omittable[str] = None
 
 
 class ResolvePurchaseRequest(RequestBody):
     """``accept`` adds ``credits`` for the payment; ``refund`` returns the money."""
 
     account_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    action: Literal["accept", "refund"]
+    action: DecisionAction
     credits: Annotated[int, Field(ge=1, le=PURCHASE_LIMIT_CREDITS)] | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=REASON_LIMIT_CHARS)]

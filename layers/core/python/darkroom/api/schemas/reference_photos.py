@@ -8,7 +8,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]
@@ -18,19 +18,3 @@ Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]
 class RegisterRequest(RequestBody):
     asset_id: Identifier
     role: Role
-
-
-class ReferencePhotoResponse(ResponseBody):
-    """A picture of one person. Inactive ones are kept for the jobs that were made from them."""
-
-    reference_photo_id: str
-    asset_id: str
-    role: str
-    is_active: bool
-    download_url: str
-    created_at: str
-
-
-class ReferencePhotoPage(ResponseBody):
-    items: list[ReferencePhotoResponse]
-    next_cursor: str | None

@@ -8,9 +8,9 @@ from pydantic import (
     Field,
 )
 
-from darkroom.api.schemas.base import RequestBody, ResponseBody
-from darkroom.api.schemas.outputs import OutputFile
+from darkroom.api.schemas.base import RequestBody
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
+from darkroom.views.base import Omittable, ResponseBody
 
 
 class ShareRequest(RequestBody):
@@ -19,17 +19,13 @@ class ShareRequest(RequestBody):
     expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
 
 
+class LinkTerms(ResponseBody):
+    """The stored part of a response, without the link: its secret is not stored."""
+
+    expires_at: Omittable[str] = None
+
+
 class ShareResponse(ResponseBody):
     token: str
     url: str
-    expires_at: str | None = None
-
-
-class SharedOutput(OutputFile):
-    """An output without its id and its origin."""
-
-
-class SharedJob(ResponseBody):
-    outputs: list[SharedOutput]
-    recipe: str
-    created_at: str
+    expires_at: Omittable[str] = None

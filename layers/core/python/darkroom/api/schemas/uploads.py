@@ -9,9 +9,10 @@ from pydantic import (
     StringConstraints,
 )
 
-from darkroom.api.schemas.assets import AssetResponse
-from darkroom.api.schemas.base import Identifier, RequestBody, ResponseBody
+from darkroom.api.schemas.base import Identifier, RequestBody
 from darkroom.kernel.limits import PARTS_LIMIT, SIGNED_PARTS_LIMIT, UPLOAD_FILES_LIMIT
+from darkroom.views.assets import AssetResponse
+from darkroom.views.base import ResponseBody
 
 PartNumber = Annotated[int, Field(ge=1, le=PARTS_LIMIT)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -60,16 +61,10 @@ class UploadSession(ResponseBody):
     expires_at: str
 
 
-class OpenUploadResponse(ResponseBody):
-    """The fields of one session, or ``sessions`` in the order of ``files``."""
+class UploadSessions(ResponseBody):
+    """In the order of ``files``."""
 
-    asset_id: str | None = None
-    storage_key: str | None = None
-    upload_urls: list[UploadUrl] | None = None
-    part_size: int | None = None
-    headers: dict[str, str] | None = None
-    expires_at: str | None = None
-    sessions: list[UploadSession] | None = None
+    sessions: list[UploadSession]
 
 
 class PartEtag(RequestBody):
@@ -86,21 +81,6 @@ class CompleteRequest(RequestBody):
 
 class CompleteResponse(ResponseBody):
     asset: AssetResponse
-
-
-class ArrivedPart(ResponseBody):
-    """After the parts have been joined, ``etag`` is that of the file."""
-
-    part_number: int
-    size_bytes: int
-    etag: str
-
-
-class UploadResponse(ResponseBody):
-    asset_id: str
-    status: str
-    part_size: int
-    parts: list[ArrivedPart]
 
 
 class SignPartsRequest(RequestBody):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from darkroom.api.schemas.base import ResponseBody
+from darkroom.usecases.purchases.receive_payment_event import EventOutcome
+from darkroom.usecases.tasks.receive_provider_callback import CallbackOutcome
+from darkroom.views.base import ResponseBody
 
 
 class PaymentEventResponse(ResponseBody):
-    outcome: Literal["handled", "repeated", "ignored"]
+    outcome: EventOutcome
 
 
 class ProviderCallbackResponse(ResponseBody):
     """``heard``: the task will be polled; ``known``: the callback changes nothing."""
 
-    outcome: Literal["heard", "known"]
+    outcome: CallbackOutcome

@@ -5,16 +5,18 @@ from __future__ import annotations
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import engine
 from darkroom.jobs.model import Job, JobFamily
-from darkroom.jobs.states import JobStatus
+from darkroom.jobs.states import CancelOutcome, JobStatus
 from darkroom.kernel.errors import NotFound
 from darkroom.usecases.jobs.advance_job import advance
 
-CANCELED, REQUESTED, ALREADY_FINAL = "canceled", "requested", "already_final"
+CANCELED: CancelOutcome = "canceled"
+REQUESTED: CancelOutcome = "requested"
+ALREADY_FINAL: CancelOutcome = "already_final"
 _ENDED_OTHERWISE = frozenset({JobStatus.FAILED})
 """Canceling never makes a job fail, but a damaged job fails when it is loaded."""
 
 
-def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[str, Job]:
+def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[CancelOutcome, Job]:
     """Cancel the job; returns the outcome and the job.
 
     ``canceled``: the job has ended. ``requested``: it ends when its running tasks have finished.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from darkroom.adapters.queues import Queue
 from darkroom.bootstrap.composition import App
@@ -16,6 +16,16 @@ from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
 _DIED, _QUEUE = "DeadLetters", "Queue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptDeadLetter:
+    dead_letter_id: str
+    queue: str
+    outcome: str
+    """What the message was about and what was ended: a task, an asset, …"""
+    body: str
+    created_at: datetime
 
 
 def keep_dead_letter(
@@ -37,17 +47,17 @@ def keep_dead_letter(
         return
 
 
-def list_dead_letters(*, limit: int, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
+def list_dead_letters(*, limit: int, before: str | None) -> tuple[list[KeptDeadLetter], str | None]:
     """Dead letters, the latest first, and the position for the next page."""
     events, position = page_events(DEAD_LETTERS, limit=limit, before=before)
-    shown = []
+    kept = []
     for event in events:
         with suppress(Unreadable):
-            shown.append(_shown(event))
-    return shown, position
+            kept.append(_kept(event))
+    return kept, position
 
 
-def _shown(event: Event) -> dict[str, Any]:
+def _kept(event: Event) -> KeptDeadLetter:
     """Raises: Unreadable."""
     names = ("queue", "outcome", "body")
     texts = {name: event.props.get(name) for name in names}
@@ -55,7 +65,13 @@ def _shown(event: Event) -> dict[str, Any]:
     if odd:
         report_unreadable(DEAD_LETTERS, event.event_id, odd)
         raise Unreadable("the dead letter is damaged")
-    return {"id": event.event_id, **texts, "createdAt": to_iso(event.created_at)}
+    return KeptDeadLetter(
+        dead_letter_id=event.event_id,
+        queue=str(texts["queue"]),
+        outcome=str(texts["outcome"]),
+        body=str(texts["body"]),
+        created_at=event.created_at,
+    )
 
 
 def redrive(app: App, dead_letter_id: str) -> None:
@@ -68,8 +84,8 @@ def redrive(app: App, dead_letter_id: str) -> None:
     event = find_event(DEAD_LETTERS, dead_letter_id)
     if event is None:
         raise NotFound("no such dead letter")
-    shown = _shown(event)
-    _queue_of(app, shown["queue"]).resend(shown["body"])
+    kept = _kept(event)
+    _queue_of(app, kept.queue).resend(kept.body)
 
 
 def _queue_of(app: App, dead_letter_queue: str) -> Queue:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
@@ -30,12 +31,12 @@ from darkroom.webhooks import store
 from darkroom.webhooks.store import Received
 
 UNREADABLE = "unreadable"
+EventOutcome = Literal["handled", "repeated", "ignored"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    outcome: str
-    """``handled``, ``repeated`` or ``ignored``."""
+    outcome: EventOutcome
     reason: str | None = None
     """Why it was ignored: ``type``, ``account``, ``mode`` or ``unreadable``."""
     type: str | None = None

@@ -19,7 +19,7 @@ from darkroom.kernel.limits import DECISIONS_LIMIT
 from darkroom.payments import store
 from darkroom.payments.polling import due_at
 from darkroom.payments.ports import PaymentUnreadable
-from darkroom.payments.store import Decision, Purchase, PurchaseStatus
+from darkroom.payments.store import Decision, DecisionAction, Purchase, PurchaseStatus
 from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.usecases.credits.expire_grants import expire_due_first
 from darkroom.usecases.purchases.reconcile_payment import credit, reconcile_purchase
@@ -34,7 +34,7 @@ def resolve_purchase(
     *,
     account_id: str,
     purchase_id: str,
-    action: str,
+    action: DecisionAction,
     credits: int | None,
     reason: str,
 ) -> Purchase:

@@ -7,6 +7,7 @@ only triggers a poll.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import AsyncProvider
@@ -16,7 +17,9 @@ from darkroom.jobs.model import JobFamily
 from darkroom.kernel.errors import NotFound, Unauthorized
 from darkroom.usecases.jobs.advance_job import advance
 
-RECEIVED, KNOWN = "heard", "known"
+CallbackOutcome = Literal["heard", "known"]
+RECEIVED: CallbackOutcome = "heard"
+KNOWN: CallbackOutcome = "known"
 
 
 def receive_provider_callback(
@@ -29,7 +32,7 @@ def receive_provider_callback(
     nonce: str,
     body: bytes,
     headers: Mapping[str, str],
-) -> str:
+) -> CallbackOutcome:
     """Handle one callback; returns ``RECEIVED``, or ``KNOWN`` if it changes nothing: it is a
     repeat, or the attempt has ended, or the job does not exist any more.
 

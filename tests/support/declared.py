@@ -1,0 +1,102 @@
+"""Every response of every test is what the OpenAPI document declares for its route and status.
+
+The document names a model for each JSON response. The model must accept the body strictly, and
+must make the same body again: an unknown field, a missing one, one of another type, and null where
+a field is left out are all differences.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Union
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.routing import compile_path
+
+from darkroom.api.openapi.document import full_openapi
+from darkroom.api.schemas.errors import ErrorResponse
+from darkroom.views.base import ResponseBody
+
+JSON = "application/json"
+TEXT_LIMIT = 300
+"""How much of a body an error shows."""
+Declared = Mapping[str, Any]
+
+
+class Undeclared(AssertionError):
+    """A response that the document does not declare."""
+
+
+def check_declared(
+    method: str, path: str, status: int, headers: Mapping[str, str], body: str
+) -> None:
+    """Raises Undeclared if the response is not as declared; ``path`` is without the query."""
+    where = f"{method} {path} → {status}"
+    media_type = headers.get("content-type", "").partition(";")[0]
+    declared = _declared_responses(method, path)
+    if declared is None:
+        # No such route, or a page for people: only errors have a declared shape.
+        if media_type == JSON and status >= 400 and method != "HEAD":
+            _compare(where, (ErrorResponse.__name__,), body)
+        return
+    if str(status) not in declared:
+        raise Undeclared(f"{where} is not declared: {body[:TEXT_LIMIT]}")
+    content = declared[str(status)].get("content", {})
+    if method == "HEAD" or not content:
+        if body:
+            raise Undeclared(f"{where} has a body: {body[:TEXT_LIMIT]}")
+        return
+    if media_type not in content:
+        raise Undeclared(f"{where} is {media_type or 'empty'}, not {' or '.join(content)}")
+    if media_type == JSON:
+        _compare(where, _names_of(content[JSON]["schema"]), body)
+
+
+def _compare(where: str, names: tuple[str, ...], body: str) -> None:
+    sent, shape = json.loads(body), _shape(names)
+    try:
+        parsed = shape.validate_python(
+            sent, strict=True, extra="forbid", by_alias=True, by_name=False
+        )
+    except ValidationError as error:
+        raise Undeclared(f"{where} is not {' or '.join(names)}: {error}") from error
+    again = shape.dump_python(parsed, mode="json", by_alias=True, exclude_unset=True)
+    if again != sent:
+        raise Undeclared(f"{where} is not {' or '.join(names)}: {sent} should be {again}")
+
+
+def _declared_responses(method: str, path: str) -> Declared | None:
+    """Status → response in the document; None if it has no such operation."""
+    method = "get" if method == "HEAD" else method.lower()
+    found = (operations for pattern, operations in _paths() if pattern.match(path))
+    return next((each[method]["responses"] for each in found if method in each), None)
+
+
+def _names_of(schema: Declared) -> tuple[str, ...]:
+    """The names of the models in the schema of a response: one, or several of which one fits."""
+    return tuple(option["$ref"].rpartition("/")[2] for option in schema.get("anyOf", [schema]))
+
+
+@cache
+def _paths() -> list[tuple[re.Pattern[str], Declared]]:
+    """The document's paths in the order in which routes match: literal ones first."""
+    paths = full_openapi()["paths"]
+    ordered = sorted(paths, key=lambda path: path.count("{"))
+    return [(compile_path(path)[0], paths[path]) for path in ordered]
+
+
+@cache
+def _shape(names: tuple[str, ...]) -> TypeAdapter[Any]:
+    models = [model for model in response_models() if model.__name__ in names]
+    assert len(models) == len(names), f"two models have the same name: {models}"
+    return TypeAdapter(Union[tuple(models)])  # noqa: UP007 (of a tuple)
+
+
+def response_models(base: type[ResponseBody] = ResponseBody) -> Iterator[type[ResponseBody]]:
+    """The models of all response bodies; importing the routers has loaded them."""
+    for model in base.__subclasses__():
+        yield model
+        yield from response_models(model)
