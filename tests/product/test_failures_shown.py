@@ -129,17 +129,25 @@ def test_the_etag_of_one_language_does_not_match_the_other(world: World, user: s
     assert world.call("GET", path, user=user, headers=headers).status == 200
 
 
+def codes_of(call: ast.Call) -> Iterator[str]:
+    """The codes of failures that this call makes: by keyword, or as the last argument."""
+    name = getattr(call.func, "id", "")
+    values: list[ast.expr] = []
+    if name in ("Failure", "TransientProviderError", "PermanentProviderError"):
+        values = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    elif name in ("_transient", "_permanent"):  # of vendors' errors
+        values = call.args[1:]
+    for value in values:
+        if isinstance(value, ast.Constant):
+            yield str(value.value)
+
+
 def test_every_failure_code_of_a_task_or_job_has_its_messages() -> None:
     codes = {"CANCELED", "INTERNAL", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "CONTENT_REJECTED"}
     for path in PRODUCT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(getattr(node, "func", None), "id", "")
-            if name in ("Failure", "TransientProviderError", "PermanentProviderError"):
-                codes |= {
-                    str(keyword.value.value)
-                    for keyword in node.keywords  # type: ignore[attr-defined]
-                    if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
-                }
+            if isinstance(node, ast.Call):
+                codes |= set(codes_of(node))
     assert len(codes) > 20
 
     assert codes - SENTENCES.keys() == set()
