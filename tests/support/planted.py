@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import json
 import secrets
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -325,7 +326,11 @@ def responded_before_the_work(plant: Plant) -> None:
     def write(*args: Any, **kwargs: Any) -> Write:
         begun = real(*args, **kwargs)
         plant.acts()
-        begun.item.status, begun.item.response = 202, "{}"  # type: ignore[attr-defined]
+        body = {
+            "jobId": "job_1", "status": "queued", "templateId": None,
+            "creditsReserved": 2, "balance": 3,
+        }  # fmt: skip
+        begun.item.status, begun.item.response = 202, json.dumps(body)  # type: ignore[attr-defined]
         return begun
 
     plant.replace(idempotency_store, "begin_write", write)

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,6 +62,8 @@ def values_of(declared: Any) -> st.SearchStrategy[Any]:
         return st.lists(values_of(arguments[0]), max_size=2).map(tuple)
     if origin is frozenset:
         return st.frozensets(NAMES, max_size=2)
+    if origin is Literal:
+        return st.sampled_from(arguments)
     if origin is not None and issubclass(origin, Mapping):
         return JSON if arguments[1] is Any else st.dictionaries(NAMES, NUMBERS, max_size=2)
     if is_dataclass(declared):

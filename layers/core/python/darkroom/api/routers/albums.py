@@ -55,7 +55,7 @@ async def list_albums(
     "/api/albums",
     status_code=201,
     response_model=AlbumResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def post_album(
     body: CreateAlbumRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -102,7 +102,7 @@ async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller
 @router.post(
     "/api/assets/bulk/delete",
     response_model=BulkAssetsResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def remove_assets(
     body: AssetIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -34,7 +34,7 @@ router = APIRouter(tags=["jobs"])
 @router.patch(
     "/api/jobs/bulk",
     response_model=BulkResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def patch_options(
     body: BulkOptionsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -57,7 +57,7 @@ async def patch_options(
 @router.post(
     "/api/jobs/bulk/run",
     response_model=BulkResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def run(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -75,7 +75,7 @@ async def run(
 @router.post(
     "/api/jobs/bulk/cancel",
     response_model=BulkResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def cancel(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -93,7 +93,7 @@ async def cancel(
 @router.post(
     "/api/jobs/bulk/retry",
     response_model=BulkResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def retry(
     body: BulkRetryRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -20,7 +20,7 @@ router = APIRouter(tags=["assets"])
     "/api/assets/generate-image",
     status_code=201,
     response_model=JobsResponse,
-    responses=failures(400, 401, 402, 409, 422),
+    responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def generate_image(
     body: GenerateImageRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -19,7 +19,7 @@ router = APIRouter(tags=["credits"])
     "/api/credits/purchase",
     status_code=201,
     response_model=PurchaseResponse,
-    responses=failures(400, 401, 409, 422),
+    responses=failures(400, 401, 404, 409, 422),
 )
 async def purchase(
     body: PurchaseRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -39,7 +39,7 @@ router = APIRouter(tags=["uploads"])
     "/api/uploads/session",
     status_code=201,
     response_model=UploadSession | UploadSessions,
-    responses=failures(400, 401, 403, 409, 413, 415, 422),
+    responses=failures(400, 401, 403, 404, 409, 413, 415, 422),
 )
 async def open_upload(
     body: OpenUploadRequest, request: Request, app: CurrentApp, caller: CurrentCaller
