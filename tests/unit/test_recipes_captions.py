@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.credits.pricing import costs
+from darkroom.jobs.lists import facets
 from darkroom.kernel import catalog
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.ids import derived_id
@@ -22,7 +23,7 @@ from darkroom.kernel.limits import (
     TRANSACTION_ITEMS_LIMIT,
 )
 from darkroom.kernel.money import PricePart
-from darkroom.recipes import get_recipe
+from darkroom.recipes import REGISTRY, get_recipe
 from darkroom.recipes.base import Blueprint, Material, Target, TaskSpec
 from darkroom.recipes.captions import CAPTIONS, FORMATS, source_languages, target_languages
 
@@ -588,3 +589,11 @@ def test_languages_have_codes_and_labels() -> None:
 
 def test_every_format_has_a_label() -> None:
     assert tuple(catalog.read("recipes.json")["formats"]) == FORMATS
+
+
+def test_the_lists_of_jobs_know_which_recipes_translate() -> None:
+    translating = {
+        name for name, recipe in REGISTRY.items() if "translationPerMinute" in recipe.cost_names
+    }
+
+    assert set(facets.TRANSLATABLE) == translating != set()

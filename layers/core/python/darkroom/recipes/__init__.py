@@ -1,6 +1,7 @@
 """Recipes, the kinds of jobs. Each is one pure module: validate, price, plan, regenerate.
 
 To add a recipe, add a file here, its line in ``REGISTRY``, its prices and its templates.
+If its jobs may have a translation, ``jobs/lists/facets.py`` lists it as well.
 """
 
 from __future__ import annotations

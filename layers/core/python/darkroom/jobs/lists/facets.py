@@ -13,7 +13,7 @@ from darkroom.kernel import words as words_in
 from darkroom.kernel.limits import PREFIX_LIMIT_CHARS, WORDS_PER_JOB_LIMIT
 
 TRANSLATABLE = ("captions",)
-"""Recipes whose jobs may have a translation."""
+"""Recipes whose jobs may have a translation. Jobs do not import recipes, so a test compares."""
 _TRANSLATED = "+translate"
 _KEY_BYTES = 12
 
