@@ -102,6 +102,8 @@ class StoredHistory:
             self.rng.choices(OPERATIONS, WEIGHTS)[0](self)
             self.check()
             if step % AUDIT_EVERY == 0 or step == steps:
+                # As the sweeper does every minute: the auditor reports grants that stay after it.
+                self.expire()
                 assert audit_accounts(self.app, self.user).breaches == ()
 
     def check(self) -> None:
@@ -206,7 +208,7 @@ class StoredHistory:
         self.repeatable(receive, None)
 
     def confirm(self) -> None:
-        """A story or a trailer; without enough credits it is refused and nothing changes."""
+        """A story or a trailer; without enough credits it is refused and nothing is charged."""
         mode = self.rng.choice(sorted(COSTS))
         call = self.call("confirm", mode=mode)
 
@@ -223,6 +225,8 @@ class StoredHistory:
         if self.plain.debt or self.plain.spendable(self.now) < COSTS[mode]:
             with pytest.raises(PaymentRequired):
                 send()
+            # Every use case expires due credits first, in transactions of their own.
+            self.plain.expire(self.now)
             return
         response = send()
         self.plain.reserve(response[0], COSTS[mode], self.now)

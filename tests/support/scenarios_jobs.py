@@ -692,7 +692,7 @@ JOB_SCENARIOS: tuple[Scenario, ...] = (
     _scenario("cancel of a queued job", arrange_cancel_of_queued, DEVICE, CANCELED, 5),
     _scenario("cancel of a planned job", arrange_cancel_of_planned, DEVICE, CANCELED, 5),
     _scenario("cancel of a running job", arrange_cancel_of_running, DEVICE, CANCELED, 5),
-    _scenario("record of a cancel", arrange_record_of_cancel, STREAMS, CANCELED, 5),
+    _scenario("record of a cancel", arrange_record_of_cancel, STREAMS, CANCELED, 4),
     _scenario("lost lease of a canceled job", arrange_canceling_lost_lease, SCHEDULE, CANCELED, 5),
     _scenario(
         "canceled, then done", arrange_canceled_under_way(None), MESSAGES, CANCELED, 4,
