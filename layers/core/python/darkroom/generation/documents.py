@@ -8,7 +8,8 @@ fields are the document's own.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Protocol, TypeVar, dataclass_transform
 
 from pydantic import BeforeValidator, ConfigDict, StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -16,10 +17,19 @@ from pydantic.alias_generators import to_camel
 from darkroom.generation.ports import Artifact, GenerationRequest
 from darkroom.kernel.errors import DarkroomError
 
-SHAPE: Final = ConfigDict(alias_generator=to_camel)
-"""Fields are named in camelCase; those that are not known are left out."""
+_SHAPE: Final = ConfigDict(alias_generator=to_camel)
 
 T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def document_shape(cls: type[T]) -> type[T]:
+    """Make the class a frozen dataclass that is a document or a part of one.
+
+    Fields are named in camelCase; those that are not known are left out.
+    """
+    cls.__pydantic_config__ = _SHAPE  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(cls)
 
 
 def _without_lone_surrogates(value: Any) -> Any:

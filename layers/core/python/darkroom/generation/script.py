@@ -16,15 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from darkroom.generation.captions.characters import clean_text
 from darkroom.generation.documents import (
-    SHAPE,
     Milliseconds,
     Text,
+    document_shape,
     read_document,
     read_value,
     write_document,
@@ -68,11 +68,9 @@ Line = Annotated[Text, AfterValidator(clean_text)]
 """One line, without control characters."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class ScriptSection:
     """What is said from one moment to another."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     name: Text
     """``INTRO``, ``BODY_1`` …, ``OUTRO``: by its place."""
@@ -82,11 +80,9 @@ class ScriptSection:
     """Never empty."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class Script:
     """What is said in one short video."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     title: Line
     language: Language
@@ -357,11 +353,9 @@ def _number(value: Any) -> float:
         return math.nan
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class _ResponseSection:
     """What counts of a section that a model wrote."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     text: Text
     end_ms: Annotated[float, BeforeValidator(_number)] = math.nan

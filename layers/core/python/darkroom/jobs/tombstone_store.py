@@ -67,11 +67,8 @@ class Tombstone:
 
 def find_tombstone(job_id: str) -> Tombstone | None:
     """The tombstone; None unless the job was deleted."""
-    try:
-        item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
-    except Model.DoesNotExist:
-        return None
-    if not is_deleted(item):
+    item = _find_deleted_item(job_id)
+    if item is None:
         return None
     return Tombstone(
         job_id=job_id,
@@ -83,13 +80,18 @@ def find_tombstone(job_id: str) -> Tombstone | None:
 
 def find_deleted(job_id: str) -> Job | None:
     """The remaining part of a deleted job: its price, hold, receipt and state."""
+    item = _find_deleted_item(job_id)
+    if item is None:
+        return None
+    return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
+
+
+def _find_deleted_item(job_id: str) -> JobItem | None:
     try:
         item = JobItem.get(job_id, JOB_KEY, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    if not is_deleted(item):
-        return None
-    return job_from_items(item, find_inputs(job_id) if item.inputs is None else None)
+    return item if is_deleted(item) else None
 
 
 def list_tasks_of_deleted(job_id: str) -> list[Task]:

@@ -7,15 +7,15 @@ process. Knows nothing of what the values mean.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from darkroom.kernel import catalog
 
-VALUES: Final = ConfigDict(extra="forbid", alias_generator=to_camel)
-"""A dataclass of values has this as its ``__pydantic_config__``."""
+_VALUES: Final = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Signed = Annotated[float, Field(ge=-1, le=1)]
@@ -28,6 +28,13 @@ Rgb = tuple[Share, Share, Share]
 """An sRGB color."""
 
 T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def catalog_values(cls: type[T]) -> type[T]:
+    """Make the class a frozen dataclass of values that ``read_values`` reads."""
+    cls.__pydantic_config__ = _VALUES  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(cls)
 
 
 def read_values(name: str, shape: type[T]) -> T:

@@ -9,6 +9,7 @@ from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.jobs import OutputFacts
 
 
 class AlbumResponse(ResponseBody):
@@ -21,21 +22,11 @@ class AlbumResponse(ResponseBody):
     cover_url: Omittable[str] = None
 
 
-class AlbumOutput(ResponseBody):
+class AlbumOutput(OutputFacts):
     """``selected`` marks an output selected in this album, whatever is selected in its job."""
 
     output_id: str
     job_id: str
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: Omittable[int] = None
-    height: Omittable[int] = None
-    duration_ms: Omittable[int] = None
-    style: Omittable[str] = None
-    role: Omittable[str] = None
-    language: Omittable[str] = None
     group: Omittable[str] = None
     tags: list[str]
     selected: bool

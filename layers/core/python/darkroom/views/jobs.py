@@ -64,8 +64,8 @@ class TaskDetail(ResponseBody):
     finished_at: Omittable[str] = None
 
 
-class OutputFile(ResponseBody):
-    """The part of an output that its owner and the visitors of a public link both see."""
+class OutputFacts(ResponseBody):
+    """What an output is, wherever it is shown."""
 
     key: str
     type: str
@@ -77,6 +77,11 @@ class OutputFile(ResponseBody):
     style: Omittable[str] = None
     role: Omittable[str] = None
     language: Omittable[str] = None
+
+
+class OutputFile(OutputFacts):
+    """The part of an output that its owner and the visitors of a public link both see."""
+
     selected: bool
     download_url: str
 

@@ -7,15 +7,14 @@ refused is a file of another shape. Knows nothing of recognizers, cues or format
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter
+from pydantic import FailFast, Field, TypeAdapter
 
 from darkroom.generation.documents import (
-    SHAPE,
     Milliseconds,
     Text,
+    document_shape,
     read_document,
     write_document,
 )
@@ -40,22 +39,18 @@ class TranscriptRejected(DarkroomError):
     code = "BAD_SOURCE"
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class Word:
     """One word and when it was spoken."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     start_ms: Moment
     end_ms: Moment
     text: SpokenText
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class Segment:
     """What one person said without a break."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     start_ms: Moment
     end_ms: Moment
@@ -66,11 +61,9 @@ class Segment:
     """The timing of the text's words; empty when only the segment is timed, as in translations."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@document_shape
 class Transcript:
     """All that was said in one media file."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SHAPE
 
     language: Name
     """An IETF language tag: ``en``, ``ko``, ``pt-BR``."""

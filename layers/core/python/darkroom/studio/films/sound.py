@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.media.portable_math import exp, sine_of_turns
-from darkroom.studio.values import VALUES, read_values
+from darkroom.studio.values import catalog_values, read_values
 
 _CHORD_SECONDS: Final = 2.8
 _PEAK: Final = 0.30
@@ -34,11 +33,9 @@ _Note = Annotated[int, Field(ge=24, le=96)]
 _Level = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Mood:
     """The music of a genre: an entry of ``catalog/studio/music.json``."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     chords: Annotated[tuple[tuple[_Note, ...], ...], Field(min_length=1)]
     """As MIDI notes."""

@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 import numpy as np
 from PIL import Image, ImageFilter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.studio.pictures.focus import Focus
 from darkroom.studio.pictures.matte import subject_mask
@@ -29,16 +29,14 @@ from darkroom.studio.pictures.raster import (
     to_float,
     to_image,
 )
-from darkroom.studio.values import VALUES, Share, read_values
+from darkroom.studio.values import Share, catalog_values, read_values
 
 _ASPECT: Final = WIDTH / HEIGHT
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Shot:
     """How a framing wants the head: its height and its center, in fractions of the frame."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     head: Annotated[float, Field(ge=0.1, le=0.6)]
     x: Share

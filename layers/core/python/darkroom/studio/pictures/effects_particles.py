@@ -11,16 +11,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.studio.pictures.effect import Stage, rng_of
 from darkroom.studio.pictures.raster import HEIGHT, WIDTH, grid, mask_image, smoothstep
 from darkroom.studio.pictures.tones import grades
-from darkroom.studio.values import VALUES, Pixels, Share, read_values
+from darkroom.studio.values import Pixels, Share, catalog_values, read_values
 
 _PHASES: Final = 16
 _MARGIN_PX: Final = 90
@@ -33,11 +33,9 @@ _Speed = Annotated[float, Field(ge=0, le=400)]
 Color = tuple[_Level, _Level, _Level]
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class _Size:
     """The pieces of one size; those of the largest are near the lens and out of focus."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     size_px: Pixels
     share: Share
@@ -46,11 +44,9 @@ class _Size:
     opacity: Share
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Particles:
     """What falls: an entry of ``catalog/studio/particles.json``."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     shape: Literal["paper", "petal", "flake"]
     count: Annotated[int, Field(ge=4, le=400)]

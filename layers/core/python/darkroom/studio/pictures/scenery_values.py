@@ -7,14 +7,13 @@ otherwise, colors those of full daylight. Pure; knows neither words nor pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.studio.pictures.tones import Tone
-from darkroom.studio.values import VALUES, Rgb, Share, Signed, read_values
+from darkroom.studio.values import Rgb, Share, Signed, catalog_values, read_values
 
 _Factor = Annotated[float, Field(ge=0, le=3)]
 _Cells = Annotated[float, Field(ge=0.5, le=80)]
@@ -22,11 +21,9 @@ _Cells = Annotated[float, Field(ge=0.5, le=80)]
 _Octaves = Annotated[int, Field(ge=1, le=8)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Hour:
     """The sky at one time of the day, and how much light it leaves for the land."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     zenith: Rgb
     middle: Rgb
@@ -46,10 +43,8 @@ class Hour:
     """How bright its other side is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Weather:
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
-
     clouds: Share
     """How much of the sky they cover."""
     gray: Share
@@ -57,11 +52,9 @@ class Weather:
     falling: Literal["", "rain", "snow", "petals", "fog"] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Flakes:
     """Pieces that fall, of one size."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     count: Annotated[int, Field(ge=1, le=4000)]
     radius: tuple[Share, Share]
@@ -72,11 +65,9 @@ class Flakes:
     color: Rgb
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Row:
     """One line of hills, trees or buildings."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     haze: Share
     """How far it is lost in the haze: 0 is near."""
@@ -88,11 +79,9 @@ class Row:
     """For trees and buildings: how many there are in a width as long as the picture is high."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Ridges:
     """Rows of land, from far to near: mountains, hills, drifts of snow, dunes."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     kind: Literal["ridges"]
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
@@ -117,11 +106,9 @@ class Ridges:
     """How far down from the crest snow lies, without and with snow in the scene; 1 is the foot."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Trees:
     """Rows of trees."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     kind: Literal["trees"]
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
@@ -132,11 +119,9 @@ class Trees:
     turns: Share
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class City:
     """Rows of buildings, and the share of their windows that are lit."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     kind: Literal["city"]
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
@@ -149,10 +134,8 @@ class City:
     """By the hour."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Water:
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
-
     kind: Literal["water"]
     roughness: Share
     color: Rgb
@@ -161,11 +144,9 @@ class Water:
     """What lies before the water."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Meadow:
     """Open ground from the horizon to our feet."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     kind: Literal["meadow"]
     color: Rgb
@@ -179,10 +160,8 @@ Background = Annotated[Ridges | Trees | City, Field(discriminator="kind")]
 Foreground = Annotated[Ridges | Water | Meadow, Field(discriminator="kind")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Scenery:
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
-
     hours: Mapping[str, Hour]
     weather: Mapping[str, Weather]
     flakes: Mapping[str, tuple[Flakes, ...]]

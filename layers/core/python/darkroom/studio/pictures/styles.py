@@ -8,32 +8,27 @@ name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.studio.pictures.tones import Tone
-from darkroom.studio.values import VALUES, GrainLevels, Rgb, Share, read_values
+from darkroom.studio.values import GrainLevels, Rgb, Share, catalog_values, read_values
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Shot:
     """Where the head is: its height and its center, in fractions of the picture."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     head: Annotated[float, Field(ge=0.1, le=0.6)]
     x: Share
     y: Share
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Lights:
     """What shines on the person; amounts 0 … 1."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     key: Share
     """How much brighter the lit side is than the other."""
@@ -47,22 +42,18 @@ class Lights:
     """Skin and edges bloom, as behind a diffusion filter."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Palette:
     """The colors of a backdrop; what each of them colors, ``portrait_backdrops`` says."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     dark: Rgb
     light: Rgb
     accent: Rgb
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class PortraitStyle:
     """Portraits in a style. Where there are several shots or palettes, the seed chooses."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     grade: Tone
     shots: Annotated[tuple[Shot, ...], Field(min_length=1)]
@@ -78,11 +69,9 @@ class PortraitStyle:
     grain_levels: GrainLevels
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class PictureStyle:
     """Pictures from words in a style."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     grade: Tone
     glow: Share
@@ -92,10 +81,8 @@ class PictureStyle:
     grain_levels: GrainLevels
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Style:
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
-
     portrait: PortraitStyle
     picture: PictureStyle
 

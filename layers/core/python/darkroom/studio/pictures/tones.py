@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from darkroom.studio.values import (
-    VALUES,
     GrainLevels,
     Pixels,
     Rgb,
     Share,
     Signed,
     Stops,
+    catalog_values,
     read_values,
 )
 
@@ -28,11 +28,9 @@ _WHITE: Rgb = (1.0, 1.0, 1.0)
 _Channel = Annotated[float, Field(ge=0, le=1.5)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@catalog_values
 class Tone:
     """What is done to the colors of a picture. Amounts are 0 … 1 unless said otherwise."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = VALUES
 
     stops: Stops = 0.0
     """Exposure."""
