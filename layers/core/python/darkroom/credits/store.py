@@ -270,6 +270,17 @@ def unfreeze_write(account_id: str, *, operation: str) -> Write:
     return _freezing_write(account_id, [WalletItem.frozen.remove()], operation)
 
 
+def forget_accepted_write(account_id: str, *, accepted: str, operation: str) -> Write:
+    """Accept no breaches any more, unless the account was frozen for others meanwhile."""
+    return update(
+        WalletItem(account_id),
+        [WalletItem.accepted.remove()],
+        condition=WalletItem.frozen.does_not_exist() & (WalletItem.accepted == accepted),
+        refused=_MOVED_ON,
+        operation=operation,
+    )
+
+
 def _freezing_write(account_id: str, actions: Sequence[Action], operation: str) -> Write:
     return update(
         WalletItem(account_id),

@@ -24,9 +24,10 @@ _SETTING: Final = (
 _PATTERNS: Final = (
     # The name and the password in a link.
     (re.compile(r"://[^/\s@\"'\\]{1,500}@"), f"://{REMOVED}@"),
-    # A header of authorization. Words of a sentence have no digit.
+    # A header of authorization. What follows "key" or "token" in a sentence has no digit.
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/:*-]{12,}=*"), rf"\1\2{REMOVED}"),
     (
-        re.compile(r"(?i)\b(bearer|basic|key|token)(\s+)(?=[\w.~+/:*-]*\d)[\w.~+/:*-]{12,}=*"),
+        re.compile(r"(?i)\b(key|token)(\s+)(?=[\w.~+/:*-]*\d)[\w.~+/:*-]{12,}=*"),
         rf"\1\2{REMOVED}",
     ),
     # Settings in code, headers, forms and JSON, whatever their names begin with.

@@ -54,10 +54,10 @@ PAID = frozenset(
 )
 """States of a purchase that belongs to its payment."""
 POLL_SHARD = "poll"
-_MOVED_ON = ConcurrentUpdate("the purchase has moved on")
 """Partition of the ``due`` index for purchases that are only polled in case a webhook was lost.
 They never delay a purchase with an open step."""
 DecisionAction = Literal["accept", "refund"]
+_MOVED_ON = ConcurrentUpdate("the purchase has moved on")
 
 
 @dataclass(frozen=True, kw_only=True)

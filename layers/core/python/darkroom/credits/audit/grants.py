@@ -40,8 +40,12 @@ def _compare(books: Books, replay: Replay, stored: tuple[GrantFacts, ...]) -> It
         derived, grant = replay.live.get(grant_id), known.get(grant_id)
         if derived is None or grant is None or derived.remaining != grant.remaining:
             has, makes = grant.remaining if grant else 0, derived.remaining if derived else 0
-            message = f"grant {grant_id} has {has}, its entries make {makes}"
-            yield breach(books, "L3", message)
+            yield breach(
+                books,
+                "L3",
+                f"grant {grant_id} has {has}, its entries make {makes}",
+                identity=f"grant {grant_id} differs by {has - makes}",
+            )
         elif (difference := difference_of(derived, grant)) is not None:
             message = f"grant {grant_id} has another {difference} than its entries made"
             yield breach(books, "L3", message)

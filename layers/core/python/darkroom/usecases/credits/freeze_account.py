@@ -11,7 +11,7 @@ from darkroom.credits import store
 from darkroom.credits.audit.facts import Breach
 from darkroom.db import commit
 from darkroom.db.raw import find_raw
-from darkroom.kernel.errors import InvalidInput, NotFound
+from darkroom.kernel.errors import ConcurrentUpdate, InvalidInput, NotFound
 from darkroom.kernel.problems import problem
 from darkroom.usecases.credits.audit_accounts import AccountAudit
 
@@ -43,10 +43,15 @@ def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
 
     Breaches that an operator accepted by unfreezing the account do not count: entries are
     immutable, so some breaches stay forever. Every other change of the breaches counts. An account
-    without a wallet cannot spend.
+    without breaches has nothing accepted any more, so the same breach counts when it comes back.
+    An account without a wallet cannot spend.
     """
+    if not audited.account_id:
+        return False
+    if not audited.breaches:
+        _forget_accepted(app, audited.account_id)
     doubts = _doubts(audited)
-    if not doubts or not audited.account_id:
+    if not doubts:
         return False
     wallet = find_raw(store.WalletItem, audited.account_id)
     if wallet is None or store.frozen_reason(wallet) is not None:
@@ -65,6 +70,17 @@ def freeze_if_broken(app: App, audited: AccountAudit) -> bool:
         )
         return True
     return False
+
+
+def _forget_accepted(app: App, account_id: str) -> None:
+    wallet = find_raw(store.WalletItem, account_id)
+    accepted = store.accepted_breaches(wallet)
+    if accepted is None or store.frozen_reason(wallet) is not None:
+        return
+    write = store.forget_accepted_write(account_id, accepted=accepted, operation=app.ids.token())
+    # Frozen meanwhile, or changed by an operator: the next audit looks at it again.
+    with suppress(ConcurrentUpdate):
+        commit([write])
 
 
 def _doubts(audited: AccountAudit) -> list[Breach]:

@@ -55,11 +55,8 @@ def _rebuild(app: App, account_id: str) -> Wallet:
     books, _ = read_books(raw)
     if len(books.entries) < len(raw.entries):
         raise Conflict("some entries cannot be read", code="LEDGER_UNSOUND")
-    wallet = replace(
-        _derived(books),
-        frozen=store.frozen_reason(before),
-        accepted=store.accepted_breaches(before),
-    )
+    # What an operator accepted was a difference of the wallet that is replaced here.
+    wallet = replace(_derived(books), frozen=store.frozen_reason(before))
     commit([store.rebuild_write(wallet, before=before, operation=app.ids.token())])
     return wallet
 
