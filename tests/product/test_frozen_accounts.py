@@ -279,6 +279,9 @@ def test_an_accepted_difference_stays_accepted_while_the_account_goes_on(world: 
     assert patch(world, user, {"frozen": False}).status == 200
 
     buy(world, 30, user, key="later")
+    job = confirm(world, user, key="story")
+    assert job.status == 202
+    finish(world, job.body["jobId"])
 
     # Its balance and version, and those that its entries make, have all changed.
     assert handle_schedule(world.app)["frozen"] == 0
@@ -293,6 +296,34 @@ def test_a_new_difference_in_a_frozen_account_is_not_accepted(world: World) -> N
     set_held(world, user, 5)
 
     patch(world, user, {"frozen": False})
+
+    assert handle_schedule(world.app)["frozen"] == 1
+
+
+def test_the_same_breach_after_a_repair_freezes_again(world: World) -> None:
+    user = a_user()
+    a_balance(world, user)
+    set_held(world, user, 3)
+    assert handle_schedule(world.app)["frozen"] == 1
+    assert patch(world, user, {"frozen": False}).status == 200
+    set_held(world, user, 0)
+    assert handle_schedule(world.app)["frozen"] == 0
+
+    set_held(world, user, 3)
+
+    assert handle_schedule(world.app)["frozen"] == 1
+
+
+def test_a_rebuilt_wallet_has_nothing_accepted(world: World) -> None:
+    user = a_user()
+    a_balance(world, user)
+    set_held(world, user, 3)
+    handle_schedule(world.app)
+    path = f"/api/admin/accounts/{user}/rebuild-wallet"
+    assert world.call("POST", path, {}, user="root", groups="admin").status == 200
+    assert patch(world, user, {"frozen": False}).status == 200
+
+    set_held(world, user, 3)
 
     assert handle_schedule(world.app)["frozen"] == 1
 

@@ -42,6 +42,7 @@ TEXTS = {
     "a link in JSON": (json.dumps({"error": f"no '{SIGNED}'"}), "0123abcd"),
     "a path": ("Retrying: /bucket/key?uploadId=secret-upload", "secret-upload"),
     "a name in a link": ("https://me:secret-word@host/x", "secret-word"),
+    "a password without digits": ("Authorization: Basic dXNlcjpwYXNz", "dXNlc"),
     "a bearer": ("sent Bearer eyJhbGciOiJSUzI1NiJ9.secret", "eyJh"),
     "fal's key": ("Authorization: Key 0f1e2d3c-aaaa:secret-of-fal", "secret-of-fal"),
     "a key by its beginning": ("Incorrect API key provided: sk-ant-secret-0123456789", "secret"),
