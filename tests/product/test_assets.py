@@ -344,3 +344,21 @@ def test_a_damaged_file_that_a_reference_photo_uses_is_kept(
     response = world.call("DELETE", f"/api/assets/{asset_id}")
 
     assert (response.status, response.body["code"]) == (409, "ASSET_IN_USE")
+
+    deactivated = world.call("DELETE", f"/api/reference-photos/{photo_id}")
+    world.drain()
+
+    assert deactivated.status < 300
+    assert world.call("DELETE", f"/api/assets/{asset_id}").status == 204
+
+
+@pytest.mark.parametrize("name", ["countedBytes", "countedUploads"])
+def test_an_impossible_share_of_the_counters_frees_nothing(world: World, name: str) -> None:
+    asset_id = a_counted_photo(world, "alice")
+    damage_asset(world, asset_id, name, {"N": "900000000000000"})
+    damage_asset(world, asset_id, "filename", None)
+
+    world.call("DELETE", f"/api/assets/{asset_id}")
+
+    counters = find_stored("alice")
+    assert min(counters.used_bytes, counters.open_uploads) >= 0

@@ -123,8 +123,6 @@ class DamagedAsset:
     asset_id: str
     version: int | None
     """None if it is unreadable."""
-    references: int | None
-    """The number of active reference photos that use it; None if it is unreadable."""
     upload_id: str | None = None
     owner_tag: str | None = None
     is_owner_tag_lost: bool = False
@@ -132,7 +130,7 @@ class DamagedAsset:
     made_from: str | None = None
     counted_bytes: int = 0
     counted_uploads: int = 0
-    """Of the counters, an unreadable share counts as zero: it is not known."""
+    """Of the counters, a share that is unreadable or impossible counts as zero: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

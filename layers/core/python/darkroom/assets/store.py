@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from darkroom.kernel.errors import (
     Unreadable,
 )
 from darkroom.kernel.ids import is_id
-from darkroom.kernel.limits import UPLOAD_URL_SECONDS
+from darkroom.kernel.limits import COUNTED_LIMIT_BYTES, UPLOAD_URL_SECONDS
 from darkroom.kernel.media_types import suffixes_of
 from darkroom.kernel.object_keys import is_owner_tag
 from darkroom.kernel.shapes import checked, whole, whole_or_none
@@ -128,22 +129,28 @@ def get_asset(account_id: str, asset_id: str) -> Asset:
 def find_asset(account_id: str, asset_id: str) -> Asset | None:
     """The asset, or None. Raises: Unreadable, so that a damaged asset is not taken for a deleted
     one."""
-    if not is_id(asset_id, ASSET_PREFIX):
-        return None
-    try:
-        item = AssetItem.get(account_id, asset_id, consistent_read=True)
-    except Model.DoesNotExist:
-        return None
-    return read_item(item, to_asset)
+    item = _find_item(account_id, asset_id)
+    return None if item is None else read_item(item, to_asset)
 
 
 def find_asset_to_delete(account_id: str, asset_id: str) -> Asset | DamagedAsset | None:
     """The asset, what is readable of it if it is damaged, or None."""
+    item = _find_item(account_id, asset_id)
+    if item is None:
+        return None
     try:
-        return find_asset(account_id, asset_id)
+        return read_item(item, to_asset)
     except Unreadable:
-        item = AssetItem.get(account_id, asset_id, consistent_read=True)
         return _damaged(item)
+
+
+def _find_item(account_id: str, asset_id: str) -> AssetItem | None:
+    if not is_id(asset_id, ASSET_PREFIX):
+        return None
+    try:
+        return AssetItem.get(account_id, asset_id, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
 
 
 def _damaged(item: AssetItem) -> DamagedAsset:
@@ -155,24 +162,21 @@ def _damaged(item: AssetItem) -> DamagedAsset:
         account_id=item.account_id,
         asset_id=item.asset_id,
         version=_count_or_none(item.version),
-        references=None
-        if "references" in item.unreadable
-        else _count_or_none(item.references or 0),
         upload_id=item.upload_id or None,
         owner_tag=tag,
         is_owner_tag_lost=had_tag and tag is None,
         made_from=made_from,
-        counted_bytes=_count_or_none(item.counted_bytes) or 0,
-        counted_uploads=_count_or_none(item.counted_uploads) or 0,
+        counted_bytes=_count_or_none(item.counted_bytes, limit=COUNTED_LIMIT_BYTES) or 0,
+        counted_uploads=_count_or_none(item.counted_uploads, limit=1) or 0,
     )
 
 
-def _count_or_none(stored: float | None) -> int | None:
+def _count_or_none(stored: float | None, *, limit: float = math.inf) -> int | None:
     try:
         count = whole(stored)
     except DAMAGE:
         return None
-    return count if count >= 0 else None
+    return count if 0 <= count <= limit else None
 
 
 def is_stored(account_id: str, asset_id: str) -> bool:

@@ -26,8 +26,8 @@ DETAIL_LIMIT_CHARS: Final = 300
 Meaning = Callable[[str], ProviderError]
 """Makes the error from a detail."""
 
-# The vendor is busy or in trouble, or saw a conflict that passes. 529 is "overloaded".
-_LATER: Final = frozenset({408, 409, 425, 429, 500, 503, 529})
+# The vendor is busy or in trouble, or saw a conflict that passes, and did not begin.
+_LATER: Final = frozenset({409, 425, 429, 500, 503})
 # Our key, plan, address or model is wrong: no fault of the request.
 _NOT_CONFIGURED: Final = frozenset({401, 403, 404})
 
@@ -43,9 +43,10 @@ def error_of_status(
         return quota_exceeded(detail)
     if status in _NOT_CONFIGURED:
         return not_configured(detail)
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status != 408:
         return refused(detail)
-    # 502, 504: a proxy gave up, and the service may have begun. Also redirects.
+    # 408, 502, 504, 529: a proxy gave up, and the service may have begun. Also redirects. A run
+    # that may have begun is polled for, because submitting it again could cost twice.
     return ResponseLost(detail)
 
 

@@ -8,7 +8,7 @@ damaged item is reported; ``usecases/jobs/end_unreadable.py`` ends the jobs that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -38,7 +38,7 @@ from darkroom.jobs.model import (
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB
-from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
+from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK, STORED_DEPTH_LIMIT
 from darkroom.kernel.money import PricePart, RetryChain, SpentPart
 from darkroom.kernel.shapes import checked, fits, whole, whole_or_none
 
@@ -361,7 +361,19 @@ def _object(text: str | None) -> dict[str, Any]:
     value = json.loads(_text(text))
     if not isinstance(value, dict):
         raise TypeError("no JSON object")
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > STORED_DEPTH_LIMIT:
+            raise TypeError("nested too deeply")
+        level = [child for parent in level for child in _children(parent)]
     return value
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _list(text: str | None) -> list[Any]:

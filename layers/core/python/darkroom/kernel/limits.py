@@ -5,6 +5,8 @@ from __future__ import annotations
 # Requests
 BODY_LIMIT_BYTES = 1_000_000
 BODY_DEPTH_LIMIT = 32
+STORED_DEPTH_LIMIT = 64
+"""Deeper JSON in an item is damage: pydantic writes 255 levels at most."""
 INTEGER_LIMIT_DIGITS = 400
 PAGE_DEFAULT = 20
 PAGE_LIMIT = 100
@@ -121,6 +123,8 @@ UPLOAD_URL_SECONDS = 3600
 PHOTO_LIMIT_BYTES = 10 * 1000 * 1000
 SINGLE_PUT_LIMIT_BYTES = 100 * 1000 * 1000
 UPLOAD_LIMIT_BYTES = 50 * 1000 * 1000 * 1000
+COUNTED_LIMIT_BYTES = 2 * UPLOAD_LIMIT_BYTES
+"""No asset takes more of its account's storage: a clean copy may be longer than the upload."""
 PART_MIN_BYTES = 8 << 20
 PARTS_AIM = 1000
 PARTS_LIMIT = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
@@ -55,9 +56,11 @@ async def share(
     replayed = {
         name: response.headers[name] for name in (REPLAYED_HEADER,) if name in response.headers
     }
-    terms = LinkTerms.model_validate_json(bytes(response.body))
+    stored = json.loads(bytes(response.body)).get("expiresAt")
     url = f"{_link_base(app, request)}/s/{token}"
-    shared = ShareResponse(token=token, url=url, expires_at=terms.expires_at)
+    shared = ShareResponse(
+        token=token, url=url, expires_at=stored if isinstance(stored, str) else None
+    )
     return json_response(shared, status=201, headers=replayed)
 
 

@@ -35,6 +35,7 @@ from darkroom.generation.vendor_errors import (
     ErrorRule,
     content_rejected,
     incomplete,
+    later,
     quota_exceeded,
     unsupported,
 )
@@ -57,6 +58,8 @@ _ERROR_RULES: Final = (
         ),
         statuses=frozenset({400}),
     ),
+    # The API says itself that it is busy and has not begun.
+    ErrorRule(meaning=later, words=re.compile("overloaded_error"), statuses=frozenset({529})),
     # A 429 that lasts until next month.
     ErrorRule(
         meaning=quota_exceeded,

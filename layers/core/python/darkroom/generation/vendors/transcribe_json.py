@@ -45,7 +45,7 @@ _SPEAKER: Final = re.compile(r"spk_(\d+)")
 def _ms(seconds: Any) -> int:
     try:
         found = float(seconds)
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("no time") from error
     if not math.isfinite(found) or not 0 <= found * 1000 <= MAX_MS:
         raise ValueError("no time")

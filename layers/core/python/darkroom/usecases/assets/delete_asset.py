@@ -50,7 +50,8 @@ def delete_asset(app: App, *, account_id: str, asset_id: str) -> None:
 
 
 def _is_in_use(asset: Asset | DamagedAsset) -> bool:
-    if asset.references is None:
+    if isinstance(asset, DamagedAsset):
+        # Its number of photos is not kept up to date.
         return is_reference_photo(asset.account_id, asset.asset_id)
     return asset.references > 0
 
