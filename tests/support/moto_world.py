@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.custom_responses_mock import reset_responses_mock
 from moto.core.model_instances import reset_model_data
+from moto.core.models import responses_mock
 from moto.dynamodb import dynamodb_backends
 from moto.s3 import s3_backends
 from moto.secretsmanager import secretsmanager_backends
@@ -66,27 +68,32 @@ def _moto() -> Iterator[None]:
         yield
     finally:
         mock.stop(remove_data=False)
+        # Every start adds the patterns of all services again.
+        reset_responses_mock(responses_mock)
 
 
 def _empty_resources() -> Resources | None:
     """The resources of this process without items, messages and objects; None if there are none."""
     tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
-    if _CREATED and not set(_CREATED[0].settings.tables.values()) <= set(tables):
-        # A test that uses moto by itself removed everything.
-        _CREATED.clear()
+    queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues
+    stored = secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].secrets
     if not _CREATED:
         return None
     [resources] = _CREATED
+    queue = resources.dead_url.rpartition("/")[2]
+    are_there = set(resources.settings.tables.values()) <= set(tables) and queue in queues
+    if not are_there or f"{resources.name}-signing" not in stored:
+        # A test that uses moto by itself removed everything.
+        _CREATED.clear()
+        return None
     for name in set(tables) - set(resources.settings.tables.values()):
         del tables[name]
     for table in tables.values():
         table.items = defaultdict(dict)
-    queues = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues
     for name in [name for name in queues if not name.startswith(f"{resources.name}-")]:
         del queues[name]
     for queue in queues.values():
         queue._messages, queue._pending_messages, queue.deleted_messages = [], set(), set()
-    stored = secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].secrets
     for name in [name for name in stored if name != f"{resources.name}-signing"]:
         del stored[name]
     objects = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
