@@ -6,7 +6,7 @@ import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from fastapi import APIRouter
@@ -20,7 +20,9 @@ from darkroom.api.schemas.catalog import RecipesResponse, Template
 from darkroom.bootstrap.composition import App
 from darkroom.kernel import catalog
 from darkroom.kernel.errors import DarkroomError, Unauthorized
+from darkroom.payments.store import PurchaseStatus
 from darkroom.templates.choice import list_templates
+from darkroom.views.purchases import PurchaseRecord
 from tests.support.builders import ask
 from tests.support.declared import JSON, Undeclared, check_declared, response_models
 from tests.support.mounts import BY_FUNCTION
@@ -311,3 +313,9 @@ def test_the_test_world_checks_its_responses(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(Undeclared):
         ask(no_app, "GET", "/api/albums", claims=None)
+
+
+def test_every_state_of_a_purchase_is_declared() -> None:
+    declared = get_args(PurchaseRecord.model_fields["status"].annotation)
+
+    assert set(declared) == set(PurchaseStatus)

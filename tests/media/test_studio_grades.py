@@ -54,12 +54,12 @@ def developed(tone: Tone) -> str:
     return hashlib.sha256(rounded.tobytes()).hexdigest()[:8]
 
 
-@pytest.mark.parametrize("name", GRADES)
+@pytest.mark.parametrize("name", sorted(grades()))
 def test_a_grade_develops_the_recorded_colors(name: str) -> None:
     assert developed(grades()[name]) == GRADES[name]
 
 
-@pytest.mark.parametrize("name", PORTRAITS)
+@pytest.mark.parametrize("name", sorted(styles()))
 def test_a_style_develops_the_recorded_colors(name: str) -> None:
     style = styles()[name]
 

@@ -149,6 +149,7 @@ def test_every_failure_code_of_a_task_or_job_has_its_messages() -> None:
             if isinstance(node, ast.Call):
                 codes |= set(codes_of(node))
     assert len(codes) > 20
+    assert {"PROVIDER_QUOTA", "RESULT_EXPIRED"} <= codes, "those of vendors"
 
     assert codes - SENTENCES.keys() == set()
     for code, (english, korean) in SENTENCES.items():
