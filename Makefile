@@ -13,6 +13,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.synced
+NODE_READY := node_modules/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
@@ -44,6 +45,14 @@ $(READY): pyproject.toml uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
 	test -w "$${HOME:-/}" || export UV_NO_CACHE=1; \
 	$(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python >&2
+	touch $@
+
+# Node only checks and builds what frontends use; `make up` and `make demo` do without it.
+$(NODE_READY): package.json package-lock.json clients/typescript/package.json
+	node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' \
+	  || { echo "Node 20.19 or newer is needed for the tests of the API document and of the client" >&2; exit 1; }
+	echo "Installing into node_modules (once)" >&2
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	touch $@
 
 demo: $(READY) ## The whole story on this machine: upload, confirm, watch, regenerate, receipt
