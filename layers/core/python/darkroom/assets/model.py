@@ -164,6 +164,9 @@ class ReferencePhoto:
     clean_key: str
     mime_type: str
     """Of the clean copy."""
+    filename: str = ""
+    """The name of the asset when it was registered. Photos of earlier versions have none."""
+    thumbnail_key: str | None = None
     face: FaceBox | None = None
     """Where the person's face is; None where that was not kept."""
     version: int = 1

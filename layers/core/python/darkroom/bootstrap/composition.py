@@ -78,7 +78,7 @@ def build_app(
         clock=clock,
         ids=ids or Ids(clock),
         jitter=random.Random(),
-        storage=Storage(clients, settings.media_bucket),
+        storage=Storage(clients, settings.media_bucket, clock),
         queues={
             STUDIO: Queue(clients, settings.studio_queue_url),
             SPEECH: Queue(clients, settings.speech_queue_url),

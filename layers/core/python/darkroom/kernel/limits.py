@@ -88,6 +88,8 @@ REWRITE_LIMIT_CHARS = 2000
 PROMPT_LIMIT_CHARS = 2000
 
 # Lists of jobs
+FILES_SHOWN_LIMIT = 5
+FILE_NAME_SHOWN_CHARS = 100
 WORDS_PER_JOB_LIMIT = 40
 PREFIX_LIMIT_CHARS = 12
 SEARCH_LIMIT_CHARS = 200
@@ -118,6 +120,9 @@ ARCHIVE_RETRY_SECONDS = 3
 
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
+"""The least time that a link is valid for after it was handed out."""
+LINK_WINDOW_SECONDS = 15 * 60
+"""Links that are handed out within such a window are the same."""
 SOURCE_URL_SECONDS = 3600
 UPLOAD_URL_SECONDS = 3600
 PHOTO_LIMIT_BYTES = 10 * 1000 * 1000

@@ -85,6 +85,7 @@ class Captions(Recipe):
     cost_names = ("captionsPerMinute", "translationPerMinute")
     changeable = frozenset({"options"})
     is_named_after_source = True
+    is_priced_by_length = True
     material_kinds = frozenset({"video", "audio"})
     material_field = "assetIds"
 

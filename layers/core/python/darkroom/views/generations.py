@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from pydantic import Field
+
+from darkroom.adapters.storage import Link
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.jobs.items import list_key
@@ -18,6 +22,7 @@ from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.views.base import Omittable, ResponseBody
 from darkroom.views.jobs import FailureDetail, failure_detail, output_file
+from darkroom.views.links import expiry
 
 Position = tuple[str, str, int]
 """The key of the last job of which all tasks are listed; the id of the next job, of which only some
@@ -37,6 +42,25 @@ class Generation(ResponseBody):
     style: Omittable[str] = None
     original_url: Omittable[str] = None
     url: Omittable[str] = None
+    thumbnail_url: Omittable[
+        Annotated[
+            str,
+            Field(
+                description="A small JPEG of what was made: of a picture, or of one frame of a "
+                "clip or film.",
+                examples=["https://media.example/outputs/0f3a/job_01/kf_1-1.thumbnail.jpg?X-Amz-…"],
+            ),
+        ]
+    ] = None
+    expires_at: Omittable[
+        Annotated[
+            str,
+            Field(
+                description="When the links of this entry end, if there are any.",
+                examples=["2026-01-05T09:15:00.000Z"],
+            ),
+        ]
+    ] = None
     selected: bool
     credits_used: int
     error: Omittable[FailureDetail] = None
@@ -96,14 +120,18 @@ def _generation(
     app: App, job: Job, *, tasks: Sequence[Task], task: Task, language: str
 ) -> Generation:
     made = task.outputs[0] if task.outputs else None
+    shown = output_file(app, job, made) if made else None
+    original = _original(app, tasks, task)
     return Generation(
         generation_id=made.output_id if made else first_output_id(task),
         job_id=job.job_id,
         key=task.key,
         status=task.status.value,
         style=(made.style if made else None) or _planned_style(task),
-        original_url=_original(app, tasks, task),
-        url=output_file(app, job, made).download_url if made else None,
+        original_url=original.url if original else None,
+        url=shown.download_url if shown else None,
+        thumbnail_url=(shown.thumbnail_url or shown.poster_url) if shown else None,
+        expires_at=shown.expires_at if shown else expiry(original),
         selected=job.selected_output in {output.output_id for output in task.outputs},
         credits_used=credits_by_key(job, tasks).get(task.key, 0),
         error=failure_detail(task.failure, language) if task.failure else None,
@@ -136,13 +164,13 @@ def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
     return spent
 
 
-def _original(app: App, tasks: Sequence[Task], task: Task) -> str | None:
+def _original(app: App, tasks: Sequence[Task], task: Task) -> Link | None:
     """A short-lived link to the first source photo of the task, or else of its job."""
     sources = [*task.sources, *(source for other in tasks for source in other.sources)]
     photo = next((source for source in sources if source.storage_key.startswith(_CLEAN)), None)
     if photo is None:
         return None
     suffix = photo.storage_key.rpartition(".")[2]
-    return app.storage.download_url(
+    return app.storage.download_link(
         photo.storage_key, file_name=f"original.{suffix}", mime_type=photo.mime_type
     )

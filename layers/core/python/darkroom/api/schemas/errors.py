@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from darkroom.views.base import Omittable, ResponseBody
 
 
@@ -11,6 +15,16 @@ class FieldProblem(ResponseBody):
     path: str
     code: str
     message: str
+
+
+class RegenerationTarget(ResponseBody):
+    """A body of `POST /api/jobs/{jobId}/regenerate`."""
+
+    target: Annotated[str, Field(description="What is made again.", examples=["story_clip"])]
+    clip_no: Omittable[
+        Annotated[int, Field(description="The clip or scene, from 1.", examples=[2])]
+    ] = None
+    key: Omittable[Annotated[str, Field(description="The image.", examples=["img_01"])]] = None
 
 
 class ErrorBody(ResponseBody):
@@ -30,6 +44,12 @@ class ErrorResponse(ErrorBody):
     missing_parts: Omittable[list[int]] = None
     faces: Omittable[int] = None
     category: Omittable[str] = None
+    targets: Omittable[
+        Annotated[
+            list[RegenerationTarget],
+            Field(description="`INVALID_TARGET`: every target that this job has."),
+        ]
+    ] = None
     name: Omittable[str] = None
     limit: Omittable[int] = None
     used: Omittable[int] = None

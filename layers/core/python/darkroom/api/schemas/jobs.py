@@ -88,6 +88,15 @@ class RegenerateRequest(RequestBody):
 
 
 class RegenerateResponse(ResponseBody):
+    """The child job; ``retryJobId`` is an older name of ``jobId``."""
+
+    job_id: Annotated[
+        str,
+        Field(
+            description="The new job, which makes the outputs.",
+            examples=["job_01KE6XQ0W0000000000000000"],
+        ),
+    ]
     retry_job_id: str
     credits_reserved: int
     balance: int
