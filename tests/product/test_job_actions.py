@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -144,9 +145,7 @@ def requests(app: App, job_id: str, user: str) -> Iterator[tuple[Name, Callable[
     for target in TARGETS:
         yield (
             ("regenerate", target.name, target.clip_no, target.key),
-            lambda target=target: regenerate_job.regenerate(
-                app, command, parent_job_id=job_id, target=target
-            ),
+            partial(regenerate_job.regenerate, app, command, parent_job_id=job_id, target=target),
         )
     yield (
         name("share"),

@@ -223,12 +223,13 @@ def made_picture(
     width: int | None,
     height: int | None,
     clean_key: str,
+    thumbnail_key: str,
     owner_tag: str | None,
     at: datetime,
 ) -> Asset:
     """A picture that a job made, as an asset that needs no check.
 
-    It has no thumbnail: the picture itself is shown in its place.
+    ``thumbnail_key`` is ``clean_key`` for a picture without a small one, which is shown itself.
     """
     return Asset(
         account_id=account_id,
@@ -248,7 +249,7 @@ def made_picture(
         height=height,
         clean_key=clean_key,
         clean_mime_type=mime_type,
-        thumbnail_key=clean_key,
+        thumbnail_key=thumbnail_key,
         made_from=made_from,
         generation_prompt=prompt,
         finished_at=at,

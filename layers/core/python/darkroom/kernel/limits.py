@@ -172,6 +172,10 @@ WEBP_PIXELS_LIMIT = 50_000_000
 # The longest side that a JPEG may have, as every clean copy is one.
 IMAGE_SIDE_LIMIT_PX = 65_500
 IMAGE_SIDE_MIN_PX = 8
+THUMBNAIL_SIDE_PX = 512
+THUMBNAIL_LIMIT_BYTES = 60_000
+# A function for cloud providers has 512 MB, and a decoded pixel takes up to four bytes twice.
+PREVIEW_PIXELS_LIMIT = 25_000_000
 FACES_CHECK_SECONDS = 60
 FACES_KEPT_LIMIT = 5
 MADE_NAME_LIMIT_CHARS = 60
