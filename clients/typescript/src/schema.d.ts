@@ -1557,7 +1557,7 @@ export interface components {
              * Keepoptions
              * @default true
              */
-            keepOptions: boolean;
+            keepOptions?: boolean;
             /** Options */
             options?: {
                 [key: string]: unknown;
@@ -1694,7 +1694,7 @@ export interface components {
              * Priority
              * @default 0
              */
-            priority: number;
+            priority?: number;
             /** Quoteid */
             quoteId?: string | null;
             /** Recipe */
@@ -2600,7 +2600,7 @@ export interface components {
              * Keepoptions
              * @default true
              */
-            keepOptions: boolean;
+            keepOptions?: boolean;
             /** Options */
             options?: {
                 [key: string]: unknown;
