@@ -31,9 +31,11 @@ from local.gaps import close_gaps
 from local.resolve import Resolver
 from local.settings import (
     ACCESS_KEY,
+    CONFIRMATION_CODE,
     HOST,
     PARAMETERS,
     REGION,
+    RESET_CODE,
     ROOT,
     SECRET_KEY,
     STACK_NAME,
@@ -107,6 +109,8 @@ class RunningStack:
             "userPoolClientId": self.outputs["UserPoolClientId"],
             "cognitoEndpoint": self.endpoint_url,
             "storageEndpoint": self.endpoint_url,
+            "confirmationCode": CONFIRMATION_CODE,
+            "resetCode": RESET_CODE,
         }
 
     @property
