@@ -1,4 +1,4 @@
-// node browser.mjs <configuration as JSON for each scenario>: runs the scenarios in Chromium, on a
+// node browser.mjs <configuration of each scenario, as JSON>: runs the scenarios in Chromium, on a
 // page of another origin than the API and the user pool; prints what each step left, as JSON.
 
 import { createServer } from "node:http";

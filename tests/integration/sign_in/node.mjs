@@ -1,6 +1,9 @@
-// node node.mjs <scenario> <configuration as JSON>: prints what each step left, as JSON.
+// node node.mjs <configuration of each scenario, as JSON>: prints what each step left, as JSON.
 
 import * as scenarios from "./scenarios.mjs";
 
-const [scenario, config] = process.argv.slice(2);
-console.log(JSON.stringify(await scenarios[scenario](JSON.parse(config))));
+const seen = {};
+for (const [scenario, config] of Object.entries(JSON.parse(process.argv[2]))) {
+  seen[scenario] = await scenarios[scenario](config);
+}
+console.log(JSON.stringify(seen));

@@ -66,15 +66,16 @@ export async function amplify(config) {
     auth.signUp({ username: username.toUpperCase(), password: PASSWORD }),
   );
   await step("unconfirmed", () => signIn(username, PASSWORD));
-  await step("wrong code", () =>
-    auth.confirmSignUp({ username, confirmationCode: "000000" }),
-  );
+  await step("wrong code", () => auth.confirmSignUp({ username, confirmationCode: "000000" }));
   await step("code again", async () => {
     const { destination } = await auth.resendSignUpCode({ username });
     return destination.includes(username) ? "shows the address" : "masked";
   });
   await step("confirm", async () => {
-    const { nextStep } = await auth.confirmSignUp({ username, confirmationCode: config.confirmationCode });
+    const { nextStep } = await auth.confirmSignUp({
+      username,
+      confirmationCode: config.confirmationCode,
+    });
     return nextStep.signUpStep;
   });
   await step("wrong password", () => signIn(username, "wrong-password-1"));
@@ -149,7 +150,9 @@ export async function identityJs(config) {
     );
   };
   const callbacks = (run) =>
-    new Promise((onSuccess, onFailure) => run({ onSuccess, onFailure, inputVerificationCode: onSuccess }));
+    new Promise((onSuccess, onFailure) =>
+      run({ onSuccess, onFailure, inputVerificationCode: onSuccess }),
+    );
 
   let signedIn;
   await step("weak password", () =>
@@ -175,9 +178,7 @@ export async function identityJs(config) {
     signedIn = await signIn(Username, PASSWORD);
     return signedIn.session.isValid() ? "signed in" : "no session";
   });
-  await step("call", () =>
-    balance(config, signedIn.session.getAccessToken().getJwtToken()),
-  );
+  await step("call", () => balance(config, signedIn.session.getAccessToken().getJwtToken()));
   await step("refresh", async () => {
     const before = signedIn.session.getAccessToken().getJwtToken();
     const session = await called((done) =>
@@ -200,9 +201,9 @@ export async function identityJs(config) {
     callbacks((on) => signedIn.signing.globalSignOut(on)).then(() => "signed out"),
   );
   await step("refresh after it", () =>
-    called((done) =>
-      user().refreshSession(signedIn.session.getRefreshToken(), done),
-    ).then(() => "refreshed"),
+    called((done) => user().refreshSession(signedIn.session.getRefreshToken(), done)).then(
+      () => "refreshed",
+    ),
   );
   return seen;
 }

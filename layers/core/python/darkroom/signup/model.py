@@ -45,6 +45,7 @@ def mailbox_of(email: str) -> Mailbox:
     """
     name, _, domain = folded(email).rpartition("@")
     try:
+        name.encode()
         domain = domain.rstrip(".").encode("idna").decode()
     except UnicodeError:
         domain = ""

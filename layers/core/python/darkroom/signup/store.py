@@ -29,7 +29,7 @@ class SignUpsItem(SalvagedItem):
     """``mailbox#<hash>`` or ``domain#<name>``."""
     day = UnicodeAttribute(range_key=True, attr_name="counter")
     """``signups#<date>``."""
-    count = NumberAttribute()
+    total = NumberAttribute(attr_name="count")
     expires_at = NumberAttribute(attr_name="expiresAt")
 
 
@@ -59,12 +59,12 @@ def domain_count_write(domain: str, *, limit: int, now: datetime, refused: Darkr
 
 def _count_write(key: str, *, limit: int, now: datetime, refused: DarkroomError) -> Write:
     expires_at = to_epoch_seconds(now + timedelta(seconds=2 * SIGN_UP_WINDOW_SECONDS))
-    count = SignUpsItem.count
+    total = SignUpsItem.total
     return update(
         SignUpsItem(key, f"signups#{now.date().isoformat()}"),
-        [count.add(1), SignUpsItem.expires_at.set(expires_at)],
+        [total.add(1), SignUpsItem.expires_at.set(expires_at)],
         # A damaged count is not below the limit: its mailbox or domain waits for the next day.
-        condition=count.does_not_exist() | (count < limit),
+        condition=total.does_not_exist() | (total < limit),
         refused=refused,
     )
 
