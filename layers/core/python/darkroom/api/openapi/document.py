@@ -7,6 +7,7 @@ from typing import Any
 
 from darkroom.api import mounts
 from darkroom.api.app import create_app
+from darkroom.api.openapi.properties import finish_properties
 from darkroom.api.openapi.responses import common_failures
 
 
@@ -29,4 +30,5 @@ def full_openapi() -> dict[str, Any]:
             operation["responses"] = {**common_failures(method), **operation["responses"]}
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
+    finish_properties(document)
     return document
