@@ -1203,49 +1203,31 @@ export interface components {
          * @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger.
          */
         AccountResponse: {
-            /** Accountid */
             accountId: string;
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Frozen */
             frozen: boolean;
-            /** Frozenreason */
             frozenReason: string | null;
-            /** Held */
             held: number;
-            /**
-             * Isdamaged
-             * @constant
-             */
+            /** @constant */
             isDamaged?: true;
-            /** Plan */
             plan: string;
-            /** Version */
             version: number;
         };
         /** AddOutputsRequest */
         AddOutputsRequest: {
-            /** Group */
             group?: string | null;
-            /** Outputids */
             outputIds: string[];
         };
         /** AdjustRequest */
         AdjustRequest: {
-            /** Amount */
             amount: number;
-            /** Expiresat */
             expiresAt?: string | null;
-            /** Reason */
             reason: string;
         };
         /** AdjustResponse */
         AdjustResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
             transaction: components["schemas"]["Transaction"];
         };
@@ -1255,65 +1237,38 @@ export interface components {
          *     names the purchase that had already been paid when this payment arrived.
          */
         AdminPurchase: {
-            /** Accountid */
             accountId: string;
-            /** Amountminor */
             amountMinor?: number;
-            /** Createdat */
             createdAt: string;
-            /** Credits */
             credits: number;
-            /** Creditsreversed */
             creditsReversed?: number;
-            /** Currency */
             currency?: string;
-            /** Decisions */
             decisions: components["schemas"]["PurchaseDecision"][];
-            /** Duplicateof */
             duplicateOf?: string;
-            /** Gateway */
             gateway: string;
-            /** Pack */
             pack?: string;
-            /** Paidcurrency */
             paidCurrency?: string;
-            /** Paidminor */
             paidMinor?: number;
-            /** Paymentid */
             paymentId?: string;
-            /** Purchaseid */
             purchaseId: string;
-            /** Sessionid */
             sessionId?: string;
-            /** Status */
             status: string;
         };
         /** AdminPurchasePage */
         AdminPurchasePage: {
-            /** Items */
             items: components["schemas"]["AdminPurchase"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** AlbumDetailResponse */
         AlbumDetailResponse: {
-            /** Albumid */
             albumId: string;
-            /** Coveroutputid */
             coverOutputId?: string;
-            /** Coverurl */
             coverUrl?: string;
-            /** Createdat */
             createdAt: string;
-            /** Name */
             name: string;
-            /** Nextcursor */
             nextCursor: string | null;
-            /** Outputcount */
             outputCount: number;
-            /** Outputs */
             outputs: components["schemas"]["AlbumOutput"][];
-            /** Updatedat */
             updatedAt: string;
         };
         /**
@@ -1321,65 +1276,78 @@ export interface components {
          * @description ``selected`` marks an output selected in this album, whatever is selected in its job.
          */
         AlbumOutput: {
-            /** Addedat */
             addedAt: string;
-            /** Downloadurl */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Group */
             group?: string;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Jobid */
             jobId: string;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Outputid */
             outputId: string;
-            /** Position */
             position: number;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Tags */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
             tags: string[];
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
         /** AlbumPage */
         AlbumPage: {
-            /** Items */
             items: components["schemas"]["AlbumResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** AlbumResponse */
         AlbumResponse: {
-            /** Albumid */
             albumId: string;
-            /** Coveroutputid */
             coverOutputId?: string;
-            /** Coverurl */
             coverUrl?: string;
-            /** Createdat */
             createdAt: string;
-            /** Name */
             name: string;
-            /** Outputcount */
             outputCount: number;
-            /** Updatedat */
             updatedAt: string;
         };
         /**
@@ -1387,23 +1355,28 @@ export interface components {
          * @description After the parts have been joined, ``etag`` is that of the file.
          */
         ArrivedPart: {
-            /** Etag */
             etag: string;
-            /** Partnumber */
             partNumber: number;
-            /** Sizebytes */
             sizeBytes: number;
         };
-        /** AssetIdsRequest */
+        /** @enum {string} */
+        AspectRatio: "1:1" | "3:4" | "4:3" | "9:16" | "16:9";
+        /**
+         * AssetIdsRequest
+         * @description Many files at once.
+         */
         AssetIdsRequest: {
-            /** Assetids */
+            /**
+             * @description Ids of the files. Each has its own result, in this order.
+             * @example [
+             *       "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00"
+             *     ]
+             */
             assetIds: string[];
         };
         /** AssetPage */
         AssetPage: {
-            /** Items */
             items: components["schemas"]["AssetResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -1414,68 +1387,40 @@ export interface components {
          *     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
          */
         AssetResponse: {
-            /** Assetid */
             assetId: string;
-            /** Createdat */
             createdAt: string;
-            /** Downloadurl */
             downloadUrl?: string;
-            /** Durationms */
             durationMs?: number;
-            /** Errorcode */
             errorCode?: string;
-            /** Errormessage */
             errorMessage?: string;
-            /** Faces */
             faces?: number;
-            /** Filename */
             filename: string;
-            /** Folder */
             folder?: string;
-            /** Generationprompt */
             generationPrompt?: string;
-            /** Height */
             height?: number;
-            /** Isaigenerated */
             isAiGenerated: boolean;
-            /** Kind */
             kind: string;
             latestJob?: components["schemas"]["LatestJob"];
-            /** Mimetype */
             mimeType: string;
-            /** Note */
             note?: string;
-            /** Sizebytes */
             sizeBytes: number;
-            /** Status */
             status: string;
-            /** Tags */
             tags: string[];
-            /** Thumbnailurl */
             thumbnailUrl?: string;
-            /** Updatedat */
             updatedAt: string;
-            /** Width */
             width?: number;
         };
         /** AuditBreach */
         AuditBreach: {
-            /** Accountid */
             accountId: string;
-            /** Entryid */
             entryId?: string;
-            /** Law */
             law: string;
-            /** Message */
             message: string;
         };
         /** AuditResponse */
         AuditResponse: {
-            /** Accountschecked */
             accountsChecked: number;
-            /** Breaches */
             breaches: components["schemas"]["AuditBreach"][];
-            /** Entrieschecked */
             entriesChecked: number;
         };
         /**
@@ -1484,7 +1429,7 @@ export interface components {
          */
         BuildingResponse: {
             /**
-             * Status
+             * @description The zip is being built.
              * @constant
              */
             status: "building";
@@ -1494,32 +1439,53 @@ export interface components {
          * @description The result for one file; on failure, ``code`` and ``error`` say why.
          */
         BulkAssetResult: {
-            /** Assetid */
+            /**
+             * @description The id that was sent.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
-            /** Code */
-            code?: string;
-            /** Error */
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code?: components["schemas"]["ErrorCode"];
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
             error?: string;
-            /** Ok */
+            /** @description Whether it succeeded for this file. */
             ok: boolean;
         };
-        /** BulkAssetsResponse */
+        /**
+         * BulkAssetsResponse
+         * @description A result for each id.
+         */
         BulkAssetsResponse: {
-            /** Results */
+            /** @description The results, in the order of the ids. */
             results: components["schemas"]["BulkAssetResult"][];
         };
-        /** BulkOptionsRequest */
+        /**
+         * BulkOptionsRequest
+         * @description Many drafts that get the same options.
+         */
         BulkOptionsRequest: {
-            /** Jobids */
+            /**
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
+             */
             jobIds: string[];
-            /** Optionspartial */
-            optionsPartial: {
-                [key: string]: unknown;
-            };
+            /** @description A merge patch (RFC 7396) of the options: of `inputs.options` for captions, else of `inputs`. */
+            optionsPartial: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesInputsPatch"];
         };
-        /** BulkResponse */
+        /**
+         * BulkResponse
+         * @description A result for each id.
+         */
         BulkResponse: {
-            /** Results */
+            /** @description The results, in the order of the ids. */
             results: components["schemas"]["BulkResult"][];
         };
         /**
@@ -1527,59 +1493,217 @@ export interface components {
          * @description The result for one job; on failure, ``code`` and ``error`` say why.
          */
         BulkResult: {
-            /** Code */
-            code?: string;
-            /** Downloadurl */
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code?: components["schemas"]["ErrorCode"];
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl?: string;
-            /** Error */
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
             error?: string;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description When the link ends.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt?: string;
-            /** Jobid */
+            /**
+             * @description The id that was sent.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Ok */
+            /** @description Whether it succeeded for this job. */
             ok: boolean;
-            /** Outcome */
-            outcome?: string;
-            /** Retryjobid */
+            /**
+             * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
+             * @example canceled
+             */
+            outcome?: components["schemas"]["CancelOutcome"];
+            /**
+             * @description Id of the new job of a retry.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             retryJobId?: string;
-            /** Status */
-            status?: string;
+            /**
+             * @description State of the job, or of its zip: `building` or `ready`.
+             * @example queued
+             */
+            status?: components["schemas"]["BulkStatus"];
         };
         /**
          * BulkRetryRequest
          * @description All jobs are retried with the same options.
          */
         BulkRetryRequest: {
-            /** Jobids */
-            jobIds: string[];
             /**
-             * Keepoptions
-             * @default true
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
              */
+            jobIds: string[];
+            /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
-            /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description A merge patch of the options that a retry of this recipe may change. */
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
         };
-        /** CancelResponse */
+        /** @enum {string} */
+        BulkStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled" | "building" | "ready";
+        /** @enum {string} */
+        CancelOutcome: "canceled" | "requested" | "already_final";
+        /**
+         * CancelResponse
+         * @description What canceling did.
+         */
         CancelResponse: {
             /**
-             * Outcome
+             * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
+             * @example canceled
+             */
+            outcome: components["schemas"]["CancelOutcome"];
+            /** @description What the job costs; final unless `outcome` is `requested`, when running tasks still end. */
+            receipt: components["schemas"]["JobReceipt"];
+        };
+        /** @enum {string} */
+        CaptionFormat: "srt" | "vtt" | "txt" | "json";
+        CaptionOptions: {
+            /** @description Label the speakers. Default: `false`. */
+            diarization?: boolean;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats?: components["schemas"]["CaptionFormat"][];
+            /**
+             * @description Spoken language, or `auto` to detect it. Default: `"auto"`.
+             * @example en
+             */
+            sourceLang?: components["schemas"]["SourceLanguage"];
+            /**
+             * @description Another spelling of `targetLangs` with one language.
+             * @example ko
+             */
+            targetLang?: components["schemas"]["TargetLanguage"] | null;
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][] | null;
+            /** @description Also translate the captions. Default: `false`. */
+            translate?: boolean;
+        };
+        CaptionOptionsPatch: {
+            /** @description Label the speakers. */
+            diarization?: boolean | null;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats?: components["schemas"]["CaptionFormat"][] | null;
+            /**
+             * @description Spoken language, or `auto` to detect it.
+             * @example en
+             */
+            sourceLang?: components["schemas"]["SourceLanguage"] | null;
+            /**
+             * @description Another spelling of `targetLangs` with one language.
+             * @example ko
+             */
+            targetLang?: components["schemas"]["TargetLanguage"] | null;
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][] | null;
+            /** @description Also translate the captions. */
+            translate?: boolean | null;
+        };
+        /** @description One job is made for each file. */
+        CaptionsInputs: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds: string[];
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptions"];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        /** @description One job is made for each file. */
+        CaptionsInputsPatch: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds?: string[];
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptionsPatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        CaptionsJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredCaptionsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            outcome: "canceled" | "requested" | "already_final";
-            receipt: components["schemas"]["JobReceipt"];
+            recipe: "captions";
+        };
+        CaptionsRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["CaptionsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "captions";
         };
         /**
          * ChangeAlbumRequest
          * @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover.
          */
         ChangeAlbumRequest: {
-            /** Coveroutputid */
             coverOutputId?: string | null;
-            /** Name */
             name?: string | null;
         };
         /**
@@ -1587,13 +1711,9 @@ export interface components {
          * @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first.
          */
         ChangeOutputRequest: {
-            /** Group */
             group?: string | null;
-            /** Position */
             position?: number | null;
-            /** Selected */
             selected?: boolean | null;
-            /** Tags */
             tags?: string[] | null;
         };
         /**
@@ -1601,9 +1721,7 @@ export interface components {
          * @description Clears ``amount`` of the open debt; without ``amount``, all of it.
          */
         ClearDebtRequest: {
-            /** Amount */
             amount?: number | null;
-            /** Reason */
             reason: string;
         };
         /**
@@ -1611,9 +1729,7 @@ export interface components {
          * @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none.
          */
         CompleteRequest: {
-            /** Assetid */
             assetId: string;
-            /** Etags */
             etags?: components["schemas"]["PartEtag"][] | null;
         };
         /** CompleteResponse */
@@ -1623,151 +1739,227 @@ export interface components {
         /**
          * ConfirmRequest
          * @description Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
-         *     the draft. ``recipe`` is another name for ``mode``.
+         *     the draft.
          */
         ConfirmRequest: {
-            /** Deviceid */
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Draftjobid */
+            /**
+             * @description The draft to confirm.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             draftJobId?: string | null;
-            /** Genre */
-            genre?: string | null;
-            /** Mode */
-            mode?: string | null;
-            /** Photoassetids */
-            photoAssetIds?: string[] | null;
-            /** Priority */
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /**
+             * @description Kind of job; decides its `inputs`.
+             * @example story
+             */
+            mode?: components["schemas"]["Recipe"] | null;
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner.
+             * @example 5
+             */
             priority?: number | null;
-            /** Quoteid */
+            /**
+             * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
             quoteId?: string | null;
-            /** Recipe */
-            recipe?: string | null;
-            /** Rewrite */
-            rewrite?: {
-                [key: string]: unknown;
-            } | null;
-            /** Rewriteenabled */
-            rewriteEnabled?: boolean | null;
-            /** Seed */
+            /**
+             * @description Another name for `mode`.
+             * @example story
+             */
+            recipe?: components["schemas"]["Recipe"] | null;
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
             seed?: number | null;
-            /** Sliders */
-            sliders?: {
-                [key: string]: unknown;
-            } | null;
-            /** Stage */
-            stage?: string | null;
-            /** Testfaults */
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
             testFaults?: {
-                [key: string]: unknown;
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
             } | null;
         };
-        /** ConfirmResponse */
+        /**
+         * ConfirmResponse
+         * @description The queued job.
+         */
         ConfirmResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend afterwards, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, held from now on, in credits.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
             /**
-             * Status
+             * @description The job is queued.
              * @constant
              */
             status: "queued";
-            /** Templateid */
+            /**
+             * @description Template of the film; null for jobs without templates.
+             * @example story-spark-romance-1
+             */
             templateId: string | null;
         };
         /** CreateAlbumRequest */
         CreateAlbumRequest: {
-            /** Name */
             name: string;
         };
-        /** CreateJobsRequest */
+        /**
+         * CreateJobsRequest
+         * @description A recipe with its inputs.
+         */
         CreateJobsRequest: {
-            /** Deviceid */
-            deviceId?: string | null;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
             /**
-             * Priority
-             * @default 0
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
+            deviceId?: string | null;
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Default: `0`.
+             * @example 5
              */
             priority?: number;
-            /** Quoteid */
-            quoteId?: string | null;
-            /** Recipe */
-            recipe: string;
             /**
-             * Status
+             * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
+            quoteId?: string | null;
+            /**
+             * @description `draft` holds no credits; `queued` starts at once, and requires an Idempotency-Key.
              * @enum {string}
              */
             status: "draft" | "queued";
-        };
+        } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
         /**
          * CreatedJob
-         * @description ``code`` says why a job that should be queued stayed a draft.
+         * @description A job that was just created.
          */
         CreatedJob: {
-            /** Code */
-            code?: string;
-            /** Createdat */
+            /** @description Why a job that should be queued stayed a draft. */
+            code?: components["schemas"]["ShortfallCode"];
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Parentjobid */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Templateid */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
-        };
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
         /**
          * DeadLetter
          * @description ``outcome`` names what the message was about and what was ended: a task, an asset, …
          */
         DeadLetter: {
-            /** Body */
             body: string;
-            /** Createdat */
             createdAt: string;
-            /** Id */
             id: string;
-            /** Outcome */
             outcome: string;
-            /** Queue */
             queue: string;
         };
         /** DeadLetterPage */
         DeadLetterPage: {
-            /** Items */
             items: components["schemas"]["DeadLetter"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -1775,28 +1967,39 @@ export interface components {
          * @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder.
          */
         DescribeRequest: {
-            /** Filename */
             filename?: string | null;
-            /** Folder */
             folder?: string | null;
-            /** Tags */
             tags?: string[] | null;
         };
+        /** @enum {string} */
+        DistanceMode: "close" | "medium" | "far";
         /**
          * DownloadResponse
-         * @description ``expiresAt`` applies to the link; the archive exists as long as the job.
+         * @description A link to a zip of the job's files, which exists as long as the job.
          */
         DownloadResponse: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description When the link ends; the zip itself does not.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
         };
+        /** @enum {string} */
+        Ending: "happy" | "bittersweet" | "open";
         /**
          * EntryType
          * @enum {string}
          */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
+        /** @enum {string} */
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
         /**
          * ErrorResponse
          * @description The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
@@ -1804,38 +2007,36 @@ export interface components {
          *     enough.
          */
         ErrorResponse: {
-            /** Assetid */
             assetId?: string;
-            /** Category */
             category?: string;
-            /** Code */
             code: string;
-            /** Error */
             error: string;
-            /** Faces */
             faces?: number;
-            /** Fields */
             fields?: components["schemas"]["FieldProblem"][];
-            /** Limit */
             limit?: number;
-            /** Missingparts */
             missingParts?: number[];
-            /** Name */
             name?: string;
-            /** Plan */
             plan?: string;
-            /** Requestid */
             requestId: string;
-            /** Upgradeto */
             upgradeTo?: string | null;
-            /** Used */
             used?: number;
         };
-        /** FailureDetail */
+        /** @enum {string} */
+        FailureCode: "BAD_RESULT" | "BAD_SOURCE" | "CANCELED" | "CONTENT_REJECTED" | "DEPENDENCY_FAILED" | "INTERNAL" | "ITEM_UNREADABLE" | "JOB_TIMEOUT" | "LEASE_EXPIRED" | "NO_AUDIO" | "NO_TEMPLATES" | "PROVIDER_CANCELED" | "PROVIDER_FAILED" | "PROVIDER_NOT_CONFIGURED" | "PROVIDER_QUOTA" | "PROVIDER_REFUSED" | "PROVIDER_TIMEOUT" | "PROVIDER_UNAVAILABLE" | "QUEUE_TIMEOUT" | "RESULT_EXPIRED" | "SOURCE_MISSING" | "UNDELIVERABLE" | "UNSUPPORTED_KIND" | "VALIDATION_FAILED";
+        /**
+         * FailureDetail
+         * @description Why something could not be made.
+         */
         FailureDetail: {
-            /** Code */
-            code: string;
-            /** Message */
+            /**
+             * @description Why it could not be made; it never changes.
+             * @example PROVIDER_TIMEOUT
+             */
+            code: components["schemas"]["FailureCode"];
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`.
+             * @example This took too long and was stopped. Please try again.
+             */
             message: string;
         };
         /**
@@ -1843,219 +2044,540 @@ export interface components {
          * @description ``path`` is the field's place in the request, or ``body`` for the body as a whole.
          */
         FieldProblem: {
-            /** Code */
             code: string;
-            /** Message */
             message: string;
-            /** Path */
             path: string;
         };
         /** FileToUpload */
         FileToUpload: {
-            /** Filename */
             filename: string;
-            /** Mimetype */
             mimeType: string;
-            /** Role */
             role?: string | null;
-            /** Sizebytes */
             sizeBytes: number;
         };
         /**
          * GenerateImageRequest
-         * @description ``style`` is one of the styles of ``GET /api/recipes``; ``aspectRatio`` defaults to 1:1. The
-         *     same ``seed`` gives the same pictures.
+         * @description What the pictures show, and how many are made.
          */
         GenerateImageRequest: {
-            /** Aspectratio */
-            aspectRatio?: ("1:1" | "3:4" | "4:3" | "9:16" | "16:9") | null;
-            /** Count */
+            /**
+             * @description Width to height of the pictures; 1:1 without it.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
             count: number;
-            /** Prompt */
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
             prompt: string;
-            /** Seed */
+            /**
+             * @description The same seed gives the same pictures.
+             * @example 7
+             */
             seed?: number | null;
-            /** Style */
-            style?: string | null;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
         };
         /**
          * Generation
-         * @description ``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt.
+         * @description A task, with its result.
          */
         Generation: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When its job was queued.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsused */
+            /**
+             * @description What it cost, in credits: all tasks of a job add up to `used` of its receipt.
+             * @example 1
+             */
             creditsUsed: number;
+            /** @description Why it failed. */
             error?: components["schemas"]["FailureDetail"];
-            /** Generationid */
+            /**
+             * @description Id of the output that the task made, or would have made.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             generationId: string;
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Key */
+            /**
+             * @description Name of the task within its job.
+             * @example img_01
+             */
             key: string;
-            /** Originalurl */
+            /**
+             * Format: uri
+             * @description Signed link to the first photo that it was made from.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             originalUrl?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Status */
-            status: string;
-            /** Style */
-            style?: string;
-            /** Url */
+            /**
+             * @description State of the task.
+             * @example succeeded
+             */
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * Format: uri
+             * @description Signed link to the file that it made.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             url?: string;
         };
-        /** GenerationPage */
+        /**
+         * GenerationPage
+         * @description A page of the history of tasks.
+         */
         GenerationPage: {
-            /** Items */
+            /** @description The tasks: newest job first, last task of a job first. */
             items: components["schemas"]["Generation"][];
-            /** Nextcursor */
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
-            /** Remainingcredits */
+            /**
+             * @description What the account can spend now, in credits.
+             * @example 42
+             */
             remainingCredits: number;
         };
+        /** @enum {string} */
+        Genre: "romance" | "comedy" | "noir";
         /** HealthResponse */
         HealthResponse: {
-            /** Stage */
             stage: string;
-            /**
-             * Status
-             * @constant
-             */
+            /** @constant */
             status: "ok";
         };
-        /** JobIdsRequest */
+        ImagesInputs: {
+            /**
+             * @description Width to height of the pictures. Default: `"1:1"`.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example FILM
+             */
+            style?: components["schemas"]["Style"] | null;
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        ImagesInputsPatch: {
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count?: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example FILM
+             */
+            style?: components["schemas"]["Style"] | null;
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        ImagesJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredImagesInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "images";
+        };
+        ImagesRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["ImagesInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "images";
+        };
+        ImagesRetryOptions: {
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example FILM
+             */
+            style?: components["schemas"]["Style"] | null;
+        };
+        /**
+         * JobEvent
+         * @description The data of one server-sent event, `job`.
+         */
+        JobEvent: {
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /** @description How far the job is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description When the job changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+        };
+        /**
+         * JobIdsRequest
+         * @description Many jobs at once.
+         */
         JobIdsRequest: {
-            /** Jobids */
+            /**
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
+             */
             jobIds: string[];
         };
-        /** JobPage */
+        /**
+         * JobPage
+         * @description A page of jobs.
+         */
         JobPage: {
-            /** Items */
+            /** @description The jobs, in the requested order. */
             items: components["schemas"]["JobSummary"][];
-            /** Nextcursor */
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /** JobProgress */
+        /**
+         * JobProgress
+         * @description How far the job is, by its tasks.
+         */
         JobProgress: {
-            /** Completed */
+            /**
+             * @description Tasks that succeeded.
+             * @example 4
+             */
             completed: number;
-            /** Failed */
+            /**
+             * @description Tasks that failed or were skipped.
+             * @example 0
+             */
             failed: number;
-            /** Percent */
+            /**
+             * @description Ended tasks of all tasks, in percent.
+             * @example 57
+             */
             percent: number;
-            /** Total */
+            /**
+             * @description All tasks; 0 until the job is planned.
+             * @example 7
+             */
             total: number;
         };
         /**
          * JobReceipt
          * @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-         *     ``message`` explains the ``reason`` in the caller's language.
          */
         JobReceipt: {
-            /** Message */
+            /**
+             * @description A sentence for users about `reason`, in the language of `Accept-Language`.
+             * @example This took too long and was stopped. Please try again.
+             */
             message?: string;
-            /** Note */
-            note?: string;
-            /** Parts */
+            /** @description `NO_SPEECH`: the job succeeded, but there is no speech, so its captions are empty. */
+            note?: components["schemas"]["ReceiptNote"];
+            /** @description The parts of the price; they add up to it. */
             parts: components["schemas"]["ReceiptPart"][];
-            /** Reason */
-            reason?: string;
-            /** Refunded */
+            /**
+             * @description Why the job did not make everything; it never changes.
+             * @example PROVIDER_TIMEOUT
+             */
+            reason?: components["schemas"]["FailureCode"];
+            /**
+             * @description What was returned, in credits.
+             * @example 0
+             */
             refunded: number;
-            /** Reserved */
+            /**
+             * @description Price of the job, held while it runs, in credits.
+             * @example 6
+             */
             reserved: number;
-            /** Used */
+            /**
+             * @description What was charged for outputs that exist, in credits.
+             * @example 6
+             */
             used: number;
         };
-        /** JobResponse */
+        /**
+         * JobResponse
+         * @description A job with everything about it.
+         */
         JobResponse: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Outputs */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /** @description Its files: its own, then inherited ones. */
             outputs: components["schemas"]["OutputDetail"][];
-            /** Parentjobid */
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Tasks */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /** @description Its tasks, in the order of the plan. */
             tasks: components["schemas"]["TaskDetail"][];
-            /** Templateid */
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
-            /** Timeline */
+            /** @description What has happened so far, in order. */
             timeline: components["schemas"]["TimelineEntry"][];
-        };
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
         /**
          * JobStatus
          * @enum {string}
          */
         JobStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled";
-        /** JobSummary */
+        /**
+         * JobSummary
+         * @description A job without its tasks, outputs and timeline.
+         *
+         *     If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+         */
         JobSummary: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Parentjobid */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Templateid */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
-        };
-        /** JobsResponse */
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
+        /**
+         * JobsResponse
+         * @description The created jobs.
+         */
         JobsResponse: {
-            /** Jobs */
+            /** @description One job, or one for each file of captions. */
             jobs: components["schemas"]["CreatedJob"][];
         };
         /**
@@ -2063,63 +2585,107 @@ export interface components {
          * @description A text for users in English and Korean.
          */
         Label: {
-            /** En */
+            /**
+             * @description In English.
+             * @example Romance
+             */
             en: string;
-            /** Ko */
+            /**
+             * @description In Korean.
+             * @example 로맨스
+             */
             ko: string;
         };
         /** LatestJob */
         LatestJob: {
-            /** Jobid */
             jobId: string;
-            /** Status */
             status: string;
         };
+        /** @enum {string} */
+        Mode: "quick" | "story" | "trailer";
         /**
          * OpenUploadRequest
          * @description Either one file by the top-level fields, or many in ``files``.
          */
         OpenUploadRequest: {
-            /** Filename */
             filename?: string | null;
-            /** Files */
             files?: components["schemas"]["FileToUpload"][] | null;
-            /** Mimetype */
             mimeType?: string | null;
-            /** Role */
             role?: string | null;
-            /** Sizebytes */
             sizeBytes?: number | null;
         };
-        /** OutputDetail */
+        /**
+         * OutputDetail
+         * @description An output, as its owner sees it.
+         */
         OutputDetail: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the file; it needs no token and expires.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Inheritedfrom */
+            /**
+             * @description The job that made it, if another one did.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             inheritedFrom?: string;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Outputid */
+            /**
+             * @description Id of the output.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             outputId: string;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
         /**
@@ -2127,52 +2693,81 @@ export interface components {
          * @description The part of an output that its owner and the visitors of a public link both see.
          */
         OutputFile: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the file; it needs no token and expires.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
+        /** @enum {string} */
+        OutputType: "image" | "clip" | "film" | "srt" | "vtt" | "txt" | "json" | "transcript" | "audio" | "thumbnail";
         /**
          * Pack
          * @description ``price`` and ``currency`` apply unless a purchase names another currency.
          */
         Pack: {
-            /** Credits */
             credits: number;
-            /** Currency */
             currency: string;
-            /** Name */
             name: string;
-            /** Price */
             price: string;
-            /** Prices */
             prices: components["schemas"]["Price"][];
         };
         /** PartEtag */
         PartEtag: {
-            /** Etag */
             etag: string;
-            /** Partnumber */
             partNumber: number;
         };
         /**
@@ -2180,11 +2775,8 @@ export interface components {
          * @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits.
          */
         PatchAccountRequest: {
-            /** Frozen */
             frozen?: boolean | null;
-            /** Plan */
             plan?: string | null;
-            /** Reason */
             reason?: string | null;
         };
         /**
@@ -2192,47 +2784,268 @@ export interface components {
          * @description ``inputs`` is a merge patch; its fields may also be sent at the top level.
          */
         PatchJobRequest: {
-            /** Deviceid */
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds?: string[];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count?: number;
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Inputs */
-            inputs?: {
-                [key: string]: unknown;
-            } | null;
-            /** Priority */
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description A merge patch (RFC 7396) of the inputs: null removes a field. */
+            inputs?: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionsInputsPatch"] | components["schemas"]["ImagesInputsPatch"] | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode?: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptionsPatch"] | null;
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner.
+             * @example 5
+             */
             priority?: number | null;
-        } & {
-            [key: string]: unknown;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: null | components["schemas"]["RewritePatch"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: false | null | boolean;
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Style of the pictures.
+             * @example FILM
+             */
+            style?: components["schemas"]["Style"] | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles?: components["schemas"]["Style"][];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages?: number;
         };
         /** PaymentEventResponse */
         PaymentEventResponse: {
-            /**
-             * Outcome
-             * @enum {string}
-             */
+            /** @enum {string} */
             outcome: "handled" | "repeated" | "ignored";
         };
         /** PaymentRequiredResponse */
         PaymentRequiredResponse: {
-            /** Balance */
             balance: number;
-            /** Code */
             code: string;
-            /** Error */
             error: string;
-            /** Needed */
             needed: number;
-            /** Requestid */
             requestId: string;
-            /** Shortfall */
             shortfall: number;
-            /** Suggestions */
             suggestions: components["schemas"]["Suggestion"][];
+        };
+        /** @enum {string} */
+        PortraitMode: "single" | "batch";
+        PortraitsInputs: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles: components["schemas"]["Style"][];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages: number;
+        };
+        PortraitsInputsPatch: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode?: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds?: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles?: components["schemas"]["Style"][];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages?: number;
+        };
+        PortraitsJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredPortraitsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "portraits";
+        };
+        PortraitsRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["PortraitsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "portraits";
+        };
+        PortraitsRetryOptions: {
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
         };
         /** Price */
         Price: {
-            /** Amount */
             amount: string;
-            /** Currency */
             currency: string;
         };
         /**
@@ -2240,22 +3053,16 @@ export interface components {
          * @description A rule for the price of jobs, as a sentence for users in English and Korean.
          */
         PriceNote: {
-            /** Code */
             code: string;
-            /** En */
             en: string;
-            /** Ko */
             ko: string;
         };
         /** PricingResponse */
         PricingResponse: {
-            /** Costs */
             costs: {
                 [key: string]: number;
             };
-            /** Notes */
             notes: components["schemas"]["PriceNote"][];
-            /** Packs */
             packs: components["schemas"]["Pack"][];
         };
         /**
@@ -2263,10 +3070,7 @@ export interface components {
          * @description ``heard``: the task will be polled; ``known``: the callback changes nothing.
          */
         ProviderCallbackResponse: {
-            /**
-             * Outcome
-             * @enum {string}
-             */
+            /** @enum {string} */
             outcome: "heard" | "known";
         };
         /**
@@ -2274,27 +3078,17 @@ export interface components {
          * @description ``outcome`` is the gateway's reason if it did not make the refund.
          */
         PurchaseDecision: {
-            /**
-             * Action
-             * @enum {string}
-             */
+            /** @enum {string} */
             action: "accept" | "refund";
-            /** At */
             at: string;
-            /** By */
             by: string;
-            /** Credits */
             credits?: number;
-            /** Outcome */
             outcome?: string;
-            /** Reason */
             reason: string;
         };
         /** PurchasePage */
         PurchasePage: {
-            /** Items */
             items: components["schemas"]["PurchaseRecord"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -2303,24 +3097,14 @@ export interface components {
          *     amount was paid. ``creditsReversed`` is what a refund or dispute took back.
          */
         PurchaseRecord: {
-            /** Createdat */
             createdAt: string;
-            /** Credits */
             credits: number;
-            /** Creditsreversed */
             creditsReversed?: number;
-            /** Gateway */
             gateway: string;
-            /** Message */
             message?: string;
-            /** Pack */
             pack?: string;
-            /** Purchaseid */
             purchaseId: string;
-            /**
-             * Status
-             * @enum {string}
-             */
+            /** @enum {string} */
             status: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
         };
         /**
@@ -2328,11 +3112,8 @@ export interface components {
          * @description Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only.
          */
         PurchaseRequest: {
-            /** Amount */
             amount?: number | null;
-            /** Currency */
             currency?: string | null;
-            /** Pack */
             pack?: string | null;
         };
         /**
@@ -2340,15 +3121,10 @@ export interface components {
          * @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due.
          */
         PurchaseResponse: {
-            /** Balance */
             balance?: number;
-            /** Checkouturl */
             checkoutUrl?: string;
-            /** Credits */
             credits: number;
-            /** Purchaseid */
             purchaseId: string;
-            /** Status */
             status: string;
         };
         /**
@@ -2356,11 +3132,137 @@ export interface components {
          * @enum {string}
          */
         PurchaseStatus: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
-        /** QuotePart */
+        QuickInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /**
+             * @description A rewritten ending, which `quick` does not have.
+             * @constant
+             */
+            rewriteEnabled?: false;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        QuickInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewriteEnabled?: false | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        QuickJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredQuickInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "quick";
+        };
+        QuickRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["QuickInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "quick";
+        };
+        QuickRetryOptions: {
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+        };
+        /** @description What a draft costs. */
+        QuoteOfDraft: {
+            /**
+             * @description The draft to price.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            draftJobId: string;
+            /** @description Not with the other way to say what is quoted. */
+            inputs?: null;
+            /** @description Not with the other way to say what is quoted. */
+            recipe?: null;
+        };
+        /** @description What a recipe with these inputs costs. */
+        QuoteOfInputs: {
+            /** @description Not with the other way to say what is quoted. */
+            draftJobId?: null;
+        } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
+        /**
+         * QuotePart
+         * @description A part of the price.
+         */
         QuotePart: {
-            /** Credits */
+            /**
+             * @description Its price, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Name */
+            /**
+             * @description What it pays for: `base`, `rewrite`, `translate_ko` …, or the key of a picture.
+             * @example base
+             */
             name: string;
         };
         /**
@@ -2368,32 +3270,46 @@ export interface components {
          * @description Either a draft, or a recipe with its inputs.
          */
         QuoteRequest: {
-            /** Deviceid */
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Draftjobid */
-            draftJobId?: string | null;
-            /** Inputs */
-            inputs?: {
-                [key: string]: unknown;
-            } | null;
-            /** Recipe */
-            recipe?: string | null;
-        };
-        /** QuoteResponse */
+        } & (components["schemas"]["QuoteOfDraft"] | components["schemas"]["QuoteOfInputs"]);
+        /**
+         * QuoteResponse
+         * @description A price that holds for 15 minutes.
+         */
         QuoteResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend now, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Breakdown */
+            /** @description The parts of the price of all jobs. */
             breakdown: components["schemas"]["QuotePart"][];
-            /** Credits */
+            /**
+             * @description The whole price, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Debt */
+            /**
+             * @description What the account owes, in credits: nothing can be queued until it is paid.
+             * @example 0
+             */
             debt: number;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description Until when the quote can be used.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
-            /** Quoteid */
+            /**
+             * @description Send it when confirming: the job then costs exactly `credits`.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
             quoteId: string;
-            /** Sufficient */
+            /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
         /**
@@ -2401,133 +3317,247 @@ export interface components {
          * @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled.
          */
         RebuildResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Held */
             held: number;
-            /** Settledjobs */
             settledJobs: string[];
-            /** Version */
             version: number;
         };
-        /** ReceiptPart */
+        /** @enum {string} */
+        ReceiptNote: "NO_SPEECH";
+        /**
+         * ReceiptPart
+         * @description A part of the price; it pays for outputs of its own.
+         */
         ReceiptPart: {
-            /** Credits */
+            /**
+             * @description Price of the part, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Name */
+            /**
+             * @description What it pays for: `base`, `rewrite`, `translate_ko` …, or the key of a picture.
+             * @example base
+             */
             name: string;
-            /** Refunded */
+            /**
+             * @description What of it was returned, in credits.
+             * @example 0
+             */
             refunded: number;
-            /** Used */
+            /**
+             * @description What of it was charged, in credits.
+             * @example 6
+             */
             used: number;
         };
-        /** RecipeLimits */
+        /** @enum {string} */
+        Recipe: "quick" | "story" | "trailer" | "portraits" | "captions" | "images";
+        /**
+         * RecipeLimits
+         * @description How much a job may have.
+         */
         RecipeLimits: {
-            /** Filesperrequest */
+            /**
+             * @description Most files of one request for captions.
+             * @example 100
+             */
             filesPerRequest: number;
-            /** Imagesperjob */
+            /**
+             * @description Most pictures from one prompt.
+             * @example 20
+             */
             imagesPerJob: number;
-            /** Photosperjob */
+            /**
+             * @description Most photos of a film.
+             * @example 5
+             */
             photosPerJob: number;
-            /** Promptcharacters */
+            /**
+             * @description Longest prompt, in characters.
+             * @example 2000
+             */
             promptCharacters: number;
-            /** Referencephotosperjob */
+            /**
+             * @description Most reference photos of portraits.
+             * @example 4
+             */
             referencePhotosPerJob: number;
-            /** Rewritecharacters */
+            /**
+             * @description Longest ending of the user's own, in characters.
+             * @example 2000
+             */
             rewriteCharacters: number;
+            /** @description The numbers of every slider. */
             slider: components["schemas"]["SliderLimits"];
-            /** Targetlanguages */
+            /**
+             * @description Most languages to translate captions into.
+             * @example 10
+             */
             targetLanguages: number;
-            /** Totalimages */
+            /**
+             * @description Most pictures of portraits.
+             * @example 20
+             */
             totalImages: number;
         };
         /**
          * RecipesResponse
-         * @description ``languages`` has the labels of all codes in ``sourceLanguages`` and ``targetLanguages``.
+         * @description Everything that can be chosen for a job. Labels are by code, in the order to show them.
          */
         RecipesResponse: {
-            /** Aspectratios */
-            aspectRatios: string[];
-            /** Distancemodes */
+            /**
+             * @description Aspect ratios of pictures.
+             * @example [
+             *       "1:1",
+             *       "3:4"
+             *     ]
+             */
+            aspectRatios: components["schemas"]["AspectRatio"][];
+            /** @description Framings of the user's own ending. */
             distanceModes: {
-                [key: string]: components["schemas"]["Label"];
+                close: components["schemas"]["Label"];
+                far: components["schemas"]["Label"];
+                medium: components["schemas"]["Label"];
             };
-            /** Endings */
+            /** @description Moods of the user's own ending. */
             endings: {
-                [key: string]: components["schemas"]["Label"];
+                bittersweet: components["schemas"]["Label"];
+                happy: components["schemas"]["Label"];
+                open: components["schemas"]["Label"];
             };
-            /** Formats */
+            /** @description Formats of captions. */
             formats: {
-                [key: string]: components["schemas"]["Label"];
+                json: components["schemas"]["Label"];
+                srt: components["schemas"]["Label"];
+                txt: components["schemas"]["Label"];
+                vtt: components["schemas"]["Label"];
             };
-            /** Genres */
+            /** @description Genres of films. */
             genres: {
-                [key: string]: components["schemas"]["Label"];
+                comedy: components["schemas"]["Label"];
+                noir: components["schemas"]["Label"];
+                romance: components["schemas"]["Label"];
             };
-            /** Languages */
+            /** @description Languages of captions: all codes of `sourceLanguages` and `targetLanguages`. */
             languages: {
-                [key: string]: components["schemas"]["Label"];
+                ar: components["schemas"]["Label"];
+                auto: components["schemas"]["Label"];
+                cs: components["schemas"]["Label"];
+                da: components["schemas"]["Label"];
+                de: components["schemas"]["Label"];
+                en: components["schemas"]["Label"];
+                es: components["schemas"]["Label"];
+                fi: components["schemas"]["Label"];
+                fr: components["schemas"]["Label"];
+                he: components["schemas"]["Label"];
+                hi: components["schemas"]["Label"];
+                id: components["schemas"]["Label"];
+                it: components["schemas"]["Label"];
+                ja: components["schemas"]["Label"];
+                ko: components["schemas"]["Label"];
+                ms: components["schemas"]["Label"];
+                nl: components["schemas"]["Label"];
+                no: components["schemas"]["Label"];
+                pl: components["schemas"]["Label"];
+                pt: components["schemas"]["Label"];
+                ro: components["schemas"]["Label"];
+                ru: components["schemas"]["Label"];
+                sv: components["schemas"]["Label"];
+                th: components["schemas"]["Label"];
+                tr: components["schemas"]["Label"];
+                uk: components["schemas"]["Label"];
+                vi: components["schemas"]["Label"];
+                zh: components["schemas"]["Label"];
+                "zh-TW": components["schemas"]["Label"];
             };
+            /** @description How much one job or request may have. */
             limits: components["schemas"]["RecipeLimits"];
-            /** Modes */
+            /** @description Recipes. */
             modes: {
-                [key: string]: components["schemas"]["Label"];
+                captions: components["schemas"]["Label"];
+                images: components["schemas"]["Label"];
+                portraits: components["schemas"]["Label"];
+                quick: components["schemas"]["Label"];
+                story: components["schemas"]["Label"];
+                trailer: components["schemas"]["Label"];
             };
-            /** Portraitmodes */
+            /** @description Modes of portraits. */
             portraitModes: {
-                [key: string]: components["schemas"]["Label"];
+                batch: components["schemas"]["Label"];
+                single: components["schemas"]["Label"];
             };
-            /** Recipes */
-            recipes: string[];
-            /** Roles */
+            /** @description The recipes, sorted by name. */
+            recipes: components["schemas"]["Recipe"][];
+            /**
+             * @description Suggested roles of reference photos; others are possible.
+             * @example {
+             *       "bride": {
+             *         "en": "Bride",
+             *         "ko": "신부"
+             *       }
+             *     }
+             */
             roles: {
                 [key: string]: components["schemas"]["Label"];
             };
-            /** Sliders */
+            /** @description Sliders of films. */
             sliders: {
-                [key: string]: components["schemas"]["Label"];
+                drama: components["schemas"]["Label"];
+                humor: components["schemas"]["Label"];
+                intensity: components["schemas"]["Label"];
+                pace: components["schemas"]["Label"];
+                warmth: components["schemas"]["Label"];
             };
-            /** Sourcelanguages */
-            sourceLanguages: string[];
-            /** Stages */
+            /**
+             * @description Codes of the languages that are understood; `auto` detects the language.
+             * @example [
+             *       "auto",
+             *       "en"
+             *     ]
+             */
+            sourceLanguages: components["schemas"]["SourceLanguage"][];
+            /** @description Stages of the couple's story, of films. */
             stages: {
-                [key: string]: components["schemas"]["Label"];
+                apart: components["schemas"]["Label"];
+                spark: components["schemas"]["Label"];
+                together: components["schemas"]["Label"];
             };
-            /** Styles */
+            /** @description Styles of portraits and pictures. */
             styles: {
-                [key: string]: components["schemas"]["Label"];
+                CINEMATIC: components["schemas"]["Label"];
+                CLASSIC: components["schemas"]["Label"];
+                MODERN: components["schemas"]["Label"];
+                ROMANTIC: components["schemas"]["Label"];
+                VINTAGE: components["schemas"]["Label"];
             };
-            /** Targetlanguages */
-            targetLanguages: string[];
+            /**
+             * @description Codes of the languages that captions can be translated into.
+             * @example [
+             *       "en",
+             *       "ko"
+             *     ]
+             */
+            targetLanguages: components["schemas"]["TargetLanguage"][];
         };
         /** RedriveRequest */
         RedriveRequest: {
-            /** Ids */
             ids: string[];
         };
         /** RedriveResponse */
         RedriveResponse: {
-            /** Results */
             results: components["schemas"]["RedriveResult"][];
         };
         /** RedriveResult */
         RedriveResult: {
-            /** Code */
             code?: string;
-            /** Error */
             error?: string;
-            /** Id */
             id: string;
-            /** Ok */
             ok: boolean;
         };
         /** ReferencePhotoPage */
         ReferencePhotoPage: {
-            /** Items */
             items: components["schemas"]["ReferencePhotoResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -2535,42 +3565,60 @@ export interface components {
          * @description A picture of one person. Inactive ones are kept for the jobs that were made from them.
          */
         ReferencePhotoResponse: {
-            /** Assetid */
             assetId: string;
-            /** Createdat */
             createdAt: string;
-            /** Downloadurl */
             downloadUrl: string;
-            /** Isactive */
             isActive: boolean;
-            /** Referencephotoid */
             referencePhotoId: string;
-            /** Role */
             role: string;
         };
-        /** RegenerateRequest */
+        /**
+         * RegenerateRequest
+         * @description What is made again.
+         */
         RegenerateRequest: {
-            /** Clipno */
+            /**
+             * @description Number of the clip or scene, from 1.
+             * @example 2
+             */
             clipNo?: number | null;
-            /** Key */
+            /**
+             * @description Key of the image.
+             * @example img_01
+             */
             key?: string | null;
-            /** Target */
-            target: string;
+            /**
+             * @description Kind of output: `story_clip` and `trailer_scene` need `clipNo`, `image` needs `key`.
+             * @example story_clip
+             */
+            target: components["schemas"]["RegenerationTarget"];
         };
-        /** RegenerateResponse */
+        /**
+         * RegenerateResponse
+         * @description The queued child job.
+         */
         RegenerateResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend afterwards, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Creditsreserved */
+            /**
+             * @description Price of the new job, held from now on, in credits.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Retryjobid */
+            /**
+             * @description Id of the new job, a child of the one in the path.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             retryJobId: string;
         };
+        /** @enum {string} */
+        RegenerationTarget: "story_clip" | "rewrite_only" | "trailer_scene" | "image";
         /** RegisterRequest */
         RegisterRequest: {
-            /** Assetid */
             assetId: string;
-            /** Role */
             role: string;
         };
         /**
@@ -2578,51 +3626,74 @@ export interface components {
          * @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money.
          */
         ResolvePurchaseRequest: {
-            /** Accountid */
             accountId: string;
-            /**
-             * Action
-             * @enum {string}
-             */
+            /** @enum {string} */
             action: "accept" | "refund";
-            /** Credits */
             credits?: number | null;
-            /** Reason */
             reason: string;
         };
         /**
          * RetryRequest
-         * @description ``keepOptions: true`` makes the missing outputs with the same options; ``options`` changes
-         *     them.
+         * @description How the missing outputs are made.
          */
         RetryRequest: {
-            /**
-             * Keepoptions
-             * @default true
-             */
+            /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
-            /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description A merge patch of the options that a retry of this recipe may change. */
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
+        };
+        /** @description The user's own ending. */
+        Rewrite: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending in the user's words. It is checked and cleaned, and only the cleaned text is kept.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            rawText: string;
+        };
+        /** @description The user's own ending. */
+        RewritePatch: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding?: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode?: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending in the user's words. It is checked and cleaned, and only the cleaned text is kept.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            rawText?: string;
         };
         /** SceneLook */
         SceneLook: {
-            /** Effect */
             effect: string;
-            /** Framing */
             framing: string;
-            /** Grade */
             grade: string;
-            /** Motion */
             motion: string;
         };
         /**
          * SelectRequest
-         * @description ``jobId`` names the job that inherited the output; without it, the one that made it.
+         * @description Which job's output is selected.
          */
         SelectRequest: {
-            /** Jobid */
+            /**
+             * @description The job that inherited the output; without it, the one that made it.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId?: string | null;
         };
         /**
@@ -2630,175 +3701,752 @@ export interface components {
          * @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted.
          */
         ShareRequest: {
-            /** Expiresindays */
             expiresInDays?: number | null;
         };
         /** ShareResponse */
         ShareResponse: {
-            /** Expiresat */
             expiresAt?: string;
-            /** Token */
             token: string;
-            /** Url */
             url: string;
         };
         /** SharedJob */
         SharedJob: {
-            /** Createdat */
             createdAt: string;
-            /** Outputs */
             outputs: components["schemas"]["OutputFile"][];
-            /** Recipe */
             recipe: string;
         };
+        /** @enum {string} */
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
         /** SignPartsRequest */
         SignPartsRequest: {
-            /** Partnumbers */
             partNumbers: number[];
         };
         /** SignPartsResponse */
         SignPartsResponse: {
-            /** Expiresat */
             expiresAt: string;
-            /** Uploadurls */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /** SliderLimits */
+        /**
+         * SliderLimits
+         * @description The numbers of a slider.
+         */
         SliderLimits: {
-            /** From */
+            /**
+             * @description The lowest.
+             * @example 0
+             */
             from: number;
-            /** Neutral */
+            /**
+             * @description What a slider that is left out counts as.
+             * @example 50
+             */
             neutral: number;
-            /** To */
+            /**
+             * @description The highest.
+             * @example 100
+             */
             to: number;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        Sliders: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number | null;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number | null;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number | null;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number | null;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number | null;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        SlidersPatch: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number | null;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number | null;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number | null;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number | null;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number | null;
         };
         /**
          * Sort
          * @enum {string}
          */
         Sort: "newest" | "oldest" | "duration" | "failedFirst";
-        /** StreamTicketResponse */
+        /** @enum {string} */
+        SourceLanguage: "auto" | "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
+        /** @enum {string} */
+        Stage: "spark" | "together" | "apart";
+        StoredCaptionOptions: {
+            /** @description Label the speakers. */
+            diarization: boolean;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats: components["schemas"]["CaptionFormat"][];
+            /**
+             * @description Spoken language, or `auto` to detect it.
+             * @example en
+             */
+            sourceLang: components["schemas"]["SourceLanguage"];
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][];
+            /** @description Also translate the captions. */
+            translate: boolean;
+        };
+        /** @description One job is made for each file. */
+        StoredCaptionsInputs: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds: string[];
+            /** @description Languages and formats. */
+            options: components["schemas"]["StoredCaptionOptions"];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+        };
+        StoredImagesInputs: {
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio: components["schemas"]["AspectRatio"];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string;
+            /**
+             * @description The prompt as it is used: without markup, and with contact data masked.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /**
+             * @description Style of the pictures.
+             * @example FILM
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+        };
+        StoredPortraitsInputs: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles: components["schemas"]["Style"][];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages: number;
+        };
+        StoredQuickInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /**
+             * @description A rewritten ending, which `quick` does not have.
+             * @constant
+             */
+            rewriteEnabled: false;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+        };
+        /** @description The user's own ending. */
+        StoredRewrite: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending as it is used: without markup, and with contact data masked by `***`.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            sanitizedText: string;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        StoredSliders: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number;
+        };
+        StoredStoryInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["StoredRewrite"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+        };
+        StoredTrailerInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["StoredRewrite"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            };
+        };
+        StoryInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        StoryInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: boolean | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        StoryJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredStoryInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "story";
+        };
+        StoryRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoryInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "story";
+        };
+        StoryRetryOptions: {
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+        };
+        /**
+         * StreamTicketResponse
+         * @description Opens `GET /api/jobs/stream` and no other route.
+         */
         StreamTicketResponse: {
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description Until when a stream can be opened: ten minutes from now.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
-            /** Ticket */
+            /**
+             * @description Sent as `ticket` in the query.
+             * @example eyJhY2NvdW50IjoiNDIifQ.5d1c
+             */
             ticket: string;
         };
+        /** @enum {string} */
+        Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
         /** Suggestion */
         Suggestion: {
-            /** Credits */
             credits: number;
-            /** Pack */
             pack: string;
         };
         /** SweepRequest */
         SweepRequest: {
-            /** Now */
             now?: string | null;
         };
         /** SweepResponse */
         SweepResponse: {
-            /** Done */
             done: {
                 [key: string]: number;
             };
         };
-        /** TaskDetail */
+        /** @enum {string} */
+        TargetLanguage: "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
+        /**
+         * TaskDetail
+         * @description One step of a job.
+         */
         TaskDetail: {
-            /** Attempts */
+            /**
+             * @description Attempts begun.
+             * @example 1
+             */
             attempts: number;
+            /** @description Why the last attempt failed; it may be tried again. */
             error?: components["schemas"]["FailureDetail"];
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the task ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Key */
+            /**
+             * @description Name of the task within its job; regenerations and outputs use it.
+             * @example clip_2
+             */
             key: string;
-            /** Kind */
-            kind: string;
-            /** Provider */
+            /**
+             * @description What the task does.
+             * @example keyframe
+             */
+            kind: components["schemas"]["TaskKind"];
+            /**
+             * @description The provider that makes it.
+             * @example local
+             */
             provider?: string;
-            /** Startedat */
+            /**
+             * Format: date-time
+             * @description When the first attempt began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
+            /**
+             * @description State of the task.
+             * @example succeeded
+             */
+            status: components["schemas"]["TaskStatus"];
         };
+        /** @enum {string} */
+        TaskKind: "keyframe" | "clip" | "film" | "portrait" | "transcribe" | "translate" | "captions" | "extract" | "merge" | "picture";
+        /** @enum {string} */
+        TaskStatus: "blocked" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled";
         /** Template */
         Template: {
             ending: components["schemas"]["Label"];
-            /** Genre */
             genre: string;
             hook: components["schemas"]["Label"];
-            /** Mode */
             mode: string;
-            /** Scenes */
             scenes: components["schemas"]["TemplateScene"][];
-            /** Stage */
             stage: string;
-            /** Templateid */
             templateId: string;
             title: components["schemas"]["Label"];
-            /** Variant */
             variant: number;
         };
         /** TemplatePage */
         TemplatePage: {
-            /** Items */
             items: components["schemas"]["Template"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** TemplateScene */
         TemplateScene: {
             caption: components["schemas"]["Label"];
             look: components["schemas"]["SceneLook"];
-            /** Prompt */
             prompt: string;
         };
-        /** TimelineEntry */
+        /**
+         * TimelineEntry
+         * @description A step in the life of a job.
+         */
         TimelineEntry: {
-            /** At */
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             at: string;
-            /** Name */
-            name: string;
+            /**
+             * @description `created`, `queued` when it was confirmed, `running` when its first task began, `done` when it ended.
+             * @example queued
+             */
+            name: components["schemas"]["TimelineName"];
+        };
+        /** @enum {string} */
+        TimelineName: "created" | "queued" | "running" | "done";
+        TrailerInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        TrailerInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: boolean | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
+             * @example {
+             *       "clip_1": "transient"
+             *     }
+             */
+            testFaults?: {
+                [key: string]: "transient" | "permanent" | "moderation" | "hang";
+            } | null;
+        };
+        TrailerJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredTrailerInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "trailer";
+        };
+        TrailerRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["TrailerInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "trailer";
+        };
+        TrailerRetryOptions: {
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
         };
         /** Transaction */
         Transaction: {
-            /** Amount */
             amount: number;
-            /** Balanceafter */
             balanceAfter: number;
-            /** Createdat */
             createdAt: string;
-            /** Description */
             description: string;
-            /** Heldafter */
             heldAfter: number;
-            /** Heldchange */
             heldChange: number;
-            /** Id */
             id: string;
-            /** Referenceid */
             referenceId: string;
-            /** Referencetype */
             referenceType: string;
-            /** Type */
             type: string;
         };
         /** TransactionPage */
         TransactionPage: {
-            /** Items */
             items: components["schemas"]["Transaction"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** UploadResponse */
         UploadResponse: {
-            /** Assetid */
             assetId: string;
-            /** Partsize */
             partSize: number;
-            /** Parts */
             parts: components["schemas"]["ArrivedPart"][];
-            /** Status */
             status: string;
         };
         /**
@@ -2807,19 +4455,13 @@ export interface components {
          *     bytes, the last one the rest. ``/urls`` returns the links of further parts.
          */
         UploadSession: {
-            /** Assetid */
             assetId: string;
-            /** Expiresat */
             expiresAt: string;
-            /** Headers */
             headers: {
                 [key: string]: string;
             };
-            /** Partsize */
             partSize: number;
-            /** Storagekey */
             storageKey: string;
-            /** Uploadurls */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
         /**
@@ -2827,25 +4469,18 @@ export interface components {
          * @description In the order of ``files``.
          */
         UploadSessions: {
-            /** Sessions */
             sessions: components["schemas"]["UploadSession"][];
         };
         /** UploadUrl */
         UploadUrl: {
-            /** Partnumber */
             partNumber: number;
-            /** Url */
             url: string;
         };
         /** WalletGrant */
         WalletGrant: {
-            /** Expiresat */
             expiresAt?: string;
-            /** Grantid */
             grantId: string;
-            /** Remaining */
             remaining: number;
-            /** Source */
             source: string;
         };
         /**
@@ -2854,17 +4489,11 @@ export interface components {
          *     can be spent.
          */
         WalletResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Grants */
             grants: components["schemas"]["WalletGrant"][];
-            /** Held */
             held: number;
-            /** Nextcursor */
             nextCursor: string | null;
-            /** Transactions */
             transactions: components["schemas"]["Transaction"][];
         };
     };
@@ -3343,7 +4972,7 @@ export interface operations {
     audit_api_admin_audit_get: {
         parameters: {
             query?: {
-                account?: string | null;
+                account?: string;
             };
             header?: never;
             path?: never;
@@ -3410,7 +5039,7 @@ export interface operations {
     get_dead_letters_api_admin_dead_letters_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -3556,9 +5185,9 @@ export interface operations {
     list_purchases_api_admin_purchases_get: {
         parameters: {
             query?: {
-                status?: components["schemas"]["PurchaseStatus"] | null;
-                account?: string | null;
-                cursor?: string | null;
+                status?: components["schemas"]["PurchaseStatus"];
+                account?: string;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -3820,7 +5449,7 @@ export interface operations {
     list_albums_api_albums_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -3975,7 +5604,7 @@ export interface operations {
     get_album_api_albums__albumId__get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -4444,12 +6073,12 @@ export interface operations {
     list_assets_api_assets_get: {
         parameters: {
             query?: {
-                status?: ("uploading" | "checking" | "uploaded" | "failed") | null;
-                kind?: ("image" | "video" | "audio") | null;
-                search?: string | null;
-                tag?: string | null;
+                status?: "uploading" | "checking" | "uploaded" | "failed";
+                kind?: "image" | "video" | "audio";
+                search?: string;
+                tag?: string;
                 sort?: "newest" | "oldest" | "name" | "duration";
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -5082,9 +6711,9 @@ export interface operations {
     list_transactions_api_credits_transactions_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
-                type?: components["schemas"]["EntryType"] | null;
+                type?: components["schemas"]["EntryType"];
             };
             header?: never;
             path?: never;
@@ -5151,7 +6780,9 @@ export interface operations {
     list_generations_api_generations_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: never;
@@ -5248,14 +6879,23 @@ export interface operations {
     list_jobs_api_jobs_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
                 limit?: number;
-                status?: components["schemas"]["JobStatus"] | null;
-                recipe?: string | null;
-                translate?: boolean | null;
-                dateFrom?: string | null;
-                dateTo?: string | null;
-                search?: string | null;
+                /** @description Only jobs in this state. */
+                status?: components["schemas"]["JobStatus"];
+                /** @description Only jobs of this recipe. */
+                recipe?: components["schemas"]["Recipe"];
+                /** @description Only captions with, or without, a translation. */
+                translate?: boolean;
+                /** @description Only jobs created then or later: an ISO 8601 date or time, in UTC unless it has an offset. */
+                dateFrom?: string;
+                /** @description Only jobs created before it: an ISO 8601 date or time. */
+                dateTo?: string;
+                /** @description Beginnings of words in file names and tags, all of which must match, or a whole id. */
+                search?: string;
+                /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
             header?: never;
@@ -5419,15 +7059,25 @@ export interface operations {
     export_jobs_api_jobs_csv_get: {
         parameters: {
             query?: {
-                jobIds?: string | null;
-                cursor?: string | null;
+                /** @description Only these jobs: up to 100 ids, separated by commas; with no other parameter. */
+                jobIds?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most rows in the file. */
                 limit?: number;
-                status?: components["schemas"]["JobStatus"] | null;
-                recipe?: string | null;
-                translate?: boolean | null;
-                dateFrom?: string | null;
-                dateTo?: string | null;
-                search?: string | null;
+                /** @description Only jobs in this state. */
+                status?: components["schemas"]["JobStatus"];
+                /** @description Only jobs of this recipe. */
+                recipe?: components["schemas"]["Recipe"];
+                /** @description Only captions with, or without, a translation. */
+                translate?: boolean;
+                /** @description Only jobs created then or later: an ISO 8601 date or time, in UTC unless it has an offset. */
+                dateFrom?: string;
+                /** @description Only jobs created before it: an ISO 8601 date or time. */
+                dateTo?: string;
+                /** @description Beginnings of words in file names and tags, all of which must match, or a whole id. */
+                search?: string;
+                /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
             header?: never;
@@ -6132,21 +7782,23 @@ export interface operations {
     stream_api_jobs_stream_get: {
         parameters: {
             query?: {
-                /** @description From POST /api/jobs/stream-ticket */
-                ticket?: string | null;
-                /** @description With a new ticket: the id of the last event received */
-                lastEventId?: string | null;
+                /** @description `ticket` of `POST /api/jobs/stream-ticket`, instead of a token. */
+                ticket?: string;
+                /** @description With a new ticket: the id of the last event received. */
+                lastEventId?: string;
             };
             header?: {
-                "last-event-id"?: string | null;
-                authorization?: string | null;
+                /** @description Id of the last event received; EventSource sends it by itself. */
+                "last-event-id"?: string;
+                /** @description `Bearer` and an access token, instead of a ticket. */
+                authorization?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: event `job`, data {jobId, status, progress {completed, failed, total, percent}, updatedAt}; the response ends, reconnect after `retry` milliseconds with `Last-Event-ID` */
+            /** @description Server-sent events: `job`, with a `JobEvent` as data. The response ends; reconnect after `retry` milliseconds with `Last-Event-ID`. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6254,6 +7906,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6317,10 +7970,12 @@ export interface operations {
     delete_api_jobs__jobId__delete: {
         parameters: {
             query?: {
+                /** @description Also delete jobs made from it. */
                 cascade?: boolean;
             };
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6404,6 +8059,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6502,6 +8158,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6596,6 +8253,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6681,6 +8339,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6788,6 +8447,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6891,6 +8551,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -7170,6 +8831,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Id of the output. */
                 outputId: string;
             };
             cookie?: never;
@@ -7371,8 +9033,8 @@ export interface operations {
     list_reference_photos_api_reference_photos_get: {
         parameters: {
             query?: {
-                role?: string | null;
-                cursor?: string | null;
+                role?: string;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -7652,9 +9314,9 @@ export interface operations {
     get_templates_api_templates_get: {
         parameters: {
             query?: {
-                mode?: string | null;
-                stage?: string | null;
-                genre?: string | null;
+                mode?: string;
+                stage?: string;
+                genre?: string;
             };
             header?: never;
             path?: never;
