@@ -25,7 +25,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from local.errors import PoolIsOld
+from local.errors import LocalCloudError, PoolIsOld
 from local.settings import CONFIRMATION_CODE, LOCAL_PASSWORD, LOCAL_USERS_DOMAIN, RESET_CODE, ROOT
 from local.stack import LocalStack
 
@@ -120,7 +120,8 @@ def libraries(stack: LocalStack) -> Iterator[dict[str, subprocess.Popen[str]]]:
         # An object of a configuration for each library.
         given = json.dumps({name: config() for name in LIBRARIES})
         return subprocess.Popen(
-            ["node", str(SCRIPTS / script), given],
+            # Through env, so that a machine without Node fails the tests of the libraries only.
+            ["env", "node", str(SCRIPTS / script), given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -478,6 +479,19 @@ def test_users_of_make_token_sign_in_with_their_name(stack: LocalStack, users: U
 
     for spelled in (name, name.upper(), f"{name}@{LOCAL_USERS_DOMAIN}"):
         assert users.balance(users.tokens(spelled, LOCAL_PASSWORD)["AccessToken"]) == 5
+
+
+def test_make_token_says_why_it_has_none_for_a_user_who_signed_up(
+    stack: LocalStack, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unconfirmed, own = an_email(), users.a_user()
+    users.sign_up(unconfirmed)
+
+    for email in (unconfirmed, own):
+        with pytest.raises(LocalCloudError):
+            stack.token(email)
+    monkeypatch.setenv("DARKROOM_PASSWORD", PASSWORD)
+    assert users.balance(stack.token(own)) == 5
 
 
 def test_a_page_of_the_local_server_reaches_only_the_calls_of_users(
