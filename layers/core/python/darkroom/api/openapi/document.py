@@ -16,6 +16,9 @@ from darkroom.api.app import create_app
 from darkroom.api.idempotency import REPLAYED_HEADER
 from darkroom.api.openapi import errors, headers, texts
 from darkroom.api.openapi.declare import EXTENSION, KEY_OPTIONAL, KEY_REQUIRED
+from darkroom.api.openapi.properties import add_schema, finish_properties
+from darkroom.api.openapi.recipes import type_inputs
+from darkroom.views.job_changes import JobEvent
 
 Operation = dict[str, Any]
 TEST_HOOK_FIELDS = frozenset({"testFaults"})
@@ -57,8 +60,6 @@ def _openapi(*, with_test_hooks: bool) -> dict[str, Any]:
             codes |= _complete(path, method, operation, declared)
             paths.setdefault(path, {})[method] = operation
     schemas = made["components"]["schemas"] | errors.schemas(sorted(codes))
-    if not with_test_hooks:
-        _remove_fields(schemas, TEST_HOOK_FIELDS)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -79,8 +80,12 @@ def _openapi(*, with_test_hooks: bool) -> dict[str, Any]:
             "schemas": schemas,
         },
     }
+    add_schema(document, JobEvent)
+    type_inputs(document)
+    finish_properties(document)
+    if not with_test_hooks:
+        _remove_fields(document["components"]["schemas"], TEST_HOOK_FIELDS)
     _remove_unused(document)
-    _remove_titles(document["components"]["schemas"].values())
     return document
 
 
@@ -179,11 +184,10 @@ def _remove_unused(document: dict[str, Any]) -> None:
             waiting.extend(node)
         elif isinstance(node, dict):
             waiting.extend(node.values())
-            reference = node.get("$ref")
-            if reference is not None and reference not in used:
-                used.add(reference)
-                kind, name = reference.split("/")[2:]
-                waiting.append(components[kind][name])
+        elif isinstance(node, str) and node.startswith("#/components/") and node not in used:
+            used.add(node)
+            kind, name = node.split("/")[2:]
+            waiting.append(components[kind][name])
     for kind in ("headers", "parameters", "responses", "schemas"):
         components[kind] = {
             name: component

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
@@ -16,6 +18,7 @@ from darkroom.api.openapi.declare import (
     QUOTED,
     declare,
 )
+from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas.jobs import (
     CreateJobsRequest,
@@ -31,6 +34,7 @@ from darkroom.views import jobs as views
 from darkroom.views.jobs import CancelResponse, JobResponse, JobsResponse, JobSummary
 
 router = APIRouter(tags=["Jobs"])
+Cascade = Annotated[bool, Query(description="Also delete jobs made from it.")]
 
 
 @router.post(
@@ -82,7 +86,7 @@ async def post_jobs(
     ),
 )
 async def get_job(
-    jobId: str,
+    jobId: JobIdInPath,
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
@@ -112,7 +116,7 @@ async def get_job(
     ),
 )
 async def patch_job(
-    jobId: str,
+    jobId: JobIdInPath,
     body: PatchJobRequest,
     request: Request,
     app: CurrentApp,
@@ -150,7 +154,9 @@ async def patch_job(
     response_model=CancelResponse,
     openapi_extra=declare("ACCOUNT_FROZEN", key=KEY_OPTIONAL),
 )
-async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def cancel(
+    jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> Response:
     """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
 
     Each part of the price with a finished output costs at least 1 credit.
@@ -173,7 +179,7 @@ async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentC
     openapi_extra=declare(404, 409, "HAS_CHILDREN", "JOB_NOT_FINAL"),
 )
 async def delete(
-    jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False
+    jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller, cascade: Cascade = False
 ) -> Response:
     """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import CHARGED, CHILD, DRAFTED, KEY_REQUIRED, declare
+from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
 from darkroom.api.schemas.jobs import (
@@ -37,7 +38,7 @@ router = APIRouter(tags=["Jobs"])
     openapi_extra=declare(*CHARGED, *CHILD, "INVALID_TARGET", "NOT_REGENERABLE", key=KEY_REQUIRED),
 )
 async def regenerate_job(
-    jobId: str,
+    jobId: JobIdInPath,
     body: RegenerateRequest,
     request: Request,
     app: CurrentApp,
@@ -71,7 +72,7 @@ async def regenerate_job(
     ),
 )
 async def retry(
-    jobId: str,
+    jobId: JobIdInPath,
     body: Annotated[RetryRequest, Body(default_factory=RetryRequest)],
     request: Request,
     app: CurrentApp,
@@ -99,7 +100,9 @@ async def retry(
     response_model=ConfirmResponse,
     openapi_extra=declare(*CHARGED, *DRAFTED, "JOB_NOT_FINAL", key=KEY_REQUIRED),
 )
-async def rerun(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def rerun(
+    jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> Response:
     """Run the same inputs again, as a new job at full price."""
     command, raw = await read_command(request, app, caller, key_required=True)
 
