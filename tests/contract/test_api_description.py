@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from darkroom.api.openapi.errors import ERRORS, GatewayError, model_of
 from darkroom.api.openapi.headers import IDEMPOTENCY_KEY
 from darkroom.kernel.errors import DarkroomError
 from tests.support.declared import JSON, names_of, resolved
+from tests.support.node import ROOT, run_node_tool
 from tests.support.reachable_errors import reachable_codes
 
 METHODS = {"get", "post", "patch", "delete", "put"}
@@ -251,3 +253,46 @@ def test_the_public_document_has_no_test_hooks() -> None:
 
 def test_nothing_of_a_declaration_is_left_in_the_document() -> None:
     assert declare.EXTENSION not in json.dumps(full_openapi())
+
+
+# Linters
+
+
+@pytest.fixture(scope="module")
+def document_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("openapi") / "openapi.json"
+    file.write_text(json.dumps(public_openapi()), encoding="utf-8")
+    return file
+
+
+def test_redocly_finds_neither_errors_nor_warnings(document_file: Path) -> None:
+    text = run_node_tool(
+        "redocly", "lint", document_file, "--config=redocly.yaml", "--format=json", cwd=ROOT
+    )
+    found = json.loads(text)
+
+    assert found["problems"] == []
+
+
+def test_spectral_finds_neither_errors_nor_warnings(document_file: Path) -> None:
+    run_node_tool(
+        "spectral",
+        "lint",
+        document_file,
+        "--ruleset=.spectral.yaml",
+        "--fail-severity=hint",
+        cwd=ROOT,
+    )
+
+
+def test_the_linters_find_a_planted_fault(document_file: Path, tmp_path: Path) -> None:
+    """Both read the file that they are given, with their rules."""
+    broken = json.loads(document_file.read_text(encoding="utf-8"))
+    del broken["info"]["license"], broken["paths"]["/api/health"]["get"]["tags"]
+    file = tmp_path / "broken.json"
+    file.write_text(json.dumps(broken), encoding="utf-8")
+
+    with pytest.raises(AssertionError):
+        test_redocly_finds_neither_errors_nor_warnings(file)
+    with pytest.raises(AssertionError):
+        test_spectral_finds_neither_errors_nor_warnings(file)
