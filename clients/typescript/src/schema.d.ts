@@ -12,20 +12,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Account
+         * Get an account
          * @description An account's plan and wallet.
          */
-        get: operations["get_account_api_admin_accounts__accountId__get"];
+        get: operations["getAccount"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /**
-         * Patch Account
+         * Change an account
          * @description Change an account's plan, freeze its credits, or unfreeze them.
          */
-        patch: operations["patch_account_api_admin_accounts__accountId__patch"];
+        patch: operations["updateAccount"];
         trace?: never;
     };
     "/api/admin/accounts/{accountId}/credits": {
@@ -38,10 +38,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Adjust
+         * Adjust credits
          * @description Add or remove credits, with a reason. An Idempotency-Key is required.
          */
-        post: operations["adjust_api_admin_accounts__accountId__credits_post"];
+        post: operations["adjustCredits"];
         delete?: never;
         options?: never;
         head?: never;
@@ -58,10 +58,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Forgive Debt
+         * Clear a debt
          * @description Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required.
          */
-        post: operations["forgive_debt_api_admin_accounts__accountId__debt_post"];
+        post: operations["clearDebt"];
         delete?: never;
         options?: never;
         head?: never;
@@ -78,10 +78,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rebuild
+         * Rebuild a wallet
          * @description Rebuild a damaged or restored wallet from its ledger. Safe to repeat.
          */
-        post: operations["rebuild_api_admin_accounts__accountId__rebuild_wallet_post"];
+        post: operations["rebuildWallet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -96,10 +96,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Audit
+         * Audit the books
          * @description Check the wallet of one account or of all against the ledger, and list breaches.
          */
-        get: operations["audit_api_admin_audit_get"];
+        get: operations["auditAccounts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -116,10 +116,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Dead Letters
+         * List dead letters
          * @description Messages that queues gave up on, and the outcome for what they were about.
          */
-        get: operations["get_dead_letters_api_admin_dead_letters_get"];
+        get: operations["listDeadLetters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -138,10 +138,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Redrive Dead Letters
+         * Redrive dead letters
          * @description Send dead letters to their queues again; each has its own result.
          */
-        post: operations["redrive_dead_letters_api_admin_dead_letters_redrive_post"];
+        post: operations["redriveDeadLetters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -156,11 +156,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Purchases
+         * List purchases of all accounts
          * @description Purchases of one account, or of all accounts by status, oldest first. Without filters, those
          *     that need a decision (``mismatched``).
          */
-        get: operations["list_purchases_api_admin_purchases_get"];
+        get: operations["listAllPurchases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -179,31 +179,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resolve
+         * Resolve a purchase
          * @description Resolve a mismatched purchase: add credits for the payment, or refund it. An Idempotency-Key
          *     is required.
          */
-        post: operations["resolve_api_admin_purchases__purchaseId__resolve_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/admin/sweep": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Sweep
-         * @description Run the sweeper as of ``now``. Only local stacks with test hooks have this route.
-         */
-        post: operations["sweep_api_admin_sweep_post"];
+        post: operations["resolvePurchase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -218,16 +198,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Albums
+         * List albums
          * @description The account's albums, newest first.
          */
-        get: operations["list_albums_api_albums_get"];
+        get: operations["listAlbums"];
         put?: never;
         /**
-         * Post Album
+         * Create an album
          * @description Create an empty album.
          */
-        post: operations["post_album_api_albums_post"];
+        post: operations["createAlbum"];
         delete?: never;
         options?: never;
         head?: never;
@@ -242,24 +222,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Album
+         * Get an album
          * @description An album with a page of its outputs, sorted by position.
          */
-        get: operations["get_album_api_albums__albumId__get"];
+        get: operations["getAlbum"];
         put?: never;
         post?: never;
         /**
-         * Remove Album
+         * Delete an album
          * @description Delete the album; its outputs stay with their jobs.
          */
-        delete: operations["remove_album_api_albums__albumId__delete"];
+        delete: operations["deleteAlbum"];
         options?: never;
         head?: never;
         /**
-         * Patch Album
+         * Change an album
          * @description Rename the album or choose its cover.
          */
-        patch: operations["patch_album_api_albums__albumId__patch"];
+        patch: operations["updateAlbum"];
         trace?: never;
     };
     "/api/albums/{albumId}/outputs": {
@@ -272,10 +252,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Post Outputs
+         * Add outputs to an album
          * @description Add outputs of the account's jobs at the end. Outputs already in the album do not change.
          */
-        post: operations["post_outputs_api_albums__albumId__outputs_post"];
+        post: operations["addAlbumOutputs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -293,17 +273,17 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Remove Output
+         * Remove an output from an album
          * @description Remove an output from the album; it stays with its job.
          */
-        delete: operations["remove_output_api_albums__albumId__outputs__outputId__delete"];
+        delete: operations["removeAlbumOutput"];
         options?: never;
         head?: never;
         /**
-         * Patch Output
+         * Change an output in an album
          * @description Group, tag, select or move an output within the album.
          */
-        patch: operations["patch_output_api_albums__albumId__outputs__outputId__patch"];
+        patch: operations["updateAlbumOutput"];
         trace?: never;
     };
     "/api/assets": {
@@ -314,13 +294,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Assets
+         * List files
          * @description The account's assets.
          *
          *     ``search`` matches the beginnings of words in names and tags, or a whole id. A search by words
          *     or tag covers at most a thousand files. ``sort=duration`` lists the longest first.
          */
-        get: operations["list_assets_api_assets_get"];
+        get: operations["listAssets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -339,10 +319,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Remove Assets
+         * Delete many files
          * @description Delete up to 100 files; each has its own result.
          */
-        post: operations["remove_assets_api_assets_bulk_delete_post"];
+        post: operations["deleteAssets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -359,12 +339,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generate Image
+         * Make pictures from a prompt
          * @description Queue a job that makes pictures from the prompt; each becomes an asset as soon as it is made.
          *
          *     The response is that of ``POST /api/jobs`` with ``status: "queued"``.
          */
-        post: operations["generate_image_api_assets_generate_image_post"];
+        post: operations["generateImages"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,24 +359,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Asset
+         * Get a file
          * @description One asset, with links to its clean copy once it is ``uploaded``.
          */
-        get: operations["get_asset_api_assets__assetId__get"];
+        get: operations["getAsset"];
         put?: never;
         post?: never;
         /**
-         * Remove Asset
+         * Delete a file
          * @description Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it.
          */
-        delete: operations["remove_asset_api_assets__assetId__delete"];
+        delete: operations["deleteAsset"];
         options?: never;
         head?: never;
         /**
-         * Patch Asset
+         * Change a file
          * @description Rename a file, tag it, or put it into a folder. Lists show the change a moment later.
          */
-        patch: operations["patch_asset_api_assets__assetId__patch"];
+        patch: operations["updateAsset"];
         trace?: never;
     };
     "/api/credits": {
@@ -407,10 +387,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Credits
+         * Get the wallet
          * @description The wallet and its newest transactions. The first request adds the signup bonus.
          */
-        get: operations["get_credits_api_credits_get"];
+        get: operations["getCredits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -429,10 +409,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Purchase
+         * Buy credits
          * @description Buy a pack, or with the test gateway any amount of credits.
          */
-        post: operations["purchase_api_credits_purchase_post"];
+        post: operations["createPurchase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -447,10 +427,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Transactions
+         * List transactions
          * @description The ledger, newest first. ``GET /api/credits`` returns a cursor for this list.
          */
-        get: operations["list_transactions_api_credits_transactions_get"];
+        get: operations["listTransactions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -467,10 +447,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Generations
+         * List tasks
          * @description The history of tasks, including failed ones, newest first.
          */
-        get: operations["list_generations_api_generations_get"];
+        get: operations["listGenerations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -487,10 +467,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Health
+         * Check health
          * @description Report that the function runs.
          */
-        get: operations["get_health_api_health_get"];
+        get: operations["getHealth"];
         put?: never;
         post?: never;
         delete?: never;
@@ -507,7 +487,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Jobs
+         * List jobs
          * @description The account's jobs without their tasks, outputs and timelines.
          *
          *     ``dateFrom`` (inclusive) and ``dateTo`` (exclusive) limit the time of creation. ``translate``
@@ -515,16 +495,16 @@ export interface paths {
          *     of its words, or a whole id. A search or ``sort=duration`` combined with other filters may
          *     return short or empty pages with a ``nextCursor``: continue until it is null.
          */
-        get: operations["list_jobs_api_jobs_get"];
+        get: operations["listJobs"];
         put?: never;
         /**
-         * Post Jobs
+         * Create jobs
          * @description Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
          *
          *     Captions make one job for each file. Of several jobs to be queued, those that the balance does
          *     not cover stay drafts, with a ``code``.
          */
-        post: operations["post_jobs_api_jobs_post"];
+        post: operations["createJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -539,13 +519,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Export Jobs
+         * Export jobs as CSV
          * @description The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
          *
          *     ``jobIds`` (up to 100, separated by commas) selects single jobs; jobs that are missing or
          *     belong to another account are left out.
          */
-        get: operations["export_jobs_api_jobs_csv_get"];
+        get: operations["exportJobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -568,10 +548,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Patch Options
+         * Change many drafts
          * @description Change the options of up to 100 drafts with one merge patch.
          */
-        patch: operations["patch_options_api_jobs_bulk_patch"];
+        patch: operations["updateJobs"];
         trace?: never;
     };
     "/api/jobs/bulk/cancel": {
@@ -584,10 +564,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Cancel many jobs
          * @description Cancel up to 100 jobs.
          */
-        post: operations["cancel_api_jobs_bulk_cancel_post"];
+        post: operations["cancelJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -604,11 +584,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Download Many
+         * Download many jobs
          * @description Links to the zips of up to 100 jobs. Repeat the request for those with
          *     ``status: building``.
          */
-        post: operations["download_many_api_jobs_bulk_download_post"];
+        post: operations["downloadJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -625,10 +605,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Retry
+         * Retry many jobs
          * @description Retry up to 100 jobs, each with a child job.
          */
-        post: operations["retry_api_jobs_bulk_retry_post"];
+        post: operations["retryJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -645,10 +625,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Run
+         * Confirm many drafts
          * @description Confirm up to 100 drafts in the given order. Those beyond the balance stay drafts.
          */
-        post: operations["run_api_jobs_bulk_run_post"];
+        post: operations["runJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -665,10 +645,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Confirm
+         * Confirm a job
          * @description Hold the credits and queue the job, in one transaction.
          */
-        post: operations["confirm_api_jobs_confirm_post"];
+        post: operations["confirmJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -685,10 +665,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Quote
+         * Quote a job
          * @description The price of a job. A job confirmed with the quote within 15 minutes costs exactly that.
          */
-        post: operations["quote_api_jobs_quote_post"];
+        post: operations["quoteJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -703,10 +683,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Stream
+         * Watch jobs
          * @description The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs.
          */
-        get: operations["stream_api_jobs_stream_get"];
+        get: operations["streamJobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -725,10 +705,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open Stream
+         * Get a ticket for the stream
          * @description A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route.
          */
-        post: operations["open_stream_api_jobs_stream_ticket_post"];
+        post: operations["createStreamTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -743,27 +723,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job
+         * Get a job
          * @description One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``.
          */
-        get: operations["get_job_api_jobs__jobId__get"];
+        get: operations["getJob"];
         put?: never;
         post?: never;
         /**
-         * Delete
+         * Delete a job
          * @description Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it.
          */
-        delete: operations["delete_api_jobs__jobId__delete"];
+        delete: operations["deleteJob"];
         options?: never;
         head?: never;
         /**
-         * Patch Job
+         * Change a draft
          * @description Change a draft by a JSON merge patch (RFC 7396) of its inputs.
          *
          *     With ``If-Match``, only if the draft has not changed since it was read. Inputs may be sent in
          *     ``inputs`` or at the top level.
          */
-        patch: operations["patch_job_api_jobs__jobId__patch"];
+        patch: operations["updateJob"];
         trace?: never;
     };
     "/api/jobs/{jobId}/cancel": {
@@ -776,12 +756,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Cancel a job
          * @description Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
          *
          *     Each part of the price with a finished output costs at least 1 credit.
          */
-        post: operations["cancel_api_jobs__jobId__cancel_post"];
+        post: operations["cancelJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,10 +776,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download
+         * Download a job
          * @description A link to a zip of a finished job's files. 202 while a large archive is being built.
          */
-        get: operations["download_api_jobs__jobId__download_get"];
+        get: operations["downloadJob"];
         put?: never;
         post?: never;
         delete?: never;
@@ -818,10 +798,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Regenerate Job
+         * Regenerate a part of a job
          * @description Make one clip, scene, ending or image again, as a child job that inherits the rest.
          */
-        post: operations["regenerate_job_api_jobs__jobId__regenerate_post"];
+        post: operations["regenerateJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -838,10 +818,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rerun
+         * Run a job again
          * @description Run the same inputs again, as a new job at full price.
          */
-        post: operations["rerun_api_jobs__jobId__rerun_post"];
+        post: operations["rerunJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -858,12 +838,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Retry
+         * Retry a job
          * @description Make the missing outputs of a failed, partial or canceled job, as a child job.
          *
          *     The price is that of the whole run, at the costs of the first run, less the credits used.
          */
-        post: operations["retry_api_jobs__jobId__retry_post"];
+        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -880,17 +860,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Share
+         * Share a job
          * @description Create a link to the outputs of a job that succeeded, at least in part.
          *
          *     Each request creates a link; with an Idempotency-Key, a repeat returns the same one.
          */
-        post: operations["share_api_jobs__jobId__share_post"];
+        post: operations["shareJob"];
         /**
-         * Unshare
+         * Revoke the links of a job
          * @description Revoke all links to the job. Safe to repeat.
          */
-        delete: operations["unshare_api_jobs__jobId__share_delete"];
+        delete: operations["unshareJob"];
         options?: never;
         head?: never;
         patch?: never;
@@ -906,10 +886,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Select
+         * Select an output
          * @description Select an output of its job; only one output is selected. Safe to repeat.
          */
-        post: operations["select_api_outputs__outputId__select_post"];
+        post: operations["selectOutput"];
         delete?: never;
         options?: never;
         head?: never;
@@ -924,10 +904,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Pricing
+         * Get prices
          * @description Packs, costs in credits, and the rules by which jobs are charged. Public.
          */
-        get: operations["get_pricing_api_pricing_get"];
+        get: operations["getPricing"];
         put?: never;
         post?: never;
         delete?: never;
@@ -944,10 +924,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Purchases
+         * List purchases
          * @description All purchases, newest first; ``message`` explains those that did not simply add credits.
          */
-        get: operations["list_purchases_api_purchases_get"];
+        get: operations["listPurchases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -964,10 +944,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Recipes
+         * List recipes
          * @description Recipes with their options, and labels in English and Korean.
          */
-        get: operations["get_recipes_api_recipes_get"];
+        get: operations["listRecipes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -984,19 +964,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Reference Photos
+         * List reference photos
          * @description The account's active photos, by role and newest first in each role.
          */
-        get: operations["list_reference_photos_api_reference_photos_get"];
+        get: operations["listReferencePhotos"];
         put?: never;
         /**
-         * Register
+         * Register a reference photo
          * @description Register a checked picture of exactly one person for portraits. It is free.
          *
          *     400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces`` for other pictures. 503
          *     ``FACE_CHECK_UNAVAILABLE``: faces are being counted again; repeat after ``Retry-After``.
          */
-        post: operations["register_api_reference_photos_post"];
+        post: operations["createReferencePhoto"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1014,10 +994,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deactivate
+         * Deactivate a reference photo
          * @description Deactivate a photo: no new portraits are made from it. Safe to repeat.
          */
-        delete: operations["deactivate_api_reference_photos__referencePhotoId__delete"];
+        delete: operations["deactivateReferencePhoto"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1031,10 +1011,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Share
+         * Get shared outputs
          * @description The shared outputs, for every client with the link. Each GET counts as a view.
          */
-        get: operations["read_share_api_shares__token__get"];
+        get: operations["getShare"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1051,10 +1031,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Templates
+         * List templates
          * @description Templates that match the filters.
          */
-        get: operations["get_templates_api_templates_get"];
+        get: operations["listTemplates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1073,12 +1053,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Complete
+         * Complete an upload
          * @description Report that the file was sent. Safe to repeat, also after the storage event was handled.
          *
          *     409 ``UPLOAD_INCOMPLETE`` lists the ``missingParts``.
          */
-        post: operations["complete_api_uploads_complete_post"];
+        post: operations["completeUpload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1095,13 +1075,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open Upload
+         * Open upload sessions
          * @description Open upload sessions for one file or many; the client sends files directly to storage.
          *
          *     A file over 100 MB is sent in parts, in any order, also in parallel. The response has up to 100
          *     links for all files together, and at least one for each file.
          */
-        post: operations["open_upload_api_uploads_session_post"];
+        post: operations["openUpload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1116,17 +1096,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Upload
+         * Get an upload
          * @description The parts that have arrived.
          */
-        get: operations["get_upload_api_uploads__assetId__get"];
+        get: operations["getUpload"];
         put?: never;
         post?: never;
         /**
-         * Abort
+         * Abort an upload
          * @description Abort an unfinished upload; the parts that have arrived are deleted.
          */
-        delete: operations["abort_api_uploads__assetId__delete"];
+        delete: operations["abortUpload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1142,10 +1122,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign Parts
+         * Renew upload links
          * @description New links for parts whose links have expired. The upload lasts as long as its links.
          */
-        post: operations["sign_parts_api_uploads__assetId__urls_post"];
+        post: operations["signUploadParts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1162,10 +1142,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stripe
+         * Receive an event of Stripe
          * @description Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors.
          */
-        post: operations["stripe_api_webhooks_stripe_post"];
+        post: operations["receiveStripeEvent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1182,12 +1162,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Provider
+         * Receive a callback of a provider
          * @description Receive a provider's callback about one attempt, at the URL that the provider was given.
          *
          *     Callbacks may be repeated, late or missing: a callback only triggers a poll of the provider.
          */
-        post: operations["provider_api_webhooks__provider__post"];
+        post: operations["receiveProviderCallback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1198,6 +1178,27 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccountFrozenError
+         * @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged.
+         */
+        AccountFrozenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ACCOUNT_FROZEN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We are reviewing the credits of this account. Please try again later.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /**
          * AccountResponse
          * @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger.
@@ -1270,6 +1271,27 @@ export interface components {
             outputCount: number;
             outputs: components["schemas"]["AlbumOutput"][];
             updatedAt: string;
+        };
+        /**
+         * AlbumFullError
+         * @description An album holds at most 2000 outputs.
+         */
+        AlbumFullError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALBUM_FULL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This album is full. Please create a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * AlbumOutput
@@ -1351,6 +1373,69 @@ export interface components {
             updatedAt: string;
         };
         /**
+         * AlreadyHappenedError
+         * @description Another request did this already; nothing has changed.
+         */
+        AlreadyHappenedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALREADY_HAPPENED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This has already been done.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ArchiveFailedError
+         * @description A zip could not be made, or one of the job's files is missing; repeating the request tries again.
+         */
+        ArchiveFailedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ARCHIVE_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The archive could not be created. Please try again, or download the files one by one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ArchiveTooLargeError
+         * @description The job's files are over 3 GB together.
+         */
+        ArchiveTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "ARCHIVE_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example These files are too large for one archive. Please download them one by one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
          * ArrivedPart
          * @description After the parts have been joined, ``etag`` is that of the file.
          */
@@ -1361,6 +1446,32 @@ export interface components {
         };
         /** @enum {string} */
         AspectRatio: "1:1" | "3:4" | "4:3" | "9:16" | "16:9";
+        /**
+         * AssetFailedError
+         * @description The check of the file `assetId` has failed.
+         */
+        AssetFailedError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file cannot be used. Please choose another one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /**
          * AssetIdsRequest
          * @description Many files at once.
@@ -1373,6 +1484,53 @@ export interface components {
              *     ]
              */
             assetIds: string[];
+        };
+        /**
+         * AssetInUseError
+         * @description An active reference photo uses the file that is to be deleted.
+         */
+        AssetInUseError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_IN_USE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is used for a reference photo. Please deactivate the reference photo first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * AssetNotReadyError
+         * @description The check of the file `assetId` has not ended.
+         */
+        AssetNotReadyError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_NOT_READY";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is still being checked. Please try again in a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** AssetPage */
         AssetPage: {
@@ -1422,6 +1580,69 @@ export interface components {
             accountsChecked: number;
             breaches: components["schemas"]["AuditBreach"][];
             entriesChecked: number;
+        };
+        /**
+         * BadCursorError
+         * @description A cursor was changed, or belongs to another list.
+         */
+        BadCursorError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "BAD_CURSOR";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This page link is not valid. Please start from the first page.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * BadSignatureError
+         * @description A webhook is forged, altered, or more than five minutes old.
+         */
+        BadSignatureError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "BAD_SIGNATURE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The signature is not valid.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * BodyTooLargeError
+         * @description A body over 1 MB.
+         */
+        BodyTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "BODY_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The request is too large.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * BuildingResponse
@@ -1649,15 +1870,6 @@ export interface components {
              * @example 7
              */
             seed?: number | null;
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         /** @description One job is made for each file. */
         CaptionsInputsPatch: {
@@ -1670,15 +1882,6 @@ export interface components {
              * @example 7
              */
             seed?: number | null;
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         CaptionsJob: {
             /** @description What the job is made from. */
@@ -1735,6 +1938,27 @@ export interface components {
         /** CompleteResponse */
         CompleteResponse: {
             asset: components["schemas"]["AssetResponse"];
+        };
+        /**
+         * ConcurrentUpdateError
+         * @description Other requests kept changing the same data; repeating is safe (`Retry-After`).
+         */
+        ConcurrentUpdateError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "CONCURRENT_UPDATE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This was changed by another request at the same time. Please try again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * ConfirmRequest
@@ -1795,15 +2019,6 @@ export interface components {
              * @example spark
              */
             stage?: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         /**
          * ConfirmResponse
@@ -1835,6 +2050,54 @@ export interface components {
              * @example story-spark-romance-1
              */
             templateId: string | null;
+        };
+        /**
+         * ConflictError
+         * @description Not possible in the present state; no more specific code applies.
+         */
+        ConflictError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CONFLICT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This is not possible right now.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ContentRejectedError
+         * @description The text is not allowed; `category` says why.
+         */
+        ContentRejectedError: {
+            /**
+             * @description Why the text is not allowed.
+             * @example gore
+             * @enum {string}
+             */
+            category: "sexual" | "minors" | "gore" | "hate" | "self-harm";
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CONTENT_REJECTED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Some of this text is not allowed. Please rephrase it.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** CreateAlbumRequest */
         CreateAlbumRequest: {
@@ -1947,6 +2210,82 @@ export interface components {
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
         /**
+         * CreditsDebtError
+         * @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first.
+         */
+        CreditsDebtError: {
+            /**
+             * @description Credits that can be spent now.
+             * @example 2
+             */
+            balance: number;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CREDITS_DEBT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example A payment was reversed, so your account owes credits. Please top up your credits first.
+             */
+            error: string;
+            /**
+             * @description The price, in credits.
+             * @example 5
+             */
+            needed: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Credits to buy before the request can succeed; a debt is part of it.
+             * @example 3
+             */
+            shortfall: number;
+            /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
+            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
+         * CreditsInsufficientError
+         * @description The balance does not cover the price; nothing has changed.
+         */
+        CreditsInsufficientError: {
+            /**
+             * @description Credits that can be spent now.
+             * @example 2
+             */
+            balance: number;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CREDITS_INSUFFICIENT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Not enough credits
+             */
+            error: string;
+            /**
+             * @description The price, in credits.
+             * @example 5
+             */
+            needed: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Credits to buy before the request can succeed; a debt is part of it.
+             * @example 3
+             */
+            shortfall: number;
+            /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
+            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
          * DeadLetter
          * @description ``outcome`` names what the message was about and what was ended: a task, an asset, …
          */
@@ -2001,25 +2340,30 @@ export interface components {
         /** @enum {string} */
         ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
         /**
-         * ErrorResponse
-         * @description The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
-         *     codes; only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
-         *     enough.
+         * FaceCheckUnavailableError
+         * @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`.
          */
-        ErrorResponse: {
-            assetId?: string;
-            category?: string;
-            code: string;
+        FaceCheckUnavailableError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FACE_CHECK_UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We are still checking this picture for faces. Please try again in a moment.
+             */
             error: string;
-            faces?: number;
-            fields?: components["schemas"]["FieldProblem"][];
-            limit?: number;
-            missingParts?: number[];
-            name?: string;
-            plan?: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
             requestId: string;
-            upgradeTo?: string | null;
-            used?: number;
         };
         /** @enum {string} */
         FailureCode: "BAD_RESULT" | "BAD_SOURCE" | "CANCELED" | "CONTENT_REJECTED" | "DEPENDENCY_FAILED" | "INTERNAL" | "ITEM_UNREADABLE" | "JOB_TIMEOUT" | "LEASE_EXPIRED" | "NO_AUDIO" | "NO_TEMPLATES" | "PROVIDER_CANCELED" | "PROVIDER_FAILED" | "PROVIDER_NOT_CONFIGURED" | "PROVIDER_QUOTA" | "PROVIDER_REFUSED" | "PROVIDER_TIMEOUT" | "PROVIDER_UNAVAILABLE" | "QUEUE_TIMEOUT" | "RESULT_EXPIRED" | "SOURCE_MISSING" | "UNDELIVERABLE" | "UNSUPPORTED_KIND" | "VALIDATION_FAILED";
@@ -2041,11 +2385,24 @@ export interface components {
         };
         /**
          * FieldProblem
-         * @description ``path`` is the field's place in the request, or ``body`` for the body as a whole.
+         * @description A problem with one field of the request.
          */
         FieldProblem: {
-            code: string;
+            /**
+             * @description What is wrong; never changes.
+             * @example REQUIRED
+             * @enum {string}
+             */
+            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`.
+             * @example This is required.
+             */
             message: string;
+            /**
+             * @description The field's place in the request, or `body` for the body as a whole.
+             * @example inputs.photoAssetIds.0
+             */
             path: string;
         };
         /** FileToUpload */
@@ -2054,6 +2411,78 @@ export interface components {
             mimeType: string;
             role?: string | null;
             sizeBytes: number;
+        };
+        /**
+         * FileTooLargeError
+         * @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`).
+         */
+        FileTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FILE_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is too large.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description The largest size that is allowed, in bytes.
+             * @example 10000000
+             */
+            limit: number;
+            /**
+             * @description The account's plan, if it is the plan that does not allow the size.
+             * @example free
+             */
+            plan?: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description The smallest plan that is large enough; null if none is.
+             * @example standard
+             */
+            upgradeTo: string | null;
+        };
+        /**
+         * ForbiddenError
+         * @description For operators only.
+         */
+        ForbiddenError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FORBIDDEN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You are not allowed to do this.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * GatewayError
+         * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
+         *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
+         *     that failed (500) or did not respond (503).
+         */
+        GatewayError: {
+            /**
+             * @description A sentence in English.
+             * @example Unauthorized
+             */
+            message: string;
         };
         /**
          * GenerateImageRequest
@@ -2164,11 +2593,74 @@ export interface components {
         };
         /** @enum {string} */
         Genre: "romance" | "comedy" | "noir";
+        /**
+         * HasChildrenError
+         * @description Other jobs were made from it; `?cascade=true` deletes them too.
+         */
+        HasChildrenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "HAS_CHILDREN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Other jobs were made from this one. Delete them as well, or keep this job.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** HealthResponse */
         HealthResponse: {
             stage: string;
             /** @constant */
             status: "ok";
+        };
+        /**
+         * IdempotencyKeyRequiredError
+         * @description The request could charge twice without an `Idempotency-Key`.
+         */
+        IdempotencyKeyRequiredError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IDEMPOTENCY_KEY_REQUIRED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This request needs an Idempotency-Key header.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * IdempotencyMismatchError
+         * @description The key was used for another request.
+         */
+        IdempotencyMismatchError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IDEMPOTENCY_MISMATCH";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This Idempotency-Key was already used for a different request.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         ImagesInputs: {
             /**
@@ -2201,15 +2693,6 @@ export interface components {
              * @example FILM
              */
             style?: components["schemas"]["Style"] | null;
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         ImagesInputsPatch: {
             /**
@@ -2242,15 +2725,6 @@ export interface components {
              * @example FILM
              */
             style?: components["schemas"]["Style"] | null;
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         ImagesJob: {
             /** @description What the job is made from. */
@@ -2293,6 +2767,90 @@ export interface components {
             style?: components["schemas"]["Style"] | null;
         };
         /**
+         * InProgressError
+         * @description The same request is still running.
+         */
+        InProgressError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IN_PROGRESS";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The same request is still being processed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * InternalError
+         * @description Darkroom failed; the log has the cause under `requestId`.
+         */
+        InternalError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "INTERNAL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Something went wrong on our side. Please try again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * InvalidTargetError
+         * @description The recipe cannot regenerate this target.
+         */
+        InvalidTargetError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "INVALID_TARGET";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This target cannot be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ItemUnreadableError
+         * @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same.
+         */
+        ItemUnreadableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ITEM_UNREADABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The record of this is damaged, so it cannot be shown. We have been informed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
          * JobEvent
          * @description The data of one server-sent event, `job`.
          */
@@ -2328,6 +2886,48 @@ export interface components {
              *     ]
              */
             jobIds: string[];
+        };
+        /**
+         * JobNotDraftError
+         * @description Another request has already confirmed the job.
+         */
+        JobNotDraftError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_NOT_DRAFT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has already been started.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * JobNotFinalError
+         * @description The job has not ended (delete, rerun, share, download).
+         */
+        JobNotFinalError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_NOT_FINAL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has not finished yet. Please wait for it to finish, or cancel it first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * JobPage
@@ -2573,6 +3173,27 @@ export interface components {
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
         /**
+         * JobUnreadableError
+         * @description The job was damaged and ended, and its inputs are lost: it can have no children.
+         */
+        JobUnreadableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_UNREADABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The data of this job is damaged, so nothing more can be made from it. Please start a new job.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
          * JobsResponse
          * @description The created jobs.
          */
@@ -2601,8 +3222,228 @@ export interface components {
             jobId: string;
             status: string;
         };
+        /**
+         * LedgerUnsoundError
+         * @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators).
+         */
+        LedgerUnsoundError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LEDGER_UNSOUND";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The wallet cannot be rebuilt from this ledger. Please check the audit report.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** @enum {string} */
         Mode: "quick" | "story" | "trailer";
+        /**
+         * MultipleFacesError
+         * @description A reference photo must show exactly one person; `faces` is the number found.
+         */
+        MultipleFacesError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "MULTIPLE_FACES";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This picture shows more than one face. Please choose a picture of a single person.
+             */
+            error: string;
+            /**
+             * @description Faces found in the picture.
+             * @example 2
+             */
+            faces: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoDebtError
+         * @description The account owes nothing (operators).
+         */
+        NoDebtError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_DEBT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This account has no debt.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoFaceError
+         * @description A reference photo must show exactly one person; `faces` is 0.
+         */
+        NoFaceError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_FACE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We could not find a face in this picture. Please choose another one.
+             */
+            error: string;
+            /**
+             * @description Faces found in the picture.
+             * @example 2
+             */
+            faces: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoOutputsError
+         * @description The job has no files to download.
+         */
+        NoOutputsError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_OUTPUTS";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has not produced any files.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoTemplatesError
+         * @description No template for the combination.
+         */
+        NoTemplatesError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_TEMPLATES";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example There is no template for this combination.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotFoundError
+         * @description Missing, or another account's.
+         */
+        NotFoundError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_FOUND";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We could not find this.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotRegenerableError
+         * @description The job has no result to regenerate from, or none of that kind.
+         */
+        NotRegenerableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_REGENERABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job cannot be regenerated.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotResolvableError
+         * @description The purchase does not wait for an operator's decision (operators).
+         */
+        NotResolvableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_RESOLVABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This purchase does not need a decision.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotRetryableError
+         * @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input.
+         */
+        NotRetryableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_RETRYABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example There are no missing results that can be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /**
          * OpenUploadRequest
          * @description Either one file by the top-level fields, or many in ``files``.
@@ -2876,15 +3717,6 @@ export interface components {
              */
             styles?: components["schemas"]["Style"][];
             /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
-            /**
              * @description Number of pictures, each for the price of one portrait.
              * @example 4
              */
@@ -2895,15 +3727,73 @@ export interface components {
             /** @enum {string} */
             outcome: "handled" | "repeated" | "ignored";
         };
-        /** PaymentRequiredResponse */
-        PaymentRequiredResponse: {
-            balance: number;
-            code: string;
+        /**
+         * PaymentUnavailableError
+         * @description The payment gateway did not respond; repeating is safe.
+         */
+        PaymentUnavailableError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PAYMENT_UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The payment service is not responding. Please try again in a moment.
+             */
             error: string;
-            needed: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
             requestId: string;
-            shortfall: number;
-            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
+         * PlanLimitError
+         * @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null).
+         */
+        PlanLimitError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PLAN_LIMIT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You have reached a limit of your plan. Please upgrade, or free up some space.
+             */
+            error: string;
+            /**
+             * @description The most that the plan allows: bytes or files.
+             * @example 1000000000
+             */
+            limit: number;
+            /**
+             * @description The limit of the plan.
+             * @example storageBytes
+             * @enum {string}
+             */
+            name: "storageBytes" | "concurrentUploads";
+            /**
+             * @description The account's plan.
+             * @example free
+             */
+            plan: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description The smallest plan that is large enough; null if none is.
+             * @example standard
+             */
+            upgradeTo: string | null;
+            /**
+             * @description What is in use: bytes or files.
+             * @example 999000000
+             */
+            used: number;
         };
         /** @enum {string} */
         PortraitMode: "single" | "batch";
@@ -2945,15 +3835,6 @@ export interface components {
              *     ]
              */
             styles: components["schemas"]["Style"][];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
             /**
              * @description Number of pictures, each for the price of one portrait.
              * @example 4
@@ -2999,15 +3880,6 @@ export interface components {
              */
             styles?: components["schemas"]["Style"][];
             /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
-            /**
              * @description Number of pictures, each for the price of one portrait.
              * @example 4
              */
@@ -3042,6 +3914,27 @@ export interface components {
              * @example 7
              */
             seed?: number | null;
+        };
+        /**
+         * PreconditionFailedError
+         * @description The draft has changed since it was read (`If-Match`).
+         */
+        PreconditionFailedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PRECONDITION_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This has changed since you loaded it.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** Price */
         Price: {
@@ -3159,15 +4052,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         QuickInputsPatch: {
             /**
@@ -3193,15 +4077,6 @@ export interface components {
              * @example spark
              */
             stage?: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         QuickJob: {
             /** @description What the job is made from. */
@@ -3231,6 +4106,48 @@ export interface components {
             seed?: number | null;
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
+        };
+        /**
+         * QuoteExpiredError
+         * @description The quote is older than 15 minutes.
+         */
+        QuoteExpiredError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "QUOTE_EXPIRED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This price has expired. Please request a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * QuoteMismatchError
+         * @description The quote is for other inputs.
+         */
+        QuoteMismatchError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "QUOTE_MISMATCH";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This price is for a different request. Please request a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** @description What a draft costs. */
         QuoteOfDraft: {
@@ -3311,6 +4228,27 @@ export interface components {
             quoteId: string;
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
+        };
+        /**
+         * RateLimitedError
+         * @description Too many requests; repeat after `Retry-After`.
+         */
+        RateLimitedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "RATE_LIMITED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Too many requests. Please wait a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * RebuildResponse
@@ -3554,6 +4492,36 @@ export interface components {
             error?: string;
             id: string;
             ok: boolean;
+        };
+        /**
+         * ReferencePhotoMissingError
+         * @description Some `roles` have no active reference photo among those given, or one was withdrawn.
+         */
+        ReferencePhotoMissingError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "REFERENCE_PHOTO_MISSING";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example A reference photo is missing. Please choose one for each role.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Roles that have no active reference photo among those given.
+             * @example [
+             *       "groom"
+             *     ]
+             */
+            roles: string[];
         };
         /** ReferencePhotoPage */
         ReferencePhotoPage: {
@@ -3850,15 +4818,6 @@ export interface components {
              * @example 7
              */
             seed?: number;
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
         };
         StoredImagesInputs: {
             /**
@@ -3891,15 +4850,6 @@ export interface components {
              * @example FILM
              */
             style?: components["schemas"]["Style"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
         };
         StoredPortraitsInputs: {
             /**
@@ -3940,15 +4890,6 @@ export interface components {
              */
             styles: components["schemas"]["Style"][];
             /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
-            /**
              * @description Number of pictures, each for the price of one portrait.
              * @example 4
              */
@@ -3979,15 +4920,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
         };
         /** @description The user's own ending. */
         StoredRewrite: {
@@ -4059,15 +4991,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
         };
         StoredTrailerInputs: {
             /**
@@ -4093,15 +5016,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            };
         };
         StoryInputs: {
             /**
@@ -4127,15 +5041,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         StoryInputsPatch: {
             /**
@@ -4161,15 +5066,6 @@ export interface components {
              * @example spark
              */
             stage?: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         StoryJob: {
             /** @description What the job is made from. */
@@ -4219,20 +5115,21 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
-        /** Suggestion */
+        /**
+         * Suggestion
+         * @description A pack that covers the shortfall.
+         */
         Suggestion: {
+            /**
+             * @description The credits in the pack.
+             * @example 10
+             */
             credits: number;
+            /**
+             * @description The name of the pack.
+             * @example Starter
+             */
             pack: string;
-        };
-        /** SweepRequest */
-        SweepRequest: {
-            now?: string | null;
-        };
-        /** SweepResponse */
-        SweepResponse: {
-            done: {
-                [key: string]: number;
-            };
         };
         /** @enum {string} */
         TargetLanguage: "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
@@ -4327,6 +5224,27 @@ export interface components {
         };
         /** @enum {string} */
         TimelineName: "created" | "queued" | "running" | "done";
+        /**
+         * TooManyChildrenError
+         * @description The job has 500 child jobs that still exist.
+         */
+        TooManyChildrenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "TOO_MANY_CHILDREN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has too many versions. Please delete some of them, or run the job again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         TrailerInputs: {
             /**
              * @description Genre of the film.
@@ -4351,15 +5269,6 @@ export interface components {
              * @example spark
              */
             stage: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         TrailerInputsPatch: {
             /**
@@ -4385,15 +5294,6 @@ export interface components {
              * @example spark
              */
             stage?: components["schemas"]["Stage"];
-            /**
-             * @description Makes tasks fail, by task key. Only where test hooks are enabled.
-             * @example {
-             *       "clip_1": "transient"
-             *     }
-             */
-            testFaults?: {
-                [key: string]: "transient" | "permanent" | "moderation" | "hang";
-            } | null;
         };
         TrailerJob: {
             /** @description What the job is made from. */
@@ -4442,6 +5342,147 @@ export interface components {
             items: components["schemas"]["Transaction"][];
             nextCursor: string | null;
         };
+        /**
+         * UnauthorizedError
+         * @description The token is not for this service, or too old.
+         */
+        UnauthorizedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNAUTHORIZED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Please sign in.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnavailableError
+         * @description A dependency did not respond; repeating is safe (`Retry-After`).
+         */
+        UnavailableError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The service is busy. Please try again in a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnprocessableError
+         * @description The request is well-formed but cannot be processed; only where no other code fits.
+         */
+        UnprocessableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UNPROCESSABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This request cannot be processed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnsupportedTypeError
+         * @description This kind of file is not accepted.
+         */
+        UnsupportedTypeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNSUPPORTED_TYPE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file type is not supported.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UploadClosedError
+         * @description The upload is over.
+         */
+        UploadClosedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UPLOAD_CLOSED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This upload is already complete.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UploadIncompleteError
+         * @description The file has not arrived: send its `missingParts`.
+         */
+        UploadIncompleteError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UPLOAD_INCOMPLETE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The upload is not complete yet.
+             */
+            error: string;
+            /**
+             * @description Numbers of the parts to send, from 1; at most the first 1,000.
+             * @example [
+             *       2,
+             *       3
+             *     ]
+             */
+            missingParts?: number[];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** UploadResponse */
         UploadResponse: {
             assetId: string;
@@ -4476,6 +5517,29 @@ export interface components {
             partNumber: number;
             url: string;
         };
+        /**
+         * ValidationFailedError
+         * @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels.
+         */
+        ValidationFailedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "VALIDATION_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Please check the information you entered.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** WalletGrant */
         WalletGrant: {
             expiresAt?: string;
@@ -4497,86 +5561,279 @@ export interface components {
             transactions: components["schemas"]["Transaction"][];
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description The request is not valid */
+        BadListRequest: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["BadCursorError"];
+            };
+        };
+        /** @description The request is not valid */
+        BadRequest: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ValidationFailedError"];
+            };
+        };
+        /** @description Not allowed */
+        Forbidden: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForbiddenError"];
+            };
+        };
+        /** @description The Idempotency-Key was used for another request */
+        KeyReused: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["IdempotencyMismatchError"] | components["schemas"]["UnprocessableError"];
+            };
+        };
+        /** @description Missing, or another account's */
+        NotFound: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["NotFoundError"] | components["schemas"]["ItemUnreadableError"];
+            };
+        };
+        /** @description Not enough credits */
+        PaymentRequired: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["CreditsInsufficientError"] | components["schemas"]["CreditsDebtError"];
+            };
+        };
+        /** @description A fault on our side */
+        ServerFault: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["InternalError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too large */
+        TooLarge: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["BodyTooLargeError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too many requests */
+        TooManyReads: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too many requests */
+        TooManyRequests: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["RateLimitedError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description There is no valid token */
+        Unauthorized: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UnauthorizedError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description A dependency did not respond; repeating is safe */
+        Unavailable: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["GatewayError"];
+            };
+        };
+    };
+    parameters: {
+        /**
+         * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+         * @example ko, en;q=0.8
+         */
+        "Accept-Language": string;
+        /**
+         * @description An `ETag`, several separated by commas, or `*`. If the draft has changed since, the response is 412 and nothing is changed.
+         * @example "d41d8cd98f00b204"
+         */
+        "If-Match": string;
+        /**
+         * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+         * @example "d41d8cd98f00b204"
+         */
+        "If-None-Match": string;
+        /**
+         * @description The id of the last event received; EventSource sends it by itself when it reconnects.
+         * @example 42
+         */
+        "Last-Event-ID": string;
+        /**
+         * @description Stripe's signature of the body.
+         * @example t=1767603600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+         */
+        "Stripe-Signature": string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description Whether and how long the response may be kept.
+         * @example private, no-cache
+         */
+        "Cache-Control": string;
+        /**
+         * @description The name under which the file is to be saved.
+         * @example attachment; filename="jobs-2026-01-05.csv"
+         */
+        "Content-Disposition": string;
+        /**
+         * @description The version of this API: that of `info.version`. Only responses of API Gateway itself lack it.
+         * @example 1.0.0
+         */
+        "Darkroom-Version": string;
+        /**
+         * @description Names this state of the job, in quotes.
+         * @example "d41d8cd98f00b204"
+         */
+        ETag: string;
+        /**
+         * @description `true` if this is the stored response to an earlier request with the same key.
+         * @example true
+         */
+        "Idempotent-Replayed": string;
+        /**
+         * @description The next page, as `<path>; rel="next"`; only if there is one.
+         * @example </api/jobs.csv?cursor=…>; rel="next"
+         */
+        Link: string;
+        /**
+         * @description Keeps the link, which is a secret, from other sites.
+         * @example no-referrer
+         */
+        "Referrer-Policy": string;
+        /**
+         * @description Seconds to wait before the request is repeated.
+         * @example 1
+         */
+        "Retry-After": number;
+        /**
+         * @description The request headers that the response depends on.
+         * @example Accept-Language
+         */
+        Vary: string;
+        /**
+         * @description Proxies must pass events on at once.
+         * @example no
+         */
+        "X-Accel-Buffering": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    get_account_api_admin_accounts__accountId__get: {
+    getAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_account_api_admin_accounts__accountId__patch: {
+    updateAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -4587,85 +5844,56 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    adjust_api_admin_accounts__accountId__credits_post: {
+    adjustCredits: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -4676,103 +5904,67 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdjustResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    forgive_debt_api_admin_accounts__accountId__debt_post: {
+    clearDebt: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -4783,331 +5975,181 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdjustResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NoDebtError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    rebuild_api_admin_accounts__accountId__rebuild_wallet_post: {
+    rebuildWallet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RebuildResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    audit_api_admin_audit_get: {
+    auditAccounts: {
         parameters: {
             query?: {
                 account?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AuditResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_dead_letters_api_admin_dead_letters_get: {
+    listDeadLetters: {
         parameters: {
             query?: {
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    redrive_dead_letters_api_admin_dead_letters_redrive_post: {
+    redriveDeadLetters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5117,146 +6159,85 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RedriveResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_purchases_api_admin_purchases_get: {
+    listAllPurchases: {
         parameters: {
             query?: {
                 status?: components["schemas"]["PurchaseStatus"];
                 account?: string;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdminPurchasePage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    resolve_api_admin_purchases__purchaseId__resolve_post: {
+    resolvePurchase: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The purchase.
+                 * @example pur_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 purchaseId: string;
             };
             cookie?: never;
@@ -5267,248 +6248,109 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdminPurchase"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NotResolvableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    sweep_api_admin_sweep_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SweepRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SweepResponse"];
-                };
-            };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-        };
-    };
-    list_albums_api_albums_get: {
+    listAlbums: {
         parameters: {
             query?: {
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_album_api_albums_post: {
+    createAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5518,238 +6360,134 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_album_api_albums__albumId__get: {
+    getAlbum: {
         parameters: {
             query?: {
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumDetailResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_album_api_albums__albumId__delete: {
+    deleteAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_album_api_albums__albumId__patch: {
+    updateAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
@@ -5760,76 +6498,40 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_outputs_api_albums__albumId__outputs_post: {
+    addAlbumOutputs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
@@ -5840,161 +6542,98 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AlbumFullError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_output_api_albums__albumId__outputs__outputId__delete: {
+    removeAlbumOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
+                /**
+                 * @description The output.
+                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
+                 */
                 outputId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_output_api_albums__albumId__outputs__outputId__patch: {
+    updateAlbumOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
+                /**
+                 * @description The output.
+                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
+                 */
                 outputId: string;
             };
             cookie?: never;
@@ -6005,72 +6644,26 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumOutput"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_assets_api_assets_get: {
+    listAssets: {
         parameters: {
             query?: {
                 status?: "uploading" | "checking" | "uploaded" | "failed";
@@ -6078,66 +6671,55 @@ export interface operations {
                 search?: string;
                 tag?: string;
                 sort?: "newest" | "oldest" | "name" | "duration";
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_assets_api_assets_bulk_delete_post: {
+    deleteAssets: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6147,93 +6729,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkAssetsResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    generate_image_api_assets_generate_image_post: {
+    generateImages: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6243,244 +6784,148 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobsResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_asset_api_assets__assetId__get: {
+    getAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_asset_api_assets__assetId__delete: {
+    deleteAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AssetInUseError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_asset_api_assets__assetId__patch: {
+    updateAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
@@ -6491,131 +6936,81 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_credits_api_credits_get: {
+    getCredits: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WalletResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    purchase_api_credits_purchase_post: {
+    createPurchase: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6625,159 +7020,105 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PurchaseResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    list_transactions_api_credits_transactions_get: {
+    listTransactions: {
         parameters: {
             query?: {
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
                 type?: components["schemas"]["EntryType"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TransactionPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_generations_api_generations_get: {
+    listGenerations: {
         parameters: {
             query?: {
                 /** @description The `nextCursor` of the previous page, sent with the same filters. */
@@ -6785,98 +7126,76 @@ export interface operations {
                 /** @description Most items on a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["GenerationPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_health_api_health_get: {
+    getHealth: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["HealthResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_jobs_api_jobs_get: {
+    listJobs: {
         parameters: {
             query?: {
                 /** @description The `nextCursor` of the previous page, sent with the same filters. */
@@ -6898,63 +7217,50 @@ export interface operations {
                 /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_jobs_api_jobs_post: {
+    createJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Required with `status: "queued"`. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6964,99 +7270,48 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobsResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    export_jobs_api_jobs_csv_get: {
+    exportJobs: {
         parameters: {
             query?: {
                 /** @description Only these jobs: up to 100 ids, separated by commas; with no other parameter. */
@@ -7080,7 +7335,13 @@ export interface operations {
                 /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7089,55 +7350,38 @@ export interface operations {
             /** @description A CSV file */
             200: {
                 headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": unknown;
-                    "text/csv": unknown;
+                    "text/csv": string;
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_options_api_jobs_bulk_patch: {
+    updateJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7147,93 +7391,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    cancel_api_jobs_bulk_cancel_post: {
+    cancelJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7243,93 +7446,47 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    download_many_api_jobs_bulk_download_post: {
+    downloadJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7339,66 +7496,39 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    retry_api_jobs_bulk_retry_post: {
+    retryJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7408,93 +7538,61 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    run_api_jobs_bulk_run_post: {
+    runJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7504,93 +7602,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    confirm_api_jobs_confirm_post: {
+    confirmJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Required without `draftJobId`. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7600,102 +7657,57 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConfirmResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    quote_api_jobs_quote_post: {
+    quoteJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7705,81 +7717,45 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuoteResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    stream_api_jobs_stream_get: {
+    streamJobs: {
         parameters: {
             query?: {
                 /** @description `ticket` of `POST /api/jobs/stream-ticket`, instead of a token. */
@@ -7788,10 +7764,16 @@ export interface operations {
                 lastEventId?: string;
             };
             header?: {
-                /** @description Id of the last event received; EventSource sends it by itself. */
-                "last-event-id"?: string;
-                /** @description `Bearer` and an access token, instead of a ticket. */
-                authorization?: string;
+                /**
+                 * @description The id of the last event received; EventSource sends it by itself when it reconnects.
+                 * @example 42
+                 */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path?: never;
             cookie?: never;
@@ -7801,110 +7783,69 @@ export interface operations {
             /** @description Server-sent events: `job`, with a `JobEvent` as data. The response ends; reconnect after `retry` milliseconds with `Last-Event-ID`. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "X-Accel-Buffering": components["headers"]["X-Accel-Buffering"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/event-stream": string;
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    open_stream_api_jobs_stream_ticket_post: {
+    createStreamTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamTicketResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_job_api_jobs__jobId__get: {
+    getJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -7913,9 +7854,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7925,55 +7870,34 @@ export interface operations {
             /** @description Unchanged */
             304: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    delete_api_jobs__jobId__delete: {
+    deleteJob: {
         parameters: {
             query?: {
                 /** @description Also delete jobs made from it. */
                 cascade?: boolean;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -7982,82 +7906,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["HasChildrenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_job_api_jobs__jobId__patch: {
+    updateJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description An `ETag`, several separated by commas, or `*`. If the draft has changed since, the response is 412 and nothing is changed.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-Match"?: components["parameters"]["If-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8070,93 +7960,70 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobSummary"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["ContentRejectedError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
             /** @description Changed in the meantime */
             412: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["PreconditionFailedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    cancel_api_jobs__jobId__cancel_post: {
+    cancelJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8165,93 +8032,47 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CancelResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    download_api_jobs__jobId__download_get: {
+    downloadJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8260,9 +8081,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8272,72 +8095,56 @@ export interface operations {
             /** @description The archive is being built; repeat the request later */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BuildingResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["NoOutputsError"] | components["schemas"]["ArchiveFailedError"];
                 };
             };
             /** @description Too large */
             413: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ArchiveTooLargeError"] | components["schemas"]["GatewayError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    regenerate_job_api_jobs__jobId__regenerate_post: {
+    regenerateJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8350,102 +8157,62 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RegenerateResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["InvalidTargetError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRegenerableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    rerun_api_jobs__jobId__rerun_post: {
+    rerunJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8454,102 +8221,62 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConfirmResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    retry_api_jobs__jobId__retry_post: {
+    retryJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the job. */
                 jobId: string;
@@ -8562,103 +8289,67 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RegenerateResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRetryableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    share_api_jobs__jobId__share_post: {
+    shareJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The job.
+                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 jobId: string;
             };
             cookie?: never;
@@ -8669,167 +8360,85 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ShareResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    unshare_api_jobs__jobId__share_delete: {
+    unshareJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The job.
+                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    select_api_outputs__outputId__select_post: {
+    selectOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 /** @description Id of the output. */
                 outputId: string;
@@ -8842,258 +8451,169 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OutputDetail"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_pricing_api_pricing_get: {
+    getPricing: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_purchases_api_purchases_get: {
+    listPurchases: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PurchasePage"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_recipes_api_recipes_get: {
+    listRecipes: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_reference_photos_api_reference_photos_get: {
+    listReferencePhotos: {
         parameters: {
             query?: {
                 role?: string;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    register_api_reference_photos_post: {
+    createReferencePhoto: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -9103,260 +8623,176 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["NoFaceError"] | components["schemas"]["MultipleFacesError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["FaceCheckUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    deactivate_api_reference_photos__referencePhotoId__delete: {
+    deactivateReferencePhoto: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The reference photo.
+                 * @example ref_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 referencePhotoId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    read_share_api_shares__token__get: {
+    getShare: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description The secret of the link: the last part of its URL. */
                 token: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SharedJob"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_templates_api_templates_get: {
+    listTemplates: {
         parameters: {
             query?: {
                 mode?: string;
                 stage?: string;
                 genre?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    complete_api_uploads_complete_post: {
+    completeUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -9366,84 +8802,50 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CompleteResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadIncompleteError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    open_upload_api_uploads_session_post: {
+    openUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -9453,253 +8855,167 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadSession"] | components["schemas"]["UploadSessions"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             /** @description Not allowed */
             403: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["PlanLimitError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["UploadClosedError"];
                 };
             };
             /** @description Too large */
             413: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BodyTooLargeError"] | components["schemas"]["FileTooLargeError"] | components["schemas"]["GatewayError"];
                 };
             };
-            /** @description Unsupported type */
+            /** @description This kind of file is not accepted */
             415: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnsupportedTypeError"];
                 };
             };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_upload_api_uploads__assetId__get: {
+    getUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    abort_api_uploads__assetId__delete: {
+    abortUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    sign_parts_api_uploads__assetId__urls_post: {
+    signUploadParts: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
@@ -9710,155 +9026,104 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SignPartsResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    stripe_api_webhooks_stripe_post: {
+    receiveStripeEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Stripe's signature of the body.
+                 * @example t=1767603600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+                 */
+                "Stripe-Signature"?: components["parameters"]["Stripe-Signature"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentEventResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
+            400: components["responses"]["BadRequest"];
+            /** @description There is no valid token */
             401: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BadSignatureError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    provider_api_webhooks__provider__post: {
+    receiveProviderCallback: {
         parameters: {
             query: {
                 job: string;
@@ -9866,7 +9131,13 @@ export interface operations {
                 attempt: number;
                 nonce: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 provider: string;
             };
@@ -9874,69 +9145,42 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderCallbackResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
+            400: components["responses"]["BadRequest"];
+            /** @description There is no valid token */
             401: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BadSignatureError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }
