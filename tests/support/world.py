@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -77,6 +78,16 @@ class UndelayedQueue(Queue):
 
     def send(self, message: dict[str, Any], *, delay_seconds: int = 0) -> None:
         super().send(message)
+
+
+class FakePreviews:
+    """Small pictures of any file that could have one, without decoding it."""
+
+    def thumbnail(self, path: Path, mime_type: str) -> bytes | None:
+        return b"small" if mime_type.startswith(("image/", "video/")) else None
+
+    def jpeg(self, path: Path, mime_type: str) -> bytes | None:
+        return b"jpeg"
 
 
 class FakeStudio:
@@ -229,6 +240,10 @@ class World:
     def requests(self) -> list[GenerationRequest]:
         """The requests to all providers, by provider and then in order."""
         return [*self.studio.requests, *self.cloud.requests]
+
+    def use_previews(self) -> None:
+        """Let workers store small pictures of what they make, as the real ones do."""
+        self.app = replace(self.app, previews=FakePreviews())
 
     def use_cloud(self) -> None:
         """Let the cloud make images from now on, and not the studio."""

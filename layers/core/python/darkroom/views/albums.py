@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from darkroom.adapters.storage import Link
 from darkroom.albums import store
 from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
 from darkroom.views.jobs import OutputFacts
-from darkroom.views.links import expiry, picture_link
+from darkroom.views.links import SignedLink, expiry, picture_link
 
 
 class AlbumResponse(ResponseBody):
@@ -24,12 +23,7 @@ class AlbumResponse(ResponseBody):
     updated_at: str
     cover_output_id: Omittable[str] = None
     cover_url: Omittable[str] = None
-    cover_expires_at: Omittable[
-        Annotated[
-            str,
-            Field(description="When `coverUrl` ends.", examples=["2026-01-05T09:15:00.000Z"]),
-        ]
-    ] = None
+    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `coverUrl` ends.")
 
 
 class AlbumOutput(OutputFacts):
@@ -42,33 +36,14 @@ class AlbumOutput(OutputFacts):
     selected: bool
     position: int
     added_at: str
-    thumbnail_url: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="A small JPEG of a picture.",
-                examples=[
-                    "https://media.example/outputs/0f3a/job_01/img_01-1.thumbnail.jpg?X-Amz-…"
-                ],
-            ),
-        ]
-    ] = None
-    poster_url: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="A small JPEG of one frame of a clip or film.",
-                examples=["https://media.example/outputs/0f3a/job_01/film-1.thumbnail.jpg?X-Amz-…"],
-            ),
-        ]
-    ] = None
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None, description="Signed link to a small JPEG of a picture."
+    )
+    poster_url: Omittable[PictureLink] = Field(
+        None, description="Signed link to a small JPEG of one frame of a clip or film."
+    )
     download_url: str
-    expires_at: Annotated[
-        str,
-        Field(
-            description="When the links of this output end.", examples=["2026-01-05T09:15:00.000Z"]
-        ),
-    ]
+    expires_at: LinksEnd
 
 
 class AlbumDetailResponse(AlbumResponse):
@@ -154,7 +129,7 @@ def entry_detail(app: App, entry: Entry) -> AlbumOutput:
     )
 
 
-def _cover_link(app: App, cover: Cover) -> Link:
+def _cover_link(app: App, cover: Cover) -> SignedLink:
     file_name = _file_name("cover", cover.mime_type)
     return app.storage.download_link(
         cover.storage_key, file_name=file_name, mime_type=cover.mime_type, inline=True

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated
 
 from pydantic import Field
 
-from darkroom.adapters.storage import Link
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
@@ -20,8 +18,8 @@ from darkroom.uploads.parts import part_length
 from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
-from darkroom.views.base import Omittable, ResponseBody
-from darkroom.views.links import expiry, picture_link
+from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.links import SignedLink, expiry, picture_link
 
 _JPEG = "image/jpeg"
 
@@ -49,26 +47,11 @@ class AssetResponse(ResponseBody):
     duration_ms: Omittable[int] = None
     faces: Omittable[int] = None
     thumbnail_url: Omittable[str] = None
-    poster_url: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="Of a video, the same picture as `thumbnailUrl`: one of its frames.",
-                examples=["https://media.example/clean/0f3a/ast_01/thumbnail.jpg?X-Amz-…"],
-            ),
-        ]
-    ] = None
+    poster_url: Omittable[PictureLink] = Field(
+        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+    )
     download_url: Omittable[str] = None
-    expires_at: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="When the links end, at least 15 minutes from now. Until 15 minutes "
-                "before, they are the same in every response.",
-                examples=["2026-01-05T09:15:00.000Z"],
-            ),
-        ]
-    ] = None
+    expires_at: Omittable[LinksEnd] = None
     is_ai_generated: bool
     generation_prompt: Omittable[str] = None
     tags: list[str]
@@ -207,7 +190,7 @@ def _part(number: int, size_bytes: int, etag: str) -> ArrivedPart:
     return ArrivedPart(part_number=number, size_bytes=size_bytes, etag=etag)
 
 
-def _copy_link(app: App, asset: Asset) -> Link | None:
+def _copy_link(app: App, asset: Asset) -> SignedLink | None:
     if asset.clean_key is None:
         return None
     mime_type = asset.clean_mime_type or _JPEG

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 from pydantic import Field
 
-from darkroom.adapters.storage import Link
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.jobs.items import list_key
@@ -20,9 +18,22 @@ from darkroom.kernel.errors import Conflict
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.accounts.open_account import ensure_wallet
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    Credits,
+    JobId,
+    Link,
+    LinksEnd,
+    NextCursor,
+    Omittable,
+    OutputId,
+    PictureLink,
+    ResponseBody,
+    Timestamp,
+    described,
+)
 from darkroom.views.jobs import FailureDetail, failure_detail, output_file
-from darkroom.views.links import expiry
+from darkroom.views.links import SignedLink, expiry
+from darkroom.views.words import StyleName, TaskState
 
 Position = tuple[str, str, int]
 """The key of the last job of which all tasks are listed; the id of the next job, of which only some
@@ -33,44 +44,37 @@ _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
 
 
 class Generation(ResponseBody):
-    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
+    """A task, with its result."""
 
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: Omittable[str] = None
-    original_url: Omittable[str] = None
-    url: Omittable[str] = None
-    thumbnail_url: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="A small JPEG of what was made: of a picture, or of one frame of a "
-                "clip or film.",
-                examples=["https://media.example/outputs/0f3a/job_01/kf_1-1.thumbnail.jpg?X-Amz-…"],
-            ),
-        ]
-    ] = None
-    expires_at: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="When the links of this entry end, if there are any.",
-                examples=["2026-01-05T09:15:00.000Z"],
-            ),
-        ]
-    ] = None
-    selected: bool
-    credits_used: int
-    error: Omittable[FailureDetail] = None
-    created_at: str
+    generation_id: OutputId = described("Id of the output that the task made, or would have made.")
+    job_id: JobId
+    key: str = described("Name of the task within its job.", "img_01")
+    status: TaskState
+    style: Omittable[StyleName] = None
+    original_url: Omittable[Link] = Field(
+        None, description="Signed link to the first photo that it was made from."
+    )
+    url: Omittable[Link] = Field(None, description="Signed link to the file that it made.")
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of what it made: of a picture, or of one frame "
+        "of a clip or film.",
+    )
+    expires_at: Omittable[LinksEnd] = None
+    selected: bool = described("Whether the owner picked this output of the job.")
+    credits_used: Credits = described(
+        "What it cost, in credits: all tasks of a job add up to `used` of its receipt.", 1
+    )
+    error: Omittable[FailureDetail] = Field(None, description="Why it failed.")
+    created_at: Timestamp = described("When its job was queued.")
 
 
 class GenerationPage(ResponseBody):
-    items: list[Generation]
-    next_cursor: str | None
-    remaining_credits: int
+    """A page of the history of tasks."""
+
+    items: list[Generation] = described("The tasks: newest job first, last task of a job first.")
+    next_cursor: NextCursor
+    remaining_credits: Credits = described("What the account can spend now, in credits.", 42)
 
 
 def list_generations(
@@ -164,7 +168,7 @@ def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
     return spent
 
 
-def _original(app: App, tasks: Sequence[Task], task: Task) -> Link | None:
+def _original(app: App, tasks: Sequence[Task], task: Task) -> SignedLink | None:
     """A short-lived link to the first source photo of the task, or else of its job."""
     sources = [*task.sources, *(source for other in tasks for source in other.sources)]
     photo = next((source for source in sources if source.storage_key.startswith(_CLEAN)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from darkroom.adapters.storage import Link
+from darkroom.adapters.storage import Link as SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 
@@ -13,7 +13,7 @@ _TYPES = {".png": "image/png", ".webp": "image/webp"}
 """Of pictures that are their own small picture; all others are JPEG."""
 
 
-def picture_link(app: App, key: str, *, stem: str) -> Link:
+def picture_link(app: App, key: str, *, stem: str) -> SignedLink:
     """A link that shows a small picture; it stays the same while links of this window live."""
     suffix = PurePosixPath(key).suffix
     mime_type = _TYPES.get(suffix, _JPEG)
@@ -22,5 +22,5 @@ def picture_link(app: App, key: str, *, stem: str) -> Link:
     )
 
 
-def expiry(link: Link | None) -> str | None:
+def expiry(link: SignedLink | None) -> str | None:
     return None if link is None else to_iso(link.expires_at)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
 from darkroom.views.links import picture_link
 
 
@@ -21,21 +19,13 @@ class ReferencePhotoResponse(ResponseBody):
     asset_id: str
     role: str
     is_active: bool
-    thumbnail_url: Omittable[
-        Annotated[
-            str,
-            Field(
-                description="A small JPEG of the picture. Photos registered with earlier versions "
-                "have none.",
-                examples=["https://media.example/clean/0f3a/ast_01/thumbnail.jpg?X-Amz-…"],
-            ),
-        ]
-    ] = None
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of the picture. Photos that were registered with "
+        "earlier versions have none.",
+    )
     download_url: str
-    expires_at: Annotated[
-        str,
-        Field(description="When the links end.", examples=["2026-01-05T09:15:00.000Z"]),
-    ]
+    expires_at: LinksEnd
     created_at: str
 
 
