@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from darkroom.api.openapi.document import full_openapi
 from darkroom.api.openapi.properties import parameters_of
 
@@ -151,7 +153,7 @@ def is_shown(shape: Schema) -> bool:
     if shape.get("type") == "object":
         held = shape.get("additionalProperties")
         return "properties" in shape or (isinstance(held, dict) and is_shown(held))
-    options = shape.get("anyOf", shape.get("oneOf", ()))
+    options = shape.get("anyOf") or shape.get("oneOf") or []
     return bool(options) and all(map(is_shown, options))
 
 
@@ -175,6 +177,18 @@ def test_every_parameter_has_a_description_and_shows_a_value() -> None:
     ]
 
     assert missing == []
+
+
+def test_examples_fit_their_schemas() -> None:
+    components = full_openapi()["components"]
+    wrong = [
+        f"{where}: {example}"
+        for where, shape in [*properties(), *parameters()]
+        for example in shape.get("examples") or ()
+        if not Draft202012Validator({**shape, "components": components}).is_valid(example)
+    ]
+
+    assert wrong == []
 
 
 def test_the_exceptions_exist() -> None:

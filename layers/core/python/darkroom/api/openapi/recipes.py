@@ -115,7 +115,7 @@ def _merged(many: Iterable[Schema]) -> Schema:
     merged: Schema = {}
     for properties in many:
         for name, shape in properties.items():
-            merged[name] = _either(merged.get(name, shape), shape)
+            merged[name] = _either(merged[name], shape) if name in merged else shape
     return deepcopy(merged)
 
 
