@@ -184,7 +184,7 @@ class TimelineEntry(ResponseBody):
 class JobSummary(ResponseBody):
     """A job without its tasks, outputs and timeline.
 
-    If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+    Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
     """
 
     job_id: JobId
