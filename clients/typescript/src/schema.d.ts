@@ -2690,7 +2690,7 @@ export interface components {
             seed?: number | null;
             /**
              * @description Style of the pictures.
-             * @example FILM
+             * @example CINEMATIC
              */
             style?: components["schemas"]["Style"] | null;
         };
@@ -2722,7 +2722,7 @@ export interface components {
             seed?: number | null;
             /**
              * @description Style of the pictures.
-             * @example FILM
+             * @example CINEMATIC
              */
             style?: components["schemas"]["Style"] | null;
         };
@@ -2762,7 +2762,7 @@ export interface components {
             seed?: number | null;
             /**
              * @description Style of the pictures.
-             * @example FILM
+             * @example CINEMATIC
              */
             style?: components["schemas"]["Style"] | null;
         };
@@ -3706,7 +3706,7 @@ export interface components {
             stage?: components["schemas"]["Stage"];
             /**
              * @description Style of the pictures.
-             * @example FILM
+             * @example CINEMATIC
              */
             style?: components["schemas"]["Style"] | null;
             /**
@@ -4847,7 +4847,7 @@ export interface components {
             seed?: number;
             /**
              * @description Style of the pictures.
-             * @example FILM
+             * @example CINEMATIC
              */
             style?: components["schemas"]["Style"];
         };
