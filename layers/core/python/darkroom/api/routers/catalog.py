@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from darkroom.api.auth import CurrentApp
+from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.catalog import (
     HealthResponse,
     Label,
@@ -17,7 +18,7 @@ from darkroom.kernel import catalog, limits
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 
-router = APIRouter(tags=["catalog"])
+router = APIRouter(tags=["Catalog"])
 
 _LIMITS = RecipeLimits(
     photos_per_job=limits.PHOTOS_PER_JOB_LIMIT,
@@ -32,7 +33,12 @@ _LIMITS = RecipeLimits(
 )
 
 
-@router.get("/api/templates")
+@router.get(
+    "/api/templates",
+    operation_id="listTemplates",
+    summary="List templates",
+    openapi_extra=declare(),
+)
 async def get_templates(
     mode: str | None = None, stage: str | None = None, genre: str | None = None
 ) -> TemplatePage:
@@ -41,7 +47,12 @@ async def get_templates(
     return TemplatePage.model_validate({"items": items, "nextCursor": None})
 
 
-@router.get("/api/recipes")
+@router.get(
+    "/api/recipes",
+    operation_id="listRecipes",
+    summary="List recipes",
+    openapi_extra=declare(),
+)
 async def get_recipes() -> RecipesResponse:
     """Recipes with their options, and labels in English and Korean."""
     return RecipesResponse(
@@ -56,7 +67,12 @@ async def get_recipes() -> RecipesResponse:
     )
 
 
-@router.get("/api/health")
+@router.get(
+    "/api/health",
+    operation_id="getHealth",
+    summary="Check health",
+    openapi_extra=declare(),
+)
 async def get_health(app: CurrentApp) -> HealthResponse:
     """Report that the function runs."""
     return HealthResponse(status="ok", stage=app.settings.stage)

@@ -16,27 +16,39 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
 from darkroom.api.json_response import to_json
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.jobs import StreamTicketResponse
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
 from darkroom.kernel.signing import BadSignature, sign, verify
-from darkroom.views.job_changes import Changes, changes_since, job_event, read_position
+from darkroom.views.job_changes import Changes, JobEvent, changes_since, job_event, read_position
 
 PURPOSE = "stream-ticket"
 MEDIA_TYPE = "text/event-stream"
+EVENTS = {
+    "type": "string",
+    "contentMediaType": MEDIA_TYPE,
+    "contentSchema": {"$ref": f"#/components/schemas/{JobEvent.__name__}"},
+    "examples": ["retry: 2000\n\nid: 1767603600000999\nevent: job\ndata: {…}\n\n"],
+}
+"""The body in the API's document: the content of its events is a ``JobEvent`` each."""
 HEADERS = {
     "Cache-Control": "no-store, no-transform",
     # nginx and other proxies must not buffer the response.
     "X-Accel-Buffering": "no",
 }
-ticket_router = APIRouter(tags=["jobs"])
-router = APIRouter(tags=["jobs"])
+ticket_router = APIRouter(tags=["Jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
-@ticket_router.post("/api/jobs/stream-ticket", responses=failures(401))
+@ticket_router.post(
+    "/api/jobs/stream-ticket",
+    operation_id="createStreamTicket",
+    summary="Get a ticket for the stream",
+    openapi_extra=declare(),
+)
 async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketResponse:
     """A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route."""
     now = app.clock.now().replace(microsecond=0)
@@ -49,26 +61,36 @@ async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketRes
 
 @router.get(
     "/api/jobs/stream",
-    responses=failures(401)
-    | {
+    operation_id="streamJobs",
+    summary="Watch jobs",
+    response_class=Response,
+    responses={
         200: {
-            "description": "Server-sent events: event `job`, data {jobId, status, progress "
-            "{completed, failed, total, percent}, updatedAt}; the response ends, "
-            "reconnect after `retry` milliseconds with `Last-Event-ID`",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "description": "Server-sent events: `job`, with a `JobEvent` as data. The response "
+            "ends; reconnect after `retry` milliseconds with `Last-Event-ID`.",
+            "content": {MEDIA_TYPE: {"schema": EVENTS}},
         }
     },
-    response_class=Response,
+    openapi_extra=declare(takes=["Last-Event-ID"], sends=dict.fromkeys(HEADERS, (200,))),
 )
 async def stream(
     app: CurrentApp,
-    ticket: Annotated[str | None, Query(description="From POST /api/jobs/stream-ticket")] = None,
+    ticket: Annotated[
+        str | None,
+        Query(
+            description="`ticket` of `POST /api/jobs/stream-ticket`, instead of a token.",
+            examples=["eyJhY2NvdW50IjoiNDIifQ.5d1c"],
+        ),
+    ] = None,
     lastEventId: Annotated[
         str | None,
-        Query(description="With a new ticket: the id of the last event received"),
+        Query(
+            description="With a new ticket: the id of the last event received.",
+            examples=["1767603600000999"],
+        ),
     ] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[str | None, Header(include_in_schema=False)] = None,
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs."""
     if ticket is not None:

@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from darkroom.kernel.words import is_unicode
 from darkroom.recipes.fields import broken
+from darkroom.views.base import described
 
 
 class RequestBody(BaseModel):
@@ -48,7 +49,15 @@ def _composed(text: Any) -> Any:
 Composed = BeforeValidator(_composed)
 """Names and labels are stored in this form. It stands last in an annotation and so runs first:
 limits of length apply to the stored form."""
-DeviceId = Annotated[str, StringConstraints(max_length=200)]
+DeviceId = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    described(
+        "The device's own id, chosen by the client. Until the account has a template variant for a "
+        "combination of mode, stage and genre, it gets that of its device.",
+        "ios-7d1f0c52",
+    ),
+]
 SentId = SkipValidation[str]
 """An id as the client sent it, which may be any text, also with lone surrogates."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
