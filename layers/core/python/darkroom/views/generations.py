@@ -53,11 +53,11 @@ class Generation(ResponseBody):
     status: TaskState
     style: Omittable[StyleName] = None
     original_url: Omittable[Link] = Field(
-        None, description="Signed link to the first photo that it was made from."
+        default=None, description="Signed link to the first photo that it was made from."
     )
-    url: Omittable[Link] = Field(None, description="Signed link to the file that it made.")
+    url: Omittable[Link] = Field(default=None, description="Signed link to the file that it made.")
     thumbnail_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of what it made: of a picture, or of one frame "
         "of a clip or film.",
     )
@@ -66,7 +66,7 @@ class Generation(ResponseBody):
     credits_used: Credits = described(
         "What it cost, in credits: all tasks of a job add up to `used` of its receipt.", 1
     )
-    error: Omittable[FailureDetail] = Field(None, description="Why it failed.")
+    error: Omittable[FailureDetail] = Field(default=None, description="Why it failed.")
     created_at: Timestamp = described("When its job was queued.")
 
 
