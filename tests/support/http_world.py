@@ -42,7 +42,7 @@ def handle(
 
 @contextmanager
 def http_world(world: World) -> Iterator[str]:
-    """The base URL of a server that answers one request at a time."""
+    """The base URL of a server that handles one request at a time."""
 
     class Handler(BaseHTTPRequestHandler):
         def respond(self) -> None:
