@@ -39,6 +39,8 @@ SIDE_SUFFIX = "#side"
 ENTRY_PREFIX = "list#"
 WORDS_KEY = "list#words"
 SHARE_PREFIX = "share#"
+THUMBNAIL, JPEG = "thumbnail", "jpeg"
+"""Small pictures that may be stored beside an output."""
 IN_FLIGHT = "0"
 IN_ACCOUNT_QUEUE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.WAITING})
 
@@ -144,6 +146,10 @@ class JobItem(CollectionItem):
     language = UnicodeAttribute(attr_name="lang")
     owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     source_name = UnicodeAttribute(null=True, attr_name="sourceName")
+    files = UnicodeAttribute(null=True)
+    """JSON: the number of files, then ``[asset id, name, kind]`` of the first ones, with the length
+    in milliseconds if it is known. Jobs of the previous version do not have it."""
+    cover_key = UnicodeAttribute(null=True, attr_name="cover")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
@@ -203,6 +209,9 @@ class TaskItem(CollectionItem):
     """JSON of the immutable fields: account, kind, number, needs, params, seed, …"""
     sources = UnicodeAttribute(null=True)
     outputs = UnicodeAttribute(null=True)
+    previews = UnicodeAttribute(null=True)
+    """JSON: for each output, which small pictures are stored beside it. Apart from ``outputs``, in
+    which the previous version accepts no other field."""
     failure = UnicodeAttribute(null=True)
     started_at = UnicodeAttribute(null=True, attr_name="startedAt")
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
@@ -214,6 +223,8 @@ class InheritedItem(CollectionItem):
 
     output = UnicodeAttribute()
     """JSON of an output, or of a list of outputs."""
+    previews = UnicodeAttribute(null=True)
+    """As in ``TaskItem``."""
 
 
 class ListEntryItem(CollectionItem):

@@ -17,7 +17,9 @@ from darkroom.db.damage import DAMAGE, report_unreadable
 from darkroom.db.due import due_moment
 from darkroom.jobs.items import (
     IN_FLIGHT,
+    JPEG,
     TASK_PREFIX,
+    THUMBNAIL,
     CollectionItem,
     InheritedItem,
     InputsItem,
@@ -27,6 +29,8 @@ from darkroom.jobs.items import (
 )
 from darkroom.jobs.model import (
     Failure,
+    InputFile,
+    InputFiles,
     Job,
     Output,
     Progress,
@@ -108,6 +112,8 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         language=found.get("lang", lambda: _text(item.language), "en"),
         owner_tag=item.owner_tag,
         source_name=item.source_name,
+        files=found.get("files", lambda: _files(item.files), None),
+        cover_key=found.get("cover", lambda: _object_key(item.cover_key), None),
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
@@ -141,6 +147,7 @@ def read_task(item: TaskItem) -> Read[Task]:
     outputs = found.get("outputs", lambda: _outputs(item.outputs), _outputs(None))
     if None in outputs:
         found.unreadable.add("outputs")
+    outputs = found.get("previews", lambda: _with_previews(outputs, item.previews), outputs)
     task = Task(
         job_id=item.pk,
         key=item.sk.removeprefix(TASK_PREFIX),
@@ -169,6 +176,7 @@ def read_inherited(item: InheritedItem) -> Read[list[Output]]:
     outputs = found.get("output", lambda: _inherited(item.output), _outputs(None))
     if None in outputs:
         found.unreadable.add("output")
+    outputs = found.get("previews", lambda: _with_previews(outputs, item.previews), outputs)
     return Read([output for output in outputs if output is not None], frozenset(found.unreadable))
 
 
@@ -231,6 +239,24 @@ def _inputs(item: JobItem, beside: InputsItem | None) -> Mapping[str, Any]:
     if is_deleted(item):
         return {}
     return _object(beside.inputs if beside is not None else None)
+
+
+def _files(text: str | None) -> InputFiles | None:
+    if text is None:
+        return None
+    count, *rows = json.loads(text)
+    shown = tuple(
+        checked(InputFile(asset_id=row[0], filename=row[1], kind=row[2], duration_ms=length))
+        for row in rows
+        for length in [row[3] if len(row) > 3 else None]
+    )
+    return checked(InputFiles(shown=shown, count=count))
+
+
+def _object_key(text: str | None) -> str | None:
+    if text == "":
+        raise ValueError("no link can be signed for an empty key")
+    return text
 
 
 def _regen(text: str | None) -> tuple[str | None, int | None, tuple[str, ...]]:
@@ -355,6 +381,15 @@ def _output(shape: Any) -> Output | None:
         return checked(Output(**fields))
     except DAMAGE:
         return None
+
+
+def _with_previews(outputs: Sequence[Output | None], text: str | None) -> list[Output | None]:
+    if text is None:
+        return list(outputs)
+    return [
+        output and replace(output, has_thumbnail=THUMBNAIL in names, has_jpeg=JPEG in names)
+        for output, names in zip(outputs, _list(text), strict=True)
+    ]
 
 
 def _object(text: str | None) -> dict[str, Any]:
