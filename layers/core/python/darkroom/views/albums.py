@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
+from darkroom.adapters.storage import SignedLink
 from darkroom.albums import store
 from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
 from darkroom.views.jobs import OutputFacts
-from darkroom.views.links import SignedLink, expiry, picture_link
+from darkroom.views.links import expiry, picture_link
 
 
 class AlbumResponse(ResponseBody):

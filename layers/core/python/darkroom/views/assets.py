@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
+from darkroom.adapters.storage import SignedLink
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
@@ -19,7 +20,7 @@ from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
 from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
-from darkroom.views.links import SignedLink, expiry, picture_link
+from darkroom.views.links import expiry, picture_link
 
 _JPEG = "image/jpeg"
 
