@@ -25,7 +25,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from local.errors import PoolIsOld
+from local.errors import LocalCloudError, PoolIsOld
 from local.settings import CONFIRMATION_CODE, LOCAL_PASSWORD, LOCAL_USERS_DOMAIN, RESET_CODE, ROOT
 from local.stack import LocalStack
 
@@ -120,7 +120,8 @@ def libraries(stack: LocalStack) -> Iterator[dict[str, subprocess.Popen[str]]]:
         # An object of a configuration for each library.
         given = json.dumps({name: config() for name in LIBRARIES})
         return subprocess.Popen(
-            ["node", str(SCRIPTS / script), given],
+            # Through env, so that a machine without Node fails the tests of the libraries only.
+            ["env", "node", str(SCRIPTS / script), given],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -201,6 +202,9 @@ def test_what_cannot_sign_up_is_refused_by_name(users: Users) -> None:
     assert refused(users.sign_up, "only-a-name") == "InvalidParameterException"
     assert refused(users.sign_up, an_email(), "short-1") == "InvalidPasswordException"
     assert refused(users.sign_up, an_email(), "no-digits-at-all") == "InvalidPasswordException"
+    claims = {"UserAttributes": [{"Name": "email_verified", "Value": "true"}]}
+    new = {"Username": an_email(), "Password": PASSWORD}
+    assert refused(users.call, "sign_up", **new, **claims) == "NotAuthorizedException"
 
 
 def test_the_hook_says_why_it_refuses(users: Users) -> None:
@@ -478,6 +482,19 @@ def test_users_of_make_token_sign_in_with_their_name(stack: LocalStack, users: U
 
     for spelled in (name, name.upper(), f"{name}@{LOCAL_USERS_DOMAIN}"):
         assert users.balance(users.tokens(spelled, LOCAL_PASSWORD)["AccessToken"]) == 5
+
+
+def test_make_token_says_why_it_has_none_for_a_user_who_signed_up(
+    stack: LocalStack, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unconfirmed, own = an_email(), users.a_user()
+    users.sign_up(unconfirmed)
+
+    for email in (unconfirmed, own):
+        with pytest.raises(LocalCloudError):
+            stack.token(email)
+    monkeypatch.setenv("DARKROOM_PASSWORD", PASSWORD)
+    assert users.balance(stack.token(own)) == 5
 
 
 def test_a_page_of_the_local_server_reaches_only_the_calls_of_users(

@@ -147,8 +147,8 @@ def find_received(scene: Scene) -> object:
     return webhooks_store.find_received(EVENT)
 
 
-def sign_up(scene: Scene) -> object:
-    return admit_sign_up(scene.world.app, MAILBOX)
+def sign_up(scene: Scene) -> None:
+    admit_sign_up(scene.world.app, MAILBOX)
 
 
 def confirm_address(scene: Scene) -> object:

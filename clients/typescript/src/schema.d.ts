@@ -12,20 +12,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Account
+         * Get an account
          * @description An account's plan and wallet.
          */
-        get: operations["get_account_api_admin_accounts__accountId__get"];
+        get: operations["getAccount"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /**
-         * Patch Account
+         * Change an account
          * @description Change an account's plan, freeze its credits, or unfreeze them.
          */
-        patch: operations["patch_account_api_admin_accounts__accountId__patch"];
+        patch: operations["updateAccount"];
         trace?: never;
     };
     "/api/admin/accounts/{accountId}/credits": {
@@ -38,10 +38,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Adjust
+         * Adjust credits
          * @description Add or remove credits, with a reason. An Idempotency-Key is required.
          */
-        post: operations["adjust_api_admin_accounts__accountId__credits_post"];
+        post: operations["adjustCredits"];
         delete?: never;
         options?: never;
         head?: never;
@@ -58,10 +58,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Forgive Debt
+         * Clear a debt
          * @description Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required.
          */
-        post: operations["forgive_debt_api_admin_accounts__accountId__debt_post"];
+        post: operations["clearDebt"];
         delete?: never;
         options?: never;
         head?: never;
@@ -78,10 +78,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rebuild
+         * Rebuild a wallet
          * @description Rebuild a damaged or restored wallet from its ledger. Safe to repeat.
          */
-        post: operations["rebuild_api_admin_accounts__accountId__rebuild_wallet_post"];
+        post: operations["rebuildWallet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -96,10 +96,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Audit
+         * Audit the books
          * @description Check the wallet of one account or of all against the ledger, and list breaches.
          */
-        get: operations["audit_api_admin_audit_get"];
+        get: operations["auditAccounts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -116,10 +116,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Dead Letters
+         * List dead letters
          * @description Messages that queues gave up on, and the outcome for what they were about.
          */
-        get: operations["get_dead_letters_api_admin_dead_letters_get"];
+        get: operations["listDeadLetters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -138,10 +138,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Redrive Dead Letters
+         * Redrive dead letters
          * @description Send dead letters to their queues again; each has its own result.
          */
-        post: operations["redrive_dead_letters_api_admin_dead_letters_redrive_post"];
+        post: operations["redriveDeadLetters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -156,11 +156,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Purchases
+         * List purchases of all accounts
          * @description Purchases of one account, or of all accounts by status, oldest first. Without filters, those
          *     that need a decision (``mismatched``).
          */
-        get: operations["list_purchases_api_admin_purchases_get"];
+        get: operations["listAllPurchases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -179,31 +179,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resolve
+         * Resolve a purchase
          * @description Resolve a mismatched purchase: add credits for the payment, or refund it. An Idempotency-Key
          *     is required.
          */
-        post: operations["resolve_api_admin_purchases__purchaseId__resolve_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/admin/sweep": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Sweep
-         * @description Run the sweeper as of ``now``. Only local stacks with test hooks have this route.
-         */
-        post: operations["sweep_api_admin_sweep_post"];
+        post: operations["resolvePurchase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -218,16 +198,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Albums
+         * List albums
          * @description The account's albums, newest first.
          */
-        get: operations["list_albums_api_albums_get"];
+        get: operations["listAlbums"];
         put?: never;
         /**
-         * Post Album
+         * Create an album
          * @description Create an empty album.
          */
-        post: operations["post_album_api_albums_post"];
+        post: operations["createAlbum"];
         delete?: never;
         options?: never;
         head?: never;
@@ -242,24 +222,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Album
+         * Get an album
          * @description An album with a page of its outputs, sorted by position.
          */
-        get: operations["get_album_api_albums__albumId__get"];
+        get: operations["getAlbum"];
         put?: never;
         post?: never;
         /**
-         * Remove Album
+         * Delete an album
          * @description Delete the album; its outputs stay with their jobs.
          */
-        delete: operations["remove_album_api_albums__albumId__delete"];
+        delete: operations["deleteAlbum"];
         options?: never;
         head?: never;
         /**
-         * Patch Album
+         * Change an album
          * @description Rename the album or choose its cover.
          */
-        patch: operations["patch_album_api_albums__albumId__patch"];
+        patch: operations["updateAlbum"];
         trace?: never;
     };
     "/api/albums/{albumId}/outputs": {
@@ -272,10 +252,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Post Outputs
+         * Add outputs to an album
          * @description Add outputs of the account's jobs at the end. Outputs already in the album do not change.
          */
-        post: operations["post_outputs_api_albums__albumId__outputs_post"];
+        post: operations["addAlbumOutputs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -293,17 +273,17 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Remove Output
+         * Remove an output from an album
          * @description Remove an output from the album; it stays with its job.
          */
-        delete: operations["remove_output_api_albums__albumId__outputs__outputId__delete"];
+        delete: operations["removeAlbumOutput"];
         options?: never;
         head?: never;
         /**
-         * Patch Output
+         * Change an output in an album
          * @description Group, tag, select or move an output within the album.
          */
-        patch: operations["patch_output_api_albums__albumId__outputs__outputId__patch"];
+        patch: operations["updateAlbumOutput"];
         trace?: never;
     };
     "/api/assets": {
@@ -314,13 +294,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Assets
+         * List files
          * @description The account's assets.
          *
          *     ``search`` matches the beginnings of words in names and tags, or a whole id. A search by words
          *     or tag covers at most a thousand files. ``sort=duration`` lists the longest first.
          */
-        get: operations["list_assets_api_assets_get"];
+        get: operations["listAssets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -339,10 +319,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Remove Assets
+         * Delete many files
          * @description Delete up to 100 files; each has its own result.
          */
-        post: operations["remove_assets_api_assets_bulk_delete_post"];
+        post: operations["deleteAssets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -359,12 +339,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Generate Image
+         * Make pictures from a prompt
          * @description Queue a job that makes pictures from the prompt; each becomes an asset as soon as it is made.
          *
          *     The response is that of ``POST /api/jobs`` with ``status: "queued"``.
          */
-        post: operations["generate_image_api_assets_generate_image_post"];
+        post: operations["generateImages"];
         delete?: never;
         options?: never;
         head?: never;
@@ -379,24 +359,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Asset
+         * Get a file
          * @description One asset, with links to its clean copy once it is ``uploaded``.
          */
-        get: operations["get_asset_api_assets__assetId__get"];
+        get: operations["getAsset"];
         put?: never;
         post?: never;
         /**
-         * Remove Asset
+         * Delete a file
          * @description Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it.
          */
-        delete: operations["remove_asset_api_assets__assetId__delete"];
+        delete: operations["deleteAsset"];
         options?: never;
         head?: never;
         /**
-         * Patch Asset
+         * Change a file
          * @description Rename a file, tag it, or put it into a folder. Lists show the change a moment later.
          */
-        patch: operations["patch_asset_api_assets__assetId__patch"];
+        patch: operations["updateAsset"];
         trace?: never;
     };
     "/api/credits": {
@@ -407,10 +387,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Credits
+         * Get the wallet
          * @description The wallet and its newest transactions. The first request adds the signup bonus.
          */
-        get: operations["get_credits_api_credits_get"];
+        get: operations["getCredits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -429,10 +409,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Purchase
+         * Buy credits
          * @description Buy a pack, or with the test gateway any amount of credits.
          */
-        post: operations["purchase_api_credits_purchase_post"];
+        post: operations["createPurchase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -447,10 +427,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Transactions
+         * List transactions
          * @description The ledger, newest first. ``GET /api/credits`` returns a cursor for this list.
          */
-        get: operations["list_transactions_api_credits_transactions_get"];
+        get: operations["listTransactions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -467,10 +447,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Generations
+         * List tasks
          * @description The history of tasks, including failed ones, newest first.
          */
-        get: operations["list_generations_api_generations_get"];
+        get: operations["listGenerations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -487,10 +467,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Health
+         * Check health
          * @description Report that the function runs.
          */
-        get: operations["get_health_api_health_get"];
+        get: operations["getHealth"];
         put?: never;
         post?: never;
         delete?: never;
@@ -507,7 +487,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Jobs
+         * List jobs
          * @description The account's jobs without their tasks, outputs and timelines.
          *
          *     ``dateFrom`` (inclusive) and ``dateTo`` (exclusive) limit the time of creation. ``translate``
@@ -515,16 +495,16 @@ export interface paths {
          *     of its words, or a whole id. A search or ``sort=duration`` combined with other filters may
          *     return short or empty pages with a ``nextCursor``: continue until it is null.
          */
-        get: operations["list_jobs_api_jobs_get"];
+        get: operations["listJobs"];
         put?: never;
         /**
-         * Post Jobs
+         * Create jobs
          * @description Create drafts, or jobs that are queued at once (then an Idempotency-Key is required).
          *
          *     Captions make one job for each file. Of several jobs to be queued, those that the balance does
          *     not cover stay drafts, with a ``code``.
          */
-        post: operations["post_jobs_api_jobs_post"];
+        post: operations["createJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -539,13 +519,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Export Jobs
+         * Export jobs as CSV
          * @description The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
          *
          *     ``jobIds`` (up to 100, separated by commas) selects single jobs; jobs that are missing or
          *     belong to another account are left out.
          */
-        get: operations["export_jobs_api_jobs_csv_get"];
+        get: operations["exportJobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -568,10 +548,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Patch Options
+         * Change many drafts
          * @description Change the options of up to 100 drafts with one merge patch.
          */
-        patch: operations["patch_options_api_jobs_bulk_patch"];
+        patch: operations["updateJobs"];
         trace?: never;
     };
     "/api/jobs/bulk/cancel": {
@@ -584,10 +564,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Cancel many jobs
          * @description Cancel up to 100 jobs.
          */
-        post: operations["cancel_api_jobs_bulk_cancel_post"];
+        post: operations["cancelJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -604,11 +584,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Download Many
+         * Download many jobs
          * @description Links to the zips of up to 100 jobs. Repeat the request for those with
          *     ``status: building``.
          */
-        post: operations["download_many_api_jobs_bulk_download_post"];
+        post: operations["downloadJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -625,10 +605,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Retry
+         * Retry many jobs
          * @description Retry up to 100 jobs, each with a child job.
          */
-        post: operations["retry_api_jobs_bulk_retry_post"];
+        post: operations["retryJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -645,10 +625,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Run
+         * Confirm many drafts
          * @description Confirm up to 100 drafts in the given order. Those beyond the balance stay drafts.
          */
-        post: operations["run_api_jobs_bulk_run_post"];
+        post: operations["runJobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -665,10 +645,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Confirm
+         * Confirm a job
          * @description Hold the credits and queue the job, in one transaction.
          */
-        post: operations["confirm_api_jobs_confirm_post"];
+        post: operations["confirmJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -685,10 +665,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Quote
+         * Quote a job
          * @description The price of a job. A job confirmed with the quote within 15 minutes costs exactly that.
          */
-        post: operations["quote_api_jobs_quote_post"];
+        post: operations["quoteJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -703,10 +683,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Stream
+         * Watch jobs
          * @description The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs.
          */
-        get: operations["stream_api_jobs_stream_get"];
+        get: operations["streamJobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -725,10 +705,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open Stream
+         * Get a ticket for the stream
          * @description A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route.
          */
-        post: operations["open_stream_api_jobs_stream_ticket_post"];
+        post: operations["createStreamTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -743,27 +723,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job
+         * Get a job
          * @description One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``.
          */
-        get: operations["get_job_api_jobs__jobId__get"];
+        get: operations["getJob"];
         put?: never;
         post?: never;
         /**
-         * Delete
+         * Delete a job
          * @description Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it.
          */
-        delete: operations["delete_api_jobs__jobId__delete"];
+        delete: operations["deleteJob"];
         options?: never;
         head?: never;
         /**
-         * Patch Job
+         * Change a draft
          * @description Change a draft by a JSON merge patch (RFC 7396) of its inputs.
          *
          *     With ``If-Match``, only if the draft has not changed since it was read. Inputs may be sent in
          *     ``inputs`` or at the top level.
          */
-        patch: operations["patch_job_api_jobs__jobId__patch"];
+        patch: operations["updateJob"];
         trace?: never;
     };
     "/api/jobs/{jobId}/cancel": {
@@ -776,12 +756,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Cancel a job
          * @description Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
          *
          *     Each part of the price with a finished output costs at least 1 credit.
          */
-        post: operations["cancel_api_jobs__jobId__cancel_post"];
+        post: operations["cancelJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,10 +776,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download
+         * Download a job
          * @description A link to a zip of a finished job's files. 202 while a large archive is being built.
          */
-        get: operations["download_api_jobs__jobId__download_get"];
+        get: operations["downloadJob"];
         put?: never;
         post?: never;
         delete?: never;
@@ -818,10 +798,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Regenerate Job
+         * Regenerate a part of a job
          * @description Make one clip, scene, ending or image again, as a child job that inherits the rest.
          */
-        post: operations["regenerate_job_api_jobs__jobId__regenerate_post"];
+        post: operations["regenerateJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -838,10 +818,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rerun
+         * Run a job again
          * @description Run the same inputs again, as a new job at full price.
          */
-        post: operations["rerun_api_jobs__jobId__rerun_post"];
+        post: operations["rerunJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -858,12 +838,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Retry
+         * Retry a job
          * @description Make the missing outputs of a failed, partial or canceled job, as a child job.
          *
          *     The price is that of the whole run, at the costs of the first run, less the credits used.
          */
-        post: operations["retry_api_jobs__jobId__retry_post"];
+        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -880,17 +860,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Share
+         * Share a job
          * @description Create a link to the outputs of a job that succeeded, at least in part.
          *
          *     Each request creates a link; with an Idempotency-Key, a repeat returns the same one.
          */
-        post: operations["share_api_jobs__jobId__share_post"];
+        post: operations["shareJob"];
         /**
-         * Unshare
+         * Revoke the links of a job
          * @description Revoke all links to the job. Safe to repeat.
          */
-        delete: operations["unshare_api_jobs__jobId__share_delete"];
+        delete: operations["unshareJob"];
         options?: never;
         head?: never;
         patch?: never;
@@ -906,10 +886,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Select
+         * Select an output
          * @description Select an output of its job; only one output is selected. Safe to repeat.
          */
-        post: operations["select_api_outputs__outputId__select_post"];
+        post: operations["selectOutput"];
         delete?: never;
         options?: never;
         head?: never;
@@ -924,10 +904,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Pricing
+         * Get prices
          * @description Packs, costs in credits, and the rules by which jobs are charged. Public.
          */
-        get: operations["get_pricing_api_pricing_get"];
+        get: operations["getPricing"];
         put?: never;
         post?: never;
         delete?: never;
@@ -944,10 +924,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Purchases
+         * List purchases
          * @description All purchases, newest first; ``message`` explains those that did not simply add credits.
          */
-        get: operations["list_purchases_api_purchases_get"];
+        get: operations["listPurchases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -964,10 +944,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Recipes
+         * List recipes
          * @description Recipes with their options, and labels in English and Korean.
          */
-        get: operations["get_recipes_api_recipes_get"];
+        get: operations["listRecipes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -984,19 +964,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Reference Photos
+         * List reference photos
          * @description The account's active photos, by role and newest first in each role.
          */
-        get: operations["list_reference_photos_api_reference_photos_get"];
+        get: operations["listReferencePhotos"];
         put?: never;
         /**
-         * Register
+         * Register a reference photo
          * @description Register a checked picture of exactly one person for portraits. It is free.
          *
          *     400 ``NO_FACE`` or ``MULTIPLE_FACES`` with ``faces`` for other pictures. 503
          *     ``FACE_CHECK_UNAVAILABLE``: faces are being counted again; repeat after ``Retry-After``.
          */
-        post: operations["register_api_reference_photos_post"];
+        post: operations["createReferencePhoto"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1014,10 +994,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deactivate
+         * Deactivate a reference photo
          * @description Deactivate a photo: no new portraits are made from it. Safe to repeat.
          */
-        delete: operations["deactivate_api_reference_photos__referencePhotoId__delete"];
+        delete: operations["deactivateReferencePhoto"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1031,10 +1011,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Share
+         * Get shared outputs
          * @description The shared outputs, for every client with the link. Each GET counts as a view.
          */
-        get: operations["read_share_api_shares__token__get"];
+        get: operations["getShare"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1051,10 +1031,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Templates
+         * List templates
          * @description Templates that match the filters.
          */
-        get: operations["get_templates_api_templates_get"];
+        get: operations["listTemplates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1073,12 +1053,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Complete
+         * Complete an upload
          * @description Report that the file was sent. Safe to repeat, also after the storage event was handled.
          *
          *     409 ``UPLOAD_INCOMPLETE`` lists the ``missingParts``.
          */
-        post: operations["complete_api_uploads_complete_post"];
+        post: operations["completeUpload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1095,13 +1075,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open Upload
+         * Open upload sessions
          * @description Open upload sessions for one file or many; the client sends files directly to storage.
          *
          *     A file over 100 MB is sent in parts, in any order, also in parallel. The response has up to 100
          *     links for all files together, and at least one for each file.
          */
-        post: operations["open_upload_api_uploads_session_post"];
+        post: operations["openUpload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1116,17 +1096,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Upload
+         * Get an upload
          * @description The parts that have arrived.
          */
-        get: operations["get_upload_api_uploads__assetId__get"];
+        get: operations["getUpload"];
         put?: never;
         post?: never;
         /**
-         * Abort
+         * Abort an upload
          * @description Abort an unfinished upload; the parts that have arrived are deleted.
          */
-        delete: operations["abort_api_uploads__assetId__delete"];
+        delete: operations["abortUpload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1142,10 +1122,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign Parts
+         * Renew upload links
          * @description New links for parts whose links have expired. The upload lasts as long as its links.
          */
-        post: operations["sign_parts_api_uploads__assetId__urls_post"];
+        post: operations["signUploadParts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1162,10 +1142,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stripe
+         * Receive an event of Stripe
          * @description Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors.
          */
-        post: operations["stripe_api_webhooks_stripe_post"];
+        post: operations["receiveStripeEvent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1182,12 +1162,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Provider
+         * Receive a callback of a provider
          * @description Receive a provider's callback about one attempt, at the URL that the provider was given.
          *
          *     Callbacks may be repeated, late or missing: a callback only triggers a poll of the provider.
          */
-        post: operations["provider_api_webhooks__provider__post"];
+        post: operations["receiveProviderCallback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1199,53 +1179,56 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountFrozenError
+         * @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged.
+         */
+        AccountFrozenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ACCOUNT_FROZEN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We are reviewing the credits of this account. Please try again later.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
          * AccountResponse
          * @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger.
          */
         AccountResponse: {
-            /** Accountid */
             accountId: string;
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Frozen */
             frozen: boolean;
-            /** Frozenreason */
             frozenReason: string | null;
-            /** Held */
             held: number;
-            /**
-             * Isdamaged
-             * @constant
-             */
+            /** @constant */
             isDamaged?: true;
-            /** Plan */
             plan: string;
-            /** Version */
             version: number;
         };
         /** AddOutputsRequest */
         AddOutputsRequest: {
-            /** Group */
             group?: string | null;
-            /** Outputids */
             outputIds: string[];
         };
         /** AdjustRequest */
         AdjustRequest: {
-            /** Amount */
             amount: number;
-            /** Expiresat */
             expiresAt?: string | null;
-            /** Reason */
             reason: string;
         };
         /** AdjustResponse */
         AdjustResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
             transaction: components["schemas"]["Transaction"];
         };
@@ -1255,155 +1238,303 @@ export interface components {
          *     names the purchase that had already been paid when this payment arrived.
          */
         AdminPurchase: {
-            /** Accountid */
             accountId: string;
-            /** Amountminor */
             amountMinor?: number;
-            /** Createdat */
             createdAt: string;
-            /** Credits */
             credits: number;
-            /** Creditsreversed */
             creditsReversed?: number;
-            /** Currency */
             currency?: string;
-            /** Decisions */
             decisions: components["schemas"]["PurchaseDecision"][];
-            /** Duplicateof */
             duplicateOf?: string;
-            /** Gateway */
             gateway: string;
-            /** Pack */
             pack?: string;
-            /** Paidcurrency */
             paidCurrency?: string;
-            /** Paidminor */
             paidMinor?: number;
-            /** Paymentid */
             paymentId?: string;
-            /** Purchaseid */
             purchaseId: string;
-            /** Sessionid */
             sessionId?: string;
-            /** Status */
             status: string;
         };
         /** AdminPurchasePage */
         AdminPurchasePage: {
-            /** Items */
             items: components["schemas"]["AdminPurchase"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** AlbumDetailResponse */
         AlbumDetailResponse: {
-            /** Albumid */
             albumId: string;
-            /** Coveroutputid */
             coverOutputId?: string;
-            /** Coverurl */
             coverUrl?: string;
-            /** Createdat */
             createdAt: string;
-            /** Name */
             name: string;
-            /** Nextcursor */
             nextCursor: string | null;
-            /** Outputcount */
             outputCount: number;
-            /** Outputs */
             outputs: components["schemas"]["AlbumOutput"][];
-            /** Updatedat */
             updatedAt: string;
+        };
+        /**
+         * AlbumFullError
+         * @description An album holds at most 2000 outputs.
+         */
+        AlbumFullError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALBUM_FULL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This album is full. Please create a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * AlbumOutput
          * @description ``selected`` marks an output selected in this album, whatever is selected in its job.
          */
         AlbumOutput: {
-            /** Addedat */
             addedAt: string;
-            /** Downloadurl */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Group */
             group?: string;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Jobid */
             jobId: string;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Outputid */
             outputId: string;
-            /** Position */
             position: number;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Tags */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
             tags: string[];
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
         /** AlbumPage */
         AlbumPage: {
-            /** Items */
             items: components["schemas"]["AlbumResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** AlbumResponse */
         AlbumResponse: {
-            /** Albumid */
             albumId: string;
-            /** Coveroutputid */
             coverOutputId?: string;
-            /** Coverurl */
             coverUrl?: string;
-            /** Createdat */
             createdAt: string;
-            /** Name */
             name: string;
-            /** Outputcount */
             outputCount: number;
-            /** Updatedat */
             updatedAt: string;
+        };
+        /**
+         * AlreadyHappenedError
+         * @description Another request did this already; nothing has changed.
+         */
+        AlreadyHappenedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALREADY_HAPPENED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This has already been done.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ArchiveFailedError
+         * @description A zip could not be made, or one of the job's files is missing; repeating the request tries again.
+         */
+        ArchiveFailedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ARCHIVE_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The archive could not be created. Please try again, or download the files one by one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ArchiveTooLargeError
+         * @description The job's files are over 3 GB together.
+         */
+        ArchiveTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "ARCHIVE_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example These files are too large for one archive. Please download them one by one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * ArrivedPart
          * @description After the parts have been joined, ``etag`` is that of the file.
          */
         ArrivedPart: {
-            /** Etag */
             etag: string;
-            /** Partnumber */
             partNumber: number;
-            /** Sizebytes */
             sizeBytes: number;
         };
-        /** AssetIdsRequest */
+        /** @enum {string} */
+        AspectRatio: "1:1" | "3:4" | "4:3" | "9:16" | "16:9";
+        /**
+         * AssetFailedError
+         * @description The check of the file `assetId` has failed.
+         */
+        AssetFailedError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file cannot be used. Please choose another one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * AssetIdsRequest
+         * @description Many files at once.
+         */
         AssetIdsRequest: {
-            /** Assetids */
+            /**
+             * @description Ids of the files. Each has its own result, in this order.
+             * @example [
+             *       "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00"
+             *     ]
+             */
             assetIds: string[];
+        };
+        /**
+         * AssetInUseError
+         * @description An active reference photo uses the file that is to be deleted.
+         */
+        AssetInUseError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_IN_USE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is used for a reference photo. Please deactivate the reference photo first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * AssetNotReadyError
+         * @description The check of the file `assetId` has not ended.
+         */
+        AssetNotReadyError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ASSET_NOT_READY";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is still being checked. Please try again in a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** AssetPage */
         AssetPage: {
-            /** Items */
             items: components["schemas"]["AssetResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -1414,69 +1545,104 @@ export interface components {
          *     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
          */
         AssetResponse: {
-            /** Assetid */
             assetId: string;
-            /** Createdat */
             createdAt: string;
-            /** Downloadurl */
             downloadUrl?: string;
-            /** Durationms */
             durationMs?: number;
-            /** Errorcode */
             errorCode?: string;
-            /** Errormessage */
             errorMessage?: string;
-            /** Faces */
             faces?: number;
-            /** Filename */
             filename: string;
-            /** Folder */
             folder?: string;
-            /** Generationprompt */
             generationPrompt?: string;
-            /** Height */
             height?: number;
-            /** Isaigenerated */
             isAiGenerated: boolean;
-            /** Kind */
             kind: string;
             latestJob?: components["schemas"]["LatestJob"];
-            /** Mimetype */
             mimeType: string;
-            /** Note */
             note?: string;
-            /** Sizebytes */
             sizeBytes: number;
-            /** Status */
             status: string;
-            /** Tags */
             tags: string[];
-            /** Thumbnailurl */
             thumbnailUrl?: string;
-            /** Updatedat */
             updatedAt: string;
-            /** Width */
             width?: number;
         };
         /** AuditBreach */
         AuditBreach: {
-            /** Accountid */
             accountId: string;
-            /** Entryid */
             entryId?: string;
-            /** Law */
             law: string;
-            /** Message */
             message: string;
         };
         /** AuditResponse */
         AuditResponse: {
-            /** Accountschecked */
             accountsChecked: number;
-            /** Breaches */
             breaches: components["schemas"]["AuditBreach"][];
-            /** Entrieschecked */
             entriesChecked: number;
+        };
+        /**
+         * BadCursorError
+         * @description A cursor was changed, or belongs to another list.
+         */
+        BadCursorError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "BAD_CURSOR";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This page link is not valid. Please start from the first page.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * BadSignatureError
+         * @description A webhook is forged, altered, or more than five minutes old.
+         */
+        BadSignatureError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "BAD_SIGNATURE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The signature is not valid.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * BodyTooLargeError
+         * @description A body over 1 MB.
+         */
+        BodyTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "BODY_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The request is too large.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * BuildingResponse
@@ -1484,7 +1650,7 @@ export interface components {
          */
         BuildingResponse: {
             /**
-             * Status
+             * @description The zip is being built.
              * @constant
              */
             status: "building";
@@ -1494,32 +1660,53 @@ export interface components {
          * @description The result for one file; on failure, ``code`` and ``error`` say why.
          */
         BulkAssetResult: {
-            /** Assetid */
+            /**
+             * @description The id that was sent.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
-            /** Code */
-            code?: string;
-            /** Error */
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code?: components["schemas"]["ErrorCode"];
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
             error?: string;
-            /** Ok */
+            /** @description Whether it succeeded for this file. */
             ok: boolean;
         };
-        /** BulkAssetsResponse */
+        /**
+         * BulkAssetsResponse
+         * @description A result for each id.
+         */
         BulkAssetsResponse: {
-            /** Results */
+            /** @description The results, in the order of the ids. */
             results: components["schemas"]["BulkAssetResult"][];
         };
-        /** BulkOptionsRequest */
+        /**
+         * BulkOptionsRequest
+         * @description Many drafts that get the same options.
+         */
         BulkOptionsRequest: {
-            /** Jobids */
+            /**
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
+             */
             jobIds: string[];
-            /** Optionspartial */
-            optionsPartial: {
-                [key: string]: unknown;
-            };
+            /** @description A merge patch (RFC 7396) of the options: of `inputs.options` for captions, else of `inputs`. */
+            optionsPartial: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesInputsPatch"];
         };
-        /** BulkResponse */
+        /**
+         * BulkResponse
+         * @description A result for each id.
+         */
         BulkResponse: {
-            /** Results */
+            /** @description The results, in the order of the ids. */
             results: components["schemas"]["BulkResult"][];
         };
         /**
@@ -1527,59 +1714,199 @@ export interface components {
          * @description The result for one job; on failure, ``code`` and ``error`` say why.
          */
         BulkResult: {
-            /** Code */
-            code?: string;
-            /** Downloadurl */
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code?: components["schemas"]["ErrorCode"];
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl?: string;
-            /** Error */
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
             error?: string;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description When the link ends.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt?: string;
-            /** Jobid */
+            /**
+             * @description The id that was sent.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Ok */
+            /** @description Whether it succeeded for this job. */
             ok: boolean;
-            /** Outcome */
-            outcome?: string;
-            /** Retryjobid */
+            /**
+             * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
+             * @example canceled
+             */
+            outcome?: components["schemas"]["CancelOutcome"];
+            /**
+             * @description Id of the new job of a retry.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             retryJobId?: string;
-            /** Status */
-            status?: string;
+            /**
+             * @description State of the job, or of its zip: `building` or `ready`.
+             * @example queued
+             */
+            status?: components["schemas"]["BulkStatus"];
         };
         /**
          * BulkRetryRequest
          * @description All jobs are retried with the same options.
          */
         BulkRetryRequest: {
-            /** Jobids */
-            jobIds: string[];
             /**
-             * Keepoptions
-             * @default true
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
              */
+            jobIds: string[];
+            /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
-            /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description A merge patch of the options that a retry of this recipe may change. */
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
         };
-        /** CancelResponse */
+        /** @enum {string} */
+        BulkStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled" | "building" | "ready";
+        /** @enum {string} */
+        CancelOutcome: "canceled" | "requested" | "already_final";
+        /**
+         * CancelResponse
+         * @description What canceling did.
+         */
         CancelResponse: {
             /**
-             * Outcome
+             * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
+             * @example canceled
+             */
+            outcome: components["schemas"]["CancelOutcome"];
+            /** @description What the job costs; final unless `outcome` is `requested`, when running tasks still end. */
+            receipt: components["schemas"]["JobReceipt"];
+        };
+        /** @enum {string} */
+        CaptionFormat: "srt" | "vtt" | "txt" | "json";
+        CaptionOptions: {
+            /** @description Label the speakers. Default: `false`. */
+            diarization?: boolean;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats?: components["schemas"]["CaptionFormat"][];
+            /**
+             * @description Spoken language, or `auto` to detect it. Default: `"auto"`.
+             * @example en
+             */
+            sourceLang?: components["schemas"]["SourceLanguage"];
+            /**
+             * @description Another spelling of `targetLangs` with one language.
+             * @example ko
+             */
+            targetLang?: components["schemas"]["TargetLanguage"] | null;
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][] | null;
+            /** @description Also translate the captions. Default: `false`. */
+            translate?: boolean;
+        };
+        CaptionOptionsPatch: {
+            /** @description Label the speakers. */
+            diarization?: boolean | null;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats?: components["schemas"]["CaptionFormat"][] | null;
+            /**
+             * @description Spoken language, or `auto` to detect it.
+             * @example en
+             */
+            sourceLang?: components["schemas"]["SourceLanguage"] | null;
+            /**
+             * @description Another spelling of `targetLangs` with one language.
+             * @example ko
+             */
+            targetLang?: components["schemas"]["TargetLanguage"] | null;
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][] | null;
+            /** @description Also translate the captions. */
+            translate?: boolean | null;
+        };
+        /** @description One job is made for each file. */
+        CaptionsInputs: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds: string[];
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptions"];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+        };
+        /** @description One job is made for each file. */
+        CaptionsInputsPatch: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds?: string[];
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptionsPatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+        };
+        CaptionsJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredCaptionsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
-            outcome: "canceled" | "requested" | "already_final";
-            receipt: components["schemas"]["JobReceipt"];
+            recipe: "captions";
+        };
+        CaptionsRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["CaptionsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "captions";
         };
         /**
          * ChangeAlbumRequest
          * @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover.
          */
         ChangeAlbumRequest: {
-            /** Coveroutputid */
             coverOutputId?: string | null;
-            /** Name */
             name?: string | null;
         };
         /**
@@ -1587,13 +1914,9 @@ export interface components {
          * @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first.
          */
         ChangeOutputRequest: {
-            /** Group */
             group?: string | null;
-            /** Position */
             position?: number | null;
-            /** Selected */
             selected?: boolean | null;
-            /** Tags */
             tags?: string[] | null;
         };
         /**
@@ -1601,9 +1924,7 @@ export interface components {
          * @description Clears ``amount`` of the open debt; without ``amount``, all of it.
          */
         ClearDebtRequest: {
-            /** Amount */
             amount?: number | null;
-            /** Reason */
             reason: string;
         };
         /**
@@ -1611,9 +1932,7 @@ export interface components {
          * @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none.
          */
         CompleteRequest: {
-            /** Assetid */
             assetId: string;
-            /** Etags */
             etags?: components["schemas"]["PartEtag"][] | null;
         };
         /** CompleteResponse */
@@ -1621,153 +1940,365 @@ export interface components {
             asset: components["schemas"]["AssetResponse"];
         };
         /**
+         * ConcurrentUpdateError
+         * @description Other requests kept changing the same data; repeating is safe (`Retry-After`).
+         */
+        ConcurrentUpdateError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "CONCURRENT_UPDATE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This was changed by another request at the same time. Please try again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
          * ConfirmRequest
          * @description Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
-         *     the draft. ``recipe`` is another name for ``mode``.
+         *     the draft.
          */
         ConfirmRequest: {
-            /** Deviceid */
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Draftjobid */
+            /**
+             * @description The draft to confirm.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             draftJobId?: string | null;
-            /** Genre */
-            genre?: string | null;
-            /** Mode */
-            mode?: string | null;
-            /** Photoassetids */
-            photoAssetIds?: string[] | null;
-            /** Priority */
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /**
+             * @description Kind of job; decides its `inputs`.
+             * @example story
+             */
+            mode?: components["schemas"]["Recipe"] | null;
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner.
+             * @example 5
+             */
             priority?: number | null;
-            /** Quoteid */
+            /**
+             * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
             quoteId?: string | null;
-            /** Recipe */
-            recipe?: string | null;
-            /** Rewrite */
-            rewrite?: {
-                [key: string]: unknown;
-            } | null;
-            /** Rewriteenabled */
-            rewriteEnabled?: boolean | null;
-            /** Seed */
+            /**
+             * @description Another name for `mode`.
+             * @example story
+             */
+            recipe?: components["schemas"]["Recipe"] | null;
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
             seed?: number | null;
-            /** Sliders */
-            sliders?: {
-                [key: string]: unknown;
-            } | null;
-            /** Stage */
-            stage?: string | null;
-            /** Testfaults */
-            testFaults?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
         };
-        /** ConfirmResponse */
+        /**
+         * ConfirmResponse
+         * @description The queued job.
+         */
         ConfirmResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend afterwards, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, held from now on, in credits.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
             /**
-             * Status
+             * @description The job is queued.
              * @constant
              */
             status: "queued";
-            /** Templateid */
+            /**
+             * @description Template of the film; null for jobs without templates.
+             * @example story-spark-romance-1
+             */
             templateId: string | null;
+        };
+        /**
+         * ConflictError
+         * @description Not possible in the present state; no more specific code applies.
+         */
+        ConflictError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CONFLICT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This is not possible right now.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ContentRejectedError
+         * @description The text is not allowed; `category` says why.
+         */
+        ContentRejectedError: {
+            /**
+             * @description Why the text is not allowed.
+             * @example gore
+             * @enum {string}
+             */
+            category: "sexual" | "minors" | "gore" | "hate" | "self-harm";
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CONTENT_REJECTED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Some of this text is not allowed. Please rephrase it.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** CreateAlbumRequest */
         CreateAlbumRequest: {
-            /** Name */
             name: string;
         };
-        /** CreateJobsRequest */
+        /**
+         * CreateJobsRequest
+         * @description A recipe with its inputs.
+         */
         CreateJobsRequest: {
-            /** Deviceid */
-            deviceId?: string | null;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
             /**
-             * Priority
-             * @default 0
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
+            deviceId?: string | null;
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Default: `0`.
+             * @example 5
              */
             priority?: number;
-            /** Quoteid */
-            quoteId?: string | null;
-            /** Recipe */
-            recipe: string;
             /**
-             * Status
+             * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
+            quoteId?: string | null;
+            /**
+             * @description `draft` holds no credits; `queued` starts at once, and requires an Idempotency-Key.
              * @enum {string}
              */
             status: "draft" | "queued";
-        };
+        } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
         /**
          * CreatedJob
-         * @description ``code`` says why a job that should be queued stayed a draft.
+         * @description A job that was just created.
          */
         CreatedJob: {
-            /** Code */
-            code?: string;
-            /** Createdat */
+            /** @description Why a job that should be queued stayed a draft. */
+            code?: components["schemas"]["ShortfallCode"];
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Parentjobid */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Templateid */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
+        /**
+         * CreditsDebtError
+         * @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first.
+         */
+        CreditsDebtError: {
+            /**
+             * @description Credits that can be spent now.
+             * @example 2
+             */
+            balance: number;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CREDITS_DEBT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example A payment was reversed, so your account owes credits. Please top up your credits first.
+             */
+            error: string;
+            /**
+             * @description The price, in credits.
+             * @example 5
+             */
+            needed: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Credits to buy before the request can succeed; a debt is part of it.
+             * @example 3
+             */
+            shortfall: number;
+            /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
+            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
+         * CreditsInsufficientError
+         * @description The balance does not cover the price; nothing has changed.
+         */
+        CreditsInsufficientError: {
+            /**
+             * @description Credits that can be spent now.
+             * @example 2
+             */
+            balance: number;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "CREDITS_INSUFFICIENT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Not enough credits
+             */
+            error: string;
+            /**
+             * @description The price, in credits.
+             * @example 5
+             */
+            needed: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Credits to buy before the request can succeed; a debt is part of it.
+             * @example 3
+             */
+            shortfall: number;
+            /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
+            suggestions: components["schemas"]["Suggestion"][];
         };
         /**
          * DeadLetter
          * @description ``outcome`` names what the message was about and what was ended: a task, an asset, …
          */
         DeadLetter: {
-            /** Body */
             body: string;
-            /** Createdat */
             createdAt: string;
-            /** Id */
             id: string;
-            /** Outcome */
             outcome: string;
-            /** Queue */
             queue: string;
         };
         /** DeadLetterPage */
         DeadLetterPage: {
-            /** Items */
             items: components["schemas"]["DeadLetter"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -1775,287 +2306,899 @@ export interface components {
          * @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder.
          */
         DescribeRequest: {
-            /** Filename */
             filename?: string | null;
-            /** Folder */
             folder?: string | null;
-            /** Tags */
             tags?: string[] | null;
         };
+        /** @enum {string} */
+        DistanceMode: "close" | "medium" | "far";
         /**
          * DownloadResponse
-         * @description ``expiresAt`` applies to the link; the archive exists as long as the job.
+         * @description A link to a zip of the job's files, which exists as long as the job.
          */
         DownloadResponse: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description When the link ends; the zip itself does not.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
         };
+        /** @enum {string} */
+        Ending: "happy" | "bittersweet" | "open";
         /**
          * EntryType
          * @enum {string}
          */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
+        /** @enum {string} */
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
         /**
-         * ErrorResponse
-         * @description The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
-         *     codes; only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
-         *     enough.
+         * FaceCheckUnavailableError
+         * @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`.
          */
-        ErrorResponse: {
-            /** Assetid */
-            assetId?: string;
-            /** Category */
-            category?: string;
-            /** Code */
-            code: string;
-            /** Error */
+        FaceCheckUnavailableError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FACE_CHECK_UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We are still checking this picture for faces. Please try again in a moment.
+             */
             error: string;
-            /** Faces */
-            faces?: number;
-            /** Fields */
-            fields?: components["schemas"]["FieldProblem"][];
-            /** Limit */
-            limit?: number;
-            /** Missingparts */
-            missingParts?: number[];
-            /** Name */
-            name?: string;
-            /** Plan */
-            plan?: string;
-            /** Requestid */
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
             requestId: string;
-            /** Upgradeto */
-            upgradeTo?: string | null;
-            /** Used */
-            used?: number;
         };
-        /** FailureDetail */
+        /** @enum {string} */
+        FailureCode: "BAD_RESULT" | "BAD_SOURCE" | "CANCELED" | "CONTENT_REJECTED" | "DEPENDENCY_FAILED" | "INTERNAL" | "ITEM_UNREADABLE" | "JOB_TIMEOUT" | "LEASE_EXPIRED" | "NO_AUDIO" | "NO_TEMPLATES" | "PROVIDER_CANCELED" | "PROVIDER_FAILED" | "PROVIDER_NOT_CONFIGURED" | "PROVIDER_QUOTA" | "PROVIDER_REFUSED" | "PROVIDER_TIMEOUT" | "PROVIDER_UNAVAILABLE" | "QUEUE_TIMEOUT" | "RESULT_EXPIRED" | "SOURCE_MISSING" | "UNDELIVERABLE" | "UNSUPPORTED_KIND" | "VALIDATION_FAILED";
+        /**
+         * FailureDetail
+         * @description Why something could not be made.
+         */
         FailureDetail: {
-            /** Code */
-            code: string;
-            /** Message */
+            /**
+             * @description Why it could not be made; it never changes.
+             * @example PROVIDER_TIMEOUT
+             */
+            code: components["schemas"]["FailureCode"];
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`.
+             * @example This took too long and was stopped. Please try again.
+             */
             message: string;
         };
         /**
          * FieldProblem
-         * @description ``path`` is the field's place in the request, or ``body`` for the body as a whole.
+         * @description A problem with one field of the request.
          */
         FieldProblem: {
-            /** Code */
-            code: string;
-            /** Message */
+            /**
+             * @description What is wrong; never changes.
+             * @example REQUIRED
+             * @enum {string}
+             */
+            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`.
+             * @example This is required.
+             */
             message: string;
-            /** Path */
+            /**
+             * @description The field's place in the request, or `body` for the body as a whole.
+             * @example inputs.photoAssetIds.0
+             */
             path: string;
         };
         /** FileToUpload */
         FileToUpload: {
-            /** Filename */
             filename: string;
-            /** Mimetype */
             mimeType: string;
-            /** Role */
             role?: string | null;
-            /** Sizebytes */
             sizeBytes: number;
         };
         /**
+         * FileTooLargeError
+         * @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`).
+         */
+        FileTooLargeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FILE_TOO_LARGE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file is too large.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description The largest size that is allowed, in bytes.
+             * @example 10000000
+             */
+            limit: number;
+            /**
+             * @description The account's plan, if it is the plan that does not allow the size.
+             * @example free
+             */
+            plan?: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description The smallest plan that is large enough; null if none is.
+             * @example standard
+             */
+            upgradeTo: string | null;
+        };
+        /**
+         * ForbiddenError
+         * @description For operators only.
+         */
+        ForbiddenError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "FORBIDDEN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You are not allowed to do this.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * GatewayError
+         * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
+         *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
+         *     that failed (500) or did not respond (503).
+         */
+        GatewayError: {
+            /**
+             * @description A sentence in English.
+             * @example Unauthorized
+             */
+            message: string;
+        };
+        /**
          * GenerateImageRequest
-         * @description ``style`` is one of the styles of ``GET /api/recipes``; ``aspectRatio`` defaults to 1:1. The
-         *     same ``seed`` gives the same pictures.
+         * @description What the pictures show, and how many are made.
          */
         GenerateImageRequest: {
-            /** Aspectratio */
-            aspectRatio?: ("1:1" | "3:4" | "4:3" | "9:16" | "16:9") | null;
-            /** Count */
+            /**
+             * @description Width to height of the pictures; 1:1 without it.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
             count: number;
-            /** Prompt */
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
             prompt: string;
-            /** Seed */
+            /**
+             * @description The same seed gives the same pictures.
+             * @example 7
+             */
             seed?: number | null;
-            /** Style */
-            style?: string | null;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
         };
         /**
          * Generation
-         * @description ``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt.
+         * @description A task, with its result.
          */
         Generation: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When its job was queued.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsused */
+            /**
+             * @description What it cost, in credits: all tasks of a job add up to `used` of its receipt.
+             * @example 1
+             */
             creditsUsed: number;
+            /** @description Why it failed. */
             error?: components["schemas"]["FailureDetail"];
-            /** Generationid */
+            /**
+             * @description Id of the output that the task made, or would have made.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             generationId: string;
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Key */
+            /**
+             * @description Name of the task within its job.
+             * @example img_01
+             */
             key: string;
-            /** Originalurl */
+            /**
+             * Format: uri
+             * @description Signed link to the first photo that it was made from.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             originalUrl?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Status */
-            status: string;
-            /** Style */
-            style?: string;
-            /** Url */
+            /**
+             * @description State of the task.
+             * @example succeeded
+             */
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * Format: uri
+             * @description Signed link to the file that it made.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             url?: string;
         };
-        /** GenerationPage */
+        /**
+         * GenerationPage
+         * @description A page of the history of tasks.
+         */
         GenerationPage: {
-            /** Items */
+            /** @description The tasks: newest job first, last task of a job first. */
             items: components["schemas"]["Generation"][];
-            /** Nextcursor */
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
-            /** Remainingcredits */
+            /**
+             * @description What the account can spend now, in credits.
+             * @example 42
+             */
             remainingCredits: number;
+        };
+        /** @enum {string} */
+        Genre: "romance" | "comedy" | "noir";
+        /**
+         * HasChildrenError
+         * @description Other jobs were made from it; `?cascade=true` deletes them too.
+         */
+        HasChildrenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "HAS_CHILDREN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Other jobs were made from this one. Delete them as well, or keep this job.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** HealthResponse */
         HealthResponse: {
-            /** Stage */
             stage: string;
-            /**
-             * Status
-             * @constant
-             */
+            /** @constant */
             status: "ok";
         };
-        /** JobIdsRequest */
+        /**
+         * IdempotencyKeyRequiredError
+         * @description The request could charge twice without an `Idempotency-Key`.
+         */
+        IdempotencyKeyRequiredError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IDEMPOTENCY_KEY_REQUIRED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This request needs an Idempotency-Key header.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * IdempotencyMismatchError
+         * @description The key was used for another request.
+         */
+        IdempotencyMismatchError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IDEMPOTENCY_MISMATCH";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This Idempotency-Key was already used for a different request.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        ImagesInputs: {
+            /**
+             * @description Width to height of the pictures. Default: `"1:1"`.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
+        };
+        ImagesInputsPatch: {
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count?: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
+        };
+        ImagesJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredImagesInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "images";
+        };
+        ImagesRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["ImagesInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "images";
+        };
+        ImagesRetryOptions: {
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
+        };
+        /**
+         * InProgressError
+         * @description The same request is still running.
+         */
+        InProgressError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IN_PROGRESS";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The same request is still being processed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * InternalError
+         * @description Darkroom failed; the log has the cause under `requestId`.
+         */
+        InternalError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "INTERNAL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Something went wrong on our side. Please try again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * InvalidTargetError
+         * @description The recipe cannot regenerate this target.
+         */
+        InvalidTargetError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "INVALID_TARGET";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This target cannot be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * ItemUnreadableError
+         * @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same.
+         */
+        ItemUnreadableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ITEM_UNREADABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The record of this is damaged, so it cannot be shown. We have been informed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * JobEvent
+         * @description The data of one server-sent event, `job`.
+         */
+        JobEvent: {
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /** @description How far the job is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description When the job changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+        };
+        /**
+         * JobIdsRequest
+         * @description Many jobs at once.
+         */
         JobIdsRequest: {
-            /** Jobids */
+            /**
+             * @description Ids of the jobs. Each has its own result, in this order.
+             * @example [
+             *       "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"
+             *     ]
+             */
             jobIds: string[];
         };
-        /** JobPage */
+        /**
+         * JobNotDraftError
+         * @description Another request has already confirmed the job.
+         */
+        JobNotDraftError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_NOT_DRAFT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has already been started.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * JobNotFinalError
+         * @description The job has not ended (delete, rerun, share, download).
+         */
+        JobNotFinalError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_NOT_FINAL";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has not finished yet. Please wait for it to finish, or cancel it first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * JobPage
+         * @description A page of jobs.
+         */
         JobPage: {
-            /** Items */
+            /** @description The jobs, in the requested order. */
             items: components["schemas"]["JobSummary"][];
-            /** Nextcursor */
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /** JobProgress */
+        /**
+         * JobProgress
+         * @description How far the job is, by its tasks.
+         */
         JobProgress: {
-            /** Completed */
+            /**
+             * @description Tasks that succeeded.
+             * @example 4
+             */
             completed: number;
-            /** Failed */
+            /**
+             * @description Tasks that failed or were skipped.
+             * @example 0
+             */
             failed: number;
-            /** Percent */
+            /**
+             * @description Ended tasks of all tasks, in percent.
+             * @example 57
+             */
             percent: number;
-            /** Total */
+            /**
+             * @description All tasks; 0 until the job is planned.
+             * @example 7
+             */
             total: number;
         };
         /**
          * JobReceipt
          * @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-         *     ``message`` explains the ``reason`` in the caller's language.
          */
         JobReceipt: {
-            /** Message */
+            /**
+             * @description A sentence for users about `reason`, in the language of `Accept-Language`.
+             * @example This took too long and was stopped. Please try again.
+             */
             message?: string;
-            /** Note */
-            note?: string;
-            /** Parts */
+            /** @description `NO_SPEECH`: the job succeeded, but there is no speech, so its captions are empty. */
+            note?: components["schemas"]["ReceiptNote"];
+            /** @description The parts of the price; they add up to it. */
             parts: components["schemas"]["ReceiptPart"][];
-            /** Reason */
-            reason?: string;
-            /** Refunded */
+            /**
+             * @description Why the job did not make everything; it never changes.
+             * @example PROVIDER_TIMEOUT
+             */
+            reason?: components["schemas"]["FailureCode"];
+            /**
+             * @description What was returned, in credits.
+             * @example 0
+             */
             refunded: number;
-            /** Reserved */
+            /**
+             * @description Price of the job, held while it runs, in credits.
+             * @example 6
+             */
             reserved: number;
-            /** Used */
+            /**
+             * @description What was charged for outputs that exist, in credits.
+             * @example 6
+             */
             used: number;
         };
-        /** JobResponse */
+        /**
+         * JobResponse
+         * @description A job with everything about it.
+         */
         JobResponse: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Outputs */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /** @description Its files: its own, then inherited ones. */
             outputs: components["schemas"]["OutputDetail"][];
-            /** Parentjobid */
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Tasks */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /** @description Its tasks, in the order of the plan. */
             tasks: components["schemas"]["TaskDetail"][];
-            /** Templateid */
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
-            /** Timeline */
+            /** @description What has happened so far, in order. */
             timeline: components["schemas"]["TimelineEntry"][];
-        };
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
         /**
          * JobStatus
          * @enum {string}
          */
         JobStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled";
-        /** JobSummary */
+        /**
+         * JobSummary
+         * @description A job without its tasks, outputs and timeline.
+         *
+         *     If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+         */
         JobSummary: {
-            /** Createdat */
+            /**
+             * Format: date-time
+             * @description When the job, or its draft, was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
-            /** Creditsreserved */
+            /**
+             * @description Price of the job, in credits; 0 for a draft.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the job ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Inputs */
-            inputs: {
-                [key: string]: unknown;
-            };
-            /** Jobid */
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            /** Mode */
-            mode?: string;
-            /** Parentjobid */
+            /**
+             * @description The same as `recipe`, of recipes that make films.
+             * @example story
+             */
+            mode?: components["schemas"]["Mode"];
+            /**
+             * @description The job that this one retries, or of which it makes a part again.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             parentJobId?: string;
-            /** Pollafterms */
+            /**
+             * @description When to read the job again, in milliseconds from now; left out if it will not change by itself.
+             * @example 1500
+             */
             pollAfterMs?: number;
-            /** Priority */
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
+             * @example 5
+             */
             priority?: number;
+            /** @description How far the job is. */
             progress: components["schemas"]["JobProgress"];
+            /** @description What the job costs, part by part. */
             receipt: components["schemas"]["JobReceipt"];
-            /** Recipe */
-            recipe: string;
-            /** Regenclipno */
+            /**
+             * @description Number of the clip or scene it makes again, from 1.
+             * @example 2
+             */
             regenClipNo?: number;
-            /** Regentarget */
-            regenTarget?: string;
-            /** Startedat */
+            /**
+             * @description What it makes again.
+             * @example story_clip
+             */
+            regenTarget?: components["schemas"]["RegenerationTarget"];
+            /**
+             * Format: date-time
+             * @description When its first task began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
-            /** Templateid */
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description Template of the film, as in `GET /api/templates`.
+             * @example story-spark-romance-1
+             */
             templateId?: string;
+        } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
+        /**
+         * JobUnreadableError
+         * @description The job was damaged and ended, and its inputs are lost: it can have no children.
+         */
+        JobUnreadableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "JOB_UNREADABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The data of this job is damaged, so nothing more can be made from it. Please start a new job.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
-        /** JobsResponse */
+        /**
+         * JobsResponse
+         * @description The created jobs.
+         */
         JobsResponse: {
-            /** Jobs */
+            /** @description One job, or one for each file of captions. */
             jobs: components["schemas"]["CreatedJob"][];
         };
         /**
@@ -2063,63 +3206,327 @@ export interface components {
          * @description A text for users in English and Korean.
          */
         Label: {
-            /** En */
+            /**
+             * @description In English.
+             * @example Romance
+             */
             en: string;
-            /** Ko */
+            /**
+             * @description In Korean.
+             * @example 로맨스
+             */
             ko: string;
         };
         /** LatestJob */
         LatestJob: {
-            /** Jobid */
             jobId: string;
-            /** Status */
             status: string;
+        };
+        /**
+         * LedgerUnsoundError
+         * @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators).
+         */
+        LedgerUnsoundError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LEDGER_UNSOUND";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The wallet cannot be rebuilt from this ledger. Please check the audit report.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @enum {string} */
+        Mode: "quick" | "story" | "trailer";
+        /**
+         * MultipleFacesError
+         * @description A reference photo must show exactly one person; `faces` is the number found.
+         */
+        MultipleFacesError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "MULTIPLE_FACES";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This picture shows more than one face. Please choose a picture of a single person.
+             */
+            error: string;
+            /**
+             * @description Faces found in the picture.
+             * @example 2
+             */
+            faces: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoDebtError
+         * @description The account owes nothing (operators).
+         */
+        NoDebtError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_DEBT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This account has no debt.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoFaceError
+         * @description A reference photo must show exactly one person; `faces` is 0.
+         */
+        NoFaceError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_FACE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We could not find a face in this picture. Please choose another one.
+             */
+            error: string;
+            /**
+             * @description Faces found in the picture.
+             * @example 2
+             */
+            faces: number;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoOutputsError
+         * @description The job has no files to download.
+         */
+        NoOutputsError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_OUTPUTS";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has not produced any files.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NoTemplatesError
+         * @description No template for the combination.
+         */
+        NoTemplatesError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_TEMPLATES";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example There is no template for this combination.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotFoundError
+         * @description Missing, or another account's.
+         */
+        NotFoundError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_FOUND";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example We could not find this.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotRegenerableError
+         * @description The job has no result to regenerate from, or none of that kind.
+         */
+        NotRegenerableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_REGENERABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job cannot be regenerated.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotResolvableError
+         * @description The purchase does not wait for an operator's decision (operators).
+         */
+        NotResolvableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_RESOLVABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This purchase does not need a decision.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * NotRetryableError
+         * @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input.
+         */
+        NotRetryableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_RETRYABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example There are no missing results that can be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * OpenUploadRequest
          * @description Either one file by the top-level fields, or many in ``files``.
          */
         OpenUploadRequest: {
-            /** Filename */
             filename?: string | null;
-            /** Files */
             files?: components["schemas"]["FileToUpload"][] | null;
-            /** Mimetype */
             mimeType?: string | null;
-            /** Role */
             role?: string | null;
-            /** Sizebytes */
             sizeBytes?: number | null;
         };
-        /** OutputDetail */
+        /**
+         * OutputDetail
+         * @description An output, as its owner sees it.
+         */
         OutputDetail: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the file; it needs no token and expires.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Inheritedfrom */
+            /**
+             * @description The job that made it, if another one did.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             inheritedFrom?: string;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Outputid */
+            /**
+             * @description Id of the output.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             outputId: string;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
         /**
@@ -2127,52 +3534,81 @@ export interface components {
          * @description The part of an output that its owner and the visitors of a public link both see.
          */
         OutputFile: {
-            /** Downloadurl */
+            /**
+             * Format: uri
+             * @description Signed link to the file; it needs no token and expires.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
-            /** Durationms */
+            /**
+             * @description Duration in milliseconds, of films and sound.
+             * @example 3000
+             */
             durationMs?: number;
-            /** Height */
+            /**
+             * @description Height in pixels, of pictures and films.
+             * @example 1920
+             */
             height?: number;
-            /** Key */
+            /**
+             * @description Name of the output within its job: that of its task.
+             * @example clip_2
+             */
             key: string;
-            /** Language */
+            /**
+             * @description Language of the text, of captions.
+             * @example ko
+             */
             language?: string;
-            /** Mimetype */
+            /**
+             * @description Media type of the file.
+             * @example video/mp4
+             */
             mimeType: string;
-            /** Role */
+            /**
+             * @description Role of the person, of portraits.
+             * @example bride
+             */
             role?: string;
-            /** Selected */
+            /** @description Whether the owner picked this output of the job. */
             selected: boolean;
-            /** Sizebytes */
+            /**
+             * @description Size of the file in bytes.
+             * @example 482113
+             */
             sizeBytes: number;
-            /** Style */
-            style?: string;
-            /** Type */
-            type: string;
-            /** Width */
+            /**
+             * @description Style of the picture.
+             * @example CLASSIC
+             */
+            style?: components["schemas"]["Style"];
+            /**
+             * @description What the output is.
+             * @example clip
+             */
+            type: components["schemas"]["OutputType"];
+            /**
+             * @description Width in pixels, of pictures and films.
+             * @example 1080
+             */
             width?: number;
         };
+        /** @enum {string} */
+        OutputType: "image" | "clip" | "film" | "srt" | "vtt" | "txt" | "json" | "transcript" | "audio" | "thumbnail";
         /**
          * Pack
          * @description ``price`` and ``currency`` apply unless a purchase names another currency.
          */
         Pack: {
-            /** Credits */
             credits: number;
-            /** Currency */
             currency: string;
-            /** Name */
             name: string;
-            /** Price */
             price: string;
-            /** Prices */
             prices: components["schemas"]["Price"][];
         };
         /** PartEtag */
         PartEtag: {
-            /** Etag */
             etag: string;
-            /** Partnumber */
             partNumber: number;
         };
         /**
@@ -2180,11 +3616,8 @@ export interface components {
          * @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits.
          */
         PatchAccountRequest: {
-            /** Frozen */
             frozen?: boolean | null;
-            /** Plan */
             plan?: string | null;
-            /** Reason */
             reason?: string | null;
         };
         /**
@@ -2192,47 +3625,320 @@ export interface components {
          * @description ``inputs`` is a merge patch; its fields may also be sent at the top level.
          */
         PatchJobRequest: {
-            /** Deviceid */
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds?: string[];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count?: number;
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Inputs */
-            inputs?: {
-                [key: string]: unknown;
-            } | null;
-            /** Priority */
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description A merge patch (RFC 7396) of the inputs: null removes a field. */
+            inputs?: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionsInputsPatch"] | components["schemas"]["ImagesInputsPatch"] | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode?: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Languages and formats. */
+            options?: components["schemas"]["CaptionOptionsPatch"] | null;
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /**
+             * @description Place in the account's queue, 0 to 9: the larger, the sooner.
+             * @example 5
+             */
             priority?: number | null;
-        } & {
-            [key: string]: unknown;
+            /**
+             * @description What the pictures show. It is checked and cleaned.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt?: string;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: null | components["schemas"]["RewritePatch"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: false | null | boolean;
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"] | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles?: components["schemas"]["Style"][];
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages?: number;
         };
         /** PaymentEventResponse */
         PaymentEventResponse: {
-            /**
-             * Outcome
-             * @enum {string}
-             */
+            /** @enum {string} */
             outcome: "handled" | "repeated" | "ignored";
         };
-        /** PaymentRequiredResponse */
-        PaymentRequiredResponse: {
-            /** Balance */
-            balance: number;
-            /** Code */
-            code: string;
-            /** Error */
+        /**
+         * PaymentUnavailableError
+         * @description The payment gateway did not respond; repeating is safe.
+         */
+        PaymentUnavailableError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PAYMENT_UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The payment service is not responding. Please try again in a moment.
+             */
             error: string;
-            /** Needed */
-            needed: number;
-            /** Requestid */
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
             requestId: string;
-            /** Shortfall */
-            shortfall: number;
-            /** Suggestions */
-            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
+         * PlanLimitError
+         * @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null).
+         */
+        PlanLimitError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PLAN_LIMIT";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You have reached a limit of your plan. Please upgrade, or free up some space.
+             */
+            error: string;
+            /**
+             * @description The most that the plan allows: bytes or files.
+             * @example 1000000000
+             */
+            limit: number;
+            /**
+             * @description The limit of the plan.
+             * @example storageBytes
+             * @enum {string}
+             */
+            name: "storageBytes" | "concurrentUploads";
+            /**
+             * @description The account's plan.
+             * @example free
+             */
+            plan: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description The smallest plan that is large enough; null if none is.
+             * @example standard
+             */
+            upgradeTo: string | null;
+            /**
+             * @description What is in use: bytes or files.
+             * @example 999000000
+             */
+            used: number;
+        };
+        /** @enum {string} */
+        PortraitMode: "single" | "batch";
+        PortraitsInputs: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles: components["schemas"]["Style"][];
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages: number;
+        };
+        PortraitsInputsPatch: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string | null;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode?: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds?: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles?: components["schemas"]["Style"][];
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages?: number;
+        };
+        PortraitsJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredPortraitsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "portraits";
+        };
+        PortraitsRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["PortraitsInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "portraits";
+        };
+        PortraitsRetryOptions: {
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+        };
+        /**
+         * PreconditionFailedError
+         * @description The draft has changed since it was read (`If-Match`).
+         */
+        PreconditionFailedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "PRECONDITION_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This has changed since you loaded it.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** Price */
         Price: {
-            /** Amount */
             amount: string;
-            /** Currency */
             currency: string;
         };
         /**
@@ -2240,22 +3946,16 @@ export interface components {
          * @description A rule for the price of jobs, as a sentence for users in English and Korean.
          */
         PriceNote: {
-            /** Code */
             code: string;
-            /** En */
             en: string;
-            /** Ko */
             ko: string;
         };
         /** PricingResponse */
         PricingResponse: {
-            /** Costs */
             costs: {
                 [key: string]: number;
             };
-            /** Notes */
             notes: components["schemas"]["PriceNote"][];
-            /** Packs */
             packs: components["schemas"]["Pack"][];
         };
         /**
@@ -2263,10 +3963,7 @@ export interface components {
          * @description ``heard``: the task will be polled; ``known``: the callback changes nothing.
          */
         ProviderCallbackResponse: {
-            /**
-             * Outcome
-             * @enum {string}
-             */
+            /** @enum {string} */
             outcome: "heard" | "known";
         };
         /**
@@ -2274,27 +3971,17 @@ export interface components {
          * @description ``outcome`` is the gateway's reason if it did not make the refund.
          */
         PurchaseDecision: {
-            /**
-             * Action
-             * @enum {string}
-             */
+            /** @enum {string} */
             action: "accept" | "refund";
-            /** At */
             at: string;
-            /** By */
             by: string;
-            /** Credits */
             credits?: number;
-            /** Outcome */
             outcome?: string;
-            /** Reason */
             reason: string;
         };
         /** PurchasePage */
         PurchasePage: {
-            /** Items */
             items: components["schemas"]["PurchaseRecord"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -2303,24 +3990,14 @@ export interface components {
          *     amount was paid. ``creditsReversed`` is what a refund or dispute took back.
          */
         PurchaseRecord: {
-            /** Createdat */
             createdAt: string;
-            /** Credits */
             credits: number;
-            /** Creditsreversed */
             creditsReversed?: number;
-            /** Gateway */
             gateway: string;
-            /** Message */
             message?: string;
-            /** Pack */
             pack?: string;
-            /** Purchaseid */
             purchaseId: string;
-            /**
-             * Status
-             * @enum {string}
-             */
+            /** @enum {string} */
             status: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
         };
         /**
@@ -2328,11 +4005,8 @@ export interface components {
          * @description Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only.
          */
         PurchaseRequest: {
-            /** Amount */
             amount?: number | null;
-            /** Currency */
             currency?: string | null;
-            /** Pack */
             pack?: string | null;
         };
         /**
@@ -2340,15 +4014,10 @@ export interface components {
          * @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due.
          */
         PurchaseResponse: {
-            /** Balance */
             balance?: number;
-            /** Checkouturl */
             checkoutUrl?: string;
-            /** Credits */
             credits: number;
-            /** Purchaseid */
             purchaseId: string;
-            /** Status */
             status: string;
         };
         /**
@@ -2356,11 +4025,161 @@ export interface components {
          * @enum {string}
          */
         PurchaseStatus: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
-        /** QuotePart */
+        QuickInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /**
+             * @description A rewritten ending, which `quick` does not have.
+             * @constant
+             */
+            rewriteEnabled?: false;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        QuickInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewriteEnabled?: false | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+        };
+        QuickJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredQuickInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "quick";
+        };
+        QuickRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["QuickInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "quick";
+        };
+        QuickRetryOptions: {
+            /** @description A rewritten ending, which `quick` does not have. */
+            rewrite?: null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+        };
+        /**
+         * QuoteExpiredError
+         * @description The quote is older than 15 minutes.
+         */
+        QuoteExpiredError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "QUOTE_EXPIRED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This price has expired. Please request a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * QuoteMismatchError
+         * @description The quote is for other inputs.
+         */
+        QuoteMismatchError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "QUOTE_MISMATCH";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This price is for a different request. Please request a new one.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description What a draft costs. */
+        QuoteOfDraft: {
+            /**
+             * @description The draft to price.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            draftJobId: string;
+            /** @description Not with the other way to say what is quoted. */
+            inputs?: null;
+            /** @description Not with the other way to say what is quoted. */
+            recipe?: null;
+        };
+        /** @description What a recipe with these inputs costs. */
+        QuoteOfInputs: {
+            /** @description Not with the other way to say what is quoted. */
+            draftJobId?: null;
+        } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
+        /**
+         * QuotePart
+         * @description A part of the price.
+         */
         QuotePart: {
-            /** Credits */
+            /**
+             * @description Its price, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Name */
+            /**
+             * @description What it pays for: `base`, `rewrite`, `translate_ko` …, or the key of a picture.
+             * @example base
+             */
             name: string;
         };
         /**
@@ -2368,166 +4187,345 @@ export interface components {
          * @description Either a draft, or a recipe with its inputs.
          */
         QuoteRequest: {
-            /** Deviceid */
+            /**
+             * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
+             * @example ios-7d1f0c52
+             */
             deviceId?: string | null;
-            /** Draftjobid */
-            draftJobId?: string | null;
-            /** Inputs */
-            inputs?: {
-                [key: string]: unknown;
-            } | null;
-            /** Recipe */
-            recipe?: string | null;
-        };
-        /** QuoteResponse */
+        } & (components["schemas"]["QuoteOfDraft"] | components["schemas"]["QuoteOfInputs"]);
+        /**
+         * QuoteResponse
+         * @description A price that holds for 15 minutes.
+         */
         QuoteResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend now, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Breakdown */
+            /** @description The parts of the price of all jobs. */
             breakdown: components["schemas"]["QuotePart"][];
-            /** Credits */
+            /**
+             * @description The whole price, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Debt */
+            /**
+             * @description What the account owes, in credits: nothing can be queued until it is paid.
+             * @example 0
+             */
             debt: number;
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description Until when the quote can be used.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
-            /** Quoteid */
+            /**
+             * @description Send it when confirming: the job then costs exactly `credits`.
+             * @example eyJvZiI6IjQyIn0.5d1c
+             */
             quoteId: string;
-            /** Sufficient */
+            /** @description Whether the balance covers the price. */
             sufficient: boolean;
+        };
+        /**
+         * RateLimitedError
+         * @description Too many requests; repeat after `Retry-After`.
+         */
+        RateLimitedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "RATE_LIMITED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Too many requests. Please wait a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /**
          * RebuildResponse
          * @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled.
          */
         RebuildResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Held */
             held: number;
-            /** Settledjobs */
             settledJobs: string[];
-            /** Version */
             version: number;
         };
-        /** ReceiptPart */
+        /** @enum {string} */
+        ReceiptNote: "NO_SPEECH";
+        /**
+         * ReceiptPart
+         * @description A part of the price; it pays for outputs of its own.
+         */
         ReceiptPart: {
-            /** Credits */
+            /**
+             * @description Price of the part, in credits.
+             * @example 6
+             */
             credits: number;
-            /** Name */
+            /**
+             * @description What it pays for: `base`, `rewrite`, `translate_ko` …, or the key of a picture.
+             * @example base
+             */
             name: string;
-            /** Refunded */
+            /**
+             * @description What of it was returned, in credits.
+             * @example 0
+             */
             refunded: number;
-            /** Used */
+            /**
+             * @description What of it was charged, in credits.
+             * @example 6
+             */
             used: number;
         };
-        /** RecipeLimits */
+        /** @enum {string} */
+        Recipe: "quick" | "story" | "trailer" | "portraits" | "captions" | "images";
+        /**
+         * RecipeLimits
+         * @description How much a job may have.
+         */
         RecipeLimits: {
-            /** Filesperrequest */
+            /**
+             * @description Most files of one request for captions.
+             * @example 100
+             */
             filesPerRequest: number;
-            /** Imagesperjob */
+            /**
+             * @description Most pictures from one prompt.
+             * @example 20
+             */
             imagesPerJob: number;
-            /** Photosperjob */
+            /**
+             * @description Most photos of a film.
+             * @example 5
+             */
             photosPerJob: number;
-            /** Promptcharacters */
+            /**
+             * @description Longest prompt, in characters.
+             * @example 2000
+             */
             promptCharacters: number;
-            /** Referencephotosperjob */
+            /**
+             * @description Most reference photos of portraits.
+             * @example 4
+             */
             referencePhotosPerJob: number;
-            /** Rewritecharacters */
+            /**
+             * @description Longest ending of the user's own, in characters.
+             * @example 2000
+             */
             rewriteCharacters: number;
+            /** @description The numbers of every slider. */
             slider: components["schemas"]["SliderLimits"];
-            /** Targetlanguages */
+            /**
+             * @description Most languages to translate captions into.
+             * @example 10
+             */
             targetLanguages: number;
-            /** Totalimages */
+            /**
+             * @description Most pictures of portraits.
+             * @example 20
+             */
             totalImages: number;
         };
         /**
          * RecipesResponse
-         * @description ``languages`` has the labels of all codes in ``sourceLanguages`` and ``targetLanguages``.
+         * @description Everything that can be chosen for a job. Labels are by code, in the order to show them.
          */
         RecipesResponse: {
-            /** Aspectratios */
-            aspectRatios: string[];
-            /** Distancemodes */
+            /**
+             * @description Aspect ratios of pictures.
+             * @example [
+             *       "1:1",
+             *       "3:4"
+             *     ]
+             */
+            aspectRatios: components["schemas"]["AspectRatio"][];
+            /** @description Framings of the user's own ending. */
             distanceModes: {
-                [key: string]: components["schemas"]["Label"];
+                close: components["schemas"]["Label"];
+                far: components["schemas"]["Label"];
+                medium: components["schemas"]["Label"];
             };
-            /** Endings */
+            /** @description Moods of the user's own ending. */
             endings: {
-                [key: string]: components["schemas"]["Label"];
+                bittersweet: components["schemas"]["Label"];
+                happy: components["schemas"]["Label"];
+                open: components["schemas"]["Label"];
             };
-            /** Formats */
+            /** @description Formats of captions. */
             formats: {
-                [key: string]: components["schemas"]["Label"];
+                json: components["schemas"]["Label"];
+                srt: components["schemas"]["Label"];
+                txt: components["schemas"]["Label"];
+                vtt: components["schemas"]["Label"];
             };
-            /** Genres */
+            /** @description Genres of films. */
             genres: {
-                [key: string]: components["schemas"]["Label"];
+                comedy: components["schemas"]["Label"];
+                noir: components["schemas"]["Label"];
+                romance: components["schemas"]["Label"];
             };
-            /** Languages */
+            /** @description Languages of captions: all codes of `sourceLanguages` and `targetLanguages`. */
             languages: {
-                [key: string]: components["schemas"]["Label"];
+                ar: components["schemas"]["Label"];
+                auto: components["schemas"]["Label"];
+                cs: components["schemas"]["Label"];
+                da: components["schemas"]["Label"];
+                de: components["schemas"]["Label"];
+                en: components["schemas"]["Label"];
+                es: components["schemas"]["Label"];
+                fi: components["schemas"]["Label"];
+                fr: components["schemas"]["Label"];
+                he: components["schemas"]["Label"];
+                hi: components["schemas"]["Label"];
+                id: components["schemas"]["Label"];
+                it: components["schemas"]["Label"];
+                ja: components["schemas"]["Label"];
+                ko: components["schemas"]["Label"];
+                ms: components["schemas"]["Label"];
+                nl: components["schemas"]["Label"];
+                no: components["schemas"]["Label"];
+                pl: components["schemas"]["Label"];
+                pt: components["schemas"]["Label"];
+                ro: components["schemas"]["Label"];
+                ru: components["schemas"]["Label"];
+                sv: components["schemas"]["Label"];
+                th: components["schemas"]["Label"];
+                tr: components["schemas"]["Label"];
+                uk: components["schemas"]["Label"];
+                vi: components["schemas"]["Label"];
+                zh: components["schemas"]["Label"];
+                "zh-TW": components["schemas"]["Label"];
             };
+            /** @description How much one job or request may have. */
             limits: components["schemas"]["RecipeLimits"];
-            /** Modes */
+            /** @description Recipes. */
             modes: {
-                [key: string]: components["schemas"]["Label"];
+                captions: components["schemas"]["Label"];
+                images: components["schemas"]["Label"];
+                portraits: components["schemas"]["Label"];
+                quick: components["schemas"]["Label"];
+                story: components["schemas"]["Label"];
+                trailer: components["schemas"]["Label"];
             };
-            /** Portraitmodes */
+            /** @description Modes of portraits. */
             portraitModes: {
-                [key: string]: components["schemas"]["Label"];
+                batch: components["schemas"]["Label"];
+                single: components["schemas"]["Label"];
             };
-            /** Recipes */
-            recipes: string[];
-            /** Roles */
+            /** @description The recipes, sorted by name. */
+            recipes: components["schemas"]["Recipe"][];
+            /**
+             * @description Suggested roles of reference photos; others are possible.
+             * @example {
+             *       "bride": {
+             *         "en": "Bride",
+             *         "ko": "신부"
+             *       }
+             *     }
+             */
             roles: {
                 [key: string]: components["schemas"]["Label"];
             };
-            /** Sliders */
+            /** @description Sliders of films. */
             sliders: {
-                [key: string]: components["schemas"]["Label"];
+                drama: components["schemas"]["Label"];
+                humor: components["schemas"]["Label"];
+                intensity: components["schemas"]["Label"];
+                pace: components["schemas"]["Label"];
+                warmth: components["schemas"]["Label"];
             };
-            /** Sourcelanguages */
-            sourceLanguages: string[];
-            /** Stages */
+            /**
+             * @description Codes of the languages that are understood; `auto` detects the language.
+             * @example [
+             *       "auto",
+             *       "en"
+             *     ]
+             */
+            sourceLanguages: components["schemas"]["SourceLanguage"][];
+            /** @description Stages of the couple's story, of films. */
             stages: {
-                [key: string]: components["schemas"]["Label"];
+                apart: components["schemas"]["Label"];
+                spark: components["schemas"]["Label"];
+                together: components["schemas"]["Label"];
             };
-            /** Styles */
+            /** @description Styles of portraits and pictures. */
             styles: {
-                [key: string]: components["schemas"]["Label"];
+                CINEMATIC: components["schemas"]["Label"];
+                CLASSIC: components["schemas"]["Label"];
+                MODERN: components["schemas"]["Label"];
+                ROMANTIC: components["schemas"]["Label"];
+                VINTAGE: components["schemas"]["Label"];
             };
-            /** Targetlanguages */
-            targetLanguages: string[];
+            /**
+             * @description Codes of the languages that captions can be translated into.
+             * @example [
+             *       "en",
+             *       "ko"
+             *     ]
+             */
+            targetLanguages: components["schemas"]["TargetLanguage"][];
         };
         /** RedriveRequest */
         RedriveRequest: {
-            /** Ids */
             ids: string[];
         };
         /** RedriveResponse */
         RedriveResponse: {
-            /** Results */
             results: components["schemas"]["RedriveResult"][];
         };
         /** RedriveResult */
         RedriveResult: {
-            /** Code */
             code?: string;
-            /** Error */
             error?: string;
-            /** Id */
             id: string;
-            /** Ok */
             ok: boolean;
+        };
+        /**
+         * ReferencePhotoMissingError
+         * @description Some `roles` have no active reference photo among those given, or one was withdrawn.
+         */
+        ReferencePhotoMissingError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "REFERENCE_PHOTO_MISSING";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example A reference photo is missing. Please choose one for each role.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+            /**
+             * @description Roles that have no active reference photo among those given.
+             * @example [
+             *       "groom"
+             *     ]
+             */
+            roles: string[];
         };
         /** ReferencePhotoPage */
         ReferencePhotoPage: {
-            /** Items */
             items: components["schemas"]["ReferencePhotoResponse"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /**
@@ -2535,42 +4533,60 @@ export interface components {
          * @description A picture of one person. Inactive ones are kept for the jobs that were made from them.
          */
         ReferencePhotoResponse: {
-            /** Assetid */
             assetId: string;
-            /** Createdat */
             createdAt: string;
-            /** Downloadurl */
             downloadUrl: string;
-            /** Isactive */
             isActive: boolean;
-            /** Referencephotoid */
             referencePhotoId: string;
-            /** Role */
             role: string;
         };
-        /** RegenerateRequest */
+        /**
+         * RegenerateRequest
+         * @description What is made again.
+         */
         RegenerateRequest: {
-            /** Clipno */
+            /**
+             * @description Number of the clip or scene, from 1.
+             * @example 2
+             */
             clipNo?: number | null;
-            /** Key */
+            /**
+             * @description Key of the image.
+             * @example img_01
+             */
             key?: string | null;
-            /** Target */
-            target: string;
+            /**
+             * @description Kind of output: `story_clip` and `trailer_scene` need `clipNo`, `image` needs `key`.
+             * @example story_clip
+             */
+            target: components["schemas"]["RegenerationTarget"];
         };
-        /** RegenerateResponse */
+        /**
+         * RegenerateResponse
+         * @description The queued child job.
+         */
         RegenerateResponse: {
-            /** Balance */
+            /**
+             * @description What the account can spend afterwards, in credits.
+             * @example 12
+             */
             balance: number;
-            /** Creditsreserved */
+            /**
+             * @description Price of the new job, held from now on, in credits.
+             * @example 6
+             */
             creditsReserved: number;
-            /** Retryjobid */
+            /**
+             * @description Id of the new job, a child of the one in the path.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             retryJobId: string;
         };
+        /** @enum {string} */
+        RegenerationTarget: "story_clip" | "rewrite_only" | "trailer_scene" | "image";
         /** RegisterRequest */
         RegisterRequest: {
-            /** Assetid */
             assetId: string;
-            /** Role */
             role: string;
         };
         /**
@@ -2578,51 +4594,74 @@ export interface components {
          * @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money.
          */
         ResolvePurchaseRequest: {
-            /** Accountid */
             accountId: string;
-            /**
-             * Action
-             * @enum {string}
-             */
+            /** @enum {string} */
             action: "accept" | "refund";
-            /** Credits */
             credits?: number | null;
-            /** Reason */
             reason: string;
         };
         /**
          * RetryRequest
-         * @description ``keepOptions: true`` makes the missing outputs with the same options; ``options`` changes
-         *     them.
+         * @description How the missing outputs are made.
          */
         RetryRequest: {
-            /**
-             * Keepoptions
-             * @default true
-             */
+            /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
-            /** Options */
-            options?: {
-                [key: string]: unknown;
-            } | null;
+            /** @description A merge patch of the options that a retry of this recipe may change. */
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
+        };
+        /** @description The user's own ending. */
+        Rewrite: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending in the user's words. It is checked and cleaned, and only the cleaned text is kept.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            rawText: string;
+        };
+        /** @description The user's own ending. */
+        RewritePatch: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding?: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode?: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending in the user's words. It is checked and cleaned, and only the cleaned text is kept.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            rawText?: string;
         };
         /** SceneLook */
         SceneLook: {
-            /** Effect */
             effect: string;
-            /** Framing */
             framing: string;
-            /** Grade */
             grade: string;
-            /** Motion */
             motion: string;
         };
         /**
          * SelectRequest
-         * @description ``jobId`` names the job that inherited the output; without it, the one that made it.
+         * @description Which job's output is selected.
          */
         SelectRequest: {
-            /** Jobid */
+            /**
+             * @description The job that inherited the output; without it, the one that made it.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId?: string | null;
         };
         /**
@@ -2630,175 +4669,825 @@ export interface components {
          * @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted.
          */
         ShareRequest: {
-            /** Expiresindays */
             expiresInDays?: number | null;
         };
         /** ShareResponse */
         ShareResponse: {
-            /** Expiresat */
             expiresAt?: string;
-            /** Token */
             token: string;
-            /** Url */
             url: string;
         };
         /** SharedJob */
         SharedJob: {
-            /** Createdat */
             createdAt: string;
-            /** Outputs */
             outputs: components["schemas"]["OutputFile"][];
-            /** Recipe */
             recipe: string;
         };
+        /** @enum {string} */
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
         /** SignPartsRequest */
         SignPartsRequest: {
-            /** Partnumbers */
             partNumbers: number[];
         };
         /** SignPartsResponse */
         SignPartsResponse: {
-            /** Expiresat */
             expiresAt: string;
-            /** Uploadurls */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /** SliderLimits */
+        /**
+         * SliderLimits
+         * @description The numbers of a slider.
+         */
         SliderLimits: {
-            /** From */
+            /**
+             * @description The lowest.
+             * @example 0
+             */
             from: number;
-            /** Neutral */
+            /**
+             * @description What a slider that is left out counts as.
+             * @example 50
+             */
             neutral: number;
-            /** To */
+            /**
+             * @description The highest.
+             * @example 100
+             */
             to: number;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        Sliders: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number | null;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number | null;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number | null;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number | null;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number | null;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        SlidersPatch: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number | null;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number | null;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number | null;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number | null;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number | null;
         };
         /**
          * Sort
          * @enum {string}
          */
         Sort: "newest" | "oldest" | "duration" | "failedFirst";
-        /** StreamTicketResponse */
+        /** @enum {string} */
+        SourceLanguage: "auto" | "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
+        /** @enum {string} */
+        Stage: "spark" | "together" | "apart";
+        StoredCaptionOptions: {
+            /** @description Label the speakers. */
+            diarization: boolean;
+            /**
+             * @description Formats of the files, each made in every language. Default: `["srt"]`.
+             * @example [
+             *       "srt",
+             *       "vtt"
+             *     ]
+             */
+            outputFormats: components["schemas"]["CaptionFormat"][];
+            /**
+             * @description Spoken language, or `auto` to detect it.
+             * @example en
+             */
+            sourceLang: components["schemas"]["SourceLanguage"];
+            /**
+             * @description Languages to translate into, each for a price per minute. Required with `translate`.
+             * @example [
+             *       "ko",
+             *       "es"
+             *     ]
+             */
+            targetLangs?: components["schemas"]["TargetLanguage"][];
+            /** @description Also translate the captions. */
+            translate: boolean;
+        };
+        /** @description One job is made for each file. */
+        StoredCaptionsInputs: {
+            /** @description Video and sound files; a job that exists has one. */
+            assetIds: string[];
+            /** @description Languages and formats. */
+            options: components["schemas"]["StoredCaptionOptions"];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+        };
+        StoredImagesInputs: {
+            /**
+             * @description Width to height of the pictures.
+             * @example 3:4
+             */
+            aspectRatio: components["schemas"]["AspectRatio"];
+            /**
+             * @description Number of pictures, each for the price of one image.
+             * @example 2
+             */
+            count: number;
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string;
+            /**
+             * @description The prompt as it is used: without markup, and with contact data masked.
+             * @example A lighthouse at dusk, seen from the sea
+             */
+            prompt: string;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /**
+             * @description Style of the pictures.
+             * @example CINEMATIC
+             */
+            style?: components["schemas"]["Style"];
+        };
+        StoredPortraitsInputs: {
+            /**
+             * @description The album that gets each picture as soon as it is made.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
+            albumId?: string;
+            /**
+             * @description `single`: one picture in one style. `batch`: several.
+             * @example batch
+             */
+            mode: components["schemas"]["PortraitMode"];
+            /**
+             * @description The provider's model to use, instead of the one in our settings.
+             * @example flux-1.1-pro
+             */
+            modelId?: string;
+            /** @description Active reference photos of the people. */
+            referencePhotoIds: string[];
+            /**
+             * @description Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` or one of your own. Without it, the roles of all the photos.
+             * @example [
+             *       "bride",
+             *       "groom"
+             *     ]
+             */
+            roles?: string[];
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /**
+             * @description Styles, used in turn.
+             * @example [
+             *       "CLASSIC"
+             *     ]
+             */
+            styles: components["schemas"]["Style"][];
+            /**
+             * @description Number of pictures, each for the price of one portrait.
+             * @example 4
+             */
+            totalImages: number;
+        };
+        StoredQuickInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /**
+             * @description A rewritten ending, which `quick` does not have.
+             * @constant
+             */
+            rewriteEnabled: false;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        /** @description The user's own ending. */
+        StoredRewrite: {
+            /**
+             * @description Mood of the last scene.
+             * @example happy
+             */
+            desiredEnding: components["schemas"]["Ending"];
+            /**
+             * @description Framing of the last scene.
+             * @example close
+             */
+            distanceMode: components["schemas"]["DistanceMode"];
+            /**
+             * @description The ending as it is used: without markup, and with contact data masked by `***`.
+             * @example He runs back across the bridge, and this time she waits.
+             */
+            sanitizedText: string;
+        };
+        /** @description The look, in five numbers from 0 to 100; one that is left out is neutral, 50. */
+        StoredSliders: {
+            /**
+             * @description How strong contrasts are, from 0 to 100.
+             * @example 60
+             */
+            drama?: number;
+            /**
+             * @description How light the tone is, from 0 to 100.
+             * @example 20
+             */
+            humor?: number;
+            /**
+             * @description How strong effects are, from 0 to 100.
+             * @example 70
+             */
+            intensity?: number;
+            /**
+             * @description How fast the film moves, from 0 to 100.
+             * @example 50
+             */
+            pace?: number;
+            /**
+             * @description How warm colors are, from 0 to 100.
+             * @example 80
+             */
+            warmth?: number;
+        };
+        StoredStoryInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["StoredRewrite"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        StoredTrailerInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["StoredRewrite"];
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number;
+            /** @description The look. */
+            sliders: components["schemas"]["StoredSliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        StoryInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        StoryInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: boolean | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+        };
+        StoryJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredStoryInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "story";
+        };
+        StoryRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoryInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "story";
+        };
+        StoryRetryOptions: {
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+        };
+        /**
+         * StreamTicketResponse
+         * @description Opens `GET /api/jobs/stream` and no other route.
+         */
         StreamTicketResponse: {
-            /** Expiresat */
+            /**
+             * Format: date-time
+             * @description Until when a stream can be opened: ten minutes from now.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
-            /** Ticket */
+            /**
+             * @description Sent as `ticket` in the query.
+             * @example eyJhY2NvdW50IjoiNDIifQ.5d1c
+             */
             ticket: string;
         };
-        /** Suggestion */
+        /** @enum {string} */
+        Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
+        /**
+         * Suggestion
+         * @description A pack that covers the shortfall.
+         */
         Suggestion: {
-            /** Credits */
+            /**
+             * @description The credits in the pack.
+             * @example 10
+             */
             credits: number;
-            /** Pack */
+            /**
+             * @description The name of the pack.
+             * @example Starter
+             */
             pack: string;
         };
-        /** SweepRequest */
-        SweepRequest: {
-            /** Now */
-            now?: string | null;
-        };
-        /** SweepResponse */
-        SweepResponse: {
-            /** Done */
-            done: {
-                [key: string]: number;
-            };
-        };
-        /** TaskDetail */
+        /** @enum {string} */
+        TargetLanguage: "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
+        /**
+         * TaskDetail
+         * @description One step of a job.
+         */
         TaskDetail: {
-            /** Attempts */
+            /**
+             * @description Attempts begun.
+             * @example 1
+             */
             attempts: number;
+            /** @description Why the last attempt failed; it may be tried again. */
             error?: components["schemas"]["FailureDetail"];
-            /** Finishedat */
+            /**
+             * Format: date-time
+             * @description When the task ended.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             finishedAt?: string;
-            /** Key */
+            /**
+             * @description Name of the task within its job; regenerations and outputs use it.
+             * @example clip_2
+             */
             key: string;
-            /** Kind */
-            kind: string;
-            /** Provider */
+            /**
+             * @description What the task does.
+             * @example keyframe
+             */
+            kind: components["schemas"]["TaskKind"];
+            /**
+             * @description The provider that makes it.
+             * @example local
+             */
             provider?: string;
-            /** Startedat */
+            /**
+             * Format: date-time
+             * @description When the first attempt began.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             startedAt?: string;
-            /** Status */
-            status: string;
+            /**
+             * @description State of the task.
+             * @example succeeded
+             */
+            status: components["schemas"]["TaskStatus"];
         };
+        /** @enum {string} */
+        TaskKind: "keyframe" | "clip" | "film" | "portrait" | "transcribe" | "translate" | "captions" | "extract" | "merge" | "picture";
+        /** @enum {string} */
+        TaskStatus: "blocked" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled";
         /** Template */
         Template: {
             ending: components["schemas"]["Label"];
-            /** Genre */
             genre: string;
             hook: components["schemas"]["Label"];
-            /** Mode */
             mode: string;
-            /** Scenes */
             scenes: components["schemas"]["TemplateScene"][];
-            /** Stage */
             stage: string;
-            /** Templateid */
             templateId: string;
             title: components["schemas"]["Label"];
-            /** Variant */
             variant: number;
         };
         /** TemplatePage */
         TemplatePage: {
-            /** Items */
             items: components["schemas"]["Template"][];
-            /** Nextcursor */
             nextCursor: string | null;
         };
         /** TemplateScene */
         TemplateScene: {
             caption: components["schemas"]["Label"];
             look: components["schemas"]["SceneLook"];
-            /** Prompt */
             prompt: string;
         };
-        /** TimelineEntry */
+        /**
+         * TimelineEntry
+         * @description A step in the life of a job.
+         */
         TimelineEntry: {
-            /** At */
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             at: string;
-            /** Name */
-            name: string;
+            /**
+             * @description `created`, `queued` when it was confirmed, `running` when its first task began, `done` when it ended.
+             * @example queued
+             */
+            name: components["schemas"]["TimelineName"];
+        };
+        /** @enum {string} */
+        TimelineName: "created" | "queued" | "running" | "done";
+        /**
+         * TooManyChildrenError
+         * @description The job has 500 child jobs that still exist.
+         */
+        TooManyChildrenError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "TOO_MANY_CHILDREN";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This job has too many versions. Please delete some of them, or run the job again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        TrailerInputs: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
+            rewriteEnabled?: boolean;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["Sliders"];
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage: components["schemas"]["Stage"];
+        };
+        TrailerInputsPatch: {
+            /**
+             * @description Genre of the film.
+             * @example romance
+             */
+            genre?: components["schemas"]["Genre"];
+            /** @description Photos of the people in the film, as ids of uploaded pictures. */
+            photoAssetIds?: string[];
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /** @description Use the ending in `rewrite`, for a price. */
+            rewriteEnabled?: boolean | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
+            /**
+             * @description Where the couple's story stands.
+             * @example spark
+             */
+            stage?: components["schemas"]["Stage"];
+        };
+        TrailerJob: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["StoredTrailerInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "trailer";
+        };
+        TrailerRequest: {
+            /** @description What the job is made from. */
+            inputs: components["schemas"]["TrailerInputs"];
+            /**
+             * @description Kind of job. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            recipe: "trailer";
+        };
+        TrailerRetryOptions: {
+            /** @description The user's own ending; required with `rewriteEnabled: true`. */
+            rewrite?: components["schemas"]["RewritePatch"] | null;
+            /**
+             * @description Makes a run repeatable: the same inputs with the same seed give the same files. Without it, each job has a seed of its own.
+             * @example 7
+             */
+            seed?: number | null;
+            /** @description The look. */
+            sliders?: components["schemas"]["SlidersPatch"] | null;
         };
         /** Transaction */
         Transaction: {
-            /** Amount */
             amount: number;
-            /** Balanceafter */
             balanceAfter: number;
-            /** Createdat */
             createdAt: string;
-            /** Description */
             description: string;
-            /** Heldafter */
             heldAfter: number;
-            /** Heldchange */
             heldChange: number;
-            /** Id */
             id: string;
-            /** Referenceid */
             referenceId: string;
-            /** Referencetype */
             referenceType: string;
-            /** Type */
             type: string;
         };
         /** TransactionPage */
         TransactionPage: {
-            /** Items */
             items: components["schemas"]["Transaction"][];
-            /** Nextcursor */
             nextCursor: string | null;
+        };
+        /**
+         * UnauthorizedError
+         * @description The token is not for this service, or too old.
+         */
+        UnauthorizedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNAUTHORIZED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Please sign in.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnavailableError
+         * @description A dependency did not respond; repeating is safe (`Retry-After`).
+         */
+        UnavailableError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNAVAILABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The service is busy. Please try again in a moment.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnprocessableError
+         * @description The request is well-formed but cannot be processed; only where no other code fits.
+         */
+        UnprocessableError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UNPROCESSABLE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This request cannot be processed.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UnsupportedTypeError
+         * @description This kind of file is not accepted.
+         */
+        UnsupportedTypeError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "UNSUPPORTED_TYPE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This file type is not supported.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UploadClosedError
+         * @description The upload is over.
+         */
+        UploadClosedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UPLOAD_CLOSED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This upload is already complete.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /**
+         * UploadIncompleteError
+         * @description The file has not arrived: send its `missingParts`.
+         */
+        UploadIncompleteError: {
+            /**
+             * @description The file that the error is about.
+             * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+             */
+            assetId: string;
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "UPLOAD_INCOMPLETE";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example The upload is not complete yet.
+             */
+            error: string;
+            /**
+             * @description Numbers of the parts to send, from 1; at most the first 1,000.
+             * @example [
+             *       2,
+             *       3
+             *     ]
+             */
+            missingParts?: number[];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** UploadResponse */
         UploadResponse: {
-            /** Assetid */
             assetId: string;
-            /** Partsize */
             partSize: number;
-            /** Parts */
             parts: components["schemas"]["ArrivedPart"][];
-            /** Status */
             status: string;
         };
         /**
@@ -2807,19 +5496,13 @@ export interface components {
          *     bytes, the last one the rest. ``/urls`` returns the links of further parts.
          */
         UploadSession: {
-            /** Assetid */
             assetId: string;
-            /** Expiresat */
             expiresAt: string;
-            /** Headers */
             headers: {
                 [key: string]: string;
             };
-            /** Partsize */
             partSize: number;
-            /** Storagekey */
             storageKey: string;
-            /** Uploadurls */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
         /**
@@ -2827,25 +5510,41 @@ export interface components {
          * @description In the order of ``files``.
          */
         UploadSessions: {
-            /** Sessions */
             sessions: components["schemas"]["UploadSession"][];
         };
         /** UploadUrl */
         UploadUrl: {
-            /** Partnumber */
             partNumber: number;
-            /** Url */
             url: string;
+        };
+        /**
+         * ValidationFailedError
+         * @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels.
+         */
+        ValidationFailedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "VALIDATION_FAILED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example Please check the information you entered.
+             */
+            error: string;
+            /** @description The fields that are wrong, as far as they are known. */
+            fields?: components["schemas"]["FieldProblem"][];
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
         };
         /** WalletGrant */
         WalletGrant: {
-            /** Expiresat */
             expiresAt?: string;
-            /** Grantid */
             grantId: string;
-            /** Remaining */
             remaining: number;
-            /** Source */
             source: string;
         };
         /**
@@ -2854,100 +5553,287 @@ export interface components {
          *     can be spent.
          */
         WalletResponse: {
-            /** Balance */
             balance: number;
-            /** Debt */
             debt: number;
-            /** Grants */
             grants: components["schemas"]["WalletGrant"][];
-            /** Held */
             held: number;
-            /** Nextcursor */
             nextCursor: string | null;
-            /** Transactions */
             transactions: components["schemas"]["Transaction"][];
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description The request is not valid */
+        BadListRequest: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["BadCursorError"];
+            };
+        };
+        /** @description The request is not valid */
+        BadRequest: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ValidationFailedError"];
+            };
+        };
+        /** @description Not allowed */
+        Forbidden: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForbiddenError"];
+            };
+        };
+        /** @description The Idempotency-Key was used for another request */
+        KeyReused: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["IdempotencyMismatchError"] | components["schemas"]["UnprocessableError"];
+            };
+        };
+        /** @description Missing, or another account's */
+        NotFound: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["NotFoundError"] | components["schemas"]["ItemUnreadableError"];
+            };
+        };
+        /** @description Not enough credits */
+        PaymentRequired: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["CreditsInsufficientError"] | components["schemas"]["CreditsDebtError"];
+            };
+        };
+        /** @description A fault on our side */
+        ServerFault: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["InternalError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too large */
+        TooLarge: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["BodyTooLargeError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too many requests */
+        TooManyReads: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description Too many requests */
+        TooManyRequests: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["RateLimitedError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description There is no valid token */
+        Unauthorized: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UnauthorizedError"] | components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description A dependency did not respond; repeating is safe */
+        Unavailable: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["GatewayError"];
+            };
+        };
+    };
+    parameters: {
+        /**
+         * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+         * @example ko, en;q=0.8
+         */
+        "Accept-Language": string;
+        /**
+         * @description An `ETag`, several separated by commas, or `*`. If the draft has changed since, the response is 412 and nothing is changed.
+         * @example "d41d8cd98f00b204"
+         */
+        "If-Match": string;
+        /**
+         * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+         * @example "d41d8cd98f00b204"
+         */
+        "If-None-Match": string;
+        /**
+         * @description The id of the last event received; EventSource sends it by itself when it reconnects.
+         * @example 42
+         */
+        "Last-Event-ID": string;
+        /**
+         * @description Stripe's signature of the body.
+         * @example t=1767603600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+         */
+        "Stripe-Signature": string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description Whether and how long the response may be kept.
+         * @example private, no-cache
+         */
+        "Cache-Control": string;
+        /**
+         * @description The name under which the file is to be saved.
+         * @example attachment; filename="jobs-2026-01-05.csv"
+         */
+        "Content-Disposition": string;
+        /**
+         * @description The version of this API: that of `info.version`. Only responses of API Gateway itself lack it.
+         * @example 1.0.0
+         */
+        "Darkroom-Version": string;
+        /**
+         * @description Names this state of the job, in quotes.
+         * @example "d41d8cd98f00b204"
+         */
+        ETag: string;
+        /**
+         * @description `true` if this is the stored response to an earlier request with the same key.
+         * @example true
+         */
+        "Idempotent-Replayed": string;
+        /**
+         * @description The next page, as `<path>; rel="next"`; only if there is one.
+         * @example </api/jobs.csv?cursor=…>; rel="next"
+         */
+        Link: string;
+        /**
+         * @description Keeps the link, which is a secret, from other sites.
+         * @example no-referrer
+         */
+        "Referrer-Policy": string;
+        /**
+         * @description Seconds to wait before the request is repeated.
+         * @example 1
+         */
+        "Retry-After": number;
+        /**
+         * @description The request headers that the response depends on.
+         * @example Accept-Language
+         */
+        Vary: string;
+        /**
+         * @description Proxies must pass events on at once.
+         * @example no
+         */
+        "X-Accel-Buffering": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    get_account_api_admin_accounts__accountId__get: {
+    getAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_account_api_admin_accounts__accountId__patch: {
+    updateAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -2958,85 +5844,56 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    adjust_api_admin_accounts__accountId__credits_post: {
+    adjustCredits: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -3047,103 +5904,67 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdjustResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    forgive_debt_api_admin_accounts__accountId__debt_post: {
+    clearDebt: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
@@ -3154,331 +5975,181 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdjustResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NoDebtError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    rebuild_api_admin_accounts__accountId__rebuild_wallet_post: {
+    rebuildWallet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The account: the `sub` of its tokens.
+                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
+                 */
                 accountId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RebuildResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    audit_api_admin_audit_get: {
+    auditAccounts: {
         parameters: {
             query?: {
-                account?: string | null;
+                account?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AuditResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_dead_letters_api_admin_dead_letters_get: {
+    listDeadLetters: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    redrive_dead_letters_api_admin_dead_letters_redrive_post: {
+    redriveDeadLetters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3488,146 +6159,85 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RedriveResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_purchases_api_admin_purchases_get: {
+    listAllPurchases: {
         parameters: {
             query?: {
-                status?: components["schemas"]["PurchaseStatus"] | null;
-                account?: string | null;
-                cursor?: string | null;
+                status?: components["schemas"]["PurchaseStatus"];
+                account?: string;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdminPurchasePage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    resolve_api_admin_purchases__purchaseId__resolve_post: {
+    resolvePurchase: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The purchase.
+                 * @example pur_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 purchaseId: string;
             };
             cookie?: never;
@@ -3638,248 +6248,109 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AdminPurchase"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NotResolvableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    sweep_api_admin_sweep_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SweepRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SweepResponse"];
-                };
-            };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-        };
-    };
-    list_albums_api_albums_get: {
+    listAlbums: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_album_api_albums_post: {
+    createAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3889,238 +6360,134 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_album_api_albums__albumId__get: {
+    getAlbum: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumDetailResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_album_api_albums__albumId__delete: {
+    deleteAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_album_api_albums__albumId__patch: {
+    updateAlbum: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
@@ -4131,76 +6498,40 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_outputs_api_albums__albumId__outputs_post: {
+    addAlbumOutputs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
             };
             cookie?: never;
@@ -4211,161 +6542,98 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AlbumFullError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_output_api_albums__albumId__outputs__outputId__delete: {
+    removeAlbumOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
+                /**
+                 * @description The output.
+                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
+                 */
                 outputId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_output_api_albums__albumId__outputs__outputId__patch: {
+    updateAlbumOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The album.
+                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 albumId: string;
+                /**
+                 * @description The output.
+                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
+                 */
                 outputId: string;
             };
             cookie?: never;
@@ -4376,139 +6644,82 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlbumOutput"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_assets_api_assets_get: {
+    listAssets: {
         parameters: {
             query?: {
-                status?: ("uploading" | "checking" | "uploaded" | "failed") | null;
-                kind?: ("image" | "video" | "audio") | null;
-                search?: string | null;
-                tag?: string | null;
+                status?: "uploading" | "checking" | "uploaded" | "failed";
+                kind?: "image" | "video" | "audio";
+                search?: string;
+                tag?: string;
                 sort?: "newest" | "oldest" | "name" | "duration";
-                cursor?: string | null;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_assets_api_assets_bulk_delete_post: {
+    deleteAssets: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4518,93 +6729,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkAssetsResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    generate_image_api_assets_generate_image_post: {
+    generateImages: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4614,244 +6784,148 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobsResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_asset_api_assets__assetId__get: {
+    getAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    remove_asset_api_assets__assetId__delete: {
+    deleteAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AssetInUseError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_asset_api_assets__assetId__patch: {
+    updateAsset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
@@ -4862,131 +6936,81 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_credits_api_credits_get: {
+    getCredits: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WalletResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    purchase_api_credits_purchase_post: {
+    createPurchase: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4996,325 +7020,247 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PurchaseResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    list_transactions_api_credits_transactions_get: {
+    listTransactions: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
-                type?: components["schemas"]["EntryType"] | null;
+                type?: components["schemas"]["EntryType"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TransactionPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_generations_api_generations_get: {
+    listGenerations: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["GenerationPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_health_api_health_get: {
+    getHealth: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["HealthResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_jobs_api_jobs_get: {
+    listJobs: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
                 limit?: number;
-                status?: components["schemas"]["JobStatus"] | null;
-                recipe?: string | null;
-                translate?: boolean | null;
-                dateFrom?: string | null;
-                dateTo?: string | null;
-                search?: string | null;
+                /** @description Only jobs in this state. */
+                status?: components["schemas"]["JobStatus"];
+                /** @description Only jobs of this recipe. */
+                recipe?: components["schemas"]["Recipe"];
+                /** @description Only captions with, or without, a translation. */
+                translate?: boolean;
+                /** @description Only jobs created then or later: an ISO 8601 date or time, in UTC unless it has an offset. */
+                dateFrom?: string;
+                /** @description Only jobs created before it: an ISO 8601 date or time. */
+                dateTo?: string;
+                /** @description Beginnings of words in file names and tags, all of which must match, or a whole id. */
+                search?: string;
+                /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    post_jobs_api_jobs_post: {
+    createJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Required with `status: "queued"`. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5324,113 +7270,78 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobsResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    export_jobs_api_jobs_csv_get: {
+    exportJobs: {
         parameters: {
             query?: {
-                jobIds?: string | null;
-                cursor?: string | null;
+                /** @description Only these jobs: up to 100 ids, separated by commas; with no other parameter. */
+                jobIds?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most rows in the file. */
                 limit?: number;
-                status?: components["schemas"]["JobStatus"] | null;
-                recipe?: string | null;
-                translate?: boolean | null;
-                dateFrom?: string | null;
-                dateTo?: string | null;
-                search?: string | null;
+                /** @description Only jobs in this state. */
+                status?: components["schemas"]["JobStatus"];
+                /** @description Only jobs of this recipe. */
+                recipe?: components["schemas"]["Recipe"];
+                /** @description Only captions with, or without, a translation. */
+                translate?: boolean;
+                /** @description Only jobs created then or later: an ISO 8601 date or time, in UTC unless it has an offset. */
+                dateFrom?: string;
+                /** @description Only jobs created before it: an ISO 8601 date or time. */
+                dateTo?: string;
+                /** @description Beginnings of words in file names and tags, all of which must match, or a whole id. */
+                search?: string;
+                /** @description Order of the jobs. A search knows no `duration`. */
                 sort?: components["schemas"]["Sort"];
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5439,55 +7350,38 @@ export interface operations {
             /** @description A CSV file */
             200: {
                 headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": unknown;
-                    "text/csv": unknown;
+                    "text/csv": string;
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_options_api_jobs_bulk_patch: {
+    updateJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5497,93 +7391,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    cancel_api_jobs_bulk_cancel_post: {
+    cancelJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5593,93 +7446,47 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    download_many_api_jobs_bulk_download_post: {
+    downloadJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5689,66 +7496,39 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    retry_api_jobs_bulk_retry_post: {
+    retryJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5758,93 +7538,61 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    run_api_jobs_bulk_run_post: {
+    runJobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5854,93 +7602,52 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    confirm_api_jobs_confirm_post: {
+    confirmJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Required without `draftJobId`. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5950,102 +7657,57 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConfirmResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    quote_api_jobs_quote_post: {
+    quoteJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6055,214 +7717,150 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuoteResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    stream_api_jobs_stream_get: {
+    streamJobs: {
         parameters: {
             query?: {
-                /** @description From POST /api/jobs/stream-ticket */
-                ticket?: string | null;
-                /** @description With a new ticket: the id of the last event received */
-                lastEventId?: string | null;
+                /** @description `ticket` of `POST /api/jobs/stream-ticket`, instead of a token. */
+                ticket?: string;
+                /** @description With a new ticket: the id of the last event received. */
+                lastEventId?: string;
             };
             header?: {
-                "last-event-id"?: string | null;
-                authorization?: string | null;
+                /**
+                 * @description The id of the last event received; EventSource sends it by itself when it reconnects.
+                 * @example 42
+                 */
+                "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: event `job`, data {jobId, status, progress {completed, failed, total, percent}, updatedAt}; the response ends, reconnect after `retry` milliseconds with `Last-Event-ID` */
+            /** @description Server-sent events: `job`, with a `JobEvent` as data. The response ends; reconnect after `retry` milliseconds with `Last-Event-ID`. */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "X-Accel-Buffering": components["headers"]["X-Accel-Buffering"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/event-stream": string;
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    open_stream_api_jobs_stream_ticket_post: {
+    createStreamTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["StreamTicketResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_job_api_jobs__jobId__get: {
+    getJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6272,138 +7870,86 @@ export interface operations {
             /** @description Unchanged */
             304: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    delete_api_jobs__jobId__delete: {
+    deleteJob: {
         parameters: {
             query?: {
+                /** @description Also delete jobs made from it. */
                 cascade?: boolean;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["HasChildrenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    patch_job_api_jobs__jobId__patch: {
+    updateJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description An `ETag`, several separated by commas, or `*`. If the draft has changed since, the response is 412 and nothing is changed.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-Match"?: components["parameters"]["If-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6414,197 +7960,132 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["JobSummary"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["ContentRejectedError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
             /** @description Changed in the meantime */
             412: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["PreconditionFailedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    cancel_api_jobs__jobId__cancel_post: {
+    cancelJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CancelResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    download_api_jobs__jobId__download_get: {
+    downloadJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6614,73 +8095,58 @@ export interface operations {
             /** @description The archive is being built; repeat the request later */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BuildingResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["NoOutputsError"] | components["schemas"]["ArchiveFailedError"];
                 };
             };
             /** @description Too large */
             413: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ArchiveTooLargeError"] | components["schemas"]["GatewayError"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    regenerate_job_api_jobs__jobId__regenerate_post: {
+    regenerateJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6691,206 +8157,128 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RegenerateResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["InvalidTargetError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRegenerableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    rerun_api_jobs__jobId__rerun_post: {
+    rerunJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConfirmResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"] | components["schemas"]["ReferencePhotoMissingError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    retry_api_jobs__jobId__retry_post: {
+    retryJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -6901,103 +8289,67 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted; the work goes on */
             202: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RegenerateResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"] | components["schemas"]["ContentRejectedError"] | components["schemas"]["NoTemplatesError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not enough credits */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaymentRequiredResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRetryableError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    share_api_jobs__jobId__share_post: {
+    shareJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The job.
+                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 jobId: string;
             };
             cookie?: never;
@@ -7008,168 +8360,87 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ShareResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    unshare_api_jobs__jobId__share_delete: {
+    unshareJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The job.
+                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 jobId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    select_api_outputs__outputId__select_post: {
+    selectOutput: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description Id of the output. */
                 outputId: string;
             };
             cookie?: never;
@@ -7180,258 +8451,169 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["OutputDetail"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_pricing_api_pricing_get: {
+    getPricing: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_purchases_api_purchases_get: {
+    listPurchases: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PurchasePage"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_recipes_api_recipes_get: {
+    listRecipes: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    list_reference_photos_api_reference_photos_get: {
+    listReferencePhotos: {
         parameters: {
             query?: {
-                role?: string | null;
-                cursor?: string | null;
+                role?: string;
+                /** @description The `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description The most items in a page. */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoPage"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    register_api_reference_photos_post: {
+    createReferencePhoto: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7441,260 +8623,176 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoResponse"];
                 };
             };
-            /** @description Invalid input */
+            /** @description The request is not valid */
             400: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["NoFaceError"] | components["schemas"]["MultipleFacesError"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["FaceCheckUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    deactivate_api_reference_photos__referencePhotoId__delete: {
+    deactivateReferencePhoto: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The reference photo.
+                 * @example ref_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 referencePhotoId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ReferencePhotoResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    read_share_api_shares__token__get: {
+    getShare: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /** @description The secret of the link: the last part of its URL. */
                 token: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SharedJob"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_templates_api_templates_get: {
+    listTemplates: {
         parameters: {
             query?: {
-                mode?: string | null;
-                stage?: string | null;
-                genre?: string | null;
+                mode?: string;
+                stage?: string;
+                genre?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
             };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    complete_api_uploads_complete_post: {
+    completeUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7704,84 +8802,50 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CompleteResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadIncompleteError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    open_upload_api_uploads_session_post: {
+    openUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -7791,253 +8855,167 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadSession"] | components["schemas"]["UploadSessions"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             /** @description Not allowed */
             403: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["PlanLimitError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["UploadClosedError"];
                 };
             };
             /** @description Too large */
             413: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BodyTooLargeError"] | components["schemas"]["FileTooLargeError"] | components["schemas"]["GatewayError"];
                 };
             };
-            /** @description Unsupported type */
+            /** @description This kind of file is not accepted */
             415: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnsupportedTypeError"];
                 };
             };
-            /** @description The Idempotency-Key was used for another request */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    get_upload_api_uploads__assetId__get: {
+    getUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadResponse"];
                 };
             };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    abort_api_uploads__assetId__delete: {
+    abortUpload: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; there is no body */
             204: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    sign_parts_api_uploads__assetId__urls_post: {
+    signUploadParts: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
+                /**
+                 * @description The file.
+                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
+                 */
                 assetId: string;
             };
             cookie?: never;
@@ -8048,155 +9026,104 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SignPartsResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Missing, or another account's */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description Not possible in this state */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
             409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    stripe_api_webhooks_stripe_post: {
+    receiveStripeEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Stripe's signature of the body.
+                 * @example t=1767603600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+                 */
+                "Stripe-Signature"?: components["parameters"]["Stripe-Signature"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentEventResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
+            400: components["responses"]["BadRequest"];
+            /** @description There is no valid token */
             401: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BadSignatureError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
             /** @description A dependency did not respond; repeating is safe */
             503: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
         };
     };
-    provider_api_webhooks__provider__post: {
+    receiveProviderCallback: {
         parameters: {
             query: {
                 job: string;
@@ -8204,7 +9131,13 @@ export interface operations {
                 attempt: number;
                 nonce: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko, en;q=0.8
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
             path: {
                 provider: string;
             };
@@ -8212,69 +9145,42 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderCallbackResponse"];
                 };
             };
-            /** @description Invalid input */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description No valid token */
+            400: components["responses"]["BadRequest"];
+            /** @description There is no valid token */
             401: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["BadSignatureError"];
                 };
             };
-            /** @description Missing, or another account's */
-            404: {
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
                 headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A fault on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description A dependency did not respond; repeating is safe */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }

@@ -262,7 +262,9 @@ describe("repeats", () => {
     api.sequence("PATCH /api/assets/{assetId}", lost());
     const dr = darkroom(api);
 
-    expect(await ended(dr.POST("/api/jobs/quote", { body: {} }))).toBeInstanceOf(Unavailable);
+    expect(
+      await ended(dr.POST("/api/jobs/quote", { body: { draftJobId: "job_1" } })),
+    ).toBeInstanceOf(Unavailable);
     const params = { path: { assetId: "ast_1" } };
     expect(
       await ended(dr.PATCH("/api/assets/{assetId}", { params, body: { filename: "b" } })),
