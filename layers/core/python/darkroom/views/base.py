@@ -25,27 +25,33 @@ def described(description: str, *examples: Any, **schema: Any) -> Any:
 
     A field of a shared type may have a description of its own: the one that is nearer wins.
     """
-    return Field(
-        description=description, examples=list(examples) or None, json_schema_extra=schema or None
-    )
+    texts: dict[str, Any] = {"description": description}
+    # What is not given must not be set: it would replace what the shared type says.
+    if examples:
+        texts["examples"] = list(examples)
+    if schema:
+        texts["json_schema_extra"] = schema
+    return Field(**texts)
 
 
 @dataclass(frozen=True)
 class Words:
     """A list of words, under a name of its own in the API's document.
 
-    ``listed`` is called when the document is made, so a list may come from the catalog. No value
-    is checked: a stored word that has left its list must still be shown.
+    ``listed`` is called when the document is made, so that a list may come from the catalog;
+    without it, the type has the words. A stored word that has left its list is still shown.
     """
 
     name: str
-    listed: Callable[[], Iterable[str]]
+    listed: Callable[[], Iterable[str]] | None = None
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        words = [str(word) for word in self.listed()]
-        return {**handler(core_schema), "enum": words, WORDS: self.name}
+        schema = {**handler(core_schema), WORDS: self.name}
+        if self.listed is not None:
+            schema["enum"] = [str(word) for word in self.listed()]
+        return schema
 
 
 JobId = Annotated[str, described("Id of the job.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")]

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import ResponseBody
+from darkroom.views.base import (
+    AssetId,
+    Link,
+    NextCursor,
+    ReferencePhotoId,
+    ResponseBody,
+    Timestamp,
+    described,
+)
+
+RoleName = Annotated[
+    str,
+    described(
+        "Who the person is in the pictures to be made. `GET /api/recipes` has labels for the usual "
+        "ones; any other is as good.",
+        "bride",
+    ),
+]
 
 
 class ReferencePhotoResponse(ResponseBody):
     """A picture of one person. Inactive ones are kept for the jobs that were made from them."""
 
-    reference_photo_id: str
-    asset_id: str
-    role: str
-    is_active: bool
-    download_url: str
-    created_at: str
+    reference_photo_id: ReferencePhotoId
+    asset_id: Annotated[AssetId, described("Id of the picture it was registered from.")]
+    role: RoleName
+    is_active: Annotated[bool, described("Whether new portraits can be made from it.")]
+    download_url: Annotated[Link, described("Signed link to the clean copy of the picture.")]
+    created_at: Annotated[Timestamp, described("When it was registered.")]
 
 
 class ReferencePhotoPage(ResponseBody):
-    items: list[ReferencePhotoResponse]
-    next_cursor: str | None
+    items: Annotated[
+        list[ReferencePhotoResponse],
+        described("Active photos, by role and newest first in each role."),
+    ]
+    next_cursor: NextCursor
 
 
 def list_reference_photos(
