@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from darkroom.api.openapi.document import full_openapi
+from darkroom.api.openapi.inputs import RecipeSchemas
 from darkroom.generation.ports import GenerationRequest, PermanentProviderError, SourceFile
 from darkroom.kernel import catalog
 from darkroom.kernel.errors import InvalidInput
@@ -64,6 +66,7 @@ def postcard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recipe]:
     added = json.loads((EXAMPLE / "prices.json").read_text(encoding="utf-8"))
     prices.write_text(json.dumps(json.loads(prices.read_text(encoding="utf-8")) | added))
 
+    full_openapi()  # The document that responses are compared with has the real recipes.
     recipe: Recipe = load_example().POSTCARD
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(REGISTRY, recipe.name, recipe)
@@ -157,6 +160,15 @@ def test_the_studio_makes_the_card_that_was_planned(postcard: Recipe, tmp_path: 
 
     with Image.open(card.path) as picture:
         assert picture.size == (card.width, card.height) == (720, 1280)
+
+
+def test_the_document_has_the_inputs_of_the_card(postcard: Recipe) -> None:
+    schemas: dict[str, Any] = {}
+
+    request, stored = RecipeSchemas(postcard, schemas).request(), schemas
+
+    assert request == "PostcardRequest"
+    assert set(stored["PostcardInputs"]["properties"]) == {*INPUTS, "seed", "testFaults"}
 
 
 # From the request to the receipt

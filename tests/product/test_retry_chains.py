@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darkroom.api.openapi.document import full_openapi
 from darkroom.credits import pricing
 from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, Job, JobFamily
@@ -93,6 +94,7 @@ class Patchwork(Recipe):
 
 @pytest.fixture(scope="module", autouse=True)
 def patchwork() -> Iterator[None]:
+    full_openapi()  # The document that responses are compared with has the real recipes.
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(REGISTRY, "patchwork", Patchwork())
         yield

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from darkroom.kernel.described import described
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.money import PricePart
 from darkroom.recipes.base import (
@@ -25,7 +26,9 @@ CARD = "card"
 
 
 class PostcardInputs(Inputs):
-    photo_asset_ids: Annotated[list[AssetId], Field(min_length=1, max_length=1)]
+    photo_asset_ids: Annotated[list[AssetId], Field(min_length=1, max_length=1)] = described(
+        "The photo on the card."
+    )
     stage: Stage
     genre: Genre
     seed: Seed | None = None
@@ -34,6 +37,9 @@ class PostcardInputs(Inputs):
 
 class Postcard(Recipe):
     name = "postcard"
+    inputs_model = PostcardInputs
+    task_kinds = ("keyframe",)
+    target_names = ("image",)
     cost_names = ("postcard",)
     changeable = frozenset({"seed"})
 

@@ -60,9 +60,7 @@ export const noFile: Sent<"/api/uploads/session", "post"> = {};
 // @ts-expect-error: one file without its size
 export const noSize: Sent<"/api/uploads/session", "post"> = { filename: "a", mimeType: "" };
 // @ts-expect-error: a file of many without its type
-export const noType: Sent<"/api/uploads/session", "post"> = {
-  files: [{ filename: "a", sizeBytes: 1 }],
-};
+export const noType: Sent<"/api/uploads/session", "post"> = { files: [{ filename: "a", sizeBytes: 1 }] };
 // @ts-expect-error: ids instead of files
 export const ids: Sent<"/api/uploads/session", "post"> = { files: ["ast_1"] };
 // @ts-expect-error: parts are numbers
@@ -90,9 +88,7 @@ export const noName: Sent<"/api/albums", "post"> = {};
 // @ts-expect-error: the name of an album is never null
 export const nullName: Sent<"/api/albums/{albumId}", "patch"> = { name: null };
 // @ts-expect-error: a position is never null
-export const noPosition: Sent<"/api/albums/{albumId}/outputs/{outputId}", "patch"> = {
-  position: null,
-};
+export const noPosition: Sent<"/api/albums/{albumId}/outputs/{outputId}", "patch"> = { position: null };
 // @ts-expect-error: a reference photo has a role
 export const noRole: Sent<"/api/reference-photos", "post"> = { assetId: "ast_1" };
 // @ts-expect-error: days, not a date
@@ -102,11 +98,7 @@ export const noReason: Sent<"/api/admin/accounts/{accountId}/credits", "post"> =
 // @ts-expect-error: no plan
 export const plan: Sent<"/api/admin/accounts/{accountId}", "patch"> = { plan: "gold" };
 // @ts-expect-error: no decision
-export const decision: Schemas["ResolvePurchaseRequest"] = {
-  accountId: "a",
-  action: "keep",
-  reason: "r",
-};
+export const decision: Schemas["ResolvePurchaseRequest"] = { accountId: "a", action: "keep", reason: "r" };
 
 // @ts-expect-error: there may be no link yet
 export const link: string = asset.downloadUrl;

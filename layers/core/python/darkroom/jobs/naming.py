@@ -13,6 +13,10 @@ from darkroom.jobs.model import Job, Output
 from darkroom.kernel.limits import SOURCE_NAME_LIMIT_CHARS
 
 TRANSCRIPT = "transcript"
+OUTPUT_TYPES = (
+    "image", "clip", "film", "srt", "vtt", "txt", "json", TRANSCRIPT, "audio", "thumbnail",
+)  # fmt: skip
+"""All types of outputs that clients see."""
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('/\\:*?"<>|', " "))
 _MAKES_TRANSCRIPTS = re.compile(r"(?:transcribe|translate)(?=_|$)")
 _SPOKEN = frozenset({"srt", "vtt", "txt", "json"})

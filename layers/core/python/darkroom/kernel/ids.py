@@ -21,7 +21,8 @@ _ULID_BITS = 128
 _OUTPUT_BITS = 10
 MAX_OUTPUTS_PER_JOB = (1 << _OUTPUT_BITS) - 1
 _OUTPUT_MASK = MAX_OUTPUTS_PER_JOB
-_ID_PATTERN = re.compile(r"[a-z]{2,5}_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_ID_PATTERN = re.compile(f"[a-z]{{2,5}}_{_ULID_PATTERN}")
 
 
 def _encode(number: int) -> str:
@@ -96,6 +97,11 @@ def id_from_bytes(prefix: str, raw: bytes) -> str:
 def is_key_text(text: str) -> bool:
     """Whether an external name (of an account, of an event) can be the key of an item."""
     return 1 <= len(text) <= KEY_LIMIT_CHARS and text.isprintable()
+
+
+def id_pattern(prefix: str) -> str:
+    """The pattern of ids with this prefix, for the API's document."""
+    return f"^{prefix}_{_ULID_PATTERN}$"
 
 
 def is_id(text: object, prefix: str) -> bool:

@@ -16,7 +16,7 @@ from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.faces import FaceBox, to_json
 from darkroom.kernel.money import PricePart
 from darkroom.kernel.problems import problem
-from darkroom.recipes.fields import merge_patch
+from darkroom.recipes.fields import Inputs, merge_patch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +93,17 @@ class Recipe(ABC):
     cost_names: tuple[str, ...]
     """All costs of the catalog that ``price`` may read; it gets no others. A job stores their
     values, so that a retry with other options is priced in the same way."""
+    inputs_model: ClassVar[type[Inputs]]
+    """The inputs that clients send. ``validate`` parses them with it, and the API's document is
+    made from it."""
+    task_kinds: ClassVar[tuple[str, ...]]
+    """All kinds of its tasks."""
+    target_names: tuple[str, ...] = ()
+    """The names of the targets that ``regenerate`` knows."""
     changeable: ClassVar[frozenset[str]] = frozenset()
     """Inputs that a retry may change without making existing outputs void."""
+    options_field: ClassVar[str] = ""
+    """The input that clients call the job's ``options``. Empty: all inputs are options."""
     material_field: ClassVar[str] = ""
     """The input that names its materials; ``material_kinds`` are their allowed kinds, also for a
     draft. Empty: only ``check`` decides, when the job is queued."""
@@ -112,6 +121,10 @@ class Recipe(ABC):
             InvalidInput: with ``fields``; or code CONTENT_REJECTED.
         """
 
+    def narrowed(self, properties: dict[str, Any]) -> dict[str, Any]:
+        """The JSON Schemas of its inputs, where it accepts less than ``inputs_model``."""
+        return properties
+
     def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         """Stored inputs in the form of a request, without those that ``changes`` make void."""
         return dict(stored)
@@ -126,7 +139,7 @@ class Recipe(ABC):
 
     def patch_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The merge patch of the inputs for a client's changed ``options``."""
-        return dict(options)
+        return {self.options_field: dict(options)} if self.options_field else dict(options)
 
     def void_keys(
         self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]

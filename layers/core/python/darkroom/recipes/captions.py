@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from darkroom.kernel import catalog
+from darkroom.kernel.described import StoredAs, Words, described
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import (
     CAPTION_CUT_SECONDS,
@@ -52,28 +53,44 @@ def source_languages() -> Mapping[str, Mapping[str, str]]:
     return {**catalog.read(_LANGUAGES)["sourceOnly"], **target_languages()}
 
 
-SourceLanguage = Annotated[str, one_of(source_languages)]
-TargetLanguage = Annotated[str, one_of(target_languages)]
+SourceLanguage = Annotated[str, one_of(source_languages), Words("SourceLanguage", source_languages)]
+TargetLanguage = Annotated[str, one_of(target_languages), Words("TargetLanguage", target_languages)]
+FormatName = Annotated[Format, Words("CaptionFormat")]
 
 
 class CaptionOptions(Inputs):
-    source_lang: SourceLanguage = AUTO
-    translate: bool = False
+    source_lang: SourceLanguage = Field(
+        AUTO, description="Spoken language, or `auto` to detect it.", examples=["en"]
+    )
+    translate: bool = Field(False, description="Also translate the captions.")
     target_langs: (
         Annotated[list[TargetLanguage], Field(max_length=CAPTION_TARGETS_LIMIT), DISTINCT] | None
-    ) = None
-    target_lang: TargetLanguage | None = None
-    output_formats: Annotated[list[Format], Field(min_length=1), DISTINCT] = Field(
-        default_factory=lambda: [DEFAULT_FORMAT]
+    ) = Field(
+        None,
+        description="Languages to translate into, each for a price per minute. Required with "
+        "`translate`.",
+        examples=[["ko", "es"]],
     )
-    diarization: bool = False
+    target_lang: Annotated[TargetLanguage | None, StoredAs()] = Field(
+        None, description="Another spelling of `targetLangs` with one language.", examples=["ko"]
+    )
+    output_formats: Annotated[list[FormatName], Field(min_length=1), DISTINCT] = Field(
+        default_factory=lambda: [DEFAULT_FORMAT],
+        description='Formats of the files, each made in every language. Default: `["srt"]`.',
+        examples=[["srt", "vtt"]],
+    )
+    diarization: bool = Field(False, description="Label the speakers.")
 
 
 class CaptionInputs(Inputs):
+    """One job is made for each file."""
+
     asset_ids: Annotated[
         list[AssetId], Field(min_length=1, max_length=CAPTION_FILES_LIMIT), DISTINCT
-    ]
-    options: CaptionOptions = Field(default_factory=CaptionOptions)
+    ] = described("Video and sound files; a job that exists has one.")
+    options: CaptionOptions = Field(
+        default_factory=CaptionOptions, description="Languages and formats."
+    )
     seed: Seed | None = None
     test_faults: Faults | None = None
 
@@ -83,7 +100,10 @@ class Captions(Recipe):
 
     name = "captions"
     cost_names = ("captionsPerMinute", "translationPerMinute")
+    inputs_model = CaptionInputs
+    task_kinds = (TRANSCRIBE, "translate", "captions", "extract", "merge")
     changeable = frozenset({"options"})
+    options_field = "options"
     is_named_after_source = True
     material_kinds = frozenset({"video", "audio"})
     material_field = "assetIds"
@@ -111,9 +131,6 @@ class Captions(Recipe):
 
     def patch(self, stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
         return _require_one_file(super().patch(stored, patch))
-
-    def patch_of(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"options": dict(options)}
 
     def void_keys(
         self, before: Mapping[str, Any], after: Mapping[str, Any], made: frozenset[str]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import AfterValidator
 
 from darkroom.recipes.fields import broken
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 ValueT = TypeVar("ValueT")
 
@@ -23,6 +28,15 @@ def one_of(offered: Callable[[], Collection[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
+class _Distinct(AfterValidator):
+    """A rule that JSON Schema can say too."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), "uniqueItems": True}
+
+
 def _check_distinct(values: list[ValueT]) -> list[ValueT]:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
@@ -30,4 +44,4 @@ def _check_distinct(values: list[ValueT]) -> list[ValueT]:
     return values
 
 
-DISTINCT = AfterValidator(_check_distinct)
+DISTINCT = _Distinct(_check_distinct)

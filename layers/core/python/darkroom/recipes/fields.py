@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from darkroom.kernel.described import TEST_HOOK, described
 from darkroom.kernel.errors import InvalidInput
-from darkroom.kernel.ids import is_id
+from darkroom.kernel.ids import id_pattern, is_id
 from darkroom.kernel.problems import Problem, problem, problems_of
 
 
@@ -41,10 +42,35 @@ def _is_reference_photo_id(value: str) -> str:
     return value
 
 
-AssetId = Annotated[str, AfterValidator(_is_asset_id)]
-ReferencePhotoId = Annotated[str, AfterValidator(_is_reference_photo_id)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Faults = dict[str, Literal["transient", "permanent", "moderation", "hang"]]
+AssetId = Annotated[
+    str,
+    AfterValidator(_is_asset_id),
+    described("Id of a file.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00", pattern=id_pattern("ast")),
+]
+ReferencePhotoId = Annotated[
+    str,
+    AfterValidator(_is_reference_photo_id),
+    described(
+        "Id of a reference photo.", "ref_01JGTQ4M9R8W3Z5K7N2P6X0D00", pattern=id_pattern("ref")
+    ),
+]
+Seed = Annotated[
+    int,
+    Field(ge=0, lt=2**32),
+    described(
+        "Makes a run repeatable: the same inputs with the same seed give the same files. Without "
+        "it, each job has a seed of its own.",
+        7,
+    ),
+]
+Faults = Annotated[
+    dict[str, Literal["transient", "permanent", "moderation", "hang"]],
+    described(
+        "Makes tasks fail, by task key. Only where test hooks are enabled.",
+        {"clip_1": "transient"},
+        **{TEST_HOOK: True},
+    ),
+]
 InputsT = TypeVar("InputsT", bound=Inputs)
 
 

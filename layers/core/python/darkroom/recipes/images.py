@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
+from darkroom.kernel.described import StoredAs, Words, described
 from darkroom.kernel.limits import IMAGES_PER_JOB_LIMIT, PROMPT_LIMIT_CHARS
 from darkroom.kernel.money import PricePart
 from darkroom.recipes import rewrite as rewriting
@@ -28,15 +29,27 @@ from darkroom.recipes.fields import Faults, Inputs, Seed, check_faults, dump, pa
 from darkroom.recipes.portraits import ModelId, Style, styles
 
 PICTURE = "picture"
-AspectRatio = Literal["1:1", "3:4", "4:3", "9:16", "16:9"]
-ASPECT_RATIOS: tuple[str, ...] = get_args(AspectRatio)
-DEFAULT_ASPECT_RATIO: AspectRatio = "1:1"
+PROMPT_MEANING = "What the pictures show. It is checked and cleaned."
+Ratio = Literal["1:1", "3:4", "4:3", "9:16", "16:9"]
+ASPECT_RATIOS: tuple[str, ...] = get_args(Ratio)
+DEFAULT_ASPECT_RATIO: Ratio = "1:1"
+AspectRatio = Annotated[
+    Ratio, Words("AspectRatio"), described("Width to height of the pictures.", "3:4")
+]
 
 
 class ImageInputs(Inputs):
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT_CHARS)]
-    count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)]
-    style: Style | None = None
+    prompt: Annotated[
+        str,
+        Field(min_length=1, max_length=PROMPT_LIMIT_CHARS),
+        StoredAs(
+            "prompt", "The prompt as it is used: without markup, and with contact data masked."
+        ),
+    ] = described(PROMPT_MEANING, "A lighthouse at dusk, seen from the sea")
+    count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)] = described(
+        "Number of pictures, each for the price of one image.", 2
+    )
+    style: Style | None = Field(None, description="Style of the pictures.", examples=["FILM"])
     aspect_ratio: AspectRatio = DEFAULT_ASPECT_RATIO
     model_id: ModelId | None = None
     seed: Seed | None = None
@@ -48,6 +61,9 @@ class Images(Recipe):
 
     name = "images"
     cost_names = ("image",)
+    inputs_model = ImageInputs
+    task_kinds = (PICTURE,)
+    target_names = ("image",)
     changeable = frozenset({"modelId", "prompt", "seed", "style"})
 
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

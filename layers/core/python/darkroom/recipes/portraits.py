@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from darkroom.kernel import catalog
+from darkroom.kernel.described import Words, described
 from darkroom.kernel.errors import InvalidInput
-from darkroom.kernel.ids import is_id
+from darkroom.kernel.ids import id_pattern, is_id
 from darkroom.kernel.limits import PORTRAITS_PER_JOB_LIMIT, REFERENCE_PHOTOS_PER_JOB_LIMIT
 from darkroom.kernel.money import PricePart
 from darkroom.kernel.problems import problem
@@ -58,19 +59,45 @@ def _is_album_id(value: str) -> str:
     return value
 
 
-Style = Annotated[str, one_of(styles)]
+STYLES = Words("Style", styles)
+Style = Annotated[str, one_of(styles), STYLES]
 Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
-AlbumId = Annotated[str, AfterValidator(_is_album_id)]
+ModelId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"),
+    described("The provider's model to use, instead of the one in our settings.", "flux-1.1-pro"),
+]
+AlbumId = Annotated[
+    str,
+    AfterValidator(_is_album_id),
+    described(
+        "The album that gets each picture as soon as it is made.",
+        "alb_01JGTQ4M9R8W3Z5K7N2P6X0C00",
+        pattern=id_pattern("alb"),
+    ),
+]
 FewPhotos = Field(min_length=1, max_length=REFERENCE_PHOTOS_PER_JOB_LIMIT)
 
 
 class PortraitInputs(Inputs):
-    mode: Literal["single", "batch"]
-    reference_photo_ids: Annotated[list[ReferencePhotoId], FewPhotos, DISTINCT]
-    styles: Annotated[list[Style], Field(min_length=1), DISTINCT]
-    roles: Annotated[list[Role], FewPhotos, DISTINCT] | None = None
-    total_images: Annotated[int, Field(ge=1, le=PORTRAITS_PER_JOB_LIMIT)]
+    mode: Annotated[Literal["single", "batch"], Words("PortraitMode")] = described(
+        "`single`: one picture in one style. `batch`: several.", "batch"
+    )
+    reference_photo_ids: Annotated[list[ReferencePhotoId], FewPhotos, DISTINCT] = described(
+        "Active reference photos of the people."
+    )
+    styles: Annotated[list[Style], Field(min_length=1), DISTINCT] = described(
+        "Styles, used in turn.", ["CLASSIC"]
+    )
+    roles: Annotated[list[Role], FewPhotos, DISTINCT] | None = Field(
+        None,
+        description="Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` "
+        "or one of your own. Without it, the roles of all the photos.",
+        examples=[["bride", "groom"]],
+    )
+    total_images: Annotated[int, Field(ge=1, le=PORTRAITS_PER_JOB_LIMIT)] = described(
+        "Number of pictures, each for the price of one portrait.", 4
+    )
     album_id: AlbumId | None = None
     model_id: ModelId | None = None
     seed: Seed | None = None
@@ -82,6 +109,9 @@ class Portraits(Recipe):
 
     name = "portraits"
     cost_names = ("portrait",)
+    inputs_model = PortraitInputs
+    task_kinds = ("portrait",)
+    target_names = ("image",)
     changeable = frozenset({"modelId", "seed"})
     material_field = "referencePhotoIds"
 

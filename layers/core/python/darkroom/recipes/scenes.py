@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from darkroom.kernel.described import StoredAs, Words, described
 from darkroom.kernel.errors import Conflict, InvalidInput
 from darkroom.kernel.limits import PHOTOS_PER_JOB_LIMIT, REWRITE_LIMIT_CHARS
 from darkroom.kernel.money import PricePart
@@ -32,34 +33,71 @@ from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, broken, check
 CLIP_SECONDS = 3
 SLIDER_NEUTRAL = 50
 
-Stage = Literal["spark", "together", "apart"]
-Genre = Literal["romance", "comedy", "noir"]
+Stage = Annotated[
+    Literal["spark", "together", "apart"],
+    Words("Stage"),
+    described("Where the couple's story stands.", "spark"),
+]
+Genre = Annotated[
+    Literal["romance", "comedy", "noir"], Words("Genre"), described("Genre of the film.", "romance")
+]
 Slider = Annotated[int, Field(ge=0, le=100)]
 
 
 class Sliders(Inputs):
-    intensity: Slider | None = None
-    humor: Slider | None = None
-    drama: Slider | None = None
-    warmth: Slider | None = None
-    pace: Slider | None = None
+    """The look, in five numbers from 0 to 100; one that is left out is neutral, 50."""
+
+    intensity: Slider | None = Field(
+        None, description="How strong effects are, from 0 to 100.", examples=[70]
+    )
+    humor: Slider | None = Field(
+        None, description="How light the tone is, from 0 to 100.", examples=[20]
+    )
+    drama: Slider | None = Field(
+        None, description="How strong contrasts are, from 0 to 100.", examples=[60]
+    )
+    warmth: Slider | None = Field(
+        None, description="How warm colors are, from 0 to 100.", examples=[80]
+    )
+    pace: Slider | None = Field(
+        None, description="How fast the film moves, from 0 to 100.", examples=[50]
+    )
 
 
 class Rewrite(Inputs):
-    raw_text: Annotated[str, Field(min_length=1, max_length=REWRITE_LIMIT_CHARS)]
-    distance_mode: Literal["close", "medium", "far"]
-    desired_ending: Literal["happy", "bittersweet", "open"]
+    """The user's own ending."""
+
+    raw_text: Annotated[
+        str,
+        Field(min_length=1, max_length=REWRITE_LIMIT_CHARS),
+        StoredAs(
+            "sanitizedText",
+            "The ending as it is used: without markup, and with contact data masked by `***`.",
+        ),
+    ] = described(
+        "The ending in the user's words. It is checked and cleaned, and only the cleaned text is "
+        "kept.",
+        "He runs back across the bridge, and this time she waits.",
+    )
+    distance_mode: Annotated[Literal["close", "medium", "far"], Words("DistanceMode")] = described(
+        "Framing of the last scene.", "close"
+    )
+    desired_ending: Annotated[Literal["happy", "bittersweet", "open"], Words("Ending")] = described(
+        "Mood of the last scene.", "happy"
+    )
 
 
 class SceneInputs(Inputs):
     photo_asset_ids: Annotated[
         list[AssetId], Field(min_length=1, max_length=PHOTOS_PER_JOB_LIMIT), DISTINCT
-    ]
+    ] = described("Photos of the people in the film, as ids of uploaded pictures.")
     stage: Stage
     genre: Genre
-    sliders: Sliders = Field(default_factory=Sliders)
-    rewrite_enabled: bool = False
-    rewrite: Rewrite | None = None
+    sliders: Sliders = Field(default_factory=Sliders, description="The look.")
+    rewrite_enabled: bool = Field(False, description="Use the ending in `rewrite`, for a price.")
+    rewrite: Rewrite | None = Field(
+        None, description="The user's own ending; required with `rewriteEnabled: true`."
+    )
     seed: Seed | None = None
     test_faults: Faults | None = None
 
@@ -75,6 +113,8 @@ class SceneInputs(Inputs):
 class SceneRecipe(Recipe):
     """A film in scenes: each has a keyframe and a clip; several scenes are cut to a film."""
 
+    inputs_model = SceneInputs
+    task_kinds = ("keyframe", "clip", "film")
     changeable = frozenset({"rewrite", "seed", "sliders"})
     material_field = "photoAssetIds"
 
@@ -85,6 +125,7 @@ class SceneRecipe(Recipe):
         self.cost_names = (name, "rewrite") if allows_rewrite else (name,)
         self.scenes = scenes
         self._target = target
+        self.target_names = (target, "rewrite_only") if target else ()
         self._allows_rewrite = allows_rewrite
 
     @property
@@ -105,6 +146,16 @@ class SceneRecipe(Recipe):
             stored["rewrite"]["sanitizedText"] = rewriting.sanitize(raw)
         check_faults(stored, self._keys())
         return stored
+
+    def narrowed(self, properties: dict[str, Any]) -> dict[str, Any]:
+        if self._allows_rewrite:
+            return properties
+        without = {"description": f"A rewritten ending, which `{self.name}` does not have."}
+        return {
+            **properties,
+            "rewriteEnabled": {"type": "boolean", "const": False, **without},
+            "rewrite": {"type": "null", **without},
+        }
 
     def reopen(self, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         reopened = dict(stored)

@@ -10,7 +10,6 @@ from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.lists import pages as listing
-from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.media_types import MediaKind, suffixes_of
 from darkroom.uploads.failures import UploadFailure, UploadNote, failure_of, message_of
@@ -34,6 +33,7 @@ from darkroom.views.base import (
     Words,
     described,
 )
+from darkroom.views.words import JobState
 
 _JPEG = "image/jpeg"
 
@@ -61,7 +61,7 @@ PartNumberShown = Annotated[int, described("Number of the part, from 1.", 1, min
 
 class LatestJob(ResponseBody):
     job_id: JobId
-    status: Annotated[str, Words("JobStatus", lambda: JobStatus), described("State of the job.")]
+    status: JobState
 
 
 class AssetResponse(ResponseBody):

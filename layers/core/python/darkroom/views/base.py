@@ -6,53 +6,15 @@ Responses are made by our own code, so it is not checked when they are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-WORDS = "x-words"
-"""In a schema: the name of its list of words. The document's builder takes it out again."""
-
-
-def described(description: str, *examples: Any, **schema: Any) -> Any:
-    """A field's text in the API's document: its meaning with the unit, examples, and keywords of
-    JSON Schema (``minimum=0``, ``format="uri"``). It checks nothing.
-
-    A field of a shared type may have a description of its own: the one that is nearer wins.
-    """
-    texts: dict[str, Any] = {"description": description}
-    # What is not given must not be set: it would replace what the shared type says.
-    if examples:
-        texts["examples"] = list(examples)
-    if schema:
-        texts["json_schema_extra"] = schema
-    return Field(**texts)
-
-
-@dataclass(frozen=True)
-class Words:
-    """A list of words, under a name of its own in the API's document.
-
-    ``listed`` is called when the document is made, so that a list may come from the catalog;
-    without it, the type has the words. A stored word that has left its list is still shown.
-    """
-
-    name: str
-    listed: Callable[[], Iterable[str]] | None = None
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        schema = {**handler(core_schema), WORDS: self.name}
-        if self.listed is not None:
-            schema["enum"] = [str(word) for word in self.listed()]
-        return schema
-
+from darkroom.kernel.described import Words as Words
+from darkroom.kernel.described import described as described
 
 JobId = Annotated[str, described("Id of the job.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")]
 AssetId = Annotated[str, described("Id of the file.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.jobs.items import list_key
@@ -16,8 +18,19 @@ from darkroom.kernel.errors import Conflict
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB, output_id
 from darkroom.kernel.limits import GENERATION_JOBS_LIMIT, MAX_OUTPUTS_PER_TASK
 from darkroom.usecases.accounts.open_account import ensure_wallet
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    Credits,
+    JobId,
+    Link,
+    NextCursor,
+    Omittable,
+    OutputId,
+    ResponseBody,
+    Timestamp,
+    described,
+)
 from darkroom.views.jobs import FailureDetail, failure_detail, output_file
+from darkroom.views.words import StyleName, TaskState
 
 Position = tuple[str, str, int]
 """The key of the last job of which all tasks are listed; the id of the next job, of which only some
@@ -28,25 +41,31 @@ _ANY_NUMBER = MAX_OUTPUTS_PER_JOB + 1
 
 
 class Generation(ResponseBody):
-    """``creditsUsed`` of all tasks of a job add up to ``used`` of its receipt."""
+    """A task, with its result."""
 
-    generation_id: str
-    job_id: str
-    key: str
-    status: str
-    style: Omittable[str] = None
-    original_url: Omittable[str] = None
-    url: Omittable[str] = None
-    selected: bool
-    credits_used: int
-    error: Omittable[FailureDetail] = None
-    created_at: str
+    generation_id: OutputId = described("Id of the output that the task made, or would have made.")
+    job_id: JobId
+    key: str = described("Name of the task within its job.", "img_01")
+    status: TaskState
+    style: Omittable[StyleName] = None
+    original_url: Omittable[Link] = Field(
+        None, description="Signed link to the first photo that it was made from."
+    )
+    url: Omittable[Link] = Field(None, description="Signed link to the file that it made.")
+    selected: bool = described("Whether the owner picked this output of the job.")
+    credits_used: Credits = described(
+        "What it cost, in credits: all tasks of a job add up to `used` of its receipt.", 1
+    )
+    error: Omittable[FailureDetail] = Field(None, description="Why it failed.")
+    created_at: Timestamp = described("When its job was queued.")
 
 
 class GenerationPage(ResponseBody):
-    items: list[Generation]
-    next_cursor: str | None
-    remaining_credits: int
+    """A page of the history of tasks."""
+
+    items: list[Generation] = described("The tasks: newest job first, last task of a job first.")
+    next_cursor: NextCursor
+    remaining_credits: Credits = described("What the account can spend now, in credits.", 42)
 
 
 def list_generations(

@@ -37,8 +37,9 @@ from darkroom.kernel.limits import (
     STREAM_LATE_SECONDS,
     STREAM_READ_LIMIT,
 )
-from darkroom.views.base import ResponseBody
+from darkroom.views.base import JobId, ResponseBody, Timestamp, described
 from darkroom.views.jobs import JobProgress, job_progress
+from darkroom.views.words import JobState
 
 # The sweeper ends jobs that are unfinished for longer.
 UNFINISHED_SECONDS = JOB_LIMIT_SECONDS + QUEUED_LIMIT_SECONDS
@@ -78,12 +79,12 @@ class Changes:
 
 
 class JobEvent(ResponseBody):
-    """The data of one server-sent event."""
+    """The data of one server-sent event, `job`."""
 
-    job_id: str
-    status: str
-    progress: JobProgress
-    updated_at: str
+    job_id: JobId
+    status: JobState
+    progress: JobProgress = described("How far the job is.")
+    updated_at: Timestamp = described("When the job changed.")
 
 
 def read_position(text: str | None, now: datetime) -> Position | None:

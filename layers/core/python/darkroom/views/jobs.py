@@ -7,139 +7,258 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store
 from darkroom.jobs.failures import failure_sentence
 from darkroom.jobs.model import Failure, Job, JobFamily, Output, Progress, Task
 from darkroom.jobs.naming import file_name_of, shown_key, shown_type
-from darkroom.jobs.states import CancelOutcome, JobStatus
+from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import NotFound, PaymentRequired
 from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
 from darkroom.recipes import REGISTRY
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    Count,
+    Credits,
+    DurationMs,
+    JobId,
+    Link,
+    MimeType,
+    NextCursor,
+    Omittable,
+    OutputId,
+    Pixels,
+    ResponseBody,
+    SizeBytes,
+    Timestamp,
+    described,
+)
+from darkroom.views.words import (
+    TIMELINE,
+    CancelOutcomeName,
+    FailureCode,
+    JobState,
+    Mode,
+    OutputType,
+    ReceiptNote,
+    RecipeName,
+    ShortfallCode,
+    StyleName,
+    TargetName,
+    TaskKind,
+    TaskState,
+    TimelineName,
+)
 
 
 class ReceiptPart(ResponseBody):
-    name: str
-    credits: int
-    used: int
-    refunded: int
+    """A part of the price; it pays for outputs of its own."""
+
+    name: str = described(
+        "What it pays for: `base`, `rewrite`, `translate_ko` …, or the key of a picture.",
+        "base",
+    )
+    credits: Credits = described("Price of the part, in credits.")
+    used: Credits = described("What of it was charged, in credits.")
+    refunded: Credits = described("What of it was returned, in credits.", 0)
 
 
 class JobReceipt(ResponseBody):
-    """``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-    ``message`` explains the ``reason`` in the caller's language."""
+    """``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded."""
 
-    reserved: int
-    used: int
-    refunded: int
-    parts: list[ReceiptPart]
-    reason: Omittable[str] = None
-    message: Omittable[str] = None
-    note: Omittable[str] = None
-    """``NO_SPEECH``: the job succeeded, but there is no speech, so its captions are empty."""
+    reserved: Credits = described("Price of the job, held while it runs, in credits.")
+    used: Credits = described("What was charged for outputs that exist, in credits.")
+    refunded: Credits = described("What was returned, in credits.", 0)
+    parts: list[ReceiptPart] = described("The parts of the price; they add up to it.")
+    reason: Omittable[FailureCode] = Field(
+        None,
+        description="Why the job did not make everything; it never changes.",
+        examples=["PROVIDER_TIMEOUT"],
+    )
+    message: Omittable[str] = Field(
+        None,
+        description="A sentence for users about `reason`, in the language of `Accept-Language`.",
+        examples=["This took too long and was stopped. Please try again."],
+    )
+    note: Omittable[ReceiptNote] = Field(
+        None,
+        description="`NO_SPEECH`: the job succeeded, but there is no speech, so its captions are "
+        "empty.",
+    )
 
 
 class JobProgress(ResponseBody):
-    completed: int
-    failed: int
-    total: int
-    percent: int
+    """How far the job is, by its tasks."""
+
+    completed: Count = described("Tasks that succeeded.", 4)
+    failed: Count = described("Tasks that failed or were skipped.", 0)
+    total: Count = described("All tasks; 0 until the job is planned.", 7)
+    percent: Count = Field(
+        description="Ended tasks of all tasks, in percent.",
+        examples=[57],
+        json_schema_extra={"minimum": 0, "maximum": 100},
+    )
 
 
 class FailureDetail(ResponseBody):
-    message: str
-    code: str
+    """Why something could not be made."""
+
+    message: str = described(
+        "A sentence for users, in the language of `Accept-Language`.",
+        "This took too long and was stopped. Please try again.",
+    )
+    code: FailureCode
 
 
 class TaskDetail(ResponseBody):
-    key: str
-    kind: str
-    status: str
-    attempts: int
-    provider: Omittable[str] = None
-    error: Omittable[FailureDetail] = None
-    started_at: Omittable[str] = None
-    finished_at: Omittable[str] = None
+    """One step of a job."""
+
+    key: str = described(
+        "Name of the task within its job; regenerations and outputs use it.", "clip_2"
+    )
+    kind: TaskKind
+    status: TaskState
+    attempts: Count = described("Attempts begun.", 1)
+    provider: Omittable[str] = Field(
+        None, description="The provider that makes it.", examples=["local"]
+    )
+    error: Omittable[FailureDetail] = Field(
+        None, description="Why the last attempt failed; it may be tried again."
+    )
+    started_at: Omittable[Timestamp] = Field(None, description="When the first attempt began.")
+    finished_at: Omittable[Timestamp] = Field(None, description="When the task ended.")
 
 
 class OutputFacts(ResponseBody):
     """What an output is, wherever it is shown."""
 
-    key: str
-    type: str
-    mime_type: str
-    size_bytes: int
-    width: Omittable[int] = None
-    height: Omittable[int] = None
-    duration_ms: Omittable[int] = None
-    style: Omittable[str] = None
-    role: Omittable[str] = None
-    language: Omittable[str] = None
+    key: str = described("Name of the output within its job: that of its task.", "clip_2")
+    type: OutputType
+    mime_type: MimeType = described("Media type of the file.", "video/mp4")
+    size_bytes: SizeBytes
+    width: Omittable[Pixels] = Field(None, description="Width in pixels, of pictures and films.")
+    height: Omittable[Pixels] = Field(
+        None, description="Height in pixels, of pictures and films.", examples=[1920]
+    )
+    duration_ms: Omittable[DurationMs] = Field(
+        None, description="Duration in milliseconds, of films and sound.", examples=[3000]
+    )
+    style: Omittable[StyleName] = None
+    role: Omittable[str] = Field(
+        None, description="Role of the person, of portraits.", examples=["bride"]
+    )
+    language: Omittable[str] = Field(
+        None, description="Language of the text, of captions.", examples=["ko"]
+    )
 
 
 class OutputFile(OutputFacts):
     """The part of an output that its owner and the visitors of a public link both see."""
 
-    selected: bool
-    download_url: str
+    selected: bool = described("Whether the owner picked this output of the job.")
+    download_url: Link
 
 
 class OutputDetail(OutputFile):
-    output_id: str
-    inherited_from: Omittable[str] = None
+    """An output, as its owner sees it."""
+
+    output_id: OutputId
+    inherited_from: Omittable[JobId] = Field(
+        None, description="The job that made it, if another one did."
+    )
 
 
 class TimelineEntry(ResponseBody):
-    name: str
-    at: str
+    """A step in the life of a job."""
+
+    name: TimelineName
+    at: Timestamp = described("When it happened.")
 
 
 class JobSummary(ResponseBody):
-    job_id: str
-    recipe: str
-    mode: Omittable[str] = None
-    status: str
-    inputs: dict[str, Any]
-    template_id: Omittable[str] = None
-    parent_job_id: Omittable[str] = None
-    regen_target: Omittable[str] = None
-    regen_clip_no: Omittable[int] = None
-    priority: Omittable[int] = None
-    credits_reserved: int
-    receipt: JobReceipt
-    progress: JobProgress
-    created_at: str
-    started_at: Omittable[str] = None
-    finished_at: Omittable[str] = None
-    poll_after_ms: Omittable[int] = None
+    """A job without its tasks, outputs and timeline.
+
+    If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+    """
+
+    job_id: JobId
+    recipe: RecipeName
+    mode: Omittable[Mode] = Field(
+        None, description="The same as `recipe`, of recipes that make films."
+    )
+    status: JobState
+    inputs: dict[str, Any] = described("What the job is made from.")
+    template_id: Omittable[str] = Field(
+        None,
+        description="Template of the film, as in `GET /api/templates`.",
+        examples=["story-spark-romance-1"],
+    )
+    parent_job_id: Omittable[JobId] = Field(
+        None, description="The job that this one retries, or of which it makes a part again."
+    )
+    regen_target: Omittable[TargetName] = Field(
+        None, description="What it makes again.", examples=["story_clip"]
+    )
+    regen_clip_no: Omittable[Count] = Field(
+        None, description="Number of the clip or scene it makes again, from 1.", examples=[2]
+    )
+    priority: Omittable[int] = Field(
+        None,
+        description="Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.",
+        examples=[5],
+    )
+    credits_reserved: Credits = described("Price of the job, in credits; 0 for a draft.")
+    receipt: JobReceipt = described("What the job costs, part by part.")
+    progress: JobProgress = described("How far the job is.")
+    created_at: Timestamp = described("When the job, or its draft, was created.")
+    started_at: Omittable[Timestamp] = Field(None, description="When its first task began.")
+    finished_at: Omittable[Timestamp] = Field(None, description="When the job ended.")
+    poll_after_ms: Omittable[DurationMs] = Field(
+        None,
+        description="When to read the job again, in milliseconds from now; left out if it will "
+        "not change by itself.",
+        examples=[POLL_AFTER_MS],
+    )
 
 
 class JobResponse(JobSummary):
-    tasks: list[TaskDetail]
-    outputs: list[OutputDetail]
-    timeline: list[TimelineEntry]
+    """A job with everything about it."""
+
+    tasks: list[TaskDetail] = described("Its tasks, in the order of the plan.")
+    outputs: list[OutputDetail] = described("Its files: its own, then inherited ones.")
+    timeline: list[TimelineEntry] = described("What has happened so far, in order.")
 
 
 class CreatedJob(JobSummary):
-    """``code`` says why a job that should be queued stayed a draft."""
+    """A job that was just created."""
 
-    code: Omittable[str] = None
+    code: Omittable[ShortfallCode] = Field(
+        None, description="Why a job that should be queued stayed a draft."
+    )
 
 
 class JobsResponse(ResponseBody):
-    jobs: list[CreatedJob]
+    """The created jobs."""
+
+    jobs: list[CreatedJob] = described("One job, or one for each file of captions.")
 
 
 class CancelResponse(ResponseBody):
-    outcome: CancelOutcome
-    receipt: JobReceipt
+    """What canceling did."""
+
+    outcome: CancelOutcomeName
+    receipt: JobReceipt = described(
+        "What the job costs; final unless `outcome` is `requested`, when running tasks still end."
+    )
 
 
 class JobPage(ResponseBody):
-    items: list[JobSummary]
-    next_cursor: str | None
+    """A page of jobs."""
+
+    items: list[JobSummary] = described("The jobs, in the requested order.")
+    next_cursor: NextCursor
 
 
 def get_family(account_id: str, job_id: str) -> JobFamily:
@@ -294,13 +413,12 @@ def output_file(app: App, job: Job, output: Output) -> OutputFile:
 
 
 def _timeline(job: Job) -> list[TimelineEntry]:
-    moments = (
-        ("created", job.created_at),
-        ("queued", job.queued_at),
-        ("running", job.started_at),
-        ("done", job.finished_at),
-    )
-    return [TimelineEntry(name=name, at=to_iso(at)) for name, at in moments if at is not None]
+    moments = (job.created_at, job.queued_at, job.started_at, job.finished_at)
+    return [
+        TimelineEntry(name=name, at=to_iso(at))
+        for name, at in zip(TIMELINE, moments, strict=True)
+        if at is not None
+    ]
 
 
 def _iso(moment: datetime | None) -> str | None:

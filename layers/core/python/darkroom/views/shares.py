@@ -15,6 +15,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
 from darkroom.views.base import ResponseBody, Timestamp, described
 from darkroom.views.jobs import OutputFile, output_file
+from darkroom.views.words import RecipeName
 
 # Intermediate files of captions, which are of use to their owner only.
 _STEPS = frozenset({"transcript", "audio"})
@@ -23,7 +24,7 @@ _PLACE = re.compile(r"_0*([0-9]+)$")
 
 class SharedJob(ResponseBody):
     outputs: Annotated[list[OutputFile], described("The job's outputs, in the order of the job.")]
-    recipe: Annotated[str, described("The recipe that made them.", "story")]
+    recipe: Annotated[RecipeName, described("The recipe that made them.")]
     created_at: Annotated[Timestamp, described("When the job was created.")]
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from darkroom.api import mounts
 from darkroom.api.app import create_app
-from darkroom.api.openapi.properties import finish_properties
+from darkroom.api.openapi.properties import add_schema, finish_properties
+from darkroom.api.openapi.recipes import type_inputs
 from darkroom.api.openapi.responses import common_failures
+from darkroom.views.job_changes import JobEvent
 
 
 @cache
@@ -30,5 +32,7 @@ def full_openapi() -> dict[str, Any]:
             operation["responses"] = {**common_failures(method), **operation["responses"]}
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
+    add_schema(document, JobEvent)
+    type_inputs(document)
     finish_properties(document)
     return document

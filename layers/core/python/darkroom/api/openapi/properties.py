@@ -3,8 +3,8 @@
 - A property that may be null is described where readers look: beside its options, not in one.
 - A default stands in the description. As a keyword it makes generators of types, such as
   openapi-typescript, demand the property in requests.
-- Lists of words (``views.base.Words``) become schemas with names, so that clients have them as
-  types.
+- Lists of words (``kernel.described.Words``) become schemas with names, so that clients have them
+  as types.
 - A parameter is left out, never null: a URL has no null.
 - Generated titles, which only repeat names, are removed.
 """
@@ -15,12 +15,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from darkroom.views.base import WORDS
+from darkroom.kernel.described import WORDS
+from darkroom.views.base import ResponseBody
 
 Schema = dict[str, Any]
 _REFERENCE = "#/components/schemas/"
-_OF_THE_PROPERTY = ("description", "examples")
-_NULL = {"type": "null"}
+OWN_TEXTS = ("description", "examples")
+"""Keywords of a property that do not belong to one of its options."""
+NULL = {"type": "null"}
 
 
 def finish_properties(document: Schema) -> None:
@@ -31,16 +33,38 @@ def finish_properties(document: Schema) -> None:
             _write_default(shape)
     for parameter in parameters_of(document):
         _describe(parameter["schema"])
-        _without_null(parameter["schema"])
+        parameter["schema"] = non_null(parameter["schema"])
     _name_words(document["paths"], schemas)
     for schema in list(schemas.values()):
         _name_words(schema, schemas)
+
+
+def add_schema(document: Schema, model: type[ResponseBody]) -> None:
+    """Add a model that is not the body of a response: the data of an event, for example."""
+    schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE + "{model}")
+    parts: Schema = schema.pop("$defs", {})
+    document["components"]["schemas"] |= {**parts, model.__name__: schema}
 
 
 def parameters_of(document: Schema) -> Iterator[Schema]:
     for operations in document["paths"].values():
         for operation in operations.values():
             yield from operation.get("parameters", ())
+
+
+def options_of(shape: Schema) -> list[Schema]:
+    options: list[Schema] = shape.get("anyOf", [shape])
+    return options
+
+
+def non_null(shape: Schema) -> Schema:
+    """A shape that may be null, without this option."""
+    [only] = (option for option in options_of(shape) if option != NULL)
+    return {**only, **without(shape, "anyOf", "default")} if "anyOf" in shape else shape
+
+
+def without(shape: Schema, *names: str) -> Schema:
+    return {name: value for name, value in shape.items() if name not in names}
 
 
 def reference(name: str) -> Schema:
@@ -50,9 +74,9 @@ def reference(name: str) -> Schema:
 def _describe(shape: Schema) -> None:
     """Move the description of the only option besides null to the property itself."""
     shape.pop("title", None)
-    options = [option for option in shape.get("anyOf", ()) if option != _NULL]
+    options = [option for option in shape.get("anyOf", ()) if option != NULL]
     if len(options) == 1:
-        for keyword in _OF_THE_PROPERTY:
+        for keyword in OWN_TEXTS:
             text = options[0].pop(keyword, None)
             if text is not None:
                 shape.setdefault(keyword, text)
@@ -63,14 +87,6 @@ def _write_default(shape: Schema) -> None:
     if default is not None:
         text = shape.get("description", "")
         shape["description"] = f"{text} Default: `{json.dumps(default)}`.".lstrip()
-
-
-def _without_null(shape: Schema) -> None:
-    options = shape.get("anyOf", ())
-    if _NULL in options:
-        [only] = (option for option in options if option != _NULL)
-        del shape["anyOf"]
-        shape.update(only)
 
 
 def _name_words(part: Any, schemas: Schema) -> None:

@@ -11,6 +11,7 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.responses import failures
+from darkroom.api.parameters import JobIdInPath
 from darkroom.api.routers.bulk_jobs import each_job
 from darkroom.api.schemas.bulk import BulkResponse, BulkResult, JobIdsRequest
 from darkroom.api.schemas.jobs import BuildingResponse, DownloadResponse
@@ -33,7 +34,7 @@ router = APIRouter(tags=["jobs"])
         }
     },
 )
-async def download(jobId: str, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def download(jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """A link to a zip of a finished job's files. 202 while a large archive is being built."""
     link = request_archive(app, account_id=caller.account_id, job_id=jobId, allowed=allowance(app))
     if link is None:

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.responses import failures
+from darkroom.api.parameters import Cursor, Limit, OutputIdInPath
 from darkroom.api.schemas.jobs import SelectRequest
 from darkroom.jobs.lists import pages as listing
 from darkroom.jobs.lists.pages import Filters, Sort, to_search
@@ -24,7 +25,6 @@ from darkroom.kernel.limits import (
     BULK_LIMIT,
     CSV_ROWS_LIMIT,
     PAGE_DEFAULT,
-    PAGE_LIMIT,
     SEARCH_LIMIT_CHARS,
 )
 from darkroom.kernel.problems import Problem, problem
@@ -33,10 +33,12 @@ from darkroom.usecases.jobs.select_output import select_output
 from darkroom.views import generations, job_lists
 from darkroom.views.generations import GenerationPage
 from darkroom.views.jobs import JobPage, OutputDetail, output_detail
+from darkroom.views.words import RECIPES
 
 router = APIRouter(tags=["jobs"])
-Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
-Rows = Annotated[int, Query(ge=1, le=CSV_ROWS_LIMIT)]
+Rows = Annotated[
+    int, Query(ge=1, le=CSV_ROWS_LIMIT, description="Most rows in the file.", examples=[1000])
+]
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,46 @@ class Wanted:
 
 
 async def wanted_jobs(
-    status: JobStatus | None = None,
-    recipe: str | None = None,
-    translate: bool | None = None,
-    date_from: Annotated[str | None, Query(alias="dateFrom")] = None,
-    date_to: Annotated[str | None, Query(alias="dateTo")] = None,
-    search: Annotated[str | None, Query(max_length=SEARCH_LIMIT_CHARS)] = None,
-    sort: Sort = Sort.NEWEST,
+    status: Annotated[
+        JobStatus | None, Query(description="Only jobs in this state.", examples=["succeeded"])
+    ] = None,
+    recipe: Annotated[
+        Annotated[str, RECIPES] | None,
+        Query(description="Only jobs of this recipe.", examples=["captions"]),
+    ] = None,
+    translate: Annotated[
+        bool | None, Query(description="Only captions with, or without, a translation.")
+    ] = None,
+    date_from: Annotated[
+        str | None,
+        Query(
+            alias="dateFrom",
+            description="Only jobs created then or later: an ISO 8601 date or time, in UTC unless "
+            "it has an offset.",
+            examples=["2026-01-05"],
+        ),
+    ] = None,
+    date_to: Annotated[
+        str | None,
+        Query(
+            alias="dateTo",
+            description="Only jobs created before it: an ISO 8601 date or time.",
+            examples=["2026-02-01T00:00:00Z"],
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=SEARCH_LIMIT_CHARS,
+            description="Beginnings of words in file names and tags, all of which must match, or a "
+            "whole id.",
+            examples=["wedding"],
+        ),
+    ] = None,
+    sort: Annotated[
+        Sort,
+        Query(description="Order of the jobs. A search knows no `duration`.", examples=["newest"]),
+    ] = Sort.NEWEST,
 ) -> Wanted:
     """The filters; raises InvalidInput with the name of a bad parameter."""
     if recipe is not None:
@@ -83,7 +118,7 @@ async def list_jobs(
     app: CurrentApp,
     caller: CurrentCaller,
     wanted: WantedJobs,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> JobPage:
     """The account's jobs without their tasks, outputs and timelines.
@@ -115,8 +150,16 @@ async def export_jobs(
     app: CurrentApp,
     caller: CurrentCaller,
     wanted: WantedJobs,
-    job_ids: Annotated[str | None, Query(alias="jobIds")] = None,
-    cursor: str | None = None,
+    job_ids: Annotated[
+        str | None,
+        Query(
+            alias="jobIds",
+            description="Only these jobs: up to 100 ids, separated by commas; with no other "
+            "parameter.",
+            examples=["job_01JGTQ4M9R8W3Z5K7N2P6X0A00"],
+        ),
+    ] = None,
+    cursor: Cursor = None,
     limit: Rows = CSV_ROWS_LIMIT,
 ) -> Response:
     """The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
@@ -148,7 +191,7 @@ async def export_jobs(
 async def list_generations(
     app: CurrentApp,
     caller: CurrentCaller,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> GenerationPage:
     """The history of tasks, including failed ones, newest first."""
@@ -169,7 +212,7 @@ async def list_generations(
 
 @router.post("/api/outputs/{outputId}/select", responses=failures(400, 401, 404))
 async def select(
-    output_id: Annotated[str, Path(alias="outputId")],
+    output_id: OutputIdInPath,
     app: CurrentApp,
     caller: CurrentCaller,
     body: Annotated[SelectRequest, Body(default_factory=SelectRequest)],

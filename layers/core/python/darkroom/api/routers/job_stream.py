@@ -23,10 +23,17 @@ from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
 from darkroom.kernel.signing import BadSignature, sign, verify
-from darkroom.views.job_changes import Changes, changes_since, job_event, read_position
+from darkroom.views.job_changes import Changes, JobEvent, changes_since, job_event, read_position
 
 PURPOSE = "stream-ticket"
 MEDIA_TYPE = "text/event-stream"
+EVENTS = {
+    "type": "string",
+    "contentMediaType": MEDIA_TYPE,
+    "contentSchema": {"$ref": f"#/components/schemas/{JobEvent.__name__}"},
+    "examples": ["retry: 2000\n\nid: 1767603600000999\nevent: job\ndata: {…}\n\n"],
+}
+"""The body in the API's document: the content of its events is a ``JobEvent`` each."""
 HEADERS = {
     "Cache-Control": "no-store, no-transform",
     # nginx and other proxies must not buffer the response.
@@ -52,23 +59,43 @@ async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketRes
     responses=failures(401)
     | {
         200: {
-            "description": "Server-sent events: event `job`, data {jobId, status, progress "
-            "{completed, failed, total, percent}, updatedAt}; the response ends, "
-            "reconnect after `retry` milliseconds with `Last-Event-ID`",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "description": "Server-sent events: `job`, with a `JobEvent` as data. The response "
+            "ends; reconnect after `retry` milliseconds with `Last-Event-ID`.",
+            "content": {MEDIA_TYPE: {"schema": EVENTS}},
         }
     },
     response_class=Response,
 )
 async def stream(
     app: CurrentApp,
-    ticket: Annotated[str | None, Query(description="From POST /api/jobs/stream-ticket")] = None,
+    ticket: Annotated[
+        str | None,
+        Query(
+            description="`ticket` of `POST /api/jobs/stream-ticket`, instead of a token.",
+            examples=["eyJhY2NvdW50IjoiNDIifQ.5d1c"],
+        ),
+    ] = None,
     lastEventId: Annotated[
         str | None,
-        Query(description="With a new ticket: the id of the last event received"),
+        Query(
+            description="With a new ticket: the id of the last event received.",
+            examples=["1767603600000999"],
+        ),
     ] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(
+            description="Id of the last event received; EventSource sends it by itself.",
+            examples=["1767603600000999"],
+        ),
+    ] = None,
+    authorization: Annotated[
+        str | None,
+        Header(
+            description="`Bearer` and an access token, instead of a ticket.",
+            examples=["Bearer eyJraWQiOiJr"],
+        ),
+    ] = None,
 ) -> Response:
     """The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs."""
     if ticket is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.responses import failures
+from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas.jobs import (
     CreateJobsRequest,
@@ -24,6 +27,7 @@ from darkroom.views import jobs as views
 from darkroom.views.jobs import CancelResponse, JobResponse, JobsResponse, JobSummary
 
 router = APIRouter(tags=["jobs"])
+Cascade = Annotated[bool, Query(description="Also delete jobs made from it.")]
 
 
 @router.post(
@@ -66,7 +70,7 @@ async def post_jobs(
     responses=failures(401, 404) | {304: {"description": "Unchanged"}},
 )
 async def get_job(
-    jobId: str,
+    jobId: JobIdInPath,
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
@@ -86,7 +90,7 @@ async def get_job(
     responses=failures(400, 401, 404, 409, 412),
 )
 async def patch_job(
-    jobId: str,
+    jobId: JobIdInPath,
     body: PatchJobRequest,
     request: Request,
     app: CurrentApp,
@@ -122,7 +126,9 @@ async def patch_job(
     response_model=CancelResponse,
     responses=failures(401, 404, 409, 422),
 )
-async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def cancel(
+    jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> Response:
     """Cancel a job. Finished outputs are kept and charged, the rest is refunded. Safe to repeat.
 
     Each part of the price with a finished output costs at least 1 credit.
@@ -143,7 +149,7 @@ async def cancel(jobId: str, request: Request, app: CurrentApp, caller: CurrentC
     responses=failures(400, 401, 404, 409),
 )
 async def delete(
-    jobId: str, app: CurrentApp, caller: CurrentCaller, cascade: bool = False
+    jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller, cascade: Cascade = False
 ) -> Response:
     """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)

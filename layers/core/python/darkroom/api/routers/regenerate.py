@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.responses import failures
+from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
 from darkroom.api.schemas.jobs import (
@@ -35,7 +36,7 @@ router = APIRouter(tags=["jobs"])
     responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def regenerate_job(
-    jobId: str,
+    jobId: JobIdInPath,
     body: RegenerateRequest,
     request: Request,
     app: CurrentApp,
@@ -58,7 +59,7 @@ async def regenerate_job(
     responses=failures(400, 401, 402, 404, 409, 422),
 )
 async def retry(
-    jobId: str,
+    jobId: JobIdInPath,
     body: Annotated[RetryRequest, Body(default_factory=RetryRequest)],
     request: Request,
     app: CurrentApp,
@@ -84,7 +85,9 @@ async def retry(
     response_model=ConfirmResponse,
     responses=failures(400, 401, 402, 404, 409, 422),
 )
-async def rerun(jobId: str, request: Request, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def rerun(
+    jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller
+) -> Response:
     """Run the same inputs again, as a new job at full price."""
     command, raw = await read_command(request, app, caller, key_required=True)
 

@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.base import Identifier, RequestBody, SentId
+from darkroom.api.schemas.bulk import ErrorCode, ErrorSentence
 from darkroom.credits.audit.facts import Law
 from darkroom.kernel.limits import ADJUST_LIMIT_CREDITS, BULK_LIMIT, REASON_LIMIT_CHARS
 from darkroom.plans.model import plan_names
@@ -146,13 +147,8 @@ class RedriveResult(ResponseBody):
 
     id: Annotated[SentId, described("The id as it was sent.", "2026-01-05T09:00:00.000Z#7f0c4e8a")]
     ok: Annotated[bool, described("Whether it was sent to its queue again.")]
-    code: Annotated[
-        Omittable[str], described("Why it was not: a code of `docs/errors.md`.", "NOT_FOUND")
-    ] = None
-    error: Annotated[
-        Omittable[str],
-        described("The same as a sentence for users.", "We could not find this."),
-    ] = None
+    code: Omittable[ErrorCode] = None
+    error: Omittable[ErrorSentence] = None
 
     @classmethod
     def refused(cls, id: str, code: str, error: str) -> RedriveResult:

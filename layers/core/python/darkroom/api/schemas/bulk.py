@@ -6,22 +6,58 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from darkroom.api.messages import MESSAGES
 from darkroom.api.schemas.base import RequestBody, SentId
 from darkroom.api.schemas.jobs import RetryRequest
 from darkroom.kernel.limits import BULK_LIMIT
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    JobId,
+    Link,
+    Omittable,
+    ResponseBody,
+    Timestamp,
+    Words,
+    described,
+)
+from darkroom.views.words import BulkStatus, CancelOutcomeName
 
-JobIds = Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+JobIds = Annotated[
+    list[str],
+    Field(min_length=1, max_length=BULK_LIMIT),
+    described(
+        "Ids of the jobs. Each has its own result, in this order.",
+        ["job_01JGTQ4M9R8W3Z5K7N2P6X0A00"],
+    ),
+]
+ErrorCode = Annotated[
+    str,
+    Words("ErrorCode", lambda: MESSAGES),
+    described("Why it failed; it never changes.", "NOT_FOUND"),
+]
+ErrorSentence = Annotated[
+    str,
+    described(
+        "Why it failed, for users, in the language of `Accept-Language`.",
+        "We could not find this.",
+    ),
+]
 
 
 class JobIdsRequest(RequestBody):
+    """Many jobs at once."""
+
     bulk_fields = frozenset({"jobIds"})
 
     job_ids: JobIds
 
 
 class BulkOptionsRequest(JobIdsRequest):
-    options_partial: dict[str, Any]
+    """Many drafts that get the same options."""
+
+    options_partial: dict[str, Any] = described(
+        "A merge patch (RFC 7396) of the options: of `inputs.options` for captions, else of "
+        "`inputs`."
+    )
 
 
 class BulkRetryRequest(JobIdsRequest, RetryRequest):
@@ -31,15 +67,17 @@ class BulkRetryRequest(JobIdsRequest, RetryRequest):
 class BulkResult(ResponseBody):
     """The result for one job; on failure, ``code`` and ``error`` say why."""
 
-    job_id: SentId
-    ok: bool
-    status: Omittable[str] = None
-    retry_job_id: Omittable[str] = None
-    outcome: Omittable[str] = None
-    download_url: Omittable[str] = None
-    expires_at: Omittable[str] = None
-    code: Omittable[str] = None
-    error: Omittable[str] = None
+    job_id: SentId = described("The id that was sent.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")
+    ok: bool = described("Whether it succeeded for this job.")
+    status: Omittable[BulkStatus] = Field(
+        None, description="State of the job, or of its zip: `building` or `ready`."
+    )
+    retry_job_id: Omittable[JobId] = Field(None, description="Id of the new job of a retry.")
+    outcome: Omittable[CancelOutcomeName] = None
+    download_url: Omittable[Link] = Field(None, description="Signed link to the zip.")
+    expires_at: Omittable[Timestamp] = Field(None, description="When the link ends.")
+    code: Omittable[ErrorCode] = None
+    error: Omittable[ErrorSentence] = None
 
     @classmethod
     def refused(cls, job_id: str, code: str, error: str) -> BulkResult:
@@ -47,22 +85,29 @@ class BulkResult(ResponseBody):
 
 
 class BulkResponse(ResponseBody):
-    results: list[BulkResult]
+    """A result for each id."""
+
+    results: list[BulkResult] = described("The results, in the order of the ids.")
 
 
 class AssetIdsRequest(RequestBody):
+    """Many files at once."""
+
     bulk_fields = frozenset({"assetIds"})
 
-    asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)]
+    asset_ids: Annotated[list[str], Field(min_length=1, max_length=BULK_LIMIT)] = described(
+        "Ids of the files. Each has its own result, in this order.",
+        ["ast_01JGTQ4M9R8W3Z5K7N2P6X0B00"],
+    )
 
 
 class BulkAssetResult(ResponseBody):
     """The result for one file; on failure, ``code`` and ``error`` say why."""
 
-    asset_id: SentId
-    ok: bool
-    code: Omittable[str] = None
-    error: Omittable[str] = None
+    asset_id: SentId = described("The id that was sent.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00")
+    ok: bool = described("Whether it succeeded for this file.")
+    code: Omittable[ErrorCode] = None
+    error: Omittable[ErrorSentence] = None
 
     @classmethod
     def refused(cls, asset_id: str, code: str, error: str) -> BulkAssetResult:
@@ -70,4 +115,6 @@ class BulkAssetResult(ResponseBody):
 
 
 class BulkAssetsResponse(ResponseBody):
-    results: list[BulkAssetResult]
+    """A result for each id."""
+
+    results: list[BulkAssetResult] = described("The results, in the order of the ids.")
