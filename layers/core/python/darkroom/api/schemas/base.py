@@ -47,7 +47,9 @@ class RequestBody(BaseModel):
     ) -> JsonSchemaValue:
         """The schema of what clients should send: a field without a value is left out."""
         if cls.forms:
-            shapes = [form.__pydantic_core_schema__ for form in cls.forms]
+            shapes: list[CoreSchema | tuple[CoreSchema, str]] = [
+                form.__pydantic_core_schema__ for form in cls.forms
+            ]
             return {**handler(union_schema(shapes)), "description": cls.__doc__}
         schema = handler(core_schema)
         properties = handler.resolve_ref_schema(schema).get("properties", {})

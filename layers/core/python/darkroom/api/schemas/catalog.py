@@ -58,9 +58,9 @@ LanguageLabels = Annotated[Labels, Keys(source_languages)]
 class SliderLimits(ResponseBody):
     """The numbers of a slider."""
 
-    lowest: int = Field(alias="from", description="The lowest.", examples=[0])
-    highest: int = Field(alias="to", description="The highest.", examples=[100])
-    neutral: int = described("What a slider that is left out counts as.", 50)
+    lowest: int = Field(alias="from", description="The lowest.", examples=[0], ge=0)
+    highest: int = Field(alias="to", description="The highest.", examples=[100], ge=0)
+    neutral: int = described("What a slider that is left out counts as.", 50, minimum=0)
 
 
 class RecipeLimits(ResponseBody):
