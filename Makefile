@@ -30,7 +30,7 @@ export SAM_CLI_TELEMETRY := 0
 # Some containers set it. Then every process compiles every module: the tests take a third longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi client bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -79,13 +79,13 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-wallet ACCOUNT=…
 	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
 
-test: lint validate ## Lint, types, the template and all quick tests
+test: lint validate $(NODE_READY) ## Lint, types, the template and all quick tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)
 
-coverage: $(READY) ## The quick tests with branch coverage, which may not fall; twice as long
+coverage: $(READY) $(NODE_READY) ## The quick tests with branch coverage, which may not fall; twice as long
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST) --cov --cov-report=term:skip-covered
 
-test-long: $(READY) ## The tests that build or load for minutes: an hour on two cores
+test-long: $(READY) $(NODE_READY) ## The tests that build or load for minutes: an hour on two cores
 	$(BIN)/python -m pytest -m slow -n 2 $(XDIST)
 
 unit: $(READY) ## Only the tests of pure code and of vendors, in seconds
@@ -112,6 +112,9 @@ openapi: $(READY) ## Write docs/openapi.json from the code
 	PYTHONPATH=layers/core/python $(BIN)/python -m darkroom.api.openapi > $(OPENAPI).new
 	mv $(OPENAPI).new $(OPENAPI)
 
+client: $(NODE_READY) ## Write the types of the TypeScript client from docs/openapi.json
+	npm run --silent --workspace clients/typescript schema
+
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench
 
@@ -131,5 +134,5 @@ clean: ## Remove what was built and the local data; keeps .venv
 	for state in .darkroom/*/pid; do \
 	  test ! -e $$state || $(BIN)/python -m local down --state $${state%/pid} >/dev/null; \
 	done
-	rm -rf .aws-sam .darkroom demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .darkroom demo-output clients/typescript/dist clients/typescript/build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find layers functions local tests -name __pycache__ -prune -exec rm -rf {} +

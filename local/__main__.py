@@ -227,6 +227,10 @@ def print_addresses(stack: "RunningStack", headline: str, choices: Choices) -> N
     print(f"  API description  {stack.api_url}/docs")
     print(f"  emulated AWS     {stack.endpoint_url} (Cognito, storage), {needed['region']}")
     print(f"  user pool        {needed['userPoolId']}, client {needed['userPoolClientId']}")
+    print(
+        f"  codes            {needed['confirmationCode']} after a sign-up,"
+        f" {needed['resetCode']} for a new password; nothing is sent"
+    )
     print(f"  for a frontend   {stack.frontend_file}")
     if choices.parameters:
         print(f"  set by you       {', '.join(sorted(choices.parameters))}")

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 # Begins the lines that `Emulator.denials` reads.
@@ -36,9 +37,20 @@ def report_denials() -> None:
     iam_actions.access_denied_response = denied
 
 
+def correct_user_pools() -> None:
+    # At the end, so that nothing of this repository hides a library.
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+    from ministack.services import cognito
+
+    from local.cognito import correct
+
+    correct(cognito)
+
+
 def main() -> None:
     threading.Thread(target=end_with_the_owner, daemon=True).start()
     report_denials()
+    correct_user_pools()
     sys.argv = ["ministack"]
     # Imported here: importing it reads the environment and takes a second.
     from ministack.app import main as serve

@@ -7,6 +7,7 @@ LocalCloudError
 ├── EmulatorFailed      the emulator did not start; its log says why
 ├── DeployFailed        SAM could not deploy the template; ends with what SAM printed
 ├── DoesNotStop         the process that holds the state folder does not end
+├── PoolIsOld           an earlier version made the user pool, which cannot be changed
 ├── BadParameter        PARAMS or .env name something that the template does not take
 └── AuditFailed         the API did not respond to the audit
 """
@@ -38,6 +39,10 @@ class DeployFailed(LocalCloudError):
 
 
 class DoesNotStop(LocalCloudError):
+    pass
+
+
+class PoolIsOld(LocalCloudError):
     pass
 
 

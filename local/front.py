@@ -4,11 +4,15 @@ The emulator serves the API below a long path of its own; this forwards every re
 every response back as they are: method, path, query, headers, body, status. It adds CORS headers
 where the emulator leaves them out (its own 401 and 404); API Gateway puts them on every response:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+
+`POST /_auth` is the user pool, for pages that this server serves: only the calls with which users
+sign up and in, which need no AWS signature.
 """
 
 import http.client
 import time
 from collections.abc import Mapping, Sequence
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread, local
 from typing import Any
@@ -21,6 +25,23 @@ CHUNK_BYTES = 64 * 1024
 # API Gateway refuses larger bodies itself.
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 # About one connection, and so not forwarded (RFC 9110, 7.6.1).
+AUTH_PATH = "/_auth"
+AUTH_TARGET = "AWSCognitoIdentityProviderService."
+AUTH_CALLS = frozenset(
+    {
+        "ChangePassword",
+        "ConfirmForgotPassword",
+        "ConfirmSignUp",
+        "ForgotPassword",
+        "GetTokensFromRefreshToken",
+        "GlobalSignOut",
+        "InitiateAuth",
+        "ResendConfirmationCode",
+        "RespondToAuthChallenge",
+        "RevokeToken",
+        "SignUp",
+    }
+)
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"}
 
 
@@ -82,6 +103,9 @@ class Forwarder(BaseHTTPRequestHandler):
             self.refuse(413, "Request Entity Too Large")
             return
         body = self.rfile.read(size)
+        if self.path == AUTH_PATH and not is_auth_call(self.command, self.headers):
+            self.refuse(403, "Forbidden")
+            return
         connection = self.server.connection()
         try:
             self.send_upstream(connection, body)
@@ -102,7 +126,7 @@ class Forwarder(BaseHTTPRequestHandler):
     def send_upstream(self, connection: http.client.HTTPConnection, body: bytes) -> None:
         connection.putrequest(
             self.command,
-            self.server.prefix + self.path,
+            "/" if self.path == AUTH_PATH else self.server.prefix + self.path,
             skip_host=True,
             skip_accept_encoding=True,
         )
@@ -162,6 +186,20 @@ class Forwarder(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: the functions log the requests."""
+
+
+def is_auth_call(method: str, headers: Message) -> bool:
+    """Whether it is a user's own call of the user pool: without a signature, and a listed one.
+
+    The emulator would do everything for a request that has one.
+    """
+    target = headers.get("X-Amz-Target") or ""
+    return (
+        method == "POST"
+        and headers.get("Authorization") is None
+        and target.startswith(AUTH_TARGET)
+        and target.removeprefix(AUTH_TARGET) in AUTH_CALLS
+    )
 
 
 def cors_headers(cors: Mapping[str, Any], origin: str | None) -> Sequence[tuple[str, str]]:

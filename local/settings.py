@@ -20,7 +20,20 @@ EMULATOR_STOP_LIMIT_SECONDS = 30
 DEPLOY_LIMIT_SECONDS = 300
 
 # The template's parameters, as the local cloud sets them.
-PARAMETERS = {"Stage": "local", "TestHooks": "true", "AllowedOrigins": "*"}
+PARAMETERS = {
+    "Stage": "local",
+    "TestHooks": "true",
+    "AllowedOrigins": "*",
+    "SignInDomain": "darkroom-local",
+    "SignInCallbackUrls": "http://localhost:5173/,http://localhost:3000/",
+}
+
+# Users of `make token` have an e-mail here, which no mail can reach (RFC 2606).
+LOCAL_USERS_DOMAIN = "local.example"
+LOCAL_PASSWORD = "Darkroom-local-1"
+# No mail is sent here: the emulator's codes are always these.
+CONFIRMATION_CODE = "123456"
+RESET_CODE = "654321"
 
 
 @dataclass(frozen=True)

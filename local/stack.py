@@ -25,15 +25,17 @@ from botocore.session import Session as BotocoreSession
 
 from local import code, deploy, gateway, leases, logs, users
 from local.emulator import Emulator, free_port, move_addresses, require_free
-from local.errors import AlreadyRunning, DoesNotStop, NotRunning
+from local.errors import AlreadyRunning, DoesNotStop, NotRunning, PoolIsOld
 from local.front import FrontServer
 from local.gaps import close_gaps
 from local.resolve import Resolver
 from local.settings import (
     ACCESS_KEY,
+    CONFIRMATION_CODE,
     HOST,
     PARAMETERS,
     REGION,
+    RESET_CODE,
     ROOT,
     SECRET_KEY,
     STACK_NAME,
@@ -107,6 +109,8 @@ class RunningStack:
             "userPoolClientId": self.outputs["UserPoolClientId"],
             "cognitoEndpoint": self.endpoint_url,
             "storageEndpoint": self.endpoint_url,
+            "confirmationCode": CONFIRMATION_CODE,
+            "resetCode": RESET_CODE,
         }
 
     @property
@@ -306,6 +310,7 @@ class LocalStack(RunningStack):
     def _deploy(self, digest: str) -> None:
         from local.template import folder_of
 
+        self.require_kept_pool(self.facts.outputs.get("UserPoolId"))
         self.report("Deploying template.yaml")
         deploy.deploy(
             self.places,
@@ -334,6 +339,22 @@ class LocalStack(RunningStack):
             functions=functions,
             digest=digest,
         )
+
+    def require_kept_pool(self, pool_id: str | None) -> None:
+        """Refuse a user pool whose users have other names: no pool can be changed in this.
+
+        Raises:
+            PoolIsOld: it was made by an earlier version of the template.
+        """
+        if pool_id is None:
+            return
+        pool = self.client("cognito-idp").describe_user_pool(UserPoolId=pool_id)["UserPool"]
+        wanted = self.template["Resources"]["UserPool"]["Properties"]["UsernameAttributes"]
+        if pool.get("UsernameAttributes", []) != wanted:
+            raise PoolIsOld(
+                "The users of this local cloud were made by an earlier version, which named them"
+                f" in another way. Delete {self.places.state} and start again."
+            )
 
     def api_body(self, physical_ids: dict[str, str]) -> dict[str, Any]:
         """The OpenAPI body of the template's API, as AWS would read it."""

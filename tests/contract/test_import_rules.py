@@ -24,6 +24,7 @@ FEATURES = {
     "payments",
     "plans",
     "recipes",
+    "signup",
     "studio",
     "templates",
     "uploads",
@@ -59,6 +60,7 @@ APART = {
 }
 PURE = (
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
     "generation/routing/routes.py",
     "recipes/",

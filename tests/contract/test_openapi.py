@@ -12,10 +12,12 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
+from darkroom.api.app import VERSION
 from darkroom.api.errors import STATUS_OF
 from darkroom.api.messages import MESSAGES
 from darkroom.api.mounts import PUBLIC_PATHS, SELF_CHECKED_PATHS
-from darkroom.api.openapi.document import full_openapi
+from darkroom.api.openapi.document import full_openapi, public_openapi
+from darkroom.api.openapi.errors import ERRORS, GatewayError, model_of
 from darkroom.api.schemas.catalog import RecipesResponse, Template
 from darkroom.bootstrap.composition import App
 from darkroom.kernel import catalog
@@ -23,7 +25,14 @@ from darkroom.kernel.errors import DarkroomError, Unauthorized
 from darkroom.payments.store import PurchaseStatus
 from darkroom.templates.choice import list_templates
 from tests.support.builders import ask
-from tests.support.declared import JSON, Undeclared, check_declared, response_models
+from tests.support.declared import (
+    JSON,
+    Undeclared,
+    check_declared,
+    names_of,
+    resolved,
+    response_models,
+)
 from tests.support.mounts import BY_FUNCTION
 from tests.support.tables import read_template
 
@@ -38,7 +47,7 @@ METHODS = {"get", "post", "patch", "delete", "put"}
 
 def test_the_committed_document_matches_the_code() -> None:
     """After a change: ``make openapi``, and look at the difference."""
-    assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == full_openapi()
+    assert json.loads(DOCUMENT.read_text(encoding="utf-8")) == public_openapi()
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -51,13 +60,13 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 def test_every_route_except_the_public_ones_requires_a_token() -> None:
     for method, path, operation in operations():
         is_open = path in PUBLIC_PATHS
-        assert ("security" in operation) != is_open, f"{method} {path}"
+        assert (operation["security"] == []) == is_open, f"{method} {path}"
         assert is_open or "401" in operation["responses"], f"{method} {path}"
 
 
 def test_every_operation_declares_the_errors_of_the_edge() -> None:
     for method, path, operation in operations():
-        expected = {"500", "503"} | (set() if method == "GET" else {"400", "413"})
+        expected = {"429", "500", "503"} | (set() if method == "GET" else {"400", "413"})
         assert expected <= set(operation["responses"]), f"{method} {path}"
 
 
@@ -69,13 +78,15 @@ def test_a_route_with_an_idempotency_key_declares_its_errors() -> None:
             assert {"404", "409"} <= set(operation["responses"]), f"{method} {path}"
 
 
-def test_all_errors_have_the_same_shape() -> None:
-    shapes = {"#/components/schemas/ErrorResponse", "#/components/schemas/PaymentRequiredResponse"}
+def test_every_error_response_is_of_codes_of_its_status() -> None:
+    codes = {model_of(error.code).__name__: error.status for error in ERRORS}
     for method, path, operation in operations():
         for status, response in operation["responses"].items():
             if status >= "400":
-                schema = response["content"]["application/json"]["schema"]
-                assert schema["$ref"] in shapes, f"{method} {path} {status}"
+                names = set(names_of(resolved(response)["content"][JSON]["schema"]))
+                of_function = names - {GatewayError.__name__}
+                assert names, f"{method} {path} {status}"
+                assert {codes[name] for name in of_function} <= {int(status)}, f"{method} {path}"
 
 
 def test_field_names_are_camel_case() -> None:
@@ -83,10 +94,6 @@ def test_field_names_are_camel_case() -> None:
         for field in schema.get("properties", {}):
             assert "_" not in field, f"{name}.{field}"
             assert field[0].islower(), f"{name}.{field}"
-
-
-# It is not in all errors; in those of limits, it is null if no plan is large enough.
-OMITTED_OR_NULL = {("ErrorResponse", "upgradeTo")}
 
 
 def test_null_is_declared_only_where_it_is_sent() -> None:
@@ -100,7 +107,7 @@ def test_null_is_declared_only_where_it_is_sent() -> None:
         if {"type": "null"} in shape.get("anyOf", ()) and field not in schemas[name]["required"]
     }
 
-    assert nullable == OMITTED_OR_NULL
+    assert nullable == set()
 
 
 def test_request_bodies_refuse_unknown_fields() -> None:
@@ -256,9 +263,13 @@ ALBUM = {
 }
 
 
-def check(method: str, path: str, status: int, body: Any, media_type: str = JSON) -> None:
+def check(
+    method: str, path: str, status: int, body: Any, media_type: str = JSON, **headers: Any
+) -> None:
     text = body if isinstance(body, str) else json.dumps(body)
-    check_declared(method, path, status, {"content-type": media_type}, text)
+    sent = {"content_type": media_type, "darkroom_version": VERSION, **headers}
+    kept = {name.replace("_", "-"): value for name, value in sent.items() if value is not None}
+    check_declared(method, path, status, kept, text)
 
 
 def test_a_response_as_declared_passes() -> None:
@@ -268,7 +279,9 @@ def test_a_response_as_declared_passes() -> None:
     check("GET", "/api/albums/alb_1", 404, NOT_FOUND)
     check("GET", "/api/albums", 200, {"items": [ALBUM], "nextCursor": None})
     check("DELETE", "/api/albums/alb_1", 204, "", "")
-    check("GET", "/api/jobs.csv", 200, "jobId", "text/csv; charset=utf-8")
+    csv = ("GET", "/api/jobs.csv", 200, "jobId", "text/csv; charset=utf-8")
+    check(*csv, content_disposition="attachment", link="<next>")
+    check(*csv, content_disposition="attachment", Date="now")
 
 
 @pytest.mark.parametrize(
@@ -303,6 +316,42 @@ def test_a_body_that_is_not_as_declared_fails(wrong: Any) -> None:
 def test_an_undeclared_response_fails(path: str, status: int, body: Any, media_type: str) -> None:
     with pytest.raises(Undeclared):
         check("GET", path, status, body, media_type)
+
+
+def test_an_error_of_the_gateway_passes_only_where_the_gateway_responds() -> None:
+    from_gateway = {"message": "Unauthorized"}
+
+    check("GET", "/api/albums", 401, from_gateway, darkroom_version=None)
+    for method, path, status in [("GET", "/api/albums/alb_1", 404), ("GET", "/api/health", 401)]:
+        with pytest.raises(Undeclared):
+            check(method, path, status, from_gateway, darkroom_version=None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"etag": "x"}, {"x_debug": "1"}, {"darkroom_version": None}, {"retry_after": "1"}],
+    ids=["header of others", "unknown header", "no version", "nothing to repeat"],
+)
+def test_a_response_with_other_headers_than_declared_fails(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Undeclared):
+        check("GET", "/api/health", 200, HEALTH, **wrong)
+
+
+def test_a_response_without_a_required_header_fails() -> None:
+    busy = {**NOT_FOUND, "code": "UNAVAILABLE"}
+    check("GET", "/api/health", 503, busy, retry_after="1")
+
+    with pytest.raises(Undeclared):
+        check("GET", "/api/health", 503, busy)
+    with pytest.raises(Undeclared):
+        check("GET", "/api/jobs.csv", 200, "jobId", "text/csv")
+
+
+def test_an_error_with_a_code_of_another_operation_fails() -> None:
+    check("POST", "/api/albums/alb_1/outputs", 409, {**NOT_FOUND, "code": "ALBUM_FULL"})
+
+    with pytest.raises(Undeclared):
+        check("DELETE", "/api/assets/ast_1", 409, {**NOT_FOUND, "code": "ALBUM_FULL"})
 
 
 def test_a_body_where_none_is_declared_fails() -> None:

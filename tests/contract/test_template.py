@@ -403,7 +403,7 @@ def test_every_queue_with_workers_has_an_alarm_on_the_age_of_its_messages(
 def test_every_function_s_errors_raise_an_alarm(resources: dict[str, Any]) -> None:
     watched = {
         metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
-        for name in ("ApiErrorsAlarm", "WorkerErrorsAlarm")
+        for name in ("ApiErrorsAlarm", "WorkerErrorsAlarm", "SignUpErrorsAlarm")
         for metric in resources[name]["Properties"]["Metrics"]
         if "MetricStat" in metric
     }
@@ -458,6 +458,14 @@ def test_an_example_event_is_of_a_trigger_that_the_template_has(
         if trigger["Type"] == "HttpApi"
     }
 
+    cognito_triggers = {
+        name
+        for function in functions.values()
+        for trigger in function.get("Events", {}).values()
+        if trigger["Type"] == "Cognito"
+        for name in as_list(trigger["Properties"]["Trigger"])
+    }
+
     if "routeKey" in event:
         assert event["routeKey"] in routes
         assert event["version"] == "2.0"
@@ -465,6 +473,8 @@ def test_an_example_event_is_of_a_trigger_that_the_template_has(
         arn = event["Records"][0]["eventSourceARN"]
         found = re.search(r"darkroom-dev-(\w+)-", arn)
         assert found and found[1] in source["Resources"]
+    elif "triggerSource" in event:
+        assert event["triggerSource"].partition("_")[0] in cognito_triggers
     else:
         assert event["source"] == "aws.events"
 

@@ -37,9 +37,12 @@ from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
 from darkroom.plans.storage_store import StorageItem
 from darkroom.plans.store import AccountItem
+from darkroom.signup.store import BonusItem, SignUpsItem
 from darkroom.templates.store import AssignmentItem
 from darkroom.uploads.owner_store import OwnerItem
 from darkroom.uploads.session_store import SessionItem
+from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
+from darkroom.usecases.accounts.claim_bonus import claim_bonus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.read_books import OTHER_CLASSES
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
@@ -60,7 +63,7 @@ from tests.support.moto_world import moto_world
 from tests.support.tables import table_definitions
 from tests.support.world import Response, World
 
-USER, EVENT = "alice", "paper#evt_1"
+USER, EVENT, MAILBOX = "alice", "paper#evt_1", "alice@naver.com"
 Request = tuple[str, str, Any]
 
 
@@ -142,6 +145,14 @@ def find_cached(scene: Scene) -> object:
 
 def find_received(scene: Scene) -> object:
     return webhooks_store.find_received(EVENT)
+
+
+def sign_up(scene: Scene) -> None:
+    admit_sign_up(scene.world.app, MAILBOX)
+
+
+def confirm_address(scene: Scene) -> object:
+    return claim_bonus(scene.world.app, USER, email=MAILBOX)
 
 
 CASES: dict[type[BaseItem], Case] = {
@@ -248,6 +259,14 @@ CASES: dict[type[BaseItem], Case] = {
         key="upload",
     ),
     OwnerItem: Case("usage", "owner", of_others=[UPLOAD, get("/api/assets")]),
+    SignUpsItem: Case("usage", "signups#", calls=[sign_up], compared=frozenset({"count"})),
+    BonusItem: Case(
+        "usage",
+        " bonus",
+        of_others=[get("/api/credits")],
+        calls=[confirm_address],
+        compared=frozenset({"owner"}),
+    ),
     AssignmentItem: Case("templates", of_others=[STORY, JOBS]),
     IdempotencyItem: Case(
         "idempotency",
@@ -416,6 +435,8 @@ def scene() -> Iterator[Scene]:
         ids["counted"] = opened.body["sessions"][0]["assetId"]
         world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
         kept_by_us(world, ids["job"])
+        admit_sign_up(world.app, MAILBOX)
+        claim_bonus(world.app, USER, email=MAILBOX)
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))

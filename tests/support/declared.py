@@ -2,7 +2,8 @@
 
 The document names a model for each JSON response. The model must accept the body strictly, and
 must make the same body again: an unknown field, a missing one, one of another type, and null where
-a field is left out are all differences. Words of lists and the inputs of jobs, which models do not
+a field is left out are all differences. So are a header that is not declared, and a declared one
+that is missing though it is required. Words of lists and the inputs of jobs, which models do not
 check, are compared with the schemas of the document.
 """
 
@@ -17,13 +18,18 @@ from typing import Any, Union
 from pydantic import TypeAdapter, ValidationError
 from starlette.routing import compile_path
 
+from darkroom.api.app import VERSION_HEADER
 from darkroom.api.openapi.document import full_openapi
-from darkroom.api.schemas.errors import ErrorResponse
+from darkroom.api.openapi.errors import FROM_GATEWAY, GatewayError
+from darkroom.api.openapi.headers import RETRY_AFTER
+from darkroom.api.schemas.errors import ErrorBody
 from darkroom.views.base import ResponseBody
 
 JSON = "application/json"
 TEXT_LIMIT = 300
 """How much of a body an error shows."""
+TRANSPORT = ("access-control-", "apigw-", "connection", "content-length", "content-type", "date")
+"""The beginnings of headers that no function sends of its own will."""
 Declared = Mapping[str, Any]
 
 
@@ -36,16 +42,20 @@ def check_declared(
 ) -> None:
     """Raises Undeclared if the response is not as declared; ``path`` is without the query."""
     where = f"{method} {path} → {status}"
+    is_function = not _is_from_gateway(status, body)
     media_type = headers.get("content-type", "").partition(";")[0]
     declared = _declared_responses(method, path)
     if declared is None:
         # No such route, or a page for people: only errors have a declared shape.
         if media_type == JSON and status >= 400 and method != "HEAD":
-            _compare(where, (ErrorResponse.__name__,), body)
+            _compare(where, (ErrorBody.__name__,), body)
         return
     if str(status) not in declared:
         raise Undeclared(f"{where} is not declared: {body[:TEXT_LIMIT]}")
-    content = declared[str(status)].get("content", {})
+    response = resolved(declared[str(status)])
+    if is_function:
+        _check_headers(where, response.get("headers", {}), headers, status)
+    content = response.get("content", {})
     if method == "HEAD" or not content:
         if body:
             raise Undeclared(f"{where} has a body: {body[:TEXT_LIMIT]}")
@@ -53,7 +63,28 @@ def check_declared(
     if media_type not in content:
         raise Undeclared(f"{where} is {media_type or 'empty'}, not {' or '.join(content)}")
     if media_type == JSON:
-        _compare(where, _names_of(content[JSON]["schema"]), body)
+        names = names_of(content[JSON]["schema"])
+        if is_function:
+            names = tuple(name for name in names if name != GatewayError.__name__)
+        _compare(where, names, body)
+
+
+def _is_from_gateway(status: int, body: str) -> bool:
+    """Whether the gateway itself responded, and no function."""
+    return status in FROM_GATEWAY and '"message"' in body and '"code"' not in body
+
+
+def _check_headers(where: str, declared: Declared, headers: Mapping[str, str], status: int) -> None:
+    sent, known = ({name.lower() for name in names} for names in (headers, declared))
+    unknown = {name for name in sent - known if not name.startswith(TRANSPORT)}
+    if unknown:
+        raise Undeclared(f"{where} has headers that are not declared: {sorted(unknown)}")
+    required = {name for name in declared if resolved(declared[name])["required"]}
+    # The gateway's own responses lack these, so the document cannot require them.
+    required |= {VERSION_HEADER, *((RETRY_AFTER,) if status in (429, 503) else ())}
+    missing = {name for name in required if name.lower() not in sent}
+    if missing:
+        raise Undeclared(f"{where} lacks the headers {sorted(missing)}")
 
 
 def _compare(where: str, names: tuple[str, ...], body: str) -> None:
@@ -130,9 +161,19 @@ def _declared_responses(method: str, path: str) -> Declared | None:
     return next((each[method]["responses"] for each in found if method in each), None)
 
 
-def _names_of(schema: Declared) -> tuple[str, ...]:
+def names_of(schema: Declared) -> tuple[str, ...]:
     """The names of the models in the schema of a response: one, or several of which one fits."""
-    return tuple(option["$ref"].rpartition("/")[2] for option in schema.get("anyOf", [schema]))
+    options = schema.get("anyOf", schema.get("oneOf", [schema]))
+    return tuple(option["$ref"].rpartition("/")[2] for option in options)
+
+
+def resolved(declared: Declared) -> Declared:
+    """The component that a reference names, or what stands here itself."""
+    if "$ref" not in declared:
+        return declared
+    kind, name = declared["$ref"].split("/")[2:]
+    component: Declared = full_openapi()["components"][kind][name]
+    return component
 
 
 @cache

@@ -359,7 +359,7 @@ def _broken_shape(entry: Item) -> str | None:
     amount, held = entry["amount"], entry["heldChange"]
     right = {
         "PURCHASE": amount > 0 and held == 0,
-        "BONUS": amount == SIGNUP_BONUS and held == 0 and entry["cause"] == "bonus#signup",
+        "BONUS": amount in (SIGNUP_BONUS, 0) and held == 0 and entry["cause"] == "bonus#signup",
         "DEDUCT": amount < 0 and held == -amount,
         "REFUND": amount > 0 and held == -amount,
         "SETTLE": amount == 0 and held < 0,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.credits.pricing import Pack, costs, get_pack, packs, suggest
+from darkroom.credits.pricing import costs, get_pack, packs, suggest
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.money import PricePart, total_credits
 

@@ -13,16 +13,17 @@ from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
 TITLE = "Darkroom"
 VERSION = "1.0.0"
+"""The version of the API: a breaking change is a new major version."""
+VERSION_HEADER = "Darkroom-Version"
 IS_HEAD = "darkroom.is_head"
 """The key in the scope that marks a HEAD request, which routes receive as GET."""
 
 
 def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
     """An app with these routers; in tests ``app`` replaces the App of the process."""
-    api = FastAPI(
+    api = Api(
         title=TITLE,
         version=VERSION,
-        summary="Back end of an AI photo and video app",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -38,6 +39,20 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
     api.add_middleware(JsonBodies)
     api.add_middleware(HeadLikeGet)
     return api
+
+
+class Api(FastAPI):
+    """Adds the API's version to every response, also to those for unexpected errors, which no
+    middleware sees."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_version(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                version = (VERSION_HEADER.lower().encode(), VERSION.encode())
+                message = {**message, "headers": [*message.get("headers", ()), version]}
+            await send(message)
+
+        await super().__call__(scope, receive, send_with_version)
 
 
 class HeadLikeGet:

@@ -17,9 +17,8 @@ from fastapi import Depends, Request
 
 from darkroom.api.messages import preferred_language
 from darkroom.bootstrap.composition import App, app_from_env
-from darkroom.kernel.errors import Forbidden, InvalidInput, Unauthorized
-from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS, IDEMPOTENCY_KEY_LIMIT_CHARS
-from darkroom.kernel.problems import problem
+from darkroom.kernel.errors import Forbidden, Unauthorized
+from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS
 
 ADMIN_GROUP = "admin"
 # What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, email addresses. No slashes,
@@ -33,6 +32,7 @@ class Caller:
     groups: frozenset[str]
     language: str
     idempotency_key: str | None
+    """As it was sent; ``api.idempotency`` checks it where it has an effect."""
 
     def require_admin(self) -> None:
         if ADMIN_GROUP not in self.groups:
@@ -56,7 +56,7 @@ async def current_caller(request: Request) -> Caller:
         account_id=trusted_account(current_app(request), claims),
         groups=_groups(claims.get("cognito:groups")),
         language=preferred_language(request.headers.get("accept-language")),
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=request.headers.get("idempotency-key"),
     )
 
 
@@ -109,18 +109,6 @@ def _groups(value: Any) -> frozenset[str]:
     if isinstance(value, list):
         return frozenset(map(str, value))
     return frozenset(str(value or "").strip("[]").replace(",", " ").split())
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LIMIT_CHARS or not key.isprintable():
-        raise InvalidInput(
-            "bad key",
-            fields=[problem("Idempotency-Key", "BAD_FORMAT")],
-        )
-    return key
 
 
 CurrentApp = Annotated[App, Depends(current_app)]

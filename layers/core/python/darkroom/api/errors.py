@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from darkroom.api.json_response import EscapingJSONResponse
 from darkroom.api.messages import message_for, preferred_language
-from darkroom.api.schemas.errors import ErrorBody, ErrorResponse, PaymentRequiredResponse
+from darkroom.api.schemas.errors import BODY_OF, ErrorBody
 from darkroom.db import is_outage
 from darkroom.kernel import errors
 from darkroom.kernel.problems import problems_of, shown
@@ -57,10 +57,9 @@ def error_response(
     known = {**(facts or {}), "error": message_for(code, language), "code": code}
     if "fields" in known:
         known["fields"] = [shown(found, language) for found in known["fields"]]
-    shape: type[ErrorBody] = PaymentRequiredResponse if status == 402 else ErrorResponse
     # Not validated: an odd fact must not hide the error. Facts without a field are left out.
-    body = shape.model_construct(**known, request_id=request_id(request))
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    body = BODY_OF.get(code, ErrorBody).model_construct(**known, request_id=request_id(request))
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else None
     content = body.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     return EscapingJSONResponse(content, status_code=status, headers=headers)
 

@@ -20,6 +20,8 @@ from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyCompleted, StoredResponse
 from darkroom.kernel.command import Command, body_hash, new_command
 from darkroom.kernel.errors import Conflict, InvalidInput
+from darkroom.kernel.limits import IDEMPOTENCY_KEY_LIMIT_CHARS
+from darkroom.kernel.problems import problem
 from darkroom.views.base import ResponseBody
 
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -33,10 +35,13 @@ async def read_command(
     """The request as a command, and its body as a JSON value.
 
     Raises:
-        InvalidInput: IDEMPOTENCY_KEY_REQUIRED; or the body is not JSON.
+        InvalidInput: IDEMPOTENCY_KEY_REQUIRED; the key has a bad form; or the body is not JSON.
     """
-    if key_required and caller.idempotency_key is None:
+    key = caller.idempotency_key
+    if key is None and key_required:
         raise InvalidInput("a key is required", code="IDEMPOTENCY_KEY_REQUIRED")
+    if key is not None and not (1 <= len(key) <= IDEMPOTENCY_KEY_LIMIT_CHARS and key.isprintable()):
+        raise InvalidInput("bad key", fields=[problem("Idempotency-Key", "BAD_FORMAT")])
     raw = await request.body()
     body = read_json(raw) if raw else {}
     command = new_command(
@@ -44,7 +49,7 @@ async def read_command(
         account_id=caller.account_id,
         route=f"{request.method} {request.url.path}",
         language=caller.language,
-        key=caller.idempotency_key,
+        key=key,
         body=body,
     )
     return command, body

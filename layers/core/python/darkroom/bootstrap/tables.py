@@ -16,6 +16,7 @@ from darkroom.kernel.settings import Settings
 from darkroom.payments import store as payments_store
 from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
+from darkroom.signup import store as signup_store
 from darkroom.templates import store as templates_store
 from darkroom.uploads import owner_store, session_store
 from darkroom.webhooks import store as webhooks_store
@@ -36,7 +37,13 @@ def bind_tables(settings: Settings) -> None:
         "albums": albums_store.ITEM_CLASSES,
         "templates": (templates_store.AssignmentItem,),
         "accounts": (plans_store.AccountItem,),
-        "usage": (storage_store.StorageItem, session_store.SessionItem, owner_store.OwnerItem),
+        "usage": (
+            storage_store.StorageItem,
+            session_store.SessionItem,
+            owner_store.OwnerItem,
+            signup_store.SignUpsItem,
+            signup_store.BonusItem,
+        ),
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),

@@ -158,8 +158,16 @@ class Reason:
     description: str
 
 
-def open_wallet(account_id: str, now: datetime) -> Change:
-    """The wallet of a new account, with its one bonus."""
+def open_wallet(account_id: str, now: datetime, *, is_returning: bool = False) -> Change:
+    """The wallet of a new account, with its one bonus.
+
+    ``is_returning``: another account of the same mailbox has had the bonus. The entry that begins
+    the history is then of 0 credits, and there is no grant.
+    """
+    if is_returning:
+        reason = Reason("bonus#signup", "signup", account_id, "Welcome bonus was given before")
+        empty = Wallet(account_id=account_id)
+        return _record(Change(empty, ()), empty, entry_type=EntryType.BONUS, reason=reason, now=now)
     grant = Grant(
         grant_id="bonus#signup",
         source="bonus",

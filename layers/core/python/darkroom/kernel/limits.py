@@ -16,6 +16,14 @@ IDEMPOTENCY_TTL_SECONDS = 24 * 3600
 IDEMPOTENCY_LOCK_SECONDS = 30
 CLOCK_LEEWAY_SECONDS = 60
 
+# Sign-up
+EMAIL_LIMIT_CHARS = 254
+SIGN_UP_WINDOW_SECONDS = 24 * 3600
+SIGN_UPS_PER_MAILBOX_LIMIT = 5
+"""A day. More would only send more codes to it."""
+SIGN_UPS_PER_DOMAIN_LIMIT = 100
+"""A day, for a domain that is not a mail service: its owner has mailboxes without end."""
+
 # Credits
 SIGNUP_BONUS_CREDITS = 5
 LIVE_GRANTS_LIMIT = 50

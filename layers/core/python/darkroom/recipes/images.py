@@ -49,7 +49,7 @@ class ImageInputs(Inputs):
     count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)] = described(
         "Number of pictures, each for the price of one image.", 2
     )
-    style: Style | None = Field(None, description="Style of the pictures.", examples=["FILM"])
+    style: Style | None = Field(None, description="Style of the pictures.", examples=["CINEMATIC"])
     aspect_ratio: AspectRatio = DEFAULT_ASPECT_RATIO
     model_id: ModelId | None = None
     seed: Seed | None = None

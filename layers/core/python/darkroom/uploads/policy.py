@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 from darkroom.kernel.errors import InvalidInput, TooLarge, UnsupportedType
 from darkroom.kernel.limits import PHOTO_LIMIT_BYTES, UPLOAD_LIMIT_BYTES
@@ -55,7 +56,13 @@ def admit(*, filename: str, size_bytes: int, mime_type: str, at: str = "") -> Ne
     kind = found.kind
     limit_bytes = SIZE_LIMIT_BYTES[kind]
     if size_bytes > limit_bytes:
-        raise _refusal(TooLarge, problem(at + "sizeBytes", "TOO_LARGE", limit=limit_bytes))
+        # No plan allows more.
+        raise _refusal(
+            TooLarge,
+            problem(at + "sizeBytes", "TOO_LARGE", limit=limit_bytes),
+            limit=limit_bytes,
+            upgradeTo=None,
+        )
     # A client that knows the type sends the content with exactly the declared spelling.
     sent = found.mime_type if declared == "" else declared
     return NewFile(filename=name, size_bytes=size_bytes, mime_type=sent, kind=kind, at=at)
@@ -79,6 +86,6 @@ def clean_name(filename: str, *, at: str = "") -> str:
 
 
 def _refusal(
-    kind: type[InvalidInput] | type[UnsupportedType] | type[TooLarge], found: Problem
+    kind: type[InvalidInput] | type[UnsupportedType] | type[TooLarge], found: Problem, **facts: Any
 ) -> InvalidInput | UnsupportedType | TooLarge:
-    return kind(f"{found['path']}: {found['message']}", fields=[found])
+    return kind(f"{found['path']}: {found['message']}", fields=[found], **facts)

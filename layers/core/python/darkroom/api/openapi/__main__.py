@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 
-from darkroom.api.openapi.document import full_openapi
+from darkroom.api.openapi.document import public_openapi
 
 
 def main() -> None:
-    json.dump(full_openapi(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
+    json.dump(public_openapi(), sys.stdout, indent=2, ensure_ascii=False, sort_keys=True)
     sys.stdout.write("\n")
 
 

@@ -149,7 +149,7 @@ def _of(schema: Schema) -> Iterable[tuple[str, Schema]]:
 
 
 def _or_null(shape: Schema) -> Schema:
-    if NULL in options_of(shape):
+    if any(option.get("type") == "null" for option in options_of(shape)):
         return shape
     texts = {name: shape[name] for name in OWN_TEXTS if name in shape}
     return {"anyOf": [without(shape, *OWN_TEXTS), NULL], **texts}

@@ -48,14 +48,23 @@ def _route(
 ) -> str:
     lock = ' <span class="t">token</span>' if operation.get("security") else ""
     text = (operation.get("description") or operation.get("summary", "")).replace("``", "")
+
+    def resolve(node: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "$ref" not in node:
+            return node
+        kind, name = node["$ref"].split("/")[2:]
+        component: Mapping[str, Any] = document["components"][kind][name]
+        return component
+
     rows = [
         _row(f"{parameter['in']}: {parameter['name']}", _schema(document, parameter["schema"]))
-        for parameter in operation.get("parameters", [])
+        for parameter in map(resolve, operation.get("parameters", []))
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body:
         rows.append(_row("body", _schema(document, body["schema"])))
-    for status, response in operation["responses"].items():
+    for status, declared in operation["responses"].items():
+        response = resolve(declared)
         schema = response.get("content", {}).get("application/json", {}).get("schema", {})
         shown = _schema(document, schema) if status < "300" else ""
         rows.append(_row(status, f"{escape(response['description'])} {shown}"))

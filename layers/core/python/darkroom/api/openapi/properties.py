@@ -49,7 +49,8 @@ def add_schema(document: Schema, model: type[ResponseBody]) -> None:
 def parameters_of(document: Schema) -> Iterator[Schema]:
     for operations in document["paths"].values():
         for operation in operations.values():
-            yield from operation.get("parameters", ())
+            # Headers that many operations have are components, and complete.
+            yield from (each for each in operation.get("parameters", ()) if "schema" in each)
 
 
 def options_of(shape: Schema) -> list[Schema]:

@@ -15,7 +15,7 @@ from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_REQUIRED, declare
 from darkroom.api.parameters import AccountIdInPath, Cursor, Limit
 from darkroom.api.schemas.admin import (
     AdjustRequest,
@@ -49,11 +49,16 @@ from darkroom.views import credits as views
 from darkroom.views.credits import AccountResponse
 from darkroom.workers.sweep import sweep_everything
 
-router = APIRouter(tags=["admin"])
+router = APIRouter(tags=["Admin"])
 logger = Logger()
 
 
-@router.post("/api/admin/sweep", responses=failures(400, 401, 403, 404))
+@router.post(
+    "/api/admin/sweep",
+    operation_id="runSweeper",
+    summary="Run the sweeper",
+    openapi_extra=declare(404, is_test_hook=True),
+)
 async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> SweepResponse:
     """Run the sweeper as of ``now``. Only local stacks with test hooks have this route."""
     if not app.settings.test_hooks:
@@ -62,7 +67,12 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> S
     return SweepResponse(done=dict(sweep_everything(_at(app, body.now))))
 
 
-@router.get("/api/admin/audit", responses=failures(401, 403, 404))
+@router.get(
+    "/api/admin/audit",
+    operation_id="auditAccounts",
+    summary="Audit the books",
+    openapi_extra=declare(404),
+)
 async def audit(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -94,7 +104,12 @@ async def audit(
     )
 
 
-@router.get("/api/admin/accounts/{accountId}", responses=failures(401, 403, 404))
+@router.get(
+    "/api/admin/accounts/{accountId}",
+    operation_id="getAccount",
+    summary="Get an account",
+    openapi_extra=declare(404, "ACCOUNT_FROZEN"),
+)
 async def get_account(
     account_id: AccountIdInPath,
     app: CurrentApp,
@@ -105,7 +120,12 @@ async def get_account(
     return views.get_account(account_id)
 
 
-@router.get("/api/admin/dead-letters", responses=failures(400, 401, 403))
+@router.get(
+    "/api/admin/dead-letters",
+    operation_id="listDeadLetters",
+    summary="List dead letters",
+    openapi_extra=declare(),
+)
 async def get_dead_letters(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -133,8 +153,10 @@ async def get_dead_letters(
 
 @router.post(
     "/api/admin/dead-letters/redrive",
+    operation_id="redriveDeadLetters",
+    summary="Redrive dead letters",
     response_model=RedriveResponse,
-    responses=failures(400, 401, 403),
+    openapi_extra=declare(400),
 )
 async def redrive_dead_letters(
     body: RedriveRequest, app: CurrentApp, caller: CurrentCaller
@@ -152,7 +174,12 @@ async def redrive_dead_letters(
     return json_response(RedriveResponse(results=results))
 
 
-@router.patch("/api/admin/accounts/{accountId}", responses=failures(400, 401, 403, 404))
+@router.patch(
+    "/api/admin/accounts/{accountId}",
+    operation_id="updateAccount",
+    summary="Change an account",
+    openapi_extra=declare(404, "ACCOUNT_FROZEN"),
+)
 async def patch_account(
     account_id: AccountIdInPath,
     body: PatchAccountRequest,
@@ -173,9 +200,11 @@ async def patch_account(
 
 @router.post(
     "/api/admin/accounts/{accountId}/credits",
+    operation_id="adjustCredits",
+    summary="Adjust credits",
     status_code=201,
     response_model=AdjustResponse,
-    responses=failures(400, 401, 403, 404, 409, 422),
+    openapi_extra=declare(404, "ACCOUNT_FROZEN", key=KEY_REQUIRED),
 )
 async def adjust(
     account_id: AccountIdInPath,
@@ -205,9 +234,11 @@ async def adjust(
 
 @router.post(
     "/api/admin/accounts/{accountId}/debt",
+    operation_id="clearDebt",
+    summary="Clear a debt",
     status_code=201,
     response_model=AdjustResponse,
-    responses=failures(400, 401, 403, 404, 409, 422),
+    openapi_extra=declare(404, "ACCOUNT_FROZEN", "NO_DEBT", key=KEY_REQUIRED),
 )
 async def forgive_debt(
     account_id: AccountIdInPath,
@@ -229,7 +260,10 @@ async def forgive_debt(
 
 
 @router.post(
-    "/api/admin/accounts/{accountId}/rebuild-wallet", responses=failures(401, 403, 404, 409)
+    "/api/admin/accounts/{accountId}/rebuild-wallet",
+    operation_id="rebuildWallet",
+    summary="Rebuild a wallet",
+    openapi_extra=declare(404, 409, "ACCOUNT_FROZEN", "LEDGER_UNSOUND"),
 )
 async def rebuild(
     account_id: AccountIdInPath, app: CurrentApp, caller: CurrentCaller

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_REQUIRED, declare
 from darkroom.api.parameters import Cursor, Limit, PurchaseIdInPath
 from darkroom.api.schemas.purchases import ResolvePurchaseRequest
 from darkroom.kernel.limits import PAGE_DEFAULT
@@ -19,11 +19,16 @@ from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
 from darkroom.views import purchases as views
 from darkroom.views.purchases import AdminPurchase, AdminPurchasePage
 
-router = APIRouter(tags=["admin"])
+router = APIRouter(tags=["Admin"])
 _PURCHASES = "admin-purchases"
 
 
-@router.get("/api/admin/purchases", responses=failures(400, 401, 403))
+@router.get(
+    "/api/admin/purchases",
+    operation_id="listAllPurchases",
+    summary="List purchases of all accounts",
+    openapi_extra=declare(),
+)
 async def list_purchases(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -58,8 +63,12 @@ async def list_purchases(
 
 @router.post(
     "/api/admin/purchases/{purchaseId}/resolve",
+    operation_id="resolvePurchase",
+    summary="Resolve a purchase",
     response_model=AdminPurchase,
-    responses=failures(400, 401, 403, 404, 409, 422),
+    openapi_extra=declare(
+        404, "ACCOUNT_FROZEN", "NOT_RESOLVABLE", "PAYMENT_UNAVAILABLE", key=KEY_REQUIRED
+    ),
 )
 async def resolve(
     purchase_id: PurchaseIdInPath,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
 from darkroom.api.parameters import AlbumIdInPath, Cursor, Limit, OutputIdInPath
 from darkroom.api.schemas.albums import (
     AddOutputsRequest,
@@ -27,12 +27,17 @@ from darkroom.usecases.albums.remove_from_album import remove_from_album
 from darkroom.views import albums as views
 from darkroom.views.albums import AlbumDetailResponse, AlbumOutput, AlbumPage, AlbumResponse
 
-router = APIRouter(tags=["albums"])
+router = APIRouter(tags=["Albums"])
 _ROUTE = "albums"
 _OUTPUTS = "album-outputs"
 
 
-@router.get("/api/albums", responses=failures(400, 401))
+@router.get(
+    "/api/albums",
+    operation_id="listAlbums",
+    summary="List albums",
+    openapi_extra=declare(),
+)
 async def list_albums(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -49,9 +54,11 @@ async def list_albums(
 
 @router.post(
     "/api/albums",
+    operation_id="createAlbum",
+    summary="Create an album",
     status_code=201,
     response_model=AlbumResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_OPTIONAL),
 )
 async def post_album(
     body: CreateAlbumRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -65,7 +72,12 @@ async def post_album(
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.get("/api/albums/{albumId}", responses=failures(400, 401, 404))
+@router.get(
+    "/api/albums/{albumId}",
+    operation_id="getAlbum",
+    summary="Get an album",
+    openapi_extra=declare(404),
+)
 async def get_album(
     album_id: AlbumIdInPath,
     app: CurrentApp,
@@ -82,7 +94,12 @@ async def get_album(
     return AlbumDetailResponse(**dict(album), outputs=outputs, next_cursor=following)
 
 
-@router.patch("/api/albums/{albumId}", responses=failures(400, 401, 404))
+@router.patch(
+    "/api/albums/{albumId}",
+    operation_id="updateAlbum",
+    summary="Change an album",
+    openapi_extra=declare(404),
+)
 async def patch_album(
     album_id: AlbumIdInPath, body: ChangeAlbumRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AlbumResponse:
@@ -98,9 +115,11 @@ async def patch_album(
 
 @router.delete(
     "/api/albums/{albumId}",
+    operation_id="deleteAlbum",
+    summary="Delete an album",
     status_code=204,
     response_class=Response,
-    responses=failures(401, 404),
+    openapi_extra=declare(404),
 )
 async def remove_album(album_id: AlbumIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete the album; its outputs stay with their jobs."""
@@ -108,7 +127,12 @@ async def remove_album(album_id: AlbumIdInPath, app: CurrentApp, caller: Current
     return Response(status_code=204)
 
 
-@router.post("/api/albums/{albumId}/outputs", responses=failures(400, 401, 404, 409))
+@router.post(
+    "/api/albums/{albumId}/outputs",
+    operation_id="addAlbumOutputs",
+    summary="Add outputs to an album",
+    openapi_extra=declare(404, 409, "ALBUM_FULL"),
+)
 async def post_outputs(
     album_id: AlbumIdInPath, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AlbumResponse:
@@ -123,7 +147,12 @@ async def post_outputs(
     return views.album_summary(app, album)
 
 
-@router.patch("/api/albums/{albumId}/outputs/{outputId}", responses=failures(400, 401, 404))
+@router.patch(
+    "/api/albums/{albumId}/outputs/{outputId}",
+    operation_id="updateAlbumOutput",
+    summary="Change an output in an album",
+    openapi_extra=declare(404),
+)
 async def patch_output(
     album_id: AlbumIdInPath,
     output_id: OutputIdInPath,
@@ -153,9 +182,11 @@ async def patch_output(
 
 @router.delete(
     "/api/albums/{albumId}/outputs/{outputId}",
+    operation_id="removeAlbumOutput",
+    summary="Remove an output from an album",
     status_code=204,
     response_class=Response,
-    responses=failures(401, 404),
+    openapi_extra=declare(404),
 )
 async def remove_output(
     album_id: AlbumIdInPath, output_id: OutputIdInPath, app: CurrentApp, caller: CurrentCaller

@@ -10,7 +10,7 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
 from darkroom.api.parameters import AssetIdInPath, Cursor, Limit
 from darkroom.api.schemas.assets import (
     DescribeRequest,
@@ -33,11 +33,16 @@ from darkroom.views import assets as views
 from darkroom.views.asset_lists import AssetFilters
 from darkroom.views.assets import AssetPage, AssetResponse
 
-router = APIRouter(tags=["assets"])
+router = APIRouter(tags=["Assets"])
 _ROUTE = "assets"
 
 
-@router.get("/api/assets", responses=failures(400, 401))
+@router.get(
+    "/api/assets",
+    operation_id="listAssets",
+    summary="List files",
+    openapi_extra=declare(),
+)
 async def list_assets(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -86,7 +91,12 @@ async def list_assets(
     return AssetPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
-@router.get("/api/assets/{assetId}", responses=failures(401, 404))
+@router.get(
+    "/api/assets/{assetId}",
+    operation_id="getAsset",
+    summary="Get a file",
+    openapi_extra=declare(404),
+)
 async def get_asset(
     asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller
 ) -> AssetResponse:
@@ -95,7 +105,12 @@ async def get_asset(
     return views.asset_with_job(app, asset, language=caller.language)
 
 
-@router.patch("/api/assets/{assetId}", responses=failures(400, 401, 404))
+@router.patch(
+    "/api/assets/{assetId}",
+    operation_id="updateAsset",
+    summary="Change a file",
+    openapi_extra=declare(404),
+)
 async def patch_asset(
     asset_id: AssetIdInPath, body: DescribeRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AssetResponse:
@@ -109,9 +124,11 @@ async def patch_asset(
 
 @router.delete(
     "/api/assets/{assetId}",
+    operation_id="deleteAsset",
+    summary="Delete a file",
     status_code=204,
     response_class=Response,
-    responses=failures(401, 404, 409),
+    openapi_extra=declare(404, 409, "ASSET_IN_USE"),
 )
 async def remove_asset(asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it."""
@@ -121,8 +138,10 @@ async def remove_asset(asset_id: AssetIdInPath, app: CurrentApp, caller: Current
 
 @router.post(
     "/api/assets/bulk/delete",
+    operation_id="deleteAssets",
+    summary="Delete many files",
     response_model=BulkAssetsResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_OPTIONAL),
 )
 async def remove_assets(
     body: AssetIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller

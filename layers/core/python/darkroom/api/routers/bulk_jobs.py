@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import results_for_each
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, KEY_REQUIRED, declare
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas.bulk import (
     BulkOptionsRequest,
@@ -28,13 +28,15 @@ from darkroom.usecases.jobs.confirm_job import confirm_draft
 from darkroom.usecases.jobs.draft_job import patch_draft
 from darkroom.usecases.jobs.retry_job import retry_job
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
 @router.patch(
     "/api/jobs/bulk",
+    operation_id="updateJobs",
+    summary="Change many drafts",
     response_model=BulkResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_OPTIONAL),
 )
 async def patch_options(
     body: BulkOptionsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -56,8 +58,10 @@ async def patch_options(
 
 @router.post(
     "/api/jobs/bulk/run",
+    operation_id="runJobs",
+    summary="Confirm many drafts",
     response_model=BulkResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_OPTIONAL),
 )
 async def run(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -74,8 +78,10 @@ async def run(
 
 @router.post(
     "/api/jobs/bulk/cancel",
+    operation_id="cancelJobs",
+    summary="Cancel many jobs",
     response_model=BulkResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_OPTIONAL),
 )
 async def cancel(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -92,8 +98,10 @@ async def cancel(
 
 @router.post(
     "/api/jobs/bulk/retry",
+    operation_id="retryJobs",
+    summary="Retry many jobs",
     response_model=BulkResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(key=KEY_REQUIRED),
 )
 async def retry(
     body: BulkRetryRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from darkroom.api.auth import CurrentApp
+from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.catalog import (
     HealthResponse,
     Plan,
@@ -27,7 +28,7 @@ from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 from darkroom.views.labels import Label
 
-router = APIRouter(tags=["catalog"])
+router = APIRouter(tags=["Catalog"])
 
 _LIMITS = RecipeLimits(
     photos_per_job=limits.PHOTOS_PER_JOB_LIMIT,
@@ -42,13 +43,23 @@ _LIMITS = RecipeLimits(
 )
 
 
-@router.get("/api/plans")
+@router.get(
+    "/api/plans",
+    operation_id="listPlans",
+    summary="List plans",
+    openapi_extra=declare(),
+)
 async def get_plans() -> PlanList:
     """Plans and their limits. Public."""
     return PlanList(items=[_plan(name) for name in plan_names()])
 
 
-@router.get("/api/templates")
+@router.get(
+    "/api/templates",
+    operation_id="listTemplates",
+    summary="List templates",
+    openapi_extra=declare(),
+)
 async def get_templates(
     mode: Annotated[
         TemplateMode | None, Query(description="Only templates of this recipe.")
@@ -65,7 +76,12 @@ async def get_templates(
     return TemplatePage.model_validate({"items": items, "nextCursor": None})
 
 
-@router.get("/api/recipes")
+@router.get(
+    "/api/recipes",
+    operation_id="listRecipes",
+    summary="List recipes",
+    openapi_extra=declare(),
+)
 async def get_recipes() -> RecipesResponse:
     """Recipes with their options, and labels in English and Korean."""
     return RecipesResponse(
@@ -80,7 +96,12 @@ async def get_recipes() -> RecipesResponse:
     )
 
 
-@router.get("/api/health")
+@router.get(
+    "/api/health",
+    operation_id="getHealth",
+    summary="Check health",
+    openapi_extra=declare(),
+)
 async def get_health(app: CurrentApp) -> HealthResponse:
     """Report that the function runs."""
     return HealthResponse(status="ok", stage=app.settings.stage)

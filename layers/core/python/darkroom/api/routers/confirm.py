@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import CHARGED, DRAFTED, KEY_UNLESS_DRAFT, QUOTED, declare
 from darkroom.api.problem_paths import inputs_below, renamed
 from darkroom.api.schemas.jobs import (
     ConfirmRequest,
@@ -22,11 +22,16 @@ from darkroom.kernel.problems import problem
 from darkroom.usecases.jobs import confirm_job, quote_job
 from darkroom.usecases.jobs.submit_job import Submission
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 _NOT_INPUTS = {"draftJobId", "deviceId", "mode", "priority", "quoteId", "recipe"}
 
 
-@router.post("/api/jobs/quote", responses=failures(400, 401, 404, 409))
+@router.post(
+    "/api/jobs/quote",
+    operation_id="quoteJob",
+    summary="Quote a job",
+    openapi_extra=declare(404, 409, *DRAFTED, "ACCOUNT_FROZEN"),
+)
 async def quote(
     body: QuoteRequest, request: Request, app: CurrentApp, caller: CurrentCaller
 ) -> QuoteResponse:
@@ -62,9 +67,11 @@ async def quote(
 
 @router.post(
     "/api/jobs/confirm",
+    operation_id="confirmJob",
+    summary="Confirm a job",
     status_code=202,
     response_model=ConfirmResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(*DRAFTED, *CHARGED, *QUOTED, key=KEY_UNLESS_DRAFT),
 )
 async def confirm(
     body: ConfirmRequest, request: Request, app: CurrentApp, caller: CurrentCaller

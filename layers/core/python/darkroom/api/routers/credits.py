@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit
 from darkroom.credits.model import EntryType
 from darkroom.kernel.limits import PAGE_DEFAULT
@@ -17,11 +17,16 @@ from darkroom.views import purchases
 from darkroom.views.credits import PricingResponse, TransactionPage, WalletResponse
 from darkroom.views.purchases import PurchasePage
 
-router = APIRouter(tags=["credits"])
+router = APIRouter(tags=["Credits"])
 _TRANSACTIONS = "transactions"
 
 
-@router.get("/api/credits", responses=failures(401, 409))
+@router.get(
+    "/api/credits",
+    operation_id="getCredits",
+    summary="Get the wallet",
+    openapi_extra=declare(409, "ACCOUNT_FROZEN"),
+)
 async def get_credits(app: CurrentApp, caller: CurrentCaller) -> WalletResponse:
     """The wallet and its newest transactions. The first request adds the signup bonus."""
     wallet, newest, position = views.get_wallet(app, caller.account_id, limit=PAGE_DEFAULT)
@@ -29,7 +34,12 @@ async def get_credits(app: CurrentApp, caller: CurrentCaller) -> WalletResponse:
     return views.wallet_response(wallet, newest, cursor)
 
 
-@router.get("/api/credits/transactions", responses=failures(400, 401, 409))
+@router.get(
+    "/api/credits/transactions",
+    operation_id="listTransactions",
+    summary="List transactions",
+    openapi_extra=declare(409, "ACCOUNT_FROZEN"),
+)
 async def list_transactions(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -50,14 +60,24 @@ async def list_transactions(
     return TransactionPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
-@router.get("/api/purchases", responses=failures(401))
+@router.get(
+    "/api/purchases",
+    operation_id="listPurchases",
+    summary="List purchases",
+    openapi_extra=declare(),
+)
 async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> PurchasePage:
     """All purchases, newest first; ``message`` explains those that did not simply add credits."""
     items = purchases.list_purchases(caller.account_id, language=caller.language)
     return PurchasePage(items=items, next_cursor=None)
 
 
-@router.get("/api/pricing")
+@router.get(
+    "/api/pricing",
+    operation_id="getPricing",
+    summary="Get prices",
+    openapi_extra=declare(),
+)
 async def get_pricing(app: CurrentApp) -> PricingResponse:
     """Packs, costs in credits, and the rules by which jobs are charged. Public."""
     return views.get_pricing(app)

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command
 from darkroom.api.json_response import json_response
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import JobIdInPath
 from darkroom.api.routers.bulk_jobs import each_job
 from darkroom.api.schemas.bulk import BulkResponse, BulkResult, JobIdsRequest
@@ -20,19 +20,29 @@ from darkroom.kernel.limits import ARCHIVE_RETRY_SECONDS
 from darkroom.usecases.archives.request_archive import allowance, request_archive
 
 BUILDING: Literal["building"] = "building"
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
 @router.get(
     "/api/jobs/{jobId}/download",
+    operation_id="downloadJob",
+    summary="Download a job",
     response_model=DownloadResponse,
-    responses=failures(401, 404, 409, 413)
-    | {
+    responses={
         202: {
             "model": BuildingResponse,
             "description": "The archive is being built; repeat the request later",
         }
     },
+    openapi_extra=declare(
+        404,
+        409,
+        "JOB_NOT_FINAL",
+        "NO_OUTPUTS",
+        "ARCHIVE_FAILED",
+        "ARCHIVE_TOO_LARGE",
+        sends={"Cache-Control": (200,), "Retry-After": (202,)},
+    ),
 )
 async def download(jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """A link to a zip of a finished job's files. 202 while a large archive is being built."""
@@ -46,8 +56,10 @@ async def download(jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -
 
 @router.post(
     "/api/jobs/bulk/download",
+    operation_id="downloadJobs",
+    summary="Download many jobs",
     response_model=BulkResponse,
-    responses=failures(400, 401),
+    openapi_extra=declare(),
 )
 async def download_many(
     body: JobIdsRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -7,20 +7,22 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import CHARGED, KEY_REQUIRED, declare
 from darkroom.api.schemas.jobs import GenerateImageRequest
 from darkroom.recipes.images import IMAGES
 from darkroom.usecases.jobs.confirm_job import create_jobs
 from darkroom.views.jobs import JobsResponse, created_jobs
 
-router = APIRouter(tags=["assets"])
+router = APIRouter(tags=["Assets"])
 
 
 @router.post(
     "/api/assets/generate-image",
+    operation_id="generateImages",
+    summary="Make pictures from a prompt",
     status_code=201,
     response_model=JobsResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(*CHARGED, "CONTENT_REJECTED", key=KEY_REQUIRED),
 )
 async def generate_image(
     body: GenerateImageRequest, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit, OutputIdInPath
 from darkroom.api.schemas.jobs import SelectRequest
 from darkroom.jobs.lists import pages as listing
@@ -35,7 +35,7 @@ from darkroom.views.generations import GenerationPage
 from darkroom.views.jobs import JobPage, OutputDetail, output_detail
 from darkroom.views.words import RECIPES
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 Rows = Annotated[
     int, Query(ge=1, le=CSV_ROWS_LIMIT, description="Most rows in the file.", examples=[1000])
 ]
@@ -113,7 +113,12 @@ async def wanted_jobs(
 WantedJobs = Annotated[Wanted, Depends(wanted_jobs)]
 
 
-@router.get("/api/jobs", responses=failures(400, 401))
+@router.get(
+    "/api/jobs",
+    operation_id="listJobs",
+    summary="List jobs",
+    openapi_extra=declare(),
+)
 async def list_jobs(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -141,9 +146,13 @@ async def list_jobs(
 
 @router.get(
     "/api/jobs.csv",
-    responses=failures(400, 401)
-    | {200: {"description": "A CSV file", "content": {"text/csv": {}}}},
+    operation_id="exportJobs",
+    summary="Export jobs as CSV",
+    responses={
+        200: {"description": "A CSV file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    },
     response_model=None,
+    openapi_extra=declare(400, sends={"Content-Disposition": (200,), "Link": (200,)}),
 )
 async def export_jobs(
     request: Request,
@@ -187,7 +196,12 @@ async def export_jobs(
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/api/generations", responses=failures(400, 401))
+@router.get(
+    "/api/generations",
+    operation_id="listGenerations",
+    summary="List tasks",
+    openapi_extra=declare(409, "ACCOUNT_FROZEN"),
+)
 async def list_generations(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -210,7 +224,12 @@ async def list_generations(
     )
 
 
-@router.post("/api/outputs/{outputId}/select", responses=failures(400, 401, 404))
+@router.post(
+    "/api/outputs/{outputId}/select",
+    operation_id="selectOutput",
+    summary="Select an output",
+    openapi_extra=declare(404),
+)
 async def select(
     output_id: OutputIdInPath,
     app: CurrentApp,

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller, trusted_account
 from darkroom.api.json_response import to_json
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.jobs import StreamTicketResponse
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_epoch_seconds, to_iso
@@ -39,11 +39,16 @@ HEADERS = {
     # nginx and other proxies must not buffer the response.
     "X-Accel-Buffering": "no",
 }
-ticket_router = APIRouter(tags=["jobs"])
-router = APIRouter(tags=["jobs"])
+ticket_router = APIRouter(tags=["Jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
-@ticket_router.post("/api/jobs/stream-ticket", responses=failures(401))
+@ticket_router.post(
+    "/api/jobs/stream-ticket",
+    operation_id="createStreamTicket",
+    summary="Get a ticket for the stream",
+    openapi_extra=declare(),
+)
 async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketResponse:
     """A ticket for ``GET /api/jobs/stream?ticket=``, valid for ten minutes and no other route."""
     now = app.clock.now().replace(microsecond=0)
@@ -56,15 +61,17 @@ async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketRes
 
 @router.get(
     "/api/jobs/stream",
-    responses=failures(401)
-    | {
+    operation_id="streamJobs",
+    summary="Watch jobs",
+    response_class=Response,
+    responses={
         200: {
             "description": "Server-sent events: `job`, with a `JobEvent` as data. The response "
             "ends; reconnect after `retry` milliseconds with `Last-Event-ID`.",
             "content": {MEDIA_TYPE: {"schema": EVENTS}},
         }
     },
-    response_class=Response,
+    openapi_extra=declare(takes=["Last-Event-ID"], sends=dict.fromkeys(HEADERS, (200,))),
 )
 async def stream(
     app: CurrentApp,
@@ -82,20 +89,8 @@ async def stream(
             examples=["1767603600000999"],
         ),
     ] = None,
-    last_event_id: Annotated[
-        str | None,
-        Header(
-            description="Id of the last event received; EventSource sends it by itself.",
-            examples=["1767603600000999"],
-        ),
-    ] = None,
-    authorization: Annotated[
-        str | None,
-        Header(
-            description="`Bearer` and an access token, instead of a ticket.",
-            examples=["Bearer eyJraWQiOiJr"],
-        ),
-    ] = None,
+    last_event_id: Annotated[str | None, Header(include_in_schema=False)] = None,
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """The caller's job changes since ``Last-Event-ID``; without it, the unfinished jobs."""
     if ticket is not None:

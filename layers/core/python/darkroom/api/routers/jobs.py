@@ -10,7 +10,14 @@ from fastapi.responses import Response
 from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import (
+    CHARGED,
+    DRAFTED,
+    KEY_IF_QUEUED,
+    KEY_OPTIONAL,
+    QUOTED,
+    declare,
+)
 from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.schemas.jobs import (
@@ -26,15 +33,17 @@ from darkroom.usecases.jobs.draft_job import patch_draft
 from darkroom.views import jobs as views
 from darkroom.views.jobs import CancelResponse, JobResponse, JobsResponse, JobSummary
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 Cascade = Annotated[bool, Query(description="Also delete jobs made from it.")]
 
 
 @router.post(
     "/api/jobs",
+    operation_id="createJobs",
+    summary="Create jobs",
     status_code=201,
     response_model=JobsResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(*DRAFTED, *CHARGED, *QUOTED, key=KEY_IF_QUEUED),
 )
 async def post_jobs(
     body: CreateJobsRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -66,8 +75,15 @@ async def post_jobs(
 
 @router.get(
     "/api/jobs/{jobId}",
+    operation_id="getJob",
+    summary="Get a job",
     response_model=JobResponse,
-    responses=failures(401, 404) | {304: {"description": "Unchanged"}},
+    responses={304: {"description": "Unchanged"}},
+    openapi_extra=declare(
+        404,
+        takes=["If-None-Match"],
+        sends=dict.fromkeys(("Cache-Control", "ETag", "Vary"), (200, 304)),
+    ),
 )
 async def get_job(
     jobId: JobIdInPath,
@@ -86,8 +102,18 @@ async def get_job(
 
 @router.patch(
     "/api/jobs/{jobId}",
+    operation_id="updateJob",
+    summary="Change a draft",
     response_model=JobSummary,
-    responses=failures(400, 401, 404, 409, 412),
+    openapi_extra=declare(
+        404,
+        409,
+        412,
+        "JOB_NOT_DRAFT",
+        "CONTENT_REJECTED",
+        takes=["If-Match"],
+        sends={"ETag": (200,)},
+    ),
 )
 async def patch_job(
     jobId: JobIdInPath,
@@ -123,8 +149,10 @@ async def patch_job(
 
 @router.post(
     "/api/jobs/{jobId}/cancel",
+    operation_id="cancelJob",
+    summary="Cancel a job",
     response_model=CancelResponse,
-    responses=failures(401, 404, 409, 422),
+    openapi_extra=declare("ACCOUNT_FROZEN", key=KEY_OPTIONAL),
 )
 async def cancel(
     jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -145,8 +173,10 @@ async def cancel(
 
 @router.delete(
     "/api/jobs/{jobId}",
+    operation_id="deleteJob",
+    summary="Delete a job",
     status_code=204,
-    responses=failures(400, 401, 404, 409),
+    openapi_extra=declare(404, 409, "HAS_CHILDREN", "JOB_NOT_FINAL"),
 )
 async def delete(
     jobId: JobIdInPath, app: CurrentApp, caller: CurrentCaller, cascade: Cascade = False

@@ -7,19 +7,21 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_REQUIRED, declare
 from darkroom.api.schemas.purchases import PurchaseRequest, PurchaseResponse
 from darkroom.usecases.purchases.settle_purchase import purchase_with_test_gateway
 from darkroom.usecases.purchases.start_purchase import start_purchase
 
-router = APIRouter(tags=["credits"])
+router = APIRouter(tags=["Credits"])
 
 
 @router.post(
     "/api/credits/purchase",
+    operation_id="createPurchase",
+    summary="Buy credits",
     status_code=201,
     response_model=PurchaseResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare("ACCOUNT_FROZEN", "PAYMENT_UNAVAILABLE", key=KEY_REQUIRED),
 )
 async def purchase(
     body: PurchaseRequest, request: Request, app: CurrentApp, caller: CurrentCaller

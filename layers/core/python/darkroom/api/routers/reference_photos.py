@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
 from darkroom.api.parameters import Cursor, Limit, ReferencePhotoIdInPath
 from darkroom.api.schemas.reference_photos import (
     ROLE_PATTERN,
@@ -22,15 +22,24 @@ from darkroom.usecases.assets.register_reference_photo import register_reference
 from darkroom.views import reference_photos as views
 from darkroom.views.reference_photos import ReferencePhotoPage, ReferencePhotoResponse
 
-router = APIRouter(tags=["reference photos"])
+router = APIRouter(tags=["Reference photos"])
 _ROUTE = "reference-photos"
 
 
 @router.post(
     "/api/reference-photos",
+    operation_id="createReferencePhoto",
+    summary="Register a reference photo",
     status_code=201,
     response_model=ReferencePhotoResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare(
+        "NO_FACE",
+        "MULTIPLE_FACES",
+        "ASSET_NOT_READY",
+        "ASSET_FAILED",
+        "FACE_CHECK_UNAVAILABLE",
+        key=KEY_OPTIONAL,
+    ),
 )
 async def register(
     body: RegisterRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -51,7 +60,12 @@ async def register(
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.get("/api/reference-photos", responses=failures(400, 401))
+@router.get(
+    "/api/reference-photos",
+    operation_id="listReferencePhotos",
+    summary="List reference photos",
+    openapi_extra=declare(),
+)
 async def list_reference_photos(
     app: CurrentApp,
     caller: CurrentCaller,
@@ -74,7 +88,12 @@ async def list_reference_photos(
     return ReferencePhotoPage(items=items, next_cursor=make_cursor(app, position, **bound))
 
 
-@router.delete("/api/reference-photos/{referencePhotoId}", responses=failures(401, 404))
+@router.delete(
+    "/api/reference-photos/{referencePhotoId}",
+    operation_id="deactivateReferencePhoto",
+    summary="Deactivate a reference photo",
+    openapi_extra=declare(404),
+)
 async def deactivate(
     reference_photo_id: ReferencePhotoIdInPath,
     app: CurrentApp,

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import CHARGED, CHILD, DRAFTED, KEY_REQUIRED, declare
 from darkroom.api.parameters import JobIdInPath
 from darkroom.api.problem_paths import inputs_below
 from darkroom.api.routers.confirm import confirmation
@@ -26,14 +26,16 @@ from darkroom.usecases.jobs.regenerate_job import regenerate
 from darkroom.usecases.jobs.retry_job import rerun_job, retry_job
 from darkroom.usecases.jobs.submit_job import Submission
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["Jobs"])
 
 
 @router.post(
     "/api/jobs/{jobId}/regenerate",
+    operation_id="regenerateJob",
+    summary="Regenerate a part of a job",
     status_code=202,
     response_model=RegenerateResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(*CHARGED, *CHILD, "INVALID_TARGET", "NOT_REGENERABLE", key=KEY_REQUIRED),
 )
 async def regenerate_job(
     jobId: JobIdInPath,
@@ -54,9 +56,20 @@ async def regenerate_job(
 
 @router.post(
     "/api/jobs/{jobId}/retry",
+    operation_id="retryJob",
+    summary="Retry a job",
     status_code=202,
     response_model=RegenerateResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(
+        *CHARGED,
+        *CHILD,
+        "ASSET_FAILED",
+        "ASSET_NOT_READY",
+        "CONTENT_REJECTED",
+        "NO_TEMPLATES",
+        "NOT_RETRYABLE",
+        key=KEY_REQUIRED,
+    ),
 )
 async def retry(
     jobId: JobIdInPath,
@@ -81,9 +94,11 @@ async def retry(
 
 @router.post(
     "/api/jobs/{jobId}/rerun",
+    operation_id="rerunJob",
+    summary="Run a job again",
     status_code=202,
     response_model=ConfirmResponse,
-    responses=failures(400, 401, 402, 404, 409, 422),
+    openapi_extra=declare(*CHARGED, *DRAFTED, "JOB_NOT_FINAL", key=KEY_REQUIRED),
 )
 async def rerun(
     jobId: JobIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller

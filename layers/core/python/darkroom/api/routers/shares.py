@@ -12,7 +12,7 @@ from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import REPLAYED_HEADER, read_command, respond_once
 from darkroom.api.json_response import json_response
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
 from darkroom.api.parameters import JobIdInPath, ShareTokenInPath
 from darkroom.api.schemas.shares import LinkTerms, ShareRequest, ShareResponse
 from darkroom.bootstrap.composition import App
@@ -22,14 +22,16 @@ from darkroom.usecases.shares.share_job import share_job, share_secret, unshare_
 from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import SharedJob, shared_job
 
-router = APIRouter(tags=["shares"])
+router = APIRouter(tags=["Shares"])
 
 
 @router.post(
     "/api/jobs/{jobId}/share",
+    operation_id="shareJob",
+    summary="Share a job",
     status_code=201,
     response_model=ShareResponse,
-    responses=failures(400, 401, 404, 409, 422),
+    openapi_extra=declare("JOB_NOT_FINAL", key=KEY_OPTIONAL),
 )
 async def share(
     job_id: JobIdInPath,
@@ -64,14 +66,26 @@ async def share(
     return json_response(shared, status=201, headers=replayed)
 
 
-@router.delete("/api/jobs/{jobId}/share", status_code=204, responses=failures(401, 404))
+@router.delete(
+    "/api/jobs/{jobId}/share",
+    operation_id="unshareJob",
+    summary="Revoke the links of a job",
+    status_code=204,
+    openapi_extra=declare(404),
+)
 async def unshare(job_id: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Revoke all links to the job. Safe to repeat."""
     unshare_job(app, account_id=caller.account_id, job_id=job_id)
     return Response(status_code=204)
 
 
-@router.get("/api/shares/{token}", response_model=SharedJob, responses=failures(404))
+@router.get(
+    "/api/shares/{token}",
+    operation_id="getShare",
+    summary="Get shared outputs",
+    response_model=SharedJob,
+    openapi_extra=declare(404, sends=dict.fromkeys(("Cache-Control", "Referrer-Policy"), (200,))),
+)
 async def read_share(token: ShareTokenInPath, request: Request, app: CurrentApp) -> Response:
     """The shared outputs, for every client with the link. Each GET counts as a view."""
     is_head = bool(request.scope.get(IS_HEAD))

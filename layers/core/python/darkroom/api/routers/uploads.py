@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
 from darkroom.api.parameters import AssetIdInPath
 from darkroom.api.schemas.uploads import (
     CompleteRequest,
@@ -32,14 +32,16 @@ from darkroom.usecases.uploads.resign_upload import resign_upload
 from darkroom.views import assets as views
 from darkroom.views.assets import UploadResponse
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["Uploads"])
 
 
 @router.post(
     "/api/uploads/session",
+    operation_id="openUpload",
+    summary="Open upload sessions",
     status_code=201,
     response_model=UploadSession | UploadSessions,
-    responses=failures(400, 401, 403, 404, 409, 413, 415, 422),
+    openapi_extra=declare(415, "PLAN_LIMIT", "FILE_TOO_LARGE", "UPLOAD_CLOSED", key=KEY_OPTIONAL),
 )
 async def open_upload(
     body: OpenUploadRequest, request: Request, app: CurrentApp, caller: CurrentCaller
@@ -62,7 +64,12 @@ async def open_upload(
     return respond_once(app, command, raw, status=201, action=action)
 
 
-@router.post("/api/uploads/complete", responses=failures(400, 401, 404, 409))
+@router.post(
+    "/api/uploads/complete",
+    operation_id="completeUpload",
+    summary="Complete an upload",
+    openapi_extra=declare(404, 409, "UPLOAD_INCOMPLETE"),
+)
 async def complete(
     body: CompleteRequest, app: CurrentApp, caller: CurrentCaller
 ) -> CompleteResponse:
@@ -75,7 +82,12 @@ async def complete(
     return CompleteResponse(asset=views.asset_detail(app, asset, language=caller.language))
 
 
-@router.get("/api/uploads/{assetId}", responses=failures(401, 404))
+@router.get(
+    "/api/uploads/{assetId}",
+    operation_id="getUpload",
+    summary="Get an upload",
+    openapi_extra=declare(404),
+)
 async def get_upload(
     asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller
 ) -> UploadResponse:
@@ -83,7 +95,12 @@ async def get_upload(
     return views.get_upload(app, caller.account_id, asset_id)
 
 
-@router.post("/api/uploads/{assetId}/urls", responses=failures(400, 401, 404, 409))
+@router.post(
+    "/api/uploads/{assetId}/urls",
+    operation_id="signUploadParts",
+    summary="Renew upload links",
+    openapi_extra=declare(404, 409, "UPLOAD_CLOSED"),
+)
 async def sign_parts(
     asset_id: AssetIdInPath, body: SignPartsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> SignPartsResponse:
@@ -99,9 +116,11 @@ async def sign_parts(
 
 @router.delete(
     "/api/uploads/{assetId}",
+    operation_id="abortUpload",
+    summary="Abort an upload",
     status_code=204,
     response_class=Response,
-    responses=failures(401, 404, 409),
+    openapi_extra=declare(404, 409, "UPLOAD_CLOSED"),
 )
 async def abort(asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Abort an unfinished upload; the parts that have arrived are deleted."""

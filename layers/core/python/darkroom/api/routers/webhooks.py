@@ -9,16 +9,28 @@ from fastapi import APIRouter, Path, Query, Request
 
 from darkroom.api.auth import CurrentApp
 from darkroom.api.lambda_handler import logger, metrics
-from darkroom.api.openapi.responses import failures
+from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.webhooks import PaymentEventResponse, ProviderCallbackResponse
 from darkroom.payments.messages import mismatch_facts
 from darkroom.usecases.purchases.receive_payment_event import UNREADABLE, receive_payment_event
 from darkroom.usecases.tasks.receive_provider_callback import receive_provider_callback
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["Webhooks"])
 
 
-@router.post("/api/webhooks/stripe", responses=failures(400, 401, 404))
+@router.post(
+    "/api/webhooks/stripe",
+    operation_id="receiveStripeEvent",
+    summary="Receive an event of Stripe",
+    openapi_extra=declare(
+        404,
+        409,
+        "BAD_SIGNATURE",
+        "ACCOUNT_FROZEN",
+        "PAYMENT_UNAVAILABLE",
+        takes=["Stripe-Signature"],
+    ),
+)
 async def stripe(request: Request, app: CurrentApp) -> PaymentEventResponse:
     """Receive an event from Stripe. Events may repeat or be out of order; Stripe retries errors."""
     body = await request.body()
@@ -38,7 +50,12 @@ def _parameter(description: str, example: str) -> Any:
     return Query(min_length=1, max_length=100, description=description, examples=[example])
 
 
-@router.post("/api/webhooks/{provider}", responses=failures(400, 401, 404))
+@router.post(
+    "/api/webhooks/{provider}",
+    operation_id="receiveProviderCallback",
+    summary="Receive a callback of a provider",
+    openapi_extra=declare(404, 409, "BAD_SIGNATURE", "ACCOUNT_FROZEN"),
+)
 async def provider(
     request: Request,
     app: CurrentApp,

@@ -1,51 +1,154 @@
-"""Bodies of error responses."""
+"""Bodies of error responses: one for all codes, and one for each kind of facts beside a code."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from darkroom.kernel.problems import SENTENCES
 from darkroom.views.base import Omittable, ResponseBody
+
+UpgradeTo = Annotated[
+    str | None,
+    Field(
+        description="The smallest plan that is large enough; null if none is.",
+        examples=["standard"],
+    ),
+]
 
 
 class FieldProblem(ResponseBody):
-    """``path`` is the field's place in the request, or ``body`` for the body as a whole."""
+    """A problem with one field of the request."""
 
-    path: str
-    code: str
-    message: str
+    path: str = Field(
+        description="The field's place in the request, or `body` for the body as a whole.",
+        examples=["inputs.photoAssetIds.0"],
+    )
+    code: str = Field(
+        description="What is wrong; never changes.",
+        examples=["REQUIRED"],
+        json_schema_extra=lambda schema: schema.update(enum=[*sorted(SENTENCES)]),
+    )
+    message: str = Field(
+        description="A sentence for users, in the language of `Accept-Language`.",
+        examples=["This is required."],
+    )
 
 
 class ErrorBody(ResponseBody):
-    """``error`` is a sentence for users, ``code`` never changes."""
+    """The body of every error of a function."""
 
-    error: str
-    code: str
+    # Most processes never send most of these.
+    model_config = ConfigDict(defer_build=True)
+
+    error: str = Field(
+        description="A sentence for users, in the language of `Accept-Language`; it may change.",
+        examples=["We could not find this."],
+    )
+    code: str = Field(description="The kind of error; never changes.", examples=["NOT_FOUND"])
+    request_id: str = Field(
+        description="Names this request in the logs.", examples=["JKJaXmPLvHcESHA="]
+    )
 
 
-class ErrorResponse(ErrorBody):
-    """The body of every error but 402. Between ``code`` and ``requestId`` are facts about some
-    codes; only facts declared here are shown to clients. ``upgradeTo`` is null if no plan is large
-    enough."""
+class InvalidFieldsBody(ErrorBody):
+    fields: Omittable[list[FieldProblem]] = Field(
+        None, description="The fields that are wrong, as far as they are known."
+    )
 
-    fields: Omittable[list[FieldProblem]] = None
-    asset_id: Omittable[str] = None
-    missing_parts: Omittable[list[int]] = None
-    faces: Omittable[int] = None
-    category: Omittable[str] = None
-    name: Omittable[str] = None
-    limit: Omittable[int] = None
-    used: Omittable[int] = None
-    plan: Omittable[str] = None
-    upgrade_to: str | None = None
-    request_id: str
+
+class RejectedContentBody(ErrorBody):
+    category: Literal["sexual", "minors", "gore", "hate", "self-harm"] = Field(
+        description="Why the text is not allowed.", examples=["gore"]
+    )
+
+
+class MissingRolesBody(InvalidFieldsBody):
+    roles: list[str] = Field(
+        description="Roles that have no active reference photo among those given.",
+        examples=[["groom"]],
+    )
+
+
+class FacesBody(ErrorBody):
+    faces: int = Field(description="Faces found in the picture.", examples=[2])
+
+
+class AssetBody(ErrorBody):
+    asset_id: str = Field(
+        description="The file that the error is about.",
+        examples=["ast_01KE6P4YM0DW25PDBDE1K4KS00"],
+    )
+
+
+class MissingPartsBody(AssetBody):
+    missing_parts: Omittable[list[int]] = Field(
+        None,
+        description="Numbers of the parts to send, from 1; at most the first 1,000.",
+        examples=[[2, 3]],
+    )
 
 
 class Suggestion(ResponseBody):
-    pack: str
-    credits: int
+    """A pack that covers the shortfall."""
+
+    pack: str = Field(description="The name of the pack.", examples=["Starter"])
+    credits: int = Field(description="The credits in the pack.", examples=[10])
 
 
-class PaymentRequiredResponse(ErrorBody):
-    needed: int
-    balance: int
-    shortfall: int
-    suggestions: list[Suggestion]
-    request_id: str
+class ShortfallBody(ErrorBody):
+    needed: int = Field(description="The price, in credits.", examples=[5])
+    balance: int = Field(description="Credits that can be spent now.", examples=[2])
+    shortfall: int = Field(
+        description="Credits to buy before the request can succeed; a debt is part of it.",
+        examples=[3],
+    )
+    suggestions: list[Suggestion] = Field(
+        description="Up to two packs that cover the shortfall, the smallest first; "
+        "the largest pack if none does."
+    )
+
+
+class PlanLimitBody(ErrorBody):
+    name: Literal["storageBytes", "concurrentUploads"] = Field(
+        description="The limit of the plan.", examples=["storageBytes"]
+    )
+    limit: int = Field(
+        description="The most that the plan allows: bytes or files.", examples=[1_000_000_000]
+    )
+    used: int = Field(description="What is in use: bytes or files.", examples=[999_000_000])
+    plan: str = Field(description="The account's plan.", examples=["free"])
+    upgrade_to: UpgradeTo
+
+
+class FileTooLargeBody(InvalidFieldsBody):
+    limit: int = Field(
+        description="The largest size that is allowed, in bytes.",
+        examples=[10_000_000],
+    )
+    plan: Omittable[str] = Field(
+        None,
+        description="The account's plan, if it is the plan that does not allow the size.",
+        examples=["free"],
+    )
+    upgrade_to: UpgradeTo
+
+
+BODY_OF: dict[str, type[ErrorBody]] = {
+    "ASSET_FAILED": AssetBody,
+    "ASSET_NOT_READY": AssetBody,
+    "CONTENT_REJECTED": RejectedContentBody,
+    "CREDITS_DEBT": ShortfallBody,
+    "CREDITS_INSUFFICIENT": ShortfallBody,
+    "FACE_CHECK_UNAVAILABLE": AssetBody,
+    "FILE_TOO_LARGE": FileTooLargeBody,
+    "MULTIPLE_FACES": FacesBody,
+    "NO_FACE": FacesBody,
+    "PLAN_LIMIT": PlanLimitBody,
+    "REFERENCE_PHOTO_MISSING": MissingRolesBody,
+    "UNSUPPORTED_TYPE": InvalidFieldsBody,
+    "UPLOAD_INCOMPLETE": MissingPartsBody,
+    "VALIDATION_FAILED": InvalidFieldsBody,
+}
+"""The bodies of codes with facts. Only facts that are declared here are shown to clients."""

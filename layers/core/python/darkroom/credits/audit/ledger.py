@@ -11,7 +11,8 @@ from darkroom.credits.audit.facts import Books, Breach, EntryFacts, JobFacts, Wa
 # Type → sign of its amount, sign of its held change, first part of its causes, what it refers to.
 SHAPES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "PURCHASE": ("+", "0", ("purchase",), ("purchase",)),
-    "BONUS": ("+", "0", ("bonus",), ("signup",)),
+    # 0 for an account whose mailbox had the bonus before.
+    "BONUS": ("+0", "0", ("bonus",), ("signup",)),
     "DEDUCT": ("-", "+", ("deduct",), ("job",)),
     "REFUND": ("+", "-", ("refund",), ("job",)),
     "SETTLE": ("0", "-", ("settle",), ("job",)),
@@ -168,7 +169,7 @@ def _may_change_debt(entry: EntryFacts) -> bool:
 
 def _is_the_bonus(books: Books, entry: EntryFacts) -> bool:
     named = (entry.cause, entry.reference_id) == ("bonus#signup", books.account_id)
-    return named and entry.amount == SIGNUP_BONUS
+    return named and entry.amount in (SIGNUP_BONUS, 0)
 
 
 def _is_an_expiry(entry: EntryFacts, seen: set[str]) -> bool:

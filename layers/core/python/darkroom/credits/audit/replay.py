@@ -85,7 +85,7 @@ class Replay:
         yield from self._check_payment(entry)
         own = entry.own_moves
         checks = {
-            "PURCHASE": self._credit, "BONUS": self._credit, "ADJUST": self._adjust,
+            "PURCHASE": self._credit, "BONUS": self._bonus, "ADJUST": self._adjust,
             "DEDUCT": self._deduct, "REFUND": self._refund, "SETTLE": self._settle,
             "EXPIRE": self._expire, "REVERSAL": self._reverse,
         }  # fmt: skip
@@ -129,6 +129,13 @@ class Replay:
             self._owe(entry, f"debt#{entry.reference_id}")
         elif entry.is_explicit:
             self._owe(entry, f"debt#{entry.cause}")
+
+    def _bonus(self, entry: EntryFacts, own: Mapping[str, int]) -> Iterator[Problem]:
+        if entry.amount != 0:
+            yield from self._credit(entry, own)
+            return
+        yield from self._expect(entry, own, {})
+        yield from self._follow(own, ())
 
     def _adjust(self, entry: EntryFacts, own: Mapping[str, int]) -> Iterator[Problem]:
         if entry.amount > 0:

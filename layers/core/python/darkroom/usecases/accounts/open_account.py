@@ -1,4 +1,4 @@
-"""Open the wallet of a new account, with its one signup bonus."""
+"""Open the wallet of a new account, with the one signup bonus of its mailbox."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from darkroom.credits import model, store
 from darkroom.credits.model import Wallet
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+from darkroom.signup.store import has_no_bonus
 
 
 def ensure_wallet(app: App, account_id: str) -> Wallet:
-    """Return the account's wallet; open it with the bonus if the account is new."""
+    """Return the account's wallet; open it if the account is new."""
     wallet = store.find_wallet(account_id)
     return wallet or open_account(app, account_id)
 
 
 def open_account(app: App, account_id: str) -> Wallet:
     """Open the wallet. A concurrent request that opens it first has the same effect."""
-    change = model.open_wallet(account_id, app.clock.now())
+    change = model.open_wallet(account_id, app.clock.now(), is_returning=has_no_bonus(account_id))
     try:
         commit(store.change_writes(change, before=None, operation=app.ids.token()))
     except (ConcurrentUpdate, Conflict):
