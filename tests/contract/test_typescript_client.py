@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.api.messages import MESSAGES
 from tests.support.node import CLIENT, ROOT, run_node_tool
 
 SIZE_LIMIT_BYTES = 15_000
 """Of the whole client with openapi-fetch, minified and gzipped."""
 CASES = CLIENT / "test" / "types"
 CASES_AT_LEAST = 30
+GUIDE = ROOT / "docs" / "frontend.md"
+PAGE = ROOT / "docs" / "examples" / "frontend"
+LINES_OF_THE_PAGE = 90
+BLOCK = re.compile(r"<!-- (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def test_the_schema_is_what_the_document_gives(tmp_path: Path) -> None:
@@ -38,7 +41,7 @@ def test_the_client_its_tests_and_its_examples_compile() -> None:
     run_node_tool("tsc", "-p", "tsconfig.json")
 
 
-@pytest.mark.parametrize("name", ["jobs", "rest"])
+@pytest.mark.parametrize("name", ["inputs", "jobs", "rest"])
 def test_right_and_wrong_usages_are_many(name: str) -> None:
     wrong = (CASES / f"{name}.wrong.ts").read_text(encoding="utf-8")
     right = (CASES / f"{name}.right.ts").read_text(encoding="utf-8")
@@ -51,12 +54,6 @@ def test_the_unit_tests_pass() -> None:
     run_node_tool("vitest", "run", "--reporter=dot")
 
 
-def test_the_client_knows_every_error_code() -> None:
-    text = (CLIENT / "src" / "codes.ts").read_text(encoding="utf-8")
-
-    assert re.findall(r'"([A-Z_]+)"', text) == sorted(MESSAGES)
-
-
 def test_the_client_is_small(tmp_path: Path) -> None:
     bundle = tmp_path / "client.js"
 
@@ -65,6 +62,17 @@ def test_the_client_is_small(tmp_path: Path) -> None:
     )
 
     assert len(gzip.compress(bundle.read_bytes())) <= SIZE_LIMIT_BYTES
+
+
+def test_each_block_of_the_guide_is_a_file_that_is_compiled_and_played() -> None:
+    shown = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
+
+    files = {path: (ROOT / path).read_text(encoding="utf-8") for path in shown}
+    assert shown == files
+    written = {path.relative_to(ROOT).as_posix() for path in PAGE.glob("src/*.ts")}
+    assert written - set(shown) == {"docs/examples/frontend/src/uppy.ts"}
+    code = [text for path, text in files.items() if path.endswith(".ts")]
+    assert sum(len(text.splitlines()) for text in code) <= LINES_OF_THE_PAGE
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ from tests.support.tables import table_definitions
 from tests.support.world import World
 
 USER = "alice"
-BROKEN = Failure(code="BROKEN", message="It broke.")
+BROKEN = Failure(code="UNDELIVERABLE", message="It broke.")
 SEEDS = 2
 """Random orders of each race in every run, besides every preemption."""
 PLANTED_SEEDS = 20

@@ -7,6 +7,7 @@ queues, and time moves only when a test moves it.
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import random
@@ -14,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -39,6 +41,7 @@ from tests.support.declared import check_declared
 from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
+EXPLORER = Path(__file__).resolve().parents[2] / "functions" / "api" / "explorer"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 STREAMED = ("jobs", "assets", "purchases")
 MAX_RECEIVES = 4
@@ -139,7 +142,7 @@ class Response:
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
     """All functions' routes together. Built once: that takes longer than most tests."""
-    api = create_app(*ROUTERS)
+    api = create_app(*ROUTERS, explorer=EXPLORER)
     return api, Mangum(api, lifespan="off")
 
 
@@ -345,6 +348,21 @@ class World:
             response["headers"],
             json.loads(text) if is_json and text else text,
         )
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        user: str | None,
+        groups: str = "",
+    ) -> dict[str, Any]:
+        """The function's response to a request with any bytes as its body."""
+        event = self._event(method, path, None, headers, user, groups)
+        encoded = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+        return self.handle_http(event | encoded)
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
         """The response of all functions' routes together to one event of the gateway."""

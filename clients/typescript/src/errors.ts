@@ -16,53 +16,26 @@
  *     └── Offline              no response at all
  */
 
-import type { ErrorCode } from "./codes.js";
+import type { Schemas } from "./types.js";
 
-export interface FieldProblem {
-  /** The field's place in the request, such as `inputs.photoAssetIds.0`; `body` for all of it. */
-  readonly path: string;
-  readonly code: string;
-  readonly message: string;
-}
+/** The bodies of errors, one for each code. */
+type ErrorBody = {
+  [Name in keyof Schemas]: Schemas[Name] extends { error: string; code: infer Code }
+    ? string extends Code
+      ? never
+      : Schemas[Name]
+    : never;
+}[keyof Schemas];
 
-export interface PackSuggestion {
-  readonly pack: string;
-  readonly credits: number;
-}
+export type ErrorCode = ErrorBody["code"];
+export type FieldProblem = Schemas["FieldProblem"];
+export type PackSuggestion = Schemas["Suggestion"];
 
-interface Shortfall {
-  readonly needed: number;
-  readonly balance: number;
-  readonly shortfall: number;
-  readonly suggestions: readonly PackSuggestion[];
-}
-
-interface TooLarge {
-  readonly limit?: number;
-  readonly plan?: string;
-  readonly upgradeTo?: string | null;
-}
-
-/** The facts that come with a code. Ask with `hasCode(error, "MULTIPLE_FACES")`. */
-export interface FactsByCode {
-  readonly CREDITS_INSUFFICIENT: Shortfall;
-  readonly CREDITS_DEBT: Shortfall;
-  readonly PLAN_LIMIT: {
-    readonly name: string;
-    readonly limit: number;
-    readonly used: number;
-    readonly plan: string;
-    readonly upgradeTo: string | null;
-  };
-  readonly FILE_TOO_LARGE: TooLarge;
-  readonly UPLOAD_INCOMPLETE: { readonly missingParts: readonly number[] };
-  readonly CONTENT_REJECTED: { readonly category: string };
-  readonly NO_FACE: { readonly faces: number };
-  readonly MULTIPLE_FACES: { readonly faces: number };
-  readonly ASSET_NOT_READY: { readonly assetId?: string };
-  readonly ASSET_FAILED: { readonly assetId?: string };
-  readonly INVALID_TARGET: { readonly targets?: readonly string[] };
-}
+/** What the body of an error with this code says besides its sentence. */
+export type FactsOf<Code> = Omit<
+  Extract<ErrorBody, { code: Code }>,
+  "error" | "code" | "requestId" | "fields"
+>;
 
 /** The codes that only this client gives: no response, or none that a Darkroom API sends. */
 export type ClientCode = "OFFLINE" | "TIMEOUT" | "BAD_RESPONSE";
@@ -175,7 +148,7 @@ export function hasCode<C extends ErrorCode | ClientCode>(
   code: C,
 ): error is DarkroomError & {
   readonly code: C;
-  readonly facts: C extends keyof FactsByCode ? FactsByCode[C] : object;
+  readonly facts: FactsOf<C>;
 } {
   return error instanceof DarkroomError && error.code === code;
 }

@@ -4,7 +4,6 @@ export { Action } from "./action.js";
 export type { ActionOptions, ActionStorage } from "./action.js";
 export { createDarkroom } from "./client.js";
 export type { Changed, Darkroom, DarkroomOptions, TokenProvider, Unfinished } from "./client.js";
-export type { ErrorCode } from "./codes.js";
 export {
   Conflict,
   CreditsDebt,
@@ -21,7 +20,7 @@ export {
   Unauthorized,
   Unavailable,
 } from "./errors.js";
-export type { ClientCode, FactsByCode, FieldProblem, PackSuggestion } from "./errors.js";
+export type { ClientCode, ErrorCode, FactsOf, FieldProblem, PackSuggestion } from "./errors.js";
 export type { Pages } from "./pages.js";
 export type { Platform } from "./platform.js";
 export type { RetryPolicy } from "./retry.js";

@@ -15,17 +15,13 @@ import { runInOneTab } from "./tabs.js";
 import type { Tab, TabMessage } from "./tabs.js";
 import type { Schemas } from "./types.js";
 
-export type JobStatus = Schemas["JobSummary"]["status"];
+export type JobStatus = Schemas["JobStatus"];
 export type JobProgress = Schemas["JobProgress"];
 
-/** A change of a job. `GET /api/jobs/{jobId}` has the rest. */
-export interface JobEvent {
-  readonly jobId: string;
-  readonly status: JobStatus;
-  readonly progress: JobProgress;
-  /** When it changed; missing in events that a read found. */
-  readonly updatedAt?: string;
-}
+/** A change of a job. `GET /api/jobs/{jobId}` has the rest. An event that a read found has no time. */
+export type JobEvent = Readonly<
+  Omit<Schemas["JobEvent"], "updatedAt"> & Partial<Pick<Schemas["JobEvent"], "updatedAt">>
+>;
 
 /**
  * `connecting`: nothing received yet. `live`: the stream brings changes. `polling`: unfinished jobs

@@ -22,6 +22,7 @@ import type {
 const dr = createDarkroom({ baseUrl: "https://api.example", token: async () => "token" });
 const action: Action = dr.action();
 const job = { path: { jobId: "job_1" } };
+const inputs = { stage: "spark", genre: "romance", photoAssetIds: ["ast_1"] } as const;
 const story = {
   mode: "story",
   stage: "spark",
@@ -56,6 +57,44 @@ void dr.DELETE("/api/jobs/{jobId}", { params: { ...job, query: { cascade: true }
 void dr.POST("/api/jobs/bulk/run", { body: { jobIds: ["job_1"] }, action });
 void dr.GET("/api/recipes");
 void dr.GET("/api/templates", { params: { query: { mode: "story" } } });
+void dr.POST("/api/jobs/quote", { body: { recipe: "story", inputs: { ...inputs, seed: 5 } } });
+void dr.POST("/api/jobs/quote", {
+  body: {
+    recipe: "portraits",
+    inputs: { mode: "single", referencePhotoIds: ["ref_1"], styles: ["CLASSIC"], totalImages: 2 },
+  },
+});
+void dr.POST("/api/jobs", {
+  body: {
+    recipe: "captions",
+    status: "draft",
+    inputs: {
+      assetIds: ["ast_1"],
+      options: {
+        sourceLang: "en",
+        translate: true,
+        targetLangs: ["ko"],
+        outputFormats: ["srt", "vtt"],
+        diarization: false,
+      },
+    },
+  },
+  action,
+});
+void dr.POST("/api/jobs/confirm", {
+  body: {
+    ...story,
+    sliders: { intensity: 70 },
+    rewriteEnabled: true,
+    rewrite: { rawText: "They stay.", distanceMode: "close", desiredEnding: "happy" },
+  },
+  action,
+});
+void dr.PATCH("/api/jobs/{jobId}", {
+  params: { ...job, header: { "If-Match": '"1"' } },
+  body: { inputs: { genre: "noir" } },
+});
+void dr.POST("/api/jobs/{jobId}/retry", { params: job, body: {}, action });
 
 // Answers.
 void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }): string => data.jobId);

@@ -74,6 +74,38 @@ void dr.POST("/api/jobs/{jobId}/regenerate", { params: job, body: { target: "fil
 void dr.POST("/api/jobs/{jobId}/regenerate", { params: job, body: {}, action });
 // @ts-expect-error: a retry charges
 void dr.POST("/api/jobs/{jobId}/retry", { params: job });
+// @ts-expect-error: a misspelled genre
+void dr.POST("/api/jobs/confirm", { body: { ...story, genre: "romanse" }, action });
+// @ts-expect-error: an unknown mode
+void dr.POST("/api/jobs/confirm", { body: { ...story, mode: "storey" }, action });
+// @ts-expect-error: a slider that does not exist
+void dr.POST("/api/jobs/confirm", { body: { ...story, sliders: { speed: 50 } }, action });
+// @ts-expect-error: an ending that does not exist
+void dr.POST("/api/jobs/confirm", { body: { ...story, rewriteEnabled: true, rewrite: { rawText: "a", distanceMode: "close", desiredEnding: "merry" } }, action });
+// @ts-expect-error: an unknown recipe
+void dr.POST("/api/jobs/quote", { body: { recipe: "movie", inputs: {} } });
+// @ts-expect-error: the inputs of another recipe
+void dr.POST("/api/jobs/quote", { body: { recipe: "captions", inputs: { photoAssetIds: ["ast_1"], stage: "spark", genre: "noir" } } });
+// @ts-expect-error: portraits without photos
+void dr.POST("/api/jobs/quote", { body: { recipe: "portraits", inputs: { mode: "single", styles: ["CLASSIC"], totalImages: 1 } } });
+// @ts-expect-error: a format that captions do not have
+void dr.POST("/api/jobs/quote", { body: { recipe: "captions", inputs: { assetIds: ["a"], options: { sourceLang: "en", translate: false, outputFormats: ["doc"] } } } });
+// @ts-expect-error: a language that captions do not have
+void dr.POST("/api/jobs/quote", { body: { recipe: "captions", inputs: { assetIds: ["a"], options: { sourceLang: "xx", translate: false, outputFormats: ["srt"] } } } });
+// @ts-expect-error: a new job is a draft or queued
+void dr.POST("/api/jobs", { body: { recipe: "quick", status: "running", inputs: { photoAssetIds: ["a"], stage: "spark", genre: "noir" } }, action });
+// @ts-expect-error: an unknown target
+void dr.POST("/api/jobs/{jobId}/regenerate", { params: job, body: { target: "story_film" }, action });
+// @ts-expect-error: an unknown status as filter
+void dr.GET("/api/jobs", { params: { query: { status: "done" } } });
+// @ts-expect-error: an unknown order
+void dr.GET("/api/jobs", { params: { query: { sort: "random" } } });
+// @ts-expect-error: an unknown status of a job
+void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }) => data.status === "done");
+// @ts-expect-error: an unknown type of an output
+void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }) => data.outputs.filter(({ type }) => type === "movie"));
+// @ts-expect-error: a time that may be missing
+void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }): string => data.finishedAt);
 // @ts-expect-error: jobs that are no list
 void dr.POST("/api/jobs/bulk/run", { body: { jobIds: "job_1" }, action });
 // @ts-expect-error: days are a number

@@ -31,7 +31,7 @@ from darkroom.recipes.portraits import ModelId, Style, styles
 PICTURE = "picture"
 PROMPT_MEANING = "What the pictures show. It is checked and cleaned."
 Ratio = Literal["1:1", "3:4", "4:3", "9:16", "16:9"]
-ASPECT_RATIOS: tuple[str, ...] = get_args(Ratio)
+ASPECT_RATIOS: tuple[Ratio, ...] = get_args(Ratio)
 DEFAULT_ASPECT_RATIO: Ratio = "1:1"
 AspectRatio = Annotated[
     Ratio, Words("AspectRatio"), described("Width to height of the pictures.", "3:4")
@@ -49,7 +49,9 @@ class ImageInputs(Inputs):
     count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)] = described(
         "Number of pictures, each for the price of one image.", 2
     )
-    style: Style | None = Field(None, description="Style of the pictures.", examples=["CINEMATIC"])
+    style: Style | None = Field(
+        default=None, description="Style of the pictures.", examples=["CINEMATIC"]
+    )
     aspect_ratio: AspectRatio = DEFAULT_ASPECT_RATIO
     model_id: ModelId | None = None
     seed: Seed | None = None

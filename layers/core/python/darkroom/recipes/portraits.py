@@ -90,7 +90,7 @@ class PortraitInputs(Inputs):
         "Styles, used in turn.", ["CLASSIC"]
     )
     roles: Annotated[list[Role], FewPhotos, DISTINCT] | None = Field(
-        None,
+        default=None,
         description="Roles of reference photos, used in turn: `self`, `partner`, `bride`, `groom` "
         "or one of your own. Without it, the roles of all the photos.",
         examples=[["bride", "groom"]],

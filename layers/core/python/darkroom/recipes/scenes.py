@@ -48,19 +48,19 @@ class Sliders(Inputs):
     """The look, in five numbers from 0 to 100; one that is left out is neutral, 50."""
 
     intensity: Slider | None = Field(
-        None, description="How strong effects are, from 0 to 100.", examples=[70]
+        default=None, description="How strong effects are, from 0 to 100.", examples=[70]
     )
     humor: Slider | None = Field(
-        None, description="How light the tone is, from 0 to 100.", examples=[20]
+        default=None, description="How light the tone is, from 0 to 100.", examples=[20]
     )
     drama: Slider | None = Field(
-        None, description="How strong contrasts are, from 0 to 100.", examples=[60]
+        default=None, description="How strong contrasts are, from 0 to 100.", examples=[60]
     )
     warmth: Slider | None = Field(
-        None, description="How warm colors are, from 0 to 100.", examples=[80]
+        default=None, description="How warm colors are, from 0 to 100.", examples=[80]
     )
     pace: Slider | None = Field(
-        None, description="How fast the film moves, from 0 to 100.", examples=[50]
+        default=None, description="How fast the film moves, from 0 to 100.", examples=[50]
     )
 
 
@@ -94,9 +94,11 @@ class SceneInputs(Inputs):
     stage: Stage
     genre: Genre
     sliders: Sliders = Field(default_factory=Sliders, description="The look.")
-    rewrite_enabled: bool = Field(False, description="Use the ending in `rewrite`, for a price.")
+    rewrite_enabled: bool = Field(
+        default=False, description="Use the ending in `rewrite`, for a price."
+    )
     rewrite: Rewrite | None = Field(
-        None, description="The user's own ending; required with `rewriteEnabled: true`."
+        default=None, description="The user's own ending; required with `rewriteEnabled: true`."
     )
     seed: Seed | None = None
     test_faults: Faults | None = None

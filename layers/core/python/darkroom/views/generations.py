@@ -49,14 +49,14 @@ class Generation(ResponseBody):
     status: TaskState
     style: Omittable[StyleName] = None
     original_url: Omittable[Link] = Field(
-        None, description="Signed link to the first photo that it was made from."
+        default=None, description="Signed link to the first photo that it was made from."
     )
-    url: Omittable[Link] = Field(None, description="Signed link to the file that it made.")
+    url: Omittable[Link] = Field(default=None, description="Signed link to the file that it made.")
     selected: bool = described("Whether the owner picked this output of the job.")
     credits_used: Credits = described(
         "What it cost, in credits: all tasks of a job add up to `used` of its receipt.", 1
     )
-    error: Omittable[FailureDetail] = Field(None, description="Why it failed.")
+    error: Omittable[FailureDetail] = Field(default=None, description="Why it failed.")
     created_at: Timestamp = described("When its job was queued.")
 
 

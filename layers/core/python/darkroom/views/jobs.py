@@ -73,17 +73,17 @@ class JobReceipt(ResponseBody):
     refunded: Credits = described("What was returned, in credits.", 0)
     parts: list[ReceiptPart] = described("The parts of the price; they add up to it.")
     reason: Omittable[FailureCode] = Field(
-        None,
+        default=None,
         description="Why the job did not make everything; it never changes.",
         examples=["PROVIDER_TIMEOUT"],
     )
     message: Omittable[str] = Field(
-        None,
+        default=None,
         description="A sentence for users about `reason`, in the language of `Accept-Language`.",
         examples=["This took too long and was stopped. Please try again."],
     )
     note: Omittable[ReceiptNote] = Field(
-        None,
+        default=None,
         description="`NO_SPEECH`: the job succeeded, but there is no speech, so its captions are "
         "empty.",
     )
@@ -122,13 +122,15 @@ class TaskDetail(ResponseBody):
     status: TaskState
     attempts: Count = described("Attempts begun.", 1)
     provider: Omittable[str] = Field(
-        None, description="The provider that makes it.", examples=["local"]
+        default=None, description="The provider that makes it.", examples=["local"]
     )
     error: Omittable[FailureDetail] = Field(
-        None, description="Why the last attempt failed; it may be tried again."
+        default=None, description="Why the last attempt failed; it may be tried again."
     )
-    started_at: Omittable[Timestamp] = Field(None, description="When the first attempt began.")
-    finished_at: Omittable[Timestamp] = Field(None, description="When the task ended.")
+    started_at: Omittable[Timestamp] = Field(
+        default=None, description="When the first attempt began."
+    )
+    finished_at: Omittable[Timestamp] = Field(default=None, description="When the task ended.")
 
 
 class OutputFacts(ResponseBody):
@@ -138,19 +140,21 @@ class OutputFacts(ResponseBody):
     type: OutputType
     mime_type: MimeType = described("Media type of the file.", "video/mp4")
     size_bytes: SizeBytes
-    width: Omittable[Pixels] = Field(None, description="Width in pixels, of pictures and films.")
+    width: Omittable[Pixels] = Field(
+        default=None, description="Width in pixels, of pictures and films."
+    )
     height: Omittable[Pixels] = Field(
-        None, description="Height in pixels, of pictures and films.", examples=[1920]
+        default=None, description="Height in pixels, of pictures and films.", examples=[1920]
     )
     duration_ms: Omittable[DurationMs] = Field(
-        None, description="Duration in milliseconds, of films and sound.", examples=[3000]
+        default=None, description="Duration in milliseconds, of films and sound.", examples=[3000]
     )
     style: Omittable[StyleName] = None
     role: Omittable[str] = Field(
-        None, description="Role of the person, of portraits.", examples=["bride"]
+        default=None, description="Role of the person, of portraits.", examples=["bride"]
     )
     language: Omittable[str] = Field(
-        None, description="Language of the text, of captions.", examples=["ko"]
+        default=None, description="Language of the text, of captions.", examples=["ko"]
     )
 
 
@@ -166,7 +170,7 @@ class OutputDetail(OutputFile):
 
     output_id: OutputId
     inherited_from: Omittable[JobId] = Field(
-        None, description="The job that made it, if another one did."
+        default=None, description="The job that made it, if another one did."
     )
 
 
@@ -180,32 +184,35 @@ class TimelineEntry(ResponseBody):
 class JobSummary(ResponseBody):
     """A job without its tasks, outputs and timeline.
 
-    If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+    Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
     """
 
     job_id: JobId
     recipe: RecipeName
     mode: Omittable[Mode] = Field(
-        None, description="The same as `recipe`, of recipes that make films."
+        default=None, description="The same as `recipe`, of recipes that make films."
     )
     status: JobState
     inputs: dict[str, Any] = described("What the job is made from.")
     template_id: Omittable[str] = Field(
-        None,
+        default=None,
         description="Template of the film, as in `GET /api/templates`.",
         examples=["story-spark-romance-1"],
     )
     parent_job_id: Omittable[JobId] = Field(
-        None, description="The job that this one retries, or of which it makes a part again."
+        default=None,
+        description="The job that this one retries, or of which it makes a part again.",
     )
     regen_target: Omittable[TargetName] = Field(
-        None, description="What it makes again.", examples=["story_clip"]
+        default=None, description="What it makes again.", examples=["story_clip"]
     )
     regen_clip_no: Omittable[Count] = Field(
-        None, description="Number of the clip or scene it makes again, from 1.", examples=[2]
+        default=None,
+        description="Number of the clip or scene it makes again, from 1.",
+        examples=[2],
     )
     priority: Omittable[int] = Field(
-        None,
+        default=None,
         description="Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.",
         examples=[5],
     )
@@ -213,10 +220,10 @@ class JobSummary(ResponseBody):
     receipt: JobReceipt = described("What the job costs, part by part.")
     progress: JobProgress = described("How far the job is.")
     created_at: Timestamp = described("When the job, or its draft, was created.")
-    started_at: Omittable[Timestamp] = Field(None, description="When its first task began.")
-    finished_at: Omittable[Timestamp] = Field(None, description="When the job ended.")
+    started_at: Omittable[Timestamp] = Field(default=None, description="When its first task began.")
+    finished_at: Omittable[Timestamp] = Field(default=None, description="When the job ended.")
     poll_after_ms: Omittable[DurationMs] = Field(
-        None,
+        default=None,
         description="When to read the job again, in milliseconds from now; left out if it will "
         "not change by itself.",
         examples=[POLL_AFTER_MS],
@@ -235,7 +242,7 @@ class CreatedJob(JobSummary):
     """A job that was just created."""
 
     code: Omittable[ShortfallCode] = Field(
-        None, description="Why a job that should be queued stayed a draft."
+        default=None, description="Why a job that should be queued stayed a draft."
     )
 
 
