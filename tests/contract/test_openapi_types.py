@@ -15,6 +15,8 @@ from darkroom.api import schemas
 from darkroom.api.openapi.document import full_openapi
 from darkroom.api.schemas.base import RequestBody
 from darkroom.credits import pricing
+from darkroom.kernel.problems import SENTENCES
+from darkroom.plans.model import plan_names
 
 Schema = dict[str, Any]
 SIGNED = {("Transaction", "amount"), ("Transaction", "heldChange"), ("AdjustRequest", "amount")}
@@ -102,3 +104,19 @@ def test_every_cost_of_the_catalog_is_a_number_of_its_own() -> None:
 
     assert set(costs["properties"]) == set(costs["required"]) == set(pricing.costs())
     assert costs["additionalProperties"] is False
+
+
+def test_every_problem_of_a_field_has_a_code_from_the_list() -> None:
+    problem = full_openapi()["components"]["schemas"]["FieldProblem"]
+
+    assert set(problem["required"]) == {"path", "code", "message"}
+    assert set(problem["properties"]["code"]["enum"]) == set(SENTENCES)
+
+
+def test_errors_name_packs_and_plans_by_the_words_of_the_catalog() -> None:
+    known = full_openapi()["components"]["schemas"]
+
+    assert known["Suggestion"]["properties"]["pack"]["$ref"].endswith("/PackName")
+    assert known["PlanLimitError"]["properties"]["plan"]["$ref"].endswith("/PlanName")
+    assert known["PackName"]["enum"] == pricing.pack_names()
+    assert known["PlanName"]["enum"] == list(plan_names())
