@@ -173,8 +173,13 @@ LISTS = {"ITEM_UNREADABLE"}  # A damaged record is left out of a list.
 OF_DRAFTS = {"JOB_NOT_DRAFT"}
 OF_QUOTES = {"QUOTE_EXPIRED", "QUOTE_MISMATCH"}
 OF_FILES = {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES", "REFERENCE_PHOTO_MISSING"}
+OF_ACTIONS = {error.code for error in ERRORS if error.status != 404}
 # What the code names but cannot raise for this operation.
 NOT_RAISED = {
+    # What can be done with a job is found by the rules of what would be done.
+    "getJob": OF_ACTIONS,
+    "listJobs": LISTS,
+    "updateJob": OF_ACTIONS - {"CONTENT_REJECTED", "JOB_NOT_DRAFT"},
     "exportJobs": LISTS,
     # Pictures from a prompt have neither files nor templates.
     "generateImages": OF_DRAFTS | OF_QUOTES | OF_FILES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -122,7 +122,7 @@ def parameters() -> Iterator[tuple[str, Schema]]:
                     yield where, {**shape, "examples": examples_of(parameter)}
 
 
-def examples_of(parameter: Schema) -> Any:
+def examples_of(parameter: Mapping[str, Any]) -> Any:
     return parameter["schema"].get("examples") or parameter.get("example")
 
 

@@ -56,7 +56,7 @@ SUFFIXES = {".md", ".py", ".yml", ".yaml", ".toml", ".json"}
 """Of the files in a folder."""
 
 LEFT_OUT = {
-    # Its words are those of ``api/``.
+    # Their words are those of ``api/``.
     "docs/openapi.json",
     "docs/releases/*.json",
     # They contain retired words on purpose.
