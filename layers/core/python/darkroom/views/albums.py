@@ -23,7 +23,7 @@ class AlbumResponse(ResponseBody):
     updated_at: str
     cover_output_id: Omittable[str] = None
     cover_url: Omittable[str] = None
-    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `coverUrl` ends.")
+    cover_expires_at: Omittable[LinksEnd] = Field(default=None, description="When `coverUrl` ends.")
 
 
 class AlbumOutput(OutputFacts):
@@ -37,10 +37,10 @@ class AlbumOutput(OutputFacts):
     position: int
     added_at: str
     thumbnail_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of a picture."
+        default=None, description="Signed link to a small JPEG of a picture."
     )
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of one frame of a clip or film."
+        default=None, description="Signed link to a small JPEG of one frame of a clip or film."
     )
     download_url: str
     expires_at: LinksEnd

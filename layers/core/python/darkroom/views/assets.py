@@ -48,7 +48,8 @@ class AssetResponse(ResponseBody):
     faces: Omittable[int] = None
     thumbnail_url: Omittable[str] = None
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+        default=None,
+        description="Of a video, the same as `thumbnailUrl`: a signed link to one frame.",
     )
     download_url: Omittable[str] = None
     expires_at: Omittable[LinksEnd] = None

@@ -20,7 +20,7 @@ class ReferencePhotoResponse(ResponseBody):
     role: str
     is_active: bool
     thumbnail_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of the picture. Photos that were registered with "
         "earlier versions have none.",
     )
