@@ -80,7 +80,8 @@ def test_a_row_names_the_files_in_the_order_of_the_inputs(world: World, user: st
 
 def test_jobs_that_are_queued_at_once_name_their_files_too(world: World, user: str) -> None:
     confirmed = confirm(world, user).body["jobId"]
-    again = world.call("POST", f"/api/jobs/{a_story(world, user)}/rerun", user=user, key="rerun")
+    story = a_story(world, user, key="story")
+    again = world.call("POST", f"/api/jobs/{story}/rerun", user=user, key="rerun")
     talks = [a_recording(world, user, filename=f"{number}.mp3") for number in (1, 2)]
     buy(world, 1, user)
     queued, short = create(world, user, "captions", {"assetIds": talks}, status="queued")

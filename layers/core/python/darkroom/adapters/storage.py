@@ -59,7 +59,7 @@ class StoredPart:
 
 
 @dataclass(frozen=True)
-class Link:
+class SignedLink:
     """A presigned link to download an object, and its end."""
 
     url: str
@@ -348,7 +348,7 @@ class Storage:
 
     def download_link(
         self, key: str, *, file_name: str, mime_type: str, inline: bool = False
-    ) -> Link:
+    ) -> SignedLink:
         """A link that saves under ``file_name``, or shows the file (``inline``).
 
         It is the same text until less than ``DOWNLOAD_URL_SECONDS`` of it are left, so a client
@@ -371,7 +371,7 @@ class Storage:
             signed_at=expires_at - timedelta(seconds=seconds),
             seconds=seconds,
         )
-        return Link(url, expires_at)
+        return SignedLink(url, expires_at)
 
     @cached_property
     def _base_url(self) -> str:

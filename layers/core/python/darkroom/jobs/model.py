@@ -55,10 +55,11 @@ class InputFile:
     Name and length are those of the time when the job was drafted or queued.
     """
 
-    asset_id: str
     filename: str
     kind: FileKind
     duration_ms: int | None = None
+    asset_id: str | None = None
+    """None if it is the id that the job's inputs have at this place."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from darkroom.jobs.items import (
     InputsItem,
     JobItem,
     TaskItem,
+    cover_prefixes,
     is_deleted,
 )
 from darkroom.jobs.model import (
@@ -113,7 +114,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         owner_tag=item.owner_tag,
         source_name=item.source_name,
         files=found.get("files", lambda: _files(item.files), None),
-        cover_key=found.get("cover", lambda: _object_key(item.cover_key), None),
+        cover_key=found.get("cover", lambda: _cover_key(item), None),
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
@@ -245,17 +246,25 @@ def _files(text: str | None) -> InputFiles | None:
     if text is None:
         return None
     count, *rows = json.loads(text)
-    shown = tuple(
-        checked(InputFile(asset_id=row[0], filename=row[1], kind=row[2], duration_ms=length))
-        for row in rows
-        for length in [row[3] if len(row) > 3 else None]
+    return checked(InputFiles(shown=tuple(map(_file, rows)), count=count))
+
+
+def _file(row: list[Any]) -> InputFile:
+    filename, letter, duration_ms, asset_id = [*row, None, None][:4]
+    kind = {"i": "image", "v": "video", "a": "audio"}[letter]
+    return checked(
+        InputFile(filename=filename, kind=kind, duration_ms=duration_ms, asset_id=asset_id)
     )
-    return checked(InputFiles(shown=shown, count=count))
 
 
-def _object_key(text: str | None) -> str | None:
+def _cover_key(item: JobItem) -> str | None:
+    text: str | None = item.cover_key
     if text == "":
         raise ValueError("no link can be signed for an empty key")
+    owner = item.owner_tag or item.account_id
+    for sign, prefix in cover_prefixes(item.pk, owner):
+        if text is not None and text.startswith(sign):
+            return prefix + text.removeprefix(sign)
     return text
 
 

@@ -216,7 +216,8 @@ def select_write(family: JobFamily, *, output_id: str, operation: str) -> Write:
     """Record the owner's only pick among the job's outputs; it becomes the job's cover."""
     job = replace(family.job, selected_output=output_id)
     changes = [JobItem.selected_output.set(output_id), JobItem.version.set(job.version + 1)]
-    cover = cover_of(replace(family, job=job))
+    picked = replace(job, cover_key=cover_of(replace(family, job=job)))
+    cover = job_to_item(picked, operation).cover_key
     if cover is not None:
         changes.append(JobItem.cover_key.set(cover))
     return update(

@@ -25,12 +25,13 @@ from darkroom.jobs.items import (
     JobItem,
     TaskItem,
     change_key,
+    cover_prefixes,
     due_shard,
     list_key,
     queue_key,
 )
 from darkroom.jobs.lists.facets import kind_key, kind_of, status_key, status_kind_key
-from darkroom.jobs.model import InputFiles, Job, Output, Progress, Receipt, Task
+from darkroom.jobs.model import InputFile, InputFiles, Job, Output, Progress, Receipt, Task
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import INLINE_INPUTS_LIMIT_BYTES
@@ -59,7 +60,7 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         owner_tag=job.owner_tag,
         source_name=job.source_name,
         files=_files_text(job.files),
-        cover_key=job.cover_key,
+        cover_key=_cover_text(job),
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
@@ -162,12 +163,24 @@ def _chain_text(chain: RetryChain | None) -> str | None:
 def _files_text(files: InputFiles | None) -> str | None:
     if files is None:
         return None
-    rows = [
-        [file.asset_id, file.filename, file.kind]
-        + ([] if file.duration_ms is None else [file.duration_ms])
-        for file in files.shown
-    ]
-    return _dump([files.count, *rows])
+    return _dump([files.count, *map(_file_row, files.shown)])
+
+
+def _file_row(file: InputFile) -> list[Any]:
+    row: list[Any] = [file.filename, file.kind[0], file.duration_ms, file.asset_id]
+    while row[-1] is None:
+        row.pop()
+    return row
+
+
+def _cover_text(job: Job) -> str | None:
+    """The key of the cover, with a sign for its known beginning: items pay by the kilobyte."""
+    if job.cover_key is None:
+        return None
+    for sign, prefix in cover_prefixes(job.job_id, job.owner):
+        if job.cover_key.startswith(prefix):
+            return sign + job.cover_key.removeprefix(prefix)
+    return job.cover_key
 
 
 def _output(output: Output) -> dict[str, Any]:
@@ -175,7 +188,7 @@ def _output(output: Output) -> dict[str, Any]:
 
 
 def _previews_text(outputs: Sequence[Output]) -> str | None:
-    shapes = [[THUMBNAIL] * each.has_thumbnail + [JPEG] * each.has_jpeg for each in outputs]
+    shapes = [THUMBNAIL * each.has_thumbnail + JPEG * each.has_jpeg for each in outputs]
     return _dump(shapes) if any(shapes) else None
 
 

@@ -51,6 +51,10 @@ def quarantine_key(pipeline: str, owner: str, asset_id: str) -> str:
     return f"quarantine/{pipeline}/{owner}/{asset_id}"
 
 
+def clean_folder(owner: str) -> str:
+    return f"clean/{owner}/"
+
+
 def clean_prefix(owner: str, asset_id: str) -> str:
     return f"clean/{owner}/{asset_id}/"
 

@@ -70,7 +70,8 @@ def _picture_of(path: Path, mime_type: str) -> Image.Image | None:
 
 def _frame_of(path: Path) -> Image.Image | None:
     """A frame from the middle of a video, or the last one that can be decoded before it."""
-    with av.open(str(path), metadata_errors="ignore") as container:
+    # Only this format: a vendor's file must not choose what reads it.
+    with av.open(str(path), format="mp4", metadata_errors="ignore") as container:
         if not container.streams.video:
             return None
         stream = container.streams.video[0]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from darkroom.adapters.storage import SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.jobs.items import list_key
@@ -32,7 +33,7 @@ from darkroom.views.base import (
     described,
 )
 from darkroom.views.jobs import FailureDetail, failure_detail, output_file
-from darkroom.views.links import SignedLink, expiry
+from darkroom.views.links import expiry
 from darkroom.views.words import StyleName, TaskState
 
 Position = tuple[str, str, int]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from darkroom.adapters.storage import link_end
+from darkroom.adapters.storage import SignedLink, link_end
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store
 from darkroom.jobs.failures import failure_sentence
@@ -22,6 +22,7 @@ from darkroom.kernel.command import Command
 from darkroom.kernel.errors import NotFound, PaymentRequired
 from darkroom.kernel.limits import FILES_SHOWN_LIMIT, POLL_AFTER_MS
 from darkroom.recipes import REGISTRY
+from darkroom.usecases.jobs.find_file_names import file_ids
 from darkroom.usecases.jobs.list_actions import Action, ActionName, list_actions
 from darkroom.usecases.jobs.price_drafts import price_of_draft
 from darkroom.views.base import (
@@ -44,7 +45,7 @@ from darkroom.views.base import (
     Words,
     described,
 )
-from darkroom.views.links import SignedLink, expiry, picture_link
+from darkroom.views.links import expiry, picture_link
 from darkroom.views.words import (
     TIMELINE,
     CancelOutcomeName,
@@ -485,9 +486,12 @@ def _created(job: Job, lacking: PaymentRequired | None, language: str) -> Create
 def _assets(job: Job) -> list[JobAsset] | None:
     if job.files is None:
         return None
+    named = dict(enumerate(file_ids(job)))
+    # Without inputs that could be read, some ids are not known any more.
     return [
-        JobAsset(asset_id=file.asset_id, filename=file.filename, kind=file.kind)
-        for file in job.files.shown
+        JobAsset(asset_id=asset_id, filename=file.filename, kind=file.kind)
+        for place, file in enumerate(job.files.shown)
+        if (asset_id := file.asset_id or named.get(place))
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from darkroom.adapters.storage import Link as SignedLink
+from darkroom.adapters.storage import SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 

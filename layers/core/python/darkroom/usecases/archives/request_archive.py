@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from darkroom.adapters.storage import Link
+from darkroom.adapters.storage import SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.errors import Conflict, NotFound
@@ -42,7 +42,9 @@ def allowance(app: App) -> Allowance:
     return Allowance(size_bytes=ARCHIVE_INLINE_LIMIT_BYTES, until=until)
 
 
-def request_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
+def request_archive(
+    app: App, *, account_id: str, job_id: str, allowed: Allowance
+) -> SignedLink | None:
     """A link to the archive of a finished job; None while the worker makes it.
 
     Safe to repeat: each request also sends the worker its message again.

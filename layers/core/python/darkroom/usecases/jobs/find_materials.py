@@ -51,7 +51,7 @@ def shown_files(materials: Sequence[Material]) -> InputFiles:
     """The first files of a job, as lists show them, with names of a limited length."""
     shown = tuple(
         InputFile(
-            asset_id=material.asset_id,
+            asset_id=None if material.asset_id == material.id else material.asset_id,
             filename=shortened(material.name, FILE_NAME_SHOWN_CHARS),
             kind=cast(FileKind, material.kind),
             duration_ms=material.duration_ms,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from darkroom.assets import store as assets_store
 from darkroom.credits import pricing
-from darkroom.jobs.model import InputFile, Job
+from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.money import total_credits
 from darkroom.recipes import REGISTRY
@@ -58,10 +58,10 @@ def _materials(job: Job, recipe: Recipe, lengths: Lengths) -> list[Material] | N
     if not recipe.is_priced_by_length:
         return []
     shown = job.files.shown if job.files is not None else ()
-    known: dict[str, InputFile] = {file.asset_id: file for file in shown}
+    known = {place: file.duration_ms for place, file in enumerate(shown)}
     found = []
-    for file_id in recipe.material_ids(job.inputs):
-        length = known[file_id].duration_ms if file_id in known else None
+    for place, file_id in enumerate(recipe.material_ids(job.inputs)):
+        length = known.get(place)
         length = lengths.get(file_id) if length is None else length
         if length is None:
             return None
