@@ -30,7 +30,7 @@ export SAM_CLI_TELEMETRY := 0
 # Some containers set it. Then every process compiles every module: the tests take a third longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi client bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi breaking release-openapi client bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -111,6 +111,12 @@ validate: $(READY) ## Check template.yaml with cfn-lint and SAM
 openapi: $(READY) ## Write docs/openapi.json from the code
 	PYTHONPATH=layers/core/python $(BIN)/python -m darkroom.api.openapi > $(OPENAPI).new
 	mv $(OPENAPI).new $(OPENAPI)
+
+breaking: $(READY) ## List what in docs/openapi.json breaks clients of the last release
+	$(BIN)/python -m tests.support.breaking_changes
+
+release-openapi: $(READY) ## Keep docs/openapi.json as the API of this release
+	$(BIN)/python -m tests.support.breaking_changes keep
 
 client: $(NODE_READY) ## Write the types of the TypeScript client from docs/openapi.json
 	npm run --silent --workspace clients/typescript schema

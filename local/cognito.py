@@ -31,7 +31,7 @@ PROTECTED = ("NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA")
 def correct(cognito: Any) -> None:
     """Replace functions of the emulator's module; its dispatcher finds them by name."""
     _ignore_case(cognito)
-    _refuse_closed_sign_up(cognito)
+    _refuse_sign_ups(cognito)
     _mask_destination(cognito)
     _explain_refusals(cognito)
     _verify_confirmed_addresses(cognito)
@@ -67,8 +67,8 @@ def _ignore_case(cognito: Any) -> None:
     cognito._resolve_user = resolve
 
 
-def _refuse_closed_sign_up(cognito: Any) -> None:
-    """With AllowAdminCreateUserOnly, SignUp is refused."""
+def _refuse_sign_ups(cognito: Any) -> None:
+    """SignUp is refused with AllowAdminCreateUserOnly, and for who calls an address verified."""
     sign_up: Handler = cognito._sign_up
 
     def refuse_or_sign_up(data: Data) -> Response:
@@ -77,6 +77,8 @@ def _refuse_closed_sign_up(cognito: Any) -> None:
             return _error(
                 cognito, "NotAuthorizedException", "SignUp is not permitted for this user pool"
             )
+        if _claims_verification(cognito, data):
+            return _unauthorized(cognito)
         return sign_up(data)
 
     cognito._sign_up = refuse_or_sign_up
@@ -232,12 +234,8 @@ def _verify_changed_addresses(cognito: Any) -> None:
         settings = (pool or {}).get("UserAttributeUpdateSettings") or {}
         protected = "email" in settings.get("AttributesRequireVerificationBeforeUpdate", ())
         wanted = cognito._attr_list_to_dict(data.get("UserAttributes") or [])
-        if "email_verified" in wanted:
-            return _error(
-                cognito,
-                "NotAuthorizedException",
-                "A client attempted to write unauthorized attribute",
-            )
+        if _claims_verification(cognito, data):
+            return _unauthorized(cognito)
         if not user or not protected or "email" not in wanted:
             return update(data)
         other, _ = cognito._resolve_user(pool, wanted["email"])
@@ -320,6 +318,17 @@ def _delivery(cognito: Any, email: str) -> dict[str, str]:
         "DeliveryMedium": "EMAIL",
         "Destination": cognito._masked_destination(email),
     }
+
+
+def _claims_verification(cognito: Any, data: Data) -> bool:
+    """Only a code verifies an e-mail; no client may write that it is verified."""
+    return "email_verified" in cognito._attr_list_to_dict(data.get("UserAttributes") or [])
+
+
+def _unauthorized(cognito: Any) -> Response:
+    return _error(
+        cognito, "NotAuthorizedException", "A client attempted to write unauthorized attribute"
+    )
 
 
 def _taken(cognito: Any) -> Response:

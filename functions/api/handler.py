@@ -1,5 +1,7 @@
 """HTTP: the wallet, an account's files, the catalog and the API docs."""
 
+from pathlib import Path
+
 from darkroom.api.app import create_app
 from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import albums, assets, catalog, credits, docs, reference_photos
@@ -12,5 +14,6 @@ handler = http_handler(
         albums.router,
         catalog.router,
         docs.router,
+        explorer=Path(__file__).with_name("explorer"),
     )
 )

@@ -41,7 +41,7 @@ def test_the_client_its_tests_and_its_examples_compile() -> None:
     run_node_tool("tsc", "-p", "tsconfig.json")
 
 
-@pytest.mark.parametrize("name", ["jobs"])
+@pytest.mark.parametrize("name", ["inputs", "jobs"])
 def test_right_and_wrong_usages_are_many(name: str) -> None:
     wrong = (CASES / f"{name}.wrong.ts").read_text(encoding="utf-8")
     right = (CASES / f"{name}.right.ts").read_text(encoding="utf-8")

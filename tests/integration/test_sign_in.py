@@ -202,6 +202,9 @@ def test_what_cannot_sign_up_is_refused_by_name(users: Users) -> None:
     assert refused(users.sign_up, "only-a-name") == "InvalidParameterException"
     assert refused(users.sign_up, an_email(), "short-1") == "InvalidPasswordException"
     assert refused(users.sign_up, an_email(), "no-digits-at-all") == "InvalidPasswordException"
+    claims = {"UserAttributes": [{"Name": "email_verified", "Value": "true"}]}
+    new = {"Username": an_email(), "Password": PASSWORD}
+    assert refused(users.call, "sign_up", **new, **claims) == "NotAuthorizedException"
 
 
 def test_the_hook_says_why_it_refuses(users: Users) -> None:

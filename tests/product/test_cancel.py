@@ -150,7 +150,9 @@ def test_a_running_task_that_fails_is_not_retried(world: World, user: str) -> No
     assert task is not None
     cancel(world, job_id, user)
 
-    fail_task(world.app, task, Failure(code="BUSY", message="Busy."), transient=True)
+    fail_task(
+        world.app, task, Failure(code="PROVIDER_UNAVAILABLE", message="Busy."), transient=True
+    )
 
     job = a_job(world, job_id, user)
     assert job["status"] == "canceled"

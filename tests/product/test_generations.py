@@ -73,7 +73,7 @@ def test_every_task_is_listed_with_its_outputs_or_its_failure(world: World, user
         "skipped",
     )
     assert made["generationId"] == output_of(world, job_id, "clip_1", user)["outputId"]
-    assert failed["error"] == {"message": "This could not be made.", "code": "BROKEN"}
+    assert failed["error"] == {"message": "This could not be made.", "code": "UNDELIVERABLE"}
     assert "url" not in failed
     assert f"{job_id}/clip_1" in made["url"]
     for item in items.values():

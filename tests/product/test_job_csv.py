@@ -67,7 +67,7 @@ def test_the_export_has_a_header_and_a_row_for_each_job(world: World, user: str)
             "creditsRefunded": str(job["receipt"]["refunded"]),
             "progress": "100",
             "fileNames": "us.jpg",
-            "errorCode": "BROKEN",
+            "errorCode": "UNDELIVERABLE",
         }
     ]
 

@@ -75,7 +75,7 @@ def test_a_lost_lease_is_not_renewed(world: World) -> None:
 
 def test_a_finished_attempt_renews_no_lease(world: World) -> None:
     task = a_claimed_task(world)
-    fail_task(world.app, task, Failure(code="X", message="x"), transient=False)
+    fail_task(world.app, task, Failure(code="INTERNAL", message="x"), transient=False)
 
     assert not renew_lease(world.app, task)
 
@@ -156,6 +156,6 @@ def test_a_renewal_does_not_conflict_with_its_own_attempt(world: World) -> None:
     world.clock.move(seconds=100)
     renew_lease(world.app, task)
 
-    fail_task(world.app, task, Failure(code="X", message="x"), transient=False)
+    fail_task(world.app, task, Failure(code="INTERNAL", message="x"), transient=False)
 
     assert a_job(world, task.job_id)["status"] == "failed"

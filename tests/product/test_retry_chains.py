@@ -42,8 +42,8 @@ from tests.support.builders import (
 )
 from tests.support.world import START
 
-BROKEN = Failure(code="BROKEN", message="It broke.")
-REFUSED = Failure(code="REFUSED", message="Not this.", refused=True)
+BROKEN = Failure(code="UNDELIVERABLE", message="It broke.")
+REFUSED = Failure(code="PROVIDER_REFUSED", message="Not this.", refused=True)
 MAKE, BREAK, REFUSE, STOP = "make", "break", "refuse", "stop"
 ATTEMPTS_LIMIT = 4
 """A first run and up to three retries."""

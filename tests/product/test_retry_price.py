@@ -371,7 +371,7 @@ def test_unchanged_options_do_not_retry_refused_content(world: World, user: str)
     make(world, parent, ["transcribe"])
     task = claim_task(world.app, job_id=parent, key="srt_en", attempt=1)
     assert task is not None
-    refused = Failure(code="MODERATION_REFUSED", message="Not this.", refused=True)
+    refused = Failure(code="CONTENT_REJECTED", message="Not this.", refused=True)
     fail_task(world.app, task, refused, transient=False)
 
     same = retry(world, parent, user, outputFormats=["srt"])

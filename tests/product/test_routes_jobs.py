@@ -498,7 +498,12 @@ def test_a_child_makes_its_keys_and_the_film_and_inherits_the_rest(world: World,
     finish(world, child_id)
 
     assert response.status == 202
-    assert response.body == {"retryJobId": child_id, "creditsReserved": 1, "balance": 2}
+    assert response.body == {
+        "jobId": child_id,
+        "retryJobId": child_id,
+        "creditsReserved": 1,
+        "balance": 2,
+    }
     child = a_job(world, child_id, user)
     assert statuses(child) == {"kf_2": "succeeded", "clip_2": "succeeded", "film": "succeeded"}
     assert (child["parentJobId"], child["regenTarget"], child["regenClipNo"]) == (
@@ -702,14 +707,14 @@ def test_a_partial_job_reports_its_failures_and_its_refund(world: World, user: s
     job = a_job(world, a_story(world, user, failing=["clip_2"], **REWRITTEN), user)
 
     receipt = job["receipt"]
-    assert (job["status"], receipt["reason"]) == ("partial", "BROKEN")
+    assert (job["status"], receipt["reason"]) == ("partial", "UNDELIVERABLE")
     assert receipt["parts"] == [
         {"name": "base", "credits": 2, "used": 1, "refunded": 1},
         {"name": "rewrite", "credits": 1, "used": 1, "refunded": 0},
     ]
     assert receipt["used"] + receipt["refunded"] == receipt["reserved"] == 3
     errors = {task["key"]: task["error"]["code"] for task in job["tasks"] if "error" in task}
-    assert errors == {"clip_2": "BROKEN", "film": "DEPENDENCY_FAILED"}
+    assert errors == {"clip_2": "UNDELIVERABLE", "film": "DEPENDENCY_FAILED"}
     assert a_balance(world, user) == (3, 0)
 
 

@@ -123,8 +123,8 @@ def test_an_attempt_that_lost_its_lease_changes_nothing(world: World) -> None:
     before = a_picture(world)
 
     complete_task(world.app, old, [an_output("kf_1")])
-    fail_task(world.app, old, Failure(code="X", message="x"), transient=False)
-    fail_task(world.app, old, Failure(code="X", message="x"), transient=True)
+    fail_task(world.app, old, Failure(code="INTERNAL", message="x"), transient=False)
+    fail_task(world.app, old, Failure(code="INTERNAL", message="x"), transient=True)
 
     assert (done["status"], attempts(done)) == ("succeeded", {"kf_1": 2, "clip_1": 1})
     assert a_picture(world) == before
@@ -140,7 +140,7 @@ def test_an_earlier_attempt_cannot_finish_the_current_one(world: World) -> None:
     before = a_picture(world)
 
     complete_task(world.app, old, [an_output("kf_1")])
-    fail_task(world.app, old, Failure(code="X", message="x"), transient=False)
+    fail_task(world.app, old, Failure(code="INTERNAL", message="x"), transient=False)
 
     assert a_picture(world) == before
 

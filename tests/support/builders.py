@@ -290,7 +290,7 @@ def finish(world: World, job_id: str, *, failing: Iterable[str] = ()) -> None:
             task = next(task for task in family.tasks if task.status is TaskStatus.READY)
             family, now = running(family, task.key), world.clock.now()
             if task.key in failing:
-                broken = Failure(code="BROKEN", message="It broke.")
+                broken = Failure(code="UNDELIVERABLE", message="It broke.")
                 family = engine.fail(family, task.key, broken, now)
             else:
                 family = engine.succeed(family, task.key, [_made(task)], now)

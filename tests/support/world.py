@@ -7,6 +7,7 @@ queues, and time moves only when a test moves it.
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import random
@@ -14,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -39,6 +41,7 @@ from tests.support.declared import check_declared
 from tests.support.mounts import ROUTERS
 from tests.support.tables import table_definitions
 
+EXPLORER = Path(__file__).resolve().parents[2] / "functions" / "api" / "explorer"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 STREAMED = ("jobs", "assets", "purchases")
 MAX_RECEIVES = 4
@@ -77,6 +80,16 @@ class UndelayedQueue(Queue):
 
     def send(self, message: dict[str, Any], *, delay_seconds: int = 0) -> None:
         super().send(message)
+
+
+class FakePreviews:
+    """Small pictures of any file that could have one, without decoding it."""
+
+    def thumbnail(self, path: Path, mime_type: str) -> bytes | None:
+        return b"small" if mime_type.startswith(("image/", "video/")) else None
+
+    def jpeg(self, path: Path, mime_type: str) -> bytes | None:
+        return b"jpeg"
 
 
 class FakeStudio:
@@ -139,7 +152,7 @@ class Response:
 @functools.cache
 def _every_route() -> tuple[FastAPI, Mangum]:
     """All functions' routes together. Built once: that takes longer than most tests."""
-    api = create_app(*ROUTERS)
+    api = create_app(*ROUTERS, explorer=EXPLORER)
     return api, Mangum(api, lifespan="off")
 
 
@@ -229,6 +242,10 @@ class World:
     def requests(self) -> list[GenerationRequest]:
         """The requests to all providers, by provider and then in order."""
         return [*self.studio.requests, *self.cloud.requests]
+
+    def use_previews(self) -> None:
+        """Let workers store small pictures of what they make, as the real ones do."""
+        self.app = replace(self.app, previews=FakePreviews())
 
     def use_cloud(self) -> None:
         """Let the cloud make images from now on, and not the studio."""
@@ -345,6 +362,21 @@ class World:
             response["headers"],
             json.loads(text) if is_json and text else text,
         )
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        user: str | None,
+        groups: str = "",
+    ) -> dict[str, Any]:
+        """The function's response to a request with any bytes as its body."""
+        event = self._event(method, path, None, headers, user, groups)
+        encoded = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+        return self.handle_http(event | encoded)
 
     def handle_http(self, event: dict[str, Any]) -> dict[str, Any]:
         """The response of all functions' routes together to one event of the gateway."""

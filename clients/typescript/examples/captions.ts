@@ -15,9 +15,10 @@ const { data: started } = await dr.POST("/api/jobs/bulk/run", {
   body: { jobIds: drafts.jobs.map(({ jobId }) => jobId) },
   action: dr.action(),
 });
-for (const { jobId, ok, code } of started.results) {
-  if (!ok) {
-    console.log(`${jobId}: ${code}`); // For example, the balance does not cover it.
+for (const result of started.results) {
+  const { jobId } = result;
+  if (!result.ok) {
+    console.log(`${jobId}: ${result.code}`); // For example, the balance does not cover it.
     continue;
   }
   const job = await dr.jobs.wait(jobId);

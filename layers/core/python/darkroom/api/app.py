@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,8 +21,11 @@ IS_HEAD = "darkroom.is_head"
 """The key in the scope that marks a HEAD request, which routes receive as GET."""
 
 
-def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
-    """An app with these routers; in tests ``app`` replaces the App of the process."""
+def create_app(
+    *routers: APIRouter, app: App | None = None, explorer: Path | None = None
+) -> FastAPI:
+    """An app with these routers; in tests ``app`` replaces the App of the process. ``explorer`` is
+    the folder with the script of ``/docs``, in the function that serves it."""
     api = Api(
         title=TITLE,
         version=VERSION,
@@ -30,6 +35,7 @@ def create_app(*routers: APIRouter, app: App | None = None) -> FastAPI:
         default_response_class=EscapingJSONResponse,
     )
     api.state.darkroom = app
+    api.state.explorer = explorer
     for router in routers:
         api.include_router(router)
     errors.install(api)

@@ -21,8 +21,6 @@ WORDS = "x-words"
 STORED_AS = "x-stored-as"
 """In the schema of an input: the name and description of its stored form, which responses have;
 null if there is none. ``api/openapi/inputs.py`` takes it out again."""
-TEST_HOOK = "x-test-hook"
-"""In a schema: true for a field that only exists where test hooks are enabled."""
 
 
 def described(description: str, *examples: Any, **schema: Any) -> Any:

@@ -60,26 +60,28 @@ FormatName = Annotated[Format, Words("CaptionFormat")]
 
 class CaptionOptions(Inputs):
     source_lang: SourceLanguage = Field(
-        AUTO, description="Spoken language, or `auto` to detect it.", examples=["en"]
+        default=AUTO, description="Spoken language, or `auto` to detect it.", examples=["en"]
     )
-    translate: bool = Field(False, description="Also translate the captions.")
+    translate: bool = Field(default=False, description="Also translate the captions.")
     target_langs: (
         Annotated[list[TargetLanguage], Field(max_length=CAPTION_TARGETS_LIMIT), DISTINCT] | None
     ) = Field(
-        None,
+        default=None,
         description="Languages to translate into, each for a price per minute. Required with "
         "`translate`.",
         examples=[["ko", "es"]],
     )
     target_lang: Annotated[TargetLanguage | None, StoredAs()] = Field(
-        None, description="Another spelling of `targetLangs` with one language.", examples=["ko"]
+        default=None,
+        description="Another spelling of `targetLangs` with one language.",
+        examples=["ko"],
     )
     output_formats: Annotated[list[FormatName], Field(min_length=1), DISTINCT] = Field(
         default_factory=lambda: [DEFAULT_FORMAT],
         description='Formats of the files, each made in every language. Default: `["srt"]`.',
         examples=[["srt", "vtt"]],
     )
-    diarization: bool = Field(False, description="Label the speakers.")
+    diarization: bool = Field(default=False, description="Label the speakers.")
 
 
 class CaptionInputs(Inputs):
@@ -105,6 +107,7 @@ class Captions(Recipe):
     changeable = frozenset({"options"})
     options_field = "options"
     is_named_after_source = True
+    is_priced_by_length = True
     material_kinds = frozenset({"video", "audio"})
     material_field = "assetIds"
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from darkroom.kernel.described import TEST_HOOK, described
+from darkroom.kernel.described import described
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import id_pattern, is_id
 from darkroom.kernel.problems import Problem, problem, problems_of
@@ -68,7 +68,6 @@ Faults = Annotated[
     described(
         "Makes tasks fail, by task key. Only where test hooks are enabled.",
         {"clip_1": "transient"},
-        **{TEST_HOOK: True},
     ),
 ]
 InputsT = TypeVar("InputsT", bound=Inputs)

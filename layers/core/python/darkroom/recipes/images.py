@@ -24,6 +24,7 @@ from darkroom.recipes.base import (
     TaskSpec,
     image_again,
     image_keys,
+    image_targets,
 )
 from darkroom.recipes.fields import Faults, Inputs, Seed, check_faults, dump, parse
 from darkroom.recipes.portraits import ModelId, Style, styles
@@ -31,7 +32,7 @@ from darkroom.recipes.portraits import ModelId, Style, styles
 PICTURE = "picture"
 PROMPT_MEANING = "What the pictures show. It is checked and cleaned."
 Ratio = Literal["1:1", "3:4", "4:3", "9:16", "16:9"]
-ASPECT_RATIOS: tuple[str, ...] = get_args(Ratio)
+ASPECT_RATIOS: tuple[Ratio, ...] = get_args(Ratio)
 DEFAULT_ASPECT_RATIO: Ratio = "1:1"
 AspectRatio = Annotated[
     Ratio, Words("AspectRatio"), described("Width to height of the pictures.", "3:4")
@@ -49,7 +50,9 @@ class ImageInputs(Inputs):
     count: Annotated[int, Field(ge=1, le=IMAGES_PER_JOB_LIMIT)] = described(
         "Number of pictures, each for the price of one image.", 2
     )
-    style: Style | None = Field(None, description="Style of the pictures.", examples=["CINEMATIC"])
+    style: Style | None = Field(
+        default=None, description="Style of the pictures.", examples=["CINEMATIC"]
+    )
     aspect_ratio: AspectRatio = DEFAULT_ASPECT_RATIO
     model_id: ModelId | None = None
     seed: Seed | None = None
@@ -95,10 +98,13 @@ class Images(Recipe):
             if not wanted or key in wanted
         ]
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        return image_targets(inputs["count"])
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        return image_again(self.name, image_keys(inputs["count"]), target)
+        return image_again(target, self.targets(inputs))
 
 
 def _params(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from pydantic import Field
+
+from darkroom.adapters.storage import SignedLink
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.lists import pages as listing
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.media_types import suffixes_of
+from darkroom.kernel.media_types import VIDEO, suffixes_of
 from darkroom.uploads.failures import failure_of, message_of
 from darkroom.uploads.parts import part_length
 from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.links import expiry, picture_link
 
 _JPEG = "image/jpeg"
 
@@ -27,7 +31,7 @@ class LatestJob(ResponseBody):
 
 
 class AssetResponse(ResponseBody):
-    """``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
+    """``downloadUrl`` leads to the clean copy.
 
     ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
@@ -44,7 +48,11 @@ class AssetResponse(ResponseBody):
     duration_ms: Omittable[int] = None
     faces: Omittable[int] = None
     thumbnail_url: Omittable[str] = None
+    poster_url: Omittable[PictureLink] = Field(
+        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+    )
     download_url: Omittable[str] = None
+    expires_at: Omittable[LinksEnd] = None
     is_ai_generated: bool
     generation_prompt: Omittable[str] = None
     tags: list[str]
@@ -101,6 +109,10 @@ def asset_with_job(app: App, asset: Asset, *, language: str) -> AssetResponse:
 
 def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
     """An asset; until it has been checked, with its declared type and size."""
+    small = None
+    if asset.thumbnail_key is not None:
+        small = picture_link(app, asset.thumbnail_key, stem=PurePosixPath(asset.filename).stem)
+    copy = _copy_link(app, asset)
     return AssetResponse(
         asset_id=asset.asset_id,
         filename=asset.filename,
@@ -112,8 +124,10 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
         height=asset.height,
         duration_ms=asset.duration_ms,
         faces=asset.faces,
-        thumbnail_url=_link(app, asset, asset.thumbnail_key, _thumbnail_type(asset)),
-        download_url=_link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
+        thumbnail_url=small.url if small else None,
+        poster_url=small.url if small and asset.kind == VIDEO else None,
+        download_url=copy.url if copy else None,
+        expires_at=expiry(copy or small),
         is_ai_generated=asset.is_ai_generated,
         generation_prompt=asset.generation_prompt,
         tags=list(asset.tags),
@@ -177,19 +191,14 @@ def _part(number: int, size_bytes: int, etag: str) -> ArrivedPart:
     return ArrivedPart(part_number=number, size_bytes=size_bytes, etag=etag)
 
 
-def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
-    if key is None:
+def _copy_link(app: App, asset: Asset) -> SignedLink | None:
+    if asset.clean_key is None:
         return None
+    mime_type = asset.clean_mime_type or _JPEG
     name, suffixes = PurePosixPath(asset.filename), suffixes_of(mime_type)
     # The clean copy may have another type than the uploaded file.
     file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
-    return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)
-
-
-def _thumbnail_type(asset: Asset) -> str:
-    """The output of a job is its own thumbnail; all other thumbnails are JPEG."""
-    is_itself = asset.thumbnail_key == asset.clean_key
-    return (asset.clean_mime_type if is_itself else None) or _JPEG
+    return app.storage.download_link(asset.clean_key, file_name=file_name, mime_type=mime_type)
 
 
 def _latest_job(asset: Asset) -> LatestJob | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import ResponseBody
+from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.links import picture_link
 
 
 class ReferencePhotoResponse(ResponseBody):
@@ -16,7 +19,13 @@ class ReferencePhotoResponse(ResponseBody):
     asset_id: str
     role: str
     is_active: bool
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of the picture. Photos that were registered with "
+        "earlier versions have none.",
+    )
     download_url: str
+    expires_at: LinksEnd
     created_at: str
 
 
@@ -37,13 +46,17 @@ def list_reference_photos(
 
 def reference_photo_detail(app: App, photo: ReferencePhoto) -> ReferencePhotoResponse:
     file_name = f"{photo.role}.jpg"
+    link = app.storage.download_link(
+        photo.clean_key, file_name=file_name, mime_type=photo.mime_type
+    )
+    small = photo.thumbnail_key and picture_link(app, photo.thumbnail_key, stem=photo.role).url
     return ReferencePhotoResponse(
         reference_photo_id=photo.reference_photo_id,
         asset_id=photo.asset_id,
         role=photo.role,
         is_active=photo.is_active,
-        download_url=app.storage.download_url(
-            photo.clean_key, file_name=file_name, mime_type=photo.mime_type
-        ),
+        thumbnail_url=small,
+        download_url=link.url,
+        expires_at=to_iso(link.expires_at),
         created_at=to_iso(photo.created_at),
     )

@@ -22,7 +22,7 @@ _KEY = (
 _REQUEST: dict[str, tuple[str, str, dict[str, Any]]] = {
     "Accept-Language": (
         "The language of sentences for users: English (`en`, the default) or Korean (`ko`).",
-        "ko, en;q=0.8",
+        "ko",
         {"type": "string"},
     ),
     "If-Match": (

@@ -7,6 +7,7 @@ responses have. The model validates inputs, so the document cannot differ from t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from darkroom.api.openapi.properties import NULL, OWN_TEXTS, Schema, options_of, reference, without
@@ -15,7 +16,15 @@ from darkroom.recipes.base import Recipe
 
 _PART = "part:"
 """References inside the schemas of pydantic, until a form of their part is made."""
-Form = Callable[[Schema], Schema]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What becomes of the schema of inputs, and of each schema it refers to."""
+
+    changed: Callable[[Schema], Schema]
+    named: str
+    """The name of a changed schema, from its own name."""
 
 
 class RecipeSchemas:
@@ -25,25 +34,23 @@ class RecipeSchemas:
         self.recipe = recipe
         self._name = recipe.name.capitalize()
         self._schemas = schemas
-        whole = recipe.inputs_model.model_json_schema(ref_template=_PART + "{model}")
-        self._parts: Schema = whole.pop("$defs", {})
-        self._wide: Schema = whole
-        self._whole = {**whole, "properties": recipe.narrowed(whole["properties"])}
+        self._wide = recipe.inputs_model.model_json_schema(ref_template=_PART + "{model}")
+        self._parts: Schema = self._wide.pop("$defs", {})
+        self._whole = {**self._wide, "properties": recipe.narrowed(self._wide["properties"])}
 
     def sent(self) -> str:
-        return self._add(f"{self._name}Inputs", self._whole, _sent, "{}")
+        return self._add(f"{self._name}Inputs", self._whole, SENT)
 
     def patch(self) -> str:
-        return self._add(f"{self._name}InputsPatch", self._whole, _patch, "{}Patch")
+        return self._add(f"{self._name}InputsPatch", self._whole, PATCH)
 
     def stored(self) -> str:
-        return self._add(f"Stored{self._name}Inputs", self._whole, _stored, "Stored{}")
+        return self._add(f"Stored{self._name}Inputs", self._whole, STORED)
 
     def options_patch(self) -> str:
         """A merge patch of what clients call the job's options."""
-        field = self.recipe.options_field
-        shape = self._whole["properties"].get(field, {})
-        return self._part_of(shape, _patch, "{}Patch") or self.patch()
+        options = self._whole["properties"].get(self.recipe.options_field, {})
+        return self._part_of(options, PATCH) or self.patch()
 
     def retry_options(self) -> str:
         """The same for a retry, which may change less."""
@@ -51,16 +58,13 @@ class RecipeSchemas:
             return self.options_patch()
         whole = self._whole["properties"]
         properties = {name: whole[name] for name in sorted(self.recipe.changeable)}
-        name = f"{self._name}RetryOptions"
-        return self._add(name, {**self._whole, "properties": properties}, _patch, "{}Patch")
+        return self._add(
+            f"{self._name}RetryOptions", {**self._whole, "properties": properties}, PATCH
+        )
 
-    def any_sent(self) -> Schema:
+    def all_fields(self, form: Form) -> Schema:
         """The properties of its model, also where the recipe accepts less."""
-        properties: Schema = self._complete(_sent(self._wide), _sent, "{}")["properties"]
-        return properties
-
-    def any_patch(self) -> Schema:
-        properties: Schema = self._complete(_patch(self._wide), _patch, "{}Patch")["properties"]
+        properties: Schema = self._complete(form.changed(self._wide), form)["properties"]
         return properties
 
     def request(self) -> str:
@@ -81,27 +85,28 @@ class RecipeSchemas:
         }
         return name
 
-    def _add(self, name: str, schema: Schema, form: Form, named: str) -> str:
-        self._schemas[name] = self._complete(form(schema), form, named)
+    def _add(self, name: str, schema: Schema, form: Form) -> str:
+        made = self._complete(form.changed(schema), form)
+        assert self._schemas.setdefault(name, made) == made, f"two schemas are called {name}"
         return name
 
-    def _complete(self, part: Any, form: Form, named: str) -> Any:
+    def _complete(self, part: Any, form: Form) -> Any:
         """The part with references to schemas of the same form."""
         if isinstance(part, list):
-            return [self._complete(each, form, named) for each in part]
+            return [self._complete(each, form) for each in part]
         if not isinstance(part, dict):
             return part
-        target = self._part_of(part, form, named)
+        target = self._part_of(part, form)
         if target is not None:
             part = {**part, **reference(target)}
         # Generated titles repeat the names of fields and models.
         kept = {name: each for name, each in part.items() if not _is_title(name, each)}
-        return {name: self._complete(each, form, named) for name, each in kept.items()}
+        return {name: self._complete(each, form) for name, each in kept.items()}
 
-    def _part_of(self, shape: Schema, form: Form, named: str) -> str | None:
+    def _part_of(self, shape: Schema, form: Form) -> str | None:
         """The schema that a shape refers to, in this form."""
         _, is_part, part = str(shape.get("$ref", "")).partition(_PART)
-        return self._add(named.format(part), self._parts[part], form, named) if is_part else None
+        return self._add(form.named.format(part), self._parts[part], form) if is_part else None
 
 
 def _is_title(name: str, value: Any) -> bool:
@@ -109,10 +114,8 @@ def _is_title(name: str, value: Any) -> bool:
 
 
 def _sent(schema: Schema) -> Schema:
-    return {
-        **schema,
-        "properties": {name: without(shape, STORED_AS) for name, shape in _of(schema)},
-    }
+    properties = {name: without(shape, STORED_AS) for name, shape in _of(schema)}
+    return {**schema, "properties": properties}
 
 
 def _patch(schema: Schema) -> Schema:
@@ -153,3 +156,8 @@ def _or_null(shape: Schema) -> Schema:
         return shape
     texts = {name: shape[name] for name in OWN_TEXTS if name in shape}
     return {"anyOf": [without(shape, *OWN_TEXTS), NULL], **texts}
+
+
+SENT = Form(_sent, "{}")
+PATCH = Form(_patch, "{}Patch")
+STORED = Form(_stored, "Stored{}")

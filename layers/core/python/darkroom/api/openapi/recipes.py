@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from darkroom.api.openapi.inputs import RecipeSchemas
+from darkroom.api.openapi.inputs import SENT, RecipeSchemas
 from darkroom.api.openapi.properties import (
     NULL,
     OWN_TEXTS,
@@ -83,7 +83,7 @@ def _type_quote(schemas: Schema, requests: dict[str, str]) -> None:
 def _type_confirm(schemas: Schema, recipes: Iterable[RecipeSchemas]) -> None:
     """The inputs of films, which stand beside the other fields."""
     body = schemas["ConfirmRequest"]
-    body["properties"] |= _merged(each.any_sent() for each in recipes if each.recipe.is_mode)
+    body["properties"] |= _merged(each.all_fields(SENT) for each in recipes if each.recipe.is_mode)
 
 
 def _type_patches(schemas: Schema, recipes: Iterable[RecipeSchemas]) -> None:
@@ -115,7 +115,7 @@ def _merged(many: Iterable[Schema]) -> Schema:
     merged: Schema = {}
     for properties in many:
         for name, shape in properties.items():
-            merged[name] = _either(merged.get(name, shape), shape)
+            merged[name] = _either(merged[name], shape) if name in merged else shape
     return deepcopy(merged)
 
 

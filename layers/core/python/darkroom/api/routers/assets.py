@@ -17,7 +17,12 @@ from darkroom.api.schemas.assets import (
     Sort,
     Status,
 )
-from darkroom.api.schemas.bulk import AssetIdsRequest, BulkAssetResult, BulkAssetsResponse
+from darkroom.api.schemas.bulk import (
+    AssetIdsRequest,
+    BulkAssetRefusal,
+    BulkAssetResult,
+    BulkAssetsResponse,
+)
 from darkroom.assets import store
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.kernel.ids import is_id
@@ -137,7 +142,7 @@ async def remove_assets(
         results = results_for_each(
             body.asset_ids,
             one,
-            refused=BulkAssetResult.refused,
+            refused=BulkAssetRefusal.of,
             knows=lambda text: is_id(text, ASSET_PREFIX),
             language=command.language,
         )

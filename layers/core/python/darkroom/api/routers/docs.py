@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from darkroom.api.auth import CurrentApp
-from darkroom.api.openapi.page import render
+from darkroom.api.openapi import explorer
 from darkroom.bootstrap.composition import App
+from darkroom.kernel.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
+_NO_SNIFF = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/openapi.json")
@@ -20,8 +24,24 @@ async def openapi(app: CurrentApp) -> JSONResponse:
 
 
 @router.get("/docs")
-async def docs(app: CurrentApp) -> HTMLResponse:
-    return HTMLResponse(render(_document(app)))
+async def docs(request: Request, script: str | None = None) -> Response:
+    """The page, or the one script that it loads from here."""
+    if script is not None:
+        return _script(request, script)
+    headers = {"Content-Security-Policy": explorer.POLICY, "Cache-Control": "no-cache", **_NO_SNIFF}
+    return HTMLResponse(explorer.PAGE, headers=headers)
+
+
+def _script(request: Request, name: str) -> Response:
+    folder: Path | None = request.app.state.explorer
+    if name != explorer.SCRIPT or folder is None:
+        raise NotFound("no such script")
+    compressed = "gzip" in request.headers.get("accept-encoding", "")
+    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding", **_NO_SNIFF}
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    content = explorer.script(folder, compressed=compressed)
+    return Response(content, headers=headers, media_type="text/javascript")
 
 
 def _document(app: App) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,10 @@ JobIds = Annotated[
         "Ids of the jobs. Each has its own result, in this order.",
         ["job_01JGTQ4M9R8W3Z5K7N2P6X0A00"],
     ),
+]
+SentJobId = Annotated[SentId, described("The id that was sent.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")]
+SentAssetId = Annotated[
+    SentId, described("The id that was sent.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00")
 ]
 ErrorCode = Annotated[
     str,
@@ -65,29 +69,36 @@ class BulkRetryRequest(JobIdsRequest, RetryRequest):
 
 
 class BulkResult(ResponseBody):
-    """The result for one job; on failure, ``code`` and ``error`` say why."""
+    """The result for one job: it succeeded."""
 
-    job_id: SentId = described("The id that was sent.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")
-    ok: bool = described("Whether it succeeded for this job.")
-    status: Omittable[BulkStatus] = Field(
-        None, description="State of the job, or of its zip: `building` or `ready`."
+    job_id: SentJobId
+    ok: Literal[True] = described("It succeeded for this job.")
+    status: BulkStatus = described("State of the job, or of its zip: `building` or `ready`.")
+    retry_job_id: Omittable[JobId] = Field(
+        default=None, description="Id of the new job of a retry."
     )
-    retry_job_id: Omittable[JobId] = Field(None, description="Id of the new job of a retry.")
     outcome: Omittable[CancelOutcomeName] = None
-    download_url: Omittable[Link] = Field(None, description="Signed link to the zip.")
-    expires_at: Omittable[Timestamp] = Field(None, description="When the link ends.")
-    code: Omittable[ErrorCode] = None
-    error: Omittable[ErrorSentence] = None
+    download_url: Omittable[Link] = Field(default=None, description="Signed link to the zip.")
+    expires_at: Omittable[Timestamp] = Field(default=None, description="When the link ends.")
+
+
+class BulkRefusal(ResponseBody):
+    """The result for one job: it failed, and the others did not because of it."""
+
+    job_id: SentJobId
+    ok: Literal[False] = described("It failed for this job.")
+    code: ErrorCode
+    error: ErrorSentence
 
     @classmethod
-    def refused(cls, job_id: str, code: str, error: str) -> BulkResult:
+    def of(cls, job_id: str, code: str, error: str) -> BulkRefusal:
         return cls(job_id=job_id, ok=False, code=code, error=error)
 
 
 class BulkResponse(ResponseBody):
     """A result for each id."""
 
-    results: list[BulkResult] = described("The results, in the order of the ids.")
+    results: list[BulkResult | BulkRefusal] = described("The results, in the order of the ids.")
 
 
 class AssetIdsRequest(RequestBody):
@@ -102,19 +113,28 @@ class AssetIdsRequest(RequestBody):
 
 
 class BulkAssetResult(ResponseBody):
-    """The result for one file; on failure, ``code`` and ``error`` say why."""
+    """The result for one file: it succeeded."""
 
-    asset_id: SentId = described("The id that was sent.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00")
-    ok: bool = described("Whether it succeeded for this file.")
-    code: Omittable[ErrorCode] = None
-    error: Omittable[ErrorSentence] = None
+    asset_id: SentAssetId
+    ok: Literal[True] = described("It succeeded for this file.")
+
+
+class BulkAssetRefusal(ResponseBody):
+    """The result for one file: it failed, and the others did not because of it."""
+
+    asset_id: SentAssetId
+    ok: Literal[False] = described("It failed for this file.")
+    code: ErrorCode
+    error: ErrorSentence
 
     @classmethod
-    def refused(cls, asset_id: str, code: str, error: str) -> BulkAssetResult:
+    def of(cls, asset_id: str, code: str, error: str) -> BulkAssetRefusal:
         return cls(asset_id=asset_id, ok=False, code=code, error=error)
 
 
 class BulkAssetsResponse(ResponseBody):
     """A result for each id."""
 
-    results: list[BulkAssetResult] = described("The results, in the order of the ids.")
+    results: list[BulkAssetResult | BulkAssetRefusal] = described(
+        "The results, in the order of the ids."
+    )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from darkroom.kernel.problems import SENTENCES
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import Count, Omittable, ResponseBody
 
 UpgradeTo = Annotated[
     str | None,
@@ -61,6 +61,23 @@ class InvalidFieldsBody(ErrorBody):
 class RejectedContentBody(ErrorBody):
     category: Literal["sexual", "minors", "gore", "hate", "self-harm"] = Field(
         description="Why the text is not allowed.", examples=["gore"]
+    )
+
+
+class RegenerationTargetBody(ResponseBody):
+    """What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`."""
+
+    target: str = Field(description="What is made again.", examples=["story_clip"])
+    clip_no: Omittable[Count] = Field(
+        None, description="Number of the clip or scene, from 1.", examples=[2]
+    )
+    key: Omittable[str] = Field(None, description="Key of the image.", examples=["img_01"])
+
+
+class InvalidTargetBody(ErrorBody):
+    targets: list[RegenerationTargetBody] = Field(
+        description="Every target that this job has.",
+        examples=[[{"target": "story_clip", "clipNo": 1}]],
     )
 
 
@@ -143,6 +160,7 @@ BODY_OF: dict[str, type[ErrorBody]] = {
     "CREDITS_INSUFFICIENT": ShortfallBody,
     "FACE_CHECK_UNAVAILABLE": AssetBody,
     "FILE_TOO_LARGE": FileTooLargeBody,
+    "INVALID_TARGET": InvalidTargetBody,
     "MULTIPLE_FACES": FacesBody,
     "NO_FACE": FacesBody,
     "PLAN_LIMIT": PlanLimitBody,

@@ -40,9 +40,9 @@ class ConfirmRequest(RequestBody):
     """Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
     the draft."""
 
-    draft_job_id: DraftId | None = Field(None, description="The draft to confirm.")
+    draft_job_id: DraftId | None = Field(default=None, description="The draft to confirm.")
     mode: RecipeName | None = None
-    recipe: RecipeName | None = Field(None, description="Another name for `mode`.")
+    recipe: RecipeName | None = Field(default=None, description="Another name for `mode`.")
     stage: str | None = None
     genre: str | None = None
     sliders: dict[str, Any] | None = None
@@ -71,7 +71,7 @@ class ConfirmResponse(ResponseBody):
 class QuoteRequest(RequestBody):
     """Either a draft, or a recipe with its inputs."""
 
-    draft_job_id: DraftId | None = Field(None, description="The draft to price.")
+    draft_job_id: DraftId | None = Field(default=None, description="The draft to price.")
     recipe: Annotated[Identifier, RECIPES] | None = None
     inputs: dict[str, Any] | None = None
     device_id: DeviceId | None = None
@@ -106,10 +106,11 @@ class RetryRequest(RequestBody):
     """How the missing outputs are made."""
 
     keep_options: bool = Field(
-        True, description="Make them with the same options. False requires `options`."
+        default=True, description="Make them with the same options. False requires `options`."
     )
     options: dict[str, Any] | None = Field(
-        None, description="A merge patch of the options that a retry of this recipe may change."
+        default=None,
+        description="A merge patch of the options that a retry of this recipe may change.",
     )
 
 
@@ -121,15 +122,18 @@ class RegenerateRequest(RequestBody):
         "story_clip",
     )
     clip_no: int | None = Field(
-        None, description="Number of the clip or scene, from 1.", examples=[2]
+        default=None, description="Number of the clip or scene, from 1.", examples=[2]
     )
-    key: Identifier | None = Field(None, description="Key of the image.", examples=["img_01"])
+    key: Identifier | None = Field(
+        default=None, description="Key of the image.", examples=["img_01"]
+    )
 
 
 class RegenerateResponse(ResponseBody):
     """The queued child job."""
 
-    retry_job_id: JobId = described("Id of the new job, a child of the one in the path.")
+    job_id: JobId = described("Id of the new job, a child of the one in the path.")
+    retry_job_id: JobId = described("The same as `jobId`, by its earlier name.")
     credits_reserved: Credits = described("Price of the new job, held from now on, in credits.")
     balance: Balance
 
@@ -155,7 +159,7 @@ class PatchJobRequest(BaseModel):
     )
 
     inputs: dict[str, Any] | None = Field(
-        None, description="A merge patch (RFC 7396) of the inputs: null removes a field."
+        default=None, description="A merge patch (RFC 7396) of the inputs: null removes a field."
     )
     device_id: DeviceId | None = None
     priority: Priority | None = None
@@ -185,7 +189,7 @@ class SelectRequest(RequestBody):
     """Which job's output is selected."""
 
     job_id: Identifier | None = Field(
-        None,
+        default=None,
         description="The job that inherited the output; without it, the one that made it.",
         examples=["job_01JGTQ4M9R8W3Z5K7N2P6X0A00"],
     )
@@ -201,11 +205,13 @@ class GenerateImageRequest(RequestBody):
         "Number of pictures, each for the price of one image.", 2
     )
     style: Annotated[Identifier, STYLES] | None = Field(
-        None, description="Style of the pictures.", examples=["CINEMATIC"]
+        default=None, description="Style of the pictures.", examples=["CINEMATIC"]
     )
     aspect_ratio: AspectRatio | None = Field(
-        None, description="Width to height of the pictures; 1:1 without it.", examples=["3:4"]
+        default=None,
+        description="Width to height of the pictures; 1:1 without it.",
+        examples=["3:4"],
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
-        None, description="The same seed gives the same pictures.", examples=[7]
+        default=None, description="The same seed gives the same pictures.", examples=[7]
     )
